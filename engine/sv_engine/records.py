@@ -1,0 +1,138 @@
+"""The nouns of the engine: what flows between its stages.
+
+Axes, wherever they stand in a name: P problems, S distinct solutions of one problem, T distinct
+tests of one problem. Duplicates are never stored twice: a distinct text carries its multiplicity
+as a weight (`weight_S`, `weight_T`), and every formula that counts samples counts weights.
+
+Verdicts come from the sandbox as uint8 codes (`sv_sandbox.Verdict`); code 0 is INFRA, a hole:
+the cell was not judged, and nothing may be concluded from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+INFRA_CODE = 0
+PASS_CODE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One programming task, as a model sees it, plus what only the evaluation may see."""
+
+    id: str
+    prompt: str
+    """What the solver completes or answers: a signature with docstring, or a description."""
+    entry_point: str
+    """Name of the function that tests call."""
+    reference_solution: str | None = None
+    """Self-contained correct program; for evaluation only, never for selection or training."""
+    reference_test: str | None = None
+    """Source that raises unless the program before it is right; for evaluation only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One raw text that a model wrote for one prompt."""
+
+    problem_id: str
+    role: str
+    """`solve`, `verify` or `describe`."""
+    text: str
+    finish_reason: str = "stop"
+    """`stop`, `length` or `abort`, as vLLM spells them."""
+    token_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """One distinct program, and how many samples were this program."""
+
+    source: str
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One distinct test (one assert statement), and how many samples were this test."""
+
+    __test__ = False  # pytest must not collect this class
+
+    source: str
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """Everything that is to be executed for one problem: distinct solutions and tests."""
+
+    problem: Problem
+    solutions: tuple[Solution, ...]
+    tests: tuple[Test, ...]
+    dropped: dict[str, int] = field(default_factory=dict)
+    """Why raw samples did not become a solution or a test: reason -> count."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassMatrix:
+    """Verdicts of all solutions of one problem on all of its tests."""
+
+    problem_id: str
+    verdict_ST: NDArray[np.uint8]
+    """Verdict codes; 0 is a hole."""
+    cpu_us_ST: NDArray[np.uint32]
+    """CPU time of each cell in microseconds."""
+    weight_S: NDArray[np.float64]
+    weight_T: NDArray[np.float64]
+
+    @property
+    def passed_ST(self) -> NDArray[np.bool_]:
+        """True where the verdict is a pass."""
+        return self.verdict_ST == PASS_CODE
+
+    @property
+    def known_ST(self) -> NDArray[np.bool_]:
+        """False where the cell is a hole: infrastructure failed, nothing is known."""
+        return self.verdict_ST != INFRA_CODE
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a selector believes about one pass matrix."""
+
+    selector: str
+    score_S: NDArray[np.float64]
+    """Higher is better; equal scores are ties."""
+    score_T: NDArray[np.float64]
+    accepted_S: NDArray[np.bool_]
+    accepted_T: NDArray[np.bool_]
+    diagnostics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def best(self) -> int:
+        """Index of the chosen solution: the highest score, the first of equals."""
+        return int(np.argmax(self.score_S))
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row of supervised fine-tuning data."""
+
+    problem_id: str
+    role: str
+    prompt: str
+    completion: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreferencePair:
+    """One row of preference data: `chosen` was accepted, `rejected` refuted, on the same prompt."""
+
+    problem_id: str
+    role: str
+    prompt: str
+    chosen: str
+    rejected: str

@@ -1,0 +1,60 @@
+"""Verdicts and limits: the values that cross the sandbox's boundary.
+
+A verdict is a value and never a boolean; `INFRA` is 0 so that memory nobody wrote to reads as a
+hole and never as an answer. Failures of the sandbox itself are exceptions (`SandboxError`).
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Verdict(enum.IntEnum):
+    """What became of one cell (one solution on one test). Stored as one byte."""
+
+    INFRA = 0
+    """Our fault, or the machine's: a hole to mask or to retry, never an answer."""
+    PASS = 1
+    WRONG = 2
+    """An assertion failed, or the output differed."""
+    EXCEPTION = 3
+    """Any other exception, a compile error, or a fatal signal such as SIGSEGV."""
+    TIMEOUT = 4
+    MEMORY = 5
+    OUTPUT = 6
+    """More output than the limit."""
+    FORBIDDEN = 7
+    """The jail refused something and the program did not survive the refusal."""
+    EARLY_EXIT = 8
+    """The program ended before its test was decided (`sys.exit`, `os._exit`, a signal)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Budgets of one cell, or of one program for `run`."""
+
+    cpu_s: float = 1.0
+    """CPU seconds; the primary limit, steady under load."""
+    wall_s: float | None = None
+    """Wall-clock guard for programs that wait; None means 2 x cpu_s + 1."""
+    memory_bytes: int = 512 << 20
+    """Address space on top of the warm interpreter's own."""
+    output_bytes: int = 1 << 20
+    """stdout and stderr together, per row of cells or per program."""
+    file_bytes: int = 16 << 20
+    """The largest file, and the size of the scratch folder where it is a private tmpfs."""
+    open_files: int = 64
+    threads: int = 64
+    """Tasks beyond the first, threads and children together."""
+    processes: bool = False
+    """Whether children may be started (needs a private pid namespace)."""
+
+    @property
+    def wall_guard_s(self) -> float:
+        """The wall-clock guard in force."""
+        return 2 * self.cpu_s + 1 if self.wall_s is None else self.wall_s
+
+
+class SandboxError(RuntimeError):
+    """The sandbox itself failed, or the machine cannot give the level that was required."""
