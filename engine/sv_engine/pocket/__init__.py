@@ -1,0 +1,7 @@
+"""The pocket model: a grammar of small Python tasks and a language model of a million weights.
+
+It lets the whole loop run on a machine without accelerator and without downloads. From the
+bottom: `operations` (what a list can undergo), `tasks` (one or two operations in a row, their
+bugs), `grammar` (the texts: problems, prompts, programs, asserts; what the loop imports),
+`corpus` (pre-training documents), `tokenizer`, `pretrain` (the checkpoint in `base/`).
+"""

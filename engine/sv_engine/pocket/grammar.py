@@ -1,0 +1,245 @@
+'''The texts of the pocket model: problems, prompts, programs and asserts.
+
+What the loop imports. A problem's `prompt` is one English sentence; the templates below turn it
+into the exact text that the model was trained on (no other wording works with a model this small):
+
+    """first reverse the list, then take the first 2."""         solve
+    def f(xs):
+        xs = xs[::-1]
+        return xs[:2]
+
+    """first reverse the list, then take the first 2."""         verify
+    assert f([3, 1, 2]) == (  # [2, 1, 3]
+        [2, 1])
+
+    def f(xs):                                                   describe
+        xs = xs[::-1]
+        return xs[:2]
+    """first reverse the list, then take the first 2.
+
+Prompts end where the model takes over: after `def f(xs):`, after `assert f(`, after the quotes. The
+comment in an assert is the value after the first step: a model of four layers cannot do two steps
+at once. To derive the expected value of an input again, end the prompt with `DERIVE_TEMPLATE`.
+
+Splits are disjoint in compositions (`tasks.split_of`). References and banks of wrong solutions
+exist for held-out problems only; self-play problems carry no ground truth that could leak.
+'''
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import random
+from dataclasses import dataclass
+
+from sv_engine.pocket.operations import Value
+from sv_engine.pocket.tasks import (
+    UNDEFINED,
+    Split,
+    Task,
+    describe,
+    evaluate,
+    mutate,
+    sample_input,
+    sample_task,
+    write_body,
+)
+from sv_engine.records import Problem
+
+ENTRY_POINT = "f"
+SOLVE_TEMPLATE = '"""{prompt}"""\ndef f(xs):'
+VERIFY_TEMPLATE = '"""{prompt}"""\nassert f('
+DERIVE_TEMPLATE = '"""{prompt}"""\nassert f({argument}) == ('
+DESCRIBE_TEMPLATE = '{snippet}\n"""'
+ARGUMENT_STOP = ") == ("
+"""Stop string that ends a verify completion after its input."""
+MAX_NEW_TOKENS = 64
+"""Longest completion worth waiting for; a text of the grammar has at most 48 tokens."""
+
+HELDOUT_SEED = 20260
+HELDOUT_COUNT = 400
+BANK_SIZE = 6
+HIDDEN_INPUT_COUNT = 24
+
+
+@dataclass(frozen=True, slots=True)
+class HeldoutProblem:
+    """A problem for evaluation, with what only the evaluation may see."""
+
+    problem: Problem
+    """With reference solution and reference test."""
+    wrong_solutions: tuple[str, ...]
+    """Up to `BANK_SIZE` programs with a bug that the reference test finds; frozen by the seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assert:
+    """A well-formed assert of the grammar."""
+
+    source: str
+    """A Python statement, with its trace comment."""
+    argument: tuple[int, ...]
+    expected: tuple[int, ...] | int
+
+
+def sample_problems(split: Split | str, n: int, seed: int) -> list[Problem]:
+    """Draw `n` problems with different descriptions, without reference.
+
+    The same arguments give the same problems; ids are the same for the same description.
+    """
+    rng = random.Random(f"{split}-{seed}")
+    return [_problem(split, text) for text, _ in _sample_described(rng, Split(split), n)]
+
+
+def heldout_problems(n: int = HELDOUT_COUNT, seed: int = HELDOUT_SEED) -> list[HeldoutProblem]:
+    """The evaluation set: `n` held-out problems with reference and bank of wrong solutions."""
+    rng = random.Random(f"{Split.HELDOUT}-{seed}")
+    described = _sample_described(rng, Split.HELDOUT, n)
+    return [_with_ground_truth(rng, text, task) for text, task in described]
+
+
+def seed_snippets(n: int, seed: int) -> list[str]:
+    """Programs to invent problems from: `n` sources of self-play compositions."""
+    rng = random.Random(f"snippets-{seed}")
+    return [program(write_body(rng, sample_task(rng, Split.SELFPLAY))) for _ in range(n)]
+
+
+def solve_prompt(problem: Problem) -> str:
+    """The text that the solver continues with a function body."""
+    return SOLVE_TEMPLATE.format(prompt=problem.prompt)
+
+
+def verify_prompt(problem: Problem) -> str:
+    """The text that the verifier continues with an input and its expected value."""
+    return VERIFY_TEMPLATE.format(prompt=problem.prompt)
+
+
+def derive_prompt(problem: Problem, argument: str) -> str:
+    """The text that the verifier continues with the expected value of a given input."""
+    return DERIVE_TEMPLATE.format(prompt=problem.prompt, argument=argument)
+
+
+def describe_prompt(snippet: str) -> str:
+    """The text that the describer continues with a description of the snippet's task."""
+    return DESCRIBE_TEMPLATE.format(snippet=snippet)
+
+
+def program(body: str) -> str:
+    """Self-contained source from a solve completion."""
+    return f"def f(xs):{body}"
+
+
+def parse_solution(completion: str) -> str | None:
+    """A solve completion as a program; None unless it is one syntactically valid function."""
+    source = program(completion)
+    tree = _parse(source)
+    if tree and len(tree.body) == 1 and isinstance(tree.body[0], ast.FunctionDef):
+        return source
+    return None
+
+
+def parse_argument(completion: str) -> str | None:
+    """The input's text in a verify completion, to be put into `derive_prompt`; None if it is none.
+
+    Works on a whole completion and on one that stopped at `ARGUMENT_STOP`.
+    """
+    argument = completion.split(ARGUMENT_STOP)[0]
+    tree = _parse(argument)
+    if tree and len(tree.body) == 1 and isinstance(tree.body[0], ast.Expr):
+        value = _literal(tree.body[0].value)
+        return argument if isinstance(value, tuple) else None
+    return None
+
+
+def parse_assert(completion: str) -> Assert | None:
+    """A verify completion as an assert; None unless it compares `f(list)` with a literal."""
+    source = f"assert f({completion}"
+    tree = _parse(source)
+    match tree.body if tree else []:
+        case [
+            ast.Assert(
+                test=ast.Compare(
+                    left=ast.Call(func=ast.Name(id="f"), args=[argument_node], keywords=[]),
+                    ops=[ast.Eq()],
+                    comparators=[expected_node],
+                ),
+                msg=None,
+            )
+        ]:
+            argument, expected = _literal(argument_node), _literal(expected_node)
+            if isinstance(argument, tuple) and expected is not None:
+                return Assert(source, argument, expected)
+    return None
+
+
+def input_length(source: str) -> int | None:
+    """Number of elements of the list that an assert passes to `f`; None if it is malformed."""
+    parsed = parse_assert(source.removeprefix("assert f("))
+    return len(parsed.argument) if parsed else None
+
+
+def write_assert(argument: list[int], intermediate: list[int] | None, expected: Value) -> str:
+    """The verify completion for an input, its value after the first of two steps, its output."""
+    trace = "" if intermediate is None else f"  # {intermediate}"
+    return f"{argument}) == ({trace}\n    {expected})"
+
+
+def _sample_described(rng: random.Random, split: Split, n: int) -> list[tuple[str, Task]]:
+    described: dict[str, Task] = {}
+    while len(described) < n:
+        task = sample_task(rng, split)
+        described.setdefault(describe(rng, task), task)
+    return list(described.items())
+
+
+def _problem(split: Split | str, text: str) -> Problem:
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return Problem(id=f"pocket-{split}-{digest}", prompt=text, entry_point=ENTRY_POINT)
+
+
+def _with_ground_truth(rng: random.Random, text: str, task: Task) -> HeldoutProblem:
+    hidden = [[], [3], [4, 4], *(sample_input(rng, task) for _ in range(HIDDEN_INPUT_COUNT))]
+    outputs = [(xs, output) for xs in hidden if (output := _output(task, xs)) is not None]
+    bank: list[Task] = []
+    for _ in range(10 * BANK_SIZE):
+        mutant = mutate(rng, task)
+        wrong = any(_output(mutant, xs) != output for xs, output in outputs)
+        if wrong and mutant not in bank and len(bank) < BANK_SIZE:
+            bank.append(mutant)
+    blank = _problem(Split.HELDOUT, text)
+    return HeldoutProblem(
+        Problem(
+            id=blank.id,
+            prompt=blank.prompt,
+            entry_point=ENTRY_POINT,
+            reference_solution=program(write_body(rng, task)),
+            reference_test="\n".join(f"assert f({xs}) == {output}" for xs, output in outputs),
+        ),
+        tuple(program(write_body(rng, mutant)) for mutant in bank),
+    )
+
+
+def _output(task: Task, xs: list[int]) -> Value | None:
+    try:
+        return evaluate(task, xs)[-1]
+    except UNDEFINED:
+        return None
+
+
+def _parse(source: str) -> ast.Module | None:
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _literal(node: ast.expr) -> tuple[int, ...] | int | None:
+    try:
+        value = ast.literal_eval(node)
+    except (ValueError, TypeError, MemoryError, RecursionError):
+        return None
+    if type(value) is int:
+        return value
+    if type(value) is list and all(type(x) is int for x in value):
+        return tuple(value)
+    return None
