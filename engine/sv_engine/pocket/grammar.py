@@ -30,6 +30,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import random
+import warnings
 from dataclasses import dataclass
 
 from sv_engine.pocket.operations import Value
@@ -228,7 +229,9 @@ def _output(task: Task, xs: list[int]) -> Value | None:
 
 def _parse(source: str) -> ast.Module | None:
     try:
-        return ast.parse(source)
+        with warnings.catch_warnings():  # a text like `1or 2` is odd, not our concern
+            warnings.simplefilter("ignore")
+            return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

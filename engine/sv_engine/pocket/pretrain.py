@@ -187,7 +187,8 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, directory:
 def _optimizers(model: LlamaForCausalLM, phase: Phase) -> list[Optimizer]:
     from torch.optim import AdamW, Muon
 
-    matrices, others = [], []
+    matrices: list[Tensor] = []
+    others: list[Tensor] = []
     for name, parameter in model.named_parameters():
         is_matrix = parameter.ndim == 2 and "embed" not in name
         (matrices if is_matrix else others).append(parameter)

@@ -91,9 +91,7 @@ def evaluate(task: Task, xs: list[int]) -> list[Value]:
 
 def describe(rng: random.Random, task: Task) -> str:
     """One of the English descriptions of a task."""
-    wordings = [
-        rng.choice(OPERATIONS[step.operation].phrases).format(k=step.k) for step in task
-    ]
+    wordings = [rng.choice(OPERATIONS[step.operation].phrases).format(k=step.k) for step in task]
     if len(task) == 1:
         return f"{wordings[0]}."
     if rng.random() < GERUND_SHARE:
