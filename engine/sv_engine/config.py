@@ -1,0 +1,321 @@
+"""The configuration of a run: every knob, its unit, its default, in the order of the flow.
+
+The schema only; `config_layers.load` reads files, environment and command line into it. Sections
+are frozen and know no other keys than these.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sv_engine.prompt_format import PromptFormat
+
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0)]
+
+
+class StartFrom(StrEnum):
+    """Which weights an iteration trains."""
+
+    LAST = "last"
+    """The weights of the iteration before."""
+    BASE = "base"
+    """The base weights, on all accepted data so far (iterative self-distillation)."""
+
+
+class ProblemSource(StrEnum):
+    """Where the problems of self-play come from."""
+
+    POCKET = "pocket"
+    JSONL = "jsonl"
+    DESCRIBE = "describe"
+    """The model invents them from seed snippets."""
+
+
+class RoleSet(StrEnum):
+    """Which prompt templates are the defaults."""
+
+    POCKET = "pocket"
+    CHAT = "chat"
+
+
+class TestSampling(StrEnum):
+    """How a test gets its expected value."""
+
+    __test__ = False  # pytest must not collect this class
+
+    SINGLE = "single"
+    """As it was sampled."""
+    TWO_STAGE = "two-stage"
+    """Derived again several times for the same input, and kept by agreement."""
+
+
+class Backend(StrEnum):
+    """What stands behind the generator."""
+
+    VLLM = "vllm"
+    OPENAI = "openai"
+    RECORDED = "recorded"
+
+
+class RecipeName(StrEnum):
+    """How believed programs and tests become training data."""
+
+    CONSENSUS = "consensus"
+    SOL_VER = "sol-ver"
+
+
+class TestPairing(StrEnum):
+    """Which accepted test a refuted one is paired with."""
+
+    __test__ = False
+
+    SAME_SIZE = "same-size"
+    """One whose input has as many elements, so that no preference for small inputs is taught."""
+    SAME_CALL = "same-call"
+    """One with the very same input: only the expected value is taught."""
+    ANY = "any"
+
+
+class Section(BaseModel):
+    """Base of all sections."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Run(Section):
+    """The run as a whole."""
+
+    name: str = "run"
+    """Prefix of the run directory."""
+    out: Path = Path("runs")
+    """Folder that gets the run directory `<name>-<time>`."""
+    seed: int = 0
+    iterations: int = Field(default=2, ge=0)
+    """0 evaluates the base model and stops."""
+    start_from: StartFrom = StartFrom.LAST
+
+
+class Model(Section):
+    """The model that plays both roles."""
+
+    path: str = "pocket"
+    """`pocket` (shipped), a directory, or a name that Hugging Face knows."""
+    dtype: Literal["float32", "bfloat16", "float16", "auto"] = "auto"
+    prompt_format: PromptFormat = PromptFormat.AUTO
+
+
+class Problems(Section):
+    """The unlabelled problems that the model plays."""
+
+    source: ProblemSource = ProblemSource.POCKET
+    path: Path | None = None
+    """JSONL of problems (`jsonl`) or of seed snippets, one `{"text": ...}` a line (`describe`)."""
+    count: Positive = 300
+    """P: problems per iteration."""
+    ngram: Positive = 13
+    """Words in a row that a problem may not share with a held-out problem."""
+    near_duplicate: Share = 0.85
+    """Two problems whose word 3-grams overlap this much (Jaccard) are the same problem."""
+
+
+class Generate(Section):
+    """Sampling."""
+
+    backend: Backend = Backend.VLLM
+    urls: tuple[str, ...] = ()
+    """Base URLs of OpenAI-compatible servers (`openai`)."""
+    recording: Path | None = None
+    """What the `recorded` backend replays."""
+    solutions: Positive = 16
+    """S: programs sampled per problem."""
+    tests: Positive = 16
+    """T: test completions sampled per problem."""
+    temperature: float = Field(default=1.0, ge=0)
+    top_p: Share = 1.0
+    max_tokens: Positive = 512
+    test_sampling: TestSampling = TestSampling.TWO_STAGE
+    derivations: Positive = 4
+    """How often an input's expected value is derived again (`two-stage`)."""
+    derive_temperature: float = Field(default=0.6, ge=0)
+    agreement: Share = 0.5
+    """Smallest share of the votes that the kept expected value needs (`two-stage`)."""
+    critique: bool = False
+    """Let the verifier drop or repair its own tests before they run."""
+    enough_solutions: int = Field(default=0, ge=0)
+    """Stop sampling a problem's programs once this many distinct ones are there; 0: never."""
+    enough_tests: int = Field(default=0, ge=0)
+    problems_in_flight: Positive = 64
+    max_in_flight: Positive = 1024
+    """Bound on completions running or waiting to be consumed."""
+    max_model_len: Positive | None = None
+    """Longest prompt and completion together, in tokens; None: what the model allows."""
+    gpu_memory: Share = 0.9
+    """Share of GPU memory that vLLM keeps."""
+    sleep_while_training: bool = True
+    """One GPU: vLLM gives its memory back during training, or else keeps its share."""
+
+
+class Roles(Section):
+    """Prompts. An empty template stands for the default of the set."""
+
+    templates: RoleSet = RoleSet.CHAT
+    verifier_sees: Literal["problem", "solution"] = "problem"
+    """Tests from the problem alone, or from the problem and one solution (as the paper does)."""
+    describe: tuple[str, ...] = ()
+    """Several templates spread difficulty and topic; each snippet gets the next one."""
+    solve: str = ""
+    verify: str = ""
+    verify_solution: str = ""
+    derive: str = ""
+    critique: str = ""
+
+
+class Execute(Section):
+    """The sandbox."""
+
+    workers: Positive | None = None
+    """None: one per core."""
+    cpu_s: Rate = 1.0
+    """CPU time of one cell."""
+    memory_mib: Positive = 512
+    require: Literal["none", "basic", "strong", "strict"] | None = None
+    """Weakest jail to run in; None: what the sandbox itself asks for."""
+    min_cells: Positive = 64
+    """Cells of a problem that are worth a job of their own before the problem is complete."""
+    jobs_in_flight: Positive = 8
+
+
+class Select(Section):
+    """What to believe about a pass matrix."""
+
+    selector: str = "b4"
+    options: dict[str, float] = Field(default_factory=dict)
+    """Parameters of the selector, by name."""
+
+
+class Recipe(Section):
+    """Believed programs and tests -> training data, with the guards against collapse."""
+
+    name: RecipeName = RecipeName.CONSENSUS
+    min_solution_samples: Positive = 3
+    """Guard: samples that the accepted group of programs must have."""
+    min_tests: Positive = 3
+    """Guard: tests with different inputs that the accepted programs must pass."""
+    min_input_size: int = Field(default=0, ge=0)
+    """Guard: elements in the input of a test that may be learnt (0: any); stops trivial inputs."""
+    kill_floor: Rate = 0.05
+    """Tests are drawn with weight (share of sampled programs they reject + this)."""
+    solutions_per_problem: Positive = 2
+    tests_per_problem: Positive = 6
+    tests_per_example: Positive = 1
+    """Asserts in one supervised completion of the verifier."""
+    solution_pairs_per_problem: int = Field(default=2, ge=0)
+    test_pairs_per_problem: int = Field(default=6, ge=0)
+    pair_tests: TestPairing = TestPairing.SAME_SIZE
+    replay: Share = 0.0
+    """Examples of earlier iterations, as a share of this one's; hard tests are the likelier."""
+
+
+class Stage(Section):
+    """One training stage."""
+
+    learning_rate: Rate
+    epochs: float = Field(gt=0)
+    batch_size: Positive
+    """Examples (or pairs) per optimiser step, over all devices."""
+    warmup_steps: int = Field(default=5, ge=0)
+    final_lr_share: Share = 0.1
+    """Linear decay ends at this share of the learning rate."""
+    max_grad_norm: Rate = 1.0
+
+
+class Sft(Stage):
+    """Supervised fine-tuning on the accepted."""
+
+    enabled: bool = True
+    learning_rate: Rate = 2e-4
+    epochs: float = Field(default=2, gt=0)
+    batch_size: Positive = 48
+
+
+class Dpo(Stage):
+    """Direct preference optimisation, accepted over refuted; reference: the model after SFT."""
+
+    enabled: bool = True
+    learning_rate: Rate = 5e-6
+    epochs: float = Field(default=1, gt=0)
+    batch_size: Positive = 24
+    beta: Rate = 0.2
+    nll_weight: float = Field(default=0.2, ge=0)
+    """Weight of the chosen text's negative log-likelihood beside the DPO loss."""
+
+
+class Train(Section):
+    """What both stages share."""
+
+    method: Literal["lora", "full"] = "lora"
+    lora_rank: Positive = 16
+    lora_alpha: Positive = 32
+    lora_dropout: Share = 0.0
+    decay_per_iteration: Rate = 1.0
+    """Learning rates are multiplied by this from one iteration to the next."""
+    max_length: Positive = 2048
+    """Tokens of prompt and completion; longer examples are cut."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    gradient_checkpointing: bool = False
+    processes: Positive = 1
+    """More than one: `torchrun` on this machine."""
+    threads: Positive | None = None
+    """CPU threads of the training process; None: one per core."""
+
+
+class Evaluate(Section):
+    """Held-out evaluation."""
+
+    source: Literal["pocket", "jsonl"] = "pocket"
+    path: Path | None = None
+    """JSONL of problems with references (`jsonl`); `wrong_solutions` is their frozen bank."""
+    problems: Positive = 400
+    samples: Positive = 4
+    """Completions per problem, role and temperature; one where greedy."""
+    temperatures: tuple[Annotated[float, Field(ge=0)], ...] = (1.0, 0.6, 0.0)
+    """The first is the one that the headline figures are measured at."""
+    k: tuple[Positive, ...] = (1, 4)
+    """The k of pass@k; none above `samples`."""
+
+
+class Config(Section):
+    """Everything."""
+
+    run: Run = Run()
+    model: Model = Model()
+    problems: Problems = Problems()
+    generate: Generate = Generate()
+    roles: Roles = Roles()
+    execute: Execute = Execute()
+    select: Select = Select()
+    recipe: Recipe = Recipe()
+    sft: Sft = Sft()
+    dpo: Dpo = Dpo()
+    train: Train = Train()
+    evaluate: Evaluate = Evaluate()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Config:
+        if self.problems.source is not ProblemSource.POCKET and self.problems.path is None:
+            raise ValueError(f'problems.source = "{self.problems.source}" needs problems.path')
+        if self.generate.backend is Backend.OPENAI and not self.generate.urls:
+            raise ValueError('generate.backend = "openai" needs generate.urls')
+        if self.generate.backend is Backend.RECORDED and self.generate.recording is None:
+            raise ValueError('generate.backend = "recorded" needs generate.recording')
+        if self.evaluate.source == "jsonl" and self.evaluate.path is None:
+            raise ValueError('evaluate.source = "jsonl" needs evaluate.path')
+        if not self.evaluate.temperatures:
+            raise ValueError("evaluate.temperatures is empty")
+        return self

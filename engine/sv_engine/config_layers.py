@@ -1,0 +1,188 @@
+"""Read a configuration: defaults < TOML file < environment < command line.
+
+The environment sets `SV_ENGINE_SECTION__KEY`, the command line `section.key=value`; a value is
+read as TOML and, where it is none, as plain text. An unknown section or key is an error in
+whichever layer it stands, with the nearest known name suggested; a value that does not fit names
+the layer it came from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from sv_engine.config import Config
+from sv_engine.errors import EngineError
+
+ENVIRONMENT_PREFIX = "SV_ENGINE_"
+DEFAULT = "pocket"
+"""The packaged configuration that runs when none is named."""
+
+Layer = dict[str, dict[str, Any]]
+"""section -> key -> value, as far as one source sets it."""
+
+
+class ConfigError(EngineError):
+    """A configuration that cannot be used."""
+
+
+def load(
+    source: str = DEFAULT,
+    *,
+    environment: Mapping[str, str] | None = None,
+    settings: Sequence[str] = (),
+) -> Config:
+    """The resolved configuration.
+
+    source: a TOML file, or the name of a packaged configuration.
+    environment: variables with our prefix are read, others ignored.
+    settings: `section.key=value` texts; later ones win.
+    Raises ConfigError.
+    """
+    layers = [
+        _read_file(source),
+        *_environment_layers(environment or {}),
+        *(_setting_layer(setting) for setting in settings),
+    ]
+    merged: Layer = {}
+    origin: dict[tuple[str, str], str] = {}
+    for where, layer in layers:
+        _refuse_unknown(where, layer)
+        for section, values in layer.items():
+            merged.setdefault(section, {}).update(values)
+            origin.update({(section, key): where for key in values})
+    try:
+        return Config.model_validate(merged)
+    except ValidationError as error:
+        raise _as_config_error(error, origin) from None
+
+
+def packaged_names() -> list[str]:
+    """Names of the configurations that come with the package."""
+    folder = resources.files("sv_engine") / "configs"
+    return sorted(
+        f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")
+    )
+
+
+def dump(config: Config) -> str:
+    """The resolved configuration as TOML; `load` reads it back to an equal one."""
+    lines = []
+    for section, values in config.model_dump(mode="json", exclude_none=True).items():
+        lines.append(f"[{section}]")
+        lines += [f"{key} = {_toml(value)}" for key, value in values.items()]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _toml(value: Any) -> str:
+    # JSON's strings, numbers, booleans and arrays are TOML's; its objects are not.
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value)
+
+
+def _read_file(source: str) -> tuple[str, Layer]:
+    path = Path(source)
+    if source in packaged_names():
+        where = f"packaged configuration {source}"
+        text = (resources.files("sv_engine") / "configs" / f"{source}.toml").read_text("utf-8")
+    else:
+        where = str(path)
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"cannot read the configuration: {error}",
+                where=where,
+                remedy=f"name a TOML file, or one of {', '.join(packaged_names())}",
+            ) from None
+    try:
+        layer = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"not TOML: {error}", where=where, remedy="correct the file") from None
+    for name, value in layer.items():
+        if name in Config.model_fields and not isinstance(value, dict):
+            raise ConfigError(
+                f"{name} is a section, not a value", where=where, remedy=f"write [{name}]"
+            )
+    return where, layer
+
+
+def _environment_layers(environment: Mapping[str, str]) -> list[tuple[str, Layer]]:
+    layers = []
+    for name, text in sorted(environment.items()):
+        if not name.startswith(ENVIRONMENT_PREFIX) or "__" not in name:
+            continue
+        section, _, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
+        layers.append((f"environment variable {name}", {section: {key: _value(text)}}))
+    return layers
+
+
+def _setting_layer(setting: str) -> tuple[str, Layer]:
+    name, equals, text = setting.partition("=")
+    section, dot, key = name.strip().partition(".")
+    where = f"--set {setting}"
+    if not (equals and dot and section and key):
+        raise ConfigError(
+            f"not of the form section.key=value: {setting!r}",
+            where="--set",
+            remedy="for example --set run.iterations=3",
+        )
+    return where, {section: {key: _value(text.strip())}}
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _refuse_unknown(where: str, layer: Mapping[str, Any]) -> None:
+    for section, values in layer.items():
+        if section not in Config.model_fields:
+            raise _unknown(f"section [{section}]", section, list(Config.model_fields), where)
+        known = _keys(section)
+        for key in values:
+            if key not in known:
+                elsewhere = [f"{s}.{k}" for s in Config.model_fields for k in _keys(s) if k == key]
+                near = elsewhere or [
+                    f"{section}.{k}" for k in difflib.get_close_matches(key, known)
+                ]
+                raise _unknown(f"key {section}.{key}", "", near, where)
+
+
+def _keys(section: str) -> list[str]:
+    return list(type(getattr(Config(), section)).model_fields)
+
+
+def _unknown(what: str, name: str, candidates: list[str], where: str) -> ConfigError:
+    near = difflib.get_close_matches(name, candidates, 1) if name else candidates[:1]
+    return ConfigError(
+        f"unknown {what}",
+        where=where,
+        remedy=f"did you mean {near[0]}?" if near else "`sv-engine run --dry-run` lists every key",
+    )
+
+
+def _as_config_error(error: ValidationError, origin: dict[tuple[str, str], str]) -> ConfigError:
+    problems, places = [], []
+    for item in error.errors():
+        location = ".".join(map(str, item["loc"]))
+        problems.append(f"{location}: {item['msg']}" if location else item["msg"])
+        if len(item["loc"]) > 1:
+            place = origin.get((str(item["loc"][0]), str(item["loc"][1])))
+            places += [place] if place and place not in places else []
+    return ConfigError(
+        "; ".join(problems), where=", ".join(places) or "the configuration", remedy="correct it"
+    )
