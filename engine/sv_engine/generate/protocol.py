@@ -1,0 +1,112 @@
+"""The protocol that the loop sees, whatever stands behind it.
+
+In: a `GenerationRequest` (one prompt, n samples). Out: `Completion`s, each the moment it is
+finished, in the order in which they finish. The invariants, the same for every implementation:
+
+* Completions whose `finish_reason` is `abort` are not samples and are never yielded.
+* Leaving the iterator early (break, cancel, `abort`) stops the rest of that request's samples.
+* At most `max_in_flight` completions are running or waiting to be consumed; further requests
+  queue in the order in which they came.
+* `load_weights` lets what is in flight finish with the old weights, and everything that starts
+  after it uses the new ones: no completion mixes two versions, no cache survives.
+* When the engine dies, every open iterator raises `EngineDiedError`; nothing hangs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from sv_engine.records import Completion
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn."""
+
+    temperature: float = 1.0
+    """0 is greedy."""
+    top_p: float = 1.0
+    max_tokens: int = 512
+    """Longest completion, in tokens; the model's context may end it earlier."""
+    stop: tuple[str, ...] = ()
+    """Texts that end a completion; they are not part of it."""
+    seed: int | None = None
+    """Sample i of a request uses seed + i; None draws afresh."""
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """n samples for one prompt."""
+
+    problem_id: str
+    role: str
+    """`solve`, `verify` or `describe`."""
+    prompt: str
+    n: int = 1
+    sampling: Sampling = field(default_factory=Sampling)
+
+
+@dataclass(slots=True)
+class GeneratorStatistics:
+    """Counters since the start; all in completions but the last two."""
+
+    in_flight: int = 0
+    peak_in_flight: int = 0
+    finished: int = 0
+    aborted: int = 0
+    """Asked for, then given up before they were finished."""
+    prompt_tokens: int = 0
+    """Counted once per request, not once per sample."""
+    completion_tokens: int = 0
+
+
+class Generator(Protocol):
+    """A source of completions; an asynchronous context manager."""
+
+    @property
+    def statistics(self) -> GeneratorStatistics:
+        """Counters since the start."""
+        ...
+
+    async def __aenter__(self) -> Self:
+        """Start the engine; ModelLoadError when it cannot."""
+        ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop the engine; open iterators end."""
+        ...
+
+    def generate(self, request: GenerationRequest) -> AsyncGenerator[Completion, None]:
+        """Yield each completion the moment it is finished; close it (`aclosing`) to stop early.
+
+        Raises PromptError (this request only), EngineDiedError, EndpointError.
+        """
+        ...
+
+    async def abort(self, problem_id: str) -> None:
+        """End every open request of this problem; their iterators stop without an error."""
+        ...
+
+    async def load_weights(self, path: Path) -> None:
+        """Serve the weights of `path` from now on: a model directory or a LoRA adapter directory.
+
+        Raises WeightsError and keeps the old weights when the directory is not fit.
+        """
+        ...
+
+    async def sleep(self) -> None:
+        """Give accelerator memory back (for a training run beside); no effect without one."""
+        ...
+
+    async def wake(self) -> None:
+        """Undo `sleep`."""
+        ...

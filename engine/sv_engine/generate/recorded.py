@@ -1,0 +1,208 @@
+"""Replays what a generator once yielded, with its timing; and the recorder that writes it.
+
+File: JSON lines, one per completion, in the order in which they finished:
+
+    {"problem_id", "role", "request", "prompt_tokens", "after_s", "text", "finish_reason",
+     "token_count"}
+
+`request` counts the requests of one (problem, role) from 0; `after_s` is the time from the
+request's start to this completion, in seconds. The k-th replayed request of a (problem, role)
+gets the samples of the k-th recorded one, and the last recorded one when there are no more.
+A request that was stopped early, or asked for fewer samples, ends early in the replay too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from sv_engine.generate.errors import RecordingError
+from sv_engine.generate.protocol import GenerationRequest, Generator, GeneratorStatistics
+from sv_engine.generate.streams import Stream, StreamingGenerator
+from sv_engine.records import Completion
+
+Key = tuple[str, str]
+"""Problem id and role."""
+
+
+class RecordedGenerator(StreamingGenerator):
+    """Replays a recording; `time_scale` 0 yields at once, 1 as it was, 2 at half the speed."""
+
+    def __init__(self, path: Path, *, time_scale: float = 0.0, max_in_flight: int = 1024) -> None:
+        super().__init__(max_in_flight)
+        self.path = path
+        self.time_scale = time_scale
+        self._requests: dict[Key, list[list[dict[str, Any]]]] = {}
+        self._served: dict[Key, int] = defaultdict(int)
+
+    async def _open(self) -> None:
+        self._requests = await asyncio.to_thread(read_recording, self.path)
+        self._served.clear()
+
+    async def _close(self) -> None:
+        for stream in self._streams:
+            self._stop(stream)
+
+    async def _start(self, stream: Stream) -> None:
+        request = stream.request
+        key = (request.problem_id, request.role)
+        recorded = self._requests.get(key)
+        if not recorded:
+            raise RecordingError(
+                f"nothing was recorded for problem {request.problem_id}, role {request.role}",
+                where=str(self.path),
+                remedy="record this problem too, or replay the problems of the recording",
+            )
+        samples = recorded[min(self._served[key], len(recorded) - 1)]
+        self._served[key] += 1
+        self._statistics.prompt_tokens += int(samples[0]["prompt_tokens"])
+        stream.handle = asyncio.create_task(self._replay(stream, samples[: request.n]))
+
+    async def _replay(self, stream: Stream, samples: list[dict[str, Any]]) -> None:
+        clock = asyncio.get_running_loop().time
+        start_s = clock()
+        for sample in samples:
+            await asyncio.sleep(start_s + self.time_scale * sample["after_s"] - clock())
+            stream.deliver(
+                Completion(
+                    problem_id=stream.request.problem_id,
+                    role=stream.request.role,
+                    text=sample["text"],
+                    finish_reason=sample["finish_reason"],
+                    token_count=sample["token_count"],
+                )
+            )
+        stream.end()
+
+    def _stop(self, stream: Stream) -> None:
+        if stream.handle is not None:
+            stream.handle.cancel()
+
+    async def sleep(self) -> None:
+        """Nothing to give back."""
+
+    async def wake(self) -> None:
+        """Nothing to undo."""
+
+    async def _load_weights(self, path: Path) -> None:
+        """A recording has no weights; what comes next was recorded with the later ones."""
+
+
+class Recorder:
+    """A generator that writes down what another one yields; the same protocol.
+
+    The line of a completion is written and flushed before the completion is passed on.
+    """
+
+    def __init__(self, inner: Generator, path: Path) -> None:
+        self.inner = inner
+        self.path = path
+        self._asked: dict[Key, int] = defaultdict(int)
+        self._file: TextIO | None = None
+
+    @property
+    def statistics(self) -> GeneratorStatistics:
+        """The inner generator's counters."""
+        return self.inner.statistics
+
+    async def __aenter__(self) -> Self:
+        self._file = self.path.open("w", encoding="utf-8")
+        try:
+            await self.inner.__aenter__()
+        except BaseException:
+            self._file.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            await self.inner.__aexit__(kind, error, trace)
+        finally:
+            if self._file is not None:
+                self._file.close()
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Completion, None]:
+        """Pass completions on, each after its line is written."""
+        assert self._file is not None, "use the recorder as a context manager"
+        key = (request.problem_id, request.role)
+        number = self._asked[key]
+        self._asked[key] += 1
+        clock = asyncio.get_running_loop().time
+        start_s = clock()
+        tokens_before = self.statistics.prompt_tokens
+        async with aclosing(self.inner.generate(request)) as completions:
+            async for completion in completions:
+                line = {
+                    "problem_id": request.problem_id,
+                    "role": request.role,
+                    "request": number,
+                    "prompt_tokens": self.statistics.prompt_tokens - tokens_before,
+                    "after_s": round(clock() - start_s, 6),
+                    "text": completion.text,
+                    "finish_reason": completion.finish_reason,
+                    "token_count": completion.token_count,
+                }
+                self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                self._file.flush()
+                yield completion
+
+    async def abort(self, problem_id: str) -> None:
+        """As the inner generator."""
+        await self.inner.abort(problem_id)
+
+    async def load_weights(self, path: Path) -> None:
+        """As the inner generator."""
+        await self.inner.load_weights(path)
+
+    async def sleep(self) -> None:
+        """As the inner generator."""
+        await self.inner.sleep()
+
+    async def wake(self) -> None:
+        """As the inner generator."""
+        await self.inner.wake()
+
+
+def read_recording(path: Path) -> dict[Key, list[list[dict[str, Any]]]]:
+    """(problem, role) -> its requests -> their samples; RecordingError when it cannot be read."""
+    requests: dict[Key, dict[int, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+    lines = 0
+    try:
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                lines += 1
+                sample = json.loads(line)
+                missing = SAMPLE_KEYS - sample.keys()
+                if missing:
+                    raise ValueError(f"no {', '.join(sorted(missing))}")
+                key = (sample["problem_id"], sample["role"])
+                requests[key][sample["request"]].append(sample)
+    except OSError as error:
+        raise RecordingError(
+            f"the recording cannot be read: {error.strerror}",
+            where=str(path),
+            remedy="give a file written by a Recorder",
+        ) from error
+    except (ValueError, AttributeError) as error:
+        raise RecordingError(
+            f"line {lines} of the recording is broken: {error}",
+            where=str(path),
+            remedy="remove the line, or record again",
+        ) from error
+    return {key: [by[k] for k in sorted(by)] for key, by in requests.items()}
+
+
+SAMPLE_KEYS = frozenset(
+    "problem_id role request prompt_tokens after_s text finish_reason token_count".split()
+)

@@ -1,0 +1,57 @@
+"""How a prompt text becomes token ids, the same for sampling and for training.
+
+Both doors that see a tokenizer (`generate`, `train`) call `prompt_token_ids`, so a model is
+trained on exactly the ids it was sampled with. The completion's ids follow the prompt's ids and
+are never merged with them across the border.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from sv_engine.errors import EngineError
+
+
+class PromptFormat(StrEnum):
+    """Whether a prompt is one user turn of a chat or plain text to be continued."""
+
+    AUTO = "auto"
+    """Chat when the tokenizer has a chat template, plain otherwise."""
+    CHAT = "chat"
+    PLAIN = "plain"
+
+
+class ChatTemplateError(EngineError):
+    """`chat` was asked for and the tokenizer has no chat template."""
+
+
+def is_chat(tokenizer: Any, prompt_format: PromptFormat) -> bool:
+    """Whether prompts go through the chat template; ChatTemplateError if asked and absent."""
+    has_template = bool(getattr(tokenizer, "chat_template", None))
+    if prompt_format is PromptFormat.CHAT and not has_template:
+        raise ChatTemplateError(
+            "the tokenizer has no chat template",
+            where=str(getattr(tokenizer, "name_or_path", "tokenizer")),
+            remedy='set prompt_format = "plain" (or "auto"), or use an instruction-tuned model',
+        )
+    return prompt_format is not PromptFormat.PLAIN and has_template
+
+
+def prompt_token_ids(tokenizer: Any, prompt: str, prompt_format: PromptFormat) -> list[int]:
+    """Token ids of `prompt`, with the special tokens that this tokenizer puts in front.
+
+    tokenizer: a Hugging Face tokenizer.
+    """
+    if is_chat(tokenizer, prompt_format):
+        turns = [{"role": "user", "content": prompt}]
+        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        # The template wrote the special tokens itself; adding them again would double them.
+        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    return list(tokenizer(prompt)["input_ids"])
+
+
+def completion_token_ids(tokenizer: Any, completion: str) -> list[int]:
+    """Token ids of `completion` and the end-of-sequence token, as a model would sample them."""
+    ids = list(tokenizer(completion, add_special_tokens=False)["input_ids"])
+    return [*ids, int(tokenizer.eos_token_id)]
