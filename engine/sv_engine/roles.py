@@ -1,7 +1,8 @@
 """Prompts: what the model is asked in each role, and how its answer is read and written.
 
-A `Template` is the text of a prompt with placeholders (`PLACEHOLDERS`), and a prefill: the beginning of the answer that is put into
-the model's mouth. The prefill ends the prompt and begins the source, so that
+A `Template` is the text of a prompt with placeholders (`PLACEHOLDERS`), and a prefill: the
+beginning of the answer that is put into the model's mouth. The prefill ends the prompt and begins
+the source, so that
 
     source = prefill + completion        and        completion = answer(sources)
 
