@@ -1,0 +1,59 @@
+"""Selectors: which solutions and tests a pass matrix tells us to believe.
+
+In: verdicts and weights of one problem. Out: a `Selection` with a score for every solution and
+every test, and the accepted ones. Pure functions of NumPy arrays in float64: no randomness, no
+state, no look at a source text or at a benchmark's own test.
+
+Arguments, the same for all, S distinct solutions and T distinct tests:
+
+    passed_ST  bool, the cell passed; ignored where unknown
+    known_ST   bool, the cell was judged; a hole (False) is neither pass nor fail
+    weight_S   float64 > 0, how many samples were this solution
+    weight_T   float64 > 0, how many samples were this test
+
+A weight means what that many equal rows (or columns) would mean; nothing is ever expanded.
+Equal rows get equal scores; ties are for the caller to resolve (`metrics.expected_value`).
+
+To add one: write a function with this signature in a file of its family, add it to `SELECTORS`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sv_engine.records import PassMatrix, Selection
+from sv_engine.selectors.agreement import codet, consensus
+from sv_engine.selectors.arrays import Bools, Floats
+from sv_engine.selectors.b4 import b4
+from sv_engine.selectors.counting import maxpass, random, threshold
+from sv_engine.selectors.em import em
+from sv_engine.selectors.mbr import mbr, mbr_soft
+
+
+class Selector(Protocol):
+    """The signature of a selector; hyper-parameters follow as keywords with defaults."""
+
+    def __call__(
+        self, passed_ST: Bools, known_ST: Bools, weight_S: Floats, weight_T: Floats
+    ) -> Selection: ...
+
+
+SELECTORS: dict[str, Selector] = {
+    "random": random,
+    "threshold": threshold,
+    "maxpass": maxpass,
+    "mbr": mbr,
+    "mbr_soft": mbr_soft,
+    "codet": codet,
+    "b4": b4,
+    "em": em,
+    "consensus": consensus,
+}
+
+
+def select(name: str, matrix: PassMatrix) -> Selection:
+    """Run the selector `name` on `matrix`; raises KeyError for an unknown name."""
+    return SELECTORS[name](matrix.passed_ST, matrix.known_ST, matrix.weight_S, matrix.weight_T)
+
+
+__all__ = ["SELECTORS", "Selector", "select"]
