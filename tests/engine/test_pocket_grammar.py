@@ -179,7 +179,9 @@ def test_asserts_of_the_corpus_parse() -> None:
         ("[3]) == -1", (3,), -1),
     ],
 )
-def test_parse_assert(completion: str, argument: tuple[int, ...], expected: Value) -> None:
+def test_parse_assert(
+    completion: str, argument: tuple[int, ...], expected: tuple[int, ...] | int
+) -> None:
     parsed = grammar.parse_assert(completion)
     assert parsed == grammar.Assert(f"assert f({completion}", argument, expected)
     assert grammar.input_length(parsed.source) == len(argument)

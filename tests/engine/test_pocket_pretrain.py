@@ -10,7 +10,7 @@ import pytest
 
 from sv_engine.pocket import BASE, grammar, pretrain
 from sv_engine.pocket.corpus import Mixture, sample_document
-from sv_engine.pocket.tokenizer import VOCABULARY_SIZE, load_tokenizer, train_tokenizer
+from sv_engine.pocket.tokenizer import MAX_LENGTH, VOCABULARY_SIZE, load_tokenizer, train_tokenizer
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
@@ -47,7 +47,7 @@ def test_tokens_of_prompts_are_prefixes(tokenizer: PreTrainedTokenizerFast) -> N
         assert tokenizer(prompt + completion)["input_ids"] == joined
         assert joined[0] == tokenizer.bos_token_id
         assert tokenizer.decode(joined, skip_special_tokens=True) == prompt + completion
-        assert len(joined) <= pretrain.MAX_LENGTH - grammar.MAX_NEW_TOKENS
+        assert len(joined) <= MAX_LENGTH - grammar.MAX_NEW_TOKENS
         if grammar.ARGUMENT_STOP in completion:  # the second stage of a test starts here
             head, tail = completion.split(grammar.ARGUMENT_STOP)
             derived = tokenizer(prompt + head + grammar.ARGUMENT_STOP)["input_ids"]
