@@ -19,8 +19,8 @@ pytestmark = pytest.mark.heavy
 
 HABIT = Mixture(2.0, 0.35, 0.4, 0.55)
 SHORT = (
-    pretrain.Phase("A", 30, Mixture(3.0, 0.1, 0.1), 0.02, 0.003),
-    pretrain.Phase("B", 10, HABIT, 0.01, 0.002, decay_from=0.2),
+    pretrain.Phase("A", 18, Mixture(3.0, 0.1, 0.1), 0.02, 0.003),
+    pretrain.Phase("B", 6, HABIT, 0.01, 0.002, decay_from=0.2),
 )
 
 
@@ -92,7 +92,7 @@ def test_build_is_deterministic_and_atomic(tmp_path: Path) -> None:
     (tmp_path / "a" / "stale").touch()
     pretrain.build(tmp_path / "a", 1, SHORT, seen.append)
     pretrain.build(tmp_path / "b", 1, SHORT)
-    assert [progress.step for progress in seen] == list(range(1, 41))
+    assert [progress.step for progress in seen] == list(range(1, 25))
     assert seen[-1].loss < 0.5 * seen[0].loss
     names = {path.name for path in (tmp_path / "a").iterdir()}
     assert names == {path.name for path in BASE.iterdir()} - {"README.md"}

@@ -20,12 +20,12 @@ from sv_engine.errors import EngineError
 from sv_engine.pocket import pretrain
 
 
-@click.group()
-def pocket() -> None:
+@click.group("pocket")
+def pocket_command() -> None:
     """The pocket model: a million weights, trained from scratch on small Python tasks."""
 
 
-@pocket.command()
+@pocket_command.command()
 @click.option(
     "--out",
     required=True,

@@ -1,0 +1,43 @@
+"""The command line: a group whose commands are imported when they are called.
+
+To add a command: write `commands/<name>_command.py` with a click command, and a line here.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted; commands document their own others.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+COMMANDS = {
+    "exec": "sv_engine.commands.exec_command:exec_command",
+    "select": "sv_engine.commands.select_command:select_command",
+    "compare": "sv_engine.commands.compare_command:compare_command",
+    "doctor": "sv_engine.commands.doctor_command:doctor_command",
+    "pocket": "sv_engine.commands.pocket_command:pocket_command",
+}
+"""Command -> module:attribute."""
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command, None if there is no such one."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name].split(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="sv-engine")
+def main() -> None:
+    """Self-play training of code models: one model writes programs and tests, a sandbox decides."""
