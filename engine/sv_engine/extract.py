@@ -154,7 +154,7 @@ def extract_tests(
     for text in blocks or [completion]:
         tree = None if style is Style.CONTINUATION else parse(text)
         if tree is None:
-            found = _asserts_in_text(text, entry_point)
+            found: Iterator[str | Drop] = _asserts_in_text(text, entry_point)
         else:
             found = _asserts_in_tree(tree, text, entry_point)
         for test in found:
@@ -285,7 +285,7 @@ def _kept_lines(tree: ast.Module, lines: list[str]) -> Iterator[str]:
 # ---- tests --------------------------------------------------------------------------------------
 
 
-def _asserts_in_text(text: str, entry_point: str) -> Iterator[str]:
+def _asserts_in_text(text: str, entry_point: str) -> Iterator[str | Drop]:
     for part in text.split("assert ")[1:]:
         test = cut("assert " + part).strip()
         if entry_point in test:

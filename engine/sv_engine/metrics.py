@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sv_engine.selectors.arrays import Bools, Floats, top
+from sv_engine.selection.arrays import Floats, top
 
 Z_95 = 1.959963984540054
 """Two-sided 95% quantile of the normal distribution."""
@@ -49,15 +49,18 @@ def pass_at_k(samples_P: ArrayLike, correct_P: ArrayLike, k: int) -> NDArray[np.
     return value
 
 
-def expected_value(score_S: Floats, weight_S: Floats, value_S: Floats | Bools) -> float:
-    """Mean value of the choice that `score_S` makes: the highest score, float64 scores.
+def expected_value(score_S: Floats, weight_S: Floats, value_S: Floats) -> float:
+    """Mean value of the solution that `score_S` chooses; all float64 of shape (S,).
 
-    Several solutions may tie (equal to 1e-9, relative): the choice is then a random sample among
-    them, so they count by their multiplicity. Without any solution there is nothing to choose: 0.
+    Several solutions may tie for the highest score (equal to 1e-9, relative): the choice is then a
+    random sample among them, so they count by their multiplicity. A NaN value is unknown and left
+    out; if it leaves nothing, so is the result. Without any solution there is no choice: 0.
     """
-    weights = weight_S * top(score_S)
+    if not score_S.size:
+        return 0.0
+    weights = weight_S * (top(score_S) & ~np.isnan(value_S))
     total = float(weights.sum())
-    return float(weights @ value_S) / total if total > 0 else 0.0
+    return float(weights @ np.nan_to_num(value_S)) / total if total > 0 else float("nan")
 
 
 def estimate(value_P: ArrayLike) -> Estimate:
@@ -71,6 +74,8 @@ def estimate(value_P: ArrayLike) -> Estimate:
     if not values.size:
         return Estimate(np.nan, np.nan, np.nan, np.nan, 0)
     mean = float(values.mean())
-    error = float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else float("nan")
-    reach = 0.0 if np.isnan(error) else Z_95 * error
+    if values.size == 1:  # one problem says nothing about the next
+        return Estimate(mean, np.nan, 0.0, 1.0, 1)
+    error = float(values.std(ddof=1) / np.sqrt(values.size))
+    reach = Z_95 * error
     return Estimate(mean, error, max(0.0, mean - reach), min(1.0, mean + reach), values.size)

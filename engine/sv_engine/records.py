@@ -91,12 +91,26 @@ class PassMatrix:
     @property
     def passed_ST(self) -> NDArray[np.bool_]:
         """True where the verdict is a pass."""
-        return self.verdict_ST == PASS_CODE
+        return np.asarray(self.verdict_ST == PASS_CODE)
 
     @property
     def known_ST(self) -> NDArray[np.bool_]:
         """False where the cell is a hole: infrastructure failed, nothing is known."""
-        return self.verdict_ST != INFRA_CODE
+        return np.asarray(self.verdict_ST != INFRA_CODE)
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """A rollout with the verdicts of all its cells, and those of the benchmark's own test."""
+
+    rollout: Rollout
+    matrix: PassMatrix
+    near_limit_ST: NDArray[np.bool_]
+    """CPU time within 20% of the limit: the verdict may differ in another run."""
+    reference_S: NDArray[np.uint8]
+    """Verdict of `reference_test` on each solution; holes where the problem has none."""
+    reference_cpu_us_S: NDArray[np.uint32]
+    reference_near_limit_S: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

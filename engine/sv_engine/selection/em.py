@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from sv_engine.records import Selection
-from sv_engine.selectors.agreement import codet
-from sv_engine.selectors.arrays import Bools, Floats, groups_of_equal_rows
+from sv_engine.selection.agreement import codet
+from sv_engine.selection.arrays import Bools, Floats, groups_of_equal_rows
 
 PRIOR = {(1, 1): (50.0, 1.0), (1, 0): (1.0, 20.0), (0, 1): (1.0, 1.0), (0, 0): (1.0, 20.0)}
 """Beta(passes, fails) prior of rate[x, y]: correct code passes valid tests almost surely, nothing
@@ -48,7 +48,8 @@ def em(
     logit_G, logit_T = _logit(q_G), _logit(q_T)
 
     done = 0
-    for done in range(1, rounds + 1):
+    while done < rounds:
+        done += 1
         ln_pass, ln_fail = _log_rates(q_G * weight_G, (1 - q_G) * weight_G, passed_GT, failed_GT,
                                       q_T * weight_T, (1 - q_T) * weight_T)  # fmt: skip
         pass_gain_T = _mix(q_T, ln_pass[1] - ln_pass[0]) * weight_T
@@ -107,11 +108,11 @@ def _prior_logit(q: Floats, weight: Floats) -> float:
 
 
 def _logit(q: Floats) -> Floats:
-    return np.log(q / (1 - q))
+    return np.asarray(np.log(q / (1 - q)))
 
 
 def _sigmoid(logit: Floats) -> Floats:
-    return 1 / (1 + np.exp(-np.clip(logit, -MAX_LOGIT, MAX_LOGIT)))
+    return np.asarray(1 / (1 + np.exp(-np.clip(logit, -MAX_LOGIT, MAX_LOGIT))))
 
 
 def _distance(a: Floats, b: Floats) -> float:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from sv_engine.records import Selection
-from sv_engine.selectors.arrays import Bools, Floats, groups_of_equal_rows, top
+from sv_engine.selection.arrays import Bools, Floats, groups_of_equal_rows, top
 from sv_engine.special import log_beta
 
 BETA_0 = 1e4
@@ -62,6 +62,6 @@ def b4(
         score_S=score_G[groups.group_S],
         score_T=posterior_G @ groups.passed_GT,
         accepted_S=best_G[groups.group_S],
-        accepted_T=groups.passed_GT[best_G].any(axis=0),
+        accepted_T=np.any(groups.passed_GT[best_G] > 0, axis=0),
         diagnostics={"groups": float(len(score_G)), "posterior": float(posterior_G.max(initial=0))},
     )

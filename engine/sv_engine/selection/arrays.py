@@ -45,7 +45,7 @@ def groups_of_equal_rows(passed_ST: Bools, known_ST: Bools, weight_S: Floats) ->
         group_S=group_S,
         passed_GT=passed_GT,
         failed_GT=known_ST[first].astype(np.float64) - passed_GT,
-        weight_G=np.bincount(group_S, weights=weight_S, minlength=len(first)),
+        weight_G=np.bincount(group_S, weights=weight_S, minlength=len(first)).astype(np.float64),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from sv_engine.records import Selection
-from sv_engine.selectors.arrays import (
+from sv_engine.selection.arrays import (
     RELATIVE_TOLERANCE,
     Bools,
     Floats,

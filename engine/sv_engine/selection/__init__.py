@@ -22,12 +22,12 @@ from __future__ import annotations
 from typing import Protocol
 
 from sv_engine.records import PassMatrix, Selection
-from sv_engine.selectors.agreement import codet, consensus
-from sv_engine.selectors.arrays import Bools, Floats
-from sv_engine.selectors.b4 import b4
-from sv_engine.selectors.counting import maxpass, random, threshold
-from sv_engine.selectors.em import em
-from sv_engine.selectors.mbr import mbr, mbr_soft
+from sv_engine.selection.agreement import codet, consensus
+from sv_engine.selection.arrays import Bools, Floats
+from sv_engine.selection.b4 import b4
+from sv_engine.selection.counting import maxpass, random, threshold
+from sv_engine.selection.em import em
+from sv_engine.selection.mbr import mbr, mbr_soft
 
 
 class Selector(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sv_engine.records import Selection
-from sv_engine.selectors.arrays import (
+from sv_engine.selection.arrays import (
     RELATIVE_TOLERANCE,
     Bools,
     Floats,
@@ -30,7 +30,7 @@ def codet(passed_ST: Bools, known_ST: Bools, weight_S: Floats, weight_T: Floats)
         score_S=score_G[groups.group_S],
         score_T=(score_G[:, None] * groups.passed_GT).max(axis=0, initial=0.0),
         accepted_S=best_G[groups.group_S],
-        accepted_T=groups.passed_GT[best_G].any(axis=0),
+        accepted_T=np.any(groups.passed_GT[best_G] > 0, axis=0),
         diagnostics={"groups": float(len(score_G))},
     )
 
@@ -59,7 +59,8 @@ def consensus(
     believed_S = start.accepted_S
     valid_T, score_S, score_T = start.accepted_T, start.score_S, start.score_T
     rounds = 0
-    for rounds in range(1, max_rounds + 1):
+    for _ in range(max_rounds):
+        rounds += 1
         score_T = pass_rate_T(passed_ST[believed_S], known_ST[believed_S], weight_S[believed_S])
         valid_T = score_T >= 1 - RELATIVE_TOLERANCE
         if not valid_T.any():

@@ -1,0 +1,297 @@
+"""`sv-engine exec`: execute the solutions and tests of a file, keep every verdict, report.
+
+Out: a folder with `matrices/<problem>.npz` as each problem finishes, and `summary.json` at the
+end, also at the end of an interrupted or failed run. docs/formats.md describes both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from importlib import metadata, resources
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from sv_engine.execute import Budget, Executor, SandboxFault, doctor_report
+from sv_engine.jsonl import BadRow
+from sv_engine.matrix_store import file_name, load_if_answered, save
+from sv_engine.problems import Format, RolloutFile
+from sv_engine.progress import ProgressLine, Snapshot
+from sv_engine.records import Executed, Rollout
+from sv_engine.summary import Tally, selector_table
+
+EXIT_BAD_ROWS = 3
+EXIT_INTERRUPTED = 130
+SHOWN_BAD_ROWS = 20
+STORED_BAD_ROWS = 100
+
+
+class Existing(enum.StrEnum):
+    """What to do with results that already lie in the output folder."""
+
+    REFUSE = "refuse"
+    OVERWRITE = "overwrite"
+    RESUME = "resume"
+
+
+@click.command("exec")
+@click.argument(
+    "file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Output folder. Default: runs/<name of the file>.",
+)
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(list(Format)),
+    help="Format of FILE. Default: told from its keys.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Execute the first N problems only.")
+@click.option(
+    "--tests-per-sample",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Asserts kept of one raw test sample, the first ones.",
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Sandbox workers. Default: cores.")
+@click.option(
+    "--cpu-s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=Budget().cpu_s,
+    show_default=True,
+    help="CPU seconds of a cell.",
+)
+@click.option(
+    "--reference-cpu-s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=Budget().reference_cpu_s,
+    show_default=True,
+    help="CPU seconds of the benchmark's own test.",
+)
+@click.option(
+    "--require",
+    default="basic",
+    show_default=True,
+    help="Refuse to run below this level of the jail (see `sv-engine doctor`).",
+)
+@click.option(
+    "--existing",
+    type=click.Choice(list(Existing)),
+    default=Existing.REFUSE.value,
+    show_default=True,
+    help="If the output folder holds results: refuse, overwrite them, or keep the problems whose "
+    "texts and limits are the same and execute the rest.",
+)
+def exec_command(
+    file: Path | None,
+    out: Path | None,
+    file_format: str | None,
+    limit: int | None,
+    tests_per_sample: int,
+    workers: int | None,
+    cpu_s: float,
+    reference_cpu_s: float,
+    require: str,
+    existing: str,
+) -> None:
+    """Run every solution of FILE against every test of the same problem, in the sandbox.
+
+    FILE is JSONL: our own format, CodeGen-16B samples, HumanEval, MBPP or CRUXEval
+    (docs/formats.md); without FILE the sample of the package is used. Exit codes: 0 all rows done,
+    1 failed, 2 wrong usage, 3 done but some rows of FILE were not usable, 130 interrupted.
+    """
+    errors = Console(stderr=True)
+    with contextlib.ExitStack() as stack:
+        if file is None:
+            sample = resources.files("sv_engine") / "samples" / "sample.jsonl"
+            file = stack.enter_context(resources.as_file(sample))
+        source = RolloutFile(file, Format(file_format) if file_format else None, tests_per_sample)
+        run = _Run(
+            source=source,
+            out=out or Path("runs") / file.stem,
+            budget=Budget(cpu_s, reference_cpu_s),
+            existing=Existing(existing),
+            limit=limit,
+        )
+        try:
+            total = source.count()
+            run.problems_total = min(total, limit or total)
+            run.prepare()
+            _execute(run, errors, workers, require)
+        except KeyboardInterrupt:
+            run.stopped = run.stopped or "interrupted"
+    _report(run, errors)
+
+
+@dataclass
+class _Run:
+    """One run of the command: what it reads, where it writes, how far it is."""
+
+    source: RolloutFile
+    out: Path
+    budget: Budget
+    existing: Existing
+    limit: int | None
+    tally: Tally = field(default_factory=Tally)
+    problems_total: int = 0
+    resumed: int = 0
+    executed_cells: int = 0
+    wall_s: float = 0.0
+    workers: int | None = None
+    sandbox: dict[str, Any] | None = None
+    stopped: str = ""
+    """Why the run ended early; empty if it did not."""
+
+    @property
+    def matrices(self) -> Path:
+        return self.out / "matrices"
+
+    def prepare(self) -> None:
+        """Make the output folder ready; raises click.ClickException."""
+        try:
+            self.matrices.mkdir(parents=True, exist_ok=True)
+            old = [*self.matrices.glob("*.npz"), *self.out.glob("summary.json")]
+            if old and self.existing is Existing.REFUSE:
+                raise click.ClickException(
+                    f"{self.out} already holds results; choose another --out, or --existing "
+                    "overwrite, or --existing resume"
+                )
+            if self.existing is Existing.OVERWRITE:
+                for path in old:
+                    path.unlink()
+            probe = self.matrices / f".probe.{os.getpid()}"
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise click.ClickException(
+                f"cannot write to output folder {self.out}: {error.strerror}"
+            ) from None
+
+    def pending(self) -> Iterator[Rollout]:
+        """Yield what is left to execute; results that can be kept are counted on the way."""
+        for rollout in islice(self.source, self.limit):
+            kept = None
+            if self.existing is Existing.RESUME:
+                path = self.matrices / file_name(rollout.problem.id)
+                kept = load_if_answered(path, rollout, self.budget)
+            if kept is None:
+                yield rollout
+            else:
+                self.resumed += 1
+                self.tally.add(kept)
+
+    def keep(self, executed: Executed) -> None:
+        """Store and count a finished problem; raises OSError."""
+        save(self.matrices / file_name(executed.rollout.problem.id), executed, self.budget)
+        self.executed_cells += executed.matrix.verdict_ST.size
+        if executed.rollout.problem.reference_test is not None:
+            self.executed_cells += executed.reference_S.size
+        self.tally.add(executed)
+
+    def summary(self) -> dict[str, Any]:
+        """The document of summary.json."""
+        bad_rows = self.source.bad_rows
+        rate = self.executed_cells / self.wall_s if self.wall_s else 0.0
+        return {
+            "format_version": 1,
+            "input": {"file": str(self.source.path), "format": self.source.format},
+            "interrupted": bool(self.stopped),
+            "stopped_by": self.stopped or None,
+            "problems_resumed": self.resumed,
+            "bad_rows": {
+                "count": len(bad_rows),
+                "first": [str(row) for row in bad_rows[:STORED_BAD_ROWS]],
+            },
+            "wall_s": self.wall_s,
+            "cells_per_s": rate,
+            "limits": asdict(self.budget),
+            "tests_per_sample": self.source.tests_per_sample,
+            "sandbox": self.sandbox,
+            "versions": {
+                "sv_engine": metadata.version("sv-engine"),
+                "python": platform.python_version(),
+                "numpy": metadata.version("numpy"),
+            },
+            **self.tally.figures(),
+        }
+
+
+def _execute(run: _Run, errors: Console, workers: int | None, require: str) -> None:
+    """Run all problems; what stops it early is noted in `run.stopped`."""
+    start_s = time.monotonic()
+    try:
+        run.sandbox = doctor_report().to_dict()
+        with Executor(run.budget, workers=workers, require=require) as executor:
+            start_s = time.monotonic()
+            asyncio.run(_stream(run, executor, errors))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        run.stopped = "interrupted"
+    except SandboxFault as error:
+        run.stopped = f"the sandbox failed: {error}"
+    except OSError as error:
+        run.stopped = f"{error.filename or run.out}: {error.strerror or error}"
+    finally:
+        run.wall_s = time.monotonic() - start_s
+
+
+async def _stream(run: _Run, executor: Executor, errors: Console) -> None:
+    def snapshot() -> Snapshot:
+        return Snapshot(
+            problems_done=run.tally.problems,
+            problems_total=run.problems_total,
+            rows_done=executor.rows_done,
+            cells_done=executor.cells_done,
+        )
+
+    in_flight = 2 * (os.cpu_count() or 1) + 2
+    async with ProgressLine(errors, snapshot):
+        results = executor.stream(run.pending(), in_flight)
+        async with contextlib.aclosing(results):
+            async for executed in results:
+                run.keep(executed)
+
+
+def _report(run: _Run, errors: Console) -> None:
+    """Write summary.json, print the table, and end with the exit code."""
+    bad_rows = run.source.bad_rows
+    _show_bad_rows(bad_rows, errors)
+    if not run.tally.problems and not run.stopped:
+        first = f" (first: {bad_rows[0]})" if bad_rows else ""
+        raise click.ClickException(f"no usable row in {run.source.path}{first}")
+    try:
+        text = json.dumps(run.summary(), indent=2, allow_nan=False)
+        (run.out / "summary.json").write_text(text + "\n")
+    except OSError as error:
+        raise click.ClickException(f"cannot write {run.out}/summary.json: {error}") from None
+    Console().print(selector_table(run.tally.pass_at_1()))
+    click.echo(f"{run.tally.problems} problems, {run.tally.cells:,} cells: {run.out}/summary.json")
+    if run.stopped == "interrupted":
+        errors.print("interrupted: what was finished is kept; --existing resume goes on")
+        raise click.exceptions.Exit(EXIT_INTERRUPTED)
+    if run.stopped:
+        raise click.ClickException(run.stopped)
+    if bad_rows:
+        raise click.exceptions.Exit(EXIT_BAD_ROWS)
+
+
+def _show_bad_rows(bad_rows: list[BadRow], errors: Console) -> None:
+    for row in bad_rows[:SHOWN_BAD_ROWS]:
+        errors.print(f"skipped {row}", markup=False, highlight=False, soft_wrap=True)
+    if len(bad_rows) > SHOWN_BAD_ROWS:
+        rest = len(bad_rows) - SHOWN_BAD_ROWS
+        errors.print(f"skipped {rest} more; summary.json names the first {STORED_BAD_ROWS}")

@@ -1,0 +1,236 @@
+"""The door to the sandbox: rollouts in, executed rollouts out. Nothing else imports sv_sandbox.
+
+Every distinct solution of a problem runs against every distinct test of it, and against the
+benchmark's own test under its own limit. Many problems are in flight, so that the sandbox's
+workers never wait for the end of one; each is handed out the moment it is finished. Memory is
+bounded by the number in flight. Verdicts are copied out of shared memory before they are handed
+out, so that an `Executed` outlives its pool.
+
+Failures of the sandbox are `sv_sandbox.SandboxError`, here `SandboxFault`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sv_engine.records import Executed, PassMatrix, Rollout
+
+NEAR_LIMIT = 0.2
+"""Cells within this share of their CPU limit are marked: another run may decide otherwise."""
+OVERRUN_S = 0.1
+"""The sandbox ends an endless cell at limit + min(20%, this), so that a cell just over its limit
+is told from one without end."""
+
+
+class Cells(Protocol):
+    """What the sandbox returns for a matrix: `sv_sandbox` matrices, or a scripted one in tests."""
+
+    @property
+    def verdict_ST(self) -> Any: ...
+    @property
+    def cpu_us_ST(self) -> Any: ...
+
+
+class Job(Awaitable[Cells], Protocol):
+    """A submitted matrix."""
+
+    @property
+    def rows_done(self) -> int: ...
+
+
+class SandboxPool(Protocol):
+    """The part of `sv_sandbox.Pool` that is used here."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> bool | None: ...
+    def submit(self, solutions: Sequence[str], tests: Sequence[str], limits: Any = None) -> Job: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """CPU seconds of one cell."""
+
+    cpu_s: float = 0.3
+    """A test of the model."""
+    reference_cpu_s: float = 1.0
+    """The benchmark's own test, which is many asserts in one."""
+
+
+class SandboxFault(RuntimeError):
+    """The sandbox cannot run here, or failed: what happened, and where."""
+
+
+class Executor:
+    """A sandbox pool that executes rollouts; a context manager, to be used from one event loop."""
+
+    def __init__(
+        self, budget: Budget | None = None, *, workers: int | None = None, require: str = "basic"
+    ) -> None:
+        self.budget = budget or Budget()
+        self._pool = open_pool(workers, require)
+        self._cells_done = 0
+        self._rows_done = 0
+        self._live: dict[Job, int] = {}  # job -> tests per row
+
+    def __enter__(self) -> Self:
+        try:
+            self._pool.__enter__()
+        except sandbox_errors() as error:
+            raise SandboxFault(str(error)) from error
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._pool.__exit__(*exception)
+
+    @property
+    def rows_done(self) -> int:
+        """Rows finished so far (one solution on all tests), unfinished problems included."""
+        return self._rows_done + sum(job.rows_done for job in self._live)
+
+    @property
+    def cells_done(self) -> int:
+        """Cells finished so far, unfinished problems included."""
+        return self._cells_done + sum(job.rows_done * tests for job, tests in self._live.items())
+
+    async def stream(
+        self, rollouts: Iterable[Rollout], in_flight: int = 8
+    ) -> AsyncGenerator[Executed, None]:
+        """Yield each rollout when it is finished, at most `in_flight` of them running.
+
+        `rollouts` is pulled only as fast as problems finish. Raises SandboxFault.
+        """
+        source = iter(rollouts)
+        running: set[asyncio.Task[Executed]] = set()
+        try:
+            while True:
+                while len(running) < in_flight and (rollout := next(source, None)) is not None:
+                    running.add(asyncio.create_task(self.execute(rollout)))
+                if not running:
+                    return
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    yield task.result()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def execute(self, rollout: Rollout) -> Executed:
+        """Run every cell of one rollout; raises SandboxFault."""
+        problem, budget = rollout.problem, self.budget
+        sources = [solution.source for solution in rollout.solutions]
+        tests = [test.source for test in rollout.tests]
+        reference = [problem.reference_test] if problem.reference_test is not None else []
+        try:
+            (verdict_ST, cpu_us_ST), (judged_ST, judged_us_ST) = await asyncio.gather(
+                self._matrix(sources, tests, budget.cpu_s),
+                self._matrix(sources, reference, budget.reference_cpu_s),
+            )
+        except sandbox_errors() as error:
+            raise SandboxFault(f"{problem.id}: {error}") from error
+        reference_S = judged_ST[:, 0] if reference else np.zeros(len(sources), np.uint8)
+        reference_us_S = judged_us_ST[:, 0] if reference else np.zeros(len(sources), np.uint32)
+        return Executed(
+            rollout=rollout,
+            matrix=PassMatrix(
+                problem_id=problem.id,
+                verdict_ST=verdict_ST,
+                cpu_us_ST=cpu_us_ST,
+                weight_S=np.array([s.weight for s in rollout.solutions], dtype=np.float64),
+                weight_T=np.array([t.weight for t in rollout.tests], dtype=np.float64),
+            ),
+            near_limit_ST=near_limit(cpu_us_ST, budget.cpu_s),
+            reference_S=reference_S,
+            reference_cpu_us_S=reference_us_S,
+            reference_near_limit_S=near_limit(reference_us_S, budget.reference_cpu_s),
+        )
+
+    async def _matrix(
+        self, solutions: list[str], tests: list[str], cpu_s: float
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
+        """Return verdicts and CPU times of shape (S, T)."""
+        if not solutions or not tests:
+            shape = (len(solutions), len(tests))
+            return np.zeros(shape, np.uint8), np.zeros(shape, np.uint32)
+        job = self._pool.submit(solutions, tests, limits_of(cpu_s))
+        self._live[job] = len(tests)
+        try:
+            cells = await job
+            verdict_ST = np.array(cells.verdict_ST, dtype=np.uint8)
+            cpu_us_ST = np.array(cells.cpu_us_ST, dtype=np.uint32)
+        finally:
+            del self._live[job]
+        self._rows_done += len(solutions)
+        self._cells_done += verdict_ST.size
+        return verdict_ST, cpu_us_ST
+
+
+def near_limit(cpu_us: NDArray[np.uint32], cpu_s: float) -> NDArray[np.bool_]:
+    """True where the CPU time is within 20% of the limit, on either side; shape as given."""
+    low_us = (1 - NEAR_LIMIT) * cpu_s * 1e6
+    high_us = (cpu_s + min(NEAR_LIMIT * cpu_s, OVERRUN_S)) * 1e6
+    return np.asarray((cpu_us >= low_us) & (cpu_us < high_us))
+
+
+# ---- the only lines that know sv_sandbox --------------------------------------------------------
+
+
+def open_pool(workers: int | None, require: str) -> SandboxPool:
+    """Return a pool, not yet entered; raises SandboxFault."""
+    from sv_sandbox import Level, Pool
+
+    try:
+        level = Level[require.upper()]
+    except KeyError:
+        raise SandboxFault(
+            f"unknown level {require!r}: expected one of {', '.join(level_names())}"
+        ) from None
+    return Pool(workers=workers, require=level)
+
+
+def limits_of(cpu_s: float) -> Any:
+    """The sandbox's limits for a cell of `cpu_s` CPU seconds."""
+    from sv_sandbox import Limits
+
+    return Limits(cpu_s=cpu_s)
+
+
+def sandbox_errors() -> type[Exception]:
+    """The exception class of a failing sandbox."""
+    from sv_sandbox import SandboxError
+
+    return SandboxError
+
+
+def level_names() -> list[str]:
+    """Names of the levels that `require` may be, the weakest first."""
+    from sv_sandbox import Level
+
+    return [level.name.lower() for level in Level]
+
+
+def verdict_names() -> list[str]:
+    """Names of the verdicts in lower case, indexed by their codes."""
+    from sv_sandbox import Verdict
+
+    return [verdict.name.lower() for verdict in sorted(Verdict)]
+
+
+def doctor_report() -> Any:
+    """What the jail can do on this machine: an object with `.text()` and `.to_dict()`."""
+    from sv_sandbox import doctor
+
+    return doctor.report()

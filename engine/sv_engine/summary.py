@@ -1,0 +1,122 @@
+"""What a set of executed rollouts comes to: counts, and pass@1 of each selector's choice.
+
+Rollouts are added one by one and only numbers are kept, so that memory does not grow with their
+cells. The keys of `Tally.figures` are those of summary.json (docs/formats.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from sv_engine.execute import verdict_names
+from sv_engine.metrics import Estimate, estimate, expected_value
+from sv_engine.records import INFRA_CODE, PASS_CODE, Executed
+from sv_engine.selection import SELECTORS, select
+
+BASELINE = "random"
+
+
+class Tally:
+    """Adds up executed rollouts, and judges every selector in `selectors` on each."""
+
+    def __init__(self, selectors: Sequence[str] = tuple(SELECTORS)) -> None:
+        self.selectors = tuple(selectors)
+        self.problems = 0
+        self.cells = 0
+        self._counts: Counter[str] = Counter()
+        self._verdicts = np.zeros(len(verdict_names()), dtype=np.int64)
+        self._reference_verdicts = np.zeros_like(self._verdicts)
+        self._dropped: Counter[str] = Counter()
+        self._pass_at_1: dict[str, list[float]] = {name: [] for name in self.selectors}
+
+    def add(self, executed: Executed) -> None:
+        """Count one problem and let every selector choose."""
+        rollout, matrix = executed.rollout, executed.matrix
+        self.problems += 1
+        self.cells += matrix.verdict_ST.size
+        self._verdicts += self._by_kind(matrix.verdict_ST)
+        self._counts["solutions"] += len(rollout.solutions)
+        self._counts["tests"] += len(rollout.tests)
+        self._counts["solution_samples"] += int(matrix.weight_S.sum())
+        self._counts["test_samples"] += int(matrix.weight_T.sum())
+        self._counts["near_limit_cells"] += int(executed.near_limit_ST.sum())
+        self._counts["near_limit_reference_cells"] += int(executed.reference_near_limit_S.sum())
+        self._counts["cpu_us"] += int(matrix.cpu_us_ST.sum(dtype=np.int64))
+        self._counts["cpu_us"] += int(executed.reference_cpu_us_S.sum(dtype=np.int64))
+        self._dropped.update(rollout.dropped)
+        if rollout.problem.reference_test is None:
+            return
+        self._counts["reference_cells"] += executed.reference_S.size
+        self._reference_verdicts += self._by_kind(executed.reference_S)
+        correct_S = np.where(executed.reference_S == PASS_CODE, 1.0, 0.0)
+        correct_S[executed.reference_S == INFRA_CODE] = np.nan
+        for name in self.selectors:
+            score_S = select(name, matrix).score_S
+            self._pass_at_1[name].append(expected_value(score_S, matrix.weight_S, correct_S))
+
+    def pass_at_1(self) -> dict[str, Estimate]:
+        """pass@1 of each selector's choice, over the problems that have a reference test."""
+        return {name: estimate(values) for name, values in self._pass_at_1.items()}
+
+    def figures(self) -> dict[str, Any]:
+        """All counts and estimates, ready for JSON: NaN is None."""
+        counts = self._counts
+        return {
+            "problems": self.problems,
+            "solutions": counts["solutions"],
+            "tests": counts["tests"],
+            "solution_samples": counts["solution_samples"],
+            "test_samples": counts["test_samples"],
+            "dropped_samples": dict(self._dropped.most_common()),
+            "cells": self.cells,
+            "verdicts": self._named(self._verdicts),
+            "near_limit_cells": counts["near_limit_cells"],
+            "reference_cells": counts["reference_cells"],
+            "reference_verdicts": self._named(self._reference_verdicts),
+            "near_limit_reference_cells": counts["near_limit_reference_cells"],
+            "cpu_s": counts["cpu_us"] / 1e6,
+            "selectors": {
+                name: {"pass_at_1": _plain(e.mean)}
+                | {k: _plain(v) for k, v in asdict(e).items() if k not in ("mean", "count")}
+                | {"problems": e.count}
+                for name, e in self.pass_at_1().items()
+            },
+        }
+
+    def _by_kind(self, verdicts: Any) -> Any:
+        return np.bincount(verdicts.ravel(), minlength=len(self._verdicts))
+
+    def _named(self, counts: Any) -> dict[str, int]:
+        return {name: int(n) for name, n in zip(verdict_names(), counts, strict=True)}
+
+
+def selector_table(estimates: Mapping[str, Estimate]) -> Table:
+    """A table of pass@1 of each selector's choice beside that of a random sample, in percent."""
+    table = Table(title="pass@1 of the chosen solution, judged by the benchmark's own test")
+    table.add_column("selector")
+    table.add_column("pass@1 %", justify="right")
+    table.add_column("95% interval", justify="right")
+    if baseline := estimates.get(BASELINE):
+        table.add_column("random sample %", justify="right")
+        table.add_column("gain", justify="right")
+    for name, found in estimates.items():
+        row = [name, _percent(found.mean), f"{_percent(found.low)} to {_percent(found.high)}"]
+        if baseline:
+            row += [_percent(baseline.mean), _percent(found.mean - baseline.mean, sign="+")]
+        table.add_row(*row)
+    return table
+
+
+def _percent(share: float, sign: str = "") -> str:
+    return "-" if math.isnan(share) else f"{100 * share:{sign}.1f}"
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else value
