@@ -188,6 +188,8 @@ class Call:
 
     argument: str
     """Source text between the parentheses."""
+    value: str
+    """The expected value, in normal form (`ast.unparse`): equal texts are equal values."""
     size: int
     """Elements in all literal arguments: numbers, characters, list items."""
 
@@ -197,14 +199,19 @@ def call_of(test: str, entry_point: str) -> Call | None:
     tree = extract.parse(test)
     last = tree.body[-1] if tree and tree.body else None
     match last:
-        case ast.Assert(test=ast.Compare(left=ast.Call(func=ast.Name(id=name)) as call)):
+        case ast.Assert(
+            test=ast.Compare(
+                left=ast.Call(func=ast.Name(id=name)) as call, ops=[ast.Eq()], comparators=[value]
+            )
+        ):
             if name != entry_point:
                 return None
             text = ast.get_source_segment(test, call)
             if text is None:
                 return None
             argument = text[len(name) :].strip()[1:-1].strip()
-            return Call(argument, sum(_size(node) for node in [*call.args, *call.keywords]))
+            size = sum(_size(node) for node in [*call.args, *call.keywords])
+            return Call(argument, ast.unparse(value), size)
         case _:
             return None
 

@@ -75,20 +75,25 @@ def test_bad_templates_are_named(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("test", "argument", "size"),
+    ("test", "call"),
     [
-        ("assert f([1, 2]) == [2]", "[1, 2]", 2),
-        ("assert f([]) == []", "[]", 0),
-        ("assert f('abc', n=3) == (  # x\n    1)", "'abc', n=3", 4),
-        ("import math\nassert f([[1, 2], []]) == math.pi", "[[1, 2], []]", 3),
-        ("assert f({1: 2}, -1) == 0", "{1: 2}, -1", 2),
+        ("assert f([1, 2]) == [2]", roles.Call("[1, 2]", "[2]", 2)),
+        ("assert f([]) == []", roles.Call("[]", "[]", 0)),
+        ("assert f('abc', n=3) == (  # x\n    1)", roles.Call("'abc', n=3", "1", 4)),
+        (
+            "import math\nassert f([[1, 2], []]) == math.pi",
+            roles.Call("[[1, 2], []]", "math.pi", 3),
+        ),
+        ("assert f({1: 2}, -1) == 0", roles.Call("{1: 2}, -1", "0", 2)),
     ],
 )
-def test_call_and_its_size(test: str, argument: str, size: int) -> None:
-    assert roles.call_of(test, "f") == roles.Call(argument, size)
+def test_call_value_and_size(test: str, call: roles.Call) -> None:
+    assert roles.call_of(test, "f") == call
 
 
-@pytest.mark.parametrize("test", ["assert f(1)", "assert g(1) == 2", "x = 1", "assert (", ""])
+@pytest.mark.parametrize(
+    "test", ["assert f(1)", "assert f(1) != 2", "assert g(1) == 2", "x = 1", "assert (", ""]
+)
 def test_other_forms_have_no_call(test: str) -> None:
     assert roles.call_of(test, "f") is None
 

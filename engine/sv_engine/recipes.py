@@ -1,0 +1,318 @@
+"""What is believed about a problem -> what the model learns from it.
+
+In: a `Played` and a `Selection` on its matrix. Out: a `Harvest` of supervised examples and
+preference pairs for both roles, or the reason why the problem teaches nothing. No ground truth is
+in reach here. The guards against collapse are part of the method: without them the verifier
+drifts to trivial tests that everything passes (docs/self_play.md has the figures).
+
+Two recipes. `consensus`: the accepted group of programs, and single tests it passes, drawn by how
+many sampled programs they reject; a refuted test is paired with an accepted one of the same input
+size. `sol-ver` (Lin et al. 2025, arXiv 2502.14948): programs that pass all accepted tests, and
+whole suites as they were sampled, those that hold on accepted programs over those that do not.
+
+Axes: S distinct solutions, T distinct tests of one problem. A test of weight 0 (it lost the vote
+on its expected value) is never chosen and carries no evidence; it may be refuted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from random import Random
+from typing import TypeVar
+
+import numpy as np
+
+from sv_engine.board import Played
+from sv_engine.config import Recipe, RecipeName, Select, TestPairing
+from sv_engine.quality import Degeneracy, degeneracy
+from sv_engine.records import Example, PassMatrix, PreferencePair, Selection
+from sv_engine.roles import RoleTemplates, Template, answer, call_of
+from sv_engine.selection import SELECTORS
+from sv_engine.selection.arrays import Bools, Floats
+
+Item = TypeVar("Item")
+
+
+class Refusal(StrEnum):
+    """Why a problem gives no training data."""
+
+    DEGENERATE = "degenerate matrix"
+    FEW_SOLUTIONS = "too few samples agree"
+    FEW_TESTS = "too few tests accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class Harvest:
+    """Training data."""
+
+    examples: tuple[Example, ...] = ()
+    hardness: tuple[float, ...] = ()
+    """Per example: the share of sampled programs that its tests reject; 0 for programs."""
+    pairs: tuple[PreferencePair, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """Tests that make one answer of the verifier."""
+
+    prompt: str
+    columns: tuple[int, ...]
+    kill: float
+    size: int = 0
+    argument: str | None = None
+
+
+@dataclass(slots=True)
+class _Case:
+    """One problem while it is made into lessons."""
+
+    played: Played
+    selection: Selection
+    recipe: Recipe
+    solve: Template
+    verify: Template
+    rng: Random
+    examples: list[Example] = field(default_factory=list)
+    hardness: list[float] = field(default_factory=list)
+    pairs: list[PreferencePair] = field(default_factory=list)
+
+
+def believe(played: Played, select: Select, rng: Random) -> Selection:
+    """Run the selector on the tests that carry weight.
+
+    `random` draws one sampled program and believes it and what it passes: the control.
+    """
+    matrix = played.matrix
+    voted_T = matrix.weight_T > 0
+    seen = PassMatrix(
+        matrix.problem_id,
+        matrix.verdict_ST[:, voted_T],
+        matrix.cpu_us_ST[:, voted_T],
+        matrix.weight_S,
+        matrix.weight_T[voted_T],
+    )
+    if select.selector == "random":
+        chosen = _random(seen, rng)
+    else:
+        arguments = (seen.passed_ST, seen.known_ST, seen.weight_S, seen.weight_T)
+        chosen = SELECTORS[select.selector](*arguments, **select.options)
+    score_T, accepted_T = np.zeros(len(voted_T)), np.zeros(len(voted_T), dtype=np.bool_)
+    score_T[voted_T], accepted_T[voted_T] = chosen.score_T, chosen.accepted_T
+    return replace(chosen, score_T=score_T, accepted_T=accepted_T)
+
+
+def refusal(played: Played, selection: Selection, recipe: Recipe) -> Refusal | None:
+    """The guards on a whole problem; None if it may teach."""
+    matrix = played.matrix
+    voted_T = matrix.weight_T > 0
+    shape = degeneracy(matrix.passed_ST[:, voted_T], matrix.known_ST[:, voted_T])
+    if shape is not Degeneracy.NONE:
+        return Refusal.DEGENERATE
+    if matrix.weight_S[selection.accepted_S].sum() < recipe.min_solution_samples:
+        return Refusal.FEW_SOLUTIONS
+    inputs = {_call(played, int(t))[0] for t in np.flatnonzero(selection.accepted_T)}
+    return Refusal.FEW_TESTS if len(inputs) < recipe.min_tests else None
+
+
+def harvest(
+    played: Played, selection: Selection, recipe: Recipe, templates: RoleTemplates, rng: Random
+) -> Harvest:
+    """The lessons of one problem that passed the guards."""
+    case = _Case(played, selection, recipe, templates.solve, templates.verify, rng)
+    if recipe.name is RecipeName.SOL_VER:
+        _teach_solver(case, _passing_all_accepted(case))
+        _teach_suites(case)
+    else:
+        _teach_solver(case, selection.accepted_S)
+        _teach_tests(case)
+    return Harvest(tuple(case.examples), tuple(case.hardness), tuple(case.pairs))
+
+
+def gather(harvests: Sequence[Harvest]) -> Harvest:
+    """All lessons in one."""
+    return Harvest(
+        examples=tuple(e for h in harvests for e in h.examples),
+        hardness=tuple(x for h in harvests for x in h.hardness),
+        pairs=tuple(p for h in harvests for p in h.pairs),
+    )
+
+
+def with_replay(fresh: Harvest, earlier: Harvest, share: float, rng: Random) -> Harvest:
+    """`fresh` with earlier examples, `share` times as many, the harder tests the likelier."""
+    count = min(round(share * len(fresh.examples)), len(earlier.examples))
+    weights = [hardness + 0.05 for hardness in earlier.hardness]
+    drawn = _draw(rng, range(len(earlier.examples)), weights, count)
+    replayed = Harvest(
+        tuple(earlier.examples[i] for i in drawn), tuple(earlier.hardness[i] for i in drawn)
+    )
+    return gather([fresh, replayed])
+
+
+def _teach_solver(case: _Case, accepted_S: Bools) -> None:
+    """Accepted programs as examples; each refuted one paired with an accepted one."""
+    played, recipe = case.played, case.recipe
+    problem, weight_S = played.rollout.problem, played.matrix.weight_S
+    sources = [s.source for s in played.rollout.solutions]
+    prompt = case.solve.fill(problem)
+    by_weight = sorted(np.flatnonzero(accepted_S).tolist(), key=lambda s: -weight_S[s])
+    texts = [answer(case.solve, problem, [sources[s]]) for s in by_weight]
+    chosen = [text for text in texts if text is not None][: recipe.solutions_per_problem]
+    for text in chosen:
+        case.examples.append(Example(problem.id, "solve", prompt, text))
+        case.hardness.append(0.0)
+    failed_ST = played.matrix.known_ST & ~played.matrix.passed_ST
+    accepted_T = case.selection.accepted_T
+    refuted = np.flatnonzero(~accepted_S & failed_ST[:, accepted_T].any(axis=1))
+    if not chosen or not refuted.size:
+        return
+    # Near misses teach most: the more accepted tests a wrong program passes, the likelier it is.
+    closeness_S = played.matrix.passed_ST[:, accepted_T].mean(axis=1)
+    weights = [closeness_S[s] + recipe.kill_floor for s in refuted]
+    for s in _draw(case.rng, refuted.tolist(), weights, recipe.solution_pairs_per_problem):
+        rejected = answer(case.solve, problem, [sources[s]])
+        if rejected is not None:
+            pick = case.rng.choice(chosen)
+            case.pairs.append(PreferencePair(problem.id, "solve", prompt, pick, rejected))
+
+
+def _teach_tests(case: _Case) -> None:
+    """Consensus: single tests, accepted ones by their power, refuted ones against their like."""
+    recipe, selection = case.recipe, case.selection
+    kill_T, refuted_T = _kill_T(case), _refuted_T(case)
+    accepted = [_unit(case, t, kill_T) for t in np.flatnonzero(selection.accepted_T)]
+    accepted = [u for u in accepted if u.size >= recipe.min_input_size]
+    refuted = [_unit(case, t, kill_T) for t in np.flatnonzero(refuted_T)]
+    drawn = _draw(case.rng, accepted, _power(accepted, recipe), recipe.tests_per_problem)
+    for units in _answers(drawn, recipe.tests_per_example):
+        _add_example(case, units)
+    case.rng.shuffle(refuted)
+    matched: list[tuple[_Unit, _Unit]] = []
+    for wrong in refuted:
+        likes = [u for u in accepted if _pairs_with(u, wrong, recipe.pair_tests)]
+        if likes and len(matched) < recipe.test_pairs_per_problem:
+            matched += [(_draw(case.rng, likes, _power(likes, recipe), 1)[0], wrong)]
+    for prompt in dict.fromkeys(right.prompt for right, _ in matched):
+        same = [pair for pair in matched if pair[0].prompt == prompt]
+        for some in _batched(same, recipe.tests_per_example):
+            _add_pair(case, [right for right, _ in some], [wrong for _, wrong in some])
+
+
+def _teach_suites(case: _Case) -> None:
+    """Sol-Ver: suites as they were sampled."""
+    recipe, accepted_T = case.recipe, case.selection.accepted_T
+    kill_T, refuted_T = _kill_T(case), _refuted_T(case)
+    holding, broken = [], []
+    for suite in dict.fromkeys(case.played.suites):
+        columns = list(suite.tests)
+        size = min(_call(case.played, t)[1] for t in columns)
+        unit = _Unit(suite.prompt, suite.tests, float(kill_T[columns].max()), size)
+        if accepted_T[columns].all() and size >= recipe.min_input_size:
+            holding.append(unit)
+        elif refuted_T[columns].any():
+            broken.append(unit)
+    for unit in _draw(case.rng, holding, _power(holding, recipe), recipe.tests_per_problem):
+        _add_example(case, [unit])
+    case.rng.shuffle(broken)
+    for wrong in broken[: recipe.test_pairs_per_problem]:
+        likes = [u for u in holding if u.prompt == wrong.prompt]
+        if likes:
+            _add_pair(case, _draw(case.rng, likes, _power(likes, recipe), 1), [wrong])
+
+
+def _add_example(case: _Case, units: Sequence[_Unit]) -> None:
+    text = _text(case, units)
+    if text is not None:
+        problem_id = case.played.rollout.problem.id
+        case.examples.append(Example(problem_id, "verify", units[0].prompt, text))
+        case.hardness.append(max(unit.kill for unit in units))
+
+
+def _add_pair(case: _Case, right: Sequence[_Unit], wrong: Sequence[_Unit]) -> None:
+    chosen, rejected = _text(case, right), _text(case, wrong)
+    if chosen is not None and rejected is not None and chosen != rejected:
+        problem_id, prompt = case.played.rollout.problem.id, right[0].prompt
+        case.pairs.append(PreferencePair(problem_id, "verify", prompt, chosen, rejected))
+
+
+def _text(case: _Case, units: Sequence[_Unit]) -> str | None:
+    tests = case.played.rollout.tests
+    sources = [tests[t].source for unit in units for t in unit.columns]
+    return answer(case.verify, case.played.rollout.problem, sources)
+
+
+def _answers(units: Sequence[_Unit], per_answer: int) -> Iterator[Sequence[_Unit]]:
+    for prompt in dict.fromkeys(unit.prompt for unit in units):
+        yield from _batched([unit for unit in units if unit.prompt == prompt], per_answer)
+
+
+def _unit(case: _Case, column: int, kill_T: Floats) -> _Unit:
+    argument, size = _call(case.played, int(column))
+    prompt = case.played.prompt_T[column]
+    return _Unit(prompt, (int(column),), float(kill_T[column]), size, argument)
+
+
+def _pairs_with(right: _Unit, wrong: _Unit, pairing: TestPairing) -> bool:
+    match pairing:
+        case TestPairing.SAME_SIZE:
+            alike = right.size == wrong.size
+        case TestPairing.SAME_CALL:
+            alike = right.argument == wrong.argument
+        case TestPairing.ANY:
+            alike = True
+    return alike and right.prompt == wrong.prompt
+
+
+def _power(units: Sequence[_Unit], recipe: Recipe) -> list[float]:
+    return [unit.kill + recipe.kill_floor for unit in units]
+
+
+def _passing_all_accepted(case: _Case) -> Bools:
+    passed_ST, accepted_T = case.played.matrix.passed_ST, case.selection.accepted_T
+    return np.asarray(case.selection.accepted_S & passed_ST[:, accepted_T].all(axis=1))
+
+
+def _kill_T(case: _Case) -> Floats:
+    """Share of all sampled programs that fail each test."""
+    matrix = case.played.matrix
+    failed_ST = matrix.known_ST & ~matrix.passed_ST
+    return np.asarray(matrix.weight_S @ failed_ST / max(matrix.weight_S.sum(), 1.0))
+
+
+def _refuted_T(case: _Case) -> Bools:
+    """Tests that some accepted program fails and that are not accepted themselves."""
+    matrix, selection = case.played.matrix, case.selection
+    failed_ST = matrix.known_ST & ~matrix.passed_ST
+    return np.asarray(failed_ST[selection.accepted_S].any(axis=0) & ~selection.accepted_T)
+
+
+def _call(played: Played, column: int) -> tuple[str, int]:
+    """Argument and size of a test's input; a test of another form is its own input, of size 0."""
+    test = played.rollout.tests[column].source
+    call = call_of(test, played.rollout.problem.entry_point)
+    return (call.argument, call.size) if call else (test, 0)
+
+
+def _random(matrix: PassMatrix, rng: Random) -> Selection:
+    solutions, tests = matrix.verdict_ST.shape
+    accepted_S, accepted_T = np.zeros(solutions, np.bool_), np.zeros(tests, np.bool_)
+    if solutions:
+        (drawn,) = rng.choices(range(solutions), matrix.weight_S.tolist())
+        accepted_S = (matrix.passed_ST == matrix.passed_ST[drawn]).all(axis=1)
+        accepted_T = matrix.passed_ST[drawn].copy()
+    return Selection(
+        "random", accepted_S.astype(float), accepted_T.astype(float), accepted_S, accepted_T
+    )
+
+
+def _draw(rng: Random, items: Sequence[Item], weights: Sequence[float], count: int) -> list[Item]:
+    """Up to `count` different items, each draw in proportion to the weights that are left."""
+    # The largest keys u^(1/w) are such a sample (Efraimidis and Spirakis 2006).
+    keys = [rng.random() ** (1 / weight) for weight in weights]
+    order = sorted(range(len(items)), key=lambda i: -keys[i])
+    return [items[i] for i in order[:count]]
+
+
+def _batched(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    return (items[i : i + size] for i in range(0, len(items), size))
