@@ -1,0 +1,469 @@
+/* module.c - the Python binding, and nothing else: no decision is taken here.
+ *
+ * Three users: the client (pool_*, job_*), the zygote and its templates (zygote_serve,
+ * template_serve), and the subject (row, blob, begin, loaded, end). Stable ABI of CPython 3.11.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "sv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <time.h>
+
+PyMODINIT_FUNC PyInit__native(void);
+
+/* ---- zygote and template ------------------------------------------------------------------------ */
+
+static struct sv_jail jail;
+static struct sv_template_state state;
+
+static PyObject *fix_addresses(PyObject *self, PyObject *none)
+{
+    (void)self, (void)none;
+    int now = personality(0xffffffff);
+    if (now < 0 || (now & ADDR_NO_RANDOMIZE) != 0 || personality((unsigned long)now | ADDR_NO_RANDOMIZE) < 0)
+        Py_RETURN_FALSE; /* already so, or not to be had: then addresses differ between runs */
+    Py_RETURN_TRUE;
+}
+
+static PyObject *zygote_serve(PyObject *self, PyObject *args)
+{
+    (void)self;
+    int sock, uid_outer, kill_unknown;
+    unsigned clone_flags;
+    unsigned long long scratch_bytes;
+    const char *scratch;
+    PyObject *paths;
+    if (!PyArg_ParseTuple(args, "iO!sIiiK", &sock, &PyList_Type, &paths, &scratch, &clone_flags,
+                          &uid_outer, &kill_unknown, &scratch_bytes))
+        return NULL;
+    Py_ssize_t n = PyList_Size(paths);
+    if (n > SV_MAX_PATHS) {
+        PyErr_SetString(PyExc_ValueError, "too many read-only paths");
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        const char *path = PyUnicode_AsUTF8AndSize(PyList_GetItem(paths, i), NULL);
+        if (path == NULL || (jail.read_only[i] = strdup(path)) == NULL)
+            return PyErr_Occurred() ? NULL : PyErr_NoMemory();
+    }
+    jail.read_only_count = (uint32_t)n;
+    if ((jail.scratch = strdup(scratch)) == NULL)
+        return PyErr_NoMemory();
+    jail.clone_flags = clone_flags;
+    jail.uid_outer = uid_outer;
+    jail.kill_unknown = kill_unknown;
+    jail.scratch_bytes = scratch_bytes;
+    /* The GIL stays held: there is one thread, and templates are forked in here. */
+    int r = sv_zygote_serve(sock, &jail, &state);
+    if (r < 0)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    return PyBool_FromLong(r);
+}
+
+static PyObject *template_serve(PyObject *self, PyObject *none)
+{
+    (void)self, (void)none;
+    int r = sv_template_serve(&state);
+    if (r < 0)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    return PyBool_FromLong(r);
+}
+
+/* ---- subject ------------------------------------------------------------------------------------- */
+
+static PyObject *row(PyObject *self, PyObject *none)
+{
+    (void)self, (void)none;
+    return Py_BuildValue("IIII", state.region->kind, state.region->start, state.region->cells,
+                         state.region->blobs);
+}
+
+static PyObject *blob(PyObject *self, PyObject *arg)
+{
+    (void)self;
+    const char *bytes;
+    uint32_t len;
+    unsigned long index = PyLong_AsUnsignedLong(arg);
+    if (PyErr_Occurred())
+        return NULL;
+    if (sv_region_get(state.region, (uint32_t)index, &bytes, &len) != 0)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    return PyBytes_FromStringAndSize(bytes, (Py_ssize_t)len);
+}
+
+/* Under RLIMIT_CPU the process clock moves only with the kernel's tick, so short cells are timed by
+ * their thread's clock, which is exact; the process clock sees the cell's other threads. */
+static uint64_t thread_began_ns;
+
+static PyObject *begin(PyObject *self, PyObject *arg)
+{
+    (void)self;
+    unsigned long cell = PyLong_AsUnsignedLong(arg);
+    if (PyErr_Occurred())
+        return NULL;
+    state.region->cell_cpu_ns = sv_cpu_ns(0);
+    state.region->cell_mono_ns = sv_now_ns();
+    thread_began_ns = sv_thread_cpu_ns();
+    state.region->cell = (uint32_t)cell;
+    Py_RETURN_NONE;
+}
+
+static PyObject *loaded(PyObject *self, PyObject *none)
+{
+    (void)self, (void)none;
+    state.region->loading = 0;
+    Py_RETURN_NONE;
+}
+
+static PyObject *end(PyObject *self, PyObject *args)
+{
+    (void)self;
+    unsigned first, last, verdict;
+    const char *detail;
+    Py_ssize_t len;
+    if (!PyArg_ParseTuple(args, "IIIy#", &first, &last, &verdict, &detail, &len))
+        return NULL;
+    uint64_t thread_ns = sv_thread_cpu_ns() - thread_began_ns;
+    uint64_t cpu_ns = sv_cpu_ns(0) - state.region->cell_cpu_ns;
+    uint64_t cpu_us = (cpu_ns > thread_ns ? cpu_ns : thread_ns) / 1000u;
+    for (unsigned i = first; i < last && i < SV_MAX_CELLS; i++)
+        sv_record_set(state.region, i, (enum sv_verdict)verdict, cpu_us, detail, (size_t)len);
+    state.region->cell = last;
+    Py_RETURN_NONE;
+}
+
+/* ---- client: pools -------------------------------------------------------------------------------- */
+
+static const char *const POOL = "sv_sandbox.pool";
+static const char *const JOB = "sv_sandbox.job";
+
+static void pool_destroy(PyObject *capsule)
+{
+    struct sv_pool *pool = PyCapsule_GetPointer(capsule, POOL);
+    if (pool != NULL && PyCapsule_GetContext(capsule) == NULL) {
+        Py_BEGIN_ALLOW_THREADS
+        sv_pool_close(pool);
+        Py_END_ALLOW_THREADS
+    }
+}
+
+static PyObject *pool_new(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *socks;
+    unsigned workers, fault_count;
+    struct sv_fault fault;
+    int zygotes[SV_MAX_ZYGOTES];
+    if (!PyArg_ParseTuple(args, "O!I(iiI)", &PyList_Type, &socks, &workers, &fault.stage, &fault.err,
+                          &fault_count))
+        return NULL;
+    Py_ssize_t n = PyList_Size(socks);
+    if (n < 1 || n > SV_MAX_ZYGOTES || workers < 1) {
+        PyErr_SetString(PyExc_ValueError, "a pool has 1 to 4 zygotes and at least one worker");
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        long fd = PyLong_AsLong(PyList_GetItem(socks, i));
+        if (PyErr_Occurred())
+            return NULL;
+        zygotes[i] = (int)fd;
+    }
+    struct sv_pool *pool = sv_pool_new(zygotes, (int)n, workers, fault, fault_count);
+    if (pool == NULL)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    PyObject *capsule = PyCapsule_New(pool, POOL, pool_destroy);
+    if (capsule == NULL)
+        sv_pool_close(pool);
+    return capsule;
+}
+
+/* An open pool, or NULL with an exception. A closed capsule has a context. */
+static struct sv_pool *pool_of(PyObject *capsule)
+{
+    struct sv_pool *pool = PyCapsule_GetPointer(capsule, POOL);
+    if (pool != NULL && PyCapsule_GetContext(capsule) != NULL) {
+        PyErr_SetString(PyExc_ValueError, "the pool is closed");
+        return NULL;
+    }
+    return pool;
+}
+
+static PyObject *pool_close(PyObject *self, PyObject *capsule)
+{
+    (void)self;
+    struct sv_pool *pool = PyCapsule_GetPointer(capsule, POOL);
+    if (pool == NULL)
+        return NULL;
+    if (PyCapsule_GetContext(capsule) == NULL) {
+        static char closed;
+        if (PyCapsule_SetContext(capsule, &closed) != 0)
+            return NULL;
+        Py_BEGIN_ALLOW_THREADS
+        sv_pool_close(pool);
+        Py_END_ALLOW_THREADS
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *pool_probe(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *capsule;
+    int zygote;
+    struct sv_ready ready;
+    if (!PyArg_ParseTuple(args, "Oi", &capsule, &zygote))
+        return NULL;
+    struct sv_pool *pool = pool_of(capsule);
+    if (pool == NULL)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    (void)sv_pool_probe(pool, zygote, &ready);
+    Py_END_ALLOW_THREADS
+    return Py_BuildValue("iiIii", ready.error.stage, ready.error.err, ready.layers,
+                         ready.landlock_errno, ready.userns_errno);
+}
+
+static PyObject *pool_statistics(PyObject *self, PyObject *capsule)
+{
+    (void)self;
+    struct sv_statistics s;
+    struct sv_pool *pool = pool_of(capsule);
+    if (pool == NULL)
+        return NULL;
+    sv_pool_statistics(pool, &s);
+    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K}", "rows", s.rows, "templates", s.templates, "recycled",
+                         s.recycled, "retried", s.retried, "infra_rows", s.infra_rows);
+}
+
+/* ---- client: jobs --------------------------------------------------------------------------------- */
+
+struct job {
+    struct sv_job *job;
+    Py_buffer verdict, cpu_us; /* hold the caller's memory for as long as the job lives */
+    uint32_t rows;
+};
+
+static void job_destroy(PyObject *capsule)
+{
+    struct job *j = PyCapsule_GetPointer(capsule, JOB);
+    if (j == NULL)
+        return;
+    sv_job_cancel(j->job);
+    Py_BEGIN_ALLOW_THREADS
+    while (sv_job_rows_done(j->job) < j->rows) {
+        const struct timespec moment = {0, 2000000};
+        (void)nanosleep(&moment, NULL);
+    }
+    Py_END_ALLOW_THREADS
+    sv_job_free(j->job);
+    PyBuffer_Release(&j->verdict);
+    PyBuffer_Release(&j->cpu_us);
+    free(j);
+}
+
+/* A list of bytes as parallel arrays (borrowed). 0, or -1 with an exception. */
+static int blobs_of(PyObject *list, const char ***blobs, size_t **lens)
+{
+    Py_ssize_t n = PyList_Size(list);
+    *blobs = calloc((size_t)n + 1, sizeof **blobs);
+    *lens = calloc((size_t)n + 1, sizeof **lens);
+    if (*blobs == NULL || *lens == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        char *bytes;
+        Py_ssize_t len;
+        if (PyBytes_AsStringAndSize(PyList_GetItem(list, i), &bytes, &len) != 0)
+            return -1;
+        (*blobs)[i] = bytes;
+        (*lens)[i] = (size_t)len;
+    }
+    return 0;
+}
+
+static PyObject *pool_submit(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *pool_capsule, *rows, *cells, *verdict, *cpu_us, *result = NULL;
+    const char *zygotes;
+    Py_ssize_t zygotes_len;
+    int kind, stdin_fd, done_fd;
+    unsigned cell_count;
+    struct sv_limits l = {0};
+    struct sv_fault fault;
+    if (!PyArg_ParseTuple(args, "OiO!y#O!I(KKKKKIII)iOOi(ii)", &pool_capsule, &kind, &PyList_Type,
+                          &rows, &zygotes, &zygotes_len, &PyList_Type, &cells, &cell_count, &l.cpu_us,
+                          &l.wall_us, &l.memory_bytes, &l.output_bytes, &l.file_bytes, &l.open_files,
+                          &l.threads, &l.processes, &stdin_fd, &verdict, &cpu_us, &done_fd,
+                          &fault.stage, &fault.err))
+        return NULL;
+    struct sv_pool *pool = pool_of(pool_capsule);
+    if (pool == NULL)
+        return NULL;
+    const char **row_blobs = NULL, **cell_blobs = NULL;
+    size_t *row_lens = NULL, *cell_lens = NULL;
+    struct job *j = calloc(1, sizeof *j);
+    if (j == NULL)
+        return PyErr_NoMemory();
+    size_t wanted = (size_t)PyList_Size(rows) * cell_count;
+    if (blobs_of(rows, &row_blobs, &row_lens) != 0 || blobs_of(cells, &cell_blobs, &cell_lens) != 0 ||
+        PyObject_GetBuffer(verdict, &j->verdict, PyBUF_WRITABLE) != 0 ||
+        PyObject_GetBuffer(cpu_us, &j->cpu_us, PyBUF_WRITABLE) != 0)
+        goto out;
+    if ((size_t)j->verdict.len < wanted || (size_t)j->cpu_us.len < wanted * 4 ||
+        zygotes_len != PyList_Size(rows)) {
+        PyErr_SetString(PyExc_ValueError, "result arrays smaller than rows x cells");
+        goto out;
+    }
+    struct sv_job_spec spec = {
+        .kind = (enum sv_kind)kind,
+        .rows = (uint32_t)PyList_Size(rows),
+        .cells = cell_count,
+        .row_blobs = row_blobs,
+        .row_lens = row_lens,
+        .row_zygotes = (const uint8_t *)zygotes,
+        .cell_blobs = cell_blobs,
+        .cell_lens = cell_lens,
+        .cell_blob_count = (uint32_t)PyList_Size(cells),
+        .limits = l,
+        .stdin_fd = stdin_fd,
+        .verdict = j->verdict.buf,
+        .cpu_us = j->cpu_us.buf,
+        .done_fd = done_fd,
+        .fault = fault,
+    };
+    j->rows = spec.rows;
+    j->job = sv_pool_submit(pool, &spec);
+    if (j->job == NULL) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        goto out;
+    }
+    result = PyCapsule_New(j, JOB, job_destroy);
+out:
+    if (result == NULL && j->job == NULL) {
+        if (j->verdict.obj != NULL)
+            PyBuffer_Release(&j->verdict);
+        if (j->cpu_us.obj != NULL)
+            PyBuffer_Release(&j->cpu_us);
+        free(j);
+    }
+    free(row_blobs);
+    free(row_lens);
+    free(cell_blobs);
+    free(cell_lens);
+    return result;
+}
+
+static PyObject *job_rows_done(PyObject *self, PyObject *capsule)
+{
+    (void)self;
+    struct job *j = PyCapsule_GetPointer(capsule, JOB);
+    return j == NULL ? NULL : PyLong_FromUnsignedLong(sv_job_rows_done(j->job));
+}
+
+static PyObject *job_cancel(PyObject *self, PyObject *capsule)
+{
+    (void)self;
+    struct job *j = PyCapsule_GetPointer(capsule, JOB);
+    if (j == NULL)
+        return NULL;
+    sv_job_cancel(j->job);
+    Py_RETURN_NONE;
+}
+
+static PyObject *job_detail(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *capsule;
+    unsigned r, c;
+    uint32_t len;
+    if (!PyArg_ParseTuple(args, "OII", &capsule, &r, &c))
+        return NULL;
+    struct job *j = PyCapsule_GetPointer(capsule, JOB);
+    if (j == NULL)
+        return NULL;
+    const char *text = sv_job_detail(j->job, r, c, &len);
+    return PyUnicode_DecodeUTF8(text, (Py_ssize_t)len, "replace");
+}
+
+static PyObject *job_result(PyObject *self, PyObject *capsule)
+{
+    (void)self;
+    struct job *j = PyCapsule_GetPointer(capsule, JOB);
+    if (j == NULL)
+        return NULL;
+    size_t out_len, err_len;
+    const char *out = sv_job_output(j->job, 0, &out_len), *err = sv_job_output(j->job, 1, &err_len);
+    const struct sv_done *done = sv_job_done(j->job);
+    return Py_BuildValue("iKKKy#y#", done->wait_status, done->cpu_us, done->wall_us,
+                         done->max_rss_bytes, out, (Py_ssize_t)out_len, err, (Py_ssize_t)err_len);
+}
+
+static PyMethodDef methods[] = {
+    {"fix_addresses", fix_addresses, METH_NOARGS,
+     "fix_addresses() -> True when the next exec gets the same addresses every time, and should come"},
+    {"zygote_serve", zygote_serve, METH_VARARGS,
+     "zygote_serve(sock, read_only, scratch, clone_flags, uid_outer, kill_unknown, scratch_bytes)"
+     " -> True in a new template, False at end of file"},
+    {"template_serve", template_serve, METH_NOARGS,
+     "template_serve() -> True in a new subject, False at end of file"},
+    {"row", row, METH_NOARGS, "row() -> (kind, start, cells, blobs) of the subject's row"},
+    {"blob", blob, METH_O, "blob(i) -> bytes"},
+    {"begin", begin, METH_O, "begin(cell): starts its clocks"},
+    {"loaded", loaded, METH_NOARGS, "loaded(): what follows is the cell's own doing"},
+    {"end", end, METH_VARARGS, "end(first, last, verdict, detail): verdict of cells first..last-1"},
+    {"pool_new", pool_new, METH_VARARGS, "pool_new(zygote_sockets, workers, fault) -> pool"},
+    {"pool_close", pool_close, METH_O, "pool_close(pool): stops and joins every worker"},
+    {"pool_probe", pool_probe, METH_VARARGS,
+     "pool_probe(pool, zygote) -> (stage, errno, layers, landlock_errno, userns_errno)"},
+    {"pool_statistics", pool_statistics, METH_O, "pool_statistics(pool) -> dict"},
+    {"pool_submit", pool_submit, METH_VARARGS,
+     "pool_submit(pool, kind, rows, zygotes, cells, n, limits, stdin, verdict, cpu_us, done_fd, fault)"
+     " -> job"},
+    {"job_rows_done", job_rows_done, METH_O, "job_rows_done(job) -> int"},
+    {"job_cancel", job_cancel, METH_O, "job_cancel(job): rows not begun stay holes"},
+    {"job_detail", job_detail, METH_VARARGS, "job_detail(job, row, cell) -> str"},
+    {"job_result", job_result, METH_O,
+     "job_result(job) -> (wait_status, cpu_us, wall_us, max_rss_bytes, stdout, stderr)"},
+    {NULL, NULL, 0, NULL},
+};
+
+static int add_constants(PyObject *module)
+{
+    PyObject *stages = PyTuple_New(SV_STAGE_COUNT);
+    if (stages == NULL)
+        return -1;
+    for (int i = 0; i < SV_STAGE_COUNT; i++)
+        if (PyTuple_SetItem(stages, i, PyUnicode_FromString(sv_stage_name((enum sv_stage)i))) != 0)
+            return -1;
+    if (PyModule_AddObjectRef(module, "STAGES", stages) != 0)
+        return -1;
+    Py_DECREF(stages);
+    return PyModule_AddIntConstant(module, "MAX_CELLS", SV_MAX_CELLS) != 0 ||
+                   PyModule_AddIntConstant(module, "MAX_PAYLOAD_BYTES", SV_PAYLOAD_BYTES) != 0 ||
+                   PyModule_AddIntConstant(module, "KIND_CELLS", SV_KIND_CELLS) != 0 ||
+                   PyModule_AddIntConstant(module, "KIND_PROGRAM", SV_KIND_PROGRAM) != 0
+               ? -1
+               : 0;
+}
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "_native", "The native half of sv_sandbox.", -1, methods,
+    NULL, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__native(void)
+{
+    PyObject *module = PyModule_Create(&definition);
+    if (module != NULL && add_constants(module) != 0) {
+        Py_DECREF(module);
+        return NULL;
+    }
+    return module;
+}

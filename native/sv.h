@@ -1,0 +1,297 @@
+/* sv.h - everything that crosses a file of the native core, sectioned by file.
+ *
+ * Call path:  module.c (Python binding, client side)  ->  pool.c (worker threads, no Python)
+ *             -> [unix socket] -> zygote.c (warm interpreter that forks templates)
+ *             -> jail.c + filter.c (a template locks itself in)  ->  template.c (forks subjects).
+ *
+ * Terms.  zygote: a warm interpreter outside the jail that never sees a job.  template: fork of
+ * the zygote, jailed once, pid 1 of its own pid namespace, one per worker.  subject: fork of the
+ * template that runs one row.  row: one payload (a solution and its tests, or a program).
+ * cell: one verdict of a row.  region: memory shared by one worker and its template.
+ *
+ * The core never includes Python.h; the unit tests link it directly.
+ */
+#ifndef SV_H
+#define SV_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* ---- verdicts and limits (mirrored in sv_sandbox/verdict.py) -------------------------------- */
+
+enum sv_verdict {
+    SV_INFRA = 0, /* zeroed memory reads as a hole */
+    SV_PASS = 1,
+    SV_WRONG = 2,
+    SV_EXCEPTION = 3,
+    SV_TIMEOUT = 4,
+    SV_MEMORY = 5,
+    SV_OUTPUT = 6,
+    SV_FORBIDDEN = 7,
+    SV_EARLY_EXIT = 8,
+};
+
+struct sv_limits {
+    uint64_t cpu_us;       /* CPU time of a cell; primary */
+    uint64_t wall_us;      /* wall guard of a cell */
+    uint64_t memory_bytes; /* address space beyond the warm interpreter's */
+    uint64_t output_bytes; /* stdout + stderr of a row */
+    uint64_t file_bytes;   /* RLIMIT_FSIZE */
+    uint32_t open_files;
+    uint32_t threads;
+    uint32_t processes; /* 0: the subject may not fork or exec */
+    uint32_t reserved;
+};
+
+/* ---- region.c: the memory that carries one row -------------------------------------------------
+ * Mapped shared by a worker thread, its template and (inherited) the running subject. The subject
+ * is hostile: whoever reads the region after it ran checks every length against these capacities.
+ */
+
+#define SV_MAX_CELLS 4096u
+#define SV_ARENA_BYTES (1u << 20)    /* details, or encoded answers, of one row */
+#define SV_PAYLOAD_BYTES (64u << 20) /* blobs of one row; the file is sparse */
+#define SV_DETAIL_MAX 240u
+#define SV_PAGE 4096u
+
+enum sv_kind { SV_KIND_CELLS = 1, SV_KIND_PROGRAM = 2 };
+
+struct sv_record {
+    uint8_t verdict;
+    uint8_t reserved[3];
+    uint32_t cpu_us;
+    uint32_t detail_at;
+    uint32_t detail_len;
+};
+
+struct sv_region {
+    /* written by the worker before the row */
+    uint32_t kind;
+    uint32_t cells;
+    uint32_t blobs;
+    uint32_t payload_len;
+    /* written by the template before each subject */
+    uint32_t start;
+    /* written by the subject */
+    uint32_t loading; /* 1 until the solution itself has been loaded */
+    uint32_t cell;    /* the cell being run */
+    uint32_t arena_len;
+    uint64_t cell_cpu_ns;  /* the subject's CPU clock when the cell began */
+    uint64_t cell_mono_ns; /* CLOCK_MONOTONIC when the cell began */
+    /* each part on pages of its own, so that what a row touched can be counted in pages */
+    _Alignas(SV_PAGE) struct sv_record records[SV_MAX_CELLS];
+    _Alignas(SV_PAGE) char arena[SV_ARENA_BYTES];
+    _Alignas(SV_PAGE) char payload[SV_PAYLOAD_BYTES]; /* per blob: uint32 length, bytes */
+};
+
+uint64_t sv_now_ns(void);
+uint64_t sv_cpu_ns(pid_t pid); /* 0: the caller's own process; UINT64_MAX when it is gone */
+uint64_t sv_thread_cpu_ns(void);
+int sv_region_put(struct sv_region *region, const void *bytes, size_t len);
+int sv_region_get(const struct sv_region *region, uint32_t index, const char **bytes,
+                  uint32_t *len);
+/* Blank for the next row, which must find nothing of this one: wipes the pages that rows use
+ * honestly (up to the high-water marks in `used`), or gives every page back when a subject left
+ * something elsewhere. 0, or -1 with errno. */
+struct sv_region_used {
+    uint32_t records, arena, payload; /* bytes, in whole pages */
+};
+int sv_region_reset(struct sv_region *region, int memfd, uint32_t cells, uint32_t payload_len,
+                    struct sv_region_used *used);
+void sv_record_set(struct sv_region *region, uint32_t cell, enum sv_verdict verdict,
+                   uint64_t cpu_us, const char *detail, size_t len);
+const char *sv_record_detail(const struct sv_region *region, uint32_t cell, uint32_t *len);
+
+/* ---- wire.c: fixed-size messages with descriptors over SOCK_SEQPACKET ----------------------- */
+
+#define SV_WIRE_FDS 4
+
+int sv_send(int sock, const void *msg, size_t len, const int *fds, int nfds);
+/* Returns the length, 0 at end of file, -1 with errno. Received descriptors are close-on-exec;
+ * missing ones are -1. */
+ssize_t sv_recv(int sock, void *msg, size_t len, int *fds, int nfds);
+
+/* ---- faults: every step of a child has a stage, so that a failure has an address ------------ */
+
+enum sv_stage {
+    SV_STAGE_NONE = 0,
+    SV_STAGE_CLONE,
+    SV_STAGE_IDMAP,
+    SV_STAGE_REGION,
+    SV_STAGE_MOUNT,
+    SV_STAGE_PIVOT,
+    SV_STAGE_IDENTITY,
+    SV_STAGE_CAPABILITIES,
+    SV_STAGE_RLIMIT,
+    SV_STAGE_LANDLOCK,
+    SV_STAGE_SECCOMP,
+    SV_STAGE_READY,
+    SV_STAGE_FORK,
+    SV_STAGE_STDIO,
+    SV_STAGE_SUBJECT_RLIMIT,
+    SV_STAGE_SUBJECT_SECCOMP,
+    SV_STAGE_PAYLOAD,
+    SV_STAGE_REPLY,
+    SV_STAGE_COUNT,
+};
+const char *sv_stage_name(enum sv_stage stage);
+
+/* A fault to inject (tests): at `stage`, fail with `err`; err < 0 means die by signal -err. */
+struct sv_fault {
+    int32_t stage;
+    int32_t err;
+};
+/* 0, or -1 with errno set when `fault` names this stage. */
+int sv_fault_at(const struct sv_fault *fault, enum sv_stage stage);
+
+/* ---- jail.c: what a template gives up, paid once and inherited ------------------------------ */
+
+enum sv_layer { /* bits of sv_ready.layers */
+    SV_LAYER_SECCOMP = 1 << 0,
+    SV_LAYER_RLIMIT = 1 << 1,
+    SV_LAYER_NO_NEW_PRIVS = 1 << 2,
+    SV_LAYER_CAPABILITIES = 1 << 3,
+    SV_LAYER_LANDLOCK = 1 << 4,
+    SV_LAYER_USERNS = 1 << 5,
+    SV_LAYER_PIDNS = 1 << 6,
+    SV_LAYER_MOUNTNS = 1 << 7,
+    SV_LAYER_NETNS = 1 << 8,
+    SV_LAYER_IPCNS = 1 << 9,
+    SV_LAYER_UTSNS = 1 << 10,
+    SV_LAYER_UID = 1 << 11, /* another uid than the caller's */
+};
+
+#define SV_MAX_PATHS 64
+
+struct sv_jail {
+    char *read_only[SV_MAX_PATHS]; /* absolute paths; missing ones are skipped */
+    uint32_t read_only_count;
+    char *scratch;    /* host folder for scratch where there is no private tmpfs */
+    uint32_t clone_flags; /* namespaces to ask for; 0: none */
+    int uid_outer;    /* the uid a template gets outside; -1: the caller's own */
+    int kill_unknown; /* seccomp policy for calls that are not allowed: kill, else EPERM */
+    uint64_t scratch_bytes;
+};
+
+struct sv_error { /* the address of a failure */
+    int32_t stage;
+    int32_t err;
+};
+
+/* Locks the calling process in. Returns the layers now active, or -1 with *error set.
+ * `landlock_errno` gets why Landlock is off (0: it is on). */
+int sv_jail_enter(const struct sv_jail *jail, int in_namespaces, const struct sv_fault *fault,
+                  struct sv_error *error, int *landlock_errno);
+#define SV_UID_INNER 1000
+
+/* ---- filter.c: seccomp ---------------------------------------------------------------------- */
+
+int sv_filter_install(int kill_unknown);      /* the allow-list; 0 or -1 with errno */
+int sv_filter_install_subject(void);          /* on top: no fork, exec or SIGKILL */
+int sv_filter_available(void);                /* 0, or the errno of trying */
+
+/* ---- zygote.c ------------------------------------------------------------------------------- */
+
+struct sv_spawn { /* worker -> zygote; descriptors: control socket, region memfd */
+    struct sv_fault fault;
+    int32_t uid_offset; /* added to jail.uid_outer */
+    int32_t reserved;
+};
+struct sv_spawned { /* zygote -> worker; descriptor: pidfd of the template */
+    struct sv_error error;
+    int32_t pid;
+    int32_t reserved;
+};
+struct sv_ready { /* template -> worker, once, when it is locked in */
+    struct sv_error error;
+    uint32_t layers;
+    int32_t landlock_errno;
+    int32_t userns_errno;
+    int32_t reserved;
+};
+
+struct sv_template_state { /* what a new template knows when sv_zygote_serve returns in it */
+    int control;
+    int in_pid_namespace;
+    int scratch_fd;
+    uint64_t base_vm_bytes;
+    struct sv_region *region;
+    struct sv_jail *jail;
+};
+
+/* Serves spawn requests until end of file (returns 0: exit), or returns 1 in a new template that
+ * is locked in and has said so; -1 with errno when the socket broke. */
+int sv_zygote_serve(int sock, struct sv_jail *jail, struct sv_template_state *state);
+
+/* ---- template.c ----------------------------------------------------------------------------- */
+
+struct sv_run { /* worker -> template; descriptors: stdin, stdout, stderr */
+    uint32_t start; /* the first cell to run */
+    uint32_t reserved;
+    struct sv_limits limits;
+    struct sv_fault fault;
+};
+enum sv_order { SV_ORDER_OUTPUT = 1, SV_ORDER_ABORT = 2 }; /* worker -> template while it runs */
+struct sv_command {
+    uint32_t order; /* 0: run */
+    uint32_t serial;
+    struct sv_run run;
+};
+struct sv_done { /* template -> worker when the row has ended and nothing of it is left */
+    struct sv_error error;
+    int32_t wait_status; /* of the last subject */
+    uint32_t dirty;      /* the scratch was touched: this template must be replaced */
+    uint32_t serial;
+    uint32_t next; /* the first cell without a verdict: all of them, but after an output flood */
+    uint64_t cpu_us;
+    uint64_t wall_us;
+    uint64_t max_rss_bytes;
+};
+
+/* Serves rows until end of file (returns 0: exit), or returns 1 in a new subject. */
+int sv_template_serve(struct sv_template_state *state);
+
+/* ---- pool.c: worker threads in the client --------------------------------------------------- */
+
+struct sv_pool;
+struct sv_job;
+
+struct sv_job_spec {
+    enum sv_kind kind;
+    uint32_t rows, cells;
+    const char *const *row_blobs; /* one per row: the solution, or the program */
+    const size_t *row_lens;
+    const uint8_t *row_zygotes; /* which zygote each row's template comes from */
+    const char *const *cell_blobs; /* shared by all rows: tests, or a program's files */
+    const size_t *cell_lens;
+    uint32_t cell_blob_count;
+    struct sv_limits limits;
+    int stdin_fd;           /* -1: /dev/null */
+    uint8_t *verdict;       /* rows x cells, zeroed by the caller */
+    uint32_t *cpu_us;       /* rows x cells */
+    int done_fd;            /* eventfd written when the last row is done */
+    struct sv_fault fault;  /* injected into each row */
+};
+
+#define SV_MAX_ZYGOTES 4
+struct sv_pool *sv_pool_new(const int *zygote_socks, int zygotes, uint32_t workers,
+                            struct sv_fault spawn_fault, uint32_t spawn_fault_count);
+void sv_pool_close(struct sv_pool *pool); /* stops, kills, joins, frees */
+/* The pool copies the blobs; verdict and cpu_us must outlive the job. NULL with errno. */
+struct sv_job *sv_pool_submit(struct sv_pool *pool, const struct sv_job_spec *spec);
+/* Spawns one template of the zygote and reports it (doctor). 0, or -1 with *ready.error set. */
+int sv_pool_probe(struct sv_pool *pool, int zygote, struct sv_ready *ready);
+struct sv_statistics {
+    uint64_t rows, templates, recycled, retried, infra_rows;
+};
+void sv_pool_statistics(struct sv_pool *pool, struct sv_statistics *out);
+
+uint32_t sv_job_rows_done(struct sv_job *job);
+void sv_job_cancel(struct sv_job *job); /* rows not begun stay holes; the job still completes */
+const char *sv_job_detail(struct sv_job *job, uint32_t row, uint32_t cell, uint32_t *len);
+const struct sv_done *sv_job_done(struct sv_job *job); /* of a program */
+const char *sv_job_output(struct sv_job *job, int which, size_t *len); /* 0 stdout, 1 stderr */
+void sv_job_free(struct sv_job *job); /* cancels and waits first */
+
+#endif

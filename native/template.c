@@ -1,0 +1,389 @@
+/* template.c - forks one subject per row (one more after each kill), supervises it, sweeps up.
+ *
+ * In: a run command with the subject's stdio; the row itself lies in the region, and the template
+ * never looks at its payload.  Out: one sv_done, when every process of the row is gone.
+ * Invariants: a cell ends within its limit and grace whatever the subject does; verdicts that the
+ * subject did not live to write are written here; each fork advances the row by a cell or more.
+ */
+#define _GNU_SOURCE
+#include "sv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TICK_NS 1000000000ull      /* how often a running template tells its worker that it lives */
+#define LONGEST_SLEEP_NS 100000000ull /* a cell that begins unseen is seen this soon */
+
+enum cause { CAUSE_EXIT, CAUSE_TIMEOUT, CAUSE_OUTPUT, CAUSE_ABORT };
+
+/* How far past its limit a cell may run, so that "just too slow" is told from "endless". */
+static uint64_t grace_us(uint64_t limit_us)
+{
+    return limit_us / 5 < 100000 ? limit_us / 5 : 100000;
+}
+
+/* ---- in the child: only async-signal-safe calls until sv_template_serve returns --------------- */
+
+static int limit(int resource, uint64_t value, uint64_t beyond)
+{
+    struct rlimit old, wanted;
+    if (getrlimit((__rlimit_resource_t)resource, &old) != 0)
+        return -1;
+    wanted.rlim_cur = (rlim_t)value < old.rlim_max ? (rlim_t)value : old.rlim_max;
+    wanted.rlim_max = (rlim_t)(value + beyond) < old.rlim_max ? (rlim_t)(value + beyond) : old.rlim_max;
+    return setrlimit((__rlimit_resource_t)resource, &wanted);
+}
+
+/* A backstop for the whole row, in seconds; the template is the one that counts cells. */
+static uint64_t row_cpu_s(uint32_t cells, const struct sv_limits *l)
+{
+    return cells * (l->cpu_us + grace_us(l->cpu_us)) / 1000000u + 2;
+}
+
+static int subject_rlimits(const struct sv_template_state *state, uint64_t cpu_s,
+                           const struct sv_limits *l)
+{
+    /* CPU: SIGXCPU first, which leaves SIGKILL to mean something else. */
+    if (limit(RLIMIT_AS, state->base_vm_bytes + l->memory_bytes, 0) != 0 ||
+        limit(RLIMIT_CPU, cpu_s, 1) != 0 || limit(RLIMIT_FSIZE, l->file_bytes, 0) != 0 ||
+        limit(RLIMIT_NOFILE, l->open_files, 0) != 0)
+        return -1;
+    /* Counted per uid: meaningful only where the uid is the jail's own. */
+    if (state->in_pid_namespace && limit(RLIMIT_NPROC, (uint64_t)l->threads + 2, 0) != 0)
+        return -1;
+    return 0;
+}
+
+static int subject_stdio(const int fds[3])
+{
+    for (int i = 0; i < 3; i++)
+        if (fds[i] >= 0 && dup2(fds[i], i) < 0)
+            return -1;
+    return 0;
+}
+
+/* Returns, or ends the process after telling the template why through `report`. */
+static void become_subject(const struct sv_template_state *state, const struct sv_run *run,
+                           const int fds[3], int report, uint64_t cpu_s)
+{
+    int stage = SV_STAGE_STDIO;
+    const struct sv_fault *fault = &run->fault;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || sv_fault_at(fault, stage) != 0 ||
+        subject_stdio(fds) != 0)
+        goto failed;
+    stage = SV_STAGE_SUBJECT_RLIMIT;
+    if (sv_fault_at(fault, stage) != 0 || subject_rlimits(state, cpu_s, &run->limits) != 0)
+        goto failed;
+    stage = SV_STAGE_SUBJECT_SECCOMP;
+    if (sv_fault_at(fault, stage) != 0 ||
+        (run->limits.processes == 0 && sv_filter_install_subject() != 0))
+        goto failed;
+    stage = SV_STAGE_PAYLOAD;
+    if (sv_fault_at(fault, stage) != 0)
+        goto failed;
+    /* Last: this also closes `report`, whose silence says that all went well. */
+    if (syscall(SYS_close_range, 3, ~0u, 0) == 0)
+        return;
+failed:;
+    struct sv_error error = {stage, errno};
+    ssize_t n = write(report, &error, sizeof error);
+    _exit(n == sizeof error ? 126 : 127);
+}
+
+/* ---- in the template --------------------------------------------------------------------------- */
+
+struct watch {
+    enum cause cause;
+    int wait_status;
+    struct rusage usage;
+    uint64_t cpu_at_kill_us;
+    int worker_gone;
+    int own_sigkill; /* a SIGKILL may be the row's own doing */
+};
+
+static uint64_t microseconds(const struct timeval *t)
+{
+    return (uint64_t)t->tv_sec * 1000000u + (uint64_t)t->tv_usec;
+}
+
+static void kill_row(const struct sv_template_state *state, pid_t pid)
+{
+    if (state->in_pid_namespace)
+        (void)kill(-1, SIGKILL); /* all but ourselves, pid 1; ESRCH: nobody left */
+    else
+        (void)kill(pid, SIGKILL); /* not yet reaped, so the pid is still its own */
+}
+
+/* Nanoseconds until the current cell must be looked at again; 0: it has run out. */
+static uint64_t time_left(const struct sv_region *region, const struct sv_limits *l, uint64_t cpu_ns,
+                          uint64_t now_ns, uint64_t forked_ns)
+{
+    /* The subject could write any start time it likes; it gains nothing beyond the row's total,
+     * which RLIMIT_CPU bounds, because a clock reading in the future counts as "began at fork". */
+    uint64_t cpu_began = region->cell_cpu_ns, wall_began = region->cell_mono_ns;
+    if (cpu_began > cpu_ns)
+        cpu_began = 0;
+    if (wall_began < forked_ns || wall_began > now_ns)
+        wall_began = forked_ns;
+    uint64_t cpu_limit = (l->cpu_us + grace_us(l->cpu_us)) * 1000u;
+    uint64_t wall_limit = l->wall_us * 1000u;
+    uint64_t cpu_used = cpu_ns - cpu_began, wall_used = now_ns - wall_began;
+    if (cpu_used >= cpu_limit || wall_used >= wall_limit)
+        return 0;
+    uint64_t left = cpu_limit - cpu_used < wall_limit - wall_used ? cpu_limit - cpu_used
+                                                                  : wall_limit - wall_used;
+    return left < LONGEST_SLEEP_NS ? left : LONGEST_SLEEP_NS;
+}
+
+static void watch_subject(const struct sv_template_state *state, const struct sv_command *command,
+                          pid_t pid, int pidfd, uint64_t forked_ns, struct watch *watch)
+{
+    struct pollfd polled[2] = {{.fd = pidfd, .events = POLLIN},
+                               {.fd = state->control, .events = POLLIN}};
+    uint64_t ticked_ns = sv_now_ns();
+    int killed = 0;
+    watch->cause = CAUSE_EXIT;
+    for (;;) {
+        uint64_t now = sv_now_ns(), cpu = sv_cpu_ns(pid), left = LONGEST_SLEEP_NS;
+        if (cpu == UINT64_MAX)
+            cpu = 0; /* it has just ended: the poll below says so */
+        else if (!killed)
+            left = time_left(state->region, &command->run.limits, cpu, now, forked_ns);
+        if (left == 0) {
+            uint64_t began = state->region->cell_cpu_ns;
+            watch->cause = CAUSE_TIMEOUT;
+            watch->cpu_at_kill_us = (cpu - (began > cpu ? 0 : began)) / 1000u;
+            kill_row(state, pid);
+            killed = 1;
+            left = LONGEST_SLEEP_NS;
+        }
+        if (now - ticked_ns >= TICK_NS) {
+            struct sv_done tick = {.serial = 0}; /* serial 0: not an end, a sign of life */
+            (void)sv_send(state->control, &tick, sizeof tick, NULL, 0);
+            ticked_ns = now;
+        }
+        struct timespec timeout = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
+        if (ppoll(polled, 2, &timeout, NULL) < 0 && errno != EINTR)
+            kill_row(state, pid); /* cannot happen; never wait unbounded */
+        if (polled[1].revents != 0) {
+            struct sv_command order;
+            ssize_t n = sv_recv(state->control, &order, sizeof order, NULL, 0);
+            if (n <= 0) {
+                watch->worker_gone = 1;
+                kill_row(state, pid);
+                killed = 1;
+                polled[1].fd = -1;
+            } else if (order.serial == command->serial && order.order != 0 && !killed) {
+                watch->cause = order.order == SV_ORDER_OUTPUT ? CAUSE_OUTPUT : CAUSE_ABORT;
+                kill_row(state, pid);
+                killed = 1;
+            }
+        }
+        if (polled[0].revents != 0) {
+            pid_t got;
+            do
+                got = wait4(pid, &watch->wait_status, 0, &watch->usage);
+            while (got < 0 && errno == EINTR);
+            return;
+        }
+    }
+}
+
+/* After the subject: nothing of its row may remain. */
+static void sweep(const struct sv_template_state *state)
+{
+    if (!state->in_pid_namespace)
+        return; /* its filter forbade children */
+    pid_t got;
+    do {
+        (void)kill(-1, SIGKILL);
+        got = wait4(-1, NULL, 0, NULL); /* orphans become ours: pid 1 */
+    } while (got > 0 || (got < 0 && errno == EINTR));
+}
+
+static enum sv_verdict verdict_of_status(int status, char *detail, size_t size)
+{
+    if (WIFEXITED(status)) {
+        (void)snprintf(detail, size, "exit code %d", WEXITSTATUS(status));
+        return SV_EARLY_EXIT;
+    }
+    int sig = WTERMSIG(status);
+    const char *name = sigabbrev_np(sig);
+    (void)snprintf(detail, size, "signal %d (SIG%s)", sig, name != NULL ? name : "?");
+    switch (sig) {
+    case SIGSYS:
+        return SV_FORBIDDEN;
+    case SIGXCPU:
+        return SV_TIMEOUT;
+    case SIGXFSZ:
+        return SV_OUTPUT;
+    case SIGKILL:
+        return SV_INFRA; /* not ours and, by the filter, not the subject's own */
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGILL:
+    case SIGFPE:
+    case SIGABRT:
+    case SIGTRAP:
+        return SV_EXCEPTION;
+    default:
+        return SV_EARLY_EXIT;
+    }
+}
+
+/* Writes the verdicts that the subject did not live to write; returns the next cell to run. */
+static uint32_t settle(struct sv_region *region, const struct watch *watch, uint32_t start)
+{
+    char detail[SV_DETAIL_MAX] = "";
+    enum sv_verdict verdict = SV_INFRA;
+    uint64_t cpu_us = watch->cpu_at_kill_us;
+    uint32_t cells = region->cells, cell = region->cell;
+    int loading = region->loading != 0;
+
+    if (cell < start)
+        cell = start;
+    if (cell >= cells)
+        return cells; /* the subject wrote every verdict itself */
+    switch (watch->cause) {
+    case CAUSE_TIMEOUT:
+        verdict = SV_TIMEOUT;
+        (void)snprintf(detail, sizeof detail, loading ? "while the solution was loaded" : "");
+        break;
+    case CAUSE_OUTPUT:
+        verdict = SV_OUTPUT;
+        break;
+    case CAUSE_ABORT:
+        return cells;
+    case CAUSE_EXIT:
+        verdict = verdict_of_status(watch->wait_status, detail, sizeof detail);
+        break;
+    }
+    if (verdict == SV_INFRA && watch->own_sigkill)
+        verdict = SV_EARLY_EXIT;
+    if (verdict == SV_INFRA)
+        return cells; /* holes; the worker tries the row again */
+    uint32_t last = loading ? cells : cell + 1;
+    for (uint32_t i = cell; i < last; i++)
+        sv_record_set(region, i, verdict, cpu_us, detail, strlen(detail));
+    return last;
+}
+
+static int touched(const struct sv_template_state *state, const struct stat *before)
+{
+    struct stat now;
+    if (fstat(state->scratch_fd, &now) != 0)
+        return 1;
+    return now.st_ctim.tv_sec != before->st_ctim.tv_sec ||
+           now.st_ctim.tv_nsec != before->st_ctim.tv_nsec;
+}
+
+/* Returns 1 in a subject, 0 in the template, -1 when the worker has gone. */
+static int run_row(const struct sv_template_state *state, const struct sv_command *command,
+                   const int fds[3], const struct stat *scratch_before, struct sv_done *done)
+{
+    struct sv_region *region = state->region;
+    const uint32_t cells = region->cells <= SV_MAX_CELLS ? region->cells : SV_MAX_CELLS;
+    const uint64_t began_ns = sv_now_ns();
+    uint32_t start = command->run.start;
+    int flooded = 0, worker_gone = 0;
+
+    while (start < cells && !worker_gone && !flooded) {
+        int report[2], pidfd = -1;
+        pid_t pid = -1;
+        struct watch watch = {.cause = CAUSE_EXIT};
+
+        region->start = region->cell = start;
+        region->loading = 1;
+        region->cell_cpu_ns = 0;
+        region->cell_mono_ns = 0;
+        if (pipe2(report, O_CLOEXEC) != 0) {
+            done->error = (struct sv_error){SV_STAGE_FORK, errno};
+            break;
+        }
+        const uint64_t cpu_s = row_cpu_s(cells - start, &command->run.limits);
+        uint64_t forked_ns = sv_now_ns();
+        if (sv_fault_at(&command->run.fault, SV_STAGE_FORK) == 0)
+            pid = (pid_t)syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, NULL, &pidfd, NULL, NULL);
+        if (pid == 0) {
+            become_subject(state, &command->run, fds, report[1], cpu_s);
+            return 1;
+        }
+        int saved = errno;
+        close(report[1]);
+        if (pid < 0) {
+            done->error = (struct sv_error){SV_STAGE_FORK, saved};
+            close(report[0]);
+            break;
+        }
+        watch_subject(state, command, pid, pidfd, forked_ns, &watch);
+        close(pidfd);
+        sweep(state);
+        struct sv_error failed;
+        ssize_t n = read(report[0], &failed, sizeof failed);
+        close(report[0]);
+        worker_gone = watch.worker_gone;
+        done->wait_status = watch.wait_status;
+        const uint64_t used_us = microseconds(&watch.usage.ru_utime) + microseconds(&watch.usage.ru_stime);
+        done->cpu_us += used_us;
+        if (watch.cause == CAUSE_EXIT && used_us >= cpu_s * 1000000u)
+            watch.cause = CAUSE_TIMEOUT; /* the backstop's SIGKILL */
+        if (command->run.limits.processes != 0 && WIFSIGNALED(watch.wait_status))
+            watch.own_sigkill = 1; /* children may kill their parent, so SIGKILL proves nothing */
+        if ((uint64_t)watch.usage.ru_maxrss * 1024u > done->max_rss_bytes)
+            done->max_rss_bytes = (uint64_t)watch.usage.ru_maxrss * 1024u;
+        if (n == sizeof failed) {
+            done->error = failed; /* the subject never ran a line of the row */
+            break;
+        }
+        start = settle(region, &watch, start);
+        flooded = watch.cause == CAUSE_OUTPUT; /* the worker empties the pipe before the next cell */
+    }
+    done->wall_us = (sv_now_ns() - began_ns) / 1000u;
+    done->dirty = (uint32_t)touched(state, scratch_before);
+    done->serial = command->serial;
+    done->next = start;
+    return worker_gone ? -1 : 0;
+}
+
+int sv_template_serve(struct sv_template_state *state)
+{
+    struct stat scratch;
+    if (fstat(state->scratch_fd, &scratch) != 0)
+        return -1;
+    for (;;) {
+        struct sv_command command;
+        struct sv_done done = {.error = {0, 0}};
+        int fds[3];
+        ssize_t n = sv_recv(state->control, &command, sizeof command, fds, 3);
+        if (n <= 0)
+            return (int)n;
+        int r = 0;
+        if (command.order == 0) { /* an order for a row that has already ended is too late */
+            r = run_row(state, &command, fds, &scratch, &done);
+            if (r == 1)
+                return 1;
+        }
+        for (int i = 0; i < 3; i++)
+            if (fds[i] >= 0)
+                close(fds[i]);
+        if (r < 0)
+            return 0;
+        if (command.order != 0)
+            continue;
+        if (sv_fault_at(&command.run.fault, SV_STAGE_REPLY) != 0)
+            _exit(1);
+        if (sv_send(state->control, &done, sizeof done, NULL, 0) != 0)
+            return -1;
+    }
+}

@@ -1,0 +1,255 @@
+/* zygote.c - the warm interpreter outside the jail: forks templates on request.
+ *
+ * In: spawn requests over a socket.  Out: a pidfd for each.  Invariant: the zygote never sees a
+ * job, so nothing of one job can reach a template of the next.
+ *
+ * Namespaces are asked for in falling order: all of them in a user namespace; all of them with
+ * root's own power; none. What was had is reported by the template when it is locked in.
+ */
+#define _GNU_SOURCE
+#include "sv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static pid_t raw_clone(unsigned long flags, int *pidfd)
+{
+    /* The raw call: no at-fork handlers, no second stack. The interpreter has one thread. */
+#if defined(__x86_64__) || defined(__aarch64__)
+    return (pid_t)syscall(SYS_clone, flags | SIGCHLD | CLONE_PIDFD, NULL, pidfd, NULL, NULL);
+#endif
+}
+
+static int write_file(pid_t pid, const char *name, const char *text)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    ssize_t n = write(fd, text, strlen(text));
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return n < 0 ? -1 : 0;
+}
+
+/* Who the template is outside: a uid of its own where we are root, else ourselves. */
+static int map_identity(pid_t pid, int uid_outer)
+{
+    char uids[96], gids[96];
+    if (geteuid() == 0 && uid_outer > 0) {
+        (void)snprintf(uids, sizeof uids, "0 0 1\n%d %d 1\n", SV_UID_INNER, uid_outer);
+        (void)snprintf(gids, sizeof gids, "0 0 1\n%d %d 1\n", SV_UID_INNER, uid_outer);
+    } else {
+        (void)snprintf(uids, sizeof uids, "%d %d 1\n", SV_UID_INNER, (int)geteuid());
+        (void)snprintf(gids, sizeof gids, "%d %d 1\n", SV_UID_INNER, (int)getegid());
+        if (write_file(pid, "setgroups", "deny") != 0 && errno != ENOENT)
+            return -1;
+    }
+    if (write_file(pid, "gid_map", gids) != 0 || write_file(pid, "uid_map", uids) != 0)
+        return -1;
+    return 0;
+}
+
+static uint64_t own_vm_bytes(void)
+{
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (f == NULL)
+        return 256u << 20; /* no /proc: more than any warm interpreter maps */
+    if (fscanf(f, "%lu", &pages) != 1)
+        pages = (256u << 20) / 4096;
+    (void)fclose(f);
+    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* ---- scratch folders, where there is no private tmpfs ---------------------------------------- */
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+    (void)st;
+    (void)where;
+    if (type == FTW_DNR)
+        (void)chmod(path, 0700); /* then the next walk can look inside */
+    else
+        (void)remove(path); /* what stays is met again by the next walk, or at pool close */
+    return 0;
+}
+
+static void remove_tree(const char *path)
+{
+    for (int walk = 0; walk < 3; walk++)
+        if (nftw(path, remove_entry, 32, FTW_DEPTH | FTW_PHYS) != 0 && errno == ENOENT)
+            return;
+}
+
+static void reap(const struct sv_jail *jail)
+{
+    char path[PATH_MAX];
+    pid_t pid;
+    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+        (void)snprintf(path, sizeof path, "%s/%d", jail->scratch, (int)pid);
+        if (access(path, F_OK) == 0)
+            remove_tree(path);
+    }
+}
+
+static int own_scratch(struct sv_jail *jail)
+{
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/%d", jail->scratch, (int)getpid()) >= (int)sizeof path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    if (mkdir(path, 0700) != 0)
+        return -1;
+    if (geteuid() == 0 && jail->uid_outer > 0 &&
+        chown(path, (uid_t)jail->uid_outer, (gid_t)jail->uid_outer) != 0)
+        return -1;
+    jail->scratch = strdup(path);
+    return jail->scratch == NULL ? -1 : 0;
+}
+
+/* ---- the new template ------------------------------------------------------------------------ */
+
+static _Noreturn void fail(int control, struct sv_error error)
+{
+    struct sv_ready ready = {.error = error};
+    (void)sv_send(control, &ready, sizeof ready, NULL, 0);
+    _exit(1);
+}
+
+static void become_template(struct sv_template_state *state, const struct sv_spawn *spawn, int control,
+                            int region_fd, unsigned long flags, int userns_errno)
+{
+    struct sv_error error = {0, 0};
+    int landlock_errno = 0;
+
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+        fail(control, (struct sv_error){SV_STAGE_CLONE, errno});
+    void *region = MAP_FAILED;
+    if (sv_fault_at(&spawn->fault, SV_STAGE_REGION) == 0)
+        region = mmap(NULL, sizeof(struct sv_region), PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_NORESERVE, region_fd, 0);
+    if (region == MAP_FAILED)
+        fail(control, (struct sv_error){SV_STAGE_REGION, errno});
+    close(region_fd);
+    if ((flags & CLONE_NEWNS) == 0 && own_scratch(state->jail) != 0)
+        fail(control, (struct sv_error){SV_STAGE_MOUNT, errno});
+    int layers = sv_jail_enter(state->jail, (int)flags, &spawn->fault, &error, &landlock_errno);
+    if (layers < 0)
+        fail(control, error);
+    state->control = control;
+    state->in_pid_namespace = (flags & CLONE_NEWPID) != 0;
+    state->region = region;
+    state->base_vm_bytes += sizeof(struct sv_region);
+    state->scratch_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (state->scratch_fd < 0)
+        fail(control, (struct sv_error){SV_STAGE_MOUNT, errno});
+    struct sv_ready ready = {
+        .layers = (uint32_t)layers, .landlock_errno = landlock_errno, .userns_errno = userns_errno};
+    if (sv_fault_at(&spawn->fault, SV_STAGE_READY) != 0 ||
+        sv_send(control, &ready, sizeof ready, NULL, 0) != 0)
+        _exit(1);
+}
+
+/* Returns 1 in the new template, 0 in the zygote. */
+static int spawn_template(int sock, struct sv_jail *jail, const struct sv_spawn *spawn, const int fds[2],
+                          struct sv_template_state *state)
+{
+    struct sv_spawned reply = {.error = {0, 0}, .pid = -1};
+    int go[2], pidfd = -1, userns_errno = 0;
+    pid_t pid = -1;
+    unsigned long flags = jail->clone_flags;
+
+    if (pipe2(go, O_CLOEXEC) != 0) {
+        reply.error = (struct sv_error){SV_STAGE_CLONE, errno};
+        goto answer;
+    }
+    if (sv_fault_at(&spawn->fault, SV_STAGE_CLONE) == 0) {
+        pid = raw_clone(flags, &pidfd);
+        if (pid < 0 && (flags & CLONE_NEWUSER) != 0) {
+            userns_errno = errno;
+            flags = geteuid() == 0 ? flags & ~(unsigned long)CLONE_NEWUSER : 0;
+            pid = raw_clone(flags, &pidfd);
+        }
+        if (pid < 0 && flags != 0) {
+            if (userns_errno == 0)
+                userns_errno = errno;
+            flags = 0;
+            pid = raw_clone(flags, &pidfd);
+        }
+    }
+    if (pid == 0) {
+        char byte;
+        close(sock);
+        close(go[1]);
+        ssize_t n = read(go[0], &byte, 1); /* until our identity is mapped */
+        close(go[0]);
+        if (n != 1)
+            _exit(1);
+        become_template(state, spawn, fds[0], fds[1], flags, userns_errno);
+        return 1;
+    }
+    int saved = errno;
+    close(go[0]);
+    if (pid < 0) {
+        reply.error = (struct sv_error){SV_STAGE_CLONE, saved};
+    } else {
+        reply.pid = pid;
+        if (sv_fault_at(&spawn->fault, SV_STAGE_IDMAP) != 0 ||
+            ((flags & CLONE_NEWUSER) != 0 && map_identity(pid, jail->uid_outer) != 0))
+            reply.error = (struct sv_error){SV_STAGE_IDMAP, errno};
+        else if (write(go[1], "g", 1) != 1)
+            reply.error = (struct sv_error){SV_STAGE_IDMAP, errno};
+        if (reply.error.stage != 0)
+            (void)kill(pid, SIGKILL);
+    }
+    close(go[1]);
+answer:
+    if (sv_send(sock, &reply, sizeof reply, &pidfd, pidfd >= 0 ? 1 : 0) != 0 && pid > 0)
+        (void)kill(pid, SIGKILL); /* nobody waits for it */
+    if (pidfd >= 0)
+        close(pidfd);
+    return 0;
+}
+
+int sv_zygote_serve(int sock, struct sv_jail *jail, struct sv_template_state *state)
+{
+    const int uid_base = jail->uid_outer;
+    state->jail = jail;
+    state->base_vm_bytes = own_vm_bytes();
+    for (;;) {
+        struct sv_spawn spawn;
+        int fds[2];
+        ssize_t n = sv_recv(sock, &spawn, sizeof spawn, fds, 2);
+        if (n == 0)
+            return 0;
+        if (n < 0)
+            return -1;
+        reap(jail);
+        if (uid_base > 0)
+            jail->uid_outer = uid_base + spawn.uid_offset;
+        int in_template = fds[0] >= 0 && fds[1] >= 0 &&
+                          spawn_template(sock, jail, &spawn, fds, state);
+        if (in_template)
+            return 1;
+        for (int i = 0; i < 2; i++)
+            if (fds[i] >= 0)
+                close(fds[i]);
+    }
+}

@@ -1,0 +1,26 @@
+"""A sandbox for programs that a model wrote: jailed, warm, and fast enough for whole matrices.
+
+Needs nothing but the standard library and its own extension.
+
+    from sv_sandbox import Pool
+    with Pool() as pool:
+        print(pool.run("print(input())", stdin="hello").stdout)
+"""
+
+from .levels import Layer, Level
+from .pool import JUDGES, Job, Matrix, Pool, RunResult, run
+from .verdict import Limits, SandboxError, Verdict
+
+__all__ = [
+    "JUDGES",
+    "Job",
+    "Layer",
+    "Level",
+    "Limits",
+    "Matrix",
+    "Pool",
+    "RunResult",
+    "SandboxError",
+    "Verdict",
+    "run",
+]

@@ -1,0 +1,158 @@
+"""What runs inside the jail: one row of cells, or one program. Imported by the zygote, run in a fork.
+
+In: the row in shared memory (`native.row`, `native.blob`).  Out: a verdict per cell (`native.end`).
+Everything here shares one process with the program it judges (the `inline` judge), so a hostile
+program can forge its verdict; it can do nothing to anybody else.
+"""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import os
+import sys
+import threading
+import traceback
+from types import CodeType, ModuleType
+from typing import Any
+
+from_verdict = {"PASS": 1, "WRONG": 2, "EXCEPTION": 3, "MEMORY": 5, "FORBIDDEN": 7, "EARLY_EXIT": 8}
+PASS = from_verdict["PASS"]
+REFUSED = frozenset((errno.EPERM, errno.EACCES, errno.EROFS))
+DETAIL_BYTES = 200
+
+_stdout, _stderr = sys.stdout, sys.stderr
+
+
+def main(native: Any) -> None:
+    """Run the row and end the process. Never returns."""
+    kind, start, cells, blobs = native.row()
+    try:
+        if kind == native.KIND_PROGRAM:
+            run_program(native, blobs)
+        else:
+            run_cells(native, start, cells)
+    finally:
+        os._exit(0)
+
+
+def verdict_of(error: BaseException) -> tuple[int, bytes]:
+    """The verdict an escaping exception stands for, and a short detail."""
+    if isinstance(error, AssertionError):
+        name = "WRONG"
+    elif isinstance(error, MemoryError):
+        name = "MEMORY"
+    elif isinstance(error, SystemExit):
+        name = "EARLY_EXIT"
+    elif isinstance(error, OSError) and error.errno in REFUSED:
+        name = "FORBIDDEN"
+    else:
+        name = "EXCEPTION"
+    try:
+        text = str(error)[:DETAIL_BYTES]
+        detail = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        return from_verdict[name], detail.encode("utf-8", "replace")[:DETAIL_BYTES]
+    except BaseException:  # the program's own __str__ failed; the verdict stands
+        return from_verdict[name], b""
+
+
+def new_namespace() -> dict[str, Any]:
+    """The globals of a fresh module, findable by the machinery that asks `sys.modules` for it."""
+    module = ModuleType("solution")
+    sys.modules["solution"] = module
+    return module.__dict__
+
+
+def run_cells(native: Any, start: int, cells: int) -> None:
+    """Each test in a fresh execution of the solution, one after another.
+
+    The first execution is the load: if it fails, it fails for every remaining cell.
+    """
+    native.begin(start)
+    try:
+        solution = compile(native.blob(0), "<solution>", "exec", dont_inherit=True)
+        namespace = new_namespace()
+        exec(solution, namespace)
+    except BaseException as error:
+        verdict, detail = verdict_of(error)
+        native.end(start, cells, verdict, detail)
+        return
+    native.loaded()
+    for cell in range(start, cells):
+        if cell > start:
+            native.begin(cell)
+        verdict, detail = run_cell(
+            native, solution if cell > start else None, native.blob(1 + cell), namespace
+        )
+        native.end(cell, cell + 1, verdict, detail)
+
+
+def run_cell(
+    native: Any, solution: CodeType | None, test: bytes, namespace: dict[str, Any]
+) -> tuple[int, bytes]:
+    """One verdict. `solution` is None when `namespace` is freshly loaded already."""
+    try:
+        if solution is not None:
+            namespace = new_namespace()
+            exec(solution, namespace)
+        exec(compile(test, "<test>", "exec", dont_inherit=True), namespace)
+        _stdout.flush()
+    except BaseException as error:
+        return verdict_of(error)
+    return PASS, b""
+
+
+def run_program(native: Any, blobs: int) -> None:
+    """One program as `__main__`, with the exit code an interpreter would give."""
+    native.begin(0)
+    verdict, detail, exit_code = PASS, b"", 0
+    try:
+        for index in range(1, blobs, 2):
+            write_file(os.fsdecode(native.blob(index)), native.blob(index + 1))
+        module = ModuleType("__main__")
+        module.__dict__["__file__"] = "program.py"
+        sys.modules["__main__"] = module
+        sys.argv[:] = ["program.py"]
+        code = compile(native.blob(0), "program.py", "exec", dont_inherit=True)
+        native.loaded()
+        exec(code, module.__dict__)
+    except SystemExit as error:
+        exit_code, detail = exit_code_of(error)
+        verdict = PASS if exit_code == 0 else from_verdict["EXCEPTION"]
+    except BaseException as error:
+        verdict, detail = verdict_of(error)
+        if isinstance(error, AssertionError):
+            verdict = from_verdict["EXCEPTION"]  # a program has no test that could be wrong
+        exit_code = 1
+        try:
+            # Without the frame of this function: what the program's own interpreter would print.
+            shown = error.__traceback__.tb_next if error.__traceback__ else None
+            traceback.print_exception(type(error), error, shown, file=_stderr)
+        except BaseException:
+            pass  # the program broke its own stderr; the exit code tells
+    for finish in (threading._shutdown, atexit._run_exitfuncs, _stdout.flush, _stderr.flush):  # type: ignore[attr-defined]
+        try:
+            finish()
+        except BaseException:
+            exit_code = exit_code or 120  # the interpreter's code for a failed flush
+    native.end(0, 1, verdict if exit_code == 0 or verdict != PASS else 3, detail)
+    os._exit(exit_code & 255)
+
+
+def exit_code_of(error: SystemExit) -> tuple[int, bytes]:
+    """Exit code and detail of a SystemExit, by the interpreter's rules."""
+    if error.code is None:
+        return 0, b""
+    if isinstance(error.code, int):
+        return error.code, f"exit code {error.code}".encode() if error.code else b""
+    print(error.code, file=_stderr)
+    return 1, str(error.code)[:DETAIL_BYTES].encode("utf-8", "replace")
+
+
+def write_file(path: str, content: bytes) -> None:
+    """One of the caller's files, below the scratch folder."""
+    parent = os.path.dirname(path)
+    if parent:
+        os.makedirs(parent, exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(content)

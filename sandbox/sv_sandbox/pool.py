@@ -1,0 +1,535 @@
+"""Pools: warm jailed templates, one per worker, and the jobs they run.
+
+A job is S solutions x T tests (or one program). `submit` returns at once; rows go to whichever
+worker is free, and the native side fills the job's verdict and CPU-time arrays, which are shared
+memory that NumPy sees without copying. No Python runs per row or per cell in this process.
+
+    with Pool() as pool:
+        matrix = pool.matrix(solutions, tests)      # or: await pool.submit(solutions, tests)
+        matrix.verdict_ST                           # memoryview of uint8, shape (S, T)
+
+Guarantees: a job always completes; a cell is written once, when every process of its row is gone;
+what the sandbox could not judge stays `Verdict.INFRA`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import mmap
+import os
+import re
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import weakref
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from . import _native
+from .levels import Layer, Level
+from .spec import clone_flags, environment, zygote_spec
+from .verdict import Limits, SandboxError, Verdict
+
+JUDGES = ("inline",)
+"""The judges this build offers; `split` will join."""
+
+_NUMPY = re.compile(rb"^[ \t]*(?:import|from)[ \t]+numpy\b", re.MULTILINE)
+_PLAIN, _WITH_NUMPY = 0, 1
+
+
+class Matrix:
+    """Verdicts of S solutions on T tests; the arrays live in shared memory of their own."""
+
+    def __init__(self, handle: _native.JobHandle | None, memory: mmap.mmap, shape: tuple[int, int]):
+        self._handle = handle
+        cells = shape[0] * shape[1]
+        view = memoryview(memory)
+        self.shape = shape
+        self.verdict_ST = view[:cells].cast("B", shape) if cells else memoryview(b"")
+        """uint8 codes of `Verdict`, shape (S, T)."""
+        at = _aligned(cells)
+        self.cpu_us_ST = (
+            view[at : at + 4 * cells].cast("I", shape) if cells else memoryview(b"").cast("I")
+        )
+        """uint32 microseconds of CPU time, shape (S, T)."""
+
+    def verdict(self, s: int, t: int) -> Verdict:
+        """The verdict of one cell."""
+        return Verdict(self.verdict_ST[s, t])
+
+    def detail(self, s: int, t: int) -> str:
+        """Why a cell has its verdict, in at most 240 bytes; empty for a pass."""
+        return "" if self._handle is None else _native.job_detail(self._handle, s, t)
+
+
+class Job:
+    """A matrix being filled. Wait for it (`wait()`, or `await job`), or watch `rows_done`."""
+
+    def __init__(self, handle: _native.JobHandle | None, matrix: Matrix, done_fd: int):
+        self._handle = handle
+        self._matrix = matrix
+        self._done_fd = done_fd
+        self._cancelled = False
+        self._close_fd = weakref.finalize(self, os.close, done_fd) if done_fd >= 0 else None
+
+    @property
+    def rows(self) -> int:
+        """How many rows (solutions) the job has."""
+        return self._matrix.shape[0]
+
+    @property
+    def rows_done(self) -> int:
+        """How many rows are finished."""
+        return self.rows if self._handle is None else _native.job_rows_done(self._handle)
+
+    @property
+    def done(self) -> bool:
+        """Whether every row is finished."""
+        return self.rows_done == self.rows
+
+    def cancel(self) -> None:
+        """Stop soon: what has no verdict yet stays a hole, and `wait` returns."""
+        self._cancelled = True
+        if self._handle is not None:
+            _native.job_cancel(self._handle)
+
+    def wait(self, timeout_s: float | None = None) -> Matrix:
+        """Block until done. Raises TimeoutError, or SandboxError if nothing could be judged.
+
+        An interrupt (Ctrl-C) cancels the job and is raised.
+        """
+        if not self.done:
+            poll = select.poll()
+            poll.register(self._done_fd, select.POLLIN)
+            try:
+                if not poll.poll(None if timeout_s is None else timeout_s * 1000):
+                    raise TimeoutError(f"{self.rows - self.rows_done} rows are not finished")
+            except BaseException as error:
+                if not isinstance(error, TimeoutError):
+                    self.cancel()
+                raise
+        return self._checked()
+
+    def __await__(self) -> Generator[Any, None, Matrix]:
+        """Wait without blocking the event loop; cancelling the task cancels the job."""
+        if not self.done:
+            yield from self._readable().__await__()
+        return self._checked()
+
+    async def _readable(self) -> None:
+        loop = asyncio.get_running_loop()
+        ready = loop.create_future()
+        loop.add_reader(self._done_fd, lambda: ready.done() or ready.set_result(None))
+        try:
+            await ready
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
+        finally:
+            loop.remove_reader(self._done_fd)
+
+    def _checked(self) -> Matrix:
+        matrix = self._matrix
+        if self._handle is not None and not self._cancelled:
+            first = matrix.verdict_ST.cast("B")
+            if not any(first):
+                raise SandboxError(f"no cell could be judged: {matrix.detail(0, 0)}")
+        return matrix
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What one program did."""
+
+    verdict: Verdict
+    """PASS means: it ran to its end and left with exit code 0."""
+    exit_code: int | None
+    """None when a signal ended it."""
+    stdout: bytes
+    stderr: bytes
+    cpu_s: float
+    wall_s: float
+    max_rss_bytes: int
+    detail: str
+
+
+class Pool:
+    """Jailed, warm interpreters that run jobs.
+
+    workers: templates that run at once; None: one per core this process may use.
+    limits: what a job gets unless it says otherwise.
+    require: refuse (SandboxError) on a machine that cannot give this level.
+    policy: what a system call off the allow-list gets: "errno" (EPERM) or "kill".
+    level: the highest level to use; lower it to see how programs fare on a lesser machine.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        *,
+        limits: Limits | None = None,
+        require: Level | str = Level.BASIC,
+        policy: str = "errno",
+        level: Level | str = Level.ISOLATED,
+        _fault: tuple[str, int, int] | None = None,
+    ):
+        require = Level.parse(require) if isinstance(require, str) else require
+        level = Level.parse(level) if isinstance(level, str) else level
+        if policy not in ("errno", "kill"):
+            raise ValueError(f"unknown policy {policy!r}: one of errno, kill")
+        if workers is not None and workers < 1:
+            raise ValueError(f"workers must be at least 1, not {workers}")
+        self.limits = limits or Limits()
+        self.workers = workers or len(os.sched_getaffinity(0))
+        self._scratch = tempfile.mkdtemp(prefix="sv-sandbox-")
+        os.chmod(self._scratch, 0o711)  # noqa: S103  templates of another uid pass through
+        self._zygotes: dict[int, subprocess.Popen[bytes]] = {}
+        self._policy, self._clone_flags = policy, clone_flags(level)
+        pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(2)]
+        ours, self._theirs = [a for a, _ in pairs], [b for _, b in pairs]
+        self._sockets = ours
+        fault = (0, 0, 0)
+        if _fault is not None:
+            fault = (_native.STAGES.index(_fault[0]), _fault[1], _fault[2])
+        try:
+            self._start_zygote(_PLAIN)
+            self._handle = _native.pool_new([s.fileno() for s in ours], self.workers, fault)
+        except BaseException:
+            self._close_zygotes()
+            raise
+        self._close = weakref.finalize(
+            self, Pool._shut, self._handle, ours, self._theirs, self._zygotes, self._scratch
+        )
+        try:
+            self.probe = self._probe()
+            self._check_level(require)
+        except BaseException:
+            self.close()
+            raise
+
+    # -- what it is
+
+    @property
+    def layers(self) -> Layer:
+        """Layers that a template of this pool really has."""
+        return self.probe.layers
+
+    @property
+    def level(self) -> Level:
+        """The level those layers reach."""
+        return Level.of(self.probe.layers)
+
+    def statistics(self) -> dict[str, int]:
+        """Counters since the start: rows, templates, recycled, retried, infra_rows."""
+        return _native.pool_statistics(self._handle)
+
+    # -- jobs
+
+    def submit(
+        self,
+        solutions: Sequence[str],
+        tests: Sequence[str],
+        *,
+        limits: Limits | None = None,
+        judge: str = "inline",
+        _fault: tuple[str, int] | None = None,
+    ) -> Job:
+        """Start judging every solution on every test; returns at once.
+
+        Raises ValueError for what can never run: too many tests, a row larger than a region.
+        """
+        if judge not in JUDGES:
+            raise ValueError(f"unknown judge {judge!r}: one of {', '.join(JUDGES)}")
+        rows, cells = _encode(solutions), _encode(tests)
+        if len(cells) > _native.MAX_CELLS:
+            raise ValueError(f"{len(cells)} tests in one job; at most {_native.MAX_CELLS}")
+        room = _native.MAX_PAYLOAD_BYTES - 4 * (len(cells) + 1) - sum(map(len, cells))
+        for index, row in enumerate(rows):
+            if len(row) > room:
+                raise ValueError(f"solution {index} and its tests exceed the size of a row")
+        limits = limits or self.limits
+        if not rows or not cells:
+            return Job(None, Matrix(None, mmap.mmap(-1, 1), (len(rows), len(cells))), -1)
+        in_tests = any(map(_NUMPY.search, cells))
+        kinds = bytes(_WITH_NUMPY if in_tests or _NUMPY.search(row) else _PLAIN for row in rows)
+        return self._submit(
+            _native.KIND_CELLS, rows, kinds, cells, len(cells), limits, -1, _fault
+        )
+
+    def matrix(
+        self,
+        solutions: Sequence[str],
+        tests: Sequence[str],
+        *,
+        limits: Limits | None = None,
+        judge: str = "inline",
+    ) -> Matrix:
+        """Judge every solution on every test, and wait."""
+        return self.submit(solutions, tests, limits=limits, judge=judge).wait()
+
+    def run(
+        self,
+        program: str,
+        *,
+        stdin: str | bytes = b"",
+        files: Mapping[str, str | bytes] | None = None,
+        limits: Limits | None = None,
+    ) -> RunResult:
+        """Run one program as `__main__` with this stdin and these files in its folder."""
+        job = self._submit_program(program, stdin, files or {}, limits or self.limits)
+        job.wait()
+        return self._result(job)
+
+    async def run_async(
+        self,
+        program: str,
+        *,
+        stdin: str | bytes = b"",
+        files: Mapping[str, str | bytes] | None = None,
+        limits: Limits | None = None,
+    ) -> RunResult:
+        """`run` for asyncio."""
+        job = self._submit_program(program, stdin, files or {}, limits or self.limits)
+        await job
+        return self._result(job)
+
+    # -- life
+
+    def close(self) -> None:
+        """End every process of the pool; jobs in flight complete with holes."""
+        self._close()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Pool:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await asyncio.to_thread(self.close)
+
+    # -- inside
+
+    def _submit(
+        self,
+        kind: int,
+        rows: list[bytes],
+        zygotes: bytes,
+        cells: list[bytes],
+        cell_count: int,
+        limits: Limits,
+        stdin_fd: int,
+        fault: tuple[str, int] | None = None,
+    ) -> Job:
+        if limits.processes and Layer.PID_NAMESPACE not in self.layers:
+            raise SandboxError(
+                "processes=True needs a private pid namespace, which this machine does not give"
+                " (see `sv-engine doctor`)"
+            )
+        for zygote in set(zygotes):
+            self._start_zygote(zygote)
+        shape = (len(rows), cell_count)
+        size = shape[0] * shape[1]
+        memory = mmap.mmap(-1, _aligned(size) + 4 * size)
+        view = memoryview(memory)
+        done_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        try:
+            handle = _native.pool_submit(
+                self._handle,
+                kind,
+                rows,
+                zygotes,
+                cells,
+                cell_count,
+                _limits(limits),
+                stdin_fd,
+                view[:size],
+                view[_aligned(size) :],
+                done_fd,
+                (0, 0) if fault is None else (_native.STAGES.index(fault[0]), fault[1]),
+            )
+        except BaseException:
+            os.close(done_fd)
+            raise
+        return Job(handle, Matrix(handle, memory, shape), done_fd)
+
+    def _submit_program(
+        self,
+        program: str,
+        stdin: str | bytes,
+        files: Mapping[str, str | bytes],
+        limits: Limits,
+    ) -> Job:
+        source = _encode([program])
+        blobs: list[bytes] = []
+        for path, content in files.items():
+            if os.path.isabs(path) or ".." in Path(path).parts:
+                raise ValueError(f"file {path!r}: must be a path below the program's folder")
+            blobs += [os.fsencode(path), content.encode() if isinstance(content, str) else content]
+        kind = bytes([_WITH_NUMPY if _NUMPY.search(source[0]) else _PLAIN])
+        text = stdin.encode() if isinstance(stdin, str) else stdin
+        stdin_fd = -1
+        if text:
+            stdin_fd = os.memfd_create("sv-stdin", os.MFD_CLOEXEC)
+        try:
+            if text:
+                with open(stdin_fd, "wb", closefd=False) as file:
+                    file.write(text)
+                os.lseek(stdin_fd, 0, os.SEEK_SET)
+            return self._submit(_native.KIND_PROGRAM, source, kind, blobs, 1, limits, stdin_fd)
+        finally:
+            if stdin_fd >= 0:
+                os.close(stdin_fd)
+
+    @staticmethod
+    def _result(job: Job) -> RunResult:
+        assert job._handle is not None
+        status, cpu_us, wall_us, rss, stdout, stderr = _native.job_result(job._handle)
+        exited = os.WIFEXITED(status)
+        return RunResult(
+            verdict=job._matrix.verdict(0, 0),
+            exit_code=os.WEXITSTATUS(status) if exited else None,
+            stdout=stdout,
+            stderr=stderr,
+            cpu_s=cpu_us / 1e6,
+            wall_s=wall_us / 1e6,
+            max_rss_bytes=rss,
+            detail=job._matrix.detail(0, 0),
+        )
+
+    def _start_zygote(self, index: int) -> None:
+        if index in self._zygotes:
+            return
+        theirs = self._theirs[index]
+        spec = zygote_spec(
+            sock=theirs.fileno(),
+            scratch=self._scratch,
+            clone_flags=self._clone_flags,
+            kill_unknown=self._policy == "kill",
+            scratch_bytes=self.limits.file_bytes,
+            numpy=index == _WITH_NUMPY,
+        )
+        self._zygotes[index] = subprocess.Popen(
+            [sys.executable, "-S", "-s", "-P", "-B", spec.script, json.dumps(spec.arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment(),
+            cwd="/",
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )
+        theirs.close()
+
+    def _probe(self) -> Probe:
+        stage, error, layers, landlock_errno, userns_errno = _native.pool_probe(
+            self._handle, _PLAIN
+        )
+        if stage:
+            raise SandboxError(
+                f"no template could be started: {_native.STAGES[stage]}: {os.strerror(error)}"
+            )
+        return Probe(Layer(layers), landlock_errno, userns_errno)
+
+    def _check_level(self, require: Level) -> None:
+        if self.level < require:
+            raise SandboxError(
+                f"this machine gives level {self.level.name.lower()}, but"
+                f" {require.name.lower()} is required; `sv-engine doctor` says what is missing"
+            )
+
+    def _close_zygotes(self) -> None:
+        Pool._end(self._sockets, self._theirs, self._zygotes, self._scratch)
+
+    @staticmethod
+    def _shut(
+        handle: _native.PoolHandle,
+        ours: list[socket.socket],
+        theirs: list[socket.socket],
+        zygotes: dict[int, subprocess.Popen[bytes]],
+        scratch: str,
+    ) -> None:
+        _native.pool_close(handle)
+        Pool._end(ours, theirs, zygotes, scratch)
+
+    @staticmethod
+    def _end(
+        ours: list[socket.socket],
+        theirs: list[socket.socket],
+        zygotes: dict[int, subprocess.Popen[bytes]],
+        scratch: str,
+    ) -> None:
+        for end in (*ours, *theirs):
+            end.close()  # end of file: the zygote leaves, and its templates die with it
+        for process in zygotes.values():
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What one template reported when it was locked in."""
+
+    layers: Layer
+    landlock_errno: int
+    """Why Landlock is off; 0: it is on."""
+    userns_errno: int
+    """Why there are no namespaces; 0: there are, or none were asked for."""
+
+
+def run(
+    program: str,
+    *,
+    stdin: str | bytes = b"",
+    files: Mapping[str, str | bytes] | None = None,
+    limits: Limits | None = None,
+) -> RunResult:
+    """Run one program in a pool of its own; for more than one, keep a `Pool`."""
+    with Pool(1) as pool:
+        return pool.run(program, stdin=stdin, files=files, limits=limits)
+
+
+def _aligned(size: int) -> int:
+    return (size + 7) // 8 * 8
+
+
+def _encode(sources: Sequence[str]) -> list[bytes]:
+    """UTF-8; a lone surrogate becomes bytes that no interpreter accepts, so its cell fails alone."""
+    return [source.encode("utf-8", "surrogatepass") for source in sources]
+
+
+def _limits(limits: Limits) -> tuple[int, int, int, int, int, int, int, int]:
+    return (
+        max(1, round(limits.cpu_s * 1e6)),
+        max(1, round(limits.wall_guard_s * 1e6)),
+        limits.memory_bytes,
+        limits.output_bytes,
+        limits.file_bytes,
+        limits.open_files,
+        limits.threads,
+        int(limits.processes),
+    )

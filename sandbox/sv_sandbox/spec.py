@@ -1,0 +1,129 @@
+"""What a zygote is told: which paths its templates may see, what it imports, which namespaces.
+
+Pure functions of this interpreter and machine; the only place that knows about paths.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import _native
+from .levels import Level
+
+PRELOAD = (
+    "abc array base64 bisect cmath collections contextlib copy csv dataclasses datetime decimal"
+    " enum fractions functools hashlib heapq inspect io itertools json math numbers operator os"
+    " pprint queue random re statistics string struct tempfile textwrap time types typing unicodedata"
+).split()
+"""Imported before any program asks: cheap in memory, common in solutions."""
+
+SYSTEM_PATHS = ("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime")
+
+_CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
+_CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+
+_UID_BASE, _UIDS_PER_POOL, _UID_POOLS = 2_000_000, 1024, 2048
+
+
+@dataclass(frozen=True, slots=True)
+class ZygoteSpec:
+    """A script and its one argument."""
+
+    script: str
+    arguments: dict[str, Any]
+
+
+def clone_flags(level: Level) -> int:
+    """The namespaces a pool asks for."""
+    if level < Level.ISOLATED:
+        return 0
+    return (
+        _CLONE_NEWUSER
+        | _CLONE_NEWPID
+        | _CLONE_NEWNS
+        | _CLONE_NEWNET
+        | _CLONE_NEWIPC
+        | _CLONE_NEWUTS
+    )
+
+
+def environment() -> dict[str, str]:
+    """The zygote's whole environment: nothing of the caller's, everything fixed."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": "/tmp",  # noqa: S108  the scratch folder's place in the private root
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONHASHSEED": "0",
+        "PYTHONUTF8": "1",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+    }
+
+
+def standard_library() -> list[str]:
+    """`sys.path` of a program: the standard library, nothing else."""
+    paths = sysconfig.get_paths()
+    stdlib = [paths["stdlib"], str(Path(paths["platstdlib"]) / "lib-dynload")]
+    base = Path(sys.base_prefix) / sys.platlibdir
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return list(dict.fromkeys([*stdlib, str(base / version / "lib-dynload")]))
+
+
+def numpy_folder() -> str | None:
+    """Where NumPy is installed for this interpreter, or None."""
+    found = importlib.util.find_spec("numpy")
+    if found is None or found.origin is None:
+        return None
+    return str(Path(found.origin).parent.parent)
+
+
+def read_only_paths(extra: list[str]) -> list[str]:
+    """Absolute paths that a template sees, shorter before longer."""
+    wanted = {*SYSTEM_PATHS, *extra}
+    for path in (sys.base_prefix, sys.base_exec_prefix, *standard_library()):
+        wanted.add(os.path.realpath(path))
+        wanted.add(path)
+    return sorted(wanted, key=lambda path: (len(path), path))
+
+
+def zygote_spec(
+    *,
+    sock: int,
+    scratch: str,
+    clone_flags: int,
+    kill_unknown: bool,
+    scratch_bytes: int,
+    numpy: bool,
+) -> ZygoteSpec:
+    """Everything `_zygote.py` needs, as JSON-able values."""
+    here = Path(__file__).resolve().parent
+    site = numpy_folder()
+    extra = [site] if site is not None else []
+    uid = _UID_BASE + (os.getpid() % _UID_POOLS) * _UIDS_PER_POOL if os.geteuid() == 0 else -1
+    native_file = _native.__file__  # type: ignore[attr-defined]
+    return ZygoteSpec(
+        script=str(here / "_zygote.py"),
+        arguments={
+            "native": native_file,
+            "subject": str(here / "_subject.py"),
+            "sock": sock,
+            "read_only": read_only_paths(extra),
+            "scratch": scratch,
+            "clone_flags": clone_flags,
+            "uid_outer": uid,
+            "kill_unknown": int(kill_unknown),
+            "scratch_bytes": scratch_bytes,
+            "fixed_addresses": True,
+            "sys_path": [*standard_library(), *extra],
+            "preload": [*PRELOAD, "numpy"] if numpy and site is not None else PRELOAD,
+        },
+    )
