@@ -6,13 +6,14 @@ workers never wait for the end of one; each is handed out the moment it is finis
 bounded by the number in flight. Verdicts are copied out of shared memory before they are handed
 out, so that an `Executed` outlives its pool.
 
-Failures of the sandbox are `sv_sandbox.SandboxError`, here `SandboxFault`.
+A job of which no cell could be judged leaves holes; `MAX_LOST_JOBS` such in succession mean that
+the sandbox is gone, a `SandboxFault`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -27,6 +28,11 @@ NEAR_LIMIT = 0.2
 OVERRUN_S = 0.1
 """The sandbox ends an endless cell at limit + min(20%, this), so that a cell just over its limit
 is told from one without end."""
+MAX_LOST_JOBS = 8
+"""As many jobs in succession without a single verdict are no accident of one program."""
+TESTS_PER_JOB = 1024
+TEST_CHARS_PER_JOB = 8 << 20
+"""A row carries its solution and its tests to the sandbox in one frame of bounded size."""
 
 
 class Cells(Protocol):
@@ -56,7 +62,7 @@ class SandboxPool(Protocol):
         trace: TracebackType | None,
         /,
     ) -> bool | None: ...
-    def submit(self, solutions: Sequence[str], tests: Sequence[str], limits: Any = None) -> Job: ...
+    def submit(self, solutions: Sequence[str], tests: Sequence[str], *, limits: Any) -> Job: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,11 @@ class SandboxFault(RuntimeError):
 
 
 class Executor:
-    """A sandbox pool that executes rollouts; a context manager, to be used from one event loop."""
+    """A sandbox pool that executes rollouts; a context manager, to be used from one event loop.
+
+    `workers` defaults to the cores; below the level `require` of the jail nothing runs. Raises
+    SandboxFault where the sandbox cannot be opened.
+    """
 
     def __init__(
         self, budget: Budget | None = None, *, workers: int | None = None, require: str = "basic"
@@ -83,13 +93,11 @@ class Executor:
         self._pool = open_pool(workers, require)
         self._cells_done = 0
         self._rows_done = 0
+        self._lost_jobs = 0
         self._live: dict[Job, int] = {}  # job -> tests per row
 
     def __enter__(self) -> Self:
-        try:
-            self._pool.__enter__()
-        except sandbox_errors() as error:
-            raise SandboxFault(str(error)) from error
+        self._pool.__enter__()
         return self
 
     def __exit__(self, *exception: Any) -> None:
@@ -121,8 +129,12 @@ class Executor:
                 if not running:
                     return
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                faults = [fault for task in done if (fault := task.exception())]
                 for task in done:
-                    yield task.result()
+                    if not task.exception():
+                        yield task.result()
+                if faults:
+                    raise faults[0]
         finally:
             for task in running:
                 task.cancel()
@@ -134,13 +146,10 @@ class Executor:
         sources = [solution.source for solution in rollout.solutions]
         tests = [test.source for test in rollout.tests]
         reference = [problem.reference_test] if problem.reference_test is not None else []
-        try:
-            (verdict_ST, cpu_us_ST), (judged_ST, judged_us_ST) = await asyncio.gather(
-                self._matrix(sources, tests, budget.cpu_s),
-                self._matrix(sources, reference, budget.reference_cpu_s),
-            )
-        except sandbox_errors() as error:
-            raise SandboxFault(f"{problem.id}: {error}") from error
+        (verdict_ST, cpu_us_ST), (judged_ST, judged_us_ST) = await asyncio.gather(
+            self._matrix(sources, tests, budget.cpu_s),
+            self._matrix(sources, reference, budget.reference_cpu_s),
+        )
         reference_S = judged_ST[:, 0] if reference else np.zeros(len(sources), np.uint8)
         reference_us_S = judged_us_ST[:, 0] if reference else np.zeros(len(sources), np.uint32)
         return Executed(
@@ -162,20 +171,48 @@ class Executor:
         self, solutions: list[str], tests: list[str], cpu_s: float
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
         """Return verdicts and CPU times of shape (S, T)."""
-        if not solutions or not tests:
-            shape = (len(solutions), len(tests))
-            return np.zeros(shape, np.uint8), np.zeros(shape, np.uint32)
-        job = self._pool.submit(solutions, tests, limits_of(cpu_s))
-        self._live[job] = len(tests)
-        try:
-            cells = await job
-            verdict_ST = np.array(cells.verdict_ST, dtype=np.uint8)
-            cpu_us_ST = np.array(cells.cpu_us_ST, dtype=np.uint32)
-        finally:
-            del self._live[job]
-        self._rows_done += len(solutions)
-        self._cells_done += verdict_ST.size
+        shape = (len(solutions), len(tests))
+        verdict_ST, cpu_us_ST = np.zeros(shape, np.uint8), np.zeros(shape, np.uint32)
+        if not solutions:
+            return verdict_ST, cpu_us_ST
+        spans = list(_spans(tests))
+        jobs = [self._job(solutions, tests[span], cpu_s) for span in spans]
+        for span, cells in zip(spans, await asyncio.gather(*jobs), strict=True):
+            if cells is not None:
+                verdict_ST[:, span] = cells.verdict_ST
+                cpu_us_ST[:, span] = cells.cpu_us_ST
         return verdict_ST, cpu_us_ST
+
+    async def _job(self, solutions: list[str], tests: list[str], cpu_s: float) -> Cells | None:
+        """Return the cells of one job, None if none of them could be judged."""
+        try:
+            job = self._pool.submit(solutions, tests, limits=limits_of(cpu_s))
+            self._live[job] = len(tests)
+            try:
+                cells = await job
+            finally:
+                del self._live[job]
+        except sandbox_errors() as error:
+            self._lost_jobs += 1
+            if self._lost_jobs >= MAX_LOST_JOBS:
+                raise SandboxFault(str(error)) from error
+            return None
+        self._lost_jobs = 0
+        self._rows_done += len(solutions)
+        self._cells_done += len(solutions) * len(tests)
+        return cells
+
+
+def _spans(tests: list[str]) -> Iterator[slice]:
+    """Cut the tests into runs that one job can carry."""
+    start = chars = 0
+    for index, test in enumerate(tests):
+        chars += len(test)
+        if index - start == TESTS_PER_JOB or chars > TEST_CHARS_PER_JOB:
+            yield slice(start, index)
+            start, chars = index, len(test)
+    if tests:
+        yield slice(start, len(tests))
 
 
 def near_limit(cpu_us: NDArray[np.uint32], cpu_s: float) -> NDArray[np.bool_]:
@@ -189,16 +226,13 @@ def near_limit(cpu_us: NDArray[np.uint32], cpu_s: float) -> NDArray[np.bool_]:
 
 
 def open_pool(workers: int | None, require: str) -> SandboxPool:
-    """Return a pool, not yet entered; raises SandboxFault."""
-    from sv_sandbox import Level, Pool
+    """Return a pool; raises SandboxFault."""
+    from sv_sandbox import Pool, SandboxError
 
     try:
-        level = Level[require.upper()]
-    except KeyError:
-        raise SandboxFault(
-            f"unknown level {require!r}: expected one of {', '.join(level_names())}"
-        ) from None
-    return Pool(workers=workers, require=level)
+        return Pool(workers=workers, require=require)
+    except (SandboxError, ValueError) as error:  # ValueError: no such level
+        raise SandboxFault(str(error)) from error
 
 
 def limits_of(cpu_s: float) -> Any:
@@ -213,13 +247,6 @@ def sandbox_errors() -> type[Exception]:
     from sv_sandbox import SandboxError
 
     return SandboxError
-
-
-def level_names() -> list[str]:
-    """Names of the levels that `require` may be, the weakest first."""
-    from sv_sandbox import Level
-
-    return [level.name.lower() for level in Level]
 
 
 def verdict_names() -> list[str]:

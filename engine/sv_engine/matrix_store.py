@@ -108,7 +108,7 @@ def load_if_answered(path: Path, rollout: Rollout, budget: Budget) -> Executed |
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the arrays and the JSON document of a file."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         document = json.loads(arrays.pop("texts_json").tobytes())
     except (zipfile.BadZipFile, ValueError, KeyError, EOFError, AttributeError, TypeError) as error:

@@ -10,7 +10,7 @@ import enum
 
 import numpy as np
 
-from sv_engine.selectors.arrays import Bools, Floats
+from sv_engine.selection.arrays import Bools, Floats
 
 
 class Degeneracy(enum.Enum):
@@ -25,9 +25,7 @@ class Degeneracy(enum.Enum):
     """Cells differ, but no test tells two solutions apart."""
 
 
-def validity_T(
-    passed_ST: Bools, known_ST: Bools, weight_S: Floats, accepted_S: Bools
-) -> Floats:
+def validity_T(passed_ST: Bools, known_ST: Bools, weight_S: Floats, accepted_S: Bools) -> Floats:
     """Share of the accepted solutions that pass each test: v_j = mean_{i in A} E_ij."""
     return _mean_T(passed_ST, known_ST, np.where(accepted_S, weight_S, 0.0))
 

@@ -57,7 +57,7 @@ class Existing(enum.StrEnum):
 @click.option(
     "--format",
     "file_format",
-    type=click.Choice(list(Format)),
+    type=click.Choice([format_.value for format_ in Format]),
     help="Format of FILE. Default: told from its keys.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Execute the first N problems only.")
@@ -91,7 +91,7 @@ class Existing(enum.StrEnum):
 )
 @click.option(
     "--existing",
-    type=click.Choice(list(Existing)),
+    type=click.Choice([choice.value for choice in Existing]),
     default=Existing.REFUSE.value,
     show_default=True,
     help="If the output folder holds results: refuse, overwrite them, or keep the problems whose "

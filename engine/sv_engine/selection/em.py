@@ -98,7 +98,7 @@ def _log_rates(
 
 def _mix(q: Floats, gain: Floats) -> Floats:
     """Expected gain over the other axis' latent: gain[1] where it is true, gain[0] where not."""
-    return q * gain[1] + (1 - q) * gain[0]
+    return np.asarray(q * gain[1] + (1 - q) * gain[0])
 
 
 def _prior_logit(q: Floats, weight: Floats) -> float:
