@@ -280,8 +280,8 @@ static int landlock_allow(int ruleset, const char *path, uint64_t access)
     struct stat st;
     struct landlock_path_beneath_attr rule = {.allowed_access = access};
     rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
-    if (rule.parent_fd < 0)
-        return errno == ENOENT ? 0 : -1;
+    if (rule.parent_fd < 0) /* not there, or out of this uid's reach: needs no rule */
+        return errno == ENOENT || errno == EACCES ? 0 : -1;
     if (fstat(rule.parent_fd, &st) == 0 && !S_ISDIR(st.st_mode))
         rule.allowed_access &= LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |
                                LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_TRUNCATE;
@@ -380,7 +380,9 @@ int sv_jail_enter(const struct sv_jail *jail, int in_namespaces, const struct sv
         return -1;
     }
     *landlock_errno = 0;
-    if (sv_fault_at(fault, SV_STAGE_LANDLOCK) != 0 ||
+    if (jail->landlock == 0)
+        *landlock_errno = ECANCELED; /* the caller asked for less */
+    else if (sv_fault_at(fault, SV_STAGE_LANDLOCK) != 0 ||
         step_landlock(jail, private_root, private_root ? "/tmp" : ".") != 0)
         *landlock_errno = errno; /* a layer the kernel may lack; the doctor and `require` tell */
     else

@@ -170,6 +170,7 @@ struct sv_jail {
     char *scratch;    /* host folder for scratch where there is no private tmpfs */
     uint32_t clone_flags; /* namespaces to ask for; 0: none */
     int uid_outer;    /* the uid a template gets outside; -1: the caller's own */
+    int landlock;     /* whether to use it where the kernel has it */
     int kill_unknown; /* seccomp policy for calls that are not allowed: kill, else EPERM */
     uint64_t scratch_bytes;
 };

@@ -16,6 +16,7 @@ def zygote_serve(
     scratch: str,
     clone_flags: int,
     uid_outer: int,
+    landlock: int,
     kill_unknown: int,
     scratch_bytes: int,
     /,

@@ -16,9 +16,10 @@ import traceback
 from types import CodeType, ModuleType
 from typing import Any
 
-from_verdict = {"PASS": 1, "WRONG": 2, "EXCEPTION": 3, "MEMORY": 5, "FORBIDDEN": 7, "EARLY_EXIT": 8}
-PASS = from_verdict["PASS"]
+# Codes of `Verdict`, which is not imported: the zygote loads this file without its package.
+PASS, WRONG, EXCEPTION, MEMORY, OUTPUT, FORBIDDEN, EARLY_EXIT = 1, 2, 3, 5, 6, 7, 8
 REFUSED = frozenset((errno.EPERM, errno.EACCES, errno.EROFS))
+FULL = frozenset((errno.EFBIG, errno.ENOSPC, errno.EDQUOT))
 DETAIL_BYTES = 200
 
 _stdout, _stderr = sys.stdout, sys.stderr
@@ -38,22 +39,24 @@ def main(native: Any) -> None:
 
 def verdict_of(error: BaseException) -> tuple[int, bytes]:
     """The verdict an escaping exception stands for, and a short detail."""
+    verdict = EXCEPTION
     if isinstance(error, AssertionError):
-        name = "WRONG"
+        verdict = WRONG
     elif isinstance(error, MemoryError):
-        name = "MEMORY"
+        verdict = MEMORY
     elif isinstance(error, SystemExit):
-        name = "EARLY_EXIT"
-    elif isinstance(error, OSError) and error.errno in REFUSED:
-        name = "FORBIDDEN"
-    else:
-        name = "EXCEPTION"
+        verdict = EARLY_EXIT
+    elif isinstance(error, OSError):
+        if error.errno in REFUSED:
+            verdict = FORBIDDEN
+        elif error.errno in FULL:
+            verdict = OUTPUT
     try:
         text = str(error)[:DETAIL_BYTES]
         detail = f"{type(error).__name__}: {text}" if text else type(error).__name__
-        return from_verdict[name], detail.encode("utf-8", "replace")[:DETAIL_BYTES]
+        return verdict, detail.encode("utf-8", "replace")[:DETAIL_BYTES]
     except BaseException:  # the program's own __str__ failed; the verdict stands
-        return from_verdict[name], b""
+        return verdict, b""
 
 
 def new_namespace() -> dict[str, Any]:
@@ -118,11 +121,11 @@ def run_program(native: Any, blobs: int) -> None:
         exec(code, module.__dict__)
     except SystemExit as error:
         exit_code, detail = exit_code_of(error)
-        verdict = PASS if exit_code == 0 else from_verdict["EXCEPTION"]
+        verdict = PASS if exit_code == 0 else EXCEPTION
     except BaseException as error:
         verdict, detail = verdict_of(error)
         if isinstance(error, AssertionError):
-            verdict = from_verdict["EXCEPTION"]  # a program has no test that could be wrong
+            verdict = EXCEPTION  # a program has no test that could be wrong
         exit_code = 1
         try:
             # Without the frame of this function: what the program's own interpreter would print.
@@ -135,7 +138,7 @@ def run_program(native: Any, blobs: int) -> None:
             finish()
         except BaseException:
             exit_code = exit_code or 120  # the interpreter's code for a failed flush
-    native.end(0, 1, verdict if exit_code == 0 or verdict != PASS else 3, detail)
+    native.end(0, 1, verdict if exit_code == 0 or verdict != PASS else EXCEPTION, detail)
     os._exit(exit_code & 255)
 
 

@@ -58,6 +58,7 @@ def main() -> None:
         spec["scratch"],
         spec["clone_flags"],
         spec["uid_outer"],
+        spec["landlock"],
         spec["kill_unknown"],
         spec["scratch_bytes"],
     )

@@ -32,9 +32,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from . import _native
+from . import _native, cgroup
 from .levels import Layer, Level
-from .spec import clone_flags, environment, zygote_spec
+from .spec import environment, zygote_spec
 from .verdict import Limits, SandboxError, Verdict
 
 JUDGES = ("inline",)
@@ -42,6 +42,7 @@ JUDGES = ("inline",)
 
 _NUMPY = re.compile(rb"^[ \t]*(?:import|from)[ \t]+numpy\b", re.MULTILINE)
 _PLAIN, _WITH_NUMPY = 0, 1
+_TEMPLATE_BYTES = 64 << 20  # what a warm interpreter with NumPy may hold itself
 
 
 class Matrix:
@@ -191,7 +192,12 @@ class Pool:
         self._scratch = tempfile.mkdtemp(prefix="sv-sandbox-")
         os.chmod(self._scratch, 0o711)  # noqa: S103  templates of another uid pass through
         self._zygotes: dict[int, subprocess.Popen[bytes]] = {}
-        self._policy, self._clone_flags = policy, clone_flags(level)
+        each = self.limits.memory_bytes + self.limits.file_bytes + _TEMPLATE_BYTES
+        self.cgroup = cgroup.create(
+            memory_bytes=_TEMPLATE_BYTES + self.workers * each,
+            tasks=8 + self.workers * (self.limits.threads + 8),
+        )
+        self._policy, self._ceiling = policy, level
         pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(2)]
         ours, self._theirs = [a for a, _ in pairs], [b for _, b in pairs]
         self._sockets = ours
@@ -205,7 +211,7 @@ class Pool:
             self._close_zygotes()
             raise
         self._close = weakref.finalize(
-            self, Pool._shut, self._handle, ours, self._theirs, self._zygotes, self._scratch
+            self, Pool._shut, self._handle, ours, self._theirs, self._zygotes, self._scratch, self.cgroup
         )
         try:
             self.probe = self._probe()
@@ -424,7 +430,7 @@ class Pool:
         spec = zygote_spec(
             sock=theirs.fileno(),
             scratch=self._scratch,
-            clone_flags=self._clone_flags,
+            level=self._ceiling,
             kill_unknown=self._policy == "kill",
             scratch_bytes=self.limits.file_bytes,
             numpy=index == _WITH_NUMPY,
@@ -440,6 +446,7 @@ class Pool:
             start_new_session=True,
         )
         theirs.close()
+        self.cgroup.add(self._zygotes[index].pid)
 
     def _probe(self) -> Probe:
         stage, error, layers, landlock_errno, userns_errno = _native.pool_probe(
@@ -459,7 +466,7 @@ class Pool:
             )
 
     def _close_zygotes(self) -> None:
-        Pool._end(self._sockets, self._theirs, self._zygotes, self._scratch)
+        Pool._end(self._sockets, self._theirs, self._zygotes, self._scratch, self.cgroup)
 
     @staticmethod
     def _shut(
@@ -468,9 +475,10 @@ class Pool:
         theirs: list[socket.socket],
         zygotes: dict[int, subprocess.Popen[bytes]],
         scratch: str,
+        group: cgroup.Group,
     ) -> None:
         _native.pool_close(handle)
-        Pool._end(ours, theirs, zygotes, scratch)
+        Pool._end(ours, theirs, zygotes, scratch, group)
 
     @staticmethod
     def _end(
@@ -478,6 +486,7 @@ class Pool:
         theirs: list[socket.socket],
         zygotes: dict[int, subprocess.Popen[bytes]],
         scratch: str,
+        group: cgroup.Group,
     ) -> None:
         for end in (*ours, *theirs):
             end.close()  # end of file: the zygote leaves, and its templates die with it
@@ -488,6 +497,7 @@ class Pool:
                 process.kill()
                 process.wait()
         shutil.rmtree(scratch, ignore_errors=True)
+        group.remove()
 
 
 @dataclass(frozen=True, slots=True)

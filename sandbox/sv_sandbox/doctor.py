@@ -1,0 +1,126 @@
+"""The doctor: which layers of the jail are on here, and why the others are not.
+
+`report()` starts a pool of one and asks its template, so what it says is what programs get.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from . import cgroup
+from .levels import PURPOSE, Layer, Level
+from .pool import Pool, Probe
+from .spec import numpy_folder
+from .verdict import SandboxError
+
+
+@dataclass(frozen=True, slots=True)
+class LayerReport:
+    """One layer: is it on, what is it for, and if it is off, why and what helps."""
+
+    name: str
+    active: bool
+    purpose: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What this machine gives."""
+
+    level: str
+    layers: list[LayerReport]
+    kernel: str
+    python: str
+    user: str
+    cores: int
+    numpy: bool
+    error: str
+    """Why no template could be started at all; empty when one could."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able, keys as the fields."""
+        return asdict(self)
+
+    def text(self) -> str:
+        """For people."""
+        lines = [
+            f"level: {self.level}   (kernel {self.kernel}, Python {self.python}, {self.user},"
+            f" {self.cores} cores)"
+        ]
+        if self.error:
+            lines.append(f"the sandbox does not start: {self.error}")
+        width = max((len(layer.name) for layer in self.layers), default=0)
+        for layer in self.layers:
+            mark = "on " if layer.active else "OFF"
+            lines.append(f"  {mark} {layer.name:<{width}}  {layer.purpose}")
+            if layer.reason:
+                lines.append(f"      {'':<{width}}  {layer.reason}")
+        lines.append(
+            "numpy: " + ("preloaded for programs that import it" if self.numpy else "not installed")
+        )
+        return "\n".join(lines)
+
+
+def report(level: Level | str = Level.ISOLATED) -> Report:
+    """Start a pool of one worker, ask its template, and explain. Never raises SandboxError."""
+    error, probe, group = "", Probe(Layer(0), 0, 0), cgroup.Group(None, "the sandbox did not start")
+    try:
+        with Pool(1, require=Level.NONE, level=level) as pool:
+            probe, group = pool.probe, pool.cgroup
+    except SandboxError as failure:
+        error = str(failure)
+    layers = [
+        LayerReport(
+            name=(layer.name or "").lower().replace("_", "-"),
+            active=layer in probe.layers,
+            purpose=PURPOSE[layer],
+            reason="" if layer in probe.layers else _reason(layer, probe),
+        )
+        for layer in Layer
+    ]
+    layers.append(
+        LayerReport(
+            name="cgroup-v2",
+            active=group.path is not None,
+            purpose="memory and number of processes of the whole pool bounded by the kernel",
+            reason=group.reason,
+        )
+    )
+    return Report(
+        level=Level.of(probe.layers).name.lower(),
+        layers=layers,
+        kernel=platform.release(),
+        python=platform.python_version(),
+        user="root" if os.geteuid() == 0 else f"uid {os.geteuid()}",
+        cores=len(os.sched_getaffinity(0)),
+        numpy=numpy_folder() is not None,
+        error=error,
+    )
+
+
+def _reason(layer: Layer, probe: Probe) -> str:
+    if layer is Layer.LANDLOCK:
+        if probe.landlock_errno == errno.ECANCELED:
+            return "not asked for at this level"
+        if probe.landlock_errno in (errno.ENOSYS, errno.EOPNOTSUPP):
+            return "the kernel has no Landlock (5.13 or newer, with landlock in its lsm= list)"
+        return f"Landlock failed: {os.strerror(probe.landlock_errno)}"
+    if layer is Layer.OWN_UID:
+        if os.geteuid() != 0:
+            return "needs root (CAP_SETUID); as an ordinary user programs run under your own uid"
+        return "the identity could not be changed"
+    if layer.name and layer.name.endswith("_NAMESPACE"):
+        if probe.userns_errno:
+            return (
+                f"the kernel refused namespaces: {os.strerror(probe.userns_errno)}. Look at"
+                " /proc/sys/user/max_user_namespaces and"
+                " /proc/sys/kernel/apparmor_restrict_unprivileged_userns; in a container, allow"
+                " user namespaces in its seccomp profile"
+            )
+        return "not asked for at this level"
+    return "the sandbox does not run without it"
