@@ -147,8 +147,8 @@ class Executor:
         tests = [test.source for test in rollout.tests]
         reference = [problem.reference_test] if problem.reference_test is not None else []
         (verdict_ST, cpu_us_ST), (judged_ST, judged_us_ST) = await asyncio.gather(
-            self._matrix(sources, tests, budget.cpu_s),
-            self._matrix(sources, reference, budget.reference_cpu_s),
+            self.matrix(sources, tests, budget.cpu_s),
+            self.matrix(sources, reference, budget.reference_cpu_s),
         )
         reference_S = judged_ST[:, 0] if reference else np.zeros(len(sources), np.uint8)
         reference_us_S = judged_us_ST[:, 0] if reference else np.zeros(len(sources), np.uint32)
@@ -167,10 +167,10 @@ class Executor:
             reference_near_limit_S=near_limit(reference_us_S, budget.reference_cpu_s),
         )
 
-    async def _matrix(
-        self, solutions: list[str], tests: list[str], cpu_s: float
+    async def matrix(
+        self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
-        """Return verdicts and CPU times of shape (S, T)."""
+        """Return verdicts and CPU times of shape (S, T); raises SandboxFault."""
         shape = (len(solutions), len(tests))
         verdict_ST, cpu_us_ST = np.zeros(shape, np.uint8), np.zeros(shape, np.uint32)
         if not solutions:
@@ -183,7 +183,9 @@ class Executor:
                 cpu_us_ST[:, span] = cells.cpu_us_ST
         return verdict_ST, cpu_us_ST
 
-    async def _job(self, solutions: list[str], tests: list[str], cpu_s: float) -> Cells | None:
+    async def _job(
+        self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float
+    ) -> Cells | None:
         """Return the cells of one job, None if none of them could be judged."""
         try:
             job = self._pool.submit(solutions, tests, limits=limits_of(cpu_s))
@@ -203,7 +205,7 @@ class Executor:
         return cells
 
 
-def _spans(tests: list[str]) -> Iterator[slice]:
+def _spans(tests: Sequence[str]) -> Iterator[slice]:
     """Cut the tests into runs that one job can carry."""
     start = chars = 0
     for index, test in enumerate(tests):
