@@ -155,6 +155,14 @@ class Generate(Section):
     """Bound on completions running or waiting to be consumed."""
     max_model_len: Positive | None = None
     """Longest prompt and completion together, in tokens; None: what the model allows."""
+    max_sequences: Positive = 256
+    """Completions that vLLM computes in one batch."""
+    kv_cache_mib: Positive | None = None
+    """Memory for vLLM's key-value cache; None: 512 on a CPU, what is left on a GPU."""
+    tensor_parallel: Positive = 1
+    """GPUs that share one copy of the model."""
+    threads: Positive = 1
+    """Compute threads of vLLM on a CPU; one is best for very small models."""
     gpu_memory: Share = 0.9
     """Share of GPU memory that vLLM keeps."""
     sleep_while_training: bool = True
@@ -183,9 +191,10 @@ class Execute(Section):
     """None: one per core."""
     cpu_s: Rate = 1.0
     """CPU time of one cell."""
-    memory_mib: Positive = 512
-    require: Literal["none", "basic", "strong", "strict"] | None = None
-    """Weakest jail to run in; None: what the sandbox itself asks for."""
+    require: str = "basic"
+    """Weakest jail level to run in; `sv-engine doctor` names what this machine has."""
+    reference_cpu_s: Rate = 2.0
+    """CPU time of a reference test, which is many asserts in one."""
     min_cells: Positive = 64
     """Cells of a problem that are worth a job of their own before the problem is complete."""
     jobs_in_flight: Positive = 8
@@ -229,9 +238,15 @@ class Stage(Section):
     epochs: float = Field(gt=0)
     batch_size: Positive
     """Examples (or pairs) per optimiser step, over all devices."""
+    micro_batch_size: Positive | None = None
+    """Examples per device and forward pass; None: the whole batch at once."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup_steps: int = Field(default=5, ge=0)
     final_lr_share: Share = 0.1
-    """Linear decay ends at this share of the learning rate."""
+    """The schedule ends at this share of the learning rate."""
+    optimiser: str = "adamw_torch"
+    """Any optimiser name of transformers' TrainingArguments."""
+    weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: Rate = 1.0
 
 
@@ -267,10 +282,12 @@ class Train(Section):
     """Learning rates are multiplied by this from one iteration to the next."""
     max_length: Positive = 2048
     """Tokens of prompt and completion; longer examples are cut."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["fp32", "bf16-mixed", "bf16"] = "fp32"
+    """bf16-mixed: bf16 arithmetic on fp32 weights; bf16: bf16 weights too."""
     gradient_checkpointing: bool = False
-    processes: Positive = 1
-    """More than one: `torchrun` on this machine."""
+    launch: tuple[str, ...] = ()
+    """Launcher for several devices or machines, such as ["torchrun", "--nproc_per_node", "8"] or
+    ["accelerate", "launch"]; empty: one process."""
     threads: Positive | None = None
     """CPU threads of the training process; None: one per core."""
 
@@ -308,7 +325,11 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
-        if self.problems.source is not ProblemSource.POCKET and self.problems.path is None:
+        from_pocket = self.problems.source is ProblemSource.POCKET or (
+            self.problems.source is ProblemSource.DESCRIBE
+            and self.roles.templates is RoleSet.POCKET
+        )
+        if not from_pocket and self.problems.path is None:
             raise ValueError(f'problems.source = "{self.problems.source}" needs problems.path')
         if self.generate.backend is Backend.OPENAI and not self.generate.urls:
             raise ValueError('generate.backend = "openai" needs generate.urls')

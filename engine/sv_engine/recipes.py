@@ -16,7 +16,7 @@ on its expected value) is never chosen and carries no evidence; it may be refute
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from random import Random
@@ -96,8 +96,9 @@ def believe(played: Played, select: Select, rng: Random) -> Selection:
     if select.selector == "random":
         chosen = _random(seen, rng)
     else:
-        arguments = (seen.passed_ST, seen.known_ST, seen.weight_S, seen.weight_T)
-        chosen = SELECTORS[select.selector](*arguments, **select.options)
+        selector: Callable[..., Selection] = SELECTORS[select.selector]
+        matrix_arguments = (seen.passed_ST, seen.known_ST, seen.weight_S, seen.weight_T)
+        chosen = selector(*matrix_arguments, **select.options)
     score_T, accepted_T = np.zeros(len(voted_T)), np.zeros(len(voted_T), dtype=np.bool_)
     score_T[voted_T], accepted_T[voted_T] = chosen.score_T, chosen.accepted_T
     return replace(chosen, score_T=score_T, accepted_T=accepted_T)
