@@ -1,0 +1,191 @@
+"""The two phases on TRL's trainers; runs in the worker process only.
+
+Both trainers get token ids made by `data`, so their own text preparation is left out. The
+reference model of DPO is the model as it enters the phase, never the base on disk:
+
+* LoRA: the model goes in with its trained adapter, and TRL keeps a frozen copy of the adapter.
+* All weights: the reference's log-probabilities are computed before the first step, with the
+  model itself (`precompute_ref_log_probs`). TRL's own default would load the reference from the
+  path that the model once came from.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sv_engine.train.errors import DivergedError, TrainInputError
+from sv_engine.train.progress import PhaseResult, TrainProgress
+from sv_engine.train.spec import DpoPhase, Phase, Schedule, SftPhase, TrainSpec
+
+Report = Callable[[TrainProgress], None]
+
+SCHEDULES = {
+    Schedule.LINEAR: "polynomial",  # of power 1: linear, but with a floor
+    Schedule.COSINE: "cosine_with_min_lr",
+    Schedule.CONSTANT: "constant_with_warmup",
+}
+
+
+def run_sft(
+    model: Any,
+    tokenizer: Any,
+    rows: Sequence[dict[str, list[int]]],
+    dropped_rows: int,
+    spec: TrainSpec,
+    phase: SftPhase,
+    scratch: Path,
+    report: Report,
+) -> tuple[Any, PhaseResult]:
+    """Fine-tune `model` in place; the trainer (it saves) and what happened."""
+    from trl import SFTConfig, SFTTrainer
+
+    class Trainer(SFTTrainer):  # type: ignore[misc]
+        def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
+            return dataset  # rows are token ids and labels already
+
+    arguments = _arguments(spec, phase, scratch)
+    return _run("sft", Trainer, SFTConfig, arguments, model, tokenizer, rows, dropped_rows, report)
+
+
+def run_dpo(
+    model: Any,
+    tokenizer: Any,
+    rows: Sequence[dict[str, list[int]]],
+    dropped_rows: int,
+    spec: TrainSpec,
+    phase: DpoPhase,
+    scratch: Path,
+    report: Report,
+) -> tuple[Any, PhaseResult]:
+    """Optimise preferences of `model` in place; the trainer (it saves) and what happened."""
+    from trl import DPOConfig, DPOTrainer
+
+    class Trainer(DPOTrainer):  # type: ignore[misc]
+        def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
+            return dataset  # rows are token ids already
+
+    arguments = _arguments(spec, phase, scratch)
+    arguments["beta"] = phase.beta
+    arguments["loss_type"] = ["sigmoid", "sft"] if phase.nll_weight else ["sigmoid"]
+    arguments["loss_weights"] = [1.0, phase.nll_weight] if phase.nll_weight else [1.0]
+    arguments["precompute_ref_log_probs"] = spec.lora is None
+    return _run("dpo", Trainer, DPOConfig, arguments, model, tokenizer, rows, dropped_rows, report)
+
+
+def _arguments(spec: TrainSpec, phase: Phase, scratch: Path) -> dict[str, Any]:
+    """Keyword arguments that both trainers' configs share."""
+    import torch
+
+    devices = int(os.environ.get("WORLD_SIZE", "1"))
+    micro = phase.micro_batch_size or math.ceil(phase.batch_size / devices)
+    if phase.batch_size % (micro * devices):
+        raise TrainInputError(
+            f"a batch of {phase.batch_size} cannot be split into steps of {micro} rows on "
+            f"{devices} devices",
+            remedy=f"make batch_size a multiple of {micro * devices}",
+        )
+    options: dict[str, float] = {}
+    if phase.schedule is Schedule.LINEAR:
+        options = {"lr_end": phase.learning_rate * phase.final_lr_share, "power": 1.0}
+    elif phase.schedule is Schedule.COSINE:
+        options = {"min_lr_rate": phase.final_lr_share}
+    return {
+        "output_dir": str(scratch),
+        "per_device_train_batch_size": micro,
+        "gradient_accumulation_steps": phase.batch_size // (micro * devices),
+        "num_train_epochs": phase.epochs,
+        "learning_rate": phase.learning_rate,
+        "warmup_steps": phase.warmup_steps,
+        "lr_scheduler_type": SCHEDULES[phase.schedule],
+        "lr_scheduler_kwargs": options,
+        "optim": phase.optimiser,
+        "adam_beta2": phase.adam_beta2,
+        "weight_decay": phase.weight_decay,
+        "max_grad_norm": phase.max_grad_norm,
+        "max_length": spec.max_length,
+        "seed": spec.seed,
+        "bf16": spec.precision != "fp32",
+        "use_cpu": not torch.cuda.is_available(),
+        "gradient_checkpointing": spec.gradient_checkpointing,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,  # a loss that is not a number must be seen
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+    }
+
+
+def _run(
+    name: str,
+    trainer_class: Any,
+    config_class: Any,
+    arguments: dict[str, Any],
+    model: Any,
+    tokenizer: Any,
+    rows: Sequence[dict[str, list[int]]],
+    dropped_rows: int,
+    report: Report,
+) -> tuple[Any, PhaseResult]:
+    from datasets import Dataset
+    from transformers import PrinterCallback, TrainerCallback
+
+    losses: list[float] = []
+    last: dict[str, float] = {}
+
+    class Watch(TrainerCallback):  # type: ignore[misc]
+        """Reports every step, and stops at the first loss that is not a number."""
+
+        def on_log(
+            self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any
+        ) -> None:
+            if "loss" not in logs:
+                return  # the summary at the end
+            figures = {k: float(v) for k, v in logs.items() if isinstance(v, int | float)}
+            loss, rate = figures.pop("loss"), figures.pop("learning_rate")
+            losses.append(loss)
+            last.clear()
+            last.update(figures)
+            report(TrainProgress(name, state.global_step, state.max_steps, loss, rate, figures))
+            if not math.isfinite(loss) or not math.isfinite(figures.get("grad_norm", 0.0)):
+                raise DivergedError(
+                    f"the {name} loss or its gradient is not a number "
+                    f"(loss {loss}, gradient norm {figures.get('grad_norm')})",
+                    where=f"step {state.global_step} of {state.max_steps}, "
+                    f"learning rate {rate:.3g}",
+                    remedy="lower the learning rate, raise warmup_steps or lower max_grad_norm; "
+                    "nothing was saved",
+                )
+
+    if not rows:
+        raise TrainInputError(
+            f"every prompt of the {name} data is longer than max_length",
+            remedy="raise max_length",
+        )
+    start_s = time.perf_counter()
+    logging.getLogger("trl").setLevel(logging.ERROR)
+    trainer = trainer_class(
+        model=model,
+        args=config_class(**arguments),
+        train_dataset=Dataset.from_list(list(rows)),
+        processing_class=tokenizer,
+        callbacks=[Watch()],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
+    tail = losses[-max(1, len(losses) // 10) :]
+    return trainer, PhaseResult(
+        steps=len(losses),
+        rows=len(rows),
+        dropped_rows=dropped_rows,
+        first_loss=losses[0],
+        last_loss=sum(tail) / len(tail),
+        wall_s=time.perf_counter() - start_s,
+        metrics=dict(last),
+    )
