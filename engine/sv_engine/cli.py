@@ -11,6 +11,7 @@ import importlib
 import click
 
 COMMANDS = {
+    "run": "sv_engine.commands.run_command:run_command",
     "exec": "sv_engine.commands.exec_command:exec_command",
     "select": "sv_engine.commands.select_command:select_command",
     "compare": "sv_engine.commands.compare_command:compare_command",

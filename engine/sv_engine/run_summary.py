@@ -1,0 +1,126 @@
+"""What a run comes to: `summary.json`, and the table on the terminal.
+
+summary.json:
+    name, seed, selector, wall_s, peak_memory_bytes
+    headline_temperature          where `heldout` was measured
+    iterations[i]                 0 is the base model
+        heldout.{code_pass_at_1, test_validity, test_kill_rate, ...}.{value, se, n}
+        heldout_at.<temperature>  the same figures at every temperature; "0.0" is greedy
+        played, trained, wall_s   counts and seconds of the phases
+    relative_improvement.<temperature>.{code_pass_at_1, test_validity, ...}
+                                  last iteration over the base model, minus 1
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from sv_engine.config import Config
+from sv_engine.loop import IterationReport
+from sv_engine.metrics import Estimate
+
+COMPARED = ("code_pass_at_1", "test_validity", "test_kill_rate", "test_input_size")
+
+
+def summarise(
+    config: Config, reports: Sequence[IterationReport], wall_s: float, peak_memory_bytes: int
+) -> dict[str, Any]:
+    """The content of summary.json."""
+    headline = config.evaluate.temperatures[0]
+    return {
+        "name": config.run.name,
+        "seed": config.run.seed,
+        "selector": config.select.selector,
+        "wall_s": round(wall_s, 1),
+        "peak_memory_bytes": peak_memory_bytes,
+        "headline_temperature": headline,
+        "iterations": [
+            {
+                "iteration": report.iteration,
+                "heldout": _plain(report.figures[headline]),
+                "heldout_at": {str(t): _plain(f) for t, f in report.figures.items()},
+                "played": report.played,
+                "trained": report.trained,
+                "wall_s": {phase: round(seconds, 1) for phase, seconds in report.wall_s.items()},
+            }
+            for report in reports
+        ],
+        "relative_improvement": {
+            str(temperature): {
+                name: change
+                for name in COMPARED
+                if (change := relative(reports[0], reports[-1], temperature, name)) is not None
+            }
+            for temperature in reports[0].figures
+        },
+    }
+
+
+def write_summary(path: Path, summary: dict[str, Any]) -> None:
+    """Write all or nothing: a reader never sees half a file."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
+    os.replace(part, path)
+
+
+def relative(
+    first: IterationReport, last: IterationReport, temperature: float, name: str
+) -> float | None:
+    """last / first - 1 of one figure; None where there is no such quotient."""
+    before, after = first.figures[temperature].get(name), last.figures[temperature].get(name)
+    if before is None or after is None or before.mean == 0:
+        return None
+    return after.mean / before.mean - 1
+
+
+def table(config: Config, reports: Sequence[IterationReport]) -> Table:
+    """A row per iteration and one of relative improvement, held-out figures in the columns."""
+    result = Table(title=f"{config.run.name}: held-out problems, {config.select.selector}")
+    result.add_column("iteration")
+    columns = [
+        (role, name, temperature)
+        for role, name in (("code", "code_pass_at_1"), ("tests", "test_validity"))
+        for temperature in reports[0].figures
+    ]
+    for role, _, temperature in columns:
+        how = "greedy" if temperature == 0 else f"T={temperature:g}"
+        result.add_column(f"{role}\n{how}", justify="right")
+    headline = config.evaluate.temperatures[0]
+    columns += [("", name, headline) for name in ("test_kill_rate", "test_input_size")]
+    result.add_column("kill\nrate", justify="right")
+    result.add_column("input\nsize", justify="right")
+    for report in reports:
+        result.add_row(
+            "base" if report.iteration == 0 else str(report.iteration),
+            *(_cell(report.figures[t].get(name)) for _, name, t in columns),
+        )
+    if len(reports) > 1:
+        changes = [relative(reports[0], reports[-1], t, name) for _, name, t in columns]
+        result.add_section()
+        result.add_row("relative", *("-" if c is None else f"{c:+.1%}" for c in changes))
+    return result
+
+
+def _cell(figure: Estimate | None) -> str:
+    if figure is None:
+        return "-"
+    error = "" if math.isnan(figure.standard_error) else f" ±{figure.standard_error:.3f}"
+    return f"{figure.mean:.3f}{error}"
+
+
+def _plain(figures: dict[str, Estimate]) -> dict[str, dict[str, float | int | None]]:
+    return {
+        name: {
+            "value": figure.mean,
+            "se": None if math.isnan(figure.standard_error) else figure.standard_error,
+            "n": figure.count,
+        }
+        for name, figure in figures.items()
+    }
