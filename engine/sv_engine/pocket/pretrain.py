@@ -2,7 +2,7 @@
 
 `build` writes what transformers and vLLM load (config.json, model.safetensors in bfloat16, the
 tokenizer, generation_config.json), all or nothing. It uses one thread, and on one machine the same
-seed gives the same bytes. About 12 CPU-minutes.
+seed gives the same bytes. About 10 CPU-minutes.
 
 Three phases of the same documents with growing noise: A learns the tasks, B learns to imitate
 writers who often fail, C adds the popular misconceptions.
@@ -52,9 +52,9 @@ class Phase:
 
 
 PHASES = (
-    Phase("A: the tasks", 760, Mixture(3.0, 0.12, 0.05), 0.02, 0.003),
-    Phase("B: bugs", 488, Mixture(3.0, 0.5, 0.4), 0.015, 0.002, decay_from=0.15),
-    Phase("C: misconceptions", 224, Mixture(2.0, 0.35, 0.4, 0.55), 0.01, 0.0015, decay_from=0.15),
+    Phase("A: the tasks", 1200, Mixture(3.0, 0.12, 0.05), 0.02, 0.003),
+    Phase("B: bugs", 488, Mixture(3.0, 0.5, 0.5), 0.015, 0.002, decay_from=0.15),
+    Phase("C: misconceptions", 224, Mixture(2.0, 0.4, 0.5, 0.55), 0.01, 0.0015, decay_from=0.15),
 )
 
 
