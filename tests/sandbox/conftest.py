@@ -1,0 +1,206 @@
+"""Fixtures of the sandbox's tests: pools, a view of what a pool leaves behind, other users.
+
+Every pool of a test session makes its scratch folders below one folder of our own, so that what
+is left there is ours and nobody else's.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import sv_sandbox
+from sv_sandbox import JUDGES, Limits, Pool
+from sv_sandbox import spec as sandbox_spec
+
+SETTLE_S = 10.0
+"""Processes end soon, not at once: how long a look at leftovers waits for them."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scratch_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where all pools of this session put their scratch folders."""
+    root = Path(tempfile.mkdtemp(prefix="sv-tests-"))
+    root.chmod(0o711)
+    before = tempfile.tempdir
+    tempfile.tempdir = str(root)
+    yield root
+    tempfile.tempdir = before
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def own_uids(pid: int) -> range:
+    """The uids that the templates of a root client with this pid get."""
+    base = sandbox_spec._UID_BASE + (pid % sandbox_spec._UID_POOLS) * sandbox_spec._UIDS_PER_POOL
+    return range(base, base + sandbox_spec._UIDS_PER_POOL)
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What a process holds that a pool could leave behind."""
+
+    fds: tuple[str, ...]
+    processes: tuple[int, ...]
+    shared_memory: tuple[str, ...]
+    scratch: tuple[str, ...]
+
+
+@dataclass
+class Machine:
+    """Looks at this process, its descendants, and what carries their uids."""
+
+    scratch: Path
+    pid: int = field(default_factory=os.getpid)
+
+    def processes(self) -> tuple[int, ...]:
+        """Descendants, and processes of our jail's uids wherever they hang."""
+        uids = own_uids(self.pid)
+        found = {child.pid for child in psutil.Process(self.pid).children(recursive=True)}
+        for process in psutil.process_iter(["uids"]):
+            ids = process.info["uids"]
+            if ids is not None and ids.real in uids:
+                found.add(process.pid)
+        return tuple(sorted(found))
+
+    def traces(self) -> Traces:
+        """As it is now."""
+        gc.collect()
+        fds = []
+        for fd in os.listdir("/proc/self/fd"):
+            try:
+                fds.append(os.readlink(f"/proc/self/fd/{fd}").split(":")[0])
+            except FileNotFoundError:
+                continue  # the listing's own descriptor
+        uids = own_uids(self.pid)
+        shared = [
+            entry.name
+            for entry in os.scandir("/dev/shm")
+            if entry.stat(follow_symlinks=False).st_uid in uids
+        ]
+        return Traces(
+            tuple(sorted(fds)),
+            self.processes(),
+            tuple(sorted(shared)),
+            tuple(sorted(entry.name for entry in self.scratch.glob("sv-sandbox-*"))),
+        )
+
+    def settled(self, before: Traces) -> Traces:
+        """The traces once they equal `before`, or what they are after SETTLE_S."""
+        end = time.monotonic() + SETTLE_S
+        while (now := self.traces()) != before and time.monotonic() < end:
+            time.sleep(0.02)
+        return now
+
+
+@pytest.fixture
+def machine(scratch_root: Path) -> Machine:
+    """A view of what this process holds."""
+    return Machine(scratch_root)
+
+
+@pytest.fixture
+def nothing_left(machine: Machine) -> Iterator[None]:
+    """The test must leave no process, descriptor, shared memory or folder behind."""
+    before = machine.traces()
+    yield
+    assert machine.settled(before) == before
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    """Two workers, short limits."""
+    with Pool(2, limits=Limits(cpu_s=0.5)) as pool:
+        yield pool
+
+
+@pytest.fixture(params=JUDGES)
+def judge(request: pytest.FixtureRequest) -> str:
+    """Each judge of this build."""
+    return str(request.param)
+
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def script(scratch_root: Path) -> Script:
+    """Runs Python source in an interpreter of its own; `TMPDIR` is the session's scratch root."""
+
+    def run(source: str, *, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-c", textwrap.dedent(source)],
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            env={**os.environ, "TMPDIR": str(scratch_root)},
+            check=False,
+        )
+
+    return run
+
+
+@dataclass(frozen=True)
+class OtherUser:
+    """Runs Python source as an ordinary user who can read the package but not our files."""
+
+    interpreter: str
+    packages: str
+    temp: str
+    uid: int = 65534
+
+    def run(self, source: str, *, timeout_s: float = 60) -> Any:
+        """The JSON that the source printed last."""
+        done = subprocess.run(
+            [self.interpreter, "-W", "error", "-c", textwrap.dedent(source)],
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": self.packages, "TMPDIR": self.temp},
+            cwd=self.temp,
+            user=self.uid,
+            group=self.uid,
+            extra_groups=[],
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="session")
+def other_user(scratch_root: Path) -> OtherUser:
+    """Another, ordinary user; skips where we cannot become one or no interpreter is in its reach."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to become another user; this session already is an ordinary one")
+    folder = scratch_root / "packages"
+    if not folder.exists():
+        package = folder / "sv_sandbox"
+        package.mkdir(parents=True)
+        for source in Path(sv_sandbox.__file__).parent.glob("*.py"):
+            shutil.copy(source, package)
+        native = sv_sandbox.pool._native.__file__
+        shutil.copy(native, package)
+        temp = folder / "temp"
+        temp.mkdir()
+        os.chown(temp, 65534, 65534)
+    candidates = [sys.executable, "/usr/bin/python3", shutil.which("python3.12") or ""]
+    for interpreter in filter(None, candidates):
+        user = OtherUser(interpreter, str(folder), str(folder / "temp"))
+        try:
+            user.run("import json, sys, sv_sandbox; print(json.dumps(sys.version_info[:2]))")
+        except (AssertionError, OSError):
+            continue
+        return user
+    pytest.skip("no Python >= 3.11 that another user can read and run")

@@ -1,0 +1,68 @@
+"""The same program does the same thing, in every subject, template and pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sv_sandbox import Limits, Pool, Verdict
+
+PROGRAMS = {
+    "order of a set of strings": "print(list({f'word{i}' for i in range(40)}))",
+    "hash of strings": "print(hash('abc'), hash(b'abc'), hash(('a', 1)))",
+    "random at the start": "import random\nprint(random.random(), random.sample(range(99), 5))",
+    "order of a set of objects": """
+class Thing: pass
+things = [Thing() for _ in range(64)]
+print([things.index(t) for t in set(things)])
+""",
+    "order of a set of functions": """
+functions = [lambda i=i: i for i in range(64)]
+print([f() for f in set(functions)], [hash(f) for f in functions][:3])
+""",
+    "addresses": "print(id(object()), id(print), id([]))",
+    "time zone and language": """
+import locale, time
+print(time.tzname, locale.getlocale(), time.strftime('%A', time.gmtime(0)))
+""",
+    "who and where": "import os\nprint(os.getcwd(), os.getuid(), sorted(os.environ.items()))",
+}
+
+
+@pytest.fixture(scope="module")
+def pools() -> Iterator[list[Pool]]:
+    """Two pools of two workers."""
+    with Pool(2, limits=Limits(cpu_s=1)) as one, Pool(2, limits=Limits(cpu_s=1)) as two:
+        yield [one, two]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_prints_the_same_everywhere(pools: list[Pool], name: str) -> None:
+    outputs = {pool.run(PROGRAMS[name]).stdout for pool in pools for _ in range(4)}
+    assert len(outputs) == 1
+    assert outputs.pop().strip()
+
+
+def test_it_does_not_depend_on_what_ran_before(pools: list[Pool]) -> None:
+    pool = pools[0]
+    clean = pool.run(PROGRAMS["order of a set of objects"]).stdout
+    for _ in range(3):
+        pool.run("import random, os; random.seed(5); open('/tmp/x', 'w').close()")
+        pool.matrix(["import json\ncache = [object() for _ in range(99999)]"], ["pass"] * 3)
+    assert pool.run(PROGRAMS["order of a set of objects"]).stdout == clean
+
+
+def test_cells_are_repeatable(pools: list[Pool], judge: str) -> None:
+    solution = """
+import random
+class Thing: pass
+def f():
+    things = [Thing() for _ in range(32)]
+    return [random.random(), list(set('abcdefgh')), [things.index(t) for t in set(things)]]
+"""
+    shown = set()
+    for pool in pools:
+        m = pool.matrix([solution] * 4, ["raise ValueError(repr(f()))"], judge=judge)
+        assert {m.verdict(s, 0) for s in range(4)} == {Verdict.EXCEPTION}
+        shown |= {m.detail(s, 0) for s in range(4)}
+    assert len(shown) == 1, shown

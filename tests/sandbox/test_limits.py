@@ -1,0 +1,223 @@
+"""Each limit has its verdict, and whatever hits one ends."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import pytest
+from sv_sandbox import Limits, Pool, Verdict
+
+ENDS_WITHIN_S = 5.0  # beyond its limit; generous, because the machine may be busy
+
+
+@dataclass(frozen=True)
+class Case:
+    """A solution whose `f()` runs into `limits`."""
+
+    name: str
+    body: str
+    verdict: Verdict
+    limits: Limits = Limits(cpu_s=0.2)
+
+
+CASES = [
+    Case("loop", "while True: pass", Verdict.TIMEOUT),
+    Case("loop-in-c", "return sum(range(10**12))", Verdict.TIMEOUT),
+    Case("power", "return len(str(3 ** (10**8)))", Verdict.TIMEOUT),
+    Case("regex", "import re; return re.match('(a+)+$', 'a' * 40 + 'b') is None", Verdict.TIMEOUT),
+    Case(
+        "ignores-signals",
+        """
+import signal
+for number in range(1, 65):
+    try:
+        signal.signal(number, signal.SIG_IGN)
+    except (OSError, ValueError):
+        pass
+while True:
+    try:
+        while True: pass
+    except BaseException:
+        pass""",
+        Verdict.TIMEOUT,
+    ),
+    Case("sleeps", "import time; time.sleep(60)", Verdict.TIMEOUT, Limits(cpu_s=5, wall_s=0.3)),
+    Case(
+        "stops-itself",
+        "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)",
+        Verdict.TIMEOUT,
+        Limits(cpu_s=5, wall_s=0.3),
+    ),
+    Case(
+        "waits-for-thread",
+        "import threading; threading.Event().wait()",
+        Verdict.TIMEOUT,
+        Limits(cpu_s=5, wall_s=0.3),
+    ),
+    Case(
+        "burns-in-threads",
+        """
+import threading
+def burn():
+    while True: pass
+for _ in range(4): threading.Thread(target=burn, daemon=True).start()
+burn()""",
+        Verdict.TIMEOUT,
+    ),
+    Case("one-allocation", "return len(bytearray(4 << 30))", Verdict.MEMORY),
+    Case(
+        "many-allocations",
+        "return len([bytes(1 << 20) + bytes([i % 256]) for i in range(10**6)])",
+        Verdict.MEMORY,
+        Limits(cpu_s=5, memory_bytes=64 << 20),
+    ),
+    Case(
+        "prints",
+        "while True: print('x' * 1000)",
+        Verdict.OUTPUT,
+        Limits(cpu_s=5, output_bytes=10_000),
+    ),
+    Case(
+        "writes-to-stderr",
+        "import os\nwhile True: os.write(2, b'x' * 65536)",
+        Verdict.OUTPUT,
+        Limits(cpu_s=5, output_bytes=100_000),
+    ),
+    Case(
+        "large-file",
+        "with open('f', 'wb') as f: f.write(bytes(8 << 20))",
+        Verdict.OUTPUT,
+        Limits(cpu_s=5, file_bytes=1 << 20),
+    ),
+    Case("forks", "import os; return os.fork() >= 0", Verdict.FORBIDDEN),
+    Case("executes", "import os; os.execv('/bin/true', ['true'])", Verdict.FORBIDDEN),
+    Case(
+        "spawns",
+        "import subprocess; return subprocess.run(['/bin/true']).returncode",
+        Verdict.FORBIDDEN,
+    ),
+    Case("network", "import socket; socket.create_connection(('127.0.0.1', 9))", Verdict.FORBIDDEN),
+    Case(
+        "threads",
+        """
+import threading
+for _ in range(64): threading.Thread(target=threading.Event().wait, daemon=True).start()""",
+        Verdict.EXCEPTION,
+        Limits(cpu_s=1, threads=8),
+    ),
+    Case(
+        "open-files",
+        "return len([open('/dev/null') for _ in range(200)])",
+        Verdict.EXCEPTION,
+        Limits(cpu_s=1, open_files=32),
+    ),
+    Case("recursion", "return f()", Verdict.EXCEPTION),
+    Case("null-pointer", "import ctypes; return ctypes.string_at(0)", Verdict.EXCEPTION),
+    Case("abort", "import os; os.abort()", Verdict.EXCEPTION),
+    Case("exit", "raise SystemExit(0)", Verdict.EARLY_EXIT),
+    Case("os-exit", "import os; os._exit(0)", Verdict.EARLY_EXIT),
+    Case(
+        "terminates-itself",
+        "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
+        Verdict.EARLY_EXIT,
+    ),
+]
+
+
+def function(body: str) -> str:
+    """`body` as the function f."""
+    lines = "\n".join("    " + line for line in body.strip("\n").splitlines())
+    return f"def f():\n{lines}\n"
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_limit_has_its_verdict(pool: Pool, judge: str, case: Case) -> None:
+    began = time.monotonic()
+    m = pool.matrix(
+        [function(case.body)], ["f()", "assert 1 + 1 == 2"], limits=case.limits, judge=judge
+    )
+    assert m.verdict(0, 0) is case.verdict, m.detail(0, 0)
+    assert m.detail(0, 0) or case.verdict in (Verdict.TIMEOUT, Verdict.OUTPUT)
+    assert m.verdict(0, 1) is Verdict.PASS, m.detail(0, 1)
+    assert time.monotonic() - began < case.limits.wall_guard_s + ENDS_WITHIN_S
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_limit_holds_while_the_solution_loads(pool: Pool, judge: str, case: Case) -> None:
+    if case.name == "recursion":
+        pytest.skip("a module body cannot recurse into itself")
+    solution = function(case.body) + "f()\n"
+    began = time.monotonic()
+    m = pool.matrix([solution], ["pass", "pass"], limits=case.limits, judge=judge)
+    assert [m.verdict(0, 0), m.verdict(0, 1)] == [case.verdict] * 2, m.detail(0, 0)
+    assert time.monotonic() - began < case.limits.wall_guard_s + ENDS_WITHIN_S
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.verdict is not Verdict.EARLY_EXIT], ids=lambda c: c.name
+)
+def test_limit_of_a_program(pool: Pool, case: Case) -> None:
+    began = time.monotonic()
+    result = pool.run(function(case.body) + "f()\n", limits=case.limits)
+    assert result.verdict is case.verdict, result
+    assert result.exit_code != 0
+    assert time.monotonic() - began < case.limits.wall_guard_s + ENDS_WITHIN_S
+
+
+def test_cpu_time_is_counted_per_cell(pool: Pool, judge: str) -> None:
+    spin = """
+import time
+def f(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end: pass
+    return True
+"""
+    m = pool.matrix([spin], ["assert f(0.0)", "assert f(0.2)", "assert f(0.0)"], judge=judge)
+    assert bytes(m.verdict_ST) == bytes([Verdict.PASS] * 3)
+    idle, busy, after = m.cpu_us_ST.tolist()[0]
+    assert idle < 150_000
+    assert after < 150_000
+    assert 190_000 <= busy < 450_000
+
+
+def test_budget_is_fresh_for_every_cell(pool: Pool, judge: str) -> None:
+    spin = """
+import time
+def f():
+    end = time.thread_time() + 0.15
+    while time.thread_time() < end: pass
+    return True
+"""
+    m = pool.matrix([spin], ["assert f()"] * 8, limits=Limits(cpu_s=0.4), judge=judge)
+    assert bytes(m.verdict_ST) == bytes([Verdict.PASS] * 8)
+
+
+def test_children_are_allowed_on_request_and_end_with_their_row(pool: Pool) -> None:
+    limits = Limits(cpu_s=1, processes=True)
+    source = """
+import subprocess
+print(subprocess.run(['/bin/echo', 'child'], capture_output=True, text=True).stdout, end='')
+subprocess.Popen(['/bin/sleep', '60'])
+"""
+    result = pool.run(source, limits=limits)
+    assert (result.verdict, result.stdout) == (Verdict.PASS, b"child\n"), result
+    assert pool.run("print(1)").stdout == b"1\n"
+
+
+@pytest.mark.hostile
+def test_fork_bomb_ends(pool: Pool) -> None:
+    source = """
+import os
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass
+"""
+    result = pool.run(source, limits=Limits(cpu_s=0.3, wall_s=1, processes=True))
+    assert result.verdict is Verdict.TIMEOUT, result
+    assert pool.run("print(1)").stdout == b"1\n"
