@@ -22,6 +22,7 @@ from sv_engine.journal import content_key
 from sv_engine.pocket.grammar import ENTRY_POINT
 from sv_engine.records import Completion, Problem
 from sv_engine.roles import Template
+from sv_engine.tasks import one_error
 
 _FENCED = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
 
@@ -63,7 +64,7 @@ async def describe(
 
     kept: list[Problem] = []
     for start in range(0, len(snippets), 2 * wish.count):
-        async with asyncio.TaskGroup() as group:
+        async with one_error(), asyncio.TaskGroup() as group:
             some = list(enumerate(snippets))[start : start + 2 * wish.count]
             tasks = [group.create_task(one(number, snippet)) for number, snippet in some]
         problems = [task.result() for task in tasks]

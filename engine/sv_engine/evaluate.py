@@ -38,6 +38,7 @@ from sv_engine.metrics import Z_95, Estimate, pass_at_k
 from sv_engine.pipeline import CellRunner, without_ground_truth
 from sv_engine.records import INFRA_CODE, PASS_CODE, Completion, Problem, Rollout
 from sv_engine.roles import RoleTemplates, call_of, read_solution, read_tests
+from sv_engine.tasks import one_error
 
 Sums = dict[str, list[tuple[float, float]]]
 """Figure -> (numerator, denominator) of each problem."""
@@ -125,7 +126,7 @@ async def evaluate(
             bench.on_problem()
             return sums
 
-    async with asyncio.TaskGroup() as group:
+    async with one_error(), asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(item)) for item in heldout]
     by_name: Sums = defaultdict(list)
     for task in tasks:

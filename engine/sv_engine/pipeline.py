@@ -31,6 +31,7 @@ from sv_engine.extract import Drop
 from sv_engine.generate.protocol import GenerationRequest, Generator, Sampling
 from sv_engine.records import Completion, Problem
 from sv_engine.roles import RoleTemplates, answer, read_solution, read_tests
+from sv_engine.tasks import one_error
 
 
 class CellRunner(Protocol):
@@ -90,7 +91,7 @@ async def play(
     Raises GroundTruthError for a problem with a reference, and whatever a stage fails with.
     """
     run = _Run(player, executor, execute, hooks)
-    async with _one_error(), asyncio.TaskGroup() as group:
+    async with one_error(), asyncio.TaskGroup() as group:
         executors = [group.create_task(run.execute()) for _ in range(execute.jobs_in_flight)]
         async with asyncio.TaskGroup() as players:
             for problem in problems:
@@ -275,18 +276,6 @@ class _Run:
             self.statistics.boards -= 1
             if not self.statistics.boards:
                 self._idle.set()
-
-
-@asynccontextmanager
-async def _one_error() -> AsyncIterator[None]:
-    """Raise the first failure of a task group as itself: the others followed from it."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from None
 
 
 def _seed(seed: int, *parts: str) -> int:

@@ -83,6 +83,9 @@ def engine_arguments(options: VllmOptions, *, is_cpu: bool) -> dict[str, Any]:
     }
     if is_cpu:
         arguments["kv_cache_memory_bytes"] = options.kv_cache_bytes or CPU_KV_CACHE_BYTES
+        # A prompt that is cut into chunks rewinds the sample's random generator, which a CPU
+        # generator cannot do ("CPU Generator does not use offset", vLLM 0.32): seeds would kill it.
+        arguments["enable_chunked_prefill"] = False
     else:
         arguments["gpu_memory_utilization"] = options.gpu_memory_utilization
         arguments["enable_sleep_mode"] = options.allow_sleep
