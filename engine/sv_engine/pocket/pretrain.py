@@ -81,7 +81,9 @@ def build(
     Raises OSError where `out` cannot be written; then whatever was there before is untouched.
     """
     import torch
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # `on_progress` is the only one
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     threads = torch.get_num_threads()
