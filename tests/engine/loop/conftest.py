@@ -1,0 +1,106 @@
+"""The loop without a model: scripted players, and programs executed in process."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sv_engine.execute import SandboxFault
+from sv_engine.generate import EngineDiedError, GenerationRequest
+from sv_engine.generate.streams import Stream, StreamingGenerator
+from sv_engine.records import Completion
+
+
+class ScriptedGenerator(StreamingGenerator):
+    """Answers by a function of request and sample index; delivers in random order, seeded."""
+
+    def __init__(
+        self, write: Callable[[GenerationRequest, int], str], max_in_flight: int = 1024
+    ) -> None:
+        super().__init__(max_in_flight)
+        self.write = write
+        self.requests: list[GenerationRequest] = []
+        self.loaded: list[Path] = []
+        self.fail_after: int | None = None
+        """Requests that are served before the engine dies."""
+
+    async def _open(self) -> None: ...
+
+    async def _close(self) -> None: ...
+
+    async def _start(self, stream: Stream) -> None:
+        self.requests.append(stream.request)
+        if self.fail_after is not None and len(self.requests) > self.fail_after:
+            self._fail(EngineDiedError("the engine died", where="scripted", remedy="run again"))
+            return
+        stream.handle = asyncio.create_task(self._deliver(stream))
+
+    async def _deliver(self, stream: Stream) -> None:
+        request = stream.request
+        order = list(range(request.n))
+        random.Random(request.prompt).shuffle(order)
+        for index in order:
+            await asyncio.sleep(0)
+            text = self.write(request, index)
+            stream.deliver(Completion(request.problem_id, request.role, text, token_count=1))
+
+    def _stop(self, stream: Stream) -> None:
+        if stream.handle is not None:
+            stream.handle.cancel()
+
+    async def sleep(self) -> None: ...
+
+    async def wake(self) -> None: ...
+
+    async def _load_weights(self, path: Path) -> None:
+        self.loaded.append(path)
+
+
+class InProcessCells:
+    """Runs cells in this process: only for programs that the tests themselves wrote."""
+
+    def __init__(self) -> None:
+        self.cells: Counter[tuple[str, str]] = Counter()
+        self.fail_after: int | None = None
+        """Matrices that are run before the sandbox fails."""
+        self.matrices = 0
+
+    async def matrix(
+        self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
+        await asyncio.sleep(0)
+        self.matrices += 1
+        if self.fail_after is not None and self.matrices > self.fail_after:
+            raise SandboxFault("the sandbox is gone")
+        self.cells.update((s, t) for s in solutions for t in tests)
+        verdict_ST = np.array([[self._run(s, t) for t in tests] for s in solutions], np.uint8)
+        return verdict_ST, np.full(verdict_ST.shape, 100, np.uint32)
+
+    @staticmethod
+    def _run(solution: str, test: str) -> int:
+        try:
+            exec(solution + "\n" + test, {})
+        except AssertionError:
+            return 2
+        except Exception:
+            return 3
+        return 1
+
+
+@pytest.fixture
+def scripted() -> Callable[[Callable[[GenerationRequest, int], str]], ScriptedGenerator]:
+    """Makes a generator of a function."""
+    return ScriptedGenerator
+
+
+@pytest.fixture
+def cells() -> InProcessCells:
+    """An executor for trusted programs."""
+    return InProcessCells()

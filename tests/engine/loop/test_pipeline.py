@@ -1,0 +1,240 @@
+"""The pipeline: every cell once, votes, bounds, early stop, failures of each stage."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sv_engine.board import Played
+from sv_engine.config import Execute, Generate, Roles, RoleSet, TestSampling
+from sv_engine.execute import SandboxFault
+from sv_engine.generate import EngineDiedError, GenerationRequest
+from sv_engine.pipeline import GroundTruthError, Hooks, PipelineStatistics, Player, play
+from sv_engine.records import Problem
+from sv_engine.roles import POCKET, RoleTemplates
+
+PROBLEMS = [Problem(f"p{k}", f"take the first {k}.", "f") for k in range(1, 13)]
+ROLES = Roles(templates=RoleSet.POCKET)
+SINGLE = Generate(
+    solutions=6,
+    tests=5,
+    test_sampling=TestSampling.SINGLE,
+    problems_in_flight=3,
+    max_in_flight=64,
+)
+TWO_STAGE = SINGLE.model_copy(update={"test_sampling": TestSampling.TWO_STAGE, "derivations": 3})
+
+
+def write(request: GenerationRequest, index: int) -> str:
+    """A player of "take the first k": some programs, inputs and values are wrong."""
+    k = int(request.problem_id[1:])
+    rng = random.Random(f"{request.problem_id}-{request.role}-{index}-{request.prompt}")
+    if request.role == "solve":
+        return f"\n    return xs[:{k + rng.choice((0, 0, 1))}]"
+    xs = [rng.randint(0, 9) for _ in range(rng.randint(0, 3))]
+    value = str([*xs, *xs][:k] if rng.random() < 0.3 else xs[:k])
+    if request.role == "verify":
+        return f"{xs}) == ({value})"
+    argument = request.prompt.partition("assert f(")[2].partition(")")[0]
+    return f"{argument[: 1 + 3 * k].rstrip(', ]')}])".replace("[]]", "[]")
+
+
+def run(
+    generator: Any,
+    cells: Any,
+    generate: Generate,
+    problems: list[Problem] = PROBLEMS,
+    execute: Execute | None = None,
+    roles: Roles = ROLES,
+    templates: RoleTemplates = POCKET,
+) -> tuple[dict[str, Played], PipelineStatistics, list[GenerationRequest]]:
+    played: dict[str, Played] = {}
+    requests: list[GenerationRequest] = []
+
+    def on_played(item: Played) -> None:
+        assert item.rollout.problem.id not in played
+        played[item.rollout.problem.id] = item
+
+    hooks = Hooks(
+        on_completion=lambda request, index, completion: requests.append(request),
+        on_played=on_played,
+    )
+
+    async def main() -> PipelineStatistics:
+        async with generator:
+            player = Player(generator, templates, generate, roles, seed=7)
+            return await play(problems, player, cells, execute or Execute(min_cells=4), hooks)
+
+    statistics = asyncio.run(main())
+    return played, statistics, requests
+
+
+Scripted = Callable[[Callable[[GenerationRequest, int], str]], Any]
+
+
+@pytest.mark.parametrize("generate", [SINGLE, TWO_STAGE])
+@pytest.mark.parametrize("min_cells", [1, 8, 10_000])
+def test_every_cell_runs_once_and_the_matrix_is_right(
+    scripted: Scripted, cells: Any, generate: Generate, min_cells: int
+) -> None:
+    execute = Execute(min_cells=min_cells, jobs_in_flight=3)
+    played, statistics, _ = run(scripted(write), cells, generate, execute=execute)
+    assert set(played) == {p.id for p in PROBLEMS}
+    for item in played.values():
+        rollout, matrix = item.rollout, item.matrix
+        assert sum(s.weight for s in rollout.solutions) == generate.solutions
+        for s, solution in enumerate(rollout.solutions):
+            for t, test in enumerate(rollout.tests):
+                assert matrix.verdict_ST[s, t] == cells._run(solution.source, test.source)
+        assert (matrix.cpu_us_ST == 100).all()
+    # Problems may share programs and tests, so runs are counted over all of them.
+    expected = sum(p.matrix.verdict_ST.size for p in played.values())
+    assert statistics.cells == expected == cells.cells.total()
+
+
+def test_matrices_do_not_depend_on_timing(scripted: Scripted, cells: Any) -> None:
+    def content(min_cells: int) -> dict[str, Any]:
+        execute = Execute(min_cells=min_cells)
+        played, _, _ = run(scripted(write), cells, TWO_STAGE, execute=execute)
+        return {
+            k: {
+                (s.source, t.source, s.weight, t.weight, int(p.matrix.verdict_ST[i, j]))
+                for i, s in enumerate(p.rollout.solutions)
+                for j, t in enumerate(p.rollout.tests)
+            }
+            for k, p in played.items()
+        }
+
+    assert content(1) == content(10_000)
+
+
+def test_votes_keep_the_majority_value_and_weigh_by_samples(scripted: Scripted, cells: Any) -> None:
+    values = iter(["[1]", "[1]", "[2]"])
+
+    def player(request: GenerationRequest, index: int) -> str:
+        if request.role == "solve":
+            return "\n    return xs[:1]"
+        if request.role == "verify":  # one call, sampled five times with different values
+            return "[1, 2]) == ([9])" if index else "[1, 2]) == ([1])"
+        return f"{next(values)})"
+
+    played, _, _ = run(scripted(player), cells, TWO_STAGE, problems=PROBLEMS[:1])
+    (item,) = played.values()
+    weights = {t.source: t.weight for t in item.rollout.tests}
+    # [9] has 4 of 8 votes, [1] three, [2] one; agreement of half keeps [9], weighing 5 samples.
+    assert weights == {
+        "assert f([1, 2]) == ([9])": 5,
+        "assert f([1, 2]) == ([1])": 0,
+        "assert f([1, 2]) == ([2])": 0,
+    }
+    assert item.matrix.weight_T.tolist() == [weights[t.source] for t in item.rollout.tests]
+    strict = TWO_STAGE.model_copy(update={"agreement": 0.6})
+    values = iter(["[1]", "[1]", "[2]"])
+    played, _, _ = run(scripted(player), cells, strict, problems=PROBLEMS[:1])
+    assert not played["p1"].matrix.weight_T.any()
+
+
+def test_bounds_hold(scripted: Scripted, cells: Any) -> None:
+    generator = scripted(write)
+    _, statistics, _ = run(generator, cells, SINGLE, execute=Execute(min_cells=10_000))
+    assert 0 < statistics.peak_boards <= 2 * SINGLE.problems_in_flight
+    assert generator.statistics.peak_in_flight <= SINGLE.problems_in_flight * 11
+
+
+def test_enough_stops_the_rest(scripted: Scripted, cells: Any) -> None:
+    def distinct(request: GenerationRequest, index: int) -> str:
+        return f"\n    return {index}" if request.role == "solve" else f"[{index}]) == ({index})"
+
+    generator = scripted(distinct)
+    generate = SINGLE.model_copy(update={"solutions": 50, "tests": 50, "enough_solutions": 4})
+    played, _, requests = run(generator, cells, generate, problems=PROBLEMS[:2])
+    assert [len(p.rollout.solutions) for p in played.values()] == [4, 4]
+    assert [len(p.rollout.tests) for p in played.values()] == [50, 50]
+    assert sum(r.role == "solve" for r in requests) == 8
+    assert generator.statistics.aborted == 2 * 46
+
+
+def test_verifier_may_see_the_solution(scripted: Scripted, cells: Any) -> None:
+    roles = ROLES.model_copy(update={"verifier_sees": "solution"})
+    generator = scripted(write)
+    played, _, _ = run(generator, cells, SINGLE, roles=roles)
+    asked = [r for r in generator.requests if r.role == "verify"]
+    assert len(asked) == len(PROBLEMS) * SINGLE.tests
+    for item in played.values():
+        programs = {s.source for s in item.rollout.solutions}
+        for prompt in item.prompt_T:
+            assert any(prompt.startswith(program) for program in programs)
+
+
+def test_critique_takes_the_place_of_the_tests(scripted: Scripted, cells: Any) -> None:
+    def critic(request: GenerationRequest, index: int) -> str:
+        return "[1]) == ([1])" if request.role == "critique" else write(request, index)
+
+    generate = SINGLE.model_copy(update={"critique": True})
+    played, _, _ = run(scripted(critic), cells, generate)
+    for item in played.values():
+        assert [t.source for t in item.rollout.tests] == ["assert f([1]) == ([1])"]
+        assert item.rollout.tests[0].weight == SINGLE.tests
+
+
+def test_unreadable_answers_are_counted_and_cost_nothing_else(
+    scripted: Scripted, cells: Any
+) -> None:
+    def mute(request: GenerationRequest, index: int) -> str:
+        return "]]" if request.role == "verify" else write(request, index)
+
+    played, _, _ = run(scripted(mute), cells, TWO_STAGE)
+    for item in played.values():
+        assert item.matrix.verdict_ST.shape == (len(item.rollout.solutions), 0)
+        assert sum(n for k, n in item.rollout.dropped.items() if k.startswith("test")) == 5
+
+
+def test_same_seed_asks_the_same(scripted: Scripted, cells: Any) -> None:
+    first, second = scripted(write), scripted(write)
+    run(first, cells, SINGLE)
+    run(second, cells, SINGLE)
+    seeds = {(r.problem_id, r.role, r.prompt, r.sampling.seed) for r in first.requests}
+    assert seeds == {(r.problem_id, r.role, r.prompt, r.sampling.seed) for r in second.requests}
+    assert len({r.sampling.seed for r in first.requests}) == len(first.requests)
+
+
+def test_ground_truth_is_refused(scripted: Scripted, cells: Any) -> None:
+    generator = scripted(write)
+    problems = [*PROBLEMS[:2], Problem("p3", "take the first 3.", "f", "def f(xs): ...")]
+    with pytest.raises(GroundTruthError, match="p3"):
+        run(generator, cells, SINGLE, problems=problems)
+    assert not any(r.problem_id == "p3" for r in generator.requests)
+
+
+def test_a_dying_engine_is_the_one_error(scripted: Scripted, cells: Any) -> None:
+    generator = scripted(write)
+    generator.fail_after = 9
+    with pytest.raises(EngineDiedError, match="the engine died"):
+        run(generator, cells, TWO_STAGE)
+
+
+def test_a_failing_sandbox_is_the_one_error(scripted: Scripted, cells: Any) -> None:
+    cells.fail_after = 5
+    with pytest.raises(SandboxFault, match="gone"):
+        run(scripted(write), cells, TWO_STAGE)
+
+
+def test_nothing_to_play(scripted: Scripted, cells: Any) -> None:
+    played, statistics, _ = run(scripted(write), cells, SINGLE, problems=[])
+    assert not played
+    assert statistics.cells == 0
+
+
+def test_holes_stay_holes(scripted: Scripted) -> None:
+    class Lost:
+        async def matrix(self, solutions: list[str], tests: list[str], cpu_s: float) -> Any:
+            shape = (len(solutions), len(tests))
+            return np.zeros(shape, np.uint8), np.zeros(shape, np.uint32)
+
+    played, _, _ = run(scripted(write), Lost(), SINGLE)
+    assert not any(p.matrix.known_ST.any() for p in played.values())
