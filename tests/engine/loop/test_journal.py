@@ -1,0 +1,142 @@
+"""The journal: everything is there, once, readable after any end; a failing disk is an error."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sv_engine.generate import GenerationRequest, Sampling
+from sv_engine.journal import FILE_NAME, Journal, JournalError, Scope, content_key
+from sv_engine.records import Completion, Problem, Rollout, Selection, Solution, Test
+
+SCOPE = Scope(1, "play", "weights")
+REQUEST = GenerationRequest("p", "solve", "the prompt", 4, Sampling(temperature=0.5, seed=3))
+ROLLOUT = Rollout(
+    Problem("p", "the prompt", "f"),
+    (Solution("def f(): ...", 2), Solution("def f(): 1", 1)),
+    (Test("assert f()", 1), Test("assert not f()", 3), Test("assert 1", 0)),
+)
+VERDICT_ST = np.array([[1, 2, 0], [3, 1, 1]], np.uint8)
+CPU_US_ST = np.array([[10, 20, 0], [30, 70_000, 50]], np.uint32)
+
+
+def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
+    with sqlite3.connect(folder / FILE_NAME) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_completions_are_found_by_what_was_asked(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        for index in range(3):
+            journal.add_completion(SCOPE, REQUEST, index, Completion("p", "solve", f"text {index}"))
+        journal.add_completion(SCOPE, REQUEST, 0, Completion("p", "solve", "again"))
+    found = rows(tmp_path, "SELECT sample, text, sampling, prompt_key FROM completion ORDER BY 1")
+    assert [row[:2] for row in found] == [(0, "text 0"), (1, "text 1"), (2, "text 2")]
+    assert json.loads(found[0][2])["temperature"] == 0.5
+    assert found[0][3] == content_key("the prompt")
+    assert rows(tmp_path, "SELECT text FROM text") == [("the prompt",)]
+
+
+def test_a_matrix_reads_back(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        journal.add_verdicts(SCOPE, ROLLOUT, VERDICT_ST, CPU_US_ST)
+    texts = dict(rows(tmp_path, "SELECT key, text FROM text"))
+    ((keys, weights),) = rows(tmp_path, "SELECT test_keys, weights FROM test_list")
+    assert [texts[key] for key in json.loads(keys)] == [t.source for t in ROLLOUT.tests]
+    assert json.loads(weights) == [1, 3, 0]
+    found = rows(tmp_path, "SELECT solution_key, weight, verdicts, cpu_us FROM verdict_row")
+    for s, (key, weight, verdicts, cpu_us) in enumerate(found):
+        assert texts[key] == ROLLOUT.solutions[s].source
+        assert weight == ROLLOUT.solutions[s].weight
+        assert np.frombuffer(verdicts, np.uint8).tolist() == VERDICT_ST[s].tolist()
+        assert np.frombuffer(cpu_us, "<u4").tolist() == CPU_US_ST[s].tolist()
+
+
+def test_selections_metrics_events_problems(tmp_path: Path) -> None:
+    selection = Selection(
+        "b4", np.zeros(2), np.zeros(3), np.array([True, False]), np.array([True, False, True])
+    )
+    with Journal(tmp_path) as journal:
+        journal.add_problem(SCOPE, ROLLOUT.problem)
+        journal.add_selection(SCOPE, "p", selection, "used")
+        journal.add_metric(1, "code_pass_at_1@1.0", 0.5, 0.02, 400)
+        journal.add_event(1, "trained", weights=Path("w"))
+    ((detail,),) = rows(tmp_path, "SELECT detail FROM selection")
+    assert json.loads(detail)["accepted_T"] == [0, 2]
+    assert rows(tmp_path, "SELECT value, se, n FROM metric") == [(0.5, 0.02, 400)]
+    assert rows(tmp_path, "SELECT kind, detail FROM event") == [("trained", '{"weights": "w"}')]
+    assert rows(tmp_path, "SELECT id FROM problem") == [("p",)]
+
+
+def test_texts_that_no_codec_likes(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        for text in ("\0", "\ud800 lone", "\U0001f600" * 3, ""):
+            journal.add_text(text)
+    assert len(rows(tmp_path, "SELECT * FROM text")) == 4
+
+
+def test_a_killed_run_leaves_what_was_flushed(tmp_path: Path) -> None:
+    script = textwrap.dedent("""
+        import sys, time
+        from pathlib import Path
+        from sv_engine.journal import FLUSH_S, Journal
+        with Journal(Path(sys.argv[1])) as journal:
+            for number in range(1000):
+                journal.add_text(f"text {number}")
+            time.sleep(3 * FLUSH_S)
+            print("flushed", flush=True)
+            time.sleep(60)
+    """)
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"flushed\n"
+        os.kill(process.pid, signal.SIGKILL)
+    assert rows(tmp_path, "SELECT count(*) FROM text") == [(1000,)]
+    assert rows(tmp_path, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_an_error_in_the_run_still_writes_everything(tmp_path: Path) -> None:
+    def fail() -> None:
+        with Journal(tmp_path) as journal:
+            for number in range(500):
+                journal.add_text(f"text {number}")
+            raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        fail()
+    assert rows(tmp_path, "SELECT count(*) FROM text") == [(500,)]
+
+
+def test_a_full_disk_is_a_clear_error_and_nobody_hangs(tmp_path: Path) -> None:
+    def fill() -> None:
+        with Journal(tmp_path) as journal:
+            journal._connection.execute("PRAGMA max_page_count = 20")
+            for number in range(100_000):
+                journal.add_text(f"text {number} " + "x" * 100)
+
+    with pytest.raises(JournalError, match="full") as caught:
+        fill()
+    assert FILE_NAME in caught.value.where
+    assert "free space" in caught.value.remedy
+    assert rows(tmp_path, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_an_unwritable_folder_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match=FILE_NAME), Journal(tmp_path / "absent"):
+        pass
+
+
+def test_keys_tell_parts_apart() -> None:
+    assert content_key("ab", "c") != content_key("a", "bc")
+    assert content_key("a", 1) == content_key("a", "1")

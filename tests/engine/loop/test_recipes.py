@@ -1,0 +1,295 @@
+"""Recipes: what is taught, the guards, the controls, against small matrices made by hand."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import pytest
+
+from sv_engine import recipes
+from sv_engine.board import Played, Suite
+from sv_engine.config import Recipe, RecipeName, Select, TestPairing
+from sv_engine.recipes import Harvest, Refusal
+from sv_engine.records import (
+    Example,
+    PassMatrix,
+    PreferencePair,
+    Problem,
+    Rollout,
+    Selection,
+    Solution,
+    Test,
+)
+from sv_engine.roles import CHAT, POCKET, RoleTemplates
+
+PROBLEM = Problem("p", "take the first.", "f")
+VERIFY = POCKET.verify.fill(PROBLEM)
+RECIPE = Recipe(min_input_size=1)
+
+
+def make(
+    rows: list[str],
+    weight_S: list[int],
+    inputs: list[str],
+    weight_T: list[int] | None = None,
+    prompts: list[str] | None = None,
+    suites: tuple[Suite, ...] = (),
+) -> Played:
+    """A played problem; rows: one string per solution, `+` a pass, `-` a fail, `?` a hole."""
+    verdict_ST = np.array([[{"+": 1, "-": 2, "?": 0}[c] for c in row] for row in rows], np.uint8)
+    weights = weight_T or [1] * len(inputs)
+    solutions = tuple(Solution(f"def f(xs):\n    return {i}", w) for i, w in enumerate(weight_S))
+    tests = tuple(
+        Test(f"assert f({x}) == {t}", w)
+        for t, (x, w) in enumerate(zip(inputs, weights, strict=True))
+    )
+    matrix = PassMatrix(
+        "p",
+        verdict_ST,
+        np.zeros(verdict_ST.shape, np.uint32),
+        np.array(weight_S, float),
+        np.array(weights, float),
+    )
+    return Played(
+        Rollout(PROBLEM, solutions, tests), matrix, tuple(prompts or [VERIFY] * len(tests)), suites
+    )
+
+
+INPUTS = ["[1]", "[2]", "[1, 2]", "[3, 4]", "[5, 6]", "[]"]
+#  solutions 0, 1 agree; 2 is a near miss, 3 far; tests 4, 5 are refuted
+PLAYED = make(["++++--", "++++--", "+++---", "+---++"], [4, 2, 3, 1], INPUTS)
+
+
+def harvest(
+    played: Played,
+    recipe: Recipe = RECIPE,
+    selector: str = "b4",
+    templates: RoleTemplates = POCKET,
+    seed: int = 0,
+) -> Harvest:
+    rng = Random(seed)
+    selection = recipes.believe(played, Select(selector=selector), rng)
+    return recipes.harvest(played, selection, recipe, templates, rng)
+
+
+def body(number: int) -> str:
+    return f"\n    return {number}"
+
+
+def test_solver_learns_the_accepted_group_most_frequent_first() -> None:
+    lessons = harvest(PLAYED)
+    solver = [e for e in lessons.examples if e.role == "solve"]
+    prompt = POCKET.solve.fill(PROBLEM)
+    assert solver == [Example("p", "solve", prompt, body(k)) for k in (0, 1)]
+    pairs = {(p.chosen, p.rejected) for p in lessons.pairs if p.role == "solve"}
+    assert {rejected for _, rejected in pairs} == {body(2), body(3)}
+    assert {chosen for chosen, _ in pairs} <= {body(0), body(1)}
+
+
+def test_verifier_learns_accepted_tests_that_are_large_enough() -> None:
+    lessons = harvest(PLAYED, Recipe(min_input_size=2))
+    tests = {e.completion for e in lessons.examples if e.role == "verify"}
+    assert tests == {"[1, 2]) == 2", "[3, 4]) == 3"}
+    assert all(e.prompt == VERIFY for e in lessons.examples if e.role == "verify")
+
+
+def test_hardness_is_the_share_of_sampled_programs_that_fail() -> None:
+    lessons = harvest(PLAYED)
+    hardness = dict(zip([e.completion for e in lessons.examples], lessons.hardness, strict=True))
+    assert hardness["[1]) == 0"] == 0
+    assert hardness["[1, 2]) == 2"] == pytest.approx(1 / 10)
+    assert hardness["[3, 4]) == 3"] == pytest.approx(4 / 10)
+    assert hardness[body(0)] == 0
+
+
+def test_powerful_tests_are_drawn_more_often() -> None:
+    recipe = Recipe(min_input_size=1, tests_per_problem=1)
+    drawn = [harvest(PLAYED, recipe, seed=k).examples[-1].completion for k in range(300)]
+    # weights .05, .15, .15, .45 of .8 over the four accepted tests
+    assert 120 < drawn.count("[3, 4]) == 3") < 215
+    assert drawn.count("[1]) == 0") < 45
+
+
+@pytest.mark.parametrize(
+    ("pairing", "expected"),
+    [
+        (TestPairing.SAME_SIZE, {("[1, 2]) == 2", 4), ("[3, 4]) == 3", 4)}),
+        (TestPairing.SAME_CALL, set()),
+    ],
+)
+def test_pairs_of_tests_are_alike(pairing: TestPairing, expected: set[tuple[str, int]]) -> None:
+    recipe = Recipe(min_input_size=1, pair_tests=pairing)
+    found = {
+        (p.chosen, int(p.rejected[-1]))
+        for seed in range(30)
+        for p in harvest(PLAYED, recipe, seed=seed).pairs
+        if p.role == "verify"
+    }
+    assert found == expected
+
+
+def test_same_call_pairs_teach_the_value_alone() -> None:
+    played = make(["+++-", "+++-", "+-++"], [3, 1, 2], ["[1]", "[2]", "[3]", "[3]"])
+    recipe = Recipe(pair_tests=TestPairing.SAME_CALL)
+    pairs = [p for p in harvest(played, recipe).pairs if p.role == "verify"]
+    assert [(p.chosen, p.rejected) for p in pairs] == [("[3]) == 2", "[3]) == 3")]
+
+
+def test_tests_are_never_paired_across_prompts() -> None:
+    prompts = [VERIFY, VERIFY, "other", "other", VERIFY, VERIFY]
+    played = make(["++++--", "++++--", "+++---"], [4, 2, 3], INPUTS, prompts=prompts)
+    recipe = Recipe(pair_tests=TestPairing.ANY)
+    for seed in range(20):
+        for pair in harvest(played, recipe, seed=seed).pairs:
+            if pair.role == "verify":
+                assert pair.prompt == VERIFY
+                assert pair.chosen in ("[1]) == 0", "[2]) == 1")
+
+
+def test_a_test_that_lost_its_vote_is_no_evidence_but_may_be_refuted() -> None:
+    weights = [1, 1, 1, 1, 0, 0]
+    played = make(["+++++-", "+++++-", "+-----"], [4, 2, 3], INPUTS, weights)
+    selection = recipes.believe(played, Select(), Random(0))
+    assert selection.accepted_T.tolist() == [True] * 4 + [False] * 2
+    recipe = Recipe(pair_tests=TestPairing.ANY, tests_per_problem=10)
+    lessons = harvest(played, recipe)
+    assert not any("== 4" in e.completion for e in lessons.examples)
+    assert {p.rejected for p in lessons.pairs if p.role == "verify"} == {"[]) == 5"}
+
+
+def test_holes_refute_nothing() -> None:
+    played = make(["++++??", "++++??", "????++"], [4, 2, 3], INPUTS)
+    assert not harvest(played, Recipe(pair_tests=TestPairing.ANY)).pairs
+
+
+def test_several_tests_make_one_answer_for_chat() -> None:
+    recipe = Recipe(tests_per_example=3, pair_tests=TestPairing.ANY)
+    lessons = harvest(PLAYED, recipe, templates=CHAT)
+    sizes = [e.completion.count("assert") for e in lessons.examples if e.role == "verify"]
+    assert sizes == [3, 1]
+    for pair in lessons.pairs:
+        if pair.role == "verify":
+            assert pair.chosen.count("assert") == pair.rejected.count("assert") == 2
+
+
+def test_caps() -> None:
+    recipe = Recipe(
+        solutions_per_problem=1,
+        tests_per_problem=2,
+        solution_pairs_per_problem=1,
+        test_pairs_per_problem=0,
+    )
+    lessons = harvest(PLAYED, recipe)
+    assert [e.role for e in lessons.examples] == ["solve", "verify", "verify"]
+    assert [p.role for p in lessons.pairs] == ["solve"]
+
+
+def test_same_seed_same_lessons() -> None:
+    assert harvest(PLAYED, seed=3) == harvest(PLAYED, seed=3)
+
+
+@pytest.mark.parametrize(
+    ("played", "reason"),
+    [
+        (make(["++++", "++++"], [4, 4], INPUTS[:4]), Refusal.DEGENERATE),
+        (make(["----", "----"], [4, 4], INPUTS[:4]), Refusal.DEGENERATE),
+        (make(["++--", "++--"], [4, 4], INPUTS[:4]), Refusal.DEGENERATE),
+        (make(["????", "????"], [4, 4], INPUTS[:4]), Refusal.DEGENERATE),
+        (make(["++++", "---+", "--+-"], [2, 1, 1], INPUTS[:4]), Refusal.FEW_SOLUTIONS),
+        (make(["++--", "+---"], [4, 1], INPUTS[:4]), Refusal.FEW_TESTS),
+        (make(["++++", "+---"], [4, 1], ["[1]"] * 4), Refusal.FEW_TESTS),
+        (PLAYED, None),
+    ],
+)
+def test_guards(played: Played, reason: Refusal | None) -> None:
+    selection = recipes.believe(played, Select(), Random(0))
+    assert recipes.refusal(played, selection, RECIPE) == reason
+
+
+def test_random_believes_one_sampled_program() -> None:
+    chosen = [recipes.believe(PLAYED, Select(selector="random"), Random(k)) for k in range(400)]
+    for selection in chosen:
+        (first, *_) = np.flatnonzero(selection.accepted_S)
+        rows = PLAYED.matrix.passed_ST
+        assert (selection.accepted_S == (rows == rows[first]).all(axis=1)).all()
+        assert (selection.accepted_T == rows[first]).all()
+    shares = np.mean([s.accepted_S for s in chosen], axis=0)
+    assert shares == pytest.approx([0.6, 0.6, 0.3, 0.1], abs=0.08)
+
+
+def test_no_selector_sees_a_column_without_weight() -> None:
+    few = make(["++-", "+-+"], [1, 2], INPUTS[:3], [2, 1, 0])
+    for name in ("b4", "codet", "maxpass", "mbr", "em", "consensus", "threshold"):
+        selection = recipes.believe(few, Select(selector=name), Random(0))
+        assert not selection.accepted_T[2]
+        assert selection.score_T[2] == 0
+
+
+def test_selector_options_reach_the_selector() -> None:
+    strict = recipes.believe(PLAYED, Select(selector="threshold"), Random(0))
+    loose = recipes.believe(PLAYED, Select(selector="threshold", options={"tau": 0.6}), Random(0))
+    assert not strict.accepted_S.any()
+    assert loose.accepted_S.tolist() == [True, True, False, False]
+
+
+# ---- sol-ver ------------------------------------------------------------------------------------
+
+SUITES = (
+    Suite(VERIFY, (0, 1)),
+    Suite(VERIFY, (2, 3)),
+    Suite(VERIFY, (0, 4)),
+    Suite("other", (5, 0)),
+    Suite(VERIFY, (0, 1)),
+)
+
+
+def test_sol_ver_learns_whole_suites() -> None:
+    played = make(["++++--", "++++--", "+++---"], [4, 2, 3], INPUTS, suites=SUITES)
+    recipe = Recipe(name=RecipeName.SOL_VER)
+    lessons = harvest(played, recipe, templates=CHAT)
+    taught = [e.completion for e in lessons.examples if e.role == "verify"]
+    assert sorted(text.count("assert") for text in taught) == [2, 2]
+    pairs = [p for p in lessons.pairs if p.role == "verify"]
+    assert [p.prompt for p in pairs] == [VERIFY]
+    assert "assert f([5, 6]) == 4" in pairs[0].rejected
+
+
+def test_sol_ver_solver_must_pass_all_accepted_tests() -> None:
+    played = make(["++++", "+++-", "--++"], [1, 2, 1], INPUTS[:4], suites=())
+    matrix = played.matrix
+    selection = Selection(
+        "by hand",
+        np.ones(3),
+        np.ones(4),
+        np.array([True, True, False]),
+        np.array([True, True, True, True]),
+    )
+    lessons = recipes.harvest(played, selection, Recipe(name=RecipeName.SOL_VER), POCKET, Random(0))
+    assert [e.completion for e in lessons.examples] == [body(0)]
+    assert {p.rejected for p in lessons.pairs} == {body(1), body(2)}
+    assert matrix.passed_ST.sum() == 9
+
+
+# ---- replay -------------------------------------------------------------------------------------
+
+
+def some(kind: str, count: int, hardness: float) -> Harvest:
+    examples = tuple(Example(kind, "verify", "", str(i)) for i in range(count))
+    return Harvest(examples, (hardness,) * count, (PreferencePair(kind, "verify", "", "a", "b"),))
+
+
+def test_replay_adds_a_share_of_earlier_examples_the_harder_the_likelier() -> None:
+    earlier = recipes.gather([some("easy", 50, 0.0), some("hard", 50, 1.0)])
+    mixed = recipes.with_replay(some("fresh", 80, 0.0), earlier, 0.25, Random(0))
+    kinds = [e.problem_id for e in mixed.examples]
+    assert (kinds.count("fresh"), len(kinds)) == (80, 100)
+    assert kinds.count("hard") > 15
+    assert len(mixed.hardness) == 100
+    assert [p.problem_id for p in mixed.pairs] == ["fresh"]
+
+
+def test_replay_of_nothing() -> None:
+    fresh = some("fresh", 3, 0.0)
+    assert recipes.with_replay(fresh, Harvest(), 0.5, Random(0)) == fresh
+    assert recipes.with_replay(fresh, fresh, 0.0, Random(0)) == fresh
