@@ -38,11 +38,10 @@ class Slots:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if not turn.cancelled():
                 self.give(count)  # served and cancelled in the same instant
             else:
-                self._waiting.remove((count, turn))
-                self._serve()
+                self._serve()  # whoever queued behind may be served now
             raise
 
     def give(self, count: int) -> None:
@@ -51,10 +50,14 @@ class Slots:
         self._serve()
 
     def _serve(self) -> None:
-        while self._waiting and self.free >= self._waiting[0][0]:
-            count, turn = self._waiting.popleft()
-            self.free -= count
-            turn.set_result(None)
+        while self._waiting:
+            count, turn = self._waiting[0]
+            if not turn.cancelled():
+                if self.free < count:
+                    return
+                self.free -= count
+                turn.set_result(None)
+            self._waiting.popleft()
 
 
 class Stream:

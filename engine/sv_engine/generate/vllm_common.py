@@ -36,7 +36,8 @@ def prepare_environment(*, threads: int | None) -> None:
     threads: compute threads of this process, None for an engine in processes of its own.
     """
     os.environ["VLLM_NO_USAGE_STATS"] = "1"  # nothing is reported to anybody
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     # Unless it is off, vLLM quietly replaces the in-process executor by worker processes.
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1" if threads is None else "0"
     if threads is not None:

@@ -22,6 +22,9 @@ from sv_engine.prompt_format import PromptFormat, completion_token_ids, prompt_t
 from sv_engine.records import Example, PreferencePair
 from sv_engine.train.errors import TrainInputError
 
+TokenRow = dict[str, list[int]]
+"""Column name -> token ids or labels."""
+
 IGNORED = -100
 """Label of tokens that the loss does not count; the convention of torch's cross entropy."""
 
@@ -69,7 +72,7 @@ def read_rows(path: Path, keys: Sequence[str]) -> list[dict[str, str]]:
 
 def sft_rows(
     rows: Sequence[dict[str, str]], tokenizer: Any, prompt_format: PromptFormat, max_length: int
-) -> list[dict[str, list[int]]]:
+) -> list[TokenRow]:
     """`input_ids` and `labels` per row; rows whose prompt alone fills `max_length` are left out."""
     encoded = []
     for row in rows:
@@ -85,7 +88,7 @@ def sft_rows(
 
 def dpo_rows(
     rows: Sequence[dict[str, str]], tokenizer: Any, prompt_format: PromptFormat, max_length: int
-) -> list[dict[str, list[int]]]:
+) -> list[TokenRow]:
     """`prompt_ids`, `chosen_ids`, `rejected_ids` per row; full prompts are left out."""
     encoded = []
     for row in rows:
@@ -100,3 +103,10 @@ def dpo_rows(
                 }
             )
     return encoded
+
+
+def row_length(row: TokenRow) -> int:
+    """Tokens of the longest sequence that the trainer makes of a row."""
+    if "input_ids" in row:
+        return len(row["input_ids"])
+    return len(row["prompt_ids"]) + max(len(row["chosen_ids"]), len(row["rejected_ids"]))

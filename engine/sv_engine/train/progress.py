@@ -1,4 +1,4 @@
-"""What the worker tells the parent while it runs: one JSON object per line on its stdout."""
+"""What worker and parent agree on: events, one JSON object per line on the worker's stdout."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
+
+PARENT_PIPE = "SV_ENGINE_PARENT_PIPE"
+"""Environment variable: set when the worker's stdin is a pipe that closes when the parent ends."""
+
+ADAPTER, WEIGHTS = "adapter", "weights"
+"""Directories inside the output."""
 
 
 @dataclass(frozen=True, slots=True)

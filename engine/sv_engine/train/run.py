@@ -29,9 +29,15 @@ from sv_engine.train.errors import (
     TrainInputError,
     TrainOutOfMemoryError,
 )
-from sv_engine.train.progress import PhaseResult, TrainProgress, TrainResult
+from sv_engine.train.progress import (
+    ADAPTER,
+    PARENT_PIPE,
+    WEIGHTS,
+    PhaseResult,
+    TrainProgress,
+    TrainResult,
+)
 from sv_engine.train.spec import TrainSpec
-from sv_engine.train.worker import ADAPTER, PARENT_PIPE, WEIGHTS
 
 LOG_LINES = 12
 """Lines of the log that a crash message quotes."""
@@ -182,6 +188,9 @@ def _environment(spec: TrainSpec) -> dict[str, str]:
             path for path in (package_root, os.environ.get("PYTHONPATH")) if path
         ),
         "TOKENIZERS_PARALLELISM": "false",
+        # Threads that spin while they wait starve each other when the cores are busy with
+        # other work; on a contended machine two spinning threads were six times slower than one.
+        "OMP_WAIT_POLICY": "passive",
     }
     # The in-process vLLM sets one thread for itself; the trainer has its own wish.
     environment.pop("OMP_NUM_THREADS", None)

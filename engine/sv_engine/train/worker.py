@@ -23,14 +23,15 @@ from sv_engine.errors import EngineError
 from sv_engine.train.data import dpo_rows, read_rows, sft_rows
 from sv_engine.train.errors import LEAVES, REMEDIES, DivergedError, FailureKind, TrainInputError
 from sv_engine.train.phases import run_dpo, run_sft
-from sv_engine.train.progress import PhaseResult, progress_body, write_event
+from sv_engine.train.progress import (
+    ADAPTER,
+    PARENT_PIPE,
+    WEIGHTS,
+    PhaseResult,
+    progress_body,
+    write_event,
+)
 from sv_engine.train.spec import TrainSpec
-
-PARENT_PIPE = "SV_ENGINE_PARENT_PIPE"
-"""Set when stdin is a pipe from a parent, whose end means that the parent is gone."""
-
-ADAPTER, WEIGHTS = "adapter", "weights"
-"""Directories inside the output."""
 
 
 def main(arguments: list[str]) -> int:
@@ -113,7 +114,7 @@ def _train(spec: TrainSpec, events: IO[str] | None) -> dict[str, Any]:
     scratch = spec.output.with_name(f".{spec.output.name}.part")
     if events is not None:
         shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir(parents=True)
+        scratch.mkdir(parents=True, exist_ok=True)
 
     def report(progress: Any) -> None:
         if events is not None:

@@ -1,0 +1,180 @@
+"""OpenAI-compatible servers: balance, retries, refusals, weights over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sv_engine.generate import (
+    EndpointError,
+    GenerationRequest,
+    OpenAIGenerator,
+    OpenAIOptions,
+    PromptError,
+    Sampling,
+    WeightsError,
+)
+from sv_engine.prompt_format import PromptFormat
+
+pytest.importorskip("openai")
+
+pytestmark = pytest.mark.filterwarnings("default")  # the client's own imports warn
+
+
+def _options(*servers: Any, **options: Any) -> OpenAIOptions:
+    urls = tuple(server.url for server in servers)
+    return OpenAIOptions(base_urls=urls, model="m", **{"pause_s": 0.01, **options})
+
+
+async def _texts(generator: Any, n: int = 2, **sampling: Any) -> list[str]:
+    request = GenerationRequest("p", "solve", "prompt", n, Sampling(**sampling))
+    return sorted([c.text async for c in generator.generate(request)])
+
+
+def test_each_sample_is_a_request_with_its_own_seed(openai_server: Any) -> None:
+    async def body() -> None:
+        async with OpenAIGenerator(_options(openai_server)) as generator:
+            texts = await _texts(generator, 3, seed=10, stop=("END",), max_tokens=50)
+            assert texts == ["prompt|m|10", "prompt|m|11", "prompt|m|12"]
+
+    asyncio.run(body())
+    path, sent = openai_server.requests[0]
+    assert path == "/v1/completions"
+    assert (sent["stop"], sent["max_tokens"], sent["temperature"]) == (["END"], 50, 1.0)
+
+
+def test_chat_format_sends_messages(openai_server: Any) -> None:
+    async def body() -> None:
+        options = _options(openai_server, prompt_format=PromptFormat.CHAT)
+        async with OpenAIGenerator(options) as generator:
+            assert await _texts(generator, 1, max_tokens=9) == ["prompt|m|None"]
+
+    asyncio.run(body())
+    path, sent = openai_server.requests[0]
+    assert path == "/v1/chat/completions"
+    assert sent["messages"] == [{"role": "user", "content": "prompt"}]
+
+
+@pytest.mark.parametrize("status", [500, 503, 429, 0])
+def test_passing_failures_are_tried_again(openai_server: Any, status: int) -> None:
+    openai_server.failures.extend([status, status])
+
+    async def body() -> None:
+        async with OpenAIGenerator(_options(openai_server)) as generator:
+            assert len(await _texts(generator, 4, max_tokens=9)) == 4
+
+    asyncio.run(body())
+    assert len(openai_server.requests) == 6
+
+
+def test_a_server_that_stays_away_is_an_error_that_names_it(openai_server: Any) -> None:
+    openai_server.failures.extend([503] * 3)
+
+    async def body() -> None:
+        async with OpenAIGenerator(_options(openai_server, attempts=3)) as generator:
+            with pytest.raises(EndpointError, match="in 3 tries.*scripted 503") as caught:
+                await _texts(generator, 1, max_tokens=9)
+            assert openai_server.url in caught.value.where
+            # The next request finds the server back.
+            assert len(await _texts(generator, 1, max_tokens=9)) == 1
+
+    asyncio.run(body())
+
+
+def test_another_server_takes_over(openai_server: Any) -> None:
+    class Gone:
+        url = "http://127.0.0.1:9/v1"  # the discard port: nothing listens
+
+    async def body() -> None:
+        async with OpenAIGenerator(_options(Gone, openai_server)) as generator:
+            assert len(await _texts(generator, 8, max_tokens=9)) == 8
+
+    asyncio.run(body())
+    assert len(openai_server.requests) == 8
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "hint"),
+    [
+        (400, PromptError, "prompt's length"),
+        (401, EndpointError, "OPENAI_API_KEY"),
+        (404, EndpointError, "/v1"),
+    ],
+)
+def test_refusals_are_final_and_say_what_to_do(
+    openai_server: Any, status: int, error: type[Exception], hint: str
+) -> None:
+    openai_server.failures.append(status)
+
+    async def body() -> None:
+        async with OpenAIGenerator(_options(openai_server)) as generator:
+            with pytest.raises(error, match=f"scripted {status}") as caught:
+                await _texts(generator, 1, max_tokens=9)
+            assert hint in caught.value.remedy  # type: ignore[attr-defined]
+
+    asyncio.run(body())
+    assert len(openai_server.requests) == 1
+
+
+def test_giving_up_closes_the_connections(openai_server: Any) -> None:
+    async def body() -> None:
+        async with OpenAIGenerator(_options(openai_server)) as generator:
+            task = asyncio.create_task(_texts(generator, 3, max_tokens=101))
+            while len(openai_server.requests) < 3:
+                await asyncio.sleep(0.01)
+            await generator.abort("p")
+            assert await task == []
+            for _ in range(3):  # the server saw each of the three leave
+                assert await asyncio.to_thread(openai_server.left.acquire, timeout=30)
+
+    asyncio.run(body())
+
+
+def test_an_adapter_is_served_under_a_new_name(openai_server: Any, tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"r": 8}), encoding="utf-8")
+
+    async def body() -> None:
+        async with OpenAIGenerator(_options(openai_server)) as generator:
+            await generator.load_weights(tmp_path)
+            assert await _texts(generator, 1, max_tokens=9) == ["prompt|adapter-1|None"]
+
+    asyncio.run(body())
+    path, sent = openai_server.requests[0]
+    assert path == "/v1/load_lora_adapter"
+    assert sent == {"lora_name": "adapter-1", "lora_path": str(tmp_path)}
+
+
+def test_whole_weights_reload_and_drop_the_cache(openai_server: Any, tmp_path: Path) -> None:
+    async def body() -> None:
+        async with OpenAIGenerator(_options(openai_server)) as generator:
+            await generator.load_weights(tmp_path)
+            await generator.sleep()
+            await generator.wake()
+
+    asyncio.run(body())
+    assert [path for path, _ in openai_server.requests] == [
+        "/collective_rpc",
+        "/reset_prefix_cache",
+        "/sleep?level=1",
+        "/wake_up",
+    ]
+    call = {"method": "reload_weights", "kwargs": {"weights_path": str(tmp_path)}}
+    assert openai_server.requests[0][1] == call
+
+
+def test_a_server_without_weight_calls_says_what_to_set(
+    openai_server: Any, tmp_path: Path
+) -> None:
+    openai_server.failures.append(404)
+
+    async def body() -> None:
+        async with OpenAIGenerator(_options(openai_server)) as generator:
+            with pytest.raises(WeightsError) as caught:
+                await generator.load_weights(tmp_path)
+            assert "VLLM_SERVER_DEV_MODE" in caught.value.remedy
+            assert await _texts(generator, 1, max_tokens=9) == ["prompt|m|None"]
+
+    asyncio.run(body())
