@@ -120,8 +120,8 @@ def extract_solution(
     if not completion.strip():
         return Drop.EMPTY
     blocks = _fenced(completion)
-    if len(blocks) > 1:  # several blocks may be one program: helpers first, or a second version
-        blocks.append("\n".join(blocks))
+    if len(blocks) > 1:  # parts of one program, or versions of which the last counts
+        blocks.insert(0, "\n".join(blocks))
     reason = Drop.NO_ENTRY_POINT
     for text in blocks or [completion]:
         program = _definitions(text, entry_point)
@@ -228,7 +228,7 @@ def _parse_prefix(lines: list[str]) -> ast.Module | None:
                 wrong = min(error.lineno or 1, len(lines)) - 1
             except _REFUSALS:
                 return None
-        while wrong > 0 and not _CODE_START.match(lines[wrong]):
+        while wrong > 0 and lines[wrong][:1] in (" ", "\t", ""):  # to where its statement begins
             wrong -= 1
         while wrong > 0 and lines[wrong - 1].startswith("@"):
             wrong -= 1

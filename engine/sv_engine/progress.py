@@ -77,7 +77,10 @@ class ProgressLine:
 
     async def _live(self) -> None:
         columns = (SpinnerColumn(), BarColumn(bar_width=20), TextColumn("{task.description}"))
-        with Progress(*columns, console=self._console, transient=True) as progress:
+        # no refresh thread: the tick refreshes
+        with Progress(
+            *columns, console=self._console, transient=True, auto_refresh=False
+        ) as progress:
             task = progress.add_task("starting", total=None)
             while True:
                 now = self._snapshot()
@@ -86,6 +89,7 @@ class ProgressLine:
                     total=now.problems_total,
                     completed=now.problems_done,
                     description=self._line(),
+                    refresh=True,
                 )
                 await asyncio.sleep(LIVE_TICK_S)
 

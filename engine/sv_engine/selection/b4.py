@@ -9,9 +9,9 @@ from sv_engine.records import Selection
 from sv_engine.selection.arrays import Bools, Floats, groups_of_equal_rows, top
 from sv_engine.special import log_beta
 
-BETA_0 = 1e4
+BETA_0 = 1e5
 """Prior belief that wrong solutions fail invalid tests; the published range for real models'
-samples is 1e4 to 1e6."""
+samples is 1e4 to 1e6, this its middle."""
 ALPHA_XY = 1e3
 """Prior belief that correct solutions and valid tests are many; as published for real samples."""
 

@@ -39,6 +39,7 @@ def em(
     than `tolerance`. Rows that are equal share one computation.
     """
     groups = groups_of_equal_rows(passed_ST, known_ST, weight_S)
+    weight_T = weight_T * known_ST.any(axis=0)  # what was never judged is no evidence of anything
     weight_G, passed_GT, failed_GT = groups.weight_G, groups.passed_GT, groups.failed_GT
     start = codet(passed_ST, known_ST, weight_S, weight_T)
     accepted_G = np.zeros(len(weight_G), dtype=np.bool_)
@@ -62,7 +63,7 @@ def em(
         logit_T = _prior_logit(q_T, weight_T) + pass_gain_G @ passed_GT + fail_gain_G @ failed_GT
         new_q_T = _sigmoid(logit_T)
 
-        moved = max(_distance(new_q_G, q_G), _distance(new_q_T, q_T))
+        moved = max(_distance(new_q_G, q_G), _distance(new_q_T[weight_T > 0], q_T[weight_T > 0]))
         q_G, q_T = new_q_G, new_q_T
         if moved <= tolerance:
             break

@@ -1,0 +1,253 @@
+"""Input files: the five formats, and every way in which a file can be wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sv_engine import jsonl
+from sv_engine.problems import Format, RolloutFile
+from sv_engine.records import Rollout, Solution, Test
+
+DATA = Path(__file__).parents[2].parent / "shared" / "data"
+GOOD = {"id": "a", "entry_point": "f", "solutions": ["def f(): pass"], "tests": ["assert f()"]}
+HUMANEVAL = {
+    "task_id": "H/1",
+    "prompt": "def f(x):\n",
+    "entry_point": "f",
+    "canonical_solution": "    return x\n",
+    "test": "def check(candidate):\n    assert candidate(1) == 1\n",
+}
+MBPP = {
+    "task_id": 7,
+    "text": "Return it.",
+    "code": "def g(x):\n    return x\n\ndef f(x):\n    return g(x)",
+    "test_list": ["assert set(f([1])) == {1}", "assert f(2) == K"],
+    "test_setup_code": "K = 2",
+}
+CRUXEVAL = {"id": "s_1", "code": "def f(x):\n    return x", "input": "'a'", "output": "'a'"}
+CODEGEN = HUMANEVAL | {
+    "solution_samples": ["    return x\n\ndef g():", "    return x\n", "    return 1\n"],
+    "test_samples": ["f(1) == 1\nassert f(2) == 2\n", "f(1) == 1\n", "nothing"],
+}
+
+
+def write(path: Path, *rows: object) -> Path:
+    lines = [row if isinstance(row, bytes) else json.dumps(row).encode() for row in rows]
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    return path
+
+
+def read(path: Path, **options: Any) -> tuple[list[Rollout], list[tuple[int, str, str]]]:
+    source = RolloutFile(path, **options)
+    rollouts = list(source)
+    return rollouts, [(bad.line, bad.field, bad.message) for bad in source.bad_rows]
+
+
+# ---- formats ------------------------------------------------------------------------------------
+
+
+def test_own_format_extracted_with_weights(tmp_path: Path) -> None:
+    row = GOOD | {"solutions": ["x", {"source": "y", "weight": 3}, "x"], "tests": ["t", "t", "u"]}
+    (rollout,), bad = read(write(tmp_path / "in", row))
+    assert rollout.solutions == (Solution("x", 2), Solution("y", 3))
+    assert rollout.tests == (Test("t", 2), Test("u", 1))
+    assert (rollout.dropped, bad) == ({}, [])
+
+
+def test_own_format_raw(tmp_path: Path) -> None:
+    row = {
+        "id": "a",
+        "entry_point": "f",
+        "solution_completions": ["```python\ndef f():\n    pass\n```", "no"],
+        "test_completions": ["assert f()\nassert f() is None\n", ""],
+    }
+    (rollout,), _ = read(write(tmp_path / "in", row), tests_per_sample=1)
+    assert rollout.solutions == (Solution("def f():\n    pass\n"),)
+    assert rollout.tests == (Test("assert f()"),)
+    assert rollout.dropped == {"solution: entry point not defined": 1, "test: empty": 1}
+
+
+@pytest.mark.parametrize(
+    ("row", "file_format"),
+    [
+        (GOOD, Format.SV),
+        (HUMANEVAL, Format.HUMANEVAL),
+        (MBPP, Format.MBPP),
+        (CRUXEVAL, Format.CRUXEVAL),
+        (CODEGEN, Format.CODEGEN),
+    ],
+)
+def test_the_format_is_told_from_the_keys(
+    tmp_path: Path, row: dict[str, Any], file_format: Format
+) -> None:
+    source = RolloutFile(write(tmp_path / "in", row))
+    assert len(list(source)) == 1
+    assert source.format is file_format
+
+
+def test_codegen_is_cut_and_counted(tmp_path: Path) -> None:
+    (rollout,), _ = read(write(tmp_path / "in", CODEGEN))
+    assert rollout.solutions == (
+        Solution("def f(x):\n    return x\n", 2),
+        Solution("def f(x):\n    return 1\n", 1),
+    )
+    assert rollout.tests == (Test("assert f(1) == 1", 2), Test("assert f(2) == 2", 1))
+    assert rollout.problem.reference_test == HUMANEVAL["test"] + "\ncheck(f)\n"
+    as_benchmark, _ = read(tmp_path / "in", file_format=Format.HUMANEVAL)
+    assert len(as_benchmark[0].tests) == 1
+
+
+def test_mbpp_and_cruxeval_are_their_solution_on_their_tests(tmp_path: Path) -> None:
+    (mbpp,), _ = read(write(tmp_path / "m", MBPP))
+    assert (mbpp.problem.id, mbpp.problem.entry_point) == ("MBPP/7", "f")
+    assert [test.source for test in mbpp.tests][1] == "K = 2\nassert f(2) == K"
+    (crux,), _ = read(write(tmp_path / "c", CRUXEVAL))
+    assert crux.tests == (Test("assert f('a') == 'a'"),)
+
+
+# ---- bad input ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bad", "field", "message"),
+    [
+        (b"{broken", "", "not JSON"),
+        (b'{"id": "a', "", "not JSON"),
+        (b'{"id": "a\0"}', "", "not JSON: Invalid control character"),
+        (b"\xff\xfe", "", "not UTF-8 (0xff at byte 1)"),
+        (b"[1]", "", "expected a JSON object, got list"),
+        (b"[" * 100_000, "", "not usable JSON"),
+        (b"1" * 10_000, "", "not usable JSON"),
+        (b"NaN", "", "expected a JSON object, got float"),
+        ({}, "id", "Field required"),
+        ({"id": "b", "entry_point": "f"}, "solutions", "no solution"),
+        (GOOD | {"id": "b", "solutions": []}, "solutions", "no solution"),
+        (GOOD | {"id": "b", "tests": []}, "tests", "no test"),
+        (GOOD | {"id": 3}, "id", "valid string"),
+        (GOOD | {"id": ""}, "id", "at least 1 character"),
+        (GOOD | {"id": "b", "tests": "assert"}, "tests", "valid list"),
+        (GOOD | {"id": "b", "entry_point": "a.b"}, "entry_point", "not the name of a function"),
+        (GOOD | {"id": "b", "prompt": "\0"}, "prompt", "NUL byte"),
+        (GOOD | {"id": "b", "prompt": "\udc80"}, "prompt", "lone surrogate"),
+        (GOOD | {"id": "b", "reference_test": "x" * 70_000}, "reference_test", "longer than"),
+        (GOOD | {"id": "b", "completion_style": "x"}, "completion_style", "one of auto"),
+        (GOOD, "id", "'a' was already used in line 1"),
+    ],
+)
+def test_a_bad_row_costs_itself_only(
+    tmp_path: Path, bad: bytes | dict[str, Any], field: str, message: str
+) -> None:
+    path = write(tmp_path / "in", GOOD, bad, b"", GOOD | {"id": "last"})
+    rollouts, bad_rows = read(path)
+    assert [rollout.problem.id for rollout in rollouts] == ["a", "last"]
+    ((line, where, what),) = bad_rows
+    assert (line, where) == (2, field)
+    assert message in what
+
+
+@pytest.mark.parametrize(
+    ("row", "field"),
+    [
+        (HUMANEVAL | {"test": None}, "test"),
+        (CODEGEN | {"solution_samples": []}, "solution_samples"),
+        (MBPP | {"test_list": []}, "test_list"),
+        (MBPP | {"test_list": ["assert f(1)", 3]}, "test_list.1"),
+        (MBPP | {"test_list": ["assert f(1)", "\0"]}, "test_list.1"),
+        (MBPP | {"code": "def f("}, "test_list"),
+        (CRUXEVAL | {"input": 3}, "input"),
+        ({"nothing": 1}, ""),
+    ],
+)
+def test_bad_rows_of_benchmarks_name_their_field(
+    tmp_path: Path, row: dict[str, Any], field: str
+) -> None:
+    rollouts, ((line, where, _),) = read(write(tmp_path / "in", row))
+    assert (rollouts, line, where) == ([], 1, field)
+
+
+@pytest.mark.parametrize(
+    ("sample", "reason"),
+    [
+        ("x" * (10 << 20), "too large"),
+        ("x\0", "NUL byte"),
+        ("\ud800", "lone surrogate"),
+        ("  ", "empty"),
+        (None, "not a string"),
+        (["x"], "not a string"),
+        ({"weight": 2}, "field `source`: Field required"),
+        ({"source": "x", "weight": 0}, "field `weight`"),
+        ({"source": "x", "weight": "2"}, "field `weight`"),
+    ],
+)
+def test_a_bad_sample_costs_itself_only(tmp_path: Path, sample: object, reason: str) -> None:
+    row = GOOD | {"solutions": [sample, "good"], "tests": ["good", sample]}
+    (rollout,), bad = read(write(tmp_path / "in", row))
+    assert bad == []
+    assert rollout.solutions == (Solution("good"),)
+    assert rollout.tests == (Test("good"),)
+    kinds = sorted((key.split(": ", 1) for key in rollout.dropped), reverse=True)
+    assert [kind for kind, _ in kinds] == ["test", "solution"]
+    assert all(reason in why for _, why in kinds)
+
+
+def test_a_huge_weight_is_counted_and_not_expanded(tmp_path: Path) -> None:
+    row = GOOD | {"solutions": [{"source": "x", "weight": 10**15}]}
+    (rollout,), _ = read(write(tmp_path / "in", row))
+    assert rollout.solutions == (Solution("x", 10**15),)
+
+
+def test_a_line_beyond_the_bound_is_skipped_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jsonl, "MAX_LINE_BYTES", 1 << 10)
+    long = GOOD | {"id": "b", "prompt": "x" * 5000}
+    path = write(tmp_path / "in", GOOD, long, GOOD | {"id": "c"})
+    rollouts, ((line, _, message),) = read(path)
+    assert [rollout.problem.id for rollout in rollouts] == ["a", "c"]
+    assert line == 2
+    assert "longer than" in message
+    assert RolloutFile(path).count() == 3
+
+
+def test_byte_order_mark_windows_line_ends_and_missing_last_newline(tmp_path: Path) -> None:
+    path = tmp_path / "in"
+    rows = [json.dumps(GOOD | {"id": name}).encode() for name in "ab"]
+    path.write_bytes(b"\xef\xbb\xbf" + b"\r\n".join(rows))
+    rollouts, bad = read(path)
+    assert ([rollout.problem.id for rollout in rollouts], bad) == (["a", "b"], [])
+
+
+def test_iterating_again_starts_anew(tmp_path: Path) -> None:
+    source = RolloutFile(write(tmp_path / "in", GOOD, b"{"))
+    assert len(list(source)) == len(list(source)) == 1
+    assert len(source.bad_rows) == 1
+
+
+# ---- the real files -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "file_format", "problems", "solutions", "cells"),
+    [
+        ("humaneval", Format.HUMANEVAL, 164, 164, 164),
+        ("mbpp", Format.MBPP, 974, 974, 2916),
+        ("cruxeval", Format.CRUXEVAL, 400, 400, 400),
+        ("humaneval_codegen16b", Format.CODEGEN, 109, 7861, 398_548),
+    ],
+)
+def test_the_real_files_are_read_whole(
+    name: str, file_format: Format, problems: int, solutions: int, cells: int
+) -> None:
+    path = DATA / f"{name}.jsonl"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not on this machine")
+    source = RolloutFile(path)
+    shapes = [(len(rollout.solutions), len(rollout.tests)) for rollout in source]
+    assert (source.format, source.bad_rows) == (file_format, [])
+    assert len(shapes) == problems
+    assert sum(s for s, _ in shapes) == solutions
+    assert sum(s * t for s, t in shapes) == cells
