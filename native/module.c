@@ -72,7 +72,7 @@ static PyObject *template_serve(PyObject *self, PyObject *none)
     int r = sv_template_serve(&state);
     if (r < 0)
         return PyErr_SetFromErrno(PyExc_OSError);
-    return PyBool_FromLong(r);
+    return PyLong_FromLong(r);
 }
 
 /* ---- subject ------------------------------------------------------------------------------------- */
@@ -135,6 +135,27 @@ static PyObject *end(PyObject *self, PyObject *args)
     for (unsigned i = first; i < last && i < SV_MAX_CELLS; i++)
         sv_record_set(state.region, i, (enum sv_verdict)verdict, cpu_us, detail, (size_t)len);
     state.region->cell = last;
+    Py_RETURN_NONE;
+}
+
+static PyObject *record(PyObject *self, PyObject *args)
+{
+    (void)self;
+    unsigned cell, mark;
+    const char *bytes;
+    Py_ssize_t len;
+    if (!PyArg_ParseTuple(args, "IIy#", &cell, &mark, &bytes, &len))
+        return NULL;
+    uint64_t cpu_us = (sv_thread_cpu_ns() - thread_began_ns) / 1000u;
+    sv_record_set(state.region, cell, (enum sv_verdict)mark, cpu_us, bytes, (size_t)len);
+    state.region->cell = cell + 1;
+    Py_RETURN_NONE;
+}
+
+static PyObject *stop(PyObject *self, PyObject *none)
+{
+    (void)self, (void)none;
+    state.region->stopped = 1;
     Py_RETURN_NONE;
 }
 
@@ -245,7 +266,7 @@ static PyObject *pool_statistics(PyObject *self, PyObject *capsule)
 
 struct job {
     struct sv_job *job;
-    Py_buffer verdict, cpu_us; /* hold the caller's memory for as long as the job lives */
+    Py_buffer results; /* holds the caller's memory for as long as the job lives */
     uint32_t rows;
 };
 
@@ -262,8 +283,7 @@ static void job_destroy(PyObject *capsule)
     }
     Py_END_ALLOW_THREADS
     sv_job_free(j->job);
-    PyBuffer_Release(&j->verdict);
-    PyBuffer_Release(&j->cpu_us);
+    PyBuffer_Release(&j->results);
     free(j);
 }
 
@@ -291,17 +311,17 @@ static int blobs_of(PyObject *list, const char ***blobs, size_t **lens)
 static PyObject *pool_submit(PyObject *self, PyObject *args)
 {
     (void)self;
-    PyObject *pool_capsule, *rows, *cells, *verdict, *cpu_us, *result = NULL;
+    PyObject *pool_capsule, *rows, *cells, *results, *result = NULL;
     const char *zygotes;
     Py_ssize_t zygotes_len;
-    int kind, stdin_fd, done_fd;
+    int kind, judge, stdin_fd, done_fd;
     unsigned cell_count;
     struct sv_limits l = {0};
     struct sv_fault fault;
-    if (!PyArg_ParseTuple(args, "OiO!y#O!I(KKKKKIII)iOOi(ii)", &pool_capsule, &kind, &PyList_Type,
+    if (!PyArg_ParseTuple(args, "OiiO!y#O!I(KKKKKIII)iOi(ii)", &pool_capsule, &kind, &judge, &PyList_Type,
                           &rows, &zygotes, &zygotes_len, &PyList_Type, &cells, &cell_count, &l.cpu_us,
                           &l.wall_us, &l.memory_bytes, &l.output_bytes, &l.file_bytes, &l.open_files,
-                          &l.threads, &l.processes, &stdin_fd, &verdict, &cpu_us, &done_fd,
+                          &l.threads, &l.processes, &stdin_fd, &results, &done_fd,
                           &fault.stage, &fault.err))
         return NULL;
     struct sv_pool *pool = pool_of(pool_capsule);
@@ -312,18 +332,18 @@ static PyObject *pool_submit(PyObject *self, PyObject *args)
     struct job *j = calloc(1, sizeof *j);
     if (j == NULL)
         return PyErr_NoMemory();
-    size_t wanted = (size_t)PyList_Size(rows) * cell_count;
+    size_t cell_total = (size_t)PyList_Size(rows) * cell_count, wanted = cell_total * 6 + cell_count;
     if (blobs_of(rows, &row_blobs, &row_lens) != 0 || blobs_of(cells, &cell_blobs, &cell_lens) != 0 ||
-        PyObject_GetBuffer(verdict, &j->verdict, PyBUF_WRITABLE) != 0 ||
-        PyObject_GetBuffer(cpu_us, &j->cpu_us, PyBUF_WRITABLE) != 0)
+        PyObject_GetBuffer(results, &j->results, PyBUF_WRITABLE) != 0)
         goto out;
-    if ((size_t)j->verdict.len < wanted || (size_t)j->cpu_us.len < wanted * 4 ||
+    if ((size_t)j->results.len < wanted || (uintptr_t)j->results.buf % 4 != 0 ||
         zygotes_len != PyList_Size(rows)) {
-        PyErr_SetString(PyExc_ValueError, "result arrays smaller than rows x cells");
+        PyErr_SetString(PyExc_ValueError, "results too small for rows x cells, or not aligned");
         goto out;
     }
     struct sv_job_spec spec = {
         .kind = (enum sv_kind)kind,
+        .judge = (enum sv_judge)judge,
         .rows = (uint32_t)PyList_Size(rows),
         .cells = cell_count,
         .row_blobs = row_blobs,
@@ -334,8 +354,10 @@ static PyObject *pool_submit(PyObject *self, PyObject *args)
         .cell_blob_count = (uint32_t)PyList_Size(cells),
         .limits = l,
         .stdin_fd = stdin_fd,
-        .verdict = j->verdict.buf,
-        .cpu_us = j->cpu_us.buf,
+        .cpu_us = j->results.buf, /* first, for its alignment */
+        .verdict = (uint8_t *)j->results.buf + cell_total * 4,
+        .trust = (uint8_t *)j->results.buf + cell_total * 5,
+        .vacuous = (uint8_t *)j->results.buf + cell_total * 6,
         .done_fd = done_fd,
         .fault = fault,
     };
@@ -348,10 +370,8 @@ static PyObject *pool_submit(PyObject *self, PyObject *args)
     result = PyCapsule_New(j, JOB, job_destroy);
 out:
     if (result == NULL && j->job == NULL) {
-        if (j->verdict.obj != NULL)
-            PyBuffer_Release(&j->verdict);
-        if (j->cpu_us.obj != NULL)
-            PyBuffer_Release(&j->cpu_us);
+        if (j->results.obj != NULL)
+            PyBuffer_Release(&j->results);
         free(j);
     }
     free(row_blobs);
@@ -413,19 +433,21 @@ static PyMethodDef methods[] = {
      "zygote_serve(sock, read_only, scratch, clone_flags, uid_outer, landlock, kill_unknown, scratch_bytes)"
      " -> True in a new template, False at end of file"},
     {"template_serve", template_serve, METH_NOARGS,
-     "template_serve() -> True in a new subject, False at end of file"},
+     "template_serve() -> ROLE_SUBJECT in a new subject, ROLE_TASK for a task, ROLE_END"},
     {"row", row, METH_NOARGS, "row() -> (kind, start, cells, blobs) of the subject's row"},
     {"blob", blob, METH_O, "blob(i) -> bytes"},
     {"begin", begin, METH_O, "begin(cell): starts its clocks"},
     {"loaded", loaded, METH_NOARGS, "loaded(): what follows is the cell's own doing"},
     {"end", end, METH_VARARGS, "end(first, last, verdict, detail): verdict of cells first..last-1"},
+    {"record", record, METH_VARARGS, "record(cell, mark, bytes): an answer or a mark"},
+    {"stop", stop, METH_NOARGS, "stop(): the other end of the channel is gone"},
     {"pool_new", pool_new, METH_VARARGS, "pool_new(zygote_sockets, workers, fault) -> pool"},
     {"pool_close", pool_close, METH_O, "pool_close(pool): stops and joins every worker"},
     {"pool_probe", pool_probe, METH_VARARGS,
      "pool_probe(pool, zygote) -> (stage, errno, layers, landlock_errno, userns_errno)"},
     {"pool_statistics", pool_statistics, METH_O, "pool_statistics(pool) -> dict"},
     {"pool_submit", pool_submit, METH_VARARGS,
-     "pool_submit(pool, kind, rows, zygotes, cells, n, limits, stdin, verdict, cpu_us, done_fd, fault)"
+     "pool_submit(pool, kind, judge, rows, zygotes, cells, n, limits, stdin, results, done_fd, fault)"
      " -> job"},
     {"job_rows_done", job_rows_done, METH_O, "job_rows_done(job) -> int"},
     {"job_cancel", job_cancel, METH_O, "job_cancel(job): rows not begun stay holes"},
@@ -446,12 +468,38 @@ static int add_constants(PyObject *module)
     if (PyModule_AddObjectRef(module, "STAGES", stages) != 0)
         return -1;
     Py_DECREF(stages);
-    return PyModule_AddIntConstant(module, "MAX_CELLS", SV_MAX_CELLS) != 0 ||
-                   PyModule_AddIntConstant(module, "MAX_PAYLOAD_BYTES", SV_PAYLOAD_BYTES) != 0 ||
-                   PyModule_AddIntConstant(module, "KIND_CELLS", SV_KIND_CELLS) != 0 ||
-                   PyModule_AddIntConstant(module, "KIND_PROGRAM", SV_KIND_PROGRAM) != 0
-               ? -1
-               : 0;
+    static const struct {
+        const char *name;
+        long value;
+    } constants[] = {
+        {"MAX_CELLS", SV_MAX_CELLS},
+        {"MAX_PAYLOAD_BYTES", SV_PAYLOAD_BYTES},
+        {"MAX_ANSWER_BYTES", SV_ANSWER_MAX},
+        {"CHANNEL_FD", SV_CHANNEL_FD},
+        {"KIND_CELLS", SV_KIND_CELLS},
+        {"KIND_PROGRAM", SV_KIND_PROGRAM},
+        {"KIND_CALLS", SV_KIND_CALLS},
+        {"KIND_SERVE", SV_KIND_SERVE},
+        {"KIND_JUDGE", SV_KIND_JUDGE},
+        {"KIND_VACUOUS", SV_KIND_VACUOUS},
+        {"KIND_PLAN", SV_KIND_PLAN},
+        {"KIND_COMPARE", SV_KIND_COMPARE},
+        {"MARK_ANSWERED", SV_ANSWERED},
+        {"MARK_LITERAL", SV_LITERAL},
+        {"MARK_CODE", SV_CODE},
+        {"MARK_LOST", SV_LOST},
+        {"MARK_LONG", SV_LONG},
+        {"MARK_UNSPLIT", SV_UNSPLIT},
+        {"ROLE_END", SV_ROLE_END},
+        {"ROLE_SUBJECT", SV_ROLE_SUBJECT},
+        {"ROLE_TASK", SV_ROLE_TASK},
+        {"JUDGE_INLINE", SV_JUDGE_INLINE},
+        {"JUDGE_SPLIT", SV_JUDGE_SPLIT},
+    };
+    for (size_t i = 0; i < sizeof constants / sizeof constants[0]; i++)
+        if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value) != 0)
+            return -1;
+    return 0;
 }
 
 static struct PyModuleDef definition = {

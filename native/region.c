@@ -125,8 +125,6 @@ void sv_record_set(struct sv_region *region, uint32_t cell, enum sv_verdict verd
         return;
     struct sv_record *record = &region->records[cell];
     uint32_t at = region->arena_len;
-    if (len > SV_DETAIL_MAX)
-        len = SV_DETAIL_MAX;
     if (at > SV_ARENA_BYTES || len > SV_ARENA_BYTES - at)
         len = 0; /* the verdict matters more than its explanation */
     if (len > 0) {
@@ -139,12 +137,15 @@ void sv_record_set(struct sv_region *region, uint32_t cell, enum sv_verdict verd
     record->verdict = (uint8_t)verdict;
 }
 
-const char *sv_record_detail(const struct sv_region *region, uint32_t cell, uint32_t *len)
+const char *sv_record_detail(const struct sv_region *region, uint32_t cell, uint32_t max,
+                             uint32_t *len)
 {
     const struct sv_record *record = &region->records[cell];
     uint32_t at = record->detail_at, n = record->detail_len;
-    if (n > SV_DETAIL_MAX || at > SV_ARENA_BYTES || n > SV_ARENA_BYTES - at)
+    if (at > SV_ARENA_BYTES || n > SV_ARENA_BYTES - at)
         n = 0;
+    if (n > max)
+        n = max;
     *len = n;
     return n > 0 ? region->arena + at : "";
 }

@@ -50,12 +50,36 @@ struct sv_limits {
  */
 
 #define SV_MAX_CELLS 4096u
-#define SV_ARENA_BYTES (1u << 20)    /* details, or encoded answers, of one row */
+#define SV_ARENA_BYTES (32u << 20)   /* details and encoded answers of one row; sparse */
+#define SV_ANSWER_MAX (64u << 10)    /* a longer answer goes over the channel instead */
 #define SV_PAYLOAD_BYTES (64u << 20) /* blobs of one row; the file is sparse */
-#define SV_DETAIL_MAX 240u
+#define SV_DETAIL_MAX 240u /* of what a caller sees; cut when it is copied out */
 #define SV_PAGE 4096u
 
-enum sv_kind { SV_KIND_CELLS = 1, SV_KIND_PROGRAM = 2 };
+enum sv_kind {
+    SV_KIND_CELLS = 1,   /* inline: solution and tests in one subject */
+    SV_KIND_PROGRAM = 2, /* one program as __main__ */
+    SV_KIND_CALLS = 3,   /* split: the solution answers a list of encoded calls */
+    SV_KIND_SERVE = 4,   /* split: the solution answers calls that come over a channel */
+    SV_KIND_JUDGE = 5,   /* split: test code runs, its calls go over the channel */
+    SV_KIND_VACUOUS = 6, /* split: test code runs with nothing behind it */
+    /* Tasks that a judge template does itself, without a fork: no foreign code runs in them. */
+    SV_KIND_PLAN = 7,    /* split: which tests are one call with literals? */
+    SV_KIND_COMPARE = 8, /* split: answers against expected values */
+};
+
+/* What a record can hold besides a verdict; never leaves the native side. */
+enum sv_mark {
+    SV_ANSWERED = 1, /* CALLS: the detail is the answer */
+    SV_LITERAL = 1,  /* PLAN: one call with literals; the detail is the encoded call */
+    SV_CODE = 2,     /* PLAN: needs the test code to run */
+    SV_LOST = 32,    /* JUDGE: the subject went away; its own record says why */
+    SV_LONG = 33,    /* CALLS: the answer was too long for a record */
+    SV_UNSPLIT = 34, /* JUDGE: an object that cannot cross; the cell is judged inline */
+};
+
+/* How a cell was judged (mirrored in sv_sandbox/verdict.py, Trust). */
+enum sv_trust { SV_TRUST_NONE = 0, SV_TRUST_SPLIT = 1, SV_TRUST_INLINE = 2 };
 
 struct sv_record {
     uint8_t verdict;
@@ -76,6 +100,7 @@ struct sv_region {
     /* written by the subject */
     uint32_t loading; /* 1 until the solution itself has been loaded */
     uint32_t cell;    /* the cell being run */
+    uint32_t stopped; /* a judge gives up at `cell`, which has no verdict yet */
     uint32_t arena_len;
     uint64_t cell_cpu_ns;  /* the subject's CPU clock when the cell began */
     uint64_t cell_mono_ns; /* CLOCK_MONOTONIC when the cell began */
@@ -101,7 +126,8 @@ int sv_region_reset(struct sv_region *region, int memfd, uint32_t cells, uint32_
                     struct sv_region_used *used);
 void sv_record_set(struct sv_region *region, uint32_t cell, enum sv_verdict verdict,
                    uint64_t cpu_us, const char *detail, size_t len);
-const char *sv_record_detail(const struct sv_region *region, uint32_t cell, uint32_t *len);
+const char *sv_record_detail(const struct sv_region *region, uint32_t cell, uint32_t max,
+                             uint32_t *len);
 
 /* ---- wire.c: fixed-size messages with descriptors over SOCK_SEQPACKET ----------------------- */
 
@@ -217,6 +243,7 @@ struct sv_template_state { /* what a new template knows when sv_zygote_serve ret
     int in_pid_namespace;
     int scratch_fd;
     uint64_t base_vm_bytes;
+    uint32_t task_serial; /* of a task that Python is doing; its end is still to be told */
     struct sv_region *region;
     struct sv_jail *jail;
 };
@@ -227,7 +254,7 @@ int sv_zygote_serve(int sock, struct sv_jail *jail, struct sv_template_state *st
 
 /* ---- template.c ----------------------------------------------------------------------------- */
 
-struct sv_run { /* worker -> template; descriptors: stdin, stdout, stderr */
+struct sv_run { /* worker -> template; descriptors: stdin, stdout, stderr, channel */
     uint32_t start; /* the first cell to run */
     uint32_t reserved;
     struct sv_limits limits;
@@ -250,7 +277,11 @@ struct sv_done { /* template -> worker when the row has ended and nothing of it 
     uint64_t max_rss_bytes;
 };
 
-/* Serves rows until end of file (returns 0: exit), or returns 1 in a new subject. */
+#define SV_CHANNEL_FD 3 /* where a subject finds its channel */
+
+/* Serves rows until end of file (SV_ROLE_END); returns SV_ROLE_SUBJECT in a new subject, and
+ * SV_ROLE_TASK in the template when the row is a task: the next call tells its end. */
+enum sv_role { SV_ROLE_END = 0, SV_ROLE_SUBJECT = 1, SV_ROLE_TASK = 2 };
 int sv_template_serve(struct sv_template_state *state);
 
 /* ---- pool.c: worker threads in the client --------------------------------------------------- */
@@ -258,8 +289,11 @@ int sv_template_serve(struct sv_template_state *state);
 struct sv_pool;
 struct sv_job;
 
+enum sv_judge { SV_JUDGE_INLINE = 1, SV_JUDGE_SPLIT = 2 };
+
 struct sv_job_spec {
-    enum sv_kind kind;
+    enum sv_kind kind; /* SV_KIND_CELLS or SV_KIND_PROGRAM */
+    enum sv_judge judge;
     uint32_t rows, cells;
     const char *const *row_blobs; /* one per row: the solution, or the program */
     const size_t *row_lens;
@@ -269,19 +303,21 @@ struct sv_job_spec {
     uint32_t cell_blob_count;
     struct sv_limits limits;
     int stdin_fd;           /* -1: /dev/null */
-    uint8_t *verdict;       /* rows x cells, zeroed by the caller */
+    uint8_t *verdict;       /* rows x cells, zeroed by the caller, as are the next three */
     uint32_t *cpu_us;       /* rows x cells */
+    uint8_t *trust;         /* rows x cells: enum sv_trust */
+    uint8_t *vacuous;       /* cells: 1 where a test passes without a solution */
     int done_fd;            /* eventfd written when the last row is done */
     struct sv_fault fault;  /* injected into each row */
 };
 
-#define SV_MAX_ZYGOTES 4
+#define SV_MAX_ZYGOTES 2
 struct sv_pool *sv_pool_new(const int *zygote_socks, int zygotes, uint32_t workers,
                             struct sv_fault spawn_fault, uint32_t spawn_fault_count);
 void sv_pool_close(struct sv_pool *pool); /* stops, kills, joins, frees */
-/* The pool copies the blobs; verdict and cpu_us must outlive the job. NULL with errno. */
+/* The pool copies the blobs; the arrays must outlive the job. NULL with errno. */
 struct sv_job *sv_pool_submit(struct sv_pool *pool, const struct sv_job_spec *spec);
-/* Spawns one template of the zygote and reports it (doctor). 0, or -1 with *ready.error set. */
+/* Spawns one template of the zygote and reports it (doctor). 0, or -1 with ready->error set. */
 int sv_pool_probe(struct sv_pool *pool, int zygote, struct sv_ready *ready);
 struct sv_statistics {
     uint64_t rows, templates, recycled, retried, infra_rows;
@@ -293,6 +329,6 @@ void sv_job_cancel(struct sv_job *job); /* rows not begun stay holes; the job st
 const char *sv_job_detail(struct sv_job *job, uint32_t row, uint32_t cell, uint32_t *len);
 const struct sv_done *sv_job_done(struct sv_job *job); /* of a program */
 const char *sv_job_output(struct sv_job *job, int which, size_t *len); /* 0 stdout, 1 stderr */
-void sv_job_free(struct sv_job *job); /* cancels and waits first */
+void sv_job_free(struct sv_job *job); /* of a job that is done */
 
 #endif

@@ -65,7 +65,7 @@ static int subject_rlimits(const struct sv_template_state *state, uint64_t cpu_s
     return 0;
 }
 
-static int subject_stdio(const int fds[3])
+static int subject_stdio(const int fds[SV_WIRE_FDS])
 {
     for (int i = 0; i < 3; i++)
         if (fds[i] >= 0 && dup2(fds[i], i) < 0)
@@ -73,9 +73,20 @@ static int subject_stdio(const int fds[3])
     return 0;
 }
 
+/* Closes everything but stdio and the channel; with it the report, whose silence says that all
+ * went well. */
+static int subject_descriptors(int channel)
+{
+    if (channel < 0)
+        return (int)syscall(SYS_close_range, 3, ~0u, 0);
+    if (channel != SV_CHANNEL_FD && dup2(channel, SV_CHANNEL_FD) < 0)
+        return -1;
+    return (int)syscall(SYS_close_range, SV_CHANNEL_FD + 1, ~0u, 0);
+}
+
 /* Returns, or ends the process after telling the template why through `report`. */
 static void become_subject(const struct sv_template_state *state, const struct sv_run *run,
-                           const int fds[3], int report, uint64_t cpu_s)
+                           const int fds[SV_WIRE_FDS], int report, uint64_t cpu_s)
 {
     int stage = SV_STAGE_STDIO;
     const struct sv_fault *fault = &run->fault;
@@ -92,8 +103,13 @@ static void become_subject(const struct sv_template_state *state, const struct s
     stage = SV_STAGE_PAYLOAD;
     if (sv_fault_at(fault, stage) != 0)
         goto failed;
-    /* Last: this also closes `report`, whose silence says that all went well. */
-    if (syscall(SYS_close_range, 3, ~0u, 0) == 0)
+    if (fds[3] >= 0 && report == SV_CHANNEL_FD) { /* it must not lie where the channel will */
+        int moved = fcntl(report, F_DUPFD_CLOEXEC, SV_CHANNEL_FD + 1);
+        if (moved < 0)
+            goto failed;
+        report = moved;
+    }
+    if (subject_descriptors(fds[3]) == 0)
         return;
 failed:;
     struct sv_error error = {stage, errno};
@@ -110,6 +126,9 @@ struct watch {
     uint64_t cpu_at_kill_us;
     int worker_gone;
     int own_sigkill; /* a SIGKILL may be the row's own doing */
+    /* the cell as we saw it first: a later start is not believed */
+    uint32_t seen_cell;
+    uint64_t seen_cpu_ns, seen_wall_ns;
 };
 
 static uint64_t microseconds(const struct timeval *t)
@@ -125,20 +144,27 @@ static void kill_row(const struct sv_template_state *state, pid_t pid)
         (void)kill(pid, SIGKILL); /* not yet reaped, so the pid is still its own */
 }
 
-/* Nanoseconds until the current cell must be looked at again; 0: it has run out. */
+/* Nanoseconds until the current cell must be looked at again; 0: it has run out. The subject says
+ * when its cell began, but it may lie: a start later than our first sight of the cell counts as
+ * that sight, and RLIMIT_CPU bounds the row whatever it says. */
 static uint64_t time_left(const struct sv_region *region, const struct sv_limits *l, uint64_t cpu_ns,
-                          uint64_t now_ns, uint64_t forked_ns)
+                          uint64_t now_ns, struct watch *watch)
 {
-    /* The subject could write any start time it likes; it gains nothing beyond the row's total,
-     * which RLIMIT_CPU bounds, because a clock reading in the future counts as "began at fork". */
+    const uint32_t cell = region->cell;
+    if (cell != watch->seen_cell) {
+        watch->seen_cell = cell;
+        watch->seen_cpu_ns = cpu_ns;
+        watch->seen_wall_ns = now_ns;
+    }
     uint64_t cpu_began = region->cell_cpu_ns, wall_began = region->cell_mono_ns;
-    if (cpu_began > cpu_ns)
-        cpu_began = 0;
-    if (wall_began < forked_ns || wall_began > now_ns)
-        wall_began = forked_ns;
-    uint64_t cpu_limit = (l->cpu_us + grace_us(l->cpu_us)) * 1000u;
-    uint64_t wall_limit = l->wall_us * 1000u;
-    uint64_t cpu_used = cpu_ns - cpu_began, wall_used = now_ns - wall_began;
+    if (cpu_began > watch->seen_cpu_ns)
+        cpu_began = watch->seen_cpu_ns;
+    if (wall_began > watch->seen_wall_ns || wall_began == 0)
+        wall_began = watch->seen_wall_ns;
+    const uint64_t cpu_limit = (l->cpu_us + grace_us(l->cpu_us)) * 1000u;
+    const uint64_t wall_limit = l->wall_us * 1000u;
+    const uint64_t cpu_used = cpu_ns - cpu_began, wall_used = now_ns - wall_began;
+    watch->cpu_at_kill_us = cpu_used / 1000u;
     if (cpu_used >= cpu_limit || wall_used >= wall_limit)
         return 0;
     uint64_t left = cpu_limit - cpu_used < wall_limit - wall_used ? cpu_limit - cpu_used
@@ -147,7 +173,7 @@ static uint64_t time_left(const struct sv_region *region, const struct sv_limits
 }
 
 static void watch_subject(const struct sv_template_state *state, const struct sv_command *command,
-                          pid_t pid, int pidfd, uint64_t forked_ns, struct watch *watch)
+                          pid_t pid, int pidfd, struct watch *watch)
 {
     struct pollfd polled[2] = {{.fd = pidfd, .events = POLLIN},
                                {.fd = state->control, .events = POLLIN}};
@@ -159,11 +185,9 @@ static void watch_subject(const struct sv_template_state *state, const struct sv
         if (cpu == UINT64_MAX)
             cpu = 0; /* it has just ended: the poll below says so */
         else if (!killed)
-            left = time_left(state->region, &command->run.limits, cpu, now, forked_ns);
+            left = time_left(state->region, &command->run.limits, cpu, now, watch);
         if (left == 0) {
-            uint64_t began = state->region->cell_cpu_ns;
             watch->cause = CAUSE_TIMEOUT;
-            watch->cpu_at_kill_us = (cpu - (began > cpu ? 0 : began)) / 1000u;
             kill_row(state, pid);
             killed = 1;
             left = LONGEST_SLEEP_NS;
@@ -243,7 +267,8 @@ static enum sv_verdict verdict_of_status(int status, char *detail, size_t size)
 }
 
 /* Writes the verdicts that the subject did not live to write; returns the next cell to run. */
-static uint32_t settle(struct sv_region *region, const struct watch *watch, uint32_t start)
+static uint32_t settle(struct sv_region *region, const struct watch *watch, uint32_t start,
+                       int channel)
 {
     char detail[SV_DETAIL_MAX] = "";
     enum sv_verdict verdict = SV_INFRA;
@@ -255,6 +280,8 @@ static uint32_t settle(struct sv_region *region, const struct watch *watch, uint
         cell = start;
     if (cell >= cells)
         return cells; /* the subject wrote every verdict itself */
+    if (watch->cause == CAUSE_EXIT && channel && region->stopped != 0)
+        return cell; /* its peer is gone; the worker pairs it with a new one */
     switch (watch->cause) {
     case CAUSE_TIMEOUT:
         verdict = SV_TIMEOUT;
@@ -279,6 +306,16 @@ static uint32_t settle(struct sv_region *region, const struct watch *watch, uint
     return last;
 }
 
+/* A subject that claims to have passed cells by which it never judged must not leave holes: only
+ * the machine makes holes. */
+static void fill_gaps(struct sv_region *region, uint32_t start, uint32_t next)
+{
+    static const char detail[] = "left without an answer";
+    for (uint32_t i = start; i < next; i++)
+        if (region->records[i].verdict == SV_INFRA)
+            sv_record_set(region, i, SV_EARLY_EXIT, 0, detail, sizeof detail - 1);
+}
+
 static int touched(const struct sv_template_state *state, const struct stat *before)
 {
     struct stat now;
@@ -290,21 +327,22 @@ static int touched(const struct sv_template_state *state, const struct stat *bef
 
 /* Returns 1 in a subject, 0 in the template, -1 when the worker has gone. */
 static int run_row(const struct sv_template_state *state, const struct sv_command *command,
-                   const int fds[3], const struct stat *scratch_before, struct sv_done *done)
+                   const int fds[SV_WIRE_FDS], const struct stat *scratch_before, struct sv_done *done)
 {
     struct sv_region *region = state->region;
     const uint32_t cells = region->cells <= SV_MAX_CELLS ? region->cells : SV_MAX_CELLS;
     const uint64_t began_ns = sv_now_ns();
     uint32_t start = command->run.start;
-    int flooded = 0, worker_gone = 0;
+    int once = 0, worker_gone = 0;
 
-    while (start < cells && !worker_gone && !flooded) {
+    while (start < cells && !worker_gone && !once) {
         int report[2], pidfd = -1;
         pid_t pid = -1;
-        struct watch watch = {.cause = CAUSE_EXIT};
+        struct watch watch = {.cause = CAUSE_EXIT, .seen_cell = start, .seen_wall_ns = sv_now_ns()};
 
         region->start = region->cell = start;
         region->loading = 1;
+        region->stopped = 0;
         region->cell_cpu_ns = 0;
         region->cell_mono_ns = 0;
         if (pipe2(report, O_CLOEXEC) != 0) {
@@ -312,7 +350,6 @@ static int run_row(const struct sv_template_state *state, const struct sv_comman
             break;
         }
         const uint64_t cpu_s = row_cpu_s(cells - start, &command->run.limits);
-        uint64_t forked_ns = sv_now_ns();
         if (sv_fault_at(&command->run.fault, SV_STAGE_FORK) == 0)
             pid = (pid_t)syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, NULL, &pidfd, NULL, NULL);
         if (pid == 0) {
@@ -326,7 +363,7 @@ static int run_row(const struct sv_template_state *state, const struct sv_comman
             close(report[0]);
             break;
         }
-        watch_subject(state, command, pid, pidfd, forked_ns, &watch);
+        watch_subject(state, command, pid, pidfd, &watch);
         close(pidfd);
         sweep(state);
         struct sv_error failed;
@@ -346,8 +383,15 @@ static int run_row(const struct sv_template_state *state, const struct sv_comman
             done->error = failed; /* the subject never ran a line of the row */
             break;
         }
-        start = settle(region, &watch, start);
-        flooded = watch.cause == CAUSE_OUTPUT; /* the worker empties the pipe before the next cell */
+        const int infra = watch.cause == CAUSE_ABORT || (watch.cause == CAUSE_EXIT && !watch.own_sigkill &&
+                          WIFSIGNALED(watch.wait_status) && WTERMSIG(watch.wait_status) == SIGKILL);
+        const uint32_t next = settle(region, &watch, start, fds[3] >= 0);
+        if (!infra && region->kind != SV_KIND_SERVE)
+            fill_gaps(region, start, next);
+        start = next;
+        /* After a flood the worker empties the pipe before the next cell; a channel's other end
+         * has to be told of the next subject. */
+        once = watch.cause == CAUSE_OUTPUT || fds[3] >= 0;
     }
     done->wall_us = (sv_now_ns() - began_ns) / 1000u;
     done->dirty = (uint32_t)touched(state, scratch_before);
@@ -356,29 +400,44 @@ static int run_row(const struct sv_template_state *state, const struct sv_comman
     return worker_gone ? -1 : 0;
 }
 
+static int is_task(uint32_t kind)
+{
+    return kind == SV_KIND_PLAN || kind == SV_KIND_COMPARE;
+}
+
 int sv_template_serve(struct sv_template_state *state)
 {
     struct stat scratch;
     if (fstat(state->scratch_fd, &scratch) != 0)
         return -1;
+    if (state->task_serial != 0) {
+        struct sv_done done = {.serial = state->task_serial, .next = state->region->cells};
+        state->task_serial = 0;
+        if (sv_send(state->control, &done, sizeof done, NULL, 0) != 0)
+            return -1;
+    }
     for (;;) {
         struct sv_command command;
         struct sv_done done = {.error = {0, 0}};
-        int fds[3];
-        ssize_t n = sv_recv(state->control, &command, sizeof command, fds, 3);
+        int fds[SV_WIRE_FDS], r = 0;
+        ssize_t n = sv_recv(state->control, &command, sizeof command, fds, SV_WIRE_FDS);
         if (n <= 0)
-            return (int)n;
-        int r = 0;
-        if (command.order == 0) { /* an order for a row that has already ended is too late */
+            return n == 0 ? SV_ROLE_END : -1;
+        const int task = command.order == 0 && is_task(state->region->kind);
+        if (command.order == 0 && !task) { /* an order for a row that has ended is too late */
             r = run_row(state, &command, fds, &scratch, &done);
             if (r == 1)
-                return 1;
+                return SV_ROLE_SUBJECT;
         }
-        for (int i = 0; i < 3; i++)
+        for (int i = 0; i < SV_WIRE_FDS; i++)
             if (fds[i] >= 0)
                 close(fds[i]);
         if (r < 0)
-            return 0;
+            return SV_ROLE_END;
+        if (task) {
+            state->task_serial = command.serial;
+            return SV_ROLE_TASK;
+        }
         if (command.order != 0)
             continue;
         if (sv_fault_at(&command.run.fault, SV_STAGE_REPLY) != 0)

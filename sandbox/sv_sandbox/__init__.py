@@ -9,7 +9,7 @@ Needs nothing but the standard library and its own extension.
 
 from .levels import Layer, Level
 from .pool import JUDGES, Job, Matrix, Pool, RunResult, run
-from .verdict import Limits, SandboxError, Verdict
+from .verdict import Limits, SandboxError, Trust, Verdict
 
 __all__ = [
     "JUDGES",
@@ -21,6 +21,7 @@ __all__ = [
     "Pool",
     "RunResult",
     "SandboxError",
+    "Trust",
     "Verdict",
     "run",
 ]

@@ -8,6 +8,8 @@ MAX_CELLS: int
 MAX_PAYLOAD_BYTES: int
 KIND_CELLS: int
 KIND_PROGRAM: int
+JUDGE_INLINE: int
+JUDGE_SPLIT: int
 
 def fix_addresses() -> bool: ...
 def zygote_serve(
@@ -36,14 +38,14 @@ def pool_statistics(pool: PoolHandle, /) -> dict[str, int]: ...
 def pool_submit(
     pool: PoolHandle,
     kind: int,
+    judge: int,
     rows: list[bytes],
     zygotes: bytes,
     cells: list[bytes],
     cell_count: int,
     limits: tuple[int, int, int, int, int, int, int, int],
     stdin_fd: int,
-    verdict: Any,
-    cpu_us: Any,
+    results: Any,
     done_fd: int,
     fault: tuple[int, int],
     /,

@@ -1,20 +1,28 @@
 """What runs inside the jail: one row of cells, or one program. Imported by the zygote, run in a fork.
 
 In: the row in shared memory (`native.row`, `native.blob`).  Out: a verdict per cell (`native.end`).
-Everything here shares one process with the program it judges (the `inline` judge), so a hostile
-program can forge its verdict; it can do nothing to anybody else.
+
+With the `inline` judge everything here shares one process with the tests, so a hostile program can
+forge its verdict; it can do nothing to anybody else. With the `split` judge this process has the
+solution alone (`run_calls`, `serve`): it says what the calls returned, and what it says is data.
 """
 
 from __future__ import annotations
 
 import atexit
 import errno
+import io
+import operator
 import os
 import sys
 import threading
 import traceback
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, Callable
+
+import _codec
+from _channel import Channel, Lost, changed, contents, is_mutable
+from _codec import CodecError, Handle, Unencodable
 
 # Codes of `Verdict`, which is not imported: the zygote loads this file without its package.
 PASS, WRONG, EXCEPTION, MEMORY, OUTPUT, FORBIDDEN, EARLY_EXIT = 1, 2, 3, 5, 6, 7, 8
@@ -31,6 +39,10 @@ def main(native: Any) -> None:
     try:
         if kind == native.KIND_PROGRAM:
             run_program(native, blobs)
+        elif kind == native.KIND_CALLS:
+            run_calls(native, start, cells)
+        elif kind == native.KIND_SERVE:
+            serve(native)
         else:
             run_cells(native, start, cells)
     finally:
@@ -59,10 +71,10 @@ def verdict_of(error: BaseException) -> tuple[int, bytes]:
         return verdict, b""
 
 
-def new_namespace() -> dict[str, Any]:
+def new_namespace(name: str = "solution") -> dict[str, Any]:
     """The globals of a fresh module, findable by the machinery that asks `sys.modules` for it."""
-    module = ModuleType("solution")
-    sys.modules["solution"] = module
+    module = ModuleType(name)
+    sys.modules[name] = module
     return module.__dict__
 
 
@@ -159,3 +171,230 @@ def write_file(path: str, content: bytes) -> None:
         os.makedirs(parent, exist_ok=True)
     with open(path, "wb") as file:
         file.write(content)
+
+
+# ---- the split judge: the solution alone ---------------------------------------------------------
+
+
+def run_calls(native: Any, start: int, cells: int) -> None:
+    """Answer a list of encoded calls, each in a fresh execution of the solution."""
+    native.begin(start)
+    try:
+        solution = compile(native.blob(0), "<solution>", "exec", dont_inherit=True)
+        namespace = new_namespace()
+        exec(solution, namespace)
+    except BaseException as error:
+        verdict, detail = verdict_of(error)
+        native.end(start, cells, verdict if verdict != PASS else EARLY_EXIT, detail)
+        return
+    native.loaded()
+    for cell in range(start, cells):
+        if cell > start:
+            native.begin(cell)
+        mark, answer = native.MARK_ANSWERED, b""
+        try:
+            if cell > start:
+                namespace = new_namespace()
+                exec(solution, namespace)
+            name, args, kwargs = _codec.decode(native.blob(1 + cell))
+            if name not in namespace:
+                raise NameError(f"name {name!r} is not defined")
+            value = namespace[name](*args, **kwargs)
+            try:
+                answer = _codec.encode(value)
+            except Unencodable:
+                mark = native.MARK_LONG
+            if len(answer) > native.MAX_ANSWER_BYTES:
+                mark, answer = native.MARK_LONG, b""
+            _stdout.flush()
+        except BaseException as error:
+            mark, answer = verdict_of(error)
+        native.end(cell, cell + 1, mark, answer)
+
+
+def serve(native: Any) -> None:
+    """Answer a judge's requests until it hangs up."""
+    server = Server(native)
+    try:
+        while True:
+            server.answer(server.channel.receive())
+    except Lost:
+        server.finish()
+        native.stop()
+
+
+def described(error: BaseException) -> tuple[tuple[str, ...], tuple[Any, ...], str]:
+    """An exception as plain data: names from its class to the first built-in one, args, text."""
+    names = []
+    for kind in type(error).__mro__:
+        names.append(kind.__name__)
+        if _codec.EXCEPTIONS.get(kind.__name__) is kind:
+            break
+    try:
+        text = str(error)[:2000]
+    except BaseException:
+        text = ""
+    try:
+        args = tuple(error.args)
+        _codec.encode(args)
+    except BaseException:
+        args = (text,)
+    return tuple(names), args, text
+
+
+class Remote:
+    """Something of the test's that the solution was passed: it can be called, and passed back."""
+
+    def __init__(self, server: Server, handle: Handle):
+        self._server, self._handle = server, handle
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._server.call_back(self, args, kwargs)
+
+
+class Server:
+    """The subject's end of the channel."""
+
+    def __init__(self, native: Any):
+        self.native = native
+        self.channel = Channel(native.CHANNEL_FD, self._kind_of, self._bind, self._handle_of)
+        self.solution: CodeType | None = None
+        self.cell: int | None = None
+        self.printed = io.StringIO()
+
+    def finish(self) -> None:
+        """The current cell is over: what it cost is written down."""
+        if self.cell is not None:
+            self.native.end(self.cell, self.cell + 1, self.native.MARK_ANSWERED, b"")
+            self.cell = None
+
+    def answer(self, message: bytes) -> None:
+        """One request, one reply."""
+        (operation, *operands), containers = self.channel.decode(message)
+        before = [contents(container) if is_mutable(container) else None for container in containers]
+        if operation == "load":
+            self._begin(operands[0])
+        try:
+            value = getattr(self, f"do_{operation}")(*operands)
+            reply: tuple[Any, ...] = ("ok", value)
+        except Lost:
+            raise
+        except BaseException as error:
+            reply = ("raise", described(error))
+        changes = [
+            (number, contents(container))
+            for number, (old, container) in enumerate(zip(before, containers, strict=True))
+            if old is not None and changed(old, container)
+        ]
+        try:
+            data, _ = self.channel.encode((*reply, changes, self._flushed()), containers)
+        except Unencodable as error:
+            data, _ = self.channel.encode(("raise", described(error), [], ""))
+        self.channel.send(data)
+
+    def call_back(self, function: Remote, args: Any, kwargs: Any) -> Any:
+        """Call something of the test's."""
+        data, _ = self.channel.encode(("call", function, args, kwargs))
+        self.channel.send(data)
+        while True:
+            outcome, _ = self.channel.decode(self.channel.receive())
+            if len(outcome) == 2 and outcome[0] == "ok":
+                return outcome[1]
+            if len(outcome) == 2 and outcome[0] == "raise":
+                lineage, arguments, _ = outcome[1]
+                raise _codec.EXCEPTIONS.get(lineage[-1], Exception)(*arguments)
+            raise CodecError("not an outcome")
+
+    def _begin(self, cell: int) -> None:
+        self.finish()
+        self.cell = cell
+        self.native.begin(cell)
+        self.channel.forget()
+
+    def _flushed(self) -> str:
+        text = self.printed.getvalue()
+        if text:
+            _stdout.write(text)  # for the output limit
+            _stdout.flush()
+            self.printed.seek(0)
+            self.printed.truncate()
+        return text
+
+    @staticmethod
+    def _kind_of(value: Any) -> str | None:
+        return "class" if isinstance(value, type) else "object"
+
+    def _bind(self, handle: Handle) -> Any:
+        return Remote(self, handle)
+
+    @staticmethod
+    def _handle_of(value: Any) -> int | None:
+        return value._handle.index if type(value) is Remote else None
+
+    # -- requests
+
+    def do_load(self, cell: int, names: list[str]) -> dict[str, Any]:
+        """A fresh namespace; what it has of `names`. Exception classes come as their lineage."""
+        sys.stdout = self.printed
+        if self.solution is None:
+            self.solution = compile(self.native.blob(0), "<solution>", "exec", dont_inherit=True)
+        namespace = new_namespace()
+        exec(self.solution, namespace)
+        self.native.loaded()
+        found = {}
+        for name in names:
+            if name in namespace:
+                value = namespace[name]
+                if isinstance(value, type) and issubclass(value, BaseException):
+                    value = ("exception", *described(value.__new__(value))[0])
+                elif isinstance(value, ModuleType):
+                    continue  # the test imports what it needs itself, or the name is missing
+                found[name] = value
+        return found
+
+    def do_invoke(self, function: Any, args: Any, kwargs: Any) -> Any:
+        """Call an object of ours."""
+        return function(*args, **kwargs)
+
+    def do_getattr(self, target: Any, name: str) -> Any:
+        """Read an attribute."""
+        return getattr(target, name)
+
+    def do_setattr(self, target: Any, name: str, value: Any) -> None:
+        """Set an attribute."""
+        setattr(target, name, value)
+
+    def do_delattr(self, target: Any, name: str) -> None:
+        """Delete an attribute."""
+        delattr(target, name)
+
+    def do_op(self, name: str, operands: tuple[Any, ...]) -> Any:
+        """An operator or a protocol."""
+        return OPERATIONS[name](*operands)
+
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    **{
+        name: getattr(operator, name)
+        for name in (
+            "eq ne lt le gt ge add sub mul truediv floordiv mod pow matmul xor lshift rshift neg pos"
+            " abs invert getitem setitem delitem contains truth index"
+        ).split()
+    },
+    "and": operator.and_,
+    "or": operator.or_,
+    "len": len,
+    "str": str,
+    "repr": repr,
+    "int": int,
+    "float": float,
+    "round": round,
+    "hash": hash,
+    "iter": iter,
+    "next": next,
+    "isinstance": isinstance,
+    "issubclass": issubclass,
+    "enter": lambda manager: manager.__enter__(),
+    "exit": lambda manager, *error: manager.__exit__(*error),
+}
+"""What a judge may ask for by name."""

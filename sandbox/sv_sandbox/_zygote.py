@@ -49,7 +49,11 @@ def main() -> None:
     native: Any = load("_native", spec["native"])
     if spec["fixed_addresses"] and native.fix_addresses():
         os.execv(sys.executable, sys.orig_argv)
-    subject = load("_subject", spec["subject"])
+    parts = {}
+    for name in ("_codec", "_channel", "_subject", "_plan", "_judge"):  # in order of their imports
+        sys.modules[name] = parts[name] = load(name, f"{spec['folder']}/{name}.py")
+    subject: Any = parts["_subject"]
+    judge: Any = parts["_judge"]
     warm_up(spec)
     sys.argv[:] = [""]
     in_template = native.zygote_serve(
@@ -62,10 +66,18 @@ def main() -> None:
         spec["kill_unknown"],
         spec["scratch_bytes"],
     )
-    if in_template and native.template_serve():
-        for name in ("_native", "_subject"):
+    while in_template:
+        role = native.template_serve()
+        if role == native.ROLE_END:
+            break
+        if role == native.ROLE_TASK:
+            judge.task(native)
+            continue
+        for name in parts:
             sys.modules.pop(name, None)
-        subject.main(native)
+        kind = native.row()[0]
+        side = judge if kind in (native.KIND_JUDGE, native.KIND_VACUOUS) else subject
+        side.main(native)
     os._exit(0)
 
 

@@ -37,8 +37,9 @@ from .levels import Layer, Level
 from .spec import environment, zygote_spec
 from .verdict import Limits, SandboxError, Verdict
 
-JUDGES = ("inline",)
-"""The judges this build offers; `split` will join."""
+JUDGES = {"split": _native.JUDGE_SPLIT, "inline": _native.JUDGE_INLINE}
+"""`split`: the solution in one process, the test in another, plain data between them.
+`inline`: both in one process, as other graders do it; forgeable."""
 
 _NUMPY = re.compile(rb"^[ \t]*(?:import|from)[ \t]+numpy\b", re.MULTILINE)
 _PLAIN, _WITH_NUMPY = 0, 1
@@ -53,13 +54,19 @@ class Matrix:
         cells = shape[0] * shape[1]
         view = memoryview(memory)
         self.shape = shape
-        self.verdict_ST = view[:cells].cast("B", shape) if cells else memoryview(b"")
-        """uint8 codes of `Verdict`, shape (S, T)."""
-        at = _aligned(cells)
-        self.cpu_us_ST = (
-            view[at : at + 4 * cells].cast("I", shape) if cells else memoryview(b"").cast("I")
-        )
+        if cells:
+            parts = [view[at * cells : end * cells] for at, end in ((0, 4), (4, 5), (5, 6))]
+            vacuous = view[6 * cells : 6 * cells + shape[1]]
+        else:  # a memoryview cannot have an axis of length 0
+            parts, vacuous = [view[:0]] * 3, view[:0]
+        self.cpu_us_ST = parts[0].cast("I", shape) if cells else parts[0].cast("I")
         """uint32 microseconds of CPU time, shape (S, T)."""
+        self.verdict_ST = parts[1].cast("B", shape) if cells else parts[1]
+        """uint8 codes of `Verdict`, shape (S, T)."""
+        self.trust_ST = parts[2].cast("B", shape) if cells else parts[2]
+        """uint8 codes of `Trust`, shape (S, T)."""
+        self.vacuous_T = vacuous
+        """uint8, shape (T,): 1 where a test passes with nothing behind it (split judge only)."""
 
     def verdict(self, s: int, t: int) -> Verdict:
         """The verdict of one cell."""
@@ -244,7 +251,7 @@ class Pool:
         tests: Sequence[str],
         *,
         limits: Limits | None = None,
-        judge: str = "inline",
+        judge: str = "split",
         _fault: tuple[str, int] | None = None,
     ) -> Job:
         """Start judging every solution on every test; returns at once.
@@ -266,7 +273,7 @@ class Pool:
         in_tests = any(map(_NUMPY.search, cells))
         kinds = bytes(_WITH_NUMPY if in_tests or _NUMPY.search(row) else _PLAIN for row in rows)
         return self._submit(
-            _native.KIND_CELLS, rows, kinds, cells, len(cells), limits, -1, _fault
+            _native.KIND_CELLS, JUDGES[judge], rows, kinds, cells, len(cells), limits, -1, _fault
         )
 
     def matrix(
@@ -275,7 +282,7 @@ class Pool:
         tests: Sequence[str],
         *,
         limits: Limits | None = None,
-        judge: str = "inline",
+        judge: str = "split",
     ) -> Matrix:
         """Judge every solution on every test, and wait."""
         return self.submit(solutions, tests, limits=limits, judge=judge).wait()
@@ -339,6 +346,7 @@ class Pool:
     def _submit(
         self,
         kind: int,
+        judge: int,
         rows: list[bytes],
         zygotes: bytes,
         cells: list[bytes],
@@ -356,21 +364,20 @@ class Pool:
             self._start_zygote(zygote)
         shape = (len(rows), cell_count)
         size = shape[0] * shape[1]
-        memory = mmap.mmap(-1, _aligned(size) + 4 * size)
-        view = memoryview(memory)
+        memory = mmap.mmap(-1, 6 * size + cell_count)
         done_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         try:
             handle = _native.pool_submit(
                 self._handle,
                 kind,
+                judge,
                 rows,
                 zygotes,
                 cells,
                 cell_count,
                 _limits(limits),
                 stdin_fd,
-                view[:size],
-                view[_aligned(size) :],
+                memory,
                 done_fd,
                 (0, 0) if fault is None else (_native.STAGES.index(fault[0]), fault[1]),
             )
@@ -402,7 +409,9 @@ class Pool:
                 with open(stdin_fd, "wb", closefd=False) as file:
                     file.write(text)
                 os.lseek(stdin_fd, 0, os.SEEK_SET)
-            return self._submit(_native.KIND_PROGRAM, source, kind, blobs, 1, limits, stdin_fd)
+            return self._submit(
+                _native.KIND_PROGRAM, JUDGES["inline"], source, kind, blobs, 1, limits, stdin_fd
+            )
         finally:
             if stdin_fd >= 0:
                 os.close(stdin_fd)
@@ -521,10 +530,6 @@ def run(
     """Run one program in a pool of its own; for more than one, keep a `Pool`."""
     with Pool(1) as pool:
         return pool.run(program, stdin=stdin, files=files, limits=limits)
-
-
-def _aligned(size: int) -> int:
-    return (size + 7) // 8 * 8
 
 
 def _encode(sources: Sequence[str]) -> list[bytes]:

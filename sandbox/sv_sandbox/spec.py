@@ -114,7 +114,7 @@ def zygote_spec(
         script=str(here / "_zygote.py"),
         arguments={
             "native": native_file,
-            "subject": str(here / "_subject.py"),
+            "folder": str(here),
             "sock": sock,
             "read_only": read_only_paths(extra),
             "scratch": scratch,

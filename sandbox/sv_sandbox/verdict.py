@@ -30,6 +30,17 @@ class Verdict(enum.IntEnum):
     """The program ended before its test was decided (`sys.exit`, `os._exit`, a signal)."""
 
 
+class Trust(enum.IntEnum):
+    """How a cell was judged. Stored as one byte."""
+
+    NONE = 0
+    """Not judged: a hole."""
+    SPLIT = 1
+    """The solution never shared a process with the test: the verdict cannot be forged."""
+    INLINE = 2
+    """Solution and test in one process: fine for honest programs, forgeable by hostile ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Budgets of one cell, or of one program for `run`."""

@@ -1,0 +1,153 @@
+/* worker.h - what the client's files share: pool.c (queue and threads), row.c (one row in one
+ * template), split.c (one row under the split judge). Included after sv.h.
+ */
+#ifndef SV_WORKER_H
+#define SV_WORKER_H
+
+#include "sv.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define SV_BROKEN_AFTER 6 /* consecutive failed spawns: the machine, not bad luck */
+
+struct template {
+    int control; /* -1: none */
+    int pidfd;
+    uint32_t serial;   /* of the last command */
+    uint32_t lifetime; /* counts templates in this place */
+};
+
+struct output {
+    char *bytes;
+    size_t len, cap;
+};
+
+struct sv_job {
+    struct sv_pool *pool;
+    struct sv_job *next;
+    enum sv_kind kind;
+    enum sv_judge judge;
+    uint64_t id;
+    uint32_t rows, cells, cell_blob_count;
+    char *blob_bytes;
+    const char **row_blobs, **cell_blobs;
+    size_t *row_lens, *cell_lens;
+    uint8_t *row_zygotes;
+    uint8_t judge_zygote; /* the judge knows NumPy when any row does */
+    struct sv_limits limits;
+    struct sv_fault fault;
+    int stdin_fd;
+    uint8_t *verdict;
+    uint32_t *cpu_us;
+    uint8_t *trust;
+    uint8_t *vacuous;
+    atomic_int vacuous_known; /* 0: nobody asked yet */
+    int done_fd;
+    uint32_t next_row;
+    atomic_uint rows_done;
+    atomic_int cancelled;
+    /* details: per cell an offset into `details` (0: none), where a uint16 length precedes the text */
+    pthread_mutex_t details_lock;
+    uint32_t *detail_at;
+    struct output details;
+    struct sv_done done; /* of a program */
+    struct output out[2];
+};
+
+/* Subjects and judges live in different templates and see different regions. */
+enum side { SIDE_SUBJECT = 0, SIDE_JUDGE = 1, SIDES = 2 };
+
+struct memory { /* a region and the file behind it */
+    int memfd;
+    struct sv_region *region;
+    struct sv_region_used used;
+    uint32_t payload_len; /* our own count: the field in the region is the subject's to write */
+};
+
+struct plan { /* split: what a judge made of a job's tests; valid in the template that made it */
+    uint64_t job_id;
+    struct template *judge;
+    uint32_t judge_serial;
+    uint32_t literals, codes;
+    uint32_t *literal, *code; /* cells of each kind */
+    struct output calls;      /* encoded calls, one after another */
+    size_t *call_at;          /* literals + 1 offsets into `calls` */
+};
+
+struct worker {
+    struct sv_pool *pool;
+    pthread_t thread;
+    uint32_t index;
+    struct memory memory[SIDES];
+    pthread_mutex_t lock; /* guards pidfds against sv_pool_close */
+    struct template templates[SIDES][SV_MAX_ZYGOTES];
+    struct plan plan;
+};
+
+struct sv_pool {
+    pthread_mutex_t lock; /* guards the queue, stop, statistics */
+    pthread_cond_t work;
+    struct sv_job *first;
+    int stop;
+    pthread_mutex_t zygote_lock[SV_MAX_ZYGOTES];
+    int zygote[SV_MAX_ZYGOTES];
+    int zygotes;
+    struct sv_statistics statistics;
+    uint64_t next_job_id;
+    struct sv_fault spawn_fault;
+    atomic_uint spawn_faults_left;
+    atomic_uint failed_spawns;
+    uint32_t workers;
+    struct worker *worker;
+};
+
+/* ---- row.c ------------------------------------------------------------------------------------ */
+
+int sv_append(struct output *o, const void *bytes, size_t n); /* 0, or -1: out of memory */
+void sv_close_fd(int *fd);
+void sv_count(struct sv_pool *pool, uint64_t *counter);
+int sv_memory_create(struct memory *memory);
+void sv_memory_destroy(struct memory *memory);
+struct sv_error sv_spawn(struct worker *w, enum side side, int zygote, struct sv_ready *ready);
+void sv_retire(struct worker *w, struct template *t);
+
+struct attempt {
+    struct sv_error error;
+    struct sv_done done;
+};
+
+/* One command running in one template: started, pumped by a poll loop, finished. */
+struct running {
+    struct template *template;
+    struct sv_job *job;
+    int out[2], err[2], null;
+    uint64_t seen, alive_ns;
+    uint32_t serial;
+    int ordered, over;
+    struct attempt result;
+};
+void sv_start(struct worker *w, enum side side, struct sv_job *job, int zygote, uint32_t start,
+              int channel, struct running *r);
+/* Waits until all of `runs` are over. */
+void sv_wait(struct worker *w, struct running *const *runs, int n);
+/* Copies blobs into the side's region, which sv_clear has emptied. 0, or -1 with errno. */
+void sv_prepare(struct worker *w, enum side side, enum sv_kind kind, uint32_t cells);
+int sv_put(struct worker *w, enum side side, const void *bytes, size_t len);
+int sv_clear(struct worker *w, enum side side);
+/* Writes one cell of the job's arrays; verdict codes are checked, late answers made TIMEOUT. */
+void sv_settle_cell(struct sv_job *job, uint32_t row, uint32_t cell, uint8_t verdict,
+                    uint64_t cpu_us, enum sv_trust trust, const char *detail, uint32_t len,
+                    uint32_t *last_detail);
+void sv_run_row(struct worker *w, struct sv_job *job, uint32_t row);
+/* Judges these cells (NULL: all) inline. Returns how many stayed holes. */
+uint32_t sv_inline_cells(struct worker *w, struct sv_job *job, uint32_t row, const uint32_t *cells,
+                         uint32_t count, struct sv_error *error);
+
+/* ---- split.c ---------------------------------------------------------------------------------- */
+
+/* Judges a whole row. Returns how many cells stayed holes. */
+uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct sv_error *error);
+void sv_plan_free(struct plan *plan);
+
+#endif

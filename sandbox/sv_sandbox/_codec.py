@@ -1,0 +1,634 @@
+"""The restricted codec: plain data between a subject and a judge, and nothing else.
+
+Encodes exact built-in values and a fixed list of standard-library values; an instance of a
+subclass (IntEnum, an `int` with its own `__eq__`, ...) travels as the plain value it extends.
+Anything else is offered to `export` (a handle to a remote object) or raises `Unencodable`.
+Decoding builds values from tags and lengths only: no import, no eval, no pickle; every length is
+checked against what is left, nesting against `MAX_DEPTH`. Malformed bytes raise `CodecError` and
+nothing else (MemoryError and RecursionError included, they are bounded away).
+
+Mutable containers are numbered in the order they are met, so that shared references and cycles
+survive, and so that both ends can speak of "container 3" (`known`).
+
+Loaded by path in the zygote, without its package: imports the standard library only.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from fractions import Fraction
+from keyword import iskeyword
+from typing import Any, Callable
+
+MAX_DEPTH = 100
+MAX_BYTES = 16 << 20
+MAX_FIELDS = 64
+
+_pack_double = struct.Struct(">d").pack
+_unpack_double = struct.Struct(">d").unpack_from
+
+BUILTINS: dict[str, Any] = {
+    name: getattr(__import__("builtins"), name)
+    for name in (
+        "abs all any ascii bin bool bytearray bytes callable chr complex dict divmod enumerate"
+        " filter float format frozenset hash hex id int isinstance issubclass iter len list map max"
+        " min next object oct ord pow print range repr reversed round set slice sorted str sum tuple"
+        " type zip"
+    ).split()
+}
+"""Built-in functions and types that cross by name."""
+EXCEPTIONS: dict[str, type[BaseException]] = {
+    name: value
+    for name, value in vars(__import__("builtins")).items()
+    if isinstance(value, type) and issubclass(value, BaseException)
+}
+"""Built-in exception classes, which cross by name as well."""
+_NAMES = {id(value): name for name, value in {**BUILTINS, **EXCEPTIONS}.items()}
+_NAMED = {**BUILTINS, **EXCEPTIONS}
+_FACTORIES = {id(value): name for name, value in BUILTINS.items() if isinstance(value, type)}
+_NUMPY_KINDS = frozenset("biufcSUmM")
+
+
+class CodecError(ValueError):
+    """Bytes that no encoder wrote."""
+
+
+class Unencodable(TypeError):
+    """A value that cannot cross."""
+
+
+class Handle:
+    """A remote object, as it crosses: `mine` says whether it lives at the decoding end."""
+
+    __slots__ = ("index", "kind", "mine", "name")
+
+    def __init__(self, index: int, kind: str, name: str, mine: bool):
+        self.index, self.kind, self.name, self.mine = index, kind, name, mine
+
+
+def _varint(out: bytearray, value: int) -> None:
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+
+
+class Encoder:
+    """Appends values to `out`. `known` are containers that the other end has already, by number."""
+
+    def __init__(
+        self,
+        export: Callable[[Any], Handle | None] | None = None,
+        known: list[Any] | None = None,
+    ):
+        self.out = bytearray()
+        self.containers: list[Any] = list(known or ())  # kept alive: ids must stay theirs
+        self._number = {id(value): index for index, value in enumerate(self.containers)}
+        self._export = export
+        self._depth = 0
+
+    def put(self, value: Any) -> None:
+        """Append one value. Raises Unencodable."""
+        write = _WRITERS.get(type(value))
+        if write is None:
+            self._put_other(value)
+        else:
+            write(self, value)
+        if len(self.out) > MAX_BYTES:
+            raise Unencodable("the value is too large")
+
+    def _put_other(self, value: Any) -> None:
+        name = _NAMES.get(id(value))
+        if name is not None:
+            self.out.append(88)  # X
+            self._text(name)
+            return
+        if isinstance(value, tuple) and _is_namedtuple(type(value)):
+            return self._namedtuple(value)
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and self._numpy(numpy, value):
+            return
+        for base, plain in _PLAIN:
+            if isinstance(value, base):
+                return _WRITERS[base](self, plain(value))
+        handle = self._export(value) if self._export is not None else None
+        if handle is None:
+            raise Unencodable(f"a {type(value).__name__} cannot cross")
+        self.out.append(71 if handle.mine else 72)  # G, H
+        _varint(self.out, handle.index)
+        self._text(handle.kind)
+        self._text(handle.name)
+
+    def _text(self, text: str) -> None:
+        data = text.encode("utf-8", "surrogatepass")
+        _varint(self.out, len(data))
+        self.out += data
+
+    def _reference(self, value: Any) -> bool:
+        """Writes a reference when the container is known; else numbers it."""
+        number = self._number.get(id(value))
+        if number is not None:
+            self.out.append(82)  # R
+            _varint(self.out, number)
+            return True
+        self._number[id(value)] = len(self.containers)
+        self.containers.append(value)
+        return False
+
+    def _items(self, tag: int, items: Any, count: int) -> None:
+        out = self.out
+        out.append(tag)
+        _varint(out, count)
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise Unencodable("nested too deeply")
+        put = self.put
+        for item in items:
+            put(item)
+        self._depth -= 1
+
+    def _pairs(self, tag: int, value: Any) -> None:
+        if not self._reference(value):
+            flat = [part for pair in value.items() for part in pair]
+            self._items(tag, flat, len(flat) // 2)
+
+    def _namedtuple(self, value: Any) -> None:
+        kind = type(value)
+        self.out.append(110)  # n
+        self._text(kind.__name__)
+        _varint(self.out, len(kind._fields))
+        for field in kind._fields:
+            self._text(field)
+        self._items(116, tuple.__iter__(value), tuple.__len__(value))
+
+    def _numpy(self, numpy: Any, value: Any) -> bool:
+        if isinstance(value, numpy.ndarray):
+            array = numpy.asarray(value)
+            if array.dtype.kind not in _NUMPY_KINDS or array.dtype.fields is not None:
+                return False
+            if self._reference(value):
+                return True
+            self.out.append(65)  # A
+            self._text(array.dtype.str)
+            _varint(self.out, array.ndim)
+            for size in array.shape:
+                _varint(self.out, size)
+            data = array.tobytes()
+            _varint(self.out, len(data))
+            self.out += data
+            return True
+        if isinstance(value, numpy.generic):
+            plain = value.item()
+            if type(plain) in _WRITERS:
+                self.put(plain)
+                return True
+        return False
+
+
+def _is_namedtuple(kind: type) -> bool:
+    fields = getattr(kind, "_fields", None)
+    return (
+        type(fields) is tuple
+        and 0 < len(fields) <= MAX_FIELDS
+        and all(type(field) is str for field in fields)
+    )
+
+
+def _write_int(encoder: Encoder, value: int) -> None:
+    out = encoder.out
+    if -64 <= value < 64:
+        out += bytes((105, 1, value & 255))
+        return
+    data = value.to_bytes((value.bit_length() + 8) // 8, "big", signed=True)
+    out.append(105)  # i
+    _varint(out, len(data))
+    out += data
+
+
+def _write_str(encoder: Encoder, value: str) -> None:
+    data = value.encode("utf-8", "surrogatepass")
+    out = encoder.out
+    out.append(115)  # s
+    _varint(out, len(data))
+    out += data
+
+
+def _write_bytes(encoder: Encoder, value: bytes) -> None:
+    encoder.out.append(98)  # b
+    _varint(encoder.out, len(value))
+    encoder.out += value
+
+
+def _write_bytearray(encoder: Encoder, value: bytearray) -> None:
+    if not encoder._reference(value):
+        encoder.out.append(66)  # B
+        _varint(encoder.out, len(value))
+        encoder.out += value
+
+
+def _write_list(encoder: Encoder, value: list[Any]) -> None:
+    if not encoder._reference(value):
+        encoder._items(108, value, len(value))  # l
+
+
+def _write_set(encoder: Encoder, value: set[Any]) -> None:
+    if not encoder._reference(value):
+        encoder._items(83, value, len(value))  # S
+
+
+def _write_deque(encoder: Encoder, value: deque[Any]) -> None:
+    if not encoder._reference(value):
+        encoder.out.append(113)  # q
+        encoder.put(value.maxlen)
+        encoder._items(108, value, len(value))
+
+
+def _write_defaultdict(encoder: Encoder, value: defaultdict[Any, Any]) -> None:
+    if encoder._number.get(id(value)) is None:
+        encoder.out.append(121)  # y
+        encoder._text(_FACTORIES.get(id(value.default_factory), ""))
+    encoder._pairs(100, value)
+
+
+def _write_fields(tag: int, fields: Callable[[Any], tuple[Any, ...]]) -> Callable[..., None]:
+    def write(encoder: Encoder, value: Any) -> None:
+        parts = fields(value)
+        encoder._items(tag, parts, len(parts))
+
+    return write
+
+
+def _zone(value: Any) -> Any:
+    """A fixed offset travels as a timedelta; other zones as what they are at that moment."""
+    return None if value.tzinfo is None else value.utcoffset()
+
+
+_WRITERS: dict[type, Callable[[Encoder, Any], None]] = {
+    type(None): lambda e, v: e.out.append(78),  # N
+    bool: lambda e, v: e.out.append(84 if v else 70),  # T, F
+    int: _write_int,
+    float: lambda e, v: e.out.extend(b"f" + _pack_double(v)),
+    complex: lambda e, v: e.out.extend(b"c" + _pack_double(v.real) + _pack_double(v.imag)),
+    str: _write_str,
+    bytes: _write_bytes,
+    bytearray: _write_bytearray,
+    list: _write_list,
+    tuple: lambda e, v: e._items(116, v, len(v)),  # t
+    dict: lambda e, v: e._pairs(100, v),  # d
+    set: _write_set,
+    frozenset: lambda e, v: e._items(90, v, len(v)),  # Z
+    range: _write_fields(114, lambda v: (v.start, v.stop, v.step)),  # r
+    slice: _write_fields(76, lambda v: (v.start, v.stop, v.step)),  # L
+    type(...): lambda e, v: e.out.append(69),  # E
+    Decimal: _write_fields(68, lambda v: (str(v),)),  # D
+    Fraction: _write_fields(81, lambda v: (v.numerator, v.denominator)),  # Q
+    timedelta: _write_fields(117, lambda v: (v.days, v.seconds, v.microseconds)),  # u
+    date: _write_fields(119, lambda v: (v.year, v.month, v.day)),  # w
+    time: _write_fields(
+        118, lambda v: (v.hour, v.minute, v.second, v.microsecond, _zone(v), v.fold)
+    ),  # v
+    datetime: _write_fields(
+        87,
+        lambda v: (
+            v.year, v.month, v.day, v.hour, v.minute, v.second, v.microsecond, _zone(v), v.fold
+        ),
+    ),  # W
+    deque: _write_deque,
+    Counter: lambda e, v: e._pairs(67, v),  # C
+    OrderedDict: lambda e, v: e._pairs(79, v),  # O
+    defaultdict: _write_defaultdict,
+}  # fmt: skip
+_WRITERS[timezone] = _write_fields(122, lambda v: (v.utcoffset(None),))  # z
+
+# Subclasses travel as what they extend. Methods of the base class are called by name, never the
+# instance's own. Order matters: bool is an int, Counter a dict, datetime a date.
+_PLAIN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (int, int.__pos__),
+    (float, float.__pos__),
+    (complex, complex.__pos__),
+    (str, str.__str__),
+    (bytes, lambda v: b"".join((memoryview(v),))),
+    (bytearray, lambda v: bytearray(memoryview(v))),
+    (tuple, lambda v: tuple(tuple.__iter__(v))),
+    (Counter, lambda v: Counter(dict(dict.items(v)))),
+    (OrderedDict, lambda v: OrderedDict(OrderedDict.items(v))),
+    (defaultdict, lambda v: defaultdict(None, dict.items(v))),
+    (dict, lambda v: dict(dict.items(v))),
+    (list, lambda v: list(list.__iter__(v))),
+    (deque, lambda v: deque(deque.__iter__(v))),
+    (set, lambda v: set(set.__iter__(v))),
+    (frozenset, lambda v: frozenset(frozenset.__iter__(v))),
+)
+
+
+class Decoder:
+    """Reads values from `data`. `known` are containers already here, by number."""
+
+    def __init__(
+        self,
+        data: bytes,
+        import_handle: Callable[[Handle], Any] | None = None,
+        known: list[Any] | None = None,
+    ):
+        self._data = data
+        self._at = 0
+        self.containers: list[Any] = list(known or ())
+        self._import = import_handle
+        self._depth = 0
+
+    def get(self) -> Any:
+        """The next value. Raises CodecError."""
+        data, at = self._data, self._at
+        if data[at : at + 2] == b"i\x01" and at + 2 < len(data):  # most values are small ints
+            self._at = at + 3
+            byte = data[at + 2]
+            return byte if byte < 128 else byte - 256
+        try:
+            read = _READERS[data[at]]
+        except (IndexError, KeyError):
+            raise CodecError(f"no value at byte {at}") from None
+        self._at = at + 1
+        return read(self)
+
+    def end(self) -> None:
+        """Raises CodecError unless everything was read."""
+        if self._at != len(self._data):
+            raise CodecError(f"{len(self._data) - self._at} bytes too many")
+
+    def _count(self, unit: int = 1) -> int:
+        """A length, of which `unit` bytes each must still be there."""
+        data, at = self._data, self._at
+        if at < len(data) and data[at] < 128 and data[at] * unit < len(data) - at:
+            self._at = at + 1
+            return data[at]
+        value = shift = 0
+        while True:
+            if at >= len(data) or shift > 28:
+                raise CodecError(f"bad length at byte {at}")
+            byte = data[at]
+            at += 1
+            value |= (byte & 127) << shift
+            if byte < 128:
+                break
+            shift += 7
+        if value * unit > len(data) - at:
+            raise CodecError(f"length {value} at byte {at} is more than there is")
+        self._at = at
+        return value
+
+    def _bytes(self) -> bytes:
+        count = self._count()
+        self._at += count
+        return self._data[self._at - count : self._at]
+
+    def _text(self) -> str:
+        try:
+            return self._bytes().decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError as error:
+            raise CodecError(str(error)) from None
+
+    def _many(self, count: int) -> list[Any]:
+        self._depth += 1
+        if self._depth > MAX_DEPTH + 2:
+            raise CodecError("nested too deeply")
+        get = self.get
+        values = [get() for _ in range(count)]
+        self._depth -= 1
+        return values
+
+    def _fields(self, *kinds: type | tuple[type, ...]) -> list[Any]:
+        count = self._count()
+        if count != len(kinds):
+            raise CodecError(f"{count} fields where {len(kinds)} belong")
+        values = self._many(count)
+        for value, kind in zip(values, kinds, strict=True):
+            if not isinstance(value, kind):
+                raise CodecError(f"a {type(value).__name__} in a place it cannot be")
+        return values
+
+    def _double(self) -> float:
+        if self._at + 8 > len(self._data):
+            raise CodecError("a float is cut short")
+        self._at += 8
+        value: float = _unpack_double(self._data, self._at - 8)[0]
+        return value
+
+
+_OPTIONAL_INT = (int, type(None))
+_OPTIONAL_DELTA = (timedelta, type(None))
+_ANY = object
+
+
+def _checked(build: Callable[[Decoder], Any]) -> Callable[[Decoder], Any]:
+    """Constructors refuse what is out of range in many ways; all of them are CodecError here."""
+
+    def read(d: Decoder) -> Any:
+        try:
+            return build(d)
+        except CodecError:
+            raise
+        except (ValueError, TypeError, ArithmeticError, AttributeError) as error:
+            raise CodecError(f"{type(error).__name__}: {error}") from None
+
+    return read
+
+
+def _read_list(d: Decoder) -> list[Any]:
+    count = d._count()
+    value: list[Any] = []
+    d.containers.append(value)  # before its items, which may refer to it
+    value += d._many(count)
+    return value
+
+
+def _read_set(d: Decoder) -> set[Any]:
+    count = d._count()
+    value: set[Any] = set()
+    d.containers.append(value)
+    value.update(d._many(count))
+    return value
+
+
+def _read_pairs(value: Any) -> Callable[[Decoder], Any]:
+    def read(d: Decoder) -> Any:
+        count = d._count(2)
+        target = value()
+        d.containers.append(target)
+        flat = d._many(2 * count)
+        for index in range(0, len(flat), 2):
+            target[flat[index]] = flat[index + 1]
+        return target
+
+    return read
+
+
+def _read_defaultdict(d: Decoder) -> Any:
+    name = d._text()
+    factory = _NAMED.get(name)
+    if name and not isinstance(factory, type):
+        raise CodecError(f"no factory called {name!r}")
+    if d._data[d._at : d._at + 1] != b"d":
+        raise CodecError("a defaultdict without its items")
+    d._at += 1
+    return _read_pairs(lambda: defaultdict(factory))(d)
+
+
+def _read_bytearray(d: Decoder) -> bytearray:
+    value = bytearray(d._bytes())
+    d.containers.append(value)
+    return value
+
+
+def _read_reference(d: Decoder) -> Any:
+    number = d._count(0)
+    if number >= len(d.containers):
+        raise CodecError(f"no container {number}")
+    return d.containers[number]
+
+
+def _read_deque(d: Decoder) -> Any:
+    maxlen = d.get()
+    if maxlen is not None and (type(maxlen) is not int or maxlen < 0):
+        raise CodecError("a deque of impossible length")
+    if d._data[d._at : d._at + 1] != b"l":
+        raise CodecError("a deque without its items")
+    d._at += 1
+    count = d._count()
+    value: deque[Any] = deque(maxlen=maxlen)
+    d.containers.append(value)
+    value.extend(d._many(count))
+    return value
+
+
+_namedtuples: dict[tuple[str, ...], Any] = {}
+
+
+def _read_namedtuple(d: Decoder) -> Any:
+    name = d._text()
+    count = d._count()
+    fields = [d._text() for _ in range(count)]
+    if count > MAX_FIELDS or any(len(word) > 100 for word in (name, *fields)):
+        raise CodecError("not a namedtuple")
+    for word in (name, *fields):
+        if not word.isidentifier() or iskeyword(word):
+            raise CodecError(f"{word!r} is no name")
+    values = d.get()
+    if type(values) is not tuple or len(values) != count:
+        raise CodecError("a namedtuple without its values")
+    key = (name, *fields)
+    if key not in _namedtuples:
+        if len(_namedtuples) > 1000:
+            _namedtuples.clear()
+        _namedtuples[key] = namedtuple(name, fields, rename=True)  # type: ignore[misc]
+    return _namedtuples[key](*values)
+
+
+def _read_array(d: Decoder) -> Any:
+    numpy = sys.modules.get("numpy")
+    dtype, ndim = d._text(), d._count(0)
+    if ndim > 32:
+        raise CodecError("too many dimensions")
+    shape = [d._count(0) for _ in range(ndim)]
+    data = d._bytes()
+    if numpy is None or len(dtype) > 16 or dtype[1:2] not in _NUMPY_KINDS:
+        raise CodecError(f"no array of {dtype!r} here")
+    value = numpy.frombuffer(bytearray(data), dtype=numpy.dtype(dtype)).reshape(shape)
+    d.containers.append(value)
+    return value
+
+
+def _read_handle(mine: bool) -> Callable[[Decoder], Any]:
+    def read(d: Decoder) -> Any:
+        handle = Handle(d._count(0), d._text(), d._text(), mine)
+        if d._import is None:
+            raise CodecError("a handle where none can be")
+        return d._import(handle)
+
+    return read
+
+
+def _read_name(d: Decoder) -> Any:
+    name = d._text()
+    if name not in _NAMED:
+        raise CodecError(f"no builtin {name!r}")
+    return _NAMED[name]
+
+
+def _zoned(parts: list[Any]) -> tuple[list[Any], dict[str, Any]]:
+    *numbers, offset, fold = parts
+    zone = None if offset is None else timezone(offset)
+    return numbers, {"tzinfo": zone, "fold": fold}
+
+
+def _read_time(d: Decoder) -> time:
+    numbers, zone = _zoned(d._fields(int, int, int, int, _OPTIONAL_DELTA, int))
+    return time(*numbers, **zone)
+
+
+def _read_datetime(d: Decoder) -> datetime:
+    numbers, zone = _zoned(d._fields(*[int] * 7, _OPTIONAL_DELTA, int))
+    return datetime(*numbers, **zone)
+
+
+def _read_range(d: Decoder) -> range:
+    return range(*d._fields(int, int, int))
+
+
+_READERS: dict[int, Callable[[Decoder], Any]] = {
+    ord(tag): read
+    for tag, read in {
+        "N": lambda d: None,
+        "T": lambda d: True,
+        "F": lambda d: False,
+        "E": lambda d: ...,
+        "i": lambda d: int.from_bytes(d._bytes(), "big", signed=True),
+        "f": Decoder._double,
+        "c": lambda d: complex(d._double(), d._double()),
+        "s": Decoder._text,
+        "b": Decoder._bytes,
+        "B": _read_bytearray,
+        "l": _read_list,
+        "t": lambda d: tuple(d._many(d._count())),
+        "d": _checked(_read_pairs(dict)),
+        "S": _checked(_read_set),
+        "Z": _checked(lambda d: frozenset(d._many(d._count()))),
+        "R": _read_reference,
+        "r": _checked(_read_range),
+        "L": _checked(lambda d: slice(*d._fields(_ANY, _ANY, _ANY))),
+        "D": _checked(lambda d: Decimal(*d._fields(str))),
+        "Q": _checked(lambda d: Fraction(*d._fields(int, int))),
+        "u": _checked(lambda d: timedelta(*d._fields(int, int, int))),
+        "w": _checked(lambda d: date(*d._fields(int, int, int))),
+        "v": _checked(_read_time),
+        "W": _checked(_read_datetime),
+        "z": _checked(lambda d: timezone(*d._fields(timedelta))),
+        "q": _checked(_read_deque),
+        "C": _checked(_read_pairs(Counter)),
+        "O": _checked(_read_pairs(OrderedDict)),
+        "y": _checked(_read_defaultdict),
+        "n": _checked(_read_namedtuple),
+        "A": _checked(_read_array),
+        "H": _checked(_read_handle(False)),
+        "G": _checked(_read_handle(True)),
+        "X": _read_name,
+    }.items()
+}
+
+
+def encode(value: Any) -> bytes:
+    """One value without handles. Raises Unencodable."""
+    encoder = Encoder()
+    encoder.put(value)
+    return bytes(encoder.out)
+
+
+def decode(data: bytes) -> Any:
+    """One value without handles. Raises CodecError."""
+    decoder = Decoder(data)
+    value = decoder.get()
+    decoder.end()
+    return value
