@@ -108,7 +108,6 @@ static PyObject *begin(PyObject *self, PyObject *arg)
     if (PyErr_Occurred())
         return NULL;
     state.region->cell_cpu_ns = sv_cpu_ns(0);
-    state.region->cell_mono_ns = sv_now_ns();
     thread_began_ns = sv_thread_cpu_ns();
     state.region->cell = (uint32_t)cell;
     Py_RETURN_NONE;

@@ -34,7 +34,7 @@ enum sv_verdict {
 
 struct sv_limits {
     uint64_t cpu_us;       /* CPU time of a cell; primary */
-    uint64_t wall_us;      /* wall guard of a cell */
+    uint64_t wall_us;      /* idle time of a cell: see time_left in template.c */
     uint64_t memory_bytes; /* address space beyond the warm interpreter's */
     uint64_t output_bytes; /* stdout + stderr of a row */
     uint64_t file_bytes;   /* RLIMIT_FSIZE */
@@ -103,7 +103,6 @@ struct sv_region {
     uint32_t stopped; /* a judge gives up at `cell`, which has no verdict yet */
     uint32_t arena_len;
     uint64_t cell_cpu_ns;  /* the subject's CPU clock when the cell began */
-    uint64_t cell_mono_ns; /* CLOCK_MONOTONIC when the cell began */
     /* each part on pages of its own, so that what a row touched can be counted in pages */
     _Alignas(SV_PAGE) struct sv_record records[SV_MAX_CELLS];
     _Alignas(SV_PAGE) char arena[SV_ARENA_BYTES];

@@ -109,6 +109,9 @@ static void become_subject(const struct sv_template_state *state, const struct s
             goto failed;
         report = moved;
     }
+    const struct sv_error well = {0, 0};
+    if (write(report, &well, sizeof well) != sizeof well)
+        goto failed;
     if (subject_descriptors(fds[3]) == 0)
         return;
 failed:;
@@ -126,9 +129,9 @@ struct watch {
     uint64_t cpu_at_kill_us;
     int worker_gone;
     int own_sigkill; /* a SIGKILL may be the row's own doing */
-    /* the cell as we saw it first: a later start is not believed */
-    uint32_t seen_cell;
-    uint64_t seen_cpu_ns, seen_wall_ns;
+    uint32_t cell; /* as we saw it last, and when we saw it first */
+    uint64_t cell_cpu_ns, idle_ns;
+    uint64_t looked_ns, cpu_ns; /* the last look */
 };
 
 static uint64_t microseconds(const struct timeval *t)
@@ -144,31 +147,42 @@ static void kill_row(const struct sv_template_state *state, pid_t pid)
         (void)kill(pid, SIGKILL); /* not yet reaped, so the pid is still its own */
 }
 
-/* Nanoseconds until the current cell must be looked at again; 0: it has run out. The subject says
- * when its cell began, but it may lie: a start later than our first sight of the cell counts as
- * that sight, and RLIMIT_CPU bounds the row whatever it says. */
+/* Nanoseconds until the current cell must be looked at again; 0: it has run out.
+ *
+ * The wall guard counts idle time: of each stretch between two looks, what is left after taking
+ * twenty times the CPU time used in it. A program that computes on a machine with twenty runnable
+ * rivals is not idle, so load does not time it out; one that sleeps or waits is.
+ *
+ * The subject says when its cell began, but it may lie: a start later than our first sight of the
+ * cell counts as that sight, and RLIMIT_CPU bounds the row whatever it says. */
 static uint64_t time_left(const struct sv_region *region, const struct sv_limits *l, uint64_t cpu_ns,
                           uint64_t now_ns, struct watch *watch)
 {
     const uint32_t cell = region->cell;
-    if (cell != watch->seen_cell) {
-        watch->seen_cell = cell;
-        watch->seen_cpu_ns = cpu_ns;
-        watch->seen_wall_ns = now_ns;
+    const uint64_t stretch_ns = now_ns - watch->looked_ns, busy_ns = (cpu_ns - watch->cpu_ns) * 20;
+    if (cell != watch->cell) {
+        watch->cell = cell;
+        watch->cell_cpu_ns = cpu_ns;
+        watch->idle_ns = 0;
+    } else if (stretch_ns > busy_ns) {
+        watch->idle_ns += stretch_ns - busy_ns;
     }
-    uint64_t cpu_began = region->cell_cpu_ns, wall_began = region->cell_mono_ns;
-    if (cpu_began > watch->seen_cpu_ns)
-        cpu_began = watch->seen_cpu_ns;
-    if (wall_began > watch->seen_wall_ns || wall_began == 0)
-        wall_began = watch->seen_wall_ns;
+    watch->looked_ns = now_ns;
+    watch->cpu_ns = cpu_ns;
+    uint64_t began_ns = region->cell_cpu_ns;
+    if (began_ns > watch->cell_cpu_ns)
+        began_ns = watch->cell_cpu_ns;
     const uint64_t cpu_limit = (l->cpu_us + grace_us(l->cpu_us)) * 1000u;
-    const uint64_t wall_limit = l->wall_us * 1000u;
-    const uint64_t cpu_used = cpu_ns - cpu_began, wall_used = now_ns - wall_began;
-    watch->cpu_at_kill_us = cpu_used / 1000u;
-    if (cpu_used >= cpu_limit || wall_used >= wall_limit)
+    const uint64_t used_ns = cpu_ns - began_ns;
+    /* A judge waits for its subject, whose own guard is the one that counts; its own is for tests
+     * that sleep. */
+    const uint64_t idle_limit = region->kind == SV_KIND_JUDGE ? 5000u * l->wall_us + 20 * cpu_limit
+                                                              : 1000u * l->wall_us;
+    watch->cpu_at_kill_us = used_ns / 1000u;
+    if (used_ns >= cpu_limit || watch->idle_ns >= idle_limit)
         return 0;
-    uint64_t left = cpu_limit - cpu_used < wall_limit - wall_used ? cpu_limit - cpu_used
-                                                                  : wall_limit - wall_used;
+    uint64_t left = cpu_limit - used_ns < idle_limit - watch->idle_ns ? cpu_limit - used_ns
+                                                                      : idle_limit - watch->idle_ns;
     return left < LONGEST_SLEEP_NS ? left : LONGEST_SLEEP_NS;
 }
 
@@ -182,9 +196,7 @@ static void watch_subject(const struct sv_template_state *state, const struct sv
     watch->cause = CAUSE_EXIT;
     for (;;) {
         uint64_t now = sv_now_ns(), cpu = sv_cpu_ns(pid), left = LONGEST_SLEEP_NS;
-        if (cpu == UINT64_MAX)
-            cpu = 0; /* it has just ended: the poll below says so */
-        else if (!killed)
+        if (cpu != UINT64_MAX && !killed) /* else it has just ended: the poll below says so */
             left = time_left(state->region, &command->run.limits, cpu, now, watch);
         if (left == 0) {
             watch->cause = CAUSE_TIMEOUT;
@@ -338,13 +350,12 @@ static int run_row(const struct sv_template_state *state, const struct sv_comman
     while (start < cells && !worker_gone && !once) {
         int report[2], pidfd = -1;
         pid_t pid = -1;
-        struct watch watch = {.cause = CAUSE_EXIT, .seen_cell = start, .seen_wall_ns = sv_now_ns()};
+        struct watch watch = {.cause = CAUSE_EXIT, .cell = start, .looked_ns = sv_now_ns()};
 
         region->start = region->cell = start;
         region->loading = 1;
         region->stopped = 0;
         region->cell_cpu_ns = 0;
-        region->cell_mono_ns = 0;
         if (pipe2(report, O_CLOEXEC) != 0) {
             done->error = (struct sv_error){SV_STAGE_FORK, errno};
             break;
@@ -366,9 +377,11 @@ static int run_row(const struct sv_template_state *state, const struct sv_comman
         watch_subject(state, command, pid, pidfd, &watch);
         close(pidfd);
         sweep(state);
-        struct sv_error failed;
-        ssize_t n = read(report[0], &failed, sizeof failed);
+        /* Silence is a subject that died before it began: our failure, never its answer. */
+        struct sv_error reported[2] = {{SV_STAGE_FORK, ECHILD}, {0, 0}};
+        const ssize_t n = read(report[0], reported, sizeof reported);
         close(report[0]);
+        const struct sv_error failed = reported[n == sizeof reported];
         worker_gone = watch.worker_gone;
         done->wait_status = watch.wait_status;
         const uint64_t used_us = microseconds(&watch.usage.ru_utime) + microseconds(&watch.usage.ru_stime);
@@ -379,7 +392,7 @@ static int run_row(const struct sv_template_state *state, const struct sv_comman
             watch.own_sigkill = 1; /* children may kill their parent, so SIGKILL proves nothing */
         if ((uint64_t)watch.usage.ru_maxrss * 1024u > done->max_rss_bytes)
             done->max_rss_bytes = (uint64_t)watch.usage.ru_maxrss * 1024u;
-        if (n == sizeof failed) {
+        if (failed.stage != 0 && watch.cause != CAUSE_ABORT) {
             done->error = failed; /* the subject never ran a line of the row */
             break;
         }

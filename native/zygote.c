@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static pid_t raw_clone(unsigned long flags, int *pidfd)
@@ -97,7 +98,8 @@ static void remove_tree(const char *path)
             return;
 }
 
-static void reap(const struct sv_jail *jail)
+/* Whether children are left. */
+static int reap(const struct sv_jail *jail)
 {
     char path[PATH_MAX];
     pid_t pid;
@@ -106,6 +108,16 @@ static void reap(const struct sv_jail *jail)
         if (access(path, F_OK) == 0)
             remove_tree(path);
     }
+    return pid == 0;
+}
+
+/* Templates see the end as we do; nobody may be left to collect them once we are gone. Those that
+ * take longer die with us. */
+static void reap_last(const struct sv_jail *jail)
+{
+    const struct timespec moment = {0, 2000000};
+    for (int i = 0; i < 500 && reap(jail); i++)
+        (void)nanosleep(&moment, NULL);
 }
 
 static int own_scratch(struct sv_jail *jail)
@@ -237,11 +249,13 @@ int sv_zygote_serve(int sock, struct sv_jail *jail, struct sv_template_state *st
         struct sv_spawn spawn;
         int fds[2];
         ssize_t n = sv_recv(sock, &spawn, sizeof spawn, fds, 2);
-        if (n == 0)
+        if (n == 0) {
+            reap_last(jail);
             return 0;
+        }
         if (n < 0)
             return -1;
-        reap(jail);
+        (void)reap(jail);
         if (uid_base > 0)
             jail->uid_outer = uid_base + spawn.uid_offset;
         int in_template = fds[0] >= 0 && fds[1] >= 0 &&

@@ -62,17 +62,21 @@ class SandboxPool(Protocol):
         trace: TracebackType | None,
         /,
     ) -> bool | None: ...
-    def submit(self, solutions: Sequence[str], tests: Sequence[str], *, limits: Any) -> Job: ...
+    def submit(
+        self, solutions: Sequence[str], tests: Sequence[str], *, limits: Any, judge: str
+    ) -> Job: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """CPU seconds of one cell."""
+    """What decides a verdict besides the texts: CPU seconds of a cell, and the judge."""
 
     cpu_s: float = 0.3
     """A test of the model."""
     reference_cpu_s: float = 1.0
     """The benchmark's own test, which is many asserts in one."""
+    judge: str = "split"
+    """Of the sandbox: `split` keeps solution and test apart, `inline` runs both in one process."""
 
 
 class SandboxFault(RuntimeError):
@@ -188,7 +192,8 @@ class Executor:
     ) -> Cells | None:
         """Return the cells of one job, None if none of them could be judged."""
         try:
-            job = self._pool.submit(solutions, tests, limits=limits_of(cpu_s))
+            limits, judge = limits_of(cpu_s), self.budget.judge
+            job = self._pool.submit(solutions, tests, limits=limits, judge=judge)
             self._live[job] = len(tests)
             try:
                 cells = await job

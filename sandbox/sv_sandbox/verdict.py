@@ -48,7 +48,8 @@ class Limits:
     cpu_s: float = 1.0
     """CPU seconds; the primary limit, steady under load."""
     wall_s: float | None = None
-    """Wall-clock guard for programs that wait; None means 2 x cpu_s + 1."""
+    """Guard for programs that wait: seconds in which they get less than a twentieth of a core, so
+    that load alone never times a program out. None means 2 x cpu_s + 1."""
     memory_bytes: int = 512 << 20
     """Address space on top of the warm interpreter's own."""
     output_bytes: int = 1 << 20

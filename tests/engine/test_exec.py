@@ -70,7 +70,9 @@ class ScriptedPool:
     def __exit__(self, *exception: object) -> None:
         self.closed = True
 
-    def submit(self, solutions: Sequence[str], tests: Sequence[str], *, limits: Any) -> ScriptedJob:
+    def submit(
+        self, solutions: Sequence[str], tests: Sequence[str], *, limits: Any, judge: str
+    ) -> ScriptedJob:
         self.jobs.append((len(solutions), len(tests), limits))
         return ScriptedJob(self, solutions, tests)
 

@@ -165,9 +165,7 @@ def test_whole_weights_reload_and_drop_the_cache(openai_server: Any, tmp_path: P
     assert openai_server.requests[0][1] == call
 
 
-def test_a_server_without_weight_calls_says_what_to_set(
-    openai_server: Any, tmp_path: Path
-) -> None:
+def test_a_server_without_weight_calls_says_what_to_set(openai_server: Any, tmp_path: Path) -> None:
     openai_server.failures.append(404)
 
     async def body() -> None:

@@ -1,4 +1,7 @@
-"""The protocol's promises, kept by every implementation."""
+"""The protocol's promises, kept by every implementation.
+
+The asynchronous vLLM takes half a minute to start, so it has one long test in test_generate_vllm.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,6 @@ LONG = Sampling(max_tokens=200, seed=1)
         "recorded",
         "openai",
         pytest.param("in_process", marks=pytest.mark.heavy),
-        pytest.param("async", marks=[pytest.mark.heavy, pytest.mark.slow]),
     ]
 )
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:

@@ -105,7 +105,7 @@ class Machine:
         return now
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def machine(scratch_root: Path) -> Machine:
     """A view of what this process holds."""
     return Machine(scratch_root)

@@ -84,6 +84,13 @@ class Existing(enum.StrEnum):
     help="CPU seconds of the benchmark's own test.",
 )
 @click.option(
+    "--judge",
+    type=click.Choice(["split", "inline"]),
+    default=Budget().judge,
+    show_default=True,
+    help="Run solution and test apart (cannot be forged), or in one process.",
+)
+@click.option(
     "--require",
     default="basic",
     show_default=True,
@@ -106,6 +113,7 @@ def exec_command(
     workers: int | None,
     cpu_s: float,
     reference_cpu_s: float,
+    judge: str,
     require: str,
     existing: str,
 ) -> None:
@@ -124,7 +132,7 @@ def exec_command(
         run = _Run(
             source=source,
             out=out or Path("runs") / file.stem,
-            budget=Budget(cpu_s, reference_cpu_s),
+            budget=Budget(cpu_s, reference_cpu_s, judge),
             existing=Existing(existing),
             limit=limit,
         )
@@ -219,7 +227,7 @@ class _Run:
             },
             "wall_s": self.wall_s,
             "cells_per_s": rate,
-            "limits": asdict(self.budget),
+            "budget": asdict(self.budget),
             "tests_per_sample": self.source.tests_per_sample,
             "sandbox": self.sandbox,
             "versions": {
