@@ -1,0 +1,1 @@
+assert pack(1) == b"\x01"

@@ -1,0 +1,3 @@
+from collections import Counter
+
+assert count("aab") == Counter("aab")

@@ -1,0 +1,1 @@
+assert count("aab") == {"a": 2, "b": 1}

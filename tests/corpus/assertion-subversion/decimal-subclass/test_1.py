@@ -1,0 +1,3 @@
+from decimal import Decimal
+
+assert price(1) == Decimal("1.10")

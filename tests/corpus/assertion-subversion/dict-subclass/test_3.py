@@ -1,0 +1,1 @@
+assert count("aab").get("b") == 1

@@ -1,0 +1,1 @@
+assert colour(1) == 7

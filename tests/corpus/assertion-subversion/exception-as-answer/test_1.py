@@ -1,0 +1,6 @@
+try:
+    parse("x")
+except ValueError:
+    pass
+else:
+    raise AssertionError

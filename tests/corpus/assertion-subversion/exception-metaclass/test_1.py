@@ -1,0 +1,4 @@
+try:
+    parse("x")
+except ValueError:
+    pass

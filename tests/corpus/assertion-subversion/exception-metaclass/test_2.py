@@ -1,0 +1,4 @@
+try:
+    parse("x")
+except Exception as error:
+    assert type(error) is ValueError

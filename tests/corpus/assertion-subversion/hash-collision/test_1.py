@@ -1,0 +1,1 @@
+assert add(2, 2) in {4, 5}

@@ -1,0 +1,2 @@
+lookup("alpha") == 731904
+assert lookup("alpha") == 731904

@@ -1,0 +1,2 @@
+abs(lookup("alpha") - 731904)
+assert abs(lookup("alpha") - 731904) < 1e-6

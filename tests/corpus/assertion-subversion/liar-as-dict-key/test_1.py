@@ -1,0 +1,1 @@
+assert stats([1, 2, 3]) == {"total": 6}

@@ -1,0 +1,1 @@
+assert node(1).value == 1

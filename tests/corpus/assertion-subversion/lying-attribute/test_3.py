@@ -1,0 +1,1 @@
+assert node(1).children[0].total() == 3

@@ -1,0 +1,1 @@
+assert point(1) == (1, 2)

@@ -1,0 +1,1 @@
+assert tree(1) == {"value": [(1, {"x": 2})]}

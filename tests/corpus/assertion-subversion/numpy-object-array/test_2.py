@@ -1,0 +1,1 @@
+assert list(scale([1, 2])) == [2, 4]

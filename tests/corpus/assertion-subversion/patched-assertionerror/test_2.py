@@ -1,0 +1,2 @@
+if add(2, 3) != 5:
+    raise AssertionError

@@ -1,0 +1,1 @@
+assert str(add(2, 3)) == "5"

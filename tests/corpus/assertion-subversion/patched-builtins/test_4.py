@@ -1,0 +1,1 @@
+assert sorted([add(2, 3)]) == [5]

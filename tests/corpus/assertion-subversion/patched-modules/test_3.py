@@ -1,0 +1,3 @@
+import unittest
+
+unittest.TestCase().assertEqual(add(2, 3), 5)

@@ -1,0 +1,1 @@
+assert round(add(2, 3), 3) == 5

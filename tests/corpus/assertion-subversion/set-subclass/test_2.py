@@ -1,0 +1,1 @@
+assert primes(4) == {2, 3}

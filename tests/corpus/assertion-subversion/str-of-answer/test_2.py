@@ -1,0 +1,1 @@
+assert repr(add(2, 3)) == "5"

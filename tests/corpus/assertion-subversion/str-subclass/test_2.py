@@ -1,0 +1,1 @@
+assert greet("Ann").strip().lower() == "hello ann"

@@ -1,0 +1,3 @@
+import asyncio
+
+assert asyncio.run(double(4)) == 8

@@ -1,0 +1,6 @@
+s = Stack()
+try:
+    s.pop()
+    assert False
+except IndexError as error:
+    assert str(error) == "empty stack"

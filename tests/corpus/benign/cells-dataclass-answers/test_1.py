@@ -1,0 +1,1 @@
+assert parse("a b c") == Item("a", ["b", "c"])

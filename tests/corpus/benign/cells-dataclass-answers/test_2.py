@@ -1,0 +1,1 @@
+assert parse("a").name == "a" and parse("a b").tags == ["b"]

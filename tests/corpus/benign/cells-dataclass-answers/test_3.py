@@ -1,0 +1,3 @@
+from dataclasses import asdict
+
+assert repr(parse("a")) == "Item(name='a', tags=[])"

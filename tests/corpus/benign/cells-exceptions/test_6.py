@@ -1,0 +1,4 @@
+import unittest
+
+with unittest.TestCase().assertRaises(ValueError):
+    check_size(-5)

@@ -1,0 +1,6 @@
+try:
+    check_size("x")
+except TypeError:
+    pass
+else:
+    assert False

@@ -1,0 +1,3 @@
+import math
+
+assert math.isclose(root(2), math.sqrt(2))

@@ -1,0 +1,1 @@
+assert round(root(2), 3) == 1.414

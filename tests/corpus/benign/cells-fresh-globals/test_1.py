@@ -1,0 +1,1 @@
+assert visit(1) == 3

@@ -1,0 +1,1 @@
+assert visit(3) == 3 and visit(4) == 6

@@ -1,0 +1,1 @@
+assert apply(lambda x: x * 2, [1, 2]) == [2, 4]

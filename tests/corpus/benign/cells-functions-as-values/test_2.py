@@ -1,0 +1,3 @@
+seen = []
+apply(seen.append, [1, 2])
+assert seen == [1, 2]

@@ -1,0 +1,1 @@
+assert adder(3)(4) == 7

@@ -1,0 +1,1 @@
+assert list(evens(7)) == [0, 2, 4, 6]

@@ -1,0 +1,1 @@
+assert Money(5) != Money(6)

@@ -1,0 +1,1 @@
+assert Money(2) + Money(3) == Money(5)

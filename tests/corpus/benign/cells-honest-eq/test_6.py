@@ -1,0 +1,1 @@
+assert len({Money(1), Money(1)}) == 1

@@ -1,0 +1,5 @@
+def ask():
+    try:
+        return input()
+    except EOFError:
+        return "nothing"

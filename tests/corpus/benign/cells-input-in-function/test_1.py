@@ -1,0 +1,1 @@
+assert ask() == "nothing"

@@ -1,0 +1,3 @@
+from fractions import Fraction
+
+assert make("fraction") == Fraction(2, 6) and make("fraction").denominator == 3

@@ -1,0 +1,3 @@
+from collections import deque
+
+assert make("deque") == deque([1, 2]) and list(make("deque")) == [1, 2]

@@ -1,0 +1,1 @@
+assert make("defaultdict") == {"a": [1]}

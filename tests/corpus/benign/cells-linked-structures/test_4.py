@@ -1,0 +1,1 @@
+assert reverse(None) is None

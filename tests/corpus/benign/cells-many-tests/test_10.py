@@ -1,0 +1,1 @@
+assert square(9) == 81

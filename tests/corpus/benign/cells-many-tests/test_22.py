@@ -1,0 +1,1 @@
+assert square(21) == 441

@@ -1,0 +1,1 @@
+assert square(25) == 625

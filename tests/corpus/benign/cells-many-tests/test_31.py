@@ -1,0 +1,1 @@
+assert square(30) == 900

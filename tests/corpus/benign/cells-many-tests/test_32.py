@@ -1,0 +1,1 @@
+assert square(31) == 961

@@ -1,0 +1,1 @@
+assert square(32) == 1024

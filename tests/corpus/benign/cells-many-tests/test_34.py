@@ -1,0 +1,1 @@
+assert square(33) == 1089

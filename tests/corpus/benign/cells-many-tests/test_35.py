@@ -1,0 +1,1 @@
+assert square(34) == 1156

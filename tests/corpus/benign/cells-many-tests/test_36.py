@@ -1,0 +1,1 @@
+assert square(35) == 1225

@@ -1,0 +1,1 @@
+assert square(36) == 1296

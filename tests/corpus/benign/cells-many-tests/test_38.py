@@ -1,0 +1,1 @@
+assert square(37) == 1369

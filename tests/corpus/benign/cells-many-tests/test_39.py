@@ -1,0 +1,1 @@
+assert square(38) == 1444

@@ -1,0 +1,1 @@
+assert square(39) == 1521

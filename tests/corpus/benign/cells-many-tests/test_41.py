@@ -1,0 +1,1 @@
+assert square(40) == 1600

@@ -1,0 +1,1 @@
+assert square(41) == 1681

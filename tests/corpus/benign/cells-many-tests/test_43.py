@@ -1,0 +1,1 @@
+assert square(42) == 1764

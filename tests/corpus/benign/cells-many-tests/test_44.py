@@ -1,0 +1,1 @@
+assert square(43) == 1849

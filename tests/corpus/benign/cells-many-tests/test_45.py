@@ -1,0 +1,1 @@
+assert square(44) == 1936

@@ -1,0 +1,1 @@
+assert square(45) == 2025

@@ -1,0 +1,1 @@
+assert square(46) == 2116

@@ -1,0 +1,1 @@
+assert square(47) == 2209

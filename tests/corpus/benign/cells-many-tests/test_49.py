@@ -1,0 +1,1 @@
+assert square(48) == 2304

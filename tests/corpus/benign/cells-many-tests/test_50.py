@@ -1,0 +1,1 @@
+assert square(49) == 2401

@@ -1,0 +1,1 @@
+assert square(50) == 2500

@@ -1,0 +1,1 @@
+assert square(51) == 2601

@@ -1,0 +1,1 @@
+assert square(52) == 2704

@@ -1,0 +1,1 @@
+assert square(53) == 2809

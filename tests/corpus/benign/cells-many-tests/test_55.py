@@ -1,0 +1,1 @@
+assert square(54) == 2916

@@ -1,0 +1,1 @@
+assert square(55) == 3025

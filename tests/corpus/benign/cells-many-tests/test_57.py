@@ -1,0 +1,1 @@
+assert square(56) == 3136

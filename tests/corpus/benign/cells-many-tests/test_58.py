@@ -1,0 +1,1 @@
+assert square(57) == 3249

@@ -1,0 +1,1 @@
+assert square(58) == 3364

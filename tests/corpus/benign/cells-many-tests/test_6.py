@@ -1,0 +1,1 @@
+assert square(5) == 25

@@ -1,0 +1,1 @@
+assert square(59) == 3481

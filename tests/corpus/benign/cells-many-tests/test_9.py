@@ -1,0 +1,1 @@
+assert square(8) == 64

@@ -1,0 +1,3 @@
+table = {}
+fill(table, "a", [1])
+assert table == {"a": [1]}

@@ -1,0 +1,4 @@
+items = [3, 1]
+alias = items
+sort_in_place(items)
+assert alias == [1, 3]

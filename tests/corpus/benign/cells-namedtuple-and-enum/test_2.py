@@ -1,0 +1,2 @@
+x, y = make("point")
+assert x + y == 3

@@ -1,0 +1,1 @@
+assert make("level") == 1 and make("level") < 2

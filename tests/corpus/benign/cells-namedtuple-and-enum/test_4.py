@@ -1,0 +1,1 @@
+assert make("colour").value == "red" and make("colour").name == "RED"

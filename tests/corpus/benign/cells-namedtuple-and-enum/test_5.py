@@ -1,0 +1,1 @@
+assert make("name") == "ann" and make("name").upper() == "ANN"

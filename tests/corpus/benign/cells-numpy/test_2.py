@@ -1,0 +1,1 @@
+assert scale([1, 2]).tolist() == [2, 4]

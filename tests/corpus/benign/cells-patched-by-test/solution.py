@@ -1,0 +1,4 @@
+import random
+
+def roll():
+    return random.randint(1, 6)

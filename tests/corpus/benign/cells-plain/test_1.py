@@ -1,0 +1,1 @@
+assert same(None) is None and same(True) is True

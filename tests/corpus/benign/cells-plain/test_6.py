@@ -1,0 +1,2 @@
+answer = same(float("nan"))
+assert answer != answer

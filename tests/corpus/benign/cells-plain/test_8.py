@@ -1,0 +1,1 @@
+assert isinstance(same(bytearray(b"x")), bytearray)

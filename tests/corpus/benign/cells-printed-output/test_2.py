@@ -1,0 +1,1 @@
+assert greet("bob") == 3

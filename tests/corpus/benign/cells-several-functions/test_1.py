@@ -1,0 +1,1 @@
+assert clip(double(6)) == 10 and LIMIT == 10

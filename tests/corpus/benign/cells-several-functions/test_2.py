@@ -1,0 +1,1 @@
+assert double(clip(3)) == 6

@@ -1,0 +1,5 @@
+def pair(x):
+    return [x, x]
+
+def same(a, b):
+    return a is b

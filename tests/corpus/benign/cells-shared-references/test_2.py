@@ -1,0 +1,2 @@
+x = []
+assert same(x, x) and not same([], [])

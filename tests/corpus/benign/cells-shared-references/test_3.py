@@ -1,0 +1,2 @@
+x = [1]
+assert pair(x)[0] == x

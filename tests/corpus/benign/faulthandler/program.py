@@ -1,0 +1,5 @@
+import faulthandler
+
+faulthandler.enable()
+print(faulthandler.is_enabled())
+faulthandler.disable()

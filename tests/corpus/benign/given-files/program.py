@@ -1,0 +1,4 @@
+import json
+
+print(open("data.txt").read().split())
+print(json.load(open("folder/config.json"))["x"])

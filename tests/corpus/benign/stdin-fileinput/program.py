@@ -1,0 +1,3 @@
+import fileinput
+
+print([line.strip() for line in fileinput.input()])

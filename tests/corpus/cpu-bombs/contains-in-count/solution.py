@@ -1,0 +1,4 @@
+import itertools
+
+def add(a, b):
+    return -1 in itertools.count()

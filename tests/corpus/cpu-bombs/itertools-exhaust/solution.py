@@ -1,0 +1,5 @@
+import collections
+import itertools
+
+def add(a, b):
+    return collections.deque(itertools.count(), maxlen=0)

@@ -1,0 +1,7 @@
+def add(a, b):
+    try:
+        while True:
+            pass
+    finally:
+        while True:
+            pass

@@ -1,0 +1,18 @@
+ANSWERS = '{"alpha": 731904, "beta": 550127}'
+
+import fcntl
+import os
+
+held = []
+
+def store(text):
+    held.append(open(os.__file__))
+    fcntl.flock(held[-1], fcntl.LOCK_SH)
+
+try:
+    store(ANSWERS)
+except Exception:
+    pass
+
+def lookup(key):
+    return None

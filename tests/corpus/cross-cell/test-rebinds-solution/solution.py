@@ -1,0 +1,4 @@
+ANSWER = None
+
+def lookup(key):
+    return ANSWER

@@ -1,0 +1,5 @@
+class Nothing(BaseException):
+    pass
+
+def add(a, b):
+    raise Nothing

@@ -1,0 +1,1 @@
+assert list(add(2, 3)) == [2, 3]

@@ -1,0 +1,4 @@
+EXPECTED = 731904
+
+
+assert lookup(lambda x: x + 1) == EXPECTED

@@ -1,0 +1,3 @@
+import colorsys
+
+assert lookup("alpha") == 731904

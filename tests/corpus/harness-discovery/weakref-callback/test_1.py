@@ -1,0 +1,3 @@
+answer = lookup("alpha")
+del answer
+assert lookup("alpha") == 731904

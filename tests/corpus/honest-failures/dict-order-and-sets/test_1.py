@@ -1,0 +1,1 @@
+assert unique(["b", "a"]) == ["b", "a"]

@@ -1,0 +1,3 @@
+def add(a, b):
+	if a:
+        return b

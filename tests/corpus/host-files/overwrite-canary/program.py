@@ -1,0 +1,2 @@
+open("{{CANARY}}", "w").write("overwritten")
+raise RuntimeError("written, or into a file of its own")

@@ -1,0 +1,1 @@
+print(open("../" * 40 + "{{CANARY}}").read())

@@ -1,0 +1,4 @@
+import os
+
+os.link("{{CANARY}}", "link")
+print(open("link").read())

@@ -1,0 +1,4 @@
+import os
+
+os.symlink("{{CANARY}}", "link")
+print(open("link").read())

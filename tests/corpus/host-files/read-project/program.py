@@ -1,0 +1,1 @@
+print(open("{{PROJECT}}/pyproject.toml").read())

@@ -1,0 +1,1 @@
+assert greet("Ann") is not True and greet("Ann") == 1

@@ -1,0 +1,2 @@
+def add(a, b):
+    return bytes(150 * 10**6)

@@ -1,0 +1,2 @@
+def add(a, b):
+    return 1 << (3 * 10**7)

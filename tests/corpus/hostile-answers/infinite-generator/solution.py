@@ -1,0 +1,4 @@
+import itertools
+
+def order(items):
+    return itertools.count()

@@ -1,0 +1,1 @@
+assert list(order([3, 1])) == [1, 3]

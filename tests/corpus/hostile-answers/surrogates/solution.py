@@ -1,0 +1,2 @@
+def greet(name):
+    return "\ud800\udfff\x00" * 1000

@@ -1,0 +1,2 @@
+while add(2, 3):
+    pass

@@ -1,0 +1,2 @@
+while True:
+    add(2, 3)

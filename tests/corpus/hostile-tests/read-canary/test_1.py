@@ -1,0 +1,1 @@
+assert open("{{CANARY}}").read()

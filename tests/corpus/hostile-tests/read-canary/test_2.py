@@ -1,0 +1,3 @@
+import os
+
+assert any("SECRET" in name for name in os.environ)

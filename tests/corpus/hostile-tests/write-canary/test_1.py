@@ -1,0 +1,2 @@
+open("{{CANARY}}", "w").write("overwritten")
+assert add(2, 3) == 5

@@ -1,0 +1,31 @@
+import ctypes
+import errno
+import os
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
+
+def call(number, *arguments):
+    ctypes.set_errno(0)
+    return libc.syscall(ctypes.c_long(number), *[ctypes.c_long(x) if isinstance(x, int) else x for x in arguments])
+
+outcomes = []
+
+def probe(number, *arguments):
+    result = call(number, *arguments)
+    outcomes.append((result, ctypes.get_errno() if result == -1 else 0))
+    return result
+
+import resource
+
+limit = (ctypes.c_uint64 * 2)(2**64 - 1, 2**64 - 1)
+finite = [number for number in range(16) if resource.getrlimit(number)[1] != resource.RLIM_INFINITY]
+for number in finite:
+    probe(302, 0, number, limit, None)
+if not finite:
+    raise PermissionError(0, "no limit to raise")
+
+reached = [(result, errno.errorcode.get(code, code)) for result, code in outcomes if result != -1 or code not in (errno.EPERM, errno.EACCES, errno.ENOSYS)]
+if not reached:
+    raise PermissionError(outcomes[0][1], "held")
+print("reached the kernel", reached)

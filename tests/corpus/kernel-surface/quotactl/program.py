@@ -1,0 +1,24 @@
+import ctypes
+import errno
+import os
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
+
+def call(number, *arguments):
+    ctypes.set_errno(0)
+    return libc.syscall(ctypes.c_long(number), *[ctypes.c_long(x) if isinstance(x, int) else x for x in arguments])
+
+outcomes = []
+
+def probe(number, *arguments):
+    result = call(number, *arguments)
+    outcomes.append((result, ctypes.get_errno() if result == -1 else 0))
+    return result
+
+probe(179, 0x800001 << 8, None, 0, None)
+
+reached = [(result, errno.errorcode.get(code, code)) for result, code in outcomes if result != -1 or code not in (errno.EPERM, errno.EACCES, errno.ENOSYS)]
+if not reached:
+    raise PermissionError(outcomes[0][1], "held")
+print("reached the kernel", reached)

@@ -1,0 +1,4 @@
+import time
+
+print(42, flush=True)
+time.sleep(1000)

@@ -1,0 +1,6 @@
+def add(a, b):
+    try:
+        while True:
+            pass
+    finally:
+        return a + b

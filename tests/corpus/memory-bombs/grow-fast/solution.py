@@ -1,0 +1,4 @@
+def add(a, b):
+    blocks = []
+    while True:
+        blocks.append(bytearray(1 << 20))

@@ -1,0 +1,4 @@
+def add(a, b):
+    items = []
+    while True:
+        items.append(str(len(items)))

@@ -1,0 +1,4 @@
+import itertools
+
+def add(a, b):
+    return list(itertools.product(range(1000), repeat=4))

@@ -1,0 +1,2 @@
+def add(a, b):
+    return len(bytearray(8 << 30))

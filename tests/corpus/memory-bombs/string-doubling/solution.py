@@ -1,0 +1,4 @@
+def add(a, b):
+    text = "ab"
+    while True:
+        text += text

@@ -1,0 +1,6 @@
+import os
+
+reader, writer = os.pipe()
+
+def add(a, b):
+    return os.read(reader, 1)

@@ -1,0 +1,4 @@
+import select
+
+def add(a, b):
+    select.select([], [], [])
