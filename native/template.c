@@ -73,8 +73,7 @@ static int subject_stdio(const int fds[SV_WIRE_FDS])
     return 0;
 }
 
-/* Closes everything but stdio and the channel; with it the report, whose silence says that all
- * went well. */
+/* Closes everything but stdio and the channel. */
 static int subject_descriptors(int channel)
 {
     if (channel < 0)
