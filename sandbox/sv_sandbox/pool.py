@@ -134,7 +134,12 @@ class Job:
     async def _readable(self) -> None:
         loop = asyncio.get_running_loop()
         ready = loop.create_future()
-        loop.add_reader(self._done_fd, lambda: ready.done() or ready.set_result(None))
+
+        def set_ready() -> None:
+            if not ready.done():
+                ready.set_result(None)
+
+        loop.add_reader(self._done_fd, set_ready)
         try:
             await ready
         except asyncio.CancelledError:
@@ -197,7 +202,7 @@ class Pool:
         self.limits = limits or Limits()
         self.workers = workers or len(os.sched_getaffinity(0))
         self._scratch = tempfile.mkdtemp(prefix="sv-sandbox-")
-        os.chmod(self._scratch, 0o711)  # noqa: S103  templates of another uid pass through
+        os.chmod(self._scratch, 0o711)
         self._zygotes: dict[int, subprocess.Popen[bytes]] = {}
         each = self.limits.memory_bytes + self.limits.file_bytes + _TEMPLATE_BYTES
         self.cgroup = cgroup.create(
@@ -218,7 +223,14 @@ class Pool:
             self._close_zygotes()
             raise
         self._close = weakref.finalize(
-            self, Pool._shut, self._handle, ours, self._theirs, self._zygotes, self._scratch, self.cgroup
+            self,
+            Pool._shut,
+            self._handle,
+            ours,
+            self._theirs,
+            self._zygotes,
+            self._scratch,
+            self.cgroup,
         )
         try:
             self.probe = self._probe()
@@ -533,7 +545,7 @@ def run(
 
 
 def _encode(sources: Sequence[str]) -> list[bytes]:
-    """UTF-8; a lone surrogate becomes bytes that no interpreter accepts, so its cell fails alone."""
+    """UTF-8; a lone surrogate becomes bytes that no interpreter accepts: its cell fails alone."""
     return [source.encode("utf-8", "surrogatepass") for source in sources]
 
 

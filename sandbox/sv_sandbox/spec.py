@@ -19,7 +19,8 @@ from .levels import Level
 PRELOAD = (
     "abc array base64 bisect cmath collections contextlib copy csv dataclasses datetime decimal"
     " enum fractions functools hashlib heapq inspect io itertools json math numbers operator os"
-    " pprint queue random re statistics string struct tempfile textwrap time types typing unicodedata"
+    " pprint queue random re statistics string struct tempfile textwrap time types typing"
+    " unicodedata"
 ).split()
 """Imported before any program asks: cheap in memory, common in solutions."""
 
@@ -57,7 +58,7 @@ def environment() -> dict[str, str]:
     """The zygote's whole environment: nothing of the caller's, everything fixed."""
     return {
         "PATH": "/usr/bin:/bin",
-        "HOME": "/tmp",  # noqa: S108  the scratch folder's place in the private root
+        "HOME": "/tmp",
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
@@ -104,14 +105,14 @@ def zygote_spec(
     scratch_bytes: int,
     numpy: bool,
 ) -> ZygoteSpec:
-    """Everything `_zygote.py` needs, as JSON-able values."""
+    """Everything `jailed/zygote.py` needs, as JSON-able values."""
     here = Path(__file__).resolve().parent
     site = numpy_folder()
     extra = [site] if site is not None else []
     uid = _UID_BASE + (os.getpid() % _UID_POOLS) * _UIDS_PER_POOL if os.geteuid() == 0 else -1
-    native_file = _native.__file__  # type: ignore[attr-defined]
+    native_file = _native.__file__
     return ZygoteSpec(
-        script=str(here / "_zygote.py"),
+        script=str(here / "jailed" / "zygote.py"),
         arguments={
             "native": native_file,
             "folder": str(here),

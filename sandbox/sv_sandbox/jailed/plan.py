@@ -12,7 +12,7 @@ import ast
 import types
 from typing import Any
 
-import _codec
+from . import codec
 
 MAX_SOURCE_BYTES = 20_000
 MAX_LITERAL_ITEMS = 100_000
@@ -63,7 +63,7 @@ class Literal:
         self.call, self.check = call, check
 
     def judge(self, answer: Any) -> bool:
-        """Whether the assertion holds. What the expression raises, an honest test raises as well."""
+        """Whether the assertion holds. Raises what the expression raises."""
         scope = {"__builtins__": {}, **FUNCTIONS, "isinstance": _isinstance, ANSWER: answer}
         return bool(eval(self.check, scope))
 
@@ -99,7 +99,7 @@ def _plan(source: bytes) -> Literal:
     name, args, kwargs = finder.call
     expression = ast.fix_missing_locations(ast.Expression(test))
     check = compile(expression, "<test>", "eval", dont_inherit=True)
-    return Literal(_codec.encode((name, args, kwargs)), check)
+    return Literal(codec.encode((name, args, kwargs)), check)
 
 
 class _Finder(ast.NodeTransformer):
@@ -140,7 +140,7 @@ class _Finder(ast.NodeTransformer):
             node.args = [self.visit(arg) for arg in node.args]
             node.keywords = [self.visit(keyword) for keyword in node.keywords]
             return node
-        if self.call is not None or name in _codec.BUILTINS:
+        if self.call is not None or name in codec.BUILTINS:
             raise NotLiteral
         args = tuple(constant(arg) for arg in node.args)
         kwargs = {}
@@ -175,9 +175,10 @@ def constant(node: ast.expr) -> Any:
         kind = {ast.List: list, ast.Tuple: tuple, ast.Set: set}[type(node)]
         return kind(items)
     if isinstance(node, ast.Dict):
-        if any(key is None for key in node.keys):
+        keys = [constant(key) for key in node.keys if key is not None]
+        if len(keys) < len(node.keys):
             raise NotLiteral
-        return {constant(key): constant(item) for key, item in zip(node.keys, node.values) if key}
+        return dict(zip(keys, map(constant, node.values), strict=True))
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
         value = constant(node.operand)
         if type(value) not in (int, float, complex):

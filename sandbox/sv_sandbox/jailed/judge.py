@@ -1,9 +1,9 @@
 """The judge's side of the split judge: plans, comparisons, and test code behind a stub.
 
-Two kinds of work. Tasks (`plan`, `compare`) run in the judge's template itself, because nothing
-foreign runs in them. Test code runs in a fork (`judge`), where every name that the solution defines
-is a stub that calls the subject over the channel; what comes back is plain data or a `Remote`, so a
-verdict depends on values, never on methods of the solution's objects:
+Two kinds of work. Tasks (`plan_tests`, `compare`) run in the judge's template itself, because
+nothing foreign runs in them. Test code runs in a fork (`judge`), where every name that the solution
+defines is a stub that calls the subject over the channel; what comes back is plain data or a
+`Remote`, so a verdict depends on values, never on methods of the solution's objects:
 
 - a Remote never equals, or orders against, plain data;
 - an answer's `__contains__` is not asked: its items are looked at here. Only an instance that the
@@ -13,23 +13,21 @@ verdict depends on values, never on methods of the solution's objects:
 from __future__ import annotations
 
 import builtins
+import dis
 import os
 import signal
 import sys
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from typing import Any
 
-import _channel
-import _codec
-import _plan
-import _subject
-from _channel import Channel, Lost
-from _codec import CodecError, Handle, Unencodable
+from . import channel, codec, plan, subject
+from .channel import Channel, Lost
+from .codec import CodecError, Handle, Unencodable
 
 COMPARE_CPU_S = 2.0
 PASS, WRONG, TIMEOUT, FORBIDDEN = 1, 2, 4, 7
 
-_planned: list[_plan.Literal | None] = []
+_planned: list[plan.Literal | None] = []
 
 
 class TooSlow(BaseException):
@@ -47,19 +45,19 @@ def task(native: Any) -> None:
     """One task from the region."""
     kind, _, cells, blobs = native.row()
     if kind == native.KIND_PLAN:
-        plan(native, cells)
+        plan_tests(native, cells)
     else:
         compare(native, blobs)
 
 
-def plan(native: Any, cells: int) -> None:
+def plan_tests(native: Any, cells: int) -> None:
     """Tests in; marks and encoded calls out. What was planned stays here for `compare`."""
-    known: dict[bytes, _plan.Literal | None] = {}
+    known: dict[bytes, plan.Literal | None] = {}
     _planned.clear()
     for cell in range(cells):
         source = native.blob(cell)
         if source not in known:
-            literal = _plan.plan(source)
+            literal = plan.plan(source)
             if literal is not None and len(literal.call) > native.MAX_ANSWER_BYTES:
                 literal = None
             known[source] = literal
@@ -92,10 +90,10 @@ def compare(native: Any, blobs: int) -> None:
         native.record(cell, verdict, detail)
 
 
-def compare_one(literal: _plan.Literal, answer: bytes) -> tuple[int, bytes]:
+def compare_one(literal: plan.Literal, answer: bytes) -> tuple[int, bytes]:
     """The verdict of one answer."""
     try:
-        value = _codec.decode(answer)
+        value = codec.decode(answer)
     except CodecError as error:
         return FORBIDDEN, f"malformed answer: {error}".encode()[:200]
     try:
@@ -103,7 +101,7 @@ def compare_one(literal: _plan.Literal, answer: bytes) -> tuple[int, bytes]:
             return PASS, b""
         return WRONG, f"AssertionError: got {shown(value)}".encode("utf-8", "replace")[:200]
     except Exception as error:
-        return _subject.verdict_of(error)
+        return subject.verdict_of(error)
 
 
 def shown(value: Any) -> str:
@@ -138,7 +136,7 @@ def vacuous(native: Any, start: int, cells: int) -> None:
         verdict = WRONG
         try:
             code = compile(native.blob(cell), "<test>", "exec", dont_inherit=True)
-            namespace = _subject.new_namespace("test")
+            namespace = subject.new_namespace("test")
             namespace.update(dict.fromkeys(free_names(code), _raise))
             exec(code, namespace)
             verdict = PASS
@@ -178,21 +176,21 @@ def judge_one(peer: Peer, cell: int, source: bytes) -> tuple[int, bytes]:
     peer.trouble = None
     try:
         code = compile(source, "<test>", "exec", dont_inherit=True)
-        namespace = _subject.new_namespace("test")
+        namespace = subject.new_namespace("test")
         namespace.update(peer.load(cell, free_names(code)))
         exec(code, namespace)
         verdict: tuple[int, bytes] = PASS, b""
     except (Lost, Unsplittable, Unencodable, CodecError):
         raise
     except BaseException as error:
-        verdict = _subject.verdict_of(error)
+        verdict = subject.verdict_of(error)
     if peer.trouble is not None:
         raise peer.trouble
     return verdict
 
 
 def free_names(code: CodeType) -> list[str]:
-    """Names that the test uses and neither Python nor, at its top level, the test itself defines."""
+    """Names that the test uses, and neither Python nor the test's own top level defines."""
     used: set[str] = set()
     stored: set[str] = set()
     stack = [code]
@@ -206,8 +204,6 @@ def free_names(code: CodeType) -> list[str]:
 
 
 def _assigned(code: CodeType) -> set[str]:
-    import dis
-
     stores = {"STORE_NAME", "STORE_GLOBAL"}
     return {i.argval for i in dis.get_instructions(code) if i.opname in stores}
 
@@ -223,7 +219,7 @@ class Peer:
         self._remotes: dict[int, Remote] = {}
 
     def load(self, cell: int, names: list[str]) -> dict[str, Any]:
-        """A fresh namespace of the solution; what it defines of `names`. Raises what loading did."""
+        """What a fresh namespace of the solution has of `names`. Raises what loading did."""
         self.channel.forget()
         self._remotes.clear()
         self._exceptions.clear()
@@ -268,9 +264,9 @@ class Peer:
         for change in changes:
             if type(change) is not tuple or len(change) != 2 or type(change[0]) is not int:
                 raise CodecError("not a change")
-            if not 0 <= change[0] < len(sent) or not _channel.is_mutable(sent[change[0]]):
+            if not 0 <= change[0] < len(sent) or not channel.is_mutable(sent[change[0]]):
                 raise CodecError("a change to nothing")
-            _channel.refill(sent[change[0]], change[1])
+            channel.refill(sent[change[0]], change[1])
         if printed:
             sys.stdout.write(printed)
         if status == "ok":
@@ -289,7 +285,7 @@ class Peer:
         except (Lost, CodecError, Unencodable, Unsplittable):
             raise
         except BaseException as error:
-            outcome = "raise", _subject.described(error)
+            outcome = "raise", subject.described(error)
         self.channel.send(self.channel.encode(outcome)[0])
 
     # -- exceptions: built-in classes as themselves, others as a stand-in of the same name and bases
@@ -300,8 +296,8 @@ class Peer:
         if not all(type(name) is str and len(name) < 200 for name in lineage):
             raise CodecError("not an exception")
         name = lineage[0]
-        if name in _codec.EXCEPTIONS:
-            return _codec.EXCEPTIONS[name]
+        if name in codec.EXCEPTIONS:
+            return codec.EXCEPTIONS[name]
         if name not in self._exceptions:
             base = self._exception(lineage[1:]) if len(lineage) > 1 else Exception
             self._exceptions[name] = type(name, (base,), {})
@@ -428,7 +424,9 @@ class RemoteClass(Remote):
         return made
 
 
-_READABLE = frozenset(("__name__", "__doc__", "__qualname__", "__module__", "__class__", "__dict__"))
+_READABLE = frozenset(
+    ("__name__", "__doc__", "__qualname__", "__module__", "__class__", "__dict__")
+)
 
 
 def _peer(remote: Remote) -> Peer:
@@ -458,5 +456,7 @@ for _name in ("lt", "le", "gt", "ge"):
 for _name in ("add sub mul truediv floordiv mod pow matmul and or xor lshift rshift").split():
     setattr(Remote, f"__{_name}__", _forward(_name))
     setattr(Remote, f"__r{_name}__", _forward(_name, reflected=True))
-for _name in ("neg pos abs invert len getitem setitem delitem str repr int float index round").split():
+for _name in (
+    "neg pos abs invert len getitem setitem delitem str repr int float index round"
+).split():
     setattr(Remote, f"__{_name}__", _forward(_name))

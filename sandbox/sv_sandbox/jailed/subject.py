@@ -1,4 +1,4 @@
-"""What runs inside the jail: one row of cells, or one program. Imported by the zygote, run in a fork.
+"""What runs inside the jail: one row of cells, or one program, in a fork of a template.
 
 In: the row in shared memory (`native.row`, `native.blob`).  Out: a verdict per cell (`native.end`).
 
@@ -17,14 +17,15 @@ import os
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from types import CodeType, ModuleType
-from typing import Any, Callable
+from typing import Any
 
-import _codec
-from _channel import Channel, Lost, changed, contents, is_mutable
-from _codec import CodecError, Handle, Unencodable
+from . import codec
+from .channel import Channel, Lost, changed, contents, is_mutable
+from .codec import CodecError, Handle, Unencodable
 
-# Codes of `Verdict`, which is not imported: the zygote loads this file without its package.
+# Codes of `Verdict`, which stays outside the jail.
 PASS, WRONG, EXCEPTION, MEMORY, OUTPUT, FORBIDDEN, EARLY_EXIT = 1, 2, 3, 5, 6, 7, 8
 REFUSED = frozenset((errno.EPERM, errno.EACCES, errno.EROFS))
 FULL = frozenset((errno.EFBIG, errno.ENOSPC, errno.EDQUOT))
@@ -196,12 +197,12 @@ def run_calls(native: Any, start: int, cells: int) -> None:
             if cell > start:
                 namespace = new_namespace()
                 exec(solution, namespace)
-            name, args, kwargs = _codec.decode(native.blob(1 + cell))
+            name, args, kwargs = codec.decode(native.blob(1 + cell))
             if name not in namespace:
                 raise NameError(f"name {name!r} is not defined")
             value = namespace[name](*args, **kwargs)
             try:
-                answer = _codec.encode(value)
+                answer = codec.encode(value)
             except Unencodable:
                 mark = native.MARK_LONG
             if len(answer) > native.MAX_ANSWER_BYTES:
@@ -228,7 +229,7 @@ def described(error: BaseException) -> tuple[tuple[str, ...], tuple[Any, ...], s
     names = []
     for kind in type(error).__mro__:
         names.append(kind.__name__)
-        if _codec.EXCEPTIONS.get(kind.__name__) is kind:
+        if codec.EXCEPTIONS.get(kind.__name__) is kind:
             break
     try:
         text = str(error)[:2000]
@@ -236,7 +237,7 @@ def described(error: BaseException) -> tuple[tuple[str, ...], tuple[Any, ...], s
         text = ""
     try:
         args = tuple(error.args)
-        _codec.encode(args)
+        codec.encode(args)
     except BaseException:
         args = (text,)
     return tuple(names), args, text
@@ -271,7 +272,9 @@ class Server:
     def answer(self, message: bytes) -> None:
         """One request, one reply."""
         (operation, *operands), containers = self.channel.decode(message)
-        before = [contents(container) if is_mutable(container) else None for container in containers]
+        before = [
+            contents(container) if is_mutable(container) else None for container in containers
+        ]
         if operation == "load":
             self._begin(operands[0])
         try:
@@ -302,7 +305,7 @@ class Server:
                 return outcome[1]
             if len(outcome) == 2 and outcome[0] == "raise":
                 lineage, arguments, _ = outcome[1]
-                raise _codec.EXCEPTIONS.get(lineage[-1], Exception)(*arguments)
+                raise codec.EXCEPTIONS.get(lineage[-1], Exception)(*arguments)
             raise CodecError("not an outcome")
 
     def _begin(self, cell: int) -> None:
@@ -377,8 +380,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     **{
         name: getattr(operator, name)
         for name in (
-            "eq ne lt le gt ge add sub mul truediv floordiv mod pow matmul xor lshift rshift neg pos"
-            " abs invert getitem setitem delitem contains truth index"
+            "eq ne lt le gt ge add sub mul truediv floordiv mod pow matmul xor lshift rshift neg"
+            " pos abs invert getitem setitem delitem contains truth index"
         ).split()
     },
     "and": operator.and_,

@@ -4,18 +4,17 @@ Symmetric: either end may call the other while it waits for an answer (a test th
 is called back). Each end keeps a table of the objects it has handed out; a handle means nothing
 elsewhere. Containers passed as arguments are numbered, and what the callee did to them in place
 comes back with its answer, so mutation and identity look local.
-
-Loaded by path in the zygote, beside `_codec`, which the zygote puts in `sys.modules`.
 """
 
 from __future__ import annotations
 
 import os
 import struct
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
-import _codec
-from _codec import CodecError, Decoder, Encoder, Handle
+from . import codec
+from .codec import CodecError, Decoder, Encoder, Handle
 
 _HEADER = struct.Struct(">I")
 
@@ -92,7 +91,7 @@ class Channel:
     def receive(self) -> bytes:
         """One message. Raises Lost at the end, CodecError for an impossible length."""
         (length,) = _HEADER.unpack(self._exactly(_HEADER.size))
-        if length > _codec.MAX_BYTES + 64:
+        if length > codec.MAX_BYTES + 64:
             raise CodecError(f"a message of {length} bytes")
         return self._exactly(length)
 

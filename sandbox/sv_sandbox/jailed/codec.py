@@ -9,8 +9,6 @@ nothing else (MemoryError and RecursionError included, they are bounded away).
 
 Mutable containers are numbered in the order they are met, so that shared references and cycles
 survive, and so that both ends can speak of "container 3" (`known`).
-
-Loaded by path in the zygote, without its package: imports the standard library only.
 """
 
 from __future__ import annotations
@@ -18,11 +16,12 @@ from __future__ import annotations
 import struct
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 from keyword import iskeyword
-from typing import Any, Callable
+from typing import Any
 
 MAX_DEPTH = 100
 MAX_BYTES = 16 << 20
@@ -35,9 +34,9 @@ BUILTINS: dict[str, Any] = {
     name: getattr(__import__("builtins"), name)
     for name in (
         "abs all any ascii bin bool bytearray bytes callable chr complex dict divmod enumerate"
-        " filter float format frozenset hash hex id int isinstance issubclass iter len list map max"
-        " min next object oct ord pow print range repr reversed round set slice sorted str sum tuple"
-        " type zip"
+        " filter float format frozenset hash hex id int isinstance issubclass iter len list map"
+        " max min next object oct ord pow print range repr reversed round set slice sorted str sum"
+        " tuple type zip"
     ).split()
 }
 """Built-in functions and types that cross by name."""
@@ -523,7 +522,7 @@ def _read_namedtuple(d: Decoder) -> Any:
     if key not in _namedtuples:
         if len(_namedtuples) > 1000:
             _namedtuples.clear()
-        _namedtuples[key] = namedtuple(name, fields, rename=True)  # type: ignore[misc]
+        _namedtuples[key] = namedtuple(name, fields, rename=True)
     return _namedtuples[key](*values)
 
 

@@ -1,13 +1,14 @@
 """The zygote: a warm, single-threaded interpreter that every template is forked from.
 
-Started as a script (`python -S -P -s _zygote.py SPEC`), so that it loads nothing it need not: no
-site, no package `__init__`, only the extension and the subject's module, by path. Serves spawn
-requests until its socket closes. It never sees a job.
+Started as a script (`python -S -P -s zygote.py SPEC`), so that it loads nothing it need not: no
+site, no client package, only the extension and this folder. Serves spawn requests until its socket
+closes. It never sees a job.
 """
 
 from __future__ import annotations
 
 import gc
+import importlib
 import importlib.machinery
 import importlib.util
 import json
@@ -16,17 +17,16 @@ import random
 import signal
 import sys
 import warnings
-from types import ModuleType
 from typing import Any
 
 
-def load(name: str, path: str) -> ModuleType:
-    """A module by its file, without its package."""
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"cannot load {path}")
+def load_native(path: str) -> Any:
+    """The extension by its file: its package stays outside."""
+    loader = importlib.machinery.ExtensionFileLoader("_native", path)
+    spec = importlib.util.spec_from_file_location("_native", path, loader=loader)
+    assert spec is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    loader.exec_module(module)
     return module
 
 
@@ -46,14 +46,12 @@ def warm_up(spec: dict[str, Any]) -> None:
 def main() -> None:
     """Serve; in a new template serve rows; in a new subject run one."""
     spec = json.loads(sys.argv[1])
-    native: Any = load("_native", spec["native"])
+    native = load_native(spec["native"])
     if spec["fixed_addresses"] and native.fix_addresses():
         os.execv(sys.executable, sys.orig_argv)
-    parts = {}
-    for name in ("_codec", "_channel", "_subject", "_plan", "_judge"):  # in order of their imports
-        sys.modules[name] = parts[name] = load(name, f"{spec['folder']}/{name}.py")
-    subject: Any = parts["_subject"]
-    judge: Any = parts["_judge"]
+    sys.path.insert(0, spec["folder"])
+    judge: Any = importlib.import_module("jailed.judge")
+    subject: Any = importlib.import_module("jailed.subject")
     warm_up(spec)
     sys.argv[:] = [""]
     in_template = native.zygote_serve(
@@ -73,11 +71,10 @@ def main() -> None:
         if role == native.ROLE_TASK:
             judge.task(native)
             continue
-        for name in parts:
-            sys.modules.pop(name, None)
-        kind = native.row()[0]
-        side = judge if kind in (native.KIND_JUDGE, native.KIND_VACUOUS) else subject
-        side.main(native)
+        for name in [name for name in sys.modules if name.startswith("jailed")]:
+            del sys.modules[name]  # out of a program's way
+        in_judge = native.row()[0] in (native.KIND_JUDGE, native.KIND_VACUOUS)
+        (judge if in_judge else subject).main(native)
     os._exit(0)
 
 

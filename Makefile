@@ -1,0 +1,48 @@
+# Every target does its own set-up; on a fresh machine `make run` or `make test` is all there is to type.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DATA   := $(wildcard ../shared/data/humaneval_codegen16b.jsonl)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-loop run exec play test lint sanitize fuzz bench clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup: $(VENV)/.base  ## .venv with the sandbox, the engine and the test tools
+$(VENV)/.base: pyproject.toml native/CMakeLists.txt $(wildcard native/*.c native/*.h) Makefile
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1' uv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev -e .
+	@touch $@
+
+setup-loop: $(VENV)/.loop  ## and vLLM, torch and TRL for this machine (several GB)
+$(VENV)/.loop: $(VENV)/.base scripts/install.sh
+	sh scripts/install.sh
+	@touch $@
+
+run: exec play  ## the matrix of a real model's programs, then the whole self-play loop
+
+exec: $(VENV)/.base  ## 109 HumanEval problems of CodeGen-16B (a small sample where ../shared is absent)
+	$(BIN)/sv-engine exec $(DATA) --out runs/$(if $(DATA),codegen16b,sample) --existing overwrite
+
+play: $(VENV)/.loop  ## self-play of the pocket model, no accelerator needed
+	$(BIN)/sv-engine run
+
+test: $(VENV)/.base  ## lint, types, unit tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.base
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+sanitize:  ## the C core under AddressSanitizer and UBSan
+	cmake -S native -B build/sanitize -DSV_TESTS=ON -DSV_SANITIZE=ON
+	cmake --build build/sanitize
+	ctest --test-dir build/sanitize --output-on-failure
+
+bench: $(VENV)/.base  ## cells per second beside other executors, in one run
+	$(BIN)/python -m bench.cells
+
+clean:  ## what set-up and runs have made
+	rm -rf $(VENV) build runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
