@@ -37,13 +37,12 @@ static int take(struct sv_pool *pool, struct sv_job **job, uint32_t *row)
 
 static void finish_row(struct sv_job *job)
 {
-    int done_fd = job->done_fd;
-    uint32_t rows = job->rows;
-    if (atomic_fetch_add(&job->rows_done, 1) + 1 == rows) { /* the owner may free it from here on */
+    if (atomic_fetch_add(&job->rows_finished, 1) + 1 == job->rows) {
         const uint64_t one = 1;
-        ssize_t n = write(done_fd, &one, sizeof one);
+        ssize_t n = write(job->done_fd, &one, sizeof one);
         (void)n; /* an eventfd of ours with room: cannot fail */
     }
+    atomic_fetch_add(&job->rows_done, 1); /* when all are, the owner may free the job */
 }
 
 static void *work(void *argument)
@@ -96,8 +95,7 @@ struct sv_job *sv_pool_submit(struct sv_pool *pool, const struct sv_job_spec *sp
     job->cpu_us = spec->cpu_us;
     job->trust = spec->trust;
     job->vacuous = spec->vacuous;
-    job->done_fd = spec->done_fd;
-    job->stdin_fd = -1;
+    job->done_fd = job->stdin_fd = -1;
     pthread_mutex_init(&job->details_lock, NULL);
     job->blob_bytes = malloc(bytes + 1);
     job->row_blobs = calloc(spec->rows, sizeof *job->row_blobs);
@@ -109,6 +107,8 @@ struct sv_job *sv_pool_submit(struct sv_pool *pool, const struct sv_job_spec *sp
     if (job->blob_bytes == NULL || job->row_blobs == NULL || job->row_lens == NULL ||
         job->row_zygotes == NULL || job->cell_blobs == NULL || job->cell_lens == NULL ||
         job->detail_at == NULL || sv_append(&job->details, "", 1) != 0)
+        goto no_memory;
+    if ((job->done_fd = fcntl(spec->done_fd, F_DUPFD_CLOEXEC, 0)) < 0)
         goto no_memory;
     if (spec->stdin_fd >= 0 && (job->stdin_fd = fcntl(spec->stdin_fd, F_DUPFD_CLOEXEC, 0)) < 0)
         goto no_memory;
@@ -197,6 +197,7 @@ void sv_job_free(struct sv_job *job)
     free(job->out[0].bytes);
     free(job->out[1].bytes);
     sv_close_fd(&job->stdin_fd);
+    sv_close_fd(&job->done_fd);
     pthread_mutex_destroy(&job->details_lock);
     free(job);
 }

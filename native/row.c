@@ -22,6 +22,7 @@
 #define POLL_MS 200
 #define HUNG_NS 10000000000ull /* a template that says nothing for so long (it ticks each second) */
 #define SPAWN_MS 20000
+#define RETIRE_MS 5000
 
 /* ---- small helpers ----------------------------------------------------------------------------- */
 
@@ -62,8 +63,14 @@ void sv_count(struct sv_pool *pool, uint64_t *counter)
 void sv_retire(struct worker *w, struct template *t)
 {
     pthread_mutex_lock(&w->lock);
-    if (t->pidfd >= 0)
+    if (t->pidfd >= 0) {
+        /* Wait until it is gone, and with it everything in its namespace: the next template gets
+         * the same region, and nobody may still write to it. */
+        struct pollfd gone = {.fd = t->pidfd, .events = POLLIN};
         (void)syscall(SYS_pidfd_send_signal, t->pidfd, SIGKILL, NULL, 0); /* ESRCH: already gone */
+        while (poll(&gone, 1, RETIRE_MS) < 0 && errno == EINTR)
+            ;
+    }
     sv_close_fd(&t->pidfd);
     sv_close_fd(&t->control);
     pthread_mutex_unlock(&w->lock);

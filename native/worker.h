@@ -45,7 +45,8 @@ struct sv_job {
     atomic_int vacuous_known; /* 0: nobody asked yet */
     int done_fd;
     uint32_t next_row;
-    atomic_uint rows_done;
+    atomic_uint rows_finished; /* results written */
+    atomic_uint rows_done;     /* and not touched any more */
     atomic_int cancelled;
     /* details: per cell an offset into `details` (0: none), where a uint16 length precedes the text */
     pthread_mutex_t details_lock;

@@ -54,8 +54,8 @@ class Board:
     """See the module. Used from the event loop only."""
 
     def __init__(self, problem: Problem, *, agreement: float | None = None) -> None:
-        """agreement: tests of one call compete for the expected value, and the one with most
-        votes is kept if its share of them is at least this; None: every test counts for itself."""
+        """agreement: the tests of one call are votes on its expected value, and those of a value
+        with a smaller share of them are no evidence; None: every test counts for itself."""
         self.problem = problem
         self.closed = False
         """No more samples will arrive."""
@@ -68,7 +68,6 @@ class Board:
         self._dropped: Counter[str] = Counter()
         self._ballots: dict[str, Counter[str]] = defaultdict(Counter)
         self._value_of: dict[str, str] = {}
-        self._asked: Counter[str] = Counter()
         self._judged_S = 0
         self._judged_T = 0
         self._verdict_ST = np.zeros((0, 0), dtype=np.uint8)
@@ -100,7 +99,6 @@ class Board:
                 continue
             if call.argument not in self._ballots:
                 new_arguments.append(call.argument)
-            self._asked[call.argument] += 1
             self._cast(call, test)
         self._suites.append(Suite(prompt, tuple(self._tests[test] for test in tests)))
         return new_arguments
@@ -119,17 +117,17 @@ class Board:
     def close(self) -> None:
         """Every sample has arrived; the votes are counted.
 
-        A kept test weighs as often as its call was sampled, so derivations add no weight.
+        A test weighs as many samples and derivations as said just this, or nothing where its
+        expected value has too small a share of the votes on its call.
         """
         self.closed = True
-        for argument, ballot in self._ballots.items():
+        for ballot in self._ballots.values():
             votes: Counter[str] = Counter()
             for test, count in ballot.items():
                 votes[self._value_of[test]] += count
-            value, count = votes.most_common(1)[0]
-            if count >= (self._agreement or 0) * votes.total():
-                texts = [t for t, _ in ballot.most_common() if self._value_of[t] == value]
-                self._weight[texts[0]] += self._asked[argument]
+            for test, count in ballot.items():
+                if votes[self._value_of[test]] >= (self._agreement or 0) * votes.total():
+                    self._weight[test] += count
 
     def border(self) -> list[Rectangle]:
         """What has not run: at most two rectangles, in the order in which they are to be filled."""

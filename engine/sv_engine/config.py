@@ -144,7 +144,8 @@ class Generate(Section):
     """How often an input's expected value is derived again (`two-stage`)."""
     derive_temperature: float = Field(default=0.6, ge=0)
     agreement: Share = 0.5
-    """Smallest share of the votes that the kept expected value needs (`two-stage`)."""
+    """Smallest share of the votes that an expected value needs; tests with others are judged, but
+    are no evidence. 0 keeps all, weighing each by its votes (`two-stage`)."""
     critique: bool = False
     """Let the verifier drop or repair its own tests before they run."""
     enough_solutions: int = Field(default=0, ge=0)

@@ -15,6 +15,7 @@ what the sandbox could not judge stays `Verdict.INFRA`.
 from __future__ import annotations
 
 import asyncio
+import enum
 import json
 import mmap
 import os
@@ -35,7 +36,7 @@ from typing import Any
 from . import _native, cgroup
 from .levels import Layer, Level
 from .spec import environment, zygote_spec
-from .verdict import Limits, SandboxError, Verdict
+from .verdict import Limits, SandboxError, Trust, Verdict
 
 JUDGES = {"split": _native.JUDGE_SPLIT, "inline": _native.JUDGE_INLINE}
 """`split`: the solution in one process, the test in another, plain data between them.
@@ -44,6 +45,20 @@ JUDGES = {"split": _native.JUDGE_SPLIT, "inline": _native.JUDGE_INLINE}
 _NUMPY = re.compile(rb"^[ \t]*(?:import|from)[ \t]+numpy\b", re.MULTILINE)
 _PLAIN, _WITH_NUMPY = 0, 1
 _TEMPLATE_BYTES = 64 << 20  # what a warm interpreter with NumPy may hold itself
+
+
+class Unsplit(enum.Enum):
+    """What becomes of a cell whose test cannot be split from its solution."""
+
+    COUNT = "count"
+    """It keeps its inline verdict, marked `Trust.INLINE`."""
+    MASK = "mask"
+    """It becomes a hole."""
+    FAIL = "fail"
+    """It becomes `Verdict.FORBIDDEN`."""
+
+
+_AFTER_UNSPLIT = {Unsplit.MASK: Verdict.INFRA, Unsplit.FAIL: Verdict.FORBIDDEN}
 
 
 class Matrix:
@@ -68,6 +83,13 @@ class Matrix:
         self.vacuous_T = vacuous
         """uint8, shape (T,): 1 where a test passes with nothing behind it (split judge only)."""
 
+    def _settle_unsplit(self, verdict: Verdict) -> None:
+        flat, trust = self.verdict_ST.cast("B"), bytes(self.trust_ST.cast("B"))
+        at = trust.find(Trust.INLINE)
+        while at >= 0:
+            flat[at] = verdict
+            at = trust.find(Trust.INLINE, at + 1)
+
     def verdict(self, s: int, t: int) -> Verdict:
         """The verdict of one cell."""
         return Verdict(self.verdict_ST[s, t])
@@ -80,10 +102,17 @@ class Matrix:
 class Job:
     """A matrix being filled. Wait for it (`wait()`, or `await job`), or watch `rows_done`."""
 
-    def __init__(self, handle: _native.JobHandle | None, matrix: Matrix, done_fd: int):
+    def __init__(
+        self,
+        handle: _native.JobHandle | None,
+        matrix: Matrix,
+        done_fd: int,
+        unsplit: Unsplit = Unsplit.COUNT,
+    ):
         self._handle = handle
         self._matrix = matrix
         self._done_fd = done_fd
+        self._unsplit = unsplit
         self._cancelled = False
         self._close_fd = weakref.finalize(self, os.close, done_fd) if done_fd >= 0 else None
 
@@ -113,7 +142,7 @@ class Job:
 
         An interrupt (Ctrl-C) cancels the job and is raised.
         """
-        if not self.done:
+        if not self.done and not self._cancelled:
             poll = select.poll()
             poll.register(self._done_fd, select.POLLIN)
             try:
@@ -154,6 +183,8 @@ class Job:
             first = matrix.verdict_ST.cast("B")
             if not any(first):
                 raise SandboxError(f"no cell could be judged: {matrix.detail(0, 0)}")
+            if self._unsplit in _AFTER_UNSPLIT:
+                matrix._settle_unsplit(_AFTER_UNSPLIT[self._unsplit])
         return matrix
 
 
@@ -181,6 +212,7 @@ class Pool:
     require: refuse (SandboxError) on a machine that cannot give this level.
     policy: what a system call off the allow-list gets: "errno" (EPERM) or "kill".
     level: the highest level to use; lower it to see how programs fare on a lesser machine.
+    seed, time_zone, locale: what every program finds; `seed` is of string hashes and of `random`.
     """
 
     def __init__(
@@ -191,6 +223,9 @@ class Pool:
         require: Level | str = Level.BASIC,
         policy: str = "errno",
         level: Level | str = Level.ISOLATED,
+        seed: int = 0,
+        time_zone: str = "UTC",
+        locale: str = "C.UTF-8",
         _fault: tuple[str, int, int] | None = None,
     ):
         require = Level.parse(require) if isinstance(require, str) else require
@@ -209,7 +244,8 @@ class Pool:
             memory_bytes=_TEMPLATE_BYTES + self.workers * each,
             tasks=8 + self.workers * (self.limits.threads + 8),
         )
-        self._policy, self._ceiling = policy, level
+        self._policy, self._ceiling, self._seed = policy, level, seed
+        self._environment = environment(seed=seed, time_zone=time_zone, locale=locale)
         pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(2)]
         ours, self._theirs = [a for a, _ in pairs], [b for _, b in pairs]
         self._sockets = ours
@@ -264,12 +300,17 @@ class Pool:
         *,
         limits: Limits | None = None,
         judge: str = "split",
+        unsplit: Unsplit | str = Unsplit.COUNT,
         _fault: tuple[str, int] | None = None,
     ) -> Job:
         """Start judging every solution on every test; returns at once.
 
+        judge: "split" or "inline", see `JUDGES`. unsplit: what becomes of cells that the split
+        judge had to judge inline.
+
         Raises ValueError for what can never run: too many tests, a row larger than a region.
         """
+        unsplit = Unsplit(unsplit)
         if judge not in JUDGES:
             raise ValueError(f"unknown judge {judge!r}: one of {', '.join(JUDGES)}")
         rows, cells = _encode(solutions), _encode(tests)
@@ -284,9 +325,12 @@ class Pool:
             return Job(None, Matrix(None, mmap.mmap(-1, 1), (len(rows), len(cells))), -1)
         in_tests = any(map(_NUMPY.search, cells))
         kinds = bytes(_WITH_NUMPY if in_tests or _NUMPY.search(row) else _PLAIN for row in rows)
-        return self._submit(
+        job = self._submit(
             _native.KIND_CELLS, JUDGES[judge], rows, kinds, cells, len(cells), limits, -1, _fault
         )
+        if judge == "split":
+            job._unsplit = unsplit
+        return job
 
     def matrix(
         self,
@@ -455,13 +499,14 @@ class Pool:
             kill_unknown=self._policy == "kill",
             scratch_bytes=self.limits.file_bytes,
             numpy=index == _WITH_NUMPY,
+            seed=self._seed,
         )
         self._zygotes[index] = subprocess.Popen(
             [sys.executable, "-S", "-s", "-P", "-B", spec.script, json.dumps(spec.arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env=environment(),
+            env=self._environment,
             cwd="/",
             pass_fds=[theirs.fileno()],
             start_new_session=True,

@@ -54,15 +54,15 @@ def clone_flags(level: Level) -> int:
     )
 
 
-def environment() -> dict[str, str]:
+def environment(*, seed: int, time_zone: str, locale: str) -> dict[str, str]:
     """The zygote's whole environment: nothing of the caller's, everything fixed."""
     return {
         "PATH": "/usr/bin:/bin",
         "HOME": "/tmp",
-        "LANG": "C.UTF-8",
-        "LC_ALL": "C.UTF-8",
-        "TZ": "UTC",
-        "PYTHONHASHSEED": "0",
+        "LANG": locale,
+        "LC_ALL": locale,
+        "TZ": time_zone,
+        "PYTHONHASHSEED": str(seed),
         "PYTHONUTF8": "1",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
@@ -104,6 +104,7 @@ def zygote_spec(
     kill_unknown: bool,
     scratch_bytes: int,
     numpy: bool,
+    seed: int,
 ) -> ZygoteSpec:
     """Everything `jailed/zygote.py` needs, as JSON-able values."""
     here = Path(__file__).resolve().parent
@@ -125,6 +126,7 @@ def zygote_spec(
             "kill_unknown": int(kill_unknown),
             "scratch_bytes": scratch_bytes,
             "fixed_addresses": True,
+            "seed": seed,
             "sys_path": [*standard_library(), *extra],
             "preload": [*PRELOAD, "numpy"] if numpy and site is not None else PRELOAD,
         },

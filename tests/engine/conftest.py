@@ -66,6 +66,8 @@ class FakeOpenAI(ThreadingHTTPServer):
         self.release = threading.Event()
         """Completions with max_tokens above 100 wait for it, or for the client to go away."""
         self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.waiting = threading.Semaphore(0)
+        """Released once per client that waits."""
         self.left = threading.Semaphore(0)
         """Released once per client that went away before its answer."""
 
@@ -94,6 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _wait(self) -> bool:
         """Whether the release came before the client left."""
+        self.server.waiting.release()
         while not self.server.release.wait(0.01):
             readable, _, _ = select.select([self.connection], [], [], 0)
             if readable and not self.connection.recv(1, socket.MSG_PEEK):

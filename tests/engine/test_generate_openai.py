@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from sv_engine.generate import (
     EndpointError,
     GenerationRequest,
@@ -75,7 +76,7 @@ def test_a_server_that_stays_away_is_an_error_that_names_it(openai_server: Any) 
 
     async def body() -> None:
         async with OpenAIGenerator(_options(openai_server, attempts=3)) as generator:
-            with pytest.raises(EndpointError, match="in 3 tries.*scripted 503") as caught:
+            with pytest.raises(EndpointError, match=r"in 3 tries.*scripted 503") as caught:
                 await _texts(generator, 1, max_tokens=9)
             assert openai_server.url in caught.value.where
             # The next request finds the server back.
@@ -123,8 +124,8 @@ def test_giving_up_closes_the_connections(openai_server: Any) -> None:
     async def body() -> None:
         async with OpenAIGenerator(_options(openai_server)) as generator:
             task = asyncio.create_task(_texts(generator, 3, max_tokens=101))
-            while len(openai_server.requests) < 3:
-                await asyncio.sleep(0.01)
+            for _ in range(3):
+                assert await asyncio.to_thread(openai_server.waiting.acquire, timeout=30)
             await generator.abort("p")
             assert await task == []
             for _ in range(3):  # the server saw each of the three leave

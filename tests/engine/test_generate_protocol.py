@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from sv_engine.generate import (
     EngineKind,
     GenerationRequest,
@@ -97,6 +98,12 @@ def _run(make: Make, body: Callable[[Any], Awaitable[None]], **options: Any) -> 
     asyncio.run(whole())
 
 
+async def _in_flight(generator: Any) -> None:
+    """Wait until a request has started."""
+    while not generator.statistics.in_flight:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+
+
 def _request(problem: str = "p0", n: int = 4, sampling: Sampling | None = None) -> Any:
     return GenerationRequest(
         problem, "solve", f"prompt of {problem}", n, sampling or Sampling(max_tokens=8, seed=1)
@@ -163,8 +170,7 @@ def test_abort_ends_the_problem_and_no_other(make: Make) -> None:
             return [c async for c in generator.generate(request)]
 
         task = asyncio.create_task(slow())
-        while not generator.statistics.in_flight:
-            await asyncio.sleep(0)
+        await _in_flight(generator)
         await generator.abort("slow")
         yielded = await task
         assert len(yielded) < 8
@@ -184,8 +190,7 @@ def test_cancelling_the_consumer_gives_the_rest_up(make: Make) -> None:
                     pass
 
         task = asyncio.create_task(slow())
-        while not generator.statistics.in_flight:
-            await asyncio.sleep(0)
+        await _in_flight(generator)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -203,8 +208,7 @@ def test_closing_ends_open_iterators(make: Make) -> None:
 
         async with make() as generator:
             task = asyncio.create_task(slow(generator))
-            while not generator.statistics.in_flight:
-                await asyncio.sleep(0)
+            await _in_flight(generator)
         return await asyncio.wait_for(task, 60)
 
     assert len(asyncio.run(whole())) < 8

@@ -15,8 +15,9 @@ import sys
 import tempfile
 import textwrap
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,11 @@ class Machine:
         """Descendants, and processes of our jail's uids wherever they hang."""
         uids = own_uids(self.pid)
         found = {child.pid for child in psutil.Process(self.pid).children(recursive=True)}
-        for process in psutil.process_iter(["uids"]):
-            ids = process.info["uids"]
-            if ids is not None and ids.real in uids:
+        for process in psutil.process_iter(["uids", "status"]):
+            ids, status = process.info["uids"], process.info["status"]
+            if status == psutil.STATUS_ZOMBIE:
+                found.discard(process.pid)  # holds nothing; its parent collects it
+            elif ids is not None and ids.real in uids:
                 found.add(process.pid)
         return tuple(sorted(found))
 
@@ -97,12 +100,19 @@ class Machine:
             tuple(sorted(entry.name for entry in self.scratch.glob("sv-sandbox-*"))),
         )
 
-    def settled(self, before: Traces) -> Traces:
-        """The traces once they equal `before`, or what they are after SETTLE_S."""
+    def left(self, before: Traces) -> dict[str, list[str | int]]:
+        """What there is beyond `before`, by kind; waits SETTLE_S for it to go away."""
         end = time.monotonic() + SETTLE_S
-        while (now := self.traces()) != before and time.monotonic() < end:
+        while True:
+            now = self.traces()
+            left = {
+                kind.name: list((Counter(getattr(now, kind.name)) - Counter(getattr(before, kind.name))).elements())
+                for kind in fields(Traces)
+            }
+            left = {kind: things for kind, things in left.items() if things}
+            if not left or time.monotonic() > end:
+                return left
             time.sleep(0.02)
-        return now
 
 
 @pytest.fixture(scope="session")
@@ -116,7 +126,7 @@ def nothing_left(machine: Machine) -> Iterator[None]:
     """The test must leave no process, descriptor, shared memory or folder behind."""
     before = machine.traces()
     yield
-    assert machine.settled(before) == before
+    assert machine.left(before) == {}
 
 
 @pytest.fixture(scope="module")
@@ -187,11 +197,9 @@ def other_user(scratch_root: Path) -> OtherUser:
     folder = scratch_root / "packages"
     if not folder.exists():
         package = folder / "sv_sandbox"
-        package.mkdir(parents=True)
-        for source in Path(sv_sandbox.__file__).parent.glob("*.py"):
-            shutil.copy(source, package)
-        native = sv_sandbox.pool._native.__file__
-        shutil.copy(native, package)
+        ignore = shutil.ignore_patterns("__pycache__", "*.pyi")
+        shutil.copytree(Path(sv_sandbox.__file__).parent, package, ignore=ignore)
+        shutil.copy(sv_sandbox.pool._native.__file__, package)
         temp = folder / "temp"
         temp.mkdir()
         os.chown(temp, 65534, 65534)

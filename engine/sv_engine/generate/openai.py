@@ -45,6 +45,9 @@ class OpenAIOptions(BaseModel):
     """chat uses /chat/completions; plain and auto use /completions with the text as it is."""
     max_in_flight: int = Field(default=256, gt=0)
     """Completions running or waiting to be consumed, over all servers."""
+    reload_method: str = "reload_weights"
+    """Worker method that reads whole weights. Servers on a CPU need "read_weights", and to be
+    started with `--worker-extension-cls sv_engine.generate.vllm_worker.WeightReader`."""
     timeout_s: float = Field(default=600.0, gt=0)
     """Longest wait for one completion."""
     attempts: int = Field(default=6, gt=0)
@@ -222,7 +225,7 @@ class OpenAIGenerator(StreamingGenerator):
             self._model = name
             return
         remedy = "start the servers with VLLM_SERVER_DEV_MODE=1, on a file system that they share"
-        call = {"method": "reload_weights", "kwargs": {"weights_path": place}}
+        call = {"method": self.options.reload_method, "kwargs": {"weights_path": place}}
         await self._post_all("/collective_rpc", call, remedy)
         await self._post_all("/reset_prefix_cache", {}, remedy)
         self._model = self.options.model

@@ -87,7 +87,7 @@ class AsyncVllm(VllmGenerator):
             await self._engine.remove_lora(old.lora_int_id)
 
     async def _reload(self, path: str) -> None:
-        await self._engine.collective_rpc("reload_weights", kwargs={"weights_path": path})
+        await self._engine.collective_rpc("read_weights", args=(path,))
         # Cached keys and values of old weights would be taken for new ones.
         if await self._engine.reset_prefix_cache() is False:
             raise RuntimeError("the prefix cache is still in use")

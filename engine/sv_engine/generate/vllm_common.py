@@ -106,7 +106,7 @@ class VllmGenerator(StreamingGenerator):
             )
         try:
             parameters = SamplingParams(**sampling_arguments(request.sampling, request.n, room))
-        except ValueError as error:
+        except Exception as error:  # vLLM has several kinds for one thing
             raise refused_error(error, request) from error
         self._statistics.prompt_tokens += len(ids)
         return {"prompt_token_ids": ids}, parameters

@@ -94,7 +94,7 @@ class InProcessVllm(VllmGenerator):
 
     async def _reload(self, path: str) -> None:
         def reload(engine: Any) -> None:
-            engine.collective_rpc("reload_weights", kwargs={"weights_path": path})
+            engine.collective_rpc("read_weights", args=(path,))
             # Cached keys and values of old weights would be taken for new ones.
             if engine.reset_prefix_cache() is False:
                 raise RuntimeError("the prefix cache is still in use")

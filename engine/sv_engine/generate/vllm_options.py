@@ -78,6 +78,7 @@ def engine_arguments(options: VllmOptions, *, is_cpu: bool) -> dict[str, Any]:
         "enable_prefix_caching": True,
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
+        "worker_extension_cls": "sv_engine.generate.vllm_worker.WeightReader",
         # Outputs are looked at when a sample ends, so vLLM need not build one for every token.
         "stream_interval": 1 << 20,
     }

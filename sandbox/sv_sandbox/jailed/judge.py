@@ -208,6 +208,9 @@ def _assigned(code: CodeType) -> set[str]:
     return {i.argval for i in dis.get_instructions(code) if i.opname in stores}
 
 
+_MODULES = frozenset((*sys.stdlib_module_names, "numpy"))
+
+
 class Peer:
     """The subject, as a judge calls it."""
 
@@ -226,12 +229,23 @@ class Peer:
         found = self.ask("load", cell, names)
         if type(found) is not dict:
             raise CodecError("no namespace")
-        return {name: self._defined(name, value) for name, value in found.items()}
+        namespace = {}
+        for name, value in found.items():
+            if type(value) is not tuple or len(value) != 2:
+                raise CodecError("no namespace")
+            self._define(namespace, name, *value)
+        return namespace
 
-    def _defined(self, name: str, value: Any) -> Any:
-        if type(value) is tuple and value[:1] == ("exception",):
-            return self._exception(value[1:])
-        return value
+    def _define(self, namespace: dict[str, Any], name: str, kind: Any, value: Any) -> None:
+        if kind == "exception":
+            namespace[name] = self._exception(value)
+        elif kind == "module":
+            # Our own copy, and only of what is loaded here already: the subject cannot make us
+            # import. Another module's name stays undefined.
+            if type(value) is str and value in _MODULES and value in sys.modules:
+                namespace[name] = sys.modules[value]
+        else:
+            namespace[name] = value
 
     def ask(self, operation: str, *operands: Any) -> Any:
         """One request and its answer; raises what it raised. Answers calls back meanwhile."""

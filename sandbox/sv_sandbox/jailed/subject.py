@@ -226,11 +226,6 @@ def serve(native: Any) -> None:
 
 def described(error: BaseException) -> tuple[tuple[str, ...], tuple[Any, ...], str]:
     """An exception as plain data: names from its class to the first built-in one, args, text."""
-    names = []
-    for kind in type(error).__mro__:
-        names.append(kind.__name__)
-        if codec.EXCEPTIONS.get(kind.__name__) is kind:
-            break
     try:
         text = str(error)[:2000]
     except BaseException:
@@ -240,7 +235,17 @@ def described(error: BaseException) -> tuple[tuple[str, ...], tuple[Any, ...], s
         codec.encode(args)
     except BaseException:
         args = (text,)
-    return tuple(names), args, text
+    return lineage(type(error)), args, text
+
+
+def lineage(kind: type[BaseException]) -> tuple[str, ...]:
+    """Names from an exception class to its first built-in base."""
+    names = []
+    for base in kind.__mro__:
+        names.append(base.__name__)
+        if codec.EXCEPTIONS.get(base.__name__) is base:
+            break
+    return tuple(names)
 
 
 class Remote:
@@ -337,23 +342,22 @@ class Server:
     # -- requests
 
     def do_load(self, cell: int, names: list[str]) -> dict[str, Any]:
-        """A fresh namespace; what it has of `names`. Exception classes come as their lineage."""
+        """A fresh namespace; what it has of `names`, each with what it is."""
         sys.stdout = self.printed
         if self.solution is None:
             self.solution = compile(self.native.blob(0), "<solution>", "exec", dont_inherit=True)
         namespace = new_namespace()
         exec(self.solution, namespace)
         self.native.loaded()
-        found = {}
-        for name in names:
-            if name in namespace:
-                value = namespace[name]
-                if isinstance(value, type) and issubclass(value, BaseException):
-                    value = ("exception", *described(value.__new__(value))[0])
-                elif isinstance(value, ModuleType):
-                    continue  # the test imports what it needs itself, or the name is missing
-                found[name] = value
-        return found
+        return {name: self._defined(namespace[name]) for name in names if name in namespace}
+
+    @staticmethod
+    def _defined(value: Any) -> tuple[str, Any]:
+        if isinstance(value, type) and issubclass(value, BaseException):
+            return "exception", lineage(value)
+        if isinstance(value, ModuleType):
+            return "module", value.__name__
+        return "value", value
 
     def do_invoke(self, function: Any, args: Any, kwargs: Any) -> Any:
         """Call an object of ours."""

@@ -35,7 +35,7 @@ def warm_up(spec: dict[str, Any]) -> None:
     sys.path[:] = [*spec["sys_path"]]
     for name in spec["preload"]:
         __import__(name)
-    random.seed(0)
+    random.seed(spec["seed"])
     warnings.simplefilter("ignore")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)

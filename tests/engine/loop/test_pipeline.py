@@ -113,7 +113,7 @@ def test_matrices_do_not_depend_on_timing(scripted: Scripted, cells: Any) -> Non
     assert content(1) == content(10_000)
 
 
-def test_votes_keep_the_majority_value_and_weigh_by_samples(scripted: Scripted, cells: Any) -> None:
+def test_votes_decide_and_weigh(scripted: Scripted, cells: Any) -> None:
     values = iter(["[1]", "[1]", "[2]"])
 
     def player(request: GenerationRequest, index: int) -> str:
@@ -126,17 +126,15 @@ def test_votes_keep_the_majority_value_and_weigh_by_samples(scripted: Scripted, 
     played, _, _ = run(scripted(player), cells, TWO_STAGE, problems=PROBLEMS[:1])
     (item,) = played.values()
     weights = {t.source: t.weight for t in item.rollout.tests}
-    # [9] has 4 of 8 votes, [1] three, [2] one; agreement of half keeps [9], weighing 5 samples.
-    assert weights == {
-        "assert f([1, 2]) == ([9])": 5,
-        "assert f([1, 2]) == ([1])": 0,
-        "assert f([1, 2]) == ([2])": 0,
-    }
+    # Votes are samples and derivations: [9] has 4 of 8, [1] three, [2] one.
+    nine, one, two = (f"assert f([1, 2]) == ([{k}])" for k in (9, 1, 2))
+    assert weights == {nine: 4, one: 0, two: 0}
     assert item.matrix.weight_T.tolist() == [weights[t.source] for t in item.rollout.tests]
-    strict = TWO_STAGE.model_copy(update={"agreement": 0.6})
-    values = iter(["[1]", "[1]", "[2]"])
-    played, _, _ = run(scripted(player), cells, strict, problems=PROBLEMS[:1])
-    assert not played["p1"].matrix.weight_T.any()
+    for agreement, expected in ((0.6, {nine: 0, one: 0, two: 0}), (0, {nine: 4, one: 3, two: 1})):
+        values = iter(["[1]", "[1]", "[2]"])
+        generate = TWO_STAGE.model_copy(update={"agreement": agreement})
+        played, _, _ = run(scripted(player), cells, generate, problems=PROBLEMS[:1])
+        assert {t.source: t.weight for t in played["p1"].rollout.tests} == expected
 
 
 def test_bounds_hold(scripted: Scripted, cells: Any) -> None:
