@@ -142,7 +142,7 @@ class Job:
 
         An interrupt (Ctrl-C) cancels the job and is raised.
         """
-        if not self.done and not self._cancelled:
+        if not self.done:
             poll = select.poll()
             poll.register(self._done_fd, select.POLLIN)
             try:

@@ -229,7 +229,7 @@ class Peer:
         found = self.ask("load", cell, names)
         if type(found) is not dict:
             raise CodecError("no namespace")
-        namespace = {}
+        namespace: dict[str, Any] = {}
         for name, value in found.items():
             if type(value) is not tuple or len(value) != 2:
                 raise CodecError("no namespace")
