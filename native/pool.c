@@ -22,7 +22,7 @@
 static int take(struct sv_pool *pool, struct sv_job **job, uint32_t *row)
 {
     for (;;) {
-        if (pool->stop)
+        if (atomic_load(&pool->stop))
             return 0;
         if (pool->first != NULL) {
             *job = pool->first;
@@ -271,7 +271,7 @@ struct sv_pool *sv_pool_new(const int *zygote_socks, int zygotes, uint32_t worke
 failed:;
     int saved = errno;
     pthread_mutex_lock(&pool->lock);
-    pool->stop = 1;
+    atomic_store(&pool->stop, 1);
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->lock);
     for (uint32_t i = 0; i < started; i++)
@@ -287,7 +287,7 @@ failed:;
 void sv_pool_close(struct sv_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
-    pool->stop = 1;
+    atomic_store(&pool->stop, 1);
     struct sv_job *queued = pool->first;
     pool->first = NULL;
     pthread_cond_broadcast(&pool->work);

@@ -58,6 +58,11 @@ void sv_count(struct sv_pool *pool, uint64_t *counter)
     pthread_mutex_unlock(&pool->lock);
 }
 
+int sv_unwanted(struct sv_job *job)
+{
+    return atomic_load(&job->cancelled) || atomic_load(&job->pool->stop);
+}
+
 /* ---- templates --------------------------------------------------------------------------------- */
 
 void sv_retire(struct worker *w, struct template *t)
@@ -310,7 +315,7 @@ static int pump(struct running *r, const struct pollfd polled[3])
         r->result.error = (struct sv_error){SV_STAGE_REPLY, ETIMEDOUT};
     else if (!r->ordered && r->seen > r->job->limits.output_bytes)
         order(r, SV_ORDER_OUTPUT);
-    else if (!r->ordered && atomic_load(&r->job->cancelled))
+    else if (!r->ordered && sv_unwanted(r->job))
         order(r, SV_ORDER_ABORT);
     return r->result.error.stage != 0;
 }
@@ -442,14 +447,14 @@ static int fill(struct worker *w, struct sv_job *job, uint32_t row, const uint32
 uint32_t sv_inline_cells(struct worker *w, struct sv_job *job, uint32_t row, const uint32_t *cells,
                          uint32_t count, struct sv_error *error)
 {
-    struct running r;
+    struct running r = {0};
     struct running *const runs[1] = {&r};
     uint32_t start = 0, holes = 0, last = 0;
     *error = (struct sv_error){0, 0};
     job->out[0].len = job->out[1].len = 0;
     if (fill(w, job, row, cells, count) != 0)
         *error = (struct sv_error){SV_STAGE_PAYLOAD, errno};
-    while (error->stage == 0 && start < count && !atomic_load(&job->cancelled)) {
+    while (error->stage == 0 && start < count && !sv_unwanted(job)) {
         sv_start(w, SIDE_SUBJECT, job, job->row_zygotes[row], start, -1, &r);
         sv_wait(w, runs, 1);
         *error = r.result.error;
@@ -477,13 +482,13 @@ void sv_run_row(struct worker *w, struct sv_job *job, uint32_t row)
     struct sv_pool *pool = w->pool;
     struct sv_error error = {0, 0};
     uint32_t holes = job->cells;
-    for (int attempt = 0; attempt < ATTEMPTS && holes > 0 && !atomic_load(&job->cancelled); attempt++) {
+    for (int attempt = 0; attempt < ATTEMPTS && holes > 0 && !sv_unwanted(job); attempt++) {
         if (attempt > 0)
             sv_count(pool, &pool->statistics.retried);
         holes = job->judge == SV_JUDGE_SPLIT
                     ? sv_split_row(w, job, row, &error)
                     : sv_inline_cells(w, job, row, NULL, job->cells, &error);
-        if (pool->stop || atomic_load(&pool->failed_spawns) >= SV_BROKEN_AFTER)
+        if (atomic_load(&pool->stop) || atomic_load(&pool->failed_spawns) >= SV_BROKEN_AFTER)
             break;
     }
     if (holes > 0 && !atomic_load(&job->cancelled)) {

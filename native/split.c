@@ -101,7 +101,7 @@ static struct sv_error find_vacuous(struct worker *w, struct sv_job *job)
     for (uint32_t i = 0; i < plan->codes; i++)
         if (sv_put(w, SIDE_JUDGE, job->cell_blobs[plan->code[i]], job->cell_lens[plan->code[i]]) != 0)
             return failed_at(SV_STAGE_PAYLOAD);
-    while (start < plan->codes && !atomic_load(&job->cancelled)) {
+    while (start < plan->codes && !sv_unwanted(job)) {
         struct attempt a = run_judge(w, job, start);
         if (a.error.stage != 0)
             return a.error;
@@ -145,7 +145,7 @@ static struct sv_error ask_calls(struct worker *w, struct sv_job *job, uint32_t 
         if (sv_put(w, SIDE_SUBJECT, plan->calls.bytes + plan->call_at[i],
                    plan->call_at[i + 1] - plan->call_at[i]) != 0)
             return failed_at(SV_STAGE_PAYLOAD);
-    while (start < plan->literals && !atomic_load(&job->cancelled)) {
+    while (start < plan->literals && !sv_unwanted(job)) {
         sv_start(w, SIDE_SUBJECT, job, job->row_zygotes[row], start, -1, &r);
         sv_wait(w, runs, 1);
         if (r.result.error.stage != 0)
@@ -277,7 +277,7 @@ static struct sv_error judge_channel(struct worker *w, struct sv_job *job, uint3
     for (uint32_t i = 0; i < code->count; i++)
         if (sv_put(w, SIDE_JUDGE, job->cell_blobs[code->at[i]], job->cell_lens[code->at[i]]) != 0)
             return failed_at(SV_STAGE_PAYLOAD);
-    while (start < code->count && error.stage == 0 && !atomic_load(&job->cancelled))
+    while (start < code->count && error.stage == 0 && !sv_unwanted(job))
         error = judge_channel_once(w, job, row, code, &start, rest);
     if (error.stage == 0 && (sv_clear(w, SIDE_JUDGE) != 0 || sv_clear(w, SIDE_SUBJECT) != 0))
         error = failed_at(SV_STAGE_REGION);

@@ -87,10 +87,10 @@ struct worker {
 };
 
 struct sv_pool {
-    pthread_mutex_t lock; /* guards the queue, stop, statistics */
+    pthread_mutex_t lock; /* guards the queue and statistics */
     pthread_cond_t work;
     struct sv_job *first;
-    int stop;
+    atomic_int stop;
     pthread_mutex_t zygote_lock[SV_MAX_ZYGOTES];
     int zygote[SV_MAX_ZYGOTES];
     int zygotes;
@@ -108,6 +108,7 @@ struct sv_pool {
 int sv_append(struct output *o, const void *bytes, size_t n); /* 0, or -1: out of memory */
 void sv_close_fd(int *fd);
 void sv_count(struct sv_pool *pool, uint64_t *counter);
+int sv_unwanted(struct sv_job *job); /* cancelled, or its pool is closing */
 int sv_memory_create(struct memory *memory);
 void sv_memory_destroy(struct memory *memory);
 struct sv_error sv_spawn(struct worker *w, enum side side, int zygote, struct sv_ready *ready);
