@@ -132,6 +132,8 @@ class Generate(Section):
     """Base URLs of OpenAI-compatible servers (`openai`)."""
     recording: Path | None = None
     """What the `recorded` backend replays."""
+    time_scale: float = Field(default=0.0, ge=0)
+    """Speed of the replay: 0 at once, 1 as it was recorded."""
     solutions: Positive = 16
     """S: programs sampled per problem."""
     tests: Positive = 16

@@ -43,7 +43,11 @@ def open_generator(config: Config) -> Generator:
     match generate.backend:
         case Backend.RECORDED:
             assert generate.recording is not None
-            return RecordedGenerator(generate.recording, max_in_flight=generate.max_in_flight)
+            return RecordedGenerator(
+                generate.recording,
+                time_scale=generate.time_scale,
+                max_in_flight=generate.max_in_flight,
+            )
         case Backend.OPENAI:
             return OpenAIGenerator(
                 OpenAIOptions(
