@@ -1,0 +1,267 @@
+"""Jobs in flight: many at once, awaited, cancelled, interrupted, abandoned; clients that die."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from sv_sandbox import Limits, Pool, SandboxError, Verdict
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+ADD = [f"def f(x):\n    return x + {n}\n" for n in range(5)]
+LOOP = "def f():\n    while True: pass\n"
+
+
+def test_many_jobs_in_flight() -> None:
+    with Pool(2, limits=Limits(cpu_s=1)) as pool:
+        jobs = [
+            pool.submit(ADD[: 1 + n % 5], [f"assert f(1) == {1 + n % 5}", "assert f(0) == 0"])
+            for n in range(200)
+        ]
+        for n, job in reversed(list(enumerate(jobs))):
+            m = job.wait()
+            assert job.done
+            assert job.rows == job.rows_done == 1 + n % 5
+            for s in range(job.rows):
+                expected = Verdict.PASS if s == n % 5 else Verdict.WRONG
+                assert m.verdict(s, 0) is expected
+                assert m.verdict(s, 1) is (Verdict.PASS if s == 0 else Verdict.WRONG)
+
+
+def test_awaiting() -> None:
+    async def main() -> list[int]:
+        async with Pool(2, limits=Limits(cpu_s=1)) as pool:
+            jobs = [pool.submit(ADD, ["assert f(1) == 1"]) for _ in range(50)]
+
+            async def one(job: Any) -> int:
+                return (await job).verdict(0, 0)
+
+            verdicts = await asyncio.gather(*map(one, jobs))
+            programs = await asyncio.gather(
+                *(pool.run_async("print(input())", stdin=str(n)) for n in range(20))
+            )
+            assert [int(p.stdout) for p in programs] == list(range(20))
+            return verdicts
+
+    assert asyncio.run(main()) == [Verdict.PASS] * 50
+
+
+def test_the_event_loop_is_free_while_a_job_runs() -> None:
+    async def main() -> int:
+        ticks = 0
+        async with Pool(1, limits=Limits(cpu_s=0.4)) as pool:
+            job = asyncio.ensure_future(_await(pool.submit([LOOP], ["f()"])))
+            while not job.done():
+                await asyncio.sleep(0.005)
+                ticks += 1
+            assert job.result().verdict(0, 0) is Verdict.TIMEOUT
+        return ticks
+
+    assert asyncio.run(main()) > 10
+
+
+async def _await(job: Any) -> Any:
+    return await job
+
+
+def test_cancelling_a_task_cancels_its_job() -> None:
+    async def main() -> float:
+        async with Pool(1, limits=Limits(cpu_s=2)) as pool:
+            job = pool.submit([LOOP] * 50, ["f()"] * 50)
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(_await(job), 0.2)
+            began = time.monotonic()
+            result = await pool.run_async("print(1)")
+            assert result.stdout == b"1\n"
+            return time.monotonic() - began
+
+    assert asyncio.run(main()) < 10
+
+
+def test_cancel_keeps_what_is_done() -> None:
+    with Pool(1, limits=Limits(cpu_s=3)) as pool:
+        job = pool.submit(["def f():\n    return 1\n"] * 5 + [LOOP] * 50, ["f()"])
+        end = time.monotonic() + 20
+        while job.rows_done < 5 and time.monotonic() < end:
+            time.sleep(0.01)
+        job.cancel()
+        m = job.wait(10)
+        assert [m.verdict(s, 0) for s in range(5)] == [Verdict.PASS] * 5
+        assert {m.verdict(s, 0) for s in range(6, 55)} == {Verdict.INFRA}
+        job.cancel()
+        assert pool.run("print(1)").stdout == b"1\n"
+
+
+def test_wait_times_out_and_may_be_repeated() -> None:
+    with Pool(1, limits=Limits(cpu_s=0.5)) as pool:
+        job = pool.submit([LOOP], ["f()"])
+        with pytest.raises(TimeoutError, match="1 rows"):
+            job.wait(0.05)
+        assert job.wait(20).verdict(0, 0) is Verdict.TIMEOUT
+        assert job.wait().verdict(0, 0) is Verdict.TIMEOUT
+
+
+def test_a_dropped_job_is_no_trouble() -> None:
+    with Pool(1, limits=Limits(cpu_s=2)) as pool:
+        for _ in range(20):
+            pool.submit([LOOP] * 20, ["f()"] * 20)
+        gc.collect()
+        assert pool.run("print(1)").stdout == b"1\n"
+
+
+def test_results_outlive_their_pool() -> None:
+    with Pool(1) as pool:
+        m = pool.matrix(ADD, ["assert f(1) == 1"])
+    del pool
+    gc.collect()
+    assert [m.verdict(s, 0) for s in range(5)] == [Verdict.PASS] + [Verdict.WRONG] * 4
+    assert "AssertionError" in m.detail(1, 0)
+
+
+def test_a_pool_that_nobody_closes() -> None:
+    pool = Pool(2)
+    assert pool.run("print(1)").stdout == b"1\n"
+    del pool
+    gc.collect()
+
+
+def test_a_pool_that_nobody_closes_with_a_job_in_flight() -> None:
+    pool = Pool(1, limits=Limits(cpu_s=2))
+    job = pool.submit([LOOP] * 20, ["f()"])
+    del pool
+    gc.collect()
+    with contextlib.suppress(SandboxError):
+        job.wait(20)
+    assert job.done
+
+
+def test_pools_side_by_side() -> None:
+    with Pool(1) as one, Pool(1) as two, Pool(1) as three:
+        jobs = [pool.submit(ADD, ["assert f(1) == 1"]) for pool in (one, two, three)]
+        assert {bytes(job.wait().verdict_ST) for job in jobs} == {bytes([1, 2, 2, 2, 2])}
+        two.close()
+        assert one.run("print(1)").stdout == three.run("print(1)").stdout == b"1\n"
+
+
+def test_a_child_of_the_client_does_not_end_its_pool() -> None:
+    """A fork of the client has the pool's objects, not its threads: its end must not be the pool's."""
+    with Pool(1) as pool:
+        assert pool.run("print(1)").stdout == b"1\n"
+        pid = os.fork()
+        if pid == 0:
+            try:
+                del pool
+                gc.collect()
+            finally:
+                os._exit(0)
+        end = time.monotonic() + 10
+        status = None
+        while status is None and time.monotonic() < end:
+            done, code = os.waitpid(pid, os.WNOHANG)
+            status = code if done else None
+            time.sleep(0.01)
+        if status is None:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        assert status == 0
+        assert pool.run("print(1)").stdout == b"1\n"
+        assert pool.statistics()["templates"] <= 2
+
+
+CLIENT = """
+import json, sys, time
+from sv_sandbox import Limits, Pool
+pool = Pool(2, limits=Limits(cpu_s=20, wall_s=40))
+job = pool.submit(["def f():\\n    while True: pass\\n"] * 9, ["f()"] * 9)
+time.sleep(0.3)
+print(json.dumps([z.pid for z in pool._zygotes.values()]), flush=True)
+try:
+    job.wait()
+except KeyboardInterrupt:
+    pool.close()
+    sys.exit(130)
+"""
+
+
+def start_client(scratch_root: Path) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
+    """A client in the middle of a job, and every process below it."""
+    client = subprocess.Popen(
+        [sys.executable, "-c", CLIENT],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(scratch_root)},
+    )
+    assert client.stdout is not None
+    json.loads(client.stdout.readline())
+    client.stdout.close()
+    below = psutil.Process(client.pid).children(recursive=True)
+    assert len(below) >= 5  # a zygote, two templates, two subjects
+    return client, below
+
+
+def all_gone(processes: list[psutil.Process]) -> bool:
+    """Whether these processes end soon."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        alive = []
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                    alive.append(process)
+        if not alive:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_interrupt(scratch_root: Path) -> None:
+    client, below = start_client(scratch_root)
+    client.send_signal(signal.SIGINT)
+    assert client.wait(20) == 130
+    assert all_gone(below)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_client_killed(scratch_root: Path, number: int) -> None:
+    """Processes go with the client; its scratch folder stays, as for anything killed."""
+    client, below = start_client(scratch_root)
+    client.send_signal(number)
+    assert client.wait(20) == -number
+    assert all_gone(below)
+    for folder in scratch_root.glob("sv-sandbox-*"):
+        folder.rmdir()  # empty, or this raises
+
+
+def test_exit_without_close(script: Any) -> None:
+    source = """
+        from sv_sandbox import Limits, Pool
+        pool = Pool(2, limits=Limits(cpu_s=20))
+        print(pool.run("print(1)").stdout)
+        job = pool.submit(["def f():\\n    while True: pass\\n"] * 9, ["f()"] * 9)
+    """
+    done = script(source)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "b'1\\n'\n", "")
+
+
+def test_exit_by_exception_in_the_middle(script: Any) -> None:
+    source = """
+        from sv_sandbox import Limits, Pool
+        with Pool(2, limits=Limits(cpu_s=20)) as pool:
+            job = pool.submit(["def f():\\n    while True: pass\\n"] * 9, ["f()"] * 9)
+            raise RuntimeError("on purpose")
+    """
+    done = script(source)
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith("RuntimeError: on purpose")

@@ -1,0 +1,225 @@
+"""Levels and layers: what is asked for, what is had, and what holds at each; as root and not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sv_sandbox import Layer, Level, Limits, Pool, SandboxError, Verdict
+
+LEVELS = [Level.BASIC, Level.CONFINED, Level.ISOLATED]
+
+# Attacks that every level must refuse, and the one that only a confined file system refuses.
+REFUSED_EVERYWHERE = {
+    "fork": "import os; os.fork()",
+    "exec": "import os; os.execv('/bin/true', ['true'])",
+    "socket": "import socket; socket.socket()",
+    "ptrace": """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.ptrace(0, 0, 0, 0) != 0: raise OSError(ctypes.get_errno(), 'ptrace')
+""",
+    "unshare": """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.unshare(0x10000000) != 0: raise OSError(ctypes.get_errno(), 'unshare')
+""",
+    "mount": """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.mount(b'none', b'/tmp', b'tmpfs', 0, None) != 0:
+    raise OSError(ctypes.get_errno(), 'mount')
+""",
+    "kill the template": "import os, signal; os.kill(os.getppid() or 1, signal.SIGKILL)",
+    "raise a limit": """
+import resource
+soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+""",
+}
+
+
+def cap(level: Level, pool: Pool) -> None:
+    """Skips where this machine cannot give the level."""
+    if pool.level < level:
+        pytest.skip(f"this machine gives {pool.level.name.lower()}")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_matrix_is_the_same_at_every_level(level: Level, nothing_left: None) -> None:
+    with Pool(2, level=level, limits=Limits(cpu_s=0.3)) as pool:
+        cap(level, pool)
+        assert pool.level == level
+        m = pool.matrix(
+            [
+                "def f(x): return x + 1",
+                "def f(x):\n    open('mine', 'w').write('x')\n    return x",
+                "def f(x):\n    while True: pass",
+                "import os\ndef f(x): return os.fork()",
+            ],
+            ["assert f(1) == 2", "assert f(2) == 2"],
+        )
+        assert m.verdict_ST.tolist() == [
+            [Verdict.PASS, Verdict.WRONG],
+            [Verdict.WRONG, Verdict.PASS],
+            [Verdict.TIMEOUT] * 2,
+            [Verdict.FORBIDDEN] * 2,
+        ]
+        result = pool.run("print(open('a').read() + input())", stdin="b", files={"a": "a"})
+        assert result.stdout == b"ab\n", result
+
+
+def library_in_reach() -> bool:
+    """Whether any user can read the standard library, as a template without a private root must."""
+    folder = Path(os.path.realpath(os.__file__)).parent
+    return all(path.stat().st_mode & 0o005 == 0o005 for path in (folder, *folder.parents))
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("level", LEVELS)
+def test_what_every_level_refuses(level: Level, nothing_left: None) -> None:
+    with Pool(1, level=level, limits=Limits(cpu_s=0.5)) as pool:
+        cap(level, pool)
+        if level < Level.ISOLATED and os.geteuid() == 0 and not library_in_reach():
+            pytest.skip("the interpreter lies where the templates' own uid cannot read it")
+        for name, source in REFUSED_EVERYWHERE.items():
+            result = pool.run(source)
+            if name == "raise a limit":
+                assert result.verdict in (Verdict.EXCEPTION, Verdict.FORBIDDEN), (name, result)
+            else:
+                assert result.verdict is Verdict.FORBIDDEN, (name, result)
+        assert pool.statistics()["infra_rows"] == 0
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("level", [Level.CONFINED, Level.ISOLATED])
+def test_confined_levels_hide_files(level: Level, repository: Any) -> None:
+    secret = repository / "pyproject.toml"
+    with Pool(1, level=level) as pool:
+        cap(level, pool)
+        result = pool.run(f"open({str(secret)!r}).read()")
+        assert result.verdict in (Verdict.FORBIDDEN, Verdict.EXCEPTION), result
+        assert b"project" not in result.stdout
+        written = pool.run("open('/usr/x', 'w')")
+        assert written.verdict is Verdict.FORBIDDEN, written
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_scratch_is_empty_for_every_row(level: Level, nothing_left: None) -> None:
+    source = """
+import os
+print(sorted(os.listdir('.')))
+os.makedirs('a/b')
+open('a/b/c', 'w').close()
+os.chmod('a', 0)
+"""
+    with Pool(1, level=level) as pool:
+        cap(level, pool)
+        assert [pool.run(source).stdout for _ in range(3)] == [b"[]\n"] * 3
+
+
+@pytest.mark.parametrize("level", [Level.BASIC, Level.CONFINED])
+def test_require_refuses_a_lower_level(level: Level, nothing_left: None) -> None:
+    with pytest.raises(SandboxError, match="isolated is required"):
+        Pool(1, level=level, require=Level.ISOLATED)
+    with pytest.raises(SandboxError, match="isolated is required"):
+        Pool(1, level=level.name.lower(), require="isolated")
+
+
+def test_processes_need_a_pid_namespace() -> None:
+    with Pool(1, level=Level.BASIC) as pool, pytest.raises(SandboxError, match="pid namespace"):
+        pool.run("pass", limits=Limits(processes=True))
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "verdict"),
+    [("errno", 0, Verdict.PASS), ("kill", None, Verdict.FORBIDDEN)],
+)
+def test_policy_for_calls_off_the_list(policy: str, code: int | None, verdict: Verdict) -> None:
+    source = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.unshare(0x10000000) == -1 and ctypes.get_errno() == 1
+"""
+    with Pool(1, policy=policy) as pool:
+        result = pool.run(source)
+        assert (result.verdict, result.exit_code) == (verdict, code), result
+        assert pool.run("print(1)").stdout == b"1\n"
+
+
+def test_levels_of_layers() -> None:
+    everything = Layer((1 << 12) - 1)
+    assert Level.of(everything) is Level.ISOLATED
+    assert Level.of(everything & ~Layer.USER_NAMESPACE) is Level.ISOLATED
+    assert Level.of(everything & ~Layer.PID_NAMESPACE) is Level.CONFINED
+    assert Level.of(everything & ~Layer.SECCOMP) is Level.NONE
+    basic = Layer.SECCOMP | Layer.RLIMITS | Layer.NO_NEW_PRIVS | Layer.CAPABILITIES
+    assert Level.of(basic) is Level.BASIC
+    assert Level.of(basic | Layer.LANDLOCK) is Level.CONFINED
+    assert Level.of(Layer(0)) is Level.NONE
+    assert Level.parse("Isolated") is Level.ISOLATED
+    with pytest.raises(ValueError, match="none, basic, confined, isolated"):
+        Level.parse("best")
+
+
+def test_root_gives_templates_a_uid_of_their_own() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    with Pool(1) as pool:
+        assert Layer.OWN_UID in pool.layers
+
+
+ORDINARY = """
+import json, os
+from sv_sandbox import Level, Limits, Pool, SandboxError, Verdict
+def attempt():
+    with Pool(2, level={level!r}, limits=Limits(cpu_s=0.3)) as pool:
+        m = pool.matrix(
+            ['def f(x): return x', 'def f(x):\\n while True: pass', 'import os\\nos.fork()',
+             'def f(x):\\n open("t", "w").write("x")\\n return x'],
+            ['assert f(1) == 1', 'assert f(1) == 2'],
+        )
+        r = pool.run('print(input() + open("a").read())', stdin='b', files={{'a': 'c'}})
+        hidden = pool.run("open('/etc/hostname')").verdict.name
+        return dict(level=pool.level.name, layers=pool.layers.name or str(pool.layers),
+                    verdicts=m.verdict_ST.tolist(), out=r.stdout.decode(), hidden=hidden,
+                    detail=[m.detail(s, 0) for s in range(4)], uid=os.getuid())
+try:
+    answer = attempt()
+except SandboxError as error:
+    answer = dict(error=str(error))
+answer['left'] = sorted(os.listdir(os.environ['TMPDIR']))
+print(json.dumps(answer))
+"""
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_as_an_ordinary_user(other_user: Any, level: Level) -> None:
+    answer = other_user.run(ORDINARY.format(level=level.name.lower()))
+    assert "error" not in answer, answer
+    assert answer["uid"] == 65534
+    assert Level[answer["level"]] <= level
+    assert answer["verdicts"] == [
+        [Verdict.PASS, Verdict.WRONG],
+        [Verdict.TIMEOUT] * 2,
+        [Verdict.FORBIDDEN] * 2,
+        [Verdict.PASS, Verdict.WRONG],
+    ], answer
+    assert answer["out"] == "bc\n"
+    if Level[answer["level"]] >= Level.CONFINED:
+        assert answer["hidden"] in ("EXCEPTION", "FORBIDDEN")
+    assert answer["left"] == []
+
+
+def test_an_ordinary_user_is_told_what_is_missing(other_user: Any) -> None:
+    answer = other_user.run(
+        "import json; from sv_sandbox import doctor; r = doctor.report();"
+        "print(json.dumps([r.to_dict(), r.text()]))"
+    )
+    report, text = answer
+    own_uid = next(layer for layer in report["layers"] if layer["name"] == "own-uid")
+    assert not own_uid["active"]
+    assert "root" in own_uid["reason"]
+    assert "uid 65534" in text
