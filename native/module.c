@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/personality.h>
 #include <time.h>
+#include <unistd.h>
 
 PyMODINIT_FUNC PyInit__native(void);
 
@@ -211,6 +212,10 @@ static struct sv_pool *pool_of(PyObject *capsule)
         PyErr_SetString(PyExc_ValueError, "the pool is closed");
         return NULL;
     }
+    if (pool != NULL && !sv_pool_is_own(pool)) {
+        PyErr_SetString(PyExc_ValueError, "the pool belongs to the process that this one is a fork of");
+        return NULL;
+    }
     return pool;
 }
 
@@ -267,13 +272,14 @@ struct job {
     struct sv_job *job;
     Py_buffer results; /* holds the caller's memory for as long as the job lives */
     uint32_t rows;
+    pid_t owner;
 };
 
 static void job_destroy(PyObject *capsule)
 {
     struct job *j = PyCapsule_GetPointer(capsule, JOB);
-    if (j == NULL)
-        return;
+    if (j == NULL || j->owner != getpid())
+        return; /* in a fork nobody works on it: there is nothing to wait for, and little to free */
     sv_job_cancel(j->job);
     Py_BEGIN_ALLOW_THREADS
     while (sv_job_rows_done(j->job) < j->rows) {
@@ -361,6 +367,7 @@ static PyObject *pool_submit(PyObject *self, PyObject *args)
         .fault = fault,
     };
     j->rows = spec.rows;
+    j->owner = getpid();
     j->job = sv_pool_submit(pool, &spec);
     if (j->job == NULL) {
         PyErr_SetFromErrno(PyExc_OSError);

@@ -248,6 +248,7 @@ struct sv_pool *sv_pool_new(const int *zygote_socks, int zygotes, uint32_t worke
     pool->spawn_fault = spawn_fault;
     atomic_store(&pool->spawn_faults_left, spawn_fault_count);
     pool->workers = workers;
+    pool->owner = getpid();
     pool->worker = calloc(workers, sizeof *pool->worker);
     if (pool->worker == NULL)
         goto failed;
@@ -284,8 +285,15 @@ failed:;
     return NULL;
 }
 
+int sv_pool_is_own(const struct sv_pool *pool)
+{
+    return pool->owner == getpid();
+}
+
 void sv_pool_close(struct sv_pool *pool)
 {
+    if (!sv_pool_is_own(pool))
+        return; /* its threads and templates are another process's to end */
     pthread_mutex_lock(&pool->lock);
     atomic_store(&pool->stop, 1);
     struct sv_job *queued = pool->first;

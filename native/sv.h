@@ -314,6 +314,7 @@ struct sv_job_spec {
 struct sv_pool *sv_pool_new(const int *zygote_socks, int zygotes, uint32_t workers,
                             struct sv_fault spawn_fault, uint32_t spawn_fault_count);
 void sv_pool_close(struct sv_pool *pool); /* stops, kills, joins, frees */
+int sv_pool_is_own(const struct sv_pool *pool); /* 0 in a fork of the process that made it */
 /* The pool copies the blobs; the arrays must outlive the job. NULL with errno. */
 struct sv_job *sv_pool_submit(struct sv_pool *pool, const struct sv_job_spec *spec);
 /* Spawns one template of the zygote and reports it (doctor). 0, or -1 with ready->error set. */

@@ -101,6 +101,7 @@ struct sv_pool {
     atomic_uint failed_spawns;
     uint32_t workers;
     struct worker *worker;
+    pid_t owner; /* a fork of the client has our memory and none of our threads */
 };
 
 /* ---- row.c ------------------------------------------------------------------------------------ */

@@ -261,6 +261,7 @@ class Pool:
         self._close = weakref.finalize(
             self,
             Pool._shut,
+            os.getpid(),
             self._handle,
             ours,
             self._theirs,
@@ -536,6 +537,7 @@ class Pool:
 
     @staticmethod
     def _shut(
+        owner: int,
         handle: _native.PoolHandle,
         ours: list[socket.socket],
         theirs: list[socket.socket],
@@ -543,6 +545,8 @@ class Pool:
         scratch: str,
         group: cgroup.Group,
     ) -> None:
+        if os.getpid() != owner:
+            return  # a fork of the client: the pool is its parent's
         _native.pool_close(handle)
         Pool._end(ours, theirs, zygotes, scratch, group)
 
