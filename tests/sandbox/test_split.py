@@ -1,0 +1,310 @@
+"""The split judge: what a test sees of a solution that runs in another process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sv_sandbox import Limits, Pool, Trust, Verdict
+
+SOLUTION = """
+import collections, enum, math
+class Stack:
+    def __init__(self): self.items = []
+    def push(self, x): self.items.append(x)
+    def pop(self): return self.items.pop()
+    def __len__(self): return len(self.items)
+    def __iter__(self): return iter(self.items)
+    @property
+    def top(self): return self.items[-1]
+    @classmethod
+    def of(cls, *xs):
+        made = cls(); made.items = list(xs); return made
+    def __eq__(self, other): return isinstance(other, Stack) and self.items == other.items
+    def __add__(self, other): return Stack.of(*self.items, *other.items)
+    def __lt__(self, other): return len(self) < len(other)
+    def __enter__(self): return self
+    def __exit__(self, *error): self.items.clear()
+class Trouble(ValueError): pass
+class Colour(enum.Enum):
+    RED = 1
+Point = collections.namedtuple("Point", "x y")
+LIMIT = [1, 2]
+def inc(x): return x + 1
+def bad(): raise Trouble("no", 3)
+def count(n):
+    for i in range(n): yield i
+def endless():
+    i = 0
+    while True: yield i; i += 1
+def sort(xs): xs.sort(); return xs
+def fill(d): d["new"] = [1]
+def apply(g, xs): return [g(x) for x in xs]
+def adder(n): return lambda x: x + n
+def hello(): print("hi")
+def colour(): return Colour.RED
+def point(): return Point(1, 2)
+def catch(g):
+    try: g()
+    except ValueError as error: return str(error)
+def nan(): return math.nan
+"""
+
+HOLDS = [
+    "assert inc(1) == 2",
+    "assert inc(x=1) == 2",
+    "assert inc(1.5) > 2.4",
+    "assert abs(inc(0.1) - 1.1) < 1e-9",
+    "assert not inc(-1)",
+    "assert isinstance(inc(1), int)",
+    "assert sorted(sort([3, 1])) == [1, 3]",
+    "assert 1 < inc(1) <= 2",
+    "x = 5\nassert inc(x) == 6",
+    "s = Stack(); s.push(1); assert s.pop() == 1 and len(s) == 0",
+    "try:\n    bad()\nexcept Trouble as e:\n    assert e.args == ('no', 3)\nelse:\n    assert 0",
+    "try:\n    bad()\nexcept ValueError as e:\n    assert 'no' in str(e)\nelse:\n    assert 0",
+    "assert list(count(3)) == [0, 1, 2]",
+    "assert next(endless()) == 0",
+    "xs = [3, 1, 2]\nys = sort(xs)\nassert xs == [1, 2, 3] and ys is xs",
+    "d = {}\nfill(d)\nassert d == {'new': [1]}",
+    "assert apply(lambda v: v * 2, [1, 2]) == [2, 4]",
+    "assert apply(str, [1, 2]) == ['1', '2']",
+    "def boom(): raise ValueError('inner')\nassert catch(boom) == 'inner'",
+    "assert adder(3)(4) == 7",
+    "import io, contextlib\nb = io.StringIO()\nwith contextlib.redirect_stdout(b): hello()\n"
+    "assert b.getvalue() == 'hi\\n'",
+    "assert colour() == Colour.RED",
+    "assert Colour.RED.name == 'RED'",
+    "assert point().x == 1 and point() == (1, 2)",
+    "assert Stack.of(1, 2) == Stack.of(1, 2)",
+    "assert Stack.of(1) != Stack.of(2)",
+    "assert Stack.of(1) < Stack.of(1, 2)",
+    "assert (Stack.of(1) + Stack.of(2)).items == [1, 2]",
+    "assert isinstance(Stack(), Stack)",
+    "assert 2 in Stack.of(1, 2) and 3 not in Stack.of(1, 2)",
+    "assert Stack.of(1, 5).top == 5",
+    "with Stack.of(1) as s:\n    assert s.top == 1\nassert len(s) == 0",
+    "assert LIMIT == [1, 2]",
+    "assert math.floor(inc(1.7)) == 2",
+    "assert nan() != nan()",
+    "def check(f):\n    for i in range(10):\n        assert f(i) == i + 1\ncheck(inc)",
+    "assert [inc(i) for i in range(3)] == [1, 2, 3]",
+    "assert inc.__name__ == 'inc'",
+    "assert len(sort(list(range(100000)))) == 100000",
+]
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with Pool(2, limits=Limits(cpu_s=2.0)) as pool:
+        yield pool
+
+
+def test_honest_tests_hold(pool: Pool) -> None:
+    split = pool.matrix([SOLUTION], HOLDS)
+    inline = pool.matrix([SOLUTION], HOLDS, judge="inline")
+    for t, test in enumerate(HOLDS):
+        assert inline.verdict(0, t) is Verdict.PASS, (test, inline.detail(0, t))
+        assert split.verdict(0, t) is Verdict.PASS, (test, split.detail(0, t))
+        assert split.trust_ST[0, t] == Trust.SPLIT, test
+        assert not split.vacuous_T[t], test
+        assert inline.trust_ST[0, t] == Trust.INLINE
+
+
+@pytest.mark.parametrize(
+    ("test", "verdict"),
+    [
+        ("assert inc(1) == 3", Verdict.WRONG),
+        ("assert inc('a') == 2", Verdict.EXCEPTION),
+        ("assert missing(1) == 2", Verdict.EXCEPTION),
+        ("assert bad() == 1", Verdict.EXCEPTION),
+        ("assert colour() == 1", Verdict.WRONG),
+        ("s = Stack()\nassert s == []", Verdict.WRONG),
+        ("while True: inc(1)", Verdict.TIMEOUT),
+        ("assert (", Verdict.EXCEPTION),
+    ],
+)
+def test_failures_keep_their_kind(pool: Pool, test: str, verdict: Verdict) -> None:
+    limits = Limits(cpu_s=0.5)
+    for judge in ("split", "inline"):
+        matrix = pool.matrix([SOLUTION], [test, "assert inc(1) == 2"], judge=judge, limits=limits)
+        assert matrix.verdict(0, 0) is verdict, (judge, matrix.detail(0, 0))
+        assert matrix.verdict(0, 1) is Verdict.PASS
+
+
+EVIL = """
+class Always:
+    def __eq__(self, other): return True
+    def __ne__(self, other): return False
+    def __lt__(self, other): return True
+    __gt__ = __le__ = __ge__ = __lt__
+    def __contains__(self, item): return True
+    def __bool__(self): return True
+    def __len__(self): return 3
+    def __sub__(self, other): return self
+    __rsub__ = __add__ = __radd__ = __sub__
+    def __abs__(self): return self
+    def __getitem__(self, i): return self
+    def __iter__(self): return iter([self])
+    def __hash__(self): return 0
+class AlwaysInt(int):
+    __eq__ = Always.__eq__; __ne__ = Always.__ne__; __hash__ = int.__hash__
+def f(*args): return Always()
+def g(*args): return AlwaysInt(7)
+"""
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "assert f(1) == 2",
+        "r = f(1)\nassert r == 2",
+        "r = f(1)\nassert not (r != 2)",
+        "assert 5 in f(1)",
+        "r = f(1)\nassert 5 in r",
+        "assert abs(f(1) - 2.5) < 1e-6",
+        "r = abs(f(1) - 2.5)\nassert r < 1e-6",
+        "assert f(1)[0] == 9",
+        "assert [f(1)] == [2]",
+        "assert g(1) == 2",
+        "r = g(1)\nassert r == 2",
+        "assert f(1) in (1, 2, 3)",
+    ],
+)
+def test_objects_that_equal_everything_do_not_pass(pool: Pool, test: str) -> None:
+    matrix = pool.matrix([EVIL], [test])
+    assert matrix.verdict(0, 0) is not Verdict.PASS
+    assert matrix.trust_ST[0, 0] == Trust.SPLIT
+    assert pool.matrix([EVIL], [test], judge="inline").verdict(0, 0) is Verdict.PASS, (
+        "the attack itself works, or this test proves nothing"
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import os; os._exit(0)",
+        "import sys; sys.exit(0)",
+        "import os; os.write(3, bytes(100)); os._exit(0)",
+        "import os; os.close(3); return 2",
+        "import os; os.write(3, b'\\0\\0\\0\\x02NN'); return 1",
+        "raise AssertionError",
+        "import builtins; builtins.AssertionError = Exception; return 1",
+        "import signal, os; os.kill(os.getpid(), signal.SIGTERM)",
+    ],
+)
+@pytest.mark.parametrize("test", ["assert f(1) == 2", "r = f(1)\nassert r == 2"])
+def test_cheats_do_not_pass_and_the_row_goes_on(pool: Pool, body: str, test: str) -> None:
+    solution = f"def f(x):\n    if x == 1:\n        {body}\n    return x + 1"
+    matrix = pool.matrix([solution], [test, "assert f(2) == 3", "y = f(3)\nassert y == 4"])
+    assert matrix.verdict(0, 0) not in (Verdict.PASS, Verdict.INFRA), matrix.detail(0, 0)
+    assert matrix.verdict(0, 1) is Verdict.PASS
+    assert matrix.verdict(0, 2) is Verdict.PASS, matrix.detail(0, 2)
+
+
+def test_forged_records_leave_no_hole_and_no_pass(pool: Pool) -> None:
+    """A subject that writes all over the memory it shares with its template."""
+    solution = """
+import ctypes, gc
+def f(x):
+    maps = []
+    # Without /proc the region has to be guessed: every writable page near its own objects.
+    import sys
+    native = [m for name, m in list(sys.modules.items()) if "native" in name]
+    for frame in [sys._getframe()]:
+        while frame:
+            for value in list(frame.f_locals.values()) + list(frame.f_globals.values()):
+                if hasattr(value, "record"):
+                    native.append(value)
+            frame = frame.f_back
+    for n in native:
+        for cell in range(3):
+            n.end(cell, 3, 1, b"i\\x01\\x02")
+    import os
+    os._exit(0)
+"""
+    tests = ["assert f(1) == 5", "assert f(2) == 6", "r = f(3)\nassert r == 7"]
+    matrix = pool.matrix([solution], tests)
+    for t in range(3):
+        assert matrix.verdict(0, t) not in (Verdict.PASS, Verdict.INFRA)
+
+
+def test_the_subject_never_sees_the_test(pool: Pool) -> None:
+    """The solution returns everything it can find in its process; the secret is not there."""
+    solution = """
+import gc, sys
+def f(x):
+    seen = []
+    frame = sys._getframe()
+    while frame:
+        seen.append(repr(frame.f_locals)); seen.append(repr(frame.f_code.co_consts))
+        frame = frame.f_back
+    seen += [repr(o) for o in gc.get_objects() if type(o) in (list, tuple, dict, str, bytes)][:5000]
+    text = "".join(seen)
+    number, name = "".join(map(str, range(1, 8))), "_".join(("secret", "marker"))
+    return number in text or name in text
+"""
+    tests = [
+        "assert f(1) == 1234567, 'secret_marker'",
+        "expected = 1234567\nsecret_marker = f(2)\nassert secret_marker is False",
+    ]
+    matrix = pool.matrix([solution], tests)
+    assert matrix.detail(0, 0) == "AssertionError: got False"
+    assert matrix.verdict(0, 1) is Verdict.PASS
+
+
+def test_unsplit_cells_are_marked_and_follow_the_policy(pool: Pool) -> None:
+    tests = ["class Mine(Stack): pass\nassert len(Mine()) == 0", "assert inc(1) == 2"]
+    for policy, verdict in (
+        ("count", Verdict.PASS),
+        ("mask", Verdict.INFRA),
+        ("fail", Verdict.FORBIDDEN),
+    ):
+        matrix = pool.submit([SOLUTION], tests, unsplit=policy).wait()
+        assert matrix.trust_ST.tolist() == [[Trust.INLINE, Trust.SPLIT]]
+        assert matrix.verdict(0, 0) is verdict
+        assert matrix.verdict(0, 1) is Verdict.PASS
+
+
+def test_vacuous_tests_are_flagged(pool: Pool) -> None:
+    tests = [
+        "assert True",
+        "try:\n    inc(1)\nexcept Exception:\n    pass",
+        "def check(c):\n    assert c(1) == 2",
+        "def check(c):\n    assert c(1) == 2\ncheck(inc)",
+        "assert inc(1) == 2",
+    ]
+    matrix = pool.matrix([SOLUTION], tests)
+    assert list(matrix.vacuous_T) == [1, 1, 1, 0, 0]
+
+
+def shared(name: str) -> list[dict[str, str]]:
+    path = Path(__file__).resolve().parents[3] / "shared" / "data" / name
+    if not path.exists():
+        pytest.skip("no ../shared/data here")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_agrees_with_inline_on_humaneval(pool: Pool) -> None:
+    """The benchmark's own tests run as code: everything in them crosses the channel."""
+    rows = shared("humaneval.jsonl")
+    jobs = {}
+    for row in rows:
+        source = row["prompt"] + row["canonical_solution"]
+        test = f"{row['test']}\ncheck({row['entry_point']})"
+        jobs[row["task_id"]] = [
+            pool.submit([source], [test], judge=judge, limits=Limits(cpu_s=10))
+            for judge in ("split", "inline")
+        ]
+    unsplit = 0
+    for task, (split, inline) in jobs.items():
+        a, b = split.wait(), inline.wait()
+        assert (a.verdict(0, 0), b.verdict(0, 0)) == (Verdict.PASS, Verdict.PASS), (
+            task,
+            a.detail(0, 0),
+        )
+        unsplit += a.trust_ST[0, 0] != Trust.SPLIT
+    assert unsplit <= 0.02 * len(rows)
