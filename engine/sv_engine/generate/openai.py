@@ -113,7 +113,7 @@ class OpenAIGenerator(StreamingGenerator):
         ]
 
     def _stop(self, stream: Stream) -> None:
-        for task in stream.handle or ():
+        for task in stream.handle:
             task.cancel()
 
     async def _sample(self, stream: Stream, index: int) -> None:

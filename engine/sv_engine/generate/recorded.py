@@ -47,7 +47,7 @@ class RecordedGenerator(StreamingGenerator):
 
     async def _close(self) -> None:
         for stream in self._streams:
-            self._stop(stream)
+            self._give_up(stream)
 
     async def _start(self, stream: Stream) -> None:
         request = stream.request
@@ -81,8 +81,7 @@ class RecordedGenerator(StreamingGenerator):
         stream.end()
 
     def _stop(self, stream: Stream) -> None:
-        if stream.handle is not None:
-            stream.handle.cancel()
+        stream.handle.cancel()
 
     async def sleep(self) -> None:
         """Nothing to give back."""

@@ -68,7 +68,7 @@ class Stream:
         self.missing = request.n
         """Completions not delivered yet."""
         self.handle: Any = None
-        """Whatever the implementation needs to stop this stream."""
+        """Whatever the implementation needs to stop this stream; None before it has started."""
         self._queue: asyncio.Queue[Completion | BaseException | None] = asyncio.Queue()
         self._ended = False
 
@@ -151,15 +151,13 @@ class StreamingGenerator(ABC):
                 self._streams.discard(stream)
                 counters.in_flight -= request.n - taken
                 counters.aborted += request.n - taken
-                if stream.missing:
-                    self._stop(stream)
+                self._give_up(stream)
             self._slots.give(held)
 
     async def abort(self, problem_id: str) -> None:
         """End every open request of this problem; their iterators stop without an error."""
         for stream in [s for s in self._streams if s.request.problem_id == problem_id]:
-            if stream.missing:
-                self._stop(stream)
+            self._give_up(stream)
             stream.end()
 
     async def load_weights(self, path: Path) -> None:
@@ -186,6 +184,11 @@ class StreamingGenerator(ABC):
         self._failure = self._failure or error
         for stream in list(self._streams):
             stream.end(error)
+
+    def _give_up(self, stream: Stream) -> None:
+        """Stop what has started and is not delivered yet."""
+        if stream.missing and stream.handle is not None:
+            self._stop(stream)
 
     @abstractmethod
     async def _open(self) -> None:

@@ -4,9 +4,11 @@ Both trainers get token ids made by `data`, so their own text preparation is lef
 reference model of DPO is the model as it enters the phase, never the base on disk:
 
 * LoRA: the model goes in with its trained adapter, and TRL keeps a frozen copy of the adapter.
-* All weights: the reference's log-probabilities are computed before the first step, with the
-  model itself (`precompute_ref_log_probs`). TRL's own default would load the reference from the
-  path that the model once came from.
+* All weights, one process: the reference's log-probabilities are computed before the first step,
+  with the model itself (`precompute_ref_log_probs`). TRL's own default would load the reference
+  from the path that the model once came from.
+* All weights, several processes: that default is right, because under a launcher the phases are
+  runs of their own and the model has just come from that path, unchanged.
 """
 
 from __future__ import annotations
@@ -78,15 +80,20 @@ def run_dpo(
     arguments["beta"] = phase.beta
     arguments["loss_type"] = ["sigmoid", "sft"] if phase.nll_weight else ["sigmoid"]
     arguments["loss_weights"] = [1.0, phase.nll_weight] if phase.nll_weight else [1.0]
-    arguments["precompute_ref_log_probs"] = spec.lora is None
+    arguments["precompute_ref_log_probs"] = spec.lora is None and _processes() == 1
     return _run("dpo", Trainer, DPOConfig, arguments, model, tokenizer, rows, dropped_rows, report)
+
+
+def _processes() -> int:
+    """Processes of this training run, one per device, as launchers announce it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _arguments(spec: TrainSpec, phase: Phase, scratch: Path) -> dict[str, Any]:
     """Keyword arguments that both trainers' configs share."""
     import torch
 
-    devices = int(os.environ.get("WORLD_SIZE", "1"))
+    devices = _processes()
     micro = phase.micro_batch_size or math.ceil(phase.batch_size / devices)
     if phase.batch_size % (micro * devices):
         raise TrainInputError(
