@@ -81,31 +81,40 @@ def relative(
 
 
 def table(config: Config, reports: Sequence[IterationReport]) -> Table:
-    """A row per iteration and one of relative improvement, held-out figures in the columns."""
-    result = Table(title=f"{config.run.name}: held-out problems, {config.select.selector}")
-    result.add_column("iteration")
-    columns = [
-        (role, name, temperature)
-        for role, name in (("code", "code_pass_at_1"), ("tests", "test_validity"))
-        for temperature in reports[0].figures
-    ]
-    for role, _, temperature in columns:
-        how = "greedy" if temperature == 0 else f"T={temperature:g}"
-        result.add_column(f"{role}\n{how}", justify="right")
-    headline = config.evaluate.temperatures[0]
-    columns += [("", name, headline) for name in ("test_kill_rate", "test_input_size")]
-    result.add_column("kill\nrate", justify="right")
-    result.add_column("input\nsize", justify="right")
+    """A row per held-out figure, a column per iteration and one of relative improvement."""
+    selector = config.select.selector
+    result = Table(title=f"{config.run.name}: held-out problems, selector {selector}")
+    result.add_column("")
     for report in reports:
-        result.add_row(
-            "base" if report.iteration == 0 else str(report.iteration),
-            *(_cell(report.figures[t].get(name)) for _, name, t in columns),
-        )
+        name = f"iteration {report.iteration}" if report.iteration else "base"
+        result.add_column(name, justify="right", no_wrap=True)
     if len(reports) > 1:
-        changes = [relative(reports[0], reports[-1], t, name) for _, name, t in columns]
-        result.add_section()
-        result.add_row("relative", *("-" if c is None else f"{c:+.1%}" for c in changes))
+        result.add_column("relative", justify="right", no_wrap=True)
+    for label, name, temperature in _rows(config):
+        cells = [_cell(report.figures[temperature].get(name)) for report in reports]
+        if len(reports) > 1:
+            change = relative(reports[0], reports[-1], temperature, name)
+            cells.append("-" if change is None else f"{change:+.1%}")
+        result.add_row(label, *cells, end_section=label.endswith("greedy"))
     return result
+
+
+def _rows(config: Config) -> list[tuple[str, str, float]]:
+    """Label, figure and temperature of every row."""
+    temperatures = list(dict.fromkeys(config.evaluate.temperatures))
+    headline = temperatures[0]
+    return [
+        *(
+            (f"{label}, {'greedy' if t == 0 else f'T={t:g}'}", name, t)
+            for label, name in (
+                ("code pass@1", "code_pass_at_1"),
+                ("test validity", "test_validity"),
+            )
+            for t in temperatures
+        ),
+        ("test kill rate", "test_kill_rate", headline),
+        ("test input size", "test_input_size", headline),
+    ]
 
 
 def _cell(figure: Estimate | None) -> str:

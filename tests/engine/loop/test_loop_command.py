@@ -1,0 +1,162 @@
+"""`sv-engine run`: configuration, run directory, clear failures, interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sv_engine.cli import main
+from sv_engine.config_layers import load
+from sv_engine.journal import FILE_NAME
+from sv_engine.pocket import grammar
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["run", *arguments])
+
+
+def recording(path: Path) -> Path:
+    """One sample per held-out problem and role."""
+    with path.open("w") as file:
+        for item in grammar.heldout_problems(6):
+            for role, text in (("solve", "\n    return xs"), ("verify", "[1]) == ([1])")):
+                line = {
+                    "problem_id": item.problem.id,
+                    "role": role,
+                    "request": 0,
+                    "prompt_tokens": 1,
+                    "after_s": 0.0,
+                    "text": text,
+                    "finish_reason": "stop",
+                    "token_count": 1,
+                }
+                file.write(json.dumps(line) + "\n")
+    return path
+
+
+def settings(path: Path, **more: object) -> list[str]:
+    chosen: dict[str, object] = {
+        "generate.backend": "recorded",
+        "generate.recording": path,
+        "run.iterations": 0,
+        "evaluate.problems": 6,
+        "evaluate.samples": 1,
+        "evaluate.k": [1],
+        **more,
+    }
+    return [text for key, value in chosen.items() for text in ("--set", f"{key}={value}")]
+
+
+def test_dry_run_prints_a_configuration_that_loads_back(tmp_path: Path) -> None:
+    result = invoke("--dry-run", "--set", "run.seed=5")
+    assert result.exit_code == 0
+    path = tmp_path / "resolved.toml"
+    path.write_text(result.output)
+    assert load(str(path)) == load(settings=["run.seed=5"])
+
+
+def test_the_environment_is_read() -> None:
+    result = CliRunner(env={"SV_ENGINE_RUN__SEED": "7"}).invoke(main, ["run", "--dry-run"])
+    assert "seed = 7" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--set", "run.iteration=1"], "run.iterations"),
+        (["nowhere.toml"], "cannot read the configuration"),
+        (["--set", "generate.solutions=0"], "generate.solutions"),
+    ],
+)
+def test_a_bad_configuration_is_one_clear_error(arguments: list[str], text: str) -> None:
+    result = invoke(*arguments)
+    assert result.exit_code == 1
+    assert text in result.output
+    assert "what to do" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_used_run_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "something").touch()
+    result = invoke("--out", str(tmp_path))
+    assert result.exit_code == 1
+    assert "not empty" in result.output
+
+
+def test_a_run_on_a_recording(tmp_path: Path) -> None:
+    pytest.importorskip("sv_sandbox._native", reason="the sandbox is not built")
+    path, out = recording(tmp_path / "r.jsonl"), tmp_path / "out"
+    result = invoke("--out", str(out), *settings(path))
+    assert result.exit_code == 0, result.output
+    summary = json.loads((out / "summary.json").read_text())
+    assert len(summary["iterations"]) == 1
+    assert summary["iterations"][0]["heldout"]["code_pass_at_1"]["n"] == 6
+    assert load(str(out / "config.toml")).evaluate.problems == 6
+    assert summary["peak_memory_bytes"] > 10 << 20
+
+
+def test_a_recording_that_lacks_a_problem_is_one_clear_error(tmp_path: Path) -> None:
+    pytest.importorskip("sv_sandbox._native", reason="the sandbox is not built")
+    path = recording(tmp_path / "r.jsonl")
+    more = settings(path, **{"evaluate.problems": 7})
+    result = invoke("--out", str(tmp_path / "out"), *more)
+    assert result.exit_code == 1
+    assert "nothing was recorded" in result.output
+
+
+def test_ctrl_c_ends_with_130_and_a_sound_journal(tmp_path: Path) -> None:
+    pytest.importorskip("sv_sandbox._native", reason="the sandbox is not built")
+    ids = [item.problem.id for item in grammar.heldout_problems(6)]
+    path, out = recording(tmp_path / "r.jsonl"), tmp_path / "out"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:  # the last problem never answers
+        line["after_s"] = 1e6 if line["problem_id"] == ids[-1] else 0.0
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n")
+    script = "import sys; from sv_engine.cli import main; main()"
+    arguments = ["run", "--out", str(out), *settings(path, **{"generate.time_scale": 1.0})]
+    with subprocess.Popen(
+        [sys.executable, "-c", script, *arguments], stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        wait_for_completions(out / FILE_NAME, 10)
+        os.kill(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+    with sqlite3.connect(out / FILE_NAME) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def wait_for_completions(path: Path, count: int) -> None:
+    """Until the journal holds that many; the test's own timeout ends a run that never does."""
+    while True:
+        if path.exists():
+            try:
+                with sqlite3.connect(path) as connection:
+                    found = connection.execute("SELECT count(*) FROM completion").fetchone()[0]
+            except sqlite3.OperationalError:
+                found = 0
+            if found >= count:
+                return
+        time.sleep(0.1)
+
+
+@pytest.mark.heavy
+def test_a_wrong_model_path_is_one_clear_error(tmp_path: Path) -> None:
+    pytest.importorskip("vllm", reason="needs the cpu or cuda extra")
+    out = tmp_path / "out"
+    result = invoke("--out", str(out), "--set", f"model.path={tmp_path / 'nowhere'}")
+    assert result.exit_code == 1
+    assert "nowhere" in result.output
+    assert "what to do" in result.output
+    assert "Traceback" not in result.output
