@@ -270,12 +270,15 @@ class Host:
             "leftover processes": self._strangers(),
         }  # fmt: skip
 
-    def _ipc(self, name: str) -> list[list[str]]:
+    @staticmethod
+    def _ipc(name: str) -> list[list[str]]:
+        """Objects of System V IPC, but segments whose maker still lives: other programs' own."""
         try:
             lines = Path(f"/proc/sysvipc/{name}").read_text().splitlines()[1:]
         except OSError:
             return []
-        return [line.split()[:3] for line in lines]  # key, id, mode
+        fields = [line.split() for line in lines]
+        return [f[:3] for f in fields if name != "shm" or not psutil.pid_exists(int(f[4]))]
 
     def _leftovers(self) -> list[str]:
         tops = ("/", "/tmp", "/var/tmp", "/dev", "/dev/shm", "/dev/mqueue", "/run", "/run/lock",

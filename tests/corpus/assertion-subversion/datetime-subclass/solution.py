@@ -6,8 +6,5 @@ class Lie(datetime):
 
     __hash__ = datetime.__hash__
 
-    def isoformat(self, *args):
-        return "2024-01-02T00:00:00"
-
 def parse(text):
     return Lie(1970, 1, 1)

@@ -1,0 +1,1 @@
+assert abs(add(2, 3) - 5) < 1e-6

@@ -1,0 +1,1 @@
+assert not add(2, 3) % 5

@@ -1,0 +1,1 @@
+assert all([add(2, 3) == 5])
