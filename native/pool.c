@@ -333,7 +333,11 @@ int sv_pool_probe(struct sv_pool *pool, int zygote, struct sv_ready *ready)
     /* A worker of its own, so that the pool's threads need not be asked. */
     struct worker probe = {0};
     memset(ready, 0, sizeof *ready);
-    if (zygote >= pool->zygotes || worker_create(pool, &probe, pool->workers) != 0) {
+    if (zygote < 0 || zygote >= pool->zygotes) {
+        ready->error = (struct sv_error){SV_STAGE_CLONE, EINVAL};
+        return -1;
+    }
+    if (worker_create(pool, &probe, pool->workers) != 0) {
         ready->error = (struct sv_error){SV_STAGE_REGION, errno};
     } else {
         struct sv_error error = sv_spawn(&probe, SIDE_SUBJECT, zygote, ready);

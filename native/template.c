@@ -279,12 +279,12 @@ static enum sv_verdict verdict_of_status(int status, char *detail, size_t size)
 
 /* Writes the verdicts that the subject did not live to write; returns the next cell to run. */
 static uint32_t settle(struct sv_region *region, const struct watch *watch, uint32_t start,
-                       int channel)
+                       uint32_t cells, int channel)
 {
     char detail[SV_DETAIL_MAX] = "";
     enum sv_verdict verdict = SV_INFRA;
     uint64_t cpu_us = watch->cpu_at_kill_us;
-    uint32_t cells = region->cells, cell = region->cell;
+    uint32_t cell = region->cell; /* the subject's word, and so is all of the region by now */
     int loading = region->loading != 0;
 
     if (cell < start)
@@ -397,7 +397,7 @@ static int run_row(const struct sv_template_state *state, const struct sv_comman
         }
         const int infra = watch.cause == CAUSE_ABORT || (watch.cause == CAUSE_EXIT && !watch.own_sigkill &&
                           WIFSIGNALED(watch.wait_status) && WTERMSIG(watch.wait_status) == SIGKILL);
-        const uint32_t next = settle(region, &watch, start, fds[3] >= 0);
+        const uint32_t next = settle(region, &watch, start, cells, fds[3] >= 0);
         if (!infra && region->kind != SV_KIND_SERVE)
             fill_gaps(region, start, next);
         start = next;
