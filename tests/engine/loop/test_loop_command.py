@@ -160,3 +160,24 @@ def test_a_wrong_model_path_is_one_clear_error(tmp_path: Path) -> None:
     assert "nowhere" in result.output
     assert "what to do" in result.output
     assert "Traceback" not in result.output
+
+
+@pytest.mark.heavy
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_real_loop_in_small(tmp_path: Path) -> None:
+    """Real vLLM, real sandbox, real training, on a tenth of the default run's problems."""
+    pytest.importorskip("vllm", reason="needs the cpu or cuda extra")
+    pytest.importorskip("sv_sandbox._native", reason="the sandbox is not built")
+    out = tmp_path / "out"
+    chosen = ("problems.count=30", "evaluate.problems=30", "run.iterations=1")
+    arguments = [text for setting in chosen for text in ("--set", setting)]
+    script = "from sv_engine.cli import main; main()"
+    command = [sys.executable, "-c", script, "run", "--out", str(out), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    before, after = json.loads((out / "summary.json").read_text())["iterations"]
+    assert after["trained"]["sft"]["steps"] > 0
+    assert after["trained"]["dpo"]["steps"] > 0
+    assert after["heldout"] != before["heldout"]  # the engine serves the new weights
+    assert (out / "iteration_1" / "model" / "weights" / "model.safetensors").exists()
