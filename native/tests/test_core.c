@@ -798,7 +798,7 @@ static void test_subject_faults(void)
     struct client c = open_pool(2, ALL_NAMESPACES, NO_FAULT, 0);
     for (int stage = SV_STAGE_FORK; stage < SV_STAGE_COUNT; stage++)
         for (int kind = 0; kind < 3; kind++) {
-            const int errs[] = {ENOMEM, -SIGKILL, -SIGSEGV};
+            const int errs[] = {ENOMEM, -SIGKILL, -SIGTERM};
             struct sv_fault fault = {stage, errs[kind]};
             struct order o;
             submit(&c, &o, "pass wrong", "pass wrong", SV_KIND_CELLS, fault, -1);
