@@ -37,8 +37,10 @@ COLUMNS = (
     ("tests T=1", "1.0", "test_validity"),
     ("tests T=0.6", "0.6", "test_validity"),
     ("tests greedy", "0.0", "test_validity"),
-    ("kill rate", "1.0", "test_kill_rate"),
-    ("input size", "1.0", "test_input_size"),
+    ("kill rate T=1", "1.0", "test_kill_rate"),
+    ("kill rate T=0.6", "0.6", "test_kill_rate"),
+    ("input size T=1", "1.0", "test_input_size"),
+    ("input size T=0.6", "0.6", "test_input_size"),
 )
 
 Summary = dict[str, Any]

@@ -26,7 +26,13 @@ from sv_engine.config import Config
 from sv_engine.loop import IterationReport
 from sv_engine.metrics import Estimate
 
-COMPARED = ("code_pass_at_1", "test_validity", "test_kill_rate", "test_input_size")
+LABELS = {
+    "code pass@1": "code_pass_at_1",
+    "test validity": "test_validity",
+    "test kill rate": "test_kill_rate",
+    "test input size": "test_input_size",
+}
+"""What the table shows and the relative improvement is computed of."""
 
 
 def summarise(
@@ -55,7 +61,7 @@ def summarise(
         "relative_improvement": {
             str(temperature): {
                 name: change
-                for name in COMPARED
+                for name in LABELS.values()
                 if (change := relative(reports[0], reports[-1], temperature, name)) is not None
             }
             for temperature in reports[0].figures
@@ -90,30 +96,22 @@ def table(config: Config, reports: Sequence[IterationReport]) -> Table:
         result.add_column(name, justify="right", no_wrap=True)
     if len(reports) > 1:
         result.add_column("relative", justify="right", no_wrap=True)
-    for label, name, temperature in _rows(config):
+    rows = _rows(config)
+    for row, (label, name, temperature) in enumerate(rows, 1):
         cells = [_cell(report.figures[temperature].get(name)) for report in reports]
         if len(reports) > 1:
             change = relative(reports[0], reports[-1], temperature, name)
             cells.append("-" if change is None else f"{change:+.1%}")
-        result.add_row(label, *cells, end_section=label.endswith("greedy"))
+        result.add_row(label, *cells, end_section=row % (len(rows) // len(LABELS)) == 0)
     return result
 
 
 def _rows(config: Config) -> list[tuple[str, str, float]]:
     """Label, figure and temperature of every row."""
-    temperatures = list(dict.fromkeys(config.evaluate.temperatures))
-    headline = temperatures[0]
     return [
-        *(
-            (f"{label}, {'greedy' if t == 0 else f'T={t:g}'}", name, t)
-            for label, name in (
-                ("code pass@1", "code_pass_at_1"),
-                ("test validity", "test_validity"),
-            )
-            for t in temperatures
-        ),
-        ("test kill rate", "test_kill_rate", headline),
-        ("test input size", "test_input_size", headline),
+        (f"{label}, {'greedy' if t == 0 else f'T={t:g}'}", name, t)
+        for label, name in LABELS.items()
+        for t in dict.fromkeys(config.evaluate.temperatures)
     ]
 
 

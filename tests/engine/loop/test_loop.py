@@ -368,7 +368,7 @@ def test_summary_has_the_documented_keys(tmp_path: Path, scripted: Any, cells: A
     change = summary["relative_improvement"]["1.0"]["test_validity"]
     assert change == pytest.approx(after / before - 1)
     shown = table(config, reports)
-    assert (shown.row_count, len(shown.columns)) == (8, 5)
+    assert (shown.row_count, len(shown.columns)) == (12, 5)
 
 
 def test_one_iteration_less_is_a_prefix(tmp_path: Path, scripted: Any, cells: Any) -> None:
