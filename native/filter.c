@@ -39,6 +39,8 @@
 #endif
 
 #define MAX_FILTER 1024
+#define SV_F_OFD_SETLK 37 /* kernel ABI; hidden by some C libraries without _FILE_OFFSET_BITS */
+#define SV_F_OFD_SETLKW 38
 
 struct program {
     struct sock_filter code[MAX_FILTER];
@@ -98,6 +100,16 @@ static void on_call_bits(struct program *p, long nr, unsigned arg, uint32_t bits
     load_nr(p);
 }
 
+/* For call `nr`: `action` when the low half of `arg` is `value`; else go on. */
+static void on_call_value(struct program *p, long nr, unsigned arg, uint32_t value, uint32_t action)
+{
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)nr, 0, 4);
+    load_arg(p, arg, false);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1);
+    answer(p, action);
+    load_nr(p);
+}
+
 static int install(struct program *p)
 {
     if (p->len > MAX_FILTER) {
@@ -115,8 +127,7 @@ static const long allowed[] = {
     /* input and output on what is already open */
     SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_preadv, SYS_pwritev,
     SYS_lseek, SYS_close, SYS_close_range, SYS_dup, SYS_dup3, SYS_pipe2, SYS_sendfile,
-    SYS_copy_file_range, SYS_fsync, SYS_fdatasync, SYS_ftruncate, SYS_fallocate, SYS_flock,
-    SYS_fadvise64,
+    SYS_copy_file_range, SYS_fsync, SYS_fdatasync, SYS_ftruncate, SYS_fallocate,
     /* waiting */
     SYS_pselect6, SYS_ppoll, SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_pwait, SYS_eventfd2,
     SYS_timerfd_create, SYS_timerfd_settime, SYS_timerfd_gettime, SYS_signalfd4, SYS_nanosleep,
@@ -130,7 +141,7 @@ static const long allowed[] = {
     SYS_sendto, SYS_recvfrom, SYS_sendmsg, SYS_recvmsg, SYS_shutdown, SYS_getsockopt,
     SYS_setsockopt, SYS_getsockname, SYS_getpeername,
     /* memory */
-    SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk, SYS_msync, SYS_mincore,
+    SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk, SYS_msync,
     SYS_membarrier,
     /* signals to oneself, handlers, timers */
     SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_rt_sigpending, SYS_rt_sigsuspend,
@@ -200,8 +211,14 @@ int sv_filter_install(int kill_unknown)
 
     const uint32_t ioctls[] = {TCGETS, FIONREAD, FIONBIO, FIOCLEX, FIONCLEX, TIOCGWINSZ};
     on_call_values(&p, SYS_ioctl, 1, ioctls, COUNT(ioctls), SECCOMP_RET_ERRNO | ENOTTY);
+    /* Locks say yes and do nothing: a row is alone with its scratch, and a lock on a file that
+     * others can read would be a note to them. */
+    on_call(&p, SYS_flock, SECCOMP_RET_ERRNO | 0);
+    const uint32_t locks[] = {F_SETLK, F_SETLKW, SV_F_OFD_SETLK, SV_F_OFD_SETLKW};
+    for (size_t i = 0; i < COUNT(locks); i++)
+        on_call_value(&p, SYS_fcntl, 1, locks[i], SECCOMP_RET_ERRNO | 0);
     const uint32_t fcntls[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL,
-                               F_GETLK, F_SETLK, F_SETLKW, F_GETPIPE_SZ};
+                               F_GETPIPE_SZ};
     on_call_values(&p, SYS_fcntl, 1, fcntls, COUNT(fcntls), SECCOMP_RET_ERRNO | EINVAL);
     const uint32_t prctls[] = {PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, PR_CAPBSET_READ,
                                PR_GET_NO_NEW_PRIVS, PR_GET_SECCOMP, PR_SET_PDEATHSIG};

@@ -483,7 +483,7 @@ void sv_run_row(struct worker *w, struct sv_job *job, uint32_t row)
     struct sv_error error = {0, 0};
     uint32_t holes = job->cells;
     for (int attempt = 0; attempt < ATTEMPTS && holes > 0 && !sv_unwanted(job); attempt++) {
-        if (attempt > 0)
+        if (attempt > 0 && error.err != ESTALE) /* a used-up template is no failure */
             sv_count(pool, &pool->statistics.retried);
         holes = job->judge == SV_JUDGE_SPLIT
                     ? sv_split_row(w, job, row, &error)

@@ -13,11 +13,9 @@
 #include "worker.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 struct cells { /* a growing list of cell numbers */
     uint32_t *at;
@@ -159,6 +157,7 @@ static struct sv_error ask_calls(struct worker *w, struct sv_job *job, uint32_t 
 static struct sv_error judge_calls(struct worker *w, struct sv_job *job, uint32_t row,
                                    struct cells *rest)
 {
+    static const char empty[] = "malformed answer: empty";
     const struct plan *plan = &w->plan;
     struct sv_error error = ask_calls(w, job, row);
     uint32_t answered = 0, last = 0;
@@ -170,8 +169,11 @@ static struct sv_error judge_calls(struct worker *w, struct sv_job *job, uint32_
         uint32_t len = 0;
         const uint8_t mark = record_of(w, SIDE_SUBJECT, i)->verdict;
         const char *answer = sv_record_detail(subject, i, SV_ANSWER_MAX, &len);
-        if (mark == SV_ANSWERED)
+        if (mark == SV_ANSWERED && len > 0)
             answered++;
+        else if (mark == SV_ANSWERED) /* no encoder writes nothing */
+            sv_settle_cell(job, row, plan->literal[i], SV_FORBIDDEN, 0, SV_TRUST_SPLIT, empty,
+                           sizeof empty - 1, &last);
         else if (mark == SV_LONG)
             rest->at[rest->count++] = plan->literal[i];
         else /* it never answered: its own record is the verdict */
@@ -187,7 +189,8 @@ static struct sv_error judge_calls(struct worker *w, struct sv_job *job, uint32_
     }
     for (uint32_t i = 0; answered > 0 && i < plan->literals; i++) {
         uint32_t len;
-        if (record_of(w, SIDE_SUBJECT, i)->verdict != SV_ANSWERED)
+        (void)sv_record_detail(subject, i, SV_ANSWER_MAX, &len);
+        if (record_of(w, SIDE_SUBJECT, i)->verdict != SV_ANSWERED || len == 0)
             continue;
         const char *text =
             sv_record_detail(w->memory[SIDE_JUDGE].region, i, SV_DETAIL_MAX, &len);
@@ -238,17 +241,17 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
     if (judge.result.error.stage != 0)
         return judge.result.error;
     static const char hung_up[] = "left in the middle of a call";
-    const int status = subject.result.done.wait_status;
-    const int killed_outside = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     for (; i < judge.result.done.next && i < code->count; i++) {
         const struct sv_record *j = record_of(w, SIDE_JUDGE, i), *s = record_of(w, SIDE_SUBJECT, i);
         if (j->verdict == SV_UNSPLIT)
             rest->at[rest->count++] = code->at[i];
         else if (j->verdict == SV_LOST && says_why(s))
             settle_from(w, job, row, i, code->at[i], SIDE_SUBJECT, s->cpu_us, &last);
-        else if (j->verdict == SV_LOST) /* it hung up; a SIGKILL from outside leaves a hole */
-            sv_settle_cell(job, row, code->at[i], killed_outside ? SV_INFRA : SV_EARLY_EXIT, s->cpu_us,
-                           SV_TRUST_SPLIT, hung_up, sizeof hung_up - 1, &last);
+        else if (j->verdict == SV_LOST && subject.result.done.outside == 0)
+            sv_settle_cell(job, row, code->at[i], SV_EARLY_EXIT, s->cpu_us, SV_TRUST_SPLIT, hung_up,
+                           sizeof hung_up - 1, &last);
+        else if (j->verdict == SV_LOST)
+            continue; /* a hole */
         else
             settle_from(w, job, row, i, code->at[i], SIDE_JUDGE, (uint64_t)j->cpu_us + s->cpu_us,
                         &last);

@@ -242,6 +242,8 @@ struct sv_template_state { /* what a new template knows when sv_zygote_serve ret
     int in_pid_namespace;
     int scratch_fd;
     uint64_t base_vm_bytes;
+    pid_t last_pid;       /* of the last subject */
+    uint64_t ticked_ns;   /* when the worker last heard from us */
     uint32_t task_serial; /* of a task that Python is doing; its end is still to be told */
     struct sv_region *region;
     struct sv_jail *jail;
@@ -270,6 +272,7 @@ struct sv_done { /* template -> worker when the row has ended and nothing of it 
     int32_t wait_status; /* of the last subject */
     uint32_t dirty;      /* the scratch was touched: this template must be replaced */
     uint32_t serial;
+    uint32_t outside; /* the last subject was killed by somebody else: the machine's doing */
     uint32_t next; /* the first cell without a verdict: all of them, but after an output flood */
     uint64_t cpu_us;
     uint64_t wall_us;

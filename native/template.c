@@ -85,10 +85,15 @@ static int subject_descriptors(int channel)
 
 /* Returns, or ends the process after telling the template why through `report`. */
 static void become_subject(const struct sv_template_state *state, const struct sv_run *run,
-                           const int fds[SV_WIRE_FDS], int report, uint64_t cpu_s)
+                           const int fds[SV_WIRE_FDS], int report, uint64_t cpu_s, int stale)
 {
-    int stage = SV_STAGE_STDIO;
+    int stage = SV_STAGE_FORK;
     const struct sv_fault *fault = &run->fault;
+    if (stale) {
+        errno = ESTALE;
+        goto failed;
+    }
+    stage = SV_STAGE_STDIO;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || sv_fault_at(fault, stage) != 0 ||
         subject_stdio(fds) != 0)
         goto failed;
@@ -185,12 +190,11 @@ static uint64_t time_left(const struct sv_region *region, const struct sv_limits
     return left < LONGEST_SLEEP_NS ? left : LONGEST_SLEEP_NS;
 }
 
-static void watch_subject(const struct sv_template_state *state, const struct sv_command *command,
+static void watch_subject(struct sv_template_state *state, const struct sv_command *command,
                           pid_t pid, int pidfd, struct watch *watch)
 {
     struct pollfd polled[2] = {{.fd = pidfd, .events = POLLIN},
                                {.fd = state->control, .events = POLLIN}};
-    uint64_t ticked_ns = sv_now_ns();
     int killed = 0;
     watch->cause = CAUSE_EXIT;
     for (;;) {
@@ -203,10 +207,10 @@ static void watch_subject(const struct sv_template_state *state, const struct sv
             killed = 1;
             left = LONGEST_SLEEP_NS;
         }
-        if (now - ticked_ns >= TICK_NS) {
+        if (now - state->ticked_ns >= TICK_NS) {
             struct sv_done tick = {.serial = 0}; /* serial 0: not an end, a sign of life */
             (void)sv_send(state->control, &tick, sizeof tick, NULL, 0);
-            ticked_ns = now;
+            state->ticked_ns = now;
         }
         struct timespec timeout = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
         if (ppoll(polled, 2, &timeout, NULL) < 0 && errno != EINTR)
@@ -337,12 +341,13 @@ static int touched(const struct sv_template_state *state, const struct stat *bef
 }
 
 /* Returns 1 in a subject, 0 in the template, -1 when the worker has gone. */
-static int run_row(const struct sv_template_state *state, const struct sv_command *command,
+static int run_row(struct sv_template_state *state, const struct sv_command *command,
                    const int fds[SV_WIRE_FDS], const struct stat *scratch_before, struct sv_done *done)
 {
     struct sv_region *region = state->region;
     const uint32_t cells = region->cells <= SV_MAX_CELLS ? region->cells : SV_MAX_CELLS;
     const uint64_t began_ns = sv_now_ns();
+    const uint32_t first = command->run.start;
     uint32_t start = command->run.start;
     int once = 0, worker_gone = 0;
 
@@ -363,10 +368,16 @@ static int run_row(const struct sv_template_state *state, const struct sv_comman
         if (sv_fault_at(&command->run.fault, SV_STAGE_FORK) == 0)
             pid = (pid_t)syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, NULL, &pidfd, NULL, NULL);
         if (pid == 0) {
-            become_subject(state, &command->run, fds, report[1], cpu_s);
+            /* A row that used pids (threads) moved the namespace's counter, which the next row
+             * could read like a note: this template is used up. */
+            const int stale = start == first && state->in_pid_namespace && state->last_pid != 0 &&
+                              getpid() != state->last_pid + 1;
+            become_subject(state, &command->run, fds, report[1], cpu_s, stale);
             return 1;
         }
         int saved = errno;
+        if (pid > 0)
+            state->last_pid = pid;
         close(report[1]);
         if (pid < 0) {
             done->error = (struct sv_error){SV_STAGE_FORK, saved};
@@ -397,6 +408,7 @@ static int run_row(const struct sv_template_state *state, const struct sv_comman
         }
         const int infra = watch.cause == CAUSE_ABORT || (watch.cause == CAUSE_EXIT && !watch.own_sigkill &&
                           WIFSIGNALED(watch.wait_status) && WTERMSIG(watch.wait_status) == SIGKILL);
+        done->outside = (uint32_t)infra;
         const uint32_t next = settle(region, &watch, start, cells, fds[3] >= 0);
         if (!infra && region->kind != SV_KIND_SERVE)
             fill_gaps(region, start, next);

@@ -64,6 +64,7 @@ def environment(*, seed: int, time_zone: str, locale: str) -> dict[str, str]:
         "TZ": time_zone,
         "PYTHONHASHSEED": str(seed),
         "PYTHONUTF8": "1",
+        "MALLOC_ARENA_MAX": "1",  # an arena per thread would eat the address-space limit
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",

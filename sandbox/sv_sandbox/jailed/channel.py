@@ -69,8 +69,7 @@ class Channel:
     def encode(self, value: Any, known: list[Any] | None = None) -> tuple[bytes, list[Any]]:
         """A message, and the containers in it by number. Raises Unencodable."""
         encoder = Encoder(self._export, known)
-        encoder.put(value)
-        return bytes(encoder.out), encoder.containers
+        return encoder.message(value), encoder.containers
 
     def decode(self, data: bytes, known: list[Any] | None = None) -> tuple[Any, list[Any]]:
         """The message, and the containers in it by number. Raises CodecError."""

@@ -90,8 +90,19 @@ class Encoder:
         self._export = export
         self._depth = 0
 
+    def message(self, value: Any) -> bytes:
+        """Everything appended, after this last value. Raises Unencodable and nothing else:
+        a value with hostile attributes may raise what it likes while it is looked at."""
+        try:
+            self.put(value)
+        except Exception as error:
+            if isinstance(error, Unencodable):
+                raise
+            raise Unencodable(f"{type(error).__name__} while it was encoded") from None
+        return bytes(self.out)
+
     def put(self, value: Any) -> None:
-        """Append one value. Raises Unencodable."""
+        """Append one value."""
         write = _WRITERS.get(type(value))
         if write is None:
             self._put_other(value)
@@ -106,13 +117,15 @@ class Encoder:
             self.out.append(88)  # X
             self._text(name)
             return
-        if isinstance(value, tuple) and _is_namedtuple(type(value)):
+        if tuple in type(value).__mro__ and _is_namedtuple(type(value)):
             return self._namedtuple(value)
         numpy = sys.modules.get("numpy")
-        if numpy is not None and self._numpy(numpy, value):
-            return
+        if numpy is not None and type(getattr(numpy, "ndarray", None)) is type:
+            if self._numpy(numpy, value):
+                return
+        bases = type(value).__mro__  # `__class__`, which isinstance believes, can lie
         for base, plain in _PLAIN:
-            if isinstance(value, base):
+            if base in bases:
                 return _WRITERS[base](self, plain(value))
         handle = self._export(value) if self._export is not None else None
         if handle is None:
@@ -303,6 +316,12 @@ _WRITERS: dict[type, Callable[[Encoder, Any], None]] = {
 }  # fmt: skip
 _WRITERS[timezone] = _write_fields(122, lambda v: (v.utcoffset(None),))  # z
 
+
+def _slots(base: type, value: Any, names: str) -> list[Any]:
+    """Attributes as the base class has them, past whatever a subclass puts in front."""
+    return [getattr(base, name).__get__(value) for name in names.split()]
+
+
 # Subclasses travel as what they extend. Methods of the base class are called by name, never the
 # instance's own. Order matters: bool is an int, Counter a dict, datetime a date.
 _PLAIN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
@@ -321,6 +340,12 @@ _PLAIN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (deque, lambda v: deque(deque.__iter__(v))),
     (set, lambda v: set(set.__iter__(v))),
     (frozenset, lambda v: frozenset(frozenset.__iter__(v))),
+    (Decimal, lambda v: Decimal(Decimal.__str__(v))),
+    (Fraction, lambda v: Fraction(*_slots(Fraction, v, "_numerator _denominator"))),
+    (timedelta, lambda v: timedelta(*_slots(timedelta, v, "days seconds microseconds"))),
+    (datetime, lambda v: datetime.combine(datetime.date(v), datetime.timetz(v))),
+    (date, lambda v: date(*_slots(date, v, "year month day"))),
+    (time, lambda v: time(*_slots(time, v, "hour minute second microsecond tzinfo"))),
 )
 
 
@@ -620,9 +645,7 @@ _READERS: dict[int, Callable[[Decoder], Any]] = {
 
 def encode(value: Any) -> bytes:
     """One value without handles. Raises Unencodable."""
-    encoder = Encoder()
-    encoder.put(value)
-    return bytes(encoder.out)
+    return Encoder().message(value)
 
 
 def decode(data: bytes) -> Any:

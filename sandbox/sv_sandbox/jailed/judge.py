@@ -13,7 +13,6 @@ defines is a stub that calls the subject over the channel; what comes back is pl
 from __future__ import annotations
 
 import builtins
-import dis
 import os
 import signal
 import sys
@@ -137,7 +136,7 @@ def vacuous(native: Any, start: int, cells: int) -> None:
         try:
             code = compile(native.blob(cell), "<test>", "exec", dont_inherit=True)
             namespace = subject.new_namespace("test")
-            namespace.update(dict.fromkeys(free_names(code), _raise))
+            namespace.update(dict.fromkeys(names_of(code)[0], _raise))
             exec(code, namespace)
             verdict = PASS
         except BaseException:
@@ -177,7 +176,10 @@ def judge_one(peer: Peer, cell: int, source: bytes) -> tuple[int, bytes]:
     try:
         code = compile(source, "<test>", "exec", dont_inherit=True)
         namespace = subject.new_namespace("test")
-        namespace.update(peer.load(cell, free_names(code)))
+        names, shadowing = names_of(code)
+        # A solution may be called `sum`; but where a test calls anything else of the solution,
+        # the built-in functions around that call are the test's, and stay ours.
+        namespace.update(peer.load(cell, names) or peer.load(cell, shadowing))
         exec(code, namespace)
         verdict: tuple[int, bytes] = PASS, b""
     except (Lost, Unsplittable, Unencodable, CodecError):
@@ -189,23 +191,19 @@ def judge_one(peer: Peer, cell: int, source: bytes) -> tuple[int, bytes]:
     return verdict
 
 
-def free_names(code: CodeType) -> list[str]:
-    """Names that the test uses, and neither Python nor the test's own top level defines."""
+def names_of(code: CodeType) -> tuple[list[str], list[str]]:
+    """Names that the test uses: those that Python does not define, and those of built-in functions
+    and types."""
     used: set[str] = set()
-    stored: set[str] = set()
     stack = [code]
     while stack:
         one = stack.pop()
         used.update(one.co_names)
         stack.extend(const for const in one.co_consts if isinstance(const, CodeType))
-    for line in _assigned(code):
-        stored.add(line)
-    return sorted(name for name in used - stored if not hasattr(builtins, name))
-
-
-def _assigned(code: CodeType) -> set[str]:
-    stores = {"STORE_NAME", "STORE_GLOBAL"}
-    return {i.argval for i in dis.get_instructions(code) if i.opname in stores}
+    return (
+        sorted(name for name in used if not hasattr(builtins, name)),
+        sorted(name for name in used if name in codec.BUILTINS),
+    )
 
 
 _MODULES = frozenset((*sys.stdlib_module_names, "numpy"))
@@ -218,7 +216,7 @@ class Peer:
         self.channel = Channel(fd, _kind_of, self._bind, _handle_of)
         self.trouble: BaseException | None = None
         self.broken = False
-        self._exceptions: dict[str, type[BaseException]] = {}
+        self._exceptions: dict[tuple[str, ...], type[BaseException]] = {}
         self._remotes: dict[int, Remote] = {}
 
     def load(self, cell: int, names: list[str]) -> dict[str, Any]:
@@ -305,17 +303,17 @@ class Peer:
     # -- exceptions: built-in classes as themselves, others as a stand-in of the same name and bases
 
     def _exception(self, lineage: Any) -> type[BaseException]:
-        if type(lineage) is not tuple or not lineage or len(lineage) > 50:
+        """The class of this lineage: the last name is a built-in class, the others stand-ins."""
+        if type(lineage) is not tuple or not 0 < len(lineage) <= 50:
             raise CodecError("not an exception")
         if not all(type(name) is str and len(name) < 200 for name in lineage):
             raise CodecError("not an exception")
-        name = lineage[0]
-        if name in codec.EXCEPTIONS:
-            return codec.EXCEPTIONS[name]
-        if name not in self._exceptions:
-            base = self._exception(lineage[1:]) if len(lineage) > 1 else Exception
-            self._exceptions[name] = type(name, (base,), {})
-        return self._exceptions[name]
+        if len(lineage) == 1:
+            return codec.EXCEPTIONS.get(lineage[0], Exception)
+        if lineage not in self._exceptions:
+            name = lineage[0].replace("\0", "")
+            self._exceptions[lineage] = type(name, (self._exception(lineage[1:]),), {})
+        return self._exceptions[lineage]
 
     def _instance(self, lineage: Any, args: Any, text: Any) -> BaseException:
         kind = self._exception(lineage)
@@ -331,9 +329,14 @@ class Peer:
     def _bind(self, handle: Handle) -> Any:
         known = self._remotes.get(handle.index)
         if known is None:
-            kind = RemoteClass if handle.kind == "class" else Remote
-            known = self._remotes[handle.index] = kind(self, handle)
-        return known
+            known = self._remotes[handle.index] = (
+                RemoteClass(self, handle) if handle.kind == "class" else Remote(self, handle)
+            )
+        return self._awaited(known) if handle.kind == "coroutine" else known
+
+    async def _awaited(self, coroutine: Remote) -> Any:
+        """A coroutine of the subject, as one of ours: it runs there when it is awaited here."""
+        return self.ask("run", coroutine)
 
 
 def _kind_of(value: Any) -> str | None:
@@ -353,20 +356,26 @@ def _handle_of(value: Any) -> int | None:
 
 
 class Remote:
-    """An object of the subject. Operations on it happen there; comparisons with data fail here."""
+    """An object of the subject; operations on it happen there.
 
-    def __init__(self, peer: Peer, handle: Handle):
+    An *answer* (what a function returned) is shown no data of the test's: no operator with data on
+    the other side reaches it, and what it says of its length must agree with its items. An object
+    *under test* (made by the test from a class, or got from such an object) is taken at its word in
+    all but comparisons with data, which it never wins.
+    """
+
+    def __init__(self, peer: Peer, handle: Handle, under_test: bool = False):
         object.__setattr__(self, "_peer", peer)
         object.__setattr__(self, "_handle", handle)
-        object.__setattr__(self, "_made_here", False)
+        object.__setattr__(self, "_under_test", under_test)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return _peer(self).ask("invoke", self, args, kwargs)
+        return _derived(self, _peer(self).ask("invoke", self, args, kwargs))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__") and name not in _READABLE:
             raise AttributeError(name)
-        return _peer(self).ask("getattr", self, name)
+        return _derived(self, _peer(self).ask("getattr", self, name))
 
     def __setattr__(self, name: str, value: Any) -> None:
         _peer(self).ask("setattr", self, name, value)
@@ -391,8 +400,18 @@ class Remote:
     def __bool__(self) -> bool:
         return _peer(self).ask("op", "truth", (self,)) is True
 
+    def __len__(self) -> int:
+        length = _peer(self).ask("op", "len", (self,))
+        if type(length) is not int:
+            raise CodecError("a length that is no number")
+        if not _under_test(self):
+            items = _peer(self).ask("op", "items", (self, length + 1))
+            if items is not None and (type(items) is not list or len(items) != length):
+                raise TypeError("the answer's length is not the number of its items")
+        return length
+
     def __contains__(self, item: Any) -> bool:
-        if object.__getattribute__(self, "_made_here"):
+        if _under_test(self):
             return _peer(self).ask("op", "contains", (self, item)) is True
         return any(item is other or item == other for other in self)
 
@@ -416,26 +435,30 @@ class Remote:
         )
 
     def __enter__(self) -> Any:
-        return _peer(self).ask("op", "enter", (self,))
+        return _derived(self, _peer(self).ask("op", "enter", (self,)))
 
-    def __exit__(self, *error: Any) -> Any:
-        kind = error[0]
-        if kind is not None:
-            raise Unsplittable("an exception inside a context manager of the solution")
-        return _peer(self).ask("op", "exit", (self, None, None, None))
-
-    def __await__(self) -> Any:
-        raise Unsplittable("the test awaits an object of the solution")
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> Any:
+        told = None if error is None else subject.described(error)
+        return _peer(self).ask("op", "exit", (self, told)) is True
 
 
 class RemoteClass(Remote):
-    """A class of the subject; calling it makes an object under test."""
+    """A class of the subject. One with a lower-case name is called like a function, and so
+    treated: a solution that makes its function a class gains nothing by it."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        made = super().__call__(*args, **kwargs)
-        if isinstance(made, Remote):
-            object.__setattr__(made, "_made_here", True)
-        return made
+    def __init__(self, peer: Peer, handle: Handle):
+        super().__init__(peer, handle, under_test=handle.name[:1].isupper())
+
+
+def _under_test(remote: Remote) -> bool:
+    return object.__getattribute__(remote, "_under_test") is True
+
+
+def _derived(source: Remote, value: Any) -> Any:
+    """What came from an object under test is under test."""
+    if isinstance(value, Remote) and _under_test(source):
+        object.__setattr__(value, "_under_test", True)
+    return value
 
 
 _READABLE = frozenset(
@@ -450,8 +473,10 @@ def _peer(remote: Remote) -> Peer:
 
 def _forward(name: str, reflected: bool = False) -> Any:
     def method(self: Remote, *args: Any) -> Any:
+        if not (_under_test(self) or name in _LOOKS or all(type(arg) is Remote for arg in args)):
+            return NotImplemented  # the data of a test is not shown to an answer
         operands = (*args, self) if reflected else (self, *args)
-        return _peer(self).ask("op", name, operands)
+        return _derived(self, _peer(self).ask("op", name, operands))
 
     return method
 
@@ -465,12 +490,13 @@ def _order(name: str) -> Any:
     return method
 
 
+_LOOKS = frozenset(
+    "neg pos abs invert getitem setitem delitem str repr int float index round".split()
+)
 for _name in ("lt", "le", "gt", "ge"):
     setattr(Remote, f"__{_name}__", _order(_name))
-for _name in ("add sub mul truediv floordiv mod pow matmul and or xor lshift rshift").split():
+for _name in "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split():
     setattr(Remote, f"__{_name}__", _forward(_name))
     setattr(Remote, f"__r{_name}__", _forward(_name, reflected=True))
-for _name in (
-    "neg pos abs invert len getitem setitem delitem str repr int float index round"
-).split():
+for _name in _LOOKS:
     setattr(Remote, f"__{_name}__", _forward(_name))

@@ -12,13 +12,14 @@ from __future__ import annotations
 import atexit
 import errno
 import io
+import itertools
 import operator
 import os
 import sys
 import threading
 import traceback
 from collections.abc import Callable
-from types import CodeType, ModuleType
+from types import CodeType, CoroutineType, ModuleType
 from typing import Any
 
 from . import codec
@@ -222,6 +223,9 @@ def serve(native: Any) -> None:
     except Lost:
         server.finish()
         native.stop()
+    except BaseException as error:  # outside any call: the solution broke this process
+        if server.cell is not None:
+            native.end(server.cell, server.cell + 1, *verdict_of(error))
 
 
 def described(error: BaseException) -> tuple[tuple[str, ...], tuple[Any, ...], str]:
@@ -258,6 +262,37 @@ class Remote:
         return self._server.call_back(self, args, kwargs)
 
 
+class Printed(io.TextIOBase):
+    """What the solution prints in a call: passed on to the test, and to stdout for its limit."""
+
+    MOST = 1 << 16
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._size = 0
+
+    def writable(self) -> bool:
+        """As a stream is asked."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Keep the first part for the test; everything goes to stdout as well."""
+        if self._size < self.MOST:
+            self._parts.append(text[: self.MOST - self._size])
+            self._size += len(text)
+        _stdout.write(text)
+        return len(text)
+
+    def take(self) -> str:
+        """What was printed since the last time."""
+        text = "".join(self._parts)
+        if text:
+            self._parts.clear()
+            self._size = 0
+            _stdout.flush()
+        return text
+
+
 class Server:
     """The subject's end of the channel."""
 
@@ -266,7 +301,8 @@ class Server:
         self.channel = Channel(native.CHANNEL_FD, self._kind_of, self._bind, self._handle_of)
         self.solution: CodeType | None = None
         self.cell: int | None = None
-        self.printed = io.StringIO()
+        self.printed = Printed()
+        self.loop: Any = None
 
     def finish(self) -> None:
         """The current cell is over: what it cost is written down."""
@@ -295,7 +331,7 @@ class Server:
             if old is not None and changed(old, container)
         ]
         try:
-            data, _ = self.channel.encode((*reply, changes, self._flushed()), containers)
+            data, _ = self.channel.encode((*reply, changes, self.printed.take()), containers)
         except Unencodable as error:
             data, _ = self.channel.encode(("raise", described(error), [], ""))
         self.channel.send(data)
@@ -319,17 +355,10 @@ class Server:
         self.native.begin(cell)
         self.channel.forget()
 
-    def _flushed(self) -> str:
-        text = self.printed.getvalue()
-        if text:
-            _stdout.write(text)  # for the output limit
-            _stdout.flush()
-            self.printed.seek(0)
-            self.printed.truncate()
-        return text
-
     @staticmethod
     def _kind_of(value: Any) -> str | None:
+        if isinstance(value, CoroutineType):
+            return "coroutine"
         return "class" if isinstance(value, type) else "object"
 
     def _bind(self, handle: Handle) -> Any:
@@ -375,9 +404,33 @@ class Server:
         """Delete an attribute."""
         delattr(target, name)
 
+    def do_run(self, coroutine: Any) -> Any:
+        """Run a coroutine of ours to its end."""
+        import asyncio
+
+        if self.loop is None:
+            self.loop = asyncio.new_event_loop()
+        return self.loop.run_until_complete(coroutine)
+
     def do_op(self, name: str, operands: tuple[Any, ...]) -> Any:
         """An operator or a protocol."""
         return OPERATIONS[name](*operands)
+
+
+def _items(container: Any, most: int) -> list[Any] | None:
+    """The first items; None for what has none."""
+    if not hasattr(type(container), "__iter__"):
+        return None
+    return list(itertools.islice(container, most))
+
+
+def _exit(manager: Any, told: Any) -> Any:
+    """Leave a context manager, with an exception of the nearest built-in class if there is one."""
+    if told is None:
+        return manager.__exit__(None, None, None)
+    lineage, args, _ = told
+    error = codec.EXCEPTIONS.get(lineage[-1], Exception)(*args)
+    return manager.__exit__(type(error), error, None)
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
@@ -402,6 +455,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "isinstance": isinstance,
     "issubclass": issubclass,
     "enter": lambda manager: manager.__enter__(),
-    "exit": lambda manager, *error: manager.__exit__(*error),
+    "exit": _exit,
+    "items": _items,
 }
 """What a judge may ask for by name."""
