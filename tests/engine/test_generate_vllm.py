@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import subprocess
+import sys
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import sv_engine
 from sv_engine.generate import (
     EngineDiedError,
     EngineKind,
@@ -298,6 +302,25 @@ def test_chat_without_a_template(tiny_model: Path) -> None:
 
     with pytest.raises(ChatTemplateError, match="no chat template"):
         asyncio.run(body())
+
+
+def test_bfloat16_in_a_fresh_process(tiny_model: Path) -> None:
+    """AMX kernels, where the processor has them, kill a process that has not asked for them."""
+    program = (
+        "import asyncio, sys\n"
+        "from sv_engine.generate import *\n"
+        "async def main():\n"
+        "    options = VllmOptions(model=sys.argv[1], engine='in_process', dtype='bfloat16',\n"
+        "                          kv_cache_bytes=64 << 20)\n"
+        "    async with open_vllm(options) as generator:\n"
+        "        request = GenerationRequest('p', 'solve', 'x', 1, Sampling(max_tokens=8))\n"
+        "        print([c.problem_id async for c in generator.generate(request)])\n"
+        "asyncio.run(main())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(sv_engine.__file__).parents[1])}
+    command = [sys.executable, "-c", program, str(tiny_model)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stdout) == (0, "['p']\n"), done.stderr
 
 
 @pytest.mark.slow

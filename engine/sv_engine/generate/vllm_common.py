@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from abc import abstractmethod
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count
@@ -38,6 +39,8 @@ def prepare_environment(*, threads: int | None) -> None:
     os.environ["VLLM_NO_USAGE_STATS"] = "1"  # nothing is reported to anybody
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    # vLLM's import trips over torch's deprecations, which are nobody's business here.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"vllm\.")
     # Unless it is off, vLLM quietly replaces the in-process executor by worker processes.
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1" if threads is None else "0"
     if threads is not None:
