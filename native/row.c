@@ -244,9 +244,14 @@ void sv_start(struct worker *w, enum side side, struct sv_job *job, int zygote, 
 {
     struct template *t = &w->templates[side][zygote];
     struct sv_command command = {
-        .order = 0, .run = {.start = start, .limits = job->limits, .fault = job->fault}};
+        .order = 0, .run = {.start = start,
+                                 .fresh = (uint32_t)w->fresh[side],
+                                 .limits = job->limits,
+                                 .fault = job->fault}};
     const uint32_t kind = w->memory[side].region->kind;
     const int is_task = kind == SV_KIND_PLAN || kind == SV_KIND_COMPARE;
+    if (!is_task)
+        w->fresh[side] = 0;
     memset(r, 0, sizeof *r);
     r->template = t;
     r->job = job;
@@ -485,6 +490,7 @@ void sv_run_row(struct worker *w, struct sv_job *job, uint32_t row)
     for (int attempt = 0; attempt < ATTEMPTS && holes > 0 && !sv_unwanted(job); attempt++) {
         if (attempt > 0 && error.err != ESTALE) /* a used-up template is no failure */
             sv_count(pool, &pool->statistics.retried);
+        w->fresh[SIDE_SUBJECT] = w->fresh[SIDE_JUDGE] = 1;
         holes = job->judge == SV_JUDGE_SPLIT
                     ? sv_split_row(w, job, row, &error)
                     : sv_inline_cells(w, job, row, NULL, job->cells, &error);

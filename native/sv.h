@@ -257,7 +257,7 @@ int sv_zygote_serve(int sock, struct sv_jail *jail, struct sv_template_state *st
 
 struct sv_run { /* worker -> template; descriptors: stdin, stdout, stderr, channel */
     uint32_t start; /* the first cell to run */
-    uint32_t reserved;
+    uint32_t fresh; /* first command of its row here: nothing of another row may show */
     struct sv_limits limits;
     struct sv_fault fault;
 };

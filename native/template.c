@@ -370,8 +370,8 @@ static int run_row(struct sv_template_state *state, const struct sv_command *com
         if (pid == 0) {
             /* A row that used pids (threads) moved the namespace's counter, which the next row
              * could read like a note: this template is used up. */
-            const int stale = start == first && state->in_pid_namespace && state->last_pid != 0 &&
-                              getpid() != state->last_pid + 1;
+            const int stale = command->run.fresh != 0 && start == first && state->in_pid_namespace &&
+                              state->last_pid != 0 && getpid() != state->last_pid + 1;
             become_subject(state, &command->run, fds, report[1], cpu_s, stale);
             return 1;
         }

@@ -84,6 +84,7 @@ struct worker {
     pthread_mutex_t lock; /* guards pidfds against sv_pool_close */
     struct template templates[SIDES][SV_MAX_ZYGOTES];
     struct plan plan;
+    int fresh[SIDES]; /* no command of this row has been sent to this side yet */
 };
 
 struct sv_pool {
