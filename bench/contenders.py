@@ -46,7 +46,9 @@ def ours(judge: str) -> Run:
         for at, group in enumerate(groups):
             if at >= 64:
                 passed += verdicts(jobs[at - 64])
-            jobs.append(pool.submit([row["solution"] for row in group], group[0]["tests"], judge=judge))
+            jobs.append(
+                pool.submit([row["solution"] for row in group], group[0]["tests"], judge=judge)
+            )
         for job in jobs[max(0, len(groups) - 64) :]:
             passed += verdicts(job)
         return passed

@@ -16,10 +16,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from sv_sandbox import Limits, Pool
-
 from bench.endings import children
+from rich.console import Console
+
+from sv_sandbox import Limits, Pool
 
 CELLS_PER_JOB = 20 * 50
 
@@ -76,7 +76,9 @@ def main() -> int:
             "client_kib_first": points[0][1],
             "client_kib_last": points[-1][1],
             "client_bytes_per_1000_cells": round(slope, 1),
-            "pss_mib_worst_template_after": round(max((s for s in after if s), default=0) / 1024, 2),
+            "pss_mib_worst_template_after": round(
+                max((s for s in after if s), default=0) / 1024, 2
+            ),
         }
     console.print_json(json.dumps(report))
     if options.out:

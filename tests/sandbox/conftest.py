@@ -23,6 +23,7 @@ from typing import Any
 
 import psutil
 import pytest
+
 import sv_sandbox
 from sv_sandbox import JUDGES, Limits, Pool
 from sv_sandbox import spec as sandbox_spec
@@ -106,7 +107,11 @@ class Machine:
         while True:
             now = self.traces()
             left = {
-                kind.name: list((Counter(getattr(now, kind.name)) - Counter(getattr(before, kind.name))).elements())
+                kind.name: list(
+                    (
+                        Counter(getattr(now, kind.name)) - Counter(getattr(before, kind.name))
+                    ).elements()
+                )
                 for kind in fields(Traces)
             }
             left = {kind: things for kind, things in left.items() if things}
@@ -191,7 +196,7 @@ class OtherUser:
 
 @pytest.fixture(scope="session")
 def other_user(scratch_root: Path) -> OtherUser:
-    """Another, ordinary user; skips where we cannot become one or no interpreter is in its reach."""
+    """Another, ordinary user; skips where there is none, or no interpreter in its reach."""
     if os.geteuid() != 0:
         pytest.skip("needs root to become another user; this session already is an ordinary one")
     folder = scratch_root / "packages"

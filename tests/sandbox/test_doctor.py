@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from sv_sandbox import Layer, Level, Pool, cgroup, doctor
 from sv_sandbox.levels import PURPOSE
 

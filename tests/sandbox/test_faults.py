@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+
 from sv_sandbox import Limits, Pool, SandboxError, Verdict, _native
 
 SPAWN_STAGES = [
@@ -32,9 +33,7 @@ SPAWN_STAGES = [
     "seccomp",
     "ready",
 ]
-SUBJECT_STAGES = [
-    stage for stage in _native.STAGES if stage not in ("none", *SPAWN_STAGES)
-]
+SUBJECT_STAGES = [stage for stage in _native.STAGES if stage not in ("none", *SPAWN_STAGES)]
 FAILURES = [errno.ENOMEM, errno.EPERM, -signal.SIGKILL, -signal.SIGSEGV]
 # "clone" and "idmap" are steps of the zygote: its death is another test's subject.
 SPAWN_FAILURES = [
@@ -75,8 +74,10 @@ def test_a_spawn_that_fails_once(stage: str, failure: int) -> None:
     try:
         pool = Pool(2, limits=Limits(cpu_s=0.5), _fault=(stage, failure, 1))
     except SandboxError as error:
-        # The probe is the first spawn. It says where it failed.
-        assert stage in str(error) or "ready" in str(error) or "clone" in str(error)
+        # The probe is the first spawn; a template that was killed cannot say where.
+        where = [stage] if failure > 0 and stage != "ready" else ["ready", "clone", "idmap", stage]
+        if not any(name in str(error) for name in where):
+            pytest.fail(f"a fault at {stage} was reported as {error}")
         return
     with pool:
         assert stage in ("landlock", "ready")
@@ -151,16 +152,11 @@ def worn_pool(machine: Any) -> Iterator[Pool]:
 @pytest.mark.parametrize("stage", SUBJECT_STAGES)
 def test_a_subject_that_always_fails(worn_pool: Pool, judge: str, stage: str, failure: int) -> None:
     job = worn_pool.submit(SOLUTIONS, TESTS, judge=judge, _fault=(stage, failure))
-    try:
-        holes = honest(job.wait(60))
-    except SandboxError as error:
-        assert "no cell could be judged" in str(error)
-        holes = 12
-        detail = job._matrix.detail(0, 0)
-        assert detail in str(error)
-        if failure > 0:
-            assert stage in detail or stage == "reply", detail
-    assert holes == 12
+    with pytest.raises(SandboxError, match="no cell could be judged: sandbox failed at"):
+        job.wait(60)
+    assert honest(job._matrix) == 12
+    if failure > 0 and stage != "reply":
+        assert stage in job._matrix.detail(0, 0)
     assert honest(worn_pool.matrix(SOLUTIONS, TESTS, judge=judge)) == 0
 
 
@@ -198,7 +194,7 @@ def children_of(processes: list[psutil.Process]) -> list[psutil.Process]:
 SLOW = [
     "import time\ndef f(x):\n    end = time.thread_time() + 0.02\n"
     f"    while time.thread_time() < end: pass\n    return x + {n % 4}\n"
-    for n in range(40)
+    for n in range(16)
 ]
 
 
@@ -230,7 +226,7 @@ def test_killed_from_outside_in_the_middle(whom: str, number: int) -> None:
         pytest.skip("a signal that a program may send to itself is taken for its own")
     with Pool(2, limits=Limits(cpu_s=1)) as pool:
         job = pool.submit(SLOW, TESTS)
-        reached(job, 2)
+        reached(job, 1)
         for _ in range(3):
             targets = templates(pool)
             for process in targets if whom == "templates" else children_of(targets):
@@ -238,10 +234,11 @@ def test_killed_from_outside_in_the_middle(whom: str, number: int) -> None:
                     process.send_signal(number)
             time.sleep(0.05)
         matrix = job.wait(60)
-        assert slow_is_honest(matrix) < 40  # three attempts a row, two workers, three blows
+        assert slow_is_honest(matrix) < 48  # three attempts a row, two workers, three blows
         assert honest(pool.matrix(SOLUTIONS, TESTS)) == 0
 
 
+@pytest.mark.slow
 @clean
 def test_a_template_that_is_stopped_is_replaced() -> None:
     with Pool(1, limits=Limits(cpu_s=1)) as pool:
@@ -257,7 +254,7 @@ def test_a_template_that_is_stopped_is_replaced() -> None:
 def test_zygote_killed_in_the_middle() -> None:
     with Pool(2, limits=Limits(cpu_s=1)) as pool:
         job = pool.submit(SLOW, TESTS)
-        reached(job, 2)
+        reached(job, 1)
         for zygote in pool._zygotes.values():
             zygote.kill()
         slow_is_honest(job.wait(60))
@@ -275,10 +272,8 @@ def test_zygote_killed_while_idle() -> None:
         for zygote in pool._zygotes.values():
             zygote.kill()
             zygote.wait()
-        try:
+        with contextlib.suppress(SandboxError):  # the template may live on, or go with it
             assert pool.run("print(1)").stdout == b"1\n"
-        except SandboxError as error:
-            assert "no cell could be judged" in str(error)
 
 
 @clean

@@ -1,15 +1,18 @@
 """Nothing passes from one row to another, and nothing from outside is there to see.
 
-One worker, so that every row runs in the same template as the one before.
+One worker, so that every row runs in the same template as the one before; the inline judge, so that
+tests run beside the solution and see what it sees.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from sv_sandbox import Layer, Limits, Pool, Verdict
+
+from sv_sandbox import Layer, Limits, Matrix, Pool, Verdict
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +20,11 @@ def lone_pool() -> Iterator[Pool]:
     """One worker."""
     with Pool(1, limits=Limits(cpu_s=1)) as pool:
         yield pool
+
+
+def inline(pool: Pool, solutions: list[str], tests: list[str], **options: Any) -> Matrix:
+    """The matrix with tests in the subject."""
+    return pool.matrix(solutions, tests, judge="inline", **options)
 
 
 VANDAL = """
@@ -72,10 +80,10 @@ SHOW = "raise ValueError(repr(f()))"
 
 
 def test_a_row_finds_nothing_of_the_row_before(lone_pool: Pool) -> None:
-    before = lone_pool.matrix([WITNESS], [SHOW]).detail(0, 0)
+    before = inline(lone_pool, [WITNESS], [SHOW]).detail(0, 0)
     show_mtime = "assert f()['mtime'] > 10**18, f()['mtime']"
-    assert lone_pool.matrix([VANDAL], ["assert f() == 1"]).verdict(0, 0) is Verdict.PASS
-    m = lone_pool.matrix([WITNESS], [SHOW, show_mtime])
+    assert inline(lone_pool, [VANDAL], ["assert f() == 1"]).verdict(0, 0) is Verdict.PASS
+    m = inline(lone_pool, [WITNESS], [SHOW, show_mtime])
     assert m.detail(0, 0) == before
     assert "'files': []" in before
     assert m.verdict(0, 1) is Verdict.PASS, m.detail(0, 1)
@@ -99,31 +107,28 @@ def test_the_rest_of_the_witness(lone_pool: Pool) -> None:
             "math": 1,
         }.items()
     ]
-    assert lone_pool.matrix([VANDAL], ["f()"]).verdict(0, 0) is Verdict.PASS
-    m = lone_pool.matrix([WITNESS], tests)
+    assert inline(lone_pool, [VANDAL], ["f()"]).verdict(0, 0) is Verdict.PASS
+    m = inline(lone_pool, [WITNESS], tests)
     assert [m.detail(0, t) for t in range(len(tests))] == [""] * len(tests)
     assert set(bytes(m.verdict_ST)) == {Verdict.PASS}
 
 
 FIND = """
 import ctypes, mmap, os
-PAGE, BIG, SPAN = 4096, 60 << 20, 1 << 30
+PAGE, STEP, BIG, SPAN = 4096, 1 << 20, 60 << 20, 1 << 30
 libc = ctypes.CDLL(None, use_errno=True)
-libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
-libc.read.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]
-source = os.open('/dev/zero', os.O_RDONLY)
-vector = ctypes.create_string_buffer(BIG // PAGE)
-def middle():
-    probe = mmap.mmap(-1, PAGE)
-    return ctypes.addressof(ctypes.c_char.from_buffer(probe)) & ~(PAGE - 1)
+libc.read.argtypes = libc.write.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]
+zeros, (reader, writer) = os.open('/dev/zero', os.O_RDONLY), os.pipe()
 def region():
-    # The only 60 MiB that are mapped in one piece, and can be written. The kernel tries the write
-    # for us: EFAULT, where we would die of SIGSEGV.
-    at = middle() - SPAN
-    while at < middle() + SPAN:
-        if libc.mincore(at, BIG, vector) == 0 and libc.read(source, at + BIG - PAGE, 1) == 1:
-            return at
-        at += 1 << 20
+    # The only 60 MiB that are mapped in one piece, and can be written. The kernel tries for us:
+    # EFAULT, where we would die of SIGSEGV.
+    probe = mmap.mmap(-1, PAGE)
+    middle = ctypes.addressof(ctypes.c_char.from_buffer(probe)) & ~(PAGE - 1)
+    mapped = 0
+    for at in range(middle - SPAN, middle + SPAN, STEP):
+        mapped = mapped + STEP if libc.write(writer, at, 1) == 1 and os.read(reader, 1) else 0
+        if mapped > BIG and libc.read(zeros, at - PAGE, 1) == 1:
+            return at - BIG
     raise LookupError('no region')
 """
 
@@ -132,7 +137,7 @@ def test_shared_memory_holds_nothing_of_the_row_before(lone_pool: Pool) -> None:
     """A subject can read all memory it shares with its template; the last row is not in it."""
     secret = "correct-horse-" + os.urandom(8).hex()
     row = f"x = {secret!r}\ndef f(): raise ValueError(x)\n" + "#" * 200_000 + secret
-    m = lone_pool.matrix([row] * 2, [f"f() # {secret}"] * 3)
+    m = inline(lone_pool, [row] * 2, [f"f() # {secret}"] * 3)
     assert secret in m.detail(1, 2)
     search = """
 def f(a, b):
@@ -142,7 +147,7 @@ def f(a, b):
 """
     # Split in two, so that this row's own source and test do not hold the word.
     test = f"assert f({secret[:9]!r}, {secret[9:]!r}) == [0, True]"
-    seen = lone_pool.matrix([FIND + search], [test], limits=Limits(cpu_s=20))
+    seen = inline(lone_pool, [FIND + search], [test], limits=Limits(cpu_s=20))
     assert seen.verdict(0, 0) is Verdict.PASS, seen.detail(0, 0)
 
 
@@ -161,9 +166,9 @@ def f():
     return ctypes.string_at(region(), BIG).count(b'MARK' + b'MARK')
 """
     limits = Limits(cpu_s=20)
-    first = lone_pool.matrix([FIND + write], ["assert f()"], limits=limits)
+    first = inline(lone_pool, [FIND + write], ["assert f()"], limits=limits)
     assert first.verdict(0, 0) is Verdict.PASS, first.detail(0, 0)
-    second = lone_pool.matrix([FIND + read], ["assert f() == 0, f()"], limits=limits)
+    second = inline(lone_pool, [FIND + read], ["assert f() == 0, f()"], limits=limits)
     assert second.verdict(0, 0) is Verdict.PASS, second.detail(0, 0)
 
 
@@ -180,7 +185,7 @@ def f():
         open_now.append(fd)
     return open_now
 """
-    assert lone_pool.matrix([solution], ["assert f() == [0, 1, 2], f()"]).detail(0, 0) == ""
+    assert inline(lone_pool, [solution], ["assert f() == [0, 1, 2], f()"]).detail(0, 0) == ""
 
 
 def test_the_environment_is_not_the_callers(
@@ -255,5 +260,5 @@ def f():
     return sorted(map(str, seen))
 """
     with Pool(2, limits=Limits(cpu_s=2)) as pool:
-        m = pool.matrix([solution] * 4, ["assert f() == ['me'], f()"])
+        m = inline(pool, [solution] * 4, ["assert f() == ['me'], f()"])
     assert bytes(m.verdict_ST) == bytes([Verdict.PASS] * 4), [m.detail(s, 0) for s in range(4)]

@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+
 from sv_sandbox import Limits, Pool, SandboxError, Verdict
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -156,7 +157,7 @@ def test_pools_side_by_side() -> None:
 
 
 def test_a_child_of_the_client_does_not_end_its_pool() -> None:
-    """A fork of the client has the pool's objects, not its threads: its end must not be the pool's."""
+    """A fork of the client has the pool's objects, not its threads: it must not end the pool."""
     with Pool(1) as pool:
         assert pool.run("print(1)").stdout == b"1\n"
         job = pool.submit(ADD, ["assert f(1) == 1"])

@@ -10,6 +10,7 @@ import signal
 
 import psutil
 import pytest
+
 from sv_sandbox import Limits, Pool, SandboxError, Verdict, _native
 
 SUBJECT_STAGES = _native.STAGES[_native.STAGES.index("fork") :]
@@ -64,7 +65,7 @@ def check(pool: Pool, machine: object, rows: int) -> None:
     """Runs a warm-up, then `rows` rows; what the client holds before and after is the same."""
     client, dice = psutil.Process(), random.Random(7)
     limits = {"fds": 6, "client": 12 << 20, "zygote": 4 << 20}
-    round_of(pool, dice, 400)
+    round_of(pool, dice, 200)
     zygote = psutil.Process(next(iter(pool._zygotes.values())).pid)
     fds, zygote_fds, client_bytes = client.num_fds(), zygote.num_fds(), memory(client)
     zygote_bytes = memory(zygote)
@@ -82,7 +83,7 @@ def check(pool: Pool, machine: object, rows: int) -> None:
 
 def test_thousands_of_rows_with_faults(machine: object, nothing_left: None) -> None:
     with Pool(2, limits=Limits(cpu_s=0.3, output_bytes=2000)) as pool:
-        check(pool, machine, 1500)
+        check(pool, machine, 600)
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from sv_sandbox import Layer, Level, Limits, Pool, SandboxError, Verdict
 
 LEVELS = [Level.BASIC, Level.CONFINED, Level.ISOLATED]

@@ -6,9 +6,13 @@ import time
 from dataclasses import dataclass
 
 import pytest
+
 from sv_sandbox import Limits, Pool, Verdict
 
 ENDS_WITHIN_S = 5.0  # beyond its limit; generous, because the machine may be busy
+
+
+SHORT = Limits(cpu_s=0.2)
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Case:
     name: str
     body: str
     verdict: Verdict
-    limits: Limits = Limits(cpu_s=0.2)
+    limits: Limits = SHORT
 
 
 CASES = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 
 import pytest
+
 from sv_sandbox import Pool, Verdict
 
 np = pytest.importorskip("numpy", reason="NumPy is not installed")

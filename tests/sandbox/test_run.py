@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sv_sandbox import Limits, Pool, Verdict, run
 
 
@@ -66,9 +67,7 @@ def test_files_stay_below_the_folder(pool: Pool, path: str) -> None:
         ("import os; os._exit(5)", Verdict.EARLY_EXIT, 5, b""),
     ],
 )
-def test_exit_codes(
-    pool: Pool, source: str, verdict: Verdict, code: int, stderr: bytes
-) -> None:
+def test_exit_codes(pool: Pool, source: str, verdict: Verdict, code: int, stderr: bytes) -> None:
     result = pool.run(source)
     assert (result.verdict, result.exit_code) == (verdict, code), result
     assert result.stderr.endswith(stderr)
