@@ -12,7 +12,7 @@ sandbox. In the same run, on the same samples:
 
 The replay's speed is set so that generation alone takes 0.5, 1 and 2 times as long as execution
 alone; 1 is the hardest. Recorded generation costs no CPU, as on a machine whose model runs on an
-accelerator. Prints a table; `--json FILE` writes the figures too.
+accelerator; one core is left to this process, which reads the samples. Prints a table; `--json FILE` writes the figures too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import uvloop
@@ -41,6 +40,7 @@ from sv_engine.pipeline import CellRunner, Hooks, PipelineStatistics, Player, pl
 from sv_engine.pocket.tasks import (
     UNDEFINED,
     Split,
+    Task,
     describe,
     evaluate,
     mutate,
@@ -79,8 +79,7 @@ def record(path: Path, problems: int, rng: random.Random) -> list[Problem]:
             for role in ("solve", "verify"):
                 times = sorted(min(1.0, rng.gauss(0.6, 0.15)) for _ in range(SAMPLES))
                 for after_s in times:
-                    noisy = task if rng.random() < 0.5 else mutate(rng, task)
-                    text = write_body(rng, noisy) if role == "solve" else _write(rng, task, noisy)
+                    text = _solution(rng, task) if role == "solve" else _test(rng, task)
                     line = {
                         "problem_id": problem.id,
                         "role": role,
@@ -95,11 +94,19 @@ def record(path: Path, problems: int, rng: random.Random) -> list[Problem]:
     return result
 
 
-def _write(rng: random.Random, task: Any, noisy: Any) -> str:
+def _noisy(rng: random.Random, task: Task) -> Task:
+    return task if rng.random() < 0.5 else mutate(rng, task)
+
+
+def _solution(rng: random.Random, task: Task) -> str:
+    return write_body(rng, _noisy(rng, task))
+
+
+def _test(rng: random.Random, task: Task) -> str:
     while True:
         xs = sample_input(rng, task)
         try:
-            return f"{xs}) == ({evaluate(noisy, xs)[-1]})"
+            return f"{xs}) == ({evaluate(_noisy(rng, task), xs)[-1]})"
         except UNDEFINED:
             continue
 
@@ -148,7 +155,7 @@ async def measure(problems: int, repeats: int) -> list[dict[str, float]]:
         asked = record(path, problems, random.Random(0))
         _, played, _ = await run(path, asked, Instant(), 0.0, NEVER)
         one_second, _, _ = await run(path, asked, Instant(), 1.0, NEVER)
-        with Executor(workers=default_workers()) as executor:
+        with Executor(workers=max(1, default_workers() - 1)) as executor:
             await execute_all(executor, played)  # warm
             execution = statistics.median([await execute_all(executor, played) for _ in range(3)])
             for ratio in RATIOS:
@@ -180,7 +187,7 @@ async def measure(problems: int, repeats: int) -> list[dict[str, float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--problems", type=int, default=400)
+    parser.add_argument("--problems", type=int, default=300)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()

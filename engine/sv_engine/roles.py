@@ -18,6 +18,7 @@ import string
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from sv_engine import extract
@@ -194,6 +195,7 @@ class Call:
     """Elements in all literal arguments: numbers, characters, list items."""
 
 
+@lru_cache(maxsize=1 << 16)  # votes, guards and recipes ask again for the same tests
 def call_of(test: str, entry_point: str) -> Call | None:
     """The call in a test of the form `assert f(...) == value`; None for tests of another form."""
     tree = extract.parse(test)
