@@ -12,7 +12,8 @@ sandbox. In the same run, on the same samples:
 
 The replay's speed is set so that generation alone takes 0.5, 1 and 2 times as long as execution
 alone; 1 is the hardest. Recorded generation costs no CPU, as on a machine whose model runs on an
-accelerator; one core is left to this process, which reads the samples. Prints a table; `--json FILE` writes the figures too.
+accelerator; one core is left to this process, which reads the samples. Prints a table; `--json
+FILE` writes the figures too.
 """
 
 from __future__ import annotations
