@@ -41,6 +41,11 @@ sanitize:  ## the C core under AddressSanitizer and UBSan
 	cmake --build build/sanitize
 	ctest --test-dir build/sanitize --output-on-failure
 
+FUZZ_S ?= 60
+fuzz: $(VENV)/.base  ## the codec under a coverage-guided fuzzer, for FUZZ_S seconds
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
+	mkdir -p build/fuzz && $(BIN)/python tests/fuzz/fuzz_codec.py -artifact_prefix=build/fuzz/ -max_total_time=$(FUZZ_S) build/fuzz
+
 bench: $(VENV)/.base  ## cells per second beside other executors, in one run
 	$(BIN)/python -m bench.cells
 

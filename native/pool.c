@@ -16,6 +16,30 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define ATTEMPTS 3 /* at a row that has holes */
+
+static void run_row(struct worker *w, struct sv_job *job, uint32_t row)
+{
+    struct sv_pool *pool = w->pool;
+    struct sv_error error = {0, 0};
+    uint32_t holes = job->cells;
+    for (int attempt = 0; attempt < ATTEMPTS && holes > 0 && !sv_unwanted(job); attempt++) {
+        if (attempt > 0 && error.err != ESTALE) /* a used-up template is no failure */
+            sv_count(pool, &pool->statistics.retried);
+        w->fresh[SIDE_SUBJECT] = w->fresh[SIDE_JUDGE] = 1;
+        holes = job->judge == SV_JUDGE_SPLIT
+                    ? sv_split_row(w, job, row, &error)
+                    : sv_inline_cells(w, job, row, NULL, job->cells, &error);
+        if (atomic_load(&pool->stop) || atomic_load(&pool->failed_spawns) >= SV_BROKEN_AFTER)
+            break;
+    }
+    if (holes > 0 && !atomic_load(&job->cancelled)) {
+        sv_explain_holes(job, row, error);
+        sv_count(pool, &pool->statistics.infra_rows);
+    }
+    sv_count(pool, &pool->statistics.rows);
+}
+
 /* ---- workers and queue --------------------------------------------------------------------------- */
 
 /* The next row of the first job that has one; 0 when the pool stops. Called with the lock held. */
@@ -55,7 +79,7 @@ static void *work(void *argument)
     while (take(pool, &job, &row)) {
         pthread_mutex_unlock(&pool->lock);
         if (!atomic_load(&job->cancelled))
-            sv_run_row(w, job, row);
+            run_row(w, job, row);
         finish_row(job);
         pthread_mutex_lock(&pool->lock);
     }

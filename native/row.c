@@ -1,4 +1,4 @@
-/* row.c - one row in one template: commands, output, the inline judge, programs.
+/* row.c - one row in one template: spawning, commands, output, the inline judge, programs.
  *
  * In: a job and a row number.  Out: the row's cells in the job's arrays. Invariant: a cell is
  * written after every process of its row is gone; what a subject wrote is checked when it is read.
@@ -18,7 +18,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ATTEMPTS 3
 #define POLL_MS 200
 #define HUNG_NS 10000000000ull /* a template that says nothing for so long (it ticks each second) */
 #define SPAWN_MS 20000
@@ -415,7 +414,7 @@ void sv_settle_cell(struct sv_job *job, uint32_t row, uint32_t cell, uint8_t ver
     }
 }
 
-static void explain_holes(struct sv_job *job, uint32_t row, struct sv_error error)
+void sv_explain_holes(struct sv_job *job, uint32_t row, struct sv_error error)
 {
     char text[SV_DETAIL_MAX];
     uint32_t last = 0;
@@ -480,26 +479,4 @@ uint32_t sv_inline_cells(struct worker *w, struct sv_job *job, uint32_t row, con
     if (sv_clear(w, SIDE_SUBJECT) != 0)
         *error = (struct sv_error){SV_STAGE_REGION, errno};
     return holes;
-}
-
-void sv_run_row(struct worker *w, struct sv_job *job, uint32_t row)
-{
-    struct sv_pool *pool = w->pool;
-    struct sv_error error = {0, 0};
-    uint32_t holes = job->cells;
-    for (int attempt = 0; attempt < ATTEMPTS && holes > 0 && !sv_unwanted(job); attempt++) {
-        if (attempt > 0 && error.err != ESTALE) /* a used-up template is no failure */
-            sv_count(pool, &pool->statistics.retried);
-        w->fresh[SIDE_SUBJECT] = w->fresh[SIDE_JUDGE] = 1;
-        holes = job->judge == SV_JUDGE_SPLIT
-                    ? sv_split_row(w, job, row, &error)
-                    : sv_inline_cells(w, job, row, NULL, job->cells, &error);
-        if (atomic_load(&pool->stop) || atomic_load(&pool->failed_spawns) >= SV_BROKEN_AFTER)
-            break;
-    }
-    if (holes > 0 && !atomic_load(&job->cancelled)) {
-        explain_holes(job, row, error);
-        sv_count(pool, &pool->statistics.infra_rows);
-    }
-    sv_count(pool, &pool->statistics.rows);
 }

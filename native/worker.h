@@ -143,7 +143,8 @@ int sv_clear(struct worker *w, enum side side);
 void sv_settle_cell(struct sv_job *job, uint32_t row, uint32_t cell, uint8_t verdict,
                     uint64_t cpu_us, enum sv_trust trust, const char *detail, uint32_t len,
                     uint32_t *last_detail);
-void sv_run_row(struct worker *w, struct sv_job *job, uint32_t row);
+/* Gives the row's holes the address of the failure as their detail. */
+void sv_explain_holes(struct sv_job *job, uint32_t row, struct sv_error error);
 /* Judges these cells (NULL: all) inline. Returns how many stayed holes. */
 uint32_t sv_inline_cells(struct worker *w, struct sv_job *job, uint32_t row, const uint32_t *cells,
                          uint32_t count, struct sv_error *error);

@@ -7,8 +7,9 @@ Needs nothing but the standard library and its own extension.
         print(pool.run("print(input())", stdin="hello").stdout)
 """
 
+from .job import Job, Matrix, RunResult, Unsplit
 from .levels import Layer, Level
-from .pool import JUDGES, Job, Matrix, Pool, RunResult, run
+from .pool import JUDGES, Pool, run
 from .verdict import Limits, SandboxError, Trust, Verdict
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "RunResult",
     "SandboxError",
     "Trust",
+    "Unsplit",
     "Verdict",
     "run",
 ]

@@ -15,28 +15,26 @@ what the sandbox could not judge stays `Verdict.INFRA`.
 from __future__ import annotations
 
 import asyncio
-import enum
 import json
 import mmap
 import os
 import re
-import select
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import weakref
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from . import _native, cgroup
+from .job import Job, Matrix, RunResult, Unsplit
 from .levels import Layer, Level
 from .spec import environment, zygote_spec
-from .verdict import Limits, SandboxError, Trust, Verdict
+from .verdict import Limits, SandboxError
 
 JUDGES = {"split": _native.JUDGE_SPLIT, "inline": _native.JUDGE_INLINE}
 """`split`: the solution in one process, the test in another, plain data between them.
@@ -45,163 +43,6 @@ JUDGES = {"split": _native.JUDGE_SPLIT, "inline": _native.JUDGE_INLINE}
 _NUMPY = re.compile(rb"^[ \t]*(?:import|from)[ \t]+numpy\b", re.MULTILINE)
 _PLAIN, _WITH_NUMPY = 0, 1
 _TEMPLATE_BYTES = 64 << 20  # what a warm interpreter with NumPy may hold itself
-
-
-class Unsplit(enum.Enum):
-    """What becomes of a cell whose test cannot be split from its solution."""
-
-    COUNT = "count"
-    """It keeps its inline verdict, marked `Trust.INLINE`."""
-    MASK = "mask"
-    """It becomes a hole."""
-    FAIL = "fail"
-    """It becomes `Verdict.FORBIDDEN`."""
-
-
-_AFTER_UNSPLIT = {Unsplit.MASK: Verdict.INFRA, Unsplit.FAIL: Verdict.FORBIDDEN}
-
-
-class Matrix:
-    """Verdicts of S solutions on T tests; the arrays live in shared memory of their own."""
-
-    def __init__(self, handle: _native.JobHandle | None, memory: mmap.mmap, shape: tuple[int, int]):
-        self._handle = handle
-        cells = shape[0] * shape[1]
-        view = memoryview(memory)
-        self.shape = shape
-        if cells:
-            parts = [view[at * cells : end * cells] for at, end in ((0, 4), (4, 5), (5, 6))]
-            vacuous = view[6 * cells : 6 * cells + shape[1]]
-        else:  # a memoryview cannot have an axis of length 0
-            parts, vacuous = [view[:0]] * 3, view[:0]
-        self.cpu_us_ST = parts[0].cast("I", shape) if cells else parts[0].cast("I")
-        """uint32 microseconds of CPU time, shape (S, T)."""
-        self.verdict_ST = parts[1].cast("B", shape) if cells else parts[1]
-        """uint8 codes of `Verdict`, shape (S, T)."""
-        self.trust_ST = parts[2].cast("B", shape) if cells else parts[2]
-        """uint8 codes of `Trust`, shape (S, T)."""
-        self.vacuous_T = vacuous
-        """uint8, shape (T,): 1 where a test passes with nothing behind it (split judge only)."""
-
-    def _settle_unsplit(self, verdict: Verdict) -> None:
-        flat, trust = self.verdict_ST.cast("B"), bytes(self.trust_ST.cast("B"))
-        at = trust.find(Trust.INLINE)
-        while at >= 0:
-            flat[at] = verdict
-            at = trust.find(Trust.INLINE, at + 1)
-
-    def verdict(self, s: int, t: int) -> Verdict:
-        """The verdict of one cell."""
-        return Verdict(self.verdict_ST[s, t])
-
-    def detail(self, s: int, t: int) -> str:
-        """Why a cell has its verdict, in at most 240 bytes; empty for a pass."""
-        return "" if self._handle is None else _native.job_detail(self._handle, s, t)
-
-
-class Job:
-    """A matrix being filled. Wait for it (`wait()`, or `await job`), or watch `rows_done`."""
-
-    def __init__(
-        self,
-        handle: _native.JobHandle | None,
-        matrix: Matrix,
-        done_fd: int,
-        unsplit: Unsplit = Unsplit.COUNT,
-    ):
-        self._handle = handle
-        self._matrix = matrix
-        self._done_fd = done_fd
-        self._unsplit = unsplit
-        self._cancelled = False
-        self._close_fd = weakref.finalize(self, os.close, done_fd) if done_fd >= 0 else None
-
-    @property
-    def rows(self) -> int:
-        """How many rows (solutions) the job has."""
-        return self._matrix.shape[0]
-
-    @property
-    def rows_done(self) -> int:
-        """How many rows are finished."""
-        return self.rows if self._handle is None else _native.job_rows_done(self._handle)
-
-    @property
-    def done(self) -> bool:
-        """Whether every row is finished."""
-        return self.rows_done == self.rows
-
-    def cancel(self) -> None:
-        """Stop soon: what has no verdict yet stays a hole, and `wait` returns."""
-        self._cancelled = True
-        if self._handle is not None:
-            _native.job_cancel(self._handle)
-
-    def wait(self, timeout_s: float | None = None) -> Matrix:
-        """Block until done. Raises TimeoutError, or SandboxError if nothing could be judged.
-
-        An interrupt (Ctrl-C) cancels the job and is raised.
-        """
-        if not self.done:
-            poll = select.poll()
-            poll.register(self._done_fd, select.POLLIN)
-            try:
-                if not poll.poll(None if timeout_s is None else timeout_s * 1000):
-                    raise TimeoutError(f"{self.rows - self.rows_done} rows are not finished")
-            except BaseException as error:
-                if not isinstance(error, TimeoutError):
-                    self.cancel()
-                raise
-        return self._checked()
-
-    def __await__(self) -> Generator[Any, None, Matrix]:
-        """Wait without blocking the event loop; cancelling the task cancels the job."""
-        if not self.done:
-            yield from self._readable().__await__()
-        return self._checked()
-
-    async def _readable(self) -> None:
-        loop = asyncio.get_running_loop()
-        ready = loop.create_future()
-
-        def set_ready() -> None:
-            if not ready.done():
-                ready.set_result(None)
-
-        loop.add_reader(self._done_fd, set_ready)
-        try:
-            await ready
-        except asyncio.CancelledError:
-            self.cancel()
-            raise
-        finally:
-            loop.remove_reader(self._done_fd)
-
-    def _checked(self) -> Matrix:
-        matrix = self._matrix
-        if self._handle is not None and not self._cancelled:
-            first = matrix.verdict_ST.cast("B")
-            if not any(first):
-                raise SandboxError(f"no cell could be judged: {matrix.detail(0, 0)}")
-            if self._unsplit in _AFTER_UNSPLIT:
-                matrix._settle_unsplit(_AFTER_UNSPLIT[self._unsplit])
-        return matrix
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """What one program did."""
-
-    verdict: Verdict
-    """PASS means: it ran to its end and left with exit code 0."""
-    exit_code: int | None
-    """None when a signal ended it."""
-    stdout: bytes
-    stderr: bytes
-    cpu_s: float
-    wall_s: float
-    max_rss_bytes: int
-    detail: str
 
 
 class Pool:

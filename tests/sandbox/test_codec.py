@@ -202,6 +202,34 @@ def test_damaged_messages(value: Any, data: st.DataObject) -> None:
             pass
 
 
+def encode_range(stop: int) -> bytes:
+    """A range as an encoder without bounds writes it."""
+    encoder = Encoder()
+    encoder.put(range(stop))
+    return bytes(encoder.out)
+
+
+def test_ranges_and_decimals_are_bounded_only_without_handles() -> None:
+    assert Decoder(encode_range(10**18)).get() == range(10**18)
+    for value in (range(10**18), Decimal("1E9999999")):
+        with pytest.raises(Unencodable):
+            encode(value)
+    assert decode(encode(range(1000))) == range(1000)
+
+
+def test_shared_references_do_not_multiply_without_end() -> None:
+    laughs: list[Any] = ["ha"]
+    for _ in range(20):
+        laughs = [laughs] * 10
+    with pytest.raises(Unencodable):
+        encode(laughs)
+    message = Encoder().message(laughs)
+    with pytest.raises(CodecError):
+        decode(message)
+    grid = [[0] * 30] * 30
+    assert decode(encode(grid)) == grid
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -217,6 +245,10 @@ def test_damaged_messages(value: Any, data: st.DataObject) -> None:
         b"A\x03<f8\x01\x05\x02ab",
         b"D\x01s\x03abc",
         b"Q\x02i\x01\x01i\x01\x00",  # a fraction over zero
+        b"q" * 2000 + b"N",  # nested where no container says so
+        b"n\x01a\x01\x01a" * 500 + b"N",
+        encode_range(10**18),
+        b"D\x01s\x0a1E99999999",
         b"NN",  # one value too many
         b"X\x04eval",
         b"X\x0a__import__",

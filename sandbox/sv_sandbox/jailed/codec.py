@@ -26,6 +26,12 @@ from typing import Any
 MAX_DEPTH = 100
 MAX_BYTES = 16 << 20
 MAX_FIELDS = 64
+MAX_RANGE = 100_000
+MAX_EXPONENT = 5_000
+MAX_EXPANDED = 200_000
+"""What `encode` and `decode` take of a range, a Decimal, and items counted through shared
+references: a few bytes that stand for more could keep whoever walks them busy for ever, and their
+reader runs where nothing may hang."""
 
 _pack_double = struct.Struct(">d").pack
 _unpack_double = struct.Struct(">d").unpack_from
@@ -76,19 +82,32 @@ def _varint(out: bytearray, value: int) -> None:
     out.append(value)
 
 
+def _unbounded(value: range | Decimal) -> bool:
+    if isinstance(value, range):
+        return abs(value.stop - value.start) // abs(value.step) > MAX_RANGE
+    return value.is_finite() and abs(value.adjusted()) > MAX_EXPONENT
+
+
 class Encoder:
-    """Appends values to `out`. `known` are containers that the other end has already, by number."""
+    """Appends values to `out`. `known` are containers that the other end has already, by number.
+
+    `bounded` refuses values that are small here and large when they are walked.
+    """
 
     def __init__(
         self,
         export: Callable[[Any], Handle | None] | None = None,
         known: list[Any] | None = None,
+        bounded: bool = False,
     ):
+        self.bounded = bounded
         self.out = bytearray()
         self.containers: list[Any] = list(known or ())  # kept alive: ids must stay theirs
         self._number = {id(value): index for index, value in enumerate(self.containers)}
         self._export = export
         self._depth = 0
+        self._expanded = 0  # items so far, those behind references included
+        self._sizes: dict[int, int] = {}
 
     def message(self, value: Any) -> bytes:
         """Everything appended, after this last value. Raises Unencodable and nothing else:
@@ -104,10 +123,15 @@ class Encoder:
     def put(self, value: Any) -> None:
         """Append one value."""
         write = _WRITERS.get(type(value))
+        number, before = len(self.containers), self._expanded
         if write is None:
             self._put_other(value)
         else:
             write(self, value)
+        if len(self.containers) > number:
+            self._sizes[number] = self._expanded - before + 1
+            if self.bounded and self._expanded > MAX_EXPANDED:
+                raise Unencodable("too many items")
         if len(self.out) > MAX_BYTES:
             raise Unencodable("the value is too large")
 
@@ -146,6 +170,7 @@ class Encoder:
         if number is not None:
             self.out.append(82)  # R
             _varint(self.out, number)
+            self._expanded += self._sizes.get(number, 0)
             return True
         self._number[id(value)] = len(self.containers)
         self.containers.append(value)
@@ -155,6 +180,7 @@ class Encoder:
         out = self.out
         out.append(tag)
         _varint(out, count)
+        self._expanded += count
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise Unencodable("nested too deeply")
@@ -192,6 +218,7 @@ class Encoder:
             data = array.tobytes()
             _varint(self.out, len(data))
             self.out += data
+            self._expanded += len(data) // 16
             return True
         if isinstance(value, numpy.generic):
             plain = value.item()
@@ -240,6 +267,7 @@ def _write_bytearray(encoder: Encoder, value: bytearray) -> None:
         encoder.out.append(66)  # B
         _varint(encoder.out, len(value))
         encoder.out += value
+        encoder._expanded += len(value) // 16
 
 
 def _write_list(encoder: Encoder, value: list[Any]) -> None:
@@ -274,6 +302,18 @@ def _write_fields(tag: int, fields: Callable[[Any], tuple[Any, ...]]) -> Callabl
     return write
 
 
+def _write_range(encoder: Encoder, value: range) -> None:
+    if encoder.bounded and _unbounded(value):
+        raise Unencodable("a range too long to walk")
+    encoder._items(114, (value.start, value.stop, value.step), 3)  # r
+
+
+def _write_decimal(encoder: Encoder, value: Decimal) -> None:
+    if encoder.bounded and _unbounded(value):
+        raise Unencodable("a Decimal of extreme size")
+    encoder._items(68, (str(value),), 1)  # D
+
+
 def _zone(value: Any) -> Any:
     """A fixed offset travels as a timedelta; other zones as what they are at that moment."""
     return None if value.tzinfo is None else value.utcoffset()
@@ -293,10 +333,10 @@ _WRITERS: dict[type, Callable[[Encoder, Any], None]] = {
     dict: lambda e, v: e._pairs(100, v),  # d
     set: _write_set,
     frozenset: lambda e, v: e._items(90, v, len(v)),  # Z
-    range: _write_fields(114, lambda v: (v.start, v.stop, v.step)),  # r
+    range: _write_range,
     slice: _write_fields(76, lambda v: (v.start, v.stop, v.step)),  # L
     type(...): lambda e, v: e.out.append(69),  # E
-    Decimal: _write_fields(68, lambda v: (str(v),)),  # D
+    Decimal: _write_decimal,
     Fraction: _write_fields(81, lambda v: (v.numerator, v.denominator)),  # Q
     timedelta: _write_fields(117, lambda v: (v.days, v.seconds, v.microseconds)),  # u
     date: _write_fields(119, lambda v: (v.year, v.month, v.day)),  # w
@@ -357,12 +397,16 @@ class Decoder:
         data: bytes,
         import_handle: Callable[[Handle], Any] | None = None,
         known: list[Any] | None = None,
+        bounded: bool = False,
     ):
+        self.bounded = bounded
         self._data = data
         self._at = 0
         self.containers: list[Any] = list(known or ())
         self._import = import_handle
         self._depth = 0
+        self._expanded = 0
+        self._sizes: dict[int, int] = {}
 
     def get(self) -> Any:
         """The next value. Raises CodecError."""
@@ -376,7 +420,17 @@ class Decoder:
         except (IndexError, KeyError):
             raise CodecError(f"no value at byte {at}") from None
         self._at = at + 1
-        return read(self)
+        self._depth += 1
+        if self._depth > MAX_DEPTH + 2:  # room for the frame that a message has around its values
+            raise CodecError("nested too deeply")
+        number, before = len(self.containers), self._expanded
+        value = read(self)
+        if len(self.containers) > number:
+            self._sizes[number] = self._expanded - before + 1
+        if self.bounded and self._expanded > MAX_EXPANDED:
+            raise CodecError("too many items")
+        self._depth -= 1
+        return value
 
     def end(self) -> None:
         """Raises CodecError unless everything was read."""
@@ -416,13 +470,9 @@ class Decoder:
             raise CodecError(str(error)) from None
 
     def _many(self, count: int) -> list[Any]:
-        self._depth += 1
-        if self._depth > MAX_DEPTH + 2:
-            raise CodecError("nested too deeply")
         get = self.get
-        values = [get() for _ in range(count)]
-        self._depth -= 1
-        return values
+        self._expanded += count
+        return [get() for _ in range(count)]
 
     def _fields(self, *kinds: type | tuple[type, ...]) -> list[Any]:
         count = self._count()
@@ -503,6 +553,7 @@ def _read_defaultdict(d: Decoder) -> Any:
 
 def _read_bytearray(d: Decoder) -> bytearray:
     value = bytearray(d._bytes())
+    d._expanded += len(value) // 16
     d.containers.append(value)
     return value
 
@@ -511,6 +562,7 @@ def _read_reference(d: Decoder) -> Any:
     number = d._count(0)
     if number >= len(d.containers):
         raise CodecError(f"no container {number}")
+    d._expanded += d._sizes.get(number, 0)
     return d.containers[number]
 
 
@@ -560,6 +612,7 @@ def _read_array(d: Decoder) -> Any:
     data = d._bytes()
     if numpy is None or len(dtype) > 16 or dtype[1:2] not in _NUMPY_KINDS:
         raise CodecError(f"no array of {dtype!r} here")
+    d._expanded += len(data) // 16
     value = numpy.frombuffer(bytearray(data), dtype=numpy.dtype(dtype)).reshape(shape)
     d.containers.append(value)
     return value
@@ -599,7 +652,17 @@ def _read_datetime(d: Decoder) -> datetime:
 
 
 def _read_range(d: Decoder) -> range:
-    return range(*d._fields(int, int, int))
+    value = range(*d._fields(int, int, int))
+    if d.bounded and _unbounded(value):
+        raise CodecError("a range too long to walk")
+    return value
+
+
+def _read_decimal(d: Decoder) -> Decimal:
+    value = Decimal(*d._fields(str))
+    if d.bounded and _unbounded(value):
+        raise CodecError("a Decimal of extreme size")
+    return value
 
 
 _READERS: dict[int, Callable[[Decoder], Any]] = {
@@ -623,7 +686,7 @@ _READERS: dict[int, Callable[[Decoder], Any]] = {
         "R": _read_reference,
         "r": _checked(_read_range),
         "L": _checked(lambda d: slice(*d._fields(_ANY, _ANY, _ANY))),
-        "D": _checked(lambda d: Decimal(*d._fields(str))),
+        "D": _checked(_read_decimal),
         "Q": _checked(lambda d: Fraction(*d._fields(int, int))),
         "u": _checked(lambda d: timedelta(*d._fields(int, int, int))),
         "w": _checked(lambda d: date(*d._fields(int, int, int))),
@@ -644,13 +707,13 @@ _READERS: dict[int, Callable[[Decoder], Any]] = {
 
 
 def encode(value: Any) -> bytes:
-    """One value without handles. Raises Unencodable."""
-    return Encoder().message(value)
+    """One value without handles, bounded. Raises Unencodable."""
+    return Encoder(bounded=True).message(value)
 
 
 def decode(data: bytes) -> Any:
-    """One value without handles. Raises CodecError."""
-    decoder = Decoder(data)
+    """One value without handles, bounded. Raises CodecError."""
+    decoder = Decoder(data, bounded=True)
     value = decoder.get()
     decoder.end()
     return value
