@@ -6,6 +6,9 @@ workers never wait for the end of one; each is handed out the moment it is finis
 bounded by the number in flight. Verdicts are copied out of shared memory before they are handed
 out, so that an `Executed` outlives its pool.
 
+A timeout of a job that ends while the machine is overloaded is marked, to be run again alone
+(`timeouts`). Where the budget says so, cells that passed run once more under another seed.
+
 A job of which no cell could be judged leaves holes; `MAX_LOST_JOBS` such in succession mean that
 the sandbox is gone, a `SandboxFault`.
 """
@@ -13,7 +16,9 @@ the sandbox is gone, a `SandboxFault`.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -21,7 +26,16 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sv_engine.records import Executed, PassMatrix, Rollout
+from sv_engine.overload import overloaded
+from sv_engine.records import (
+    INFRA_CODE,
+    PASS_CODE,
+    TIMEOUT_CODE,
+    Executed,
+    PassMatrix,
+    Recheck,
+    Rollout,
+)
 
 NEAR_LIMIT = 0.2
 """Cells within this share of their CPU limit are marked: another run may decide otherwise."""
@@ -33,6 +47,8 @@ MAX_LOST_JOBS = 8
 TESTS_PER_JOB = 1024
 TEST_CHARS_PER_JOB = 8 << 20
 """A row carries its solution and its tests to the sandbox in one frame of bounded size."""
+SECOND_SEED = 1
+"""Of string hashes and of `random`, when passed cells run again; that of the first run is 0."""
 
 
 class Cells(Protocol):
@@ -42,6 +58,10 @@ class Cells(Protocol):
     def verdict_ST(self) -> Any: ...
     @property
     def cpu_us_ST(self) -> Any: ...
+    @property
+    def trust_ST(self) -> Any: ...
+    @property
+    def vacuous_T(self) -> Any: ...
 
 
 class Job(Awaitable[Cells], Protocol):
@@ -63,13 +83,19 @@ class SandboxPool(Protocol):
         /,
     ) -> bool | None: ...
     def submit(
-        self, solutions: Sequence[str], tests: Sequence[str], *, limits: Any, judge: str
+        self,
+        solutions: Sequence[str],
+        tests: Sequence[str],
+        *,
+        limits: Any,
+        judge: str,
+        unsplit: str,
     ) -> Job: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What decides a verdict besides the texts: CPU seconds of a cell, and the judge."""
+    """What decides, besides the texts, what is stored: CPU seconds of a cell, and the judge."""
 
     cpu_s: float = 0.3
     """A test of the model."""
@@ -77,6 +103,33 @@ class Budget:
     """The benchmark's own test, which is many asserts in one."""
     judge: str = "split"
     """Of the sandbox: `split` keeps solution and test apart, `inline` runs both in one process."""
+    unsplit: str = "count"
+    """What becomes of cells that `split` has to judge inline: `count`, `mask` (a hole), `fail`."""
+    confirm: bool = False
+    """Whether cells that passed run once more under another seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Cells of S solutions on T tests, copied out of the sandbox; dtypes as in `Executed`."""
+
+    verdict_ST: NDArray[np.uint8]
+    cpu_us_ST: NDArray[np.uint32]
+    trust_ST: NDArray[np.uint8]
+    vacuous_T: NDArray[np.bool_]
+    recheck_ST: NDArray[np.uint8]
+
+    @classmethod
+    def holes(cls, solutions: int, tests: int) -> Judged:
+        """Nothing is known yet."""
+        shape = (solutions, tests)
+        return cls(
+            np.zeros(shape, np.uint8),
+            np.zeros(shape, np.uint32),
+            np.zeros(shape, np.uint8),
+            np.zeros(tests, np.bool_),
+            np.zeros(shape, np.uint8),
+        )
 
 
 class SandboxFault(RuntimeError):
@@ -86,26 +139,32 @@ class SandboxFault(RuntimeError):
 class Executor:
     """A sandbox pool that executes rollouts; a context manager, to be used from one event loop.
 
-    `workers` defaults to the cores; below the level `require` of the jail nothing runs. Raises
-    SandboxFault where the sandbox cannot be opened.
+    `workers` defaults to the cores; below the level `require` of the jail nothing runs. A budget
+    with `confirm` gives half of the workers to the second runs. Raises SandboxFault where the
+    sandbox cannot be opened.
     """
 
     def __init__(
         self, budget: Budget | None = None, *, workers: int | None = None, require: str = "basic"
     ) -> None:
         self.budget = budget or Budget()
-        self._pool = open_pool(workers, require)
+        workers = workers or len(os.sched_getaffinity(0))
+        again = max(1, workers // 2) if self.budget.confirm else 0
+        with ExitStack() as opening:
+            self._pool = opening.enter_context(open_pool(max(1, workers - again), require))
+            if again:
+                self._second = opening.enter_context(open_pool(again, require, SECOND_SEED))
+            self._pools = opening.pop_all()
         self._cells_done = 0
         self._rows_done = 0
         self._lost_jobs = 0
         self._live: dict[Job, int] = {}  # job -> tests per row
 
     def __enter__(self) -> Self:
-        self._pool.__enter__()
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        self._pool.__exit__(*exception)
+        self._pools.__exit__(*exception)
 
     @property
     def rows_done(self) -> int:
@@ -150,50 +209,112 @@ class Executor:
         sources = [solution.source for solution in rollout.solutions]
         tests = [test.source for test in rollout.tests]
         reference = [problem.reference_test] if problem.reference_test is not None else []
-        (verdict_ST, cpu_us_ST), (judged_ST, judged_us_ST) = await asyncio.gather(
-            self.matrix(sources, tests, budget.cpu_s),
-            self.matrix(sources, reference, budget.reference_cpu_s),
+        judged, own = await asyncio.gather(
+            self.judge(sources, tests, budget.cpu_s),
+            self.judge(sources, reference, budget.reference_cpu_s),
         )
-        reference_S = judged_ST[:, 0] if reference else np.zeros(len(sources), np.uint8)
-        reference_us_S = judged_us_ST[:, 0] if reference else np.zeros(len(sources), np.uint32)
+        if not reference:
+            own = Judged.holes(len(sources), 1)
+        repeated_ST, flipped_ST = await self._repeat(sources, tests, judged)
         return Executed(
             rollout=rollout,
             matrix=PassMatrix(
                 problem_id=problem.id,
-                verdict_ST=verdict_ST,
-                cpu_us_ST=cpu_us_ST,
+                verdict_ST=judged.verdict_ST,
+                cpu_us_ST=judged.cpu_us_ST,
                 weight_S=np.array([s.weight for s in rollout.solutions], dtype=np.float64),
                 weight_T=np.array([t.weight for t in rollout.tests], dtype=np.float64),
             ),
-            near_limit_ST=near_limit(cpu_us_ST, budget.cpu_s),
-            reference_S=reference_S,
-            reference_cpu_us_S=reference_us_S,
-            reference_near_limit_S=near_limit(reference_us_S, budget.reference_cpu_s),
+            trust_ST=judged.trust_ST,
+            vacuous_T=judged.vacuous_T,
+            near_limit_ST=near_limit(judged.cpu_us_ST, budget.cpu_s),
+            recheck_ST=judged.recheck_ST,
+            repeated_ST=repeated_ST,
+            flipped_ST=flipped_ST,
+            reference_S=own.verdict_ST[:, 0],
+            reference_cpu_us_S=own.cpu_us_ST[:, 0],
+            reference_trust_S=own.trust_ST[:, 0],
+            reference_near_limit_S=near_limit(own.cpu_us_ST[:, 0], budget.reference_cpu_s),
+            reference_recheck_S=own.recheck_ST[:, 0],
         )
 
     async def matrix(
         self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
-        """Return verdicts and CPU times of shape (S, T); raises SandboxFault."""
-        shape = (len(solutions), len(tests))
-        verdict_ST, cpu_us_ST = np.zeros(shape, np.uint8), np.zeros(shape, np.uint32)
+        """Return verdicts and CPU times of shape (S, T), as evidence: a vacuous test has holes.
+
+        Raises SandboxFault.
+        """
+        judged = await self.judge(solutions, tests, cpu_s)
+        judged.verdict_ST[:, judged.vacuous_T] = INFRA_CODE
+        return judged.verdict_ST, judged.cpu_us_ST
+
+    async def judge(self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float) -> Judged:
+        """Run every cell; raises SandboxFault."""
+        return await self._judge(self._pool, solutions, tests, cpu_s)
+
+    async def _judge(
+        self, pool: SandboxPool, solutions: Sequence[str], tests: Sequence[str], cpu_s: float
+    ) -> Judged:
+        judged = Judged.holes(len(solutions), len(tests))
         if not solutions:
-            return verdict_ST, cpu_us_ST
+            return judged
         spans = list(_spans(tests))
-        jobs = [self._job(solutions, tests[span], cpu_s) for span in spans]
+        jobs = [self._job(pool, solutions, tests[span], cpu_s) for span in spans]
         for span, cells in zip(spans, await asyncio.gather(*jobs), strict=True):
             if cells is not None:
-                verdict_ST[:, span] = cells.verdict_ST
-                cpu_us_ST[:, span] = cells.cpu_us_ST
-        return verdict_ST, cpu_us_ST
+                judged.verdict_ST[:, span] = cells.verdict_ST
+                judged.cpu_us_ST[:, span] = cells.cpu_us_ST
+                judged.trust_ST[:, span] = cells.trust_ST
+                judged.vacuous_T[span] = np.asarray(cells.vacuous_T) != 0
+        timed_out_ST = judged.verdict_ST == TIMEOUT_CODE
+        if timed_out_ST.any() and overloaded():
+            judged.recheck_ST[timed_out_ST] = Recheck.NOT_CONFIRMED
+        return judged
+
+    async def _repeat(
+        self, solutions: Sequence[str], tests: Sequence[str], judged: Judged
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Run the cells that passed once more; returns which did, and which did not pass again.
+
+        A hole, and a timeout that an overload may have caused, tells nothing: it does not count
+        as repeated.
+        """
+        passed_ST = judged.verdict_ST == PASS_CODE
+        repeated_ST, flipped_ST = np.zeros_like(passed_ST), np.zeros_like(passed_ST)
+        if not self.budget.confirm or not passed_ST.any():
+            return repeated_ST, flipped_ST
+        # Rows that passed the same tests make one job of just the cells that passed.
+        patterns, pattern_S = np.unique(passed_ST, axis=0, return_inverse=True)
+        for index, passed_T in enumerate(patterns):
+            rows, columns = np.flatnonzero(pattern_S.reshape(-1) == index), np.flatnonzero(passed_T)
+            if not columns.size:
+                continue
+            again = await self._judge(
+                self._second,
+                [solutions[s] for s in rows],
+                [tests[t] for t in columns],
+                self.budget.cpu_s,
+            )
+            told_ST = (again.verdict_ST != INFRA_CODE) & (again.recheck_ST == Recheck.NONE)
+            cells = np.ix_(rows, columns)
+            repeated_ST[cells] = told_ST
+            flipped_ST[cells] = told_ST & (again.verdict_ST != PASS_CODE)
+        return repeated_ST, flipped_ST
 
     async def _job(
-        self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float
+        self, pool: SandboxPool, solutions: Sequence[str], tests: Sequence[str], cpu_s: float
     ) -> Cells | None:
         """Return the cells of one job, None if none of them could be judged."""
+        budget = self.budget
         try:
-            limits, judge = limits_of(cpu_s), self.budget.judge
-            job = self._pool.submit(solutions, tests, limits=limits, judge=judge)
+            job = pool.submit(
+                solutions,
+                tests,
+                limits=limits_of(cpu_s),
+                judge=budget.judge,
+                unsplit=budget.unsplit,
+            )
             self._live[job] = len(tests)
             try:
                 cells = await job
@@ -232,12 +353,12 @@ def near_limit(cpu_us: NDArray[np.uint32], cpu_s: float) -> NDArray[np.bool_]:
 # ---- the only lines that know sv_sandbox --------------------------------------------------------
 
 
-def open_pool(workers: int | None, require: str) -> SandboxPool:
+def open_pool(workers: int, require: str, seed: int = 0) -> SandboxPool:
     """Return a pool; raises SandboxFault."""
     from sv_sandbox import Pool, SandboxError
 
     try:
-        return Pool(workers=workers, require=require)
+        return Pool(workers=workers, require=require, seed=seed)
     except (SandboxError, ValueError) as error:  # ValueError: no such level
         raise SandboxFault(str(error)) from error
 
@@ -261,6 +382,13 @@ def verdict_names() -> list[str]:
     from sv_sandbox import Verdict
 
     return [verdict.name.lower() for verdict in sorted(Verdict)]
+
+
+def trust_names() -> list[str]:
+    """Names of the kinds of trust in lower case, indexed by their codes."""
+    from sv_sandbox import Trust
+
+    return [trust.name.lower() for trust in sorted(Trust)]
 
 
 def doctor_report() -> Any:

@@ -20,7 +20,32 @@ from typing import Any
 import numpy as np
 
 from sv_engine.execute import Budget
-from sv_engine.records import INFRA_CODE, Executed, PassMatrix, Problem, Rollout, Solution, Test
+from sv_engine.records import (
+    INFRA_CODE,
+    INLINE_CODE,
+    Executed,
+    PassMatrix,
+    Problem,
+    Rollout,
+    Solution,
+    Test,
+)
+
+MATRIX_ARRAYS = ("verdict_ST", "cpu_us_ST", "weight_S", "weight_T")
+ARRAYS = (
+    "trust_ST",
+    "vacuous_T",
+    "near_limit_ST",
+    "recheck_ST",
+    "repeated_ST",
+    "flipped_ST",
+    "reference_S",
+    "reference_cpu_us_S",
+    "reference_trust_S",
+    "reference_near_limit_S",
+    "reference_recheck_S",
+)
+"""Entries of a file: fields of `PassMatrix`, and of `Executed`."""
 
 
 class StoreError(ValueError):
@@ -48,14 +73,8 @@ def save(path: Path, executed: Executed, budget: Budget) -> None:
         with aside.open("wb") as file:
             np.savez_compressed(
                 file,
-                verdict_ST=executed.matrix.verdict_ST,
-                cpu_us_ST=executed.matrix.cpu_us_ST,
-                near_limit_ST=executed.near_limit_ST,
-                weight_S=executed.matrix.weight_S,
-                weight_T=executed.matrix.weight_T,
-                reference_S=executed.reference_S,
-                reference_cpu_us_S=executed.reference_cpu_us_S,
-                reference_near_limit_S=executed.reference_near_limit_S,
+                **{name: getattr(executed.matrix, name) for name in MATRIX_ARRAYS},
+                **{name: getattr(executed, name) for name in ARRAYS},
                 texts_json=np.frombuffer(json.dumps(document).encode(), dtype=np.uint8),
             )
         aside.replace(path)
@@ -74,24 +93,24 @@ def load(path: Path) -> Executed:
         tests = map(Test, document["tests"], weight_T.astype(int).tolist())
         executed = Executed(
             rollout=Rollout(problem, tuple(solutions), tuple(tests), document["dropped"]),
-            matrix=PassMatrix(
-                problem.id, arrays["verdict_ST"], arrays["cpu_us_ST"], weight_S, weight_T
-            ),
-            near_limit_ST=arrays["near_limit_ST"],
-            reference_S=arrays["reference_S"],
-            reference_cpu_us_S=arrays["reference_cpu_us_S"],
-            reference_near_limit_S=arrays["reference_near_limit_S"],
+            matrix=PassMatrix(problem.id, **{name: arrays[name] for name in MATRIX_ARRAYS}),
+            **{name: arrays[name] for name in ARRAYS},
         )
     except (KeyError, TypeError) as error:
         raise StoreError(f"{path}: not a stored matrix: {error}") from None
-    shape = (len(document["solutions"]), len(document["tests"]))
-    if executed.matrix.verdict_ST.shape != shape or (len(weight_S), len(weight_T)) != shape:
-        raise StoreError(f"{path}: expected verdicts of shape {shape}, as many as it has texts")
+    sizes = {"S": len(document["solutions"]), "T": len(document["tests"])}
+    for name in (*MATRIX_ARRAYS, *ARRAYS):
+        shape = tuple(sizes[axis] for axis in name.rsplit("_", 1)[1])
+        if arrays[name].shape != shape:
+            raise StoreError(f"{path}: {name} is not of shape {shape}, as many as there are texts")
     return executed
 
 
 def load_if_answered(path: Path, rollout: Rollout, budget: Budget) -> Executed | None:
-    """Read `path` if it holds every verdict of this very rollout; None if it does not."""
+    """Read `path` if it holds every verdict of this very rollout; None if it does not.
+
+    Timeouts that are not confirmed are no reason to judge a whole problem again.
+    """
     try:
         _, document = _read(path)
         if document.get("key") != key(rollout, budget):
@@ -99,10 +118,15 @@ def load_if_answered(path: Path, rollout: Rollout, budget: Budget) -> Executed |
         executed = load(path)
     except (OSError, StoreError):
         return None
-    holes = bool((executed.matrix.verdict_ST == INFRA_CODE).any())
-    if rollout.problem.reference_test is not None:
-        holes = holes or bool((executed.reference_S == INFRA_CODE).any())
-    return None if holes else executed
+    return None if _has_holes(executed) else executed
+
+
+def _has_holes(executed: Executed) -> bool:
+    """Whether another run could say more; a cell that was masked because it is inline could not."""
+    holes_ST = (executed.matrix.verdict_ST == INFRA_CODE) & (executed.trust_ST != INLINE_CODE)
+    holes_S = (executed.reference_S == INFRA_CODE) & (executed.reference_trust_S != INLINE_CODE)
+    is_judged = executed.rollout.problem.reference_test is not None
+    return bool(holes_ST.any()) or (is_judged and bool(holes_S.any()))
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

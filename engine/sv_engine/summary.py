@@ -13,11 +13,12 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.table import Table
 
-from sv_engine.execute import verdict_names
+from sv_engine.execute import trust_names, verdict_names
 from sv_engine.metrics import Estimate, estimate, expected_value
-from sv_engine.records import INFRA_CODE, PASS_CODE, Executed
+from sv_engine.records import INFRA_CODE, INLINE_CODE, PASS_CODE, Executed, Recheck
 from sv_engine.selection import SELECTORS, select
 
 BASELINE = "random"
@@ -33,6 +34,9 @@ class Tally:
         self._counts: Counter[str] = Counter()
         self._verdicts = np.zeros(len(verdict_names()), dtype=np.int64)
         self._reference_verdicts = np.zeros_like(self._verdicts)
+        self._trust = np.zeros(len(trust_names()), dtype=np.int64)
+        self._reference_trust = np.zeros_like(self._trust)
+        self._rechecks = np.zeros(len(Recheck), dtype=np.int64)
         self._dropped: Counter[str] = Counter()
         self._pass_at_1: dict[str, list[float]] = {name: [] for name in self.selectors}
 
@@ -41,9 +45,14 @@ class Tally:
         rollout, matrix = executed.rollout, executed.matrix
         self.problems += 1
         self.cells += matrix.verdict_ST.size
-        self._verdicts += self._by_kind(matrix.verdict_ST)
+        _add_by_kind(self._verdicts, matrix.verdict_ST)
+        _add_by_kind(self._trust, executed.trust_ST)
+        _add_by_kind(self._rechecks, executed.recheck_ST)
         self._counts["solutions"] += len(rollout.solutions)
         self._counts["tests"] += len(rollout.tests)
+        self._counts["vacuous_tests"] += int(executed.vacuous_T.sum())
+        self._counts["repeated_cells"] += int(executed.repeated_ST.sum())
+        self._counts["flipped_cells"] += int(executed.flipped_ST.sum())
         self._counts["solution_samples"] += int(matrix.weight_S.sum())
         self._counts["test_samples"] += int(matrix.weight_T.sum())
         self._counts["near_limit_cells"] += int(executed.near_limit_ST.sum())
@@ -54,11 +63,14 @@ class Tally:
         if rollout.problem.reference_test is None:
             return
         self._counts["reference_cells"] += executed.reference_S.size
-        self._reference_verdicts += self._by_kind(executed.reference_S)
+        _add_by_kind(self._reference_verdicts, executed.reference_S)
+        _add_by_kind(self._reference_trust, executed.reference_trust_S)
+        _add_by_kind(self._rechecks, executed.reference_recheck_S)
         correct_S = np.where(executed.reference_S == PASS_CODE, 1.0, 0.0)
         correct_S[executed.reference_S == INFRA_CODE] = np.nan
+        evidence = executed.evidence
         for name in self.selectors:
-            score_S = select(name, matrix).score_S
+            score_S = select(name, evidence).score_S
             self._pass_at_1[name].append(expected_value(score_S, matrix.weight_S, correct_S))
 
     def pass_at_1(self) -> dict[str, Estimate]:
@@ -76,11 +88,23 @@ class Tally:
             "test_samples": counts["test_samples"],
             "dropped_samples": dict(self._dropped.most_common()),
             "cells": self.cells,
-            "verdicts": self._named(self._verdicts),
+            "verdicts": _named(verdict_names(), self._verdicts),
+            "trust": _named(trust_names(), self._trust),
+            "vacuous_tests": counts["vacuous_tests"],
             "near_limit_cells": counts["near_limit_cells"],
             "reference_cells": counts["reference_cells"],
-            "reference_verdicts": self._named(self._reference_verdicts),
+            "reference_verdicts": _named(verdict_names(), self._reference_verdicts),
+            "reference_trust": _named(trust_names(), self._reference_trust),
             "near_limit_reference_cells": counts["near_limit_reference_cells"],
+            "timeouts": {
+                kind.name.lower(): int(self._rechecks[kind])
+                for kind in (Recheck.CONFIRMED, Recheck.OVERTURNED, Recheck.NOT_CONFIRMED)
+            },
+            "confirm": {
+                "cells": counts["repeated_cells"],
+                "flips": counts["flipped_cells"],
+                "flip_rate": self.flip_rate(),
+            },
             "cpu_s": counts["cpu_us"] / 1e6,
             "selectors": {
                 name: {"pass_at_1": _plain(e.mean)}
@@ -90,16 +114,37 @@ class Tally:
             },
         }
 
-    def _by_kind(self, verdicts: Any) -> Any:
-        return np.bincount(verdicts.ravel(), minlength=len(self._verdicts))
+    def flip_rate(self) -> float | None:
+        """Share of the cells judged twice that flipped; None if none was."""
+        repeated = self._counts["repeated_cells"]
+        return self._counts["flipped_cells"] / repeated if repeated else None
 
-    def _named(self, counts: Any) -> dict[str, int]:
-        return {name: int(n) for name, n in zip(verdict_names(), counts, strict=True)}
+    def footer(self) -> str:
+        """What to know about the evidence, in a few lines."""
+        counts, rechecks = self._counts, self._rechecks
+        lines = [
+            f"{self._trust[INLINE_CODE]:,} of {self.cells:,} cells judged inline, "
+            f"{counts['vacuous_tests']:,} of {counts['tests']:,} tests vacuous"
+        ]
+        if counts["repeated_cells"]:
+            lines.append(
+                f"{counts['flipped_cells']:,} of {counts['repeated_cells']:,} passes flipped under "
+                "another seed"
+            )
+        if rechecks[Recheck.NONE + 1 :].any():
+            lines.append(
+                f"timeouts under overload: {rechecks[Recheck.CONFIRMED]:,} confirmed, "
+                f"{rechecks[Recheck.OVERTURNED]:,} overturned, "
+                f"{rechecks[Recheck.NOT_CONFIRMED]:,} not confirmed"
+            )
+        return "\n".join(lines)
 
 
-def selector_table(estimates: Mapping[str, Estimate]) -> Table:
+def selector_table(estimates: Mapping[str, Estimate], footer: str) -> Table:
     """A table of pass@1 of each selector's choice beside that of a random sample, in percent."""
-    table = Table(title="pass@1 of the chosen solution, judged by the benchmark's own test")
+    table = Table(
+        title="pass@1 of the chosen solution, judged by the benchmark's own test", caption=footer
+    )
     table.add_column("selector")
     table.add_column("pass@1 %", justify="right")
     table.add_column("95% interval", justify="right")
@@ -112,6 +157,14 @@ def selector_table(estimates: Mapping[str, Estimate]) -> Table:
             row += [_percent(baseline.mean), _percent(found.mean - baseline.mean, sign="+")]
         table.add_row(*row)
     return table
+
+
+def _add_by_kind(totals: NDArray[np.int64], codes: NDArray[np.uint8]) -> None:
+    totals += np.bincount(codes.ravel(), minlength=len(totals))
+
+
+def _named(names: Sequence[str], counts: NDArray[np.int64]) -> dict[str, int]:
+    return {name: int(n) for name, n in zip(names, counts, strict=True)}
 
 
 def _percent(share: float, sign: str = "") -> str:

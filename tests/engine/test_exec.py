@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import signal
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,17 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+
 from sv_engine import execute
 from sv_engine.cli import main
+from sv_engine.commands import exec_command
 from sv_engine.execute import Budget, Executor, near_limit
 from sv_engine.matrix_store import load
-from sv_engine.records import Problem, Rollout, Solution, Test
+from sv_engine.records import Executed, Problem, Recheck, Rollout, Solution, Test
+from sv_engine.timeouts import Allowance
 
 PASS, WRONG, TIMEOUT, INFRA = 1, 2, 4, 0
+SPLIT, INLINE = 1, 2
 NAMES = ["infra", "pass", "wrong", "exception", "timeout", "memory", "output", "forbidden", "exit"]
 
 
@@ -27,8 +33,9 @@ class ScriptedError(RuntimeError):
 
 
 class Cells:
-    def __init__(self, verdict_ST: Any, cpu_us_ST: Any) -> None:
+    def __init__(self, verdict_ST: Any, cpu_us_ST: Any, trust_ST: Any, vacuous_T: Any) -> None:
         self.verdict_ST, self.cpu_us_ST = memoryview(verdict_ST), memoryview(cpu_us_ST)
+        self.trust_ST, self.vacuous_T = memoryview(trust_ST), memoryview(vacuous_T)
 
 
 class ScriptedJob:
@@ -52,15 +59,22 @@ class ScriptedJob:
                 self.rows_done += 1
         finally:
             self.pool.running -= 1
-        return Cells(verdict_ST, cpu_us_ST)
+        trust_ST = np.where(verdict_ST == INFRA, 0, SPLIT).astype(np.uint8)
+        trust_ST[:, ["inline" in test for test in self.tests]] = INLINE
+        vacuous_T = np.array(["vacuous" in test for test in self.tests], np.uint8)
+        return Cells(verdict_ST, cpu_us_ST, trust_ST, vacuous_T)
 
 
 class ScriptedPool:
-    """The pool's API; `script(solution, test)` gives (verdict, CPU time in us)."""
+    """The pool's API; `script(solution, test)` gives (verdict, CPU time in us).
+
+    A test with `inline` or `vacuous` in its text is judged so.
+    """
 
     def __init__(self) -> None:
         self.script: Callable[[str, str], tuple[int, int]] = lambda s, t: (PASS, 10)
         self.jobs: list[tuple[int, int, float]] = []  # solutions, tests, CPU limit
+        self.judges: set[tuple[str, str]] = set()
         self.running = self.most_running = 0
         self.closed = False
 
@@ -71,8 +85,15 @@ class ScriptedPool:
         self.closed = True
 
     def submit(
-        self, solutions: Sequence[str], tests: Sequence[str], *, limits: Any, judge: str
+        self,
+        solutions: Sequence[str],
+        tests: Sequence[str],
+        *,
+        limits: Any,
+        judge: str,
+        unsplit: str,
     ) -> ScriptedJob:
+        self.judges.add((judge, unsplit))
         self.jobs.append((len(solutions), len(tests), limits))
         return ScriptedJob(self, solutions, tests)
 
@@ -86,12 +107,21 @@ class Report:
 
 
 @pytest.fixture
-def pool(monkeypatch: pytest.MonkeyPatch) -> ScriptedPool:
+def second() -> ScriptedPool:
+    """The pool of the other seed."""
+    return ScriptedPool()
+
+
+@pytest.fixture
+def pool(monkeypatch: pytest.MonkeyPatch, second: ScriptedPool) -> ScriptedPool:
     scripted = ScriptedPool()
-    monkeypatch.setattr(execute, "open_pool", lambda workers, require: scripted)
+    opened = {0: scripted, 1: second}
+    monkeypatch.setattr(execute, "open_pool", lambda workers, require, seed=0: opened[seed])
+    monkeypatch.setattr(execute, "overloaded", lambda: False)
     monkeypatch.setattr(execute, "limits_of", lambda cpu_s: cpu_s)
     monkeypatch.setattr(execute, "sandbox_errors", lambda: ScriptedError)
     monkeypatch.setattr("sv_engine.summary.verdict_names", lambda: NAMES)
+    monkeypatch.setattr("sv_engine.summary.trust_names", lambda: ["none", "split", "inline"])
     monkeypatch.setattr("sv_engine.commands.compare_command.verdict_names", lambda: NAMES)
     monkeypatch.setattr("sv_engine.commands.exec_command.doctor_report", Report)
     monkeypatch.setattr("sv_engine.commands.doctor_command.doctor_report", Report)
@@ -166,6 +196,65 @@ def test_near_limit_tells_cells_just_over_from_endless_ones() -> None:
     assert near_limit(us, 1.0).tolist() == [False, True, True, False]
 
 
+def test_trust_and_vacuous_tests_are_kept_and_are_no_evidence(pool: ScriptedPool) -> None:
+    given = rollout("a", solutions=2, tests=0)
+    tests = (Test("plain"), Test("vacuous", 4), Test("inline"))
+    with Executor() as executor:
+        done = asyncio.run(executor.execute(dataclasses.replace(given, tests=tests)))
+        verdict_ST, _ = asyncio.run(executor.matrix(["s"], ["plain", "vacuous"], 0.3))
+    assert done.trust_ST.tolist() == [[SPLIT, SPLIT, INLINE]] * 2
+    assert done.reference_trust_S.tolist() == [SPLIT, SPLIT]
+    assert done.vacuous_T.tolist() == [False, True, False]
+    assert done.matrix.weight_T.tolist() == [1, 4, 1]
+    assert done.evidence.weight_T.tolist() == [1, 0, 1]
+    assert verdict_ST.tolist() == [[PASS, INFRA]]
+
+
+def test_confirm_runs_what_passed_under_another_seed(
+    pool: ScriptedPool, second: ScriptedPool
+) -> None:
+    pool.script = lambda s, t: (PASS if s[-1] == "0" or t[-1] != "2" else WRONG, 7)
+    second.script = lambda s, t: (WRONG if (s[-1], t[-1]) == ("1", "0") else PASS, 7)
+    with Executor(Budget(confirm=True)) as executor:
+        done = asyncio.run(executor.execute(rollout("a", solutions=3)))
+    assert done.repeated_ST.tolist() == [[True] * 3, [True, True, False], [True, True, False]]
+    assert np.argwhere(done.flipped_ST).tolist() == [[1, 0]]
+    assert sum(s * t for s, t, _ in second.jobs) == 7  # those that passed, and no other
+    assert done.matrix.verdict_ST[1, 0] == PASS
+    assert done.evidence.verdict_ST.tolist() == [[1, 1, 1], [INFRA, PASS, WRONG], [1, 1, WRONG]]
+    assert second.closed
+
+
+@pytest.mark.parametrize(("verdict", "full"), [(INFRA, False), (TIMEOUT, True)])
+def test_a_second_run_that_tells_nothing_is_no_flip(
+    pool: ScriptedPool,
+    second: ScriptedPool,
+    monkeypatch: pytest.MonkeyPatch,
+    verdict: int,
+    full: bool,
+) -> None:
+    monkeypatch.setattr(execute, "overloaded", lambda: full)
+    second.script = lambda s, t: (verdict if t[-1] == "0" else PASS, 7)
+    with Executor(Budget(confirm=True)) as executor:
+        done = asyncio.run(executor.execute(rollout("a", solutions=1)))
+    assert done.repeated_ST.tolist() == [[False, True, True]]
+    assert not done.flipped_ST.any()
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_timeouts_are_doubtful_only_under_overload(
+    pool: ScriptedPool, monkeypatch: pytest.MonkeyPatch, full: bool
+) -> None:
+    monkeypatch.setattr(execute, "overloaded", lambda: full)
+    pool.script = lambda s, t: (TIMEOUT if t[-1] in "2n" else PASS, 7)
+    with Executor() as executor:
+        done = asyncio.run(executor.execute(rollout("a", solutions=1)))
+    mark = Recheck.NOT_CONFIRMED if full else Recheck.NONE
+    assert done.recheck_ST.tolist() == [[0, 0, mark]]
+    assert done.reference_recheck_S.tolist() == [mark]
+    assert done.is_doubtful == full
+
+
 # ---- sv-engine exec -----------------------------------------------------------------------------
 
 
@@ -186,6 +275,10 @@ def write_input(path: Path, problems: int = 3) -> Path:
 
 def invoke(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def stored(out: Path) -> list[Executed]:
+    return [load(path) for path in sorted((out / "matrices").glob("*.npz"))]
 
 
 def right_passes(solution: str, test: str) -> tuple[int, int]:
@@ -211,10 +304,10 @@ def test_exec_keeps_every_verdict_and_sums_up(pool: ScriptedPool, tmp_path: Path
     assert summary["selectors"]["random"]["pass_at_1"] == pytest.approx(0.25)
     assert summary["selectors"]["maxpass"]["pass_at_1"] == 1.0
 
-    stored = [load(path) for path in sorted((out / "matrices").glob("*.npz"))]
-    assert [done.matrix.problem_id for done in stored] == ["p/0", "p/1", "p/2"]
-    assert stored[0].matrix.verdict_ST.tolist() == [[PASS, PASS], [WRONG, WRONG]]
-    assert stored[0].rollout.solutions == (Solution("right", 1), Solution("wrong", 3))
+    kept = stored(out)
+    assert [done.matrix.problem_id for done in kept] == ["p/0", "p/1", "p/2"]
+    assert kept[0].matrix.verdict_ST.tolist() == [[PASS, PASS], [WRONG, WRONG]]
+    assert kept[0].rollout.solutions == (Solution("right", 1), Solution("wrong", 3))
 
 
 def test_exec_limit_and_default_sample(
@@ -310,16 +403,134 @@ def test_ctrl_c_keeps_what_is_finished(pool: ScriptedPool, tmp_path: Path) -> No
     result = invoke("exec", source, "--out", out)
     assert result.exit_code == 130
     summary = json.loads((out / "summary.json").read_text())
-    stored = list((out / "matrices").glob("*.npz"))
+    kept = list((out / "matrices").glob("*.npz"))
     assert summary["interrupted"] is True
-    assert 0 < summary["problems"] == len(stored) < 200
+    assert 0 < summary["problems"] == len(kept) < 200
     assert pool.closed
     assert "Traceback" not in result.output
 
     pool.script = right_passes
     assert invoke("exec", source, "--out", out, "--existing", "resume").exit_code == 0
     summary = json.loads((out / "summary.json").read_text())
-    assert (summary["problems"], summary["problems_resumed"]) == (200, len(stored))
+    assert (summary["problems"], summary["problems_resumed"]) == (200, len(kept))
+
+
+def test_what_the_table_and_the_summary_say_of_trust(pool: ScriptedPool, tmp_path: Path) -> None:
+    row = {"id": "a", "entry_point": "f", "solutions": ["s", "r"], "reference_test": "own"}
+    row["tests"] = ["plain", "vacuous", {"source": "inline", "weight": 2}]
+    (tmp_path / "in.jsonl").write_text(json.dumps(row))
+    # Only the vacuous test would set the two apart.
+    pool.script = lambda s, t: (PASS if (s == "r") == (t in ("vacuous", "own")) else WRONG, 7)
+    result = invoke("exec", tmp_path / "in.jsonl", "--out", tmp_path / "out", "--unsplit", "fail")
+    assert result.exit_code == 0, result.output
+    assert "2 of 6 cells judged inline, 1 of 3 tests vacuous" in " ".join(result.output.split())
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert summary["trust"] == {"none": 0, "split": 4, "inline": 2}
+    assert summary["reference_trust"] == {"none": 0, "split": 2, "inline": 0}
+    assert summary["vacuous_tests"] == 1
+    assert summary["budget"]["unsplit"] == "fail"
+    assert summary["confirm"] == {"cells": 0, "flips": 0, "flip_rate": None}
+    assert summary["selectors"]["maxpass"]["pass_at_1"] == 0  # "s" passes what is evidence
+    assert pool.judges == {("split", "fail")}
+
+
+def test_unsplit_is_for_the_split_judge(pool: ScriptedPool, tmp_path: Path) -> None:
+    source = write_input(tmp_path / "in.jsonl")
+    result = invoke("exec", source, "--judge", "inline", "--unsplit", "mask")
+    assert result.exit_code == 2
+    assert "--unsplit" in result.output
+
+
+def test_exec_confirm_reports_the_flip_rate(
+    pool: ScriptedPool, second: ScriptedPool, tmp_path: Path
+) -> None:
+    pool.script = right_passes
+    second.script = lambda s, t: (WRONG if t == "test 1" else PASS, 7)
+    source, out = write_input(tmp_path / "in.jsonl"), tmp_path / "out"
+    result = invoke("exec", source, "--out", out, "--confirm")
+    assert result.exit_code == 0, result.output
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["confirm"] == {"cells": 6, "flips": 3, "flip_rate": 0.5}
+    assert summary["verdicts"]["pass"] == 6
+    assert "3 of 6 passes flipped" in " ".join(result.output.split())
+    assert all(np.argwhere(done.flipped_ST).tolist() == [[0, 1]] for done in stored(out))
+
+    assert invoke("exec", source, "--out", out, "--existing", "resume").exit_code == 0
+    assert json.loads((out / "summary.json").read_text())["problems_resumed"] == 0
+
+
+def test_exec_runs_timeouts_of_an_overload_again_alone(
+    pool: ScriptedPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execute, "overloaded", lambda: True)
+    seen: Counter[tuple[str, str]] = Counter()
+
+    def script(solution: str, test: str) -> tuple[int, int]:
+        seen[solution, test] += 1
+        if (solution, test) == ("right", "test 1") and seen[solution, test] <= 3:
+            return TIMEOUT, 310_000  # near its limit, and only while the others run
+        return (PASS, 1000) if solution == "right" else (TIMEOUT, 360_000)
+
+    pool.script = script
+    source, out = write_input(tmp_path / "in.jsonl"), tmp_path / "out"
+    result = invoke("exec", source, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "run again alone" in result.output
+    assert "9 confirmed, 3 overturned" in " ".join(result.output.split())
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["timeouts"] == {"confirmed": 9, "overturned": 3, "not_confirmed": 0}
+    assert summary["verdicts"]["timeout"] == summary["verdicts"]["pass"] == 6
+    assert summary["problems"] == 3
+    assert seen["right", "test 1"] == 6
+    assert seen["wrong", "test 0"] == 6  # one of the row
+    assert seen["wrong", "test 1"] == 3  # went with it
+    assert [done.matrix.verdict_ST.tolist() for done in stored(out)] == [[[1, 1], [4, 4]]] * 3
+
+    figures = tmp_path / "figures.json"
+    assert invoke("select", out, "--json", figures).exit_code == 0
+    again = json.loads(figures.read_text())
+    assert again == {name: summary[name] for name in again}
+
+    resumed = invoke("exec", source, "--out", out, "--existing", "resume")
+    assert resumed.exit_code == 0
+    assert json.loads((out / "summary.json").read_text())["problems_resumed"] == 3
+
+
+def test_what_the_allowance_leaves_is_counted_and_taken_up_by_resume(
+    pool: ScriptedPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execute, "overloaded", lambda: True)
+    monkeypatch.setattr(exec_command, "Allowance", lambda: Allowance(0.65))  # two of 0.3 s
+    pool.script = lambda s, t: (TIMEOUT if t == "test 1" else PASS, 310_000)
+    source, out = write_input(tmp_path / "in.jsonl"), tmp_path / "out"
+    for rest in (4, 2, 0):
+        invoke("exec", source, "--out", out, "--existing", "resume")
+        summary = json.loads((out / "summary.json").read_text())
+        assert summary["timeouts"]["not_confirmed"] == rest
+        assert summary["verdicts"]["timeout"] == 6
+        assert summary["problems"] == 3
+
+
+def test_ctrl_c_while_timeouts_run_again_counts_them_as_they_are(
+    pool: ScriptedPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execute, "overloaded", lambda: True)
+    calls = 0
+
+    def script(solution: str, test: str) -> tuple[int, int]:
+        nonlocal calls
+        calls += 1
+        if calls == 3 * 6 + 1:  # all problems are done
+            signal.raise_signal(signal.SIGINT)
+        return TIMEOUT, 310_000
+
+    pool.script = script
+    out = tmp_path / "out"
+    result = invoke("exec", write_input(tmp_path / "in.jsonl"), "--out", out)
+    assert result.exit_code == 130
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["interrupted"], summary["problems"]) == (True, 3)
+    assert summary["timeouts"] == {"confirmed": 0, "overturned": 0, "not_confirmed": 18}
 
 
 def test_a_lost_job_leaves_holes_and_costs_nothing_else(pool: ScriptedPool, tmp_path: Path) -> None:

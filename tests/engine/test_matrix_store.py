@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sv_engine.execute import Budget
-from sv_engine.matrix_store import StoreError, file_name, key, load, load_if_answered, save
+from sv_engine.matrix_store import (
+    ARRAYS,
+    MATRIX_ARRAYS,
+    StoreError,
+    file_name,
+    key,
+    load,
+    load_if_answered,
+    save,
+)
 from sv_engine.records import Executed, PassMatrix, Problem, Rollout, Solution, Test
 
 
@@ -29,10 +38,17 @@ def executed() -> Executed:
             np.array([2.0, 3.0]),
             np.array([1.0, 2.0, 7.0]),
         ),
+        trust_ST=np.array([[1, 1, 2], [1, 1, 2]], np.uint8),
+        vacuous_T=np.array([False, True, False]),
         near_limit_ST=np.array([[0, 1, 0], [0, 0, 1]], dtype=bool),
+        recheck_ST=np.array([[0, 0, 0], [2, 0, 0]], np.uint8),
+        repeated_ST=np.array([[1, 0, 0], [0, 0, 0]], dtype=bool),
+        flipped_ST=np.array([[1, 0, 0], [0, 0, 0]], dtype=bool),
         reference_S=np.array([1, 2], np.uint8),
         reference_cpu_us_S=np.array([5, 6], np.uint32),
+        reference_trust_S=np.array([1, 2], np.uint8),
         reference_near_limit_S=np.array([False, True]),
+        reference_recheck_S=np.array([0, 3], np.uint8),
     )
 
 
@@ -41,9 +57,11 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     save(path, before, Budget())
     after = load(path)
     assert after.rollout == before.rollout
-    for name in ("near_limit_ST", "reference_S", "reference_cpu_us_S", "reference_near_limit_S"):
+    assert key(after.rollout, Budget()) == key(before.rollout, Budget())
+    assert set(ARRAYS) == {field.name for field in dataclasses.fields(Executed)[2:]}
+    for name in ARRAYS:
         np.testing.assert_array_equal(getattr(after, name), getattr(before, name), strict=True)
-    for name in ("verdict_ST", "cpu_us_ST", "weight_S", "weight_T"):
+    for name in MATRIX_ARRAYS:
         old, new = getattr(before.matrix, name), getattr(after.matrix, name)
         np.testing.assert_array_equal(new, old, strict=True)
     assert [path.name for path in tmp_path.iterdir()] == ["x.npz"]
@@ -70,7 +88,8 @@ def test_load_if_answered_wants_the_same_question_and_no_hole(tmp_path: Path) ->
     assert load_if_answered(path, rollout, budget) is None
     save(path, done, budget)
     assert load_if_answered(path, rollout, budget) is not None
-    assert load_if_answered(path, rollout, Budget(cpu_s=0.5)) is None
+    for other in (Budget(cpu_s=0.5), Budget(unsplit="mask"), Budget(confirm=True)):
+        assert load_if_answered(path, rollout, other) is None
     more = dataclasses.replace(rollout, solutions=(Solution("x"), *rollout.solutions[1:]))
     assert load_if_answered(path, more, budget) is None
     heavier = dataclasses.replace(rollout, tests=(Test("assert f()", 2), *rollout.tests[1:]))
@@ -79,6 +98,9 @@ def test_load_if_answered_wants_the_same_question_and_no_hole(tmp_path: Path) ->
     done.matrix.verdict_ST[1, 1] = 0
     save(path, done, budget)
     assert load_if_answered(path, rollout, budget) is None
+    done.matrix.verdict_ST[1, 1], done.matrix.verdict_ST[1, 2], done.reference_S[1] = 5, 0, 0
+    save(path, done, budget)  # both holes are of inline cells: masked, and would be again
+    assert load_if_answered(path, rollout, budget) is not None
     path.write_bytes(b"PK")
     assert load_if_answered(path, rollout, budget) is None
 
@@ -107,6 +129,7 @@ def test_an_archive_of_something_else_is_named(tmp_path: Path) -> None:
         good | {"texts_json": text_array({**texts, "problem": {}})},
         good | {"texts_json": text_array({**texts, "tests": []})},
         good | {"verdict_ST": np.zeros((1, 1), np.uint8)},
+        good | {"vacuous_T": np.zeros(2, bool)},
         good | {"weight_S": np.array([object()])},
     ]
     for arrays in wrong:

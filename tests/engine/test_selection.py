@@ -111,6 +111,28 @@ def test_a_column_of_holes_changes_nothing(name: str, given_: Evidence, garbage:
 
 
 @every_selector
+@given(given_=evidence(), bits=st.lists(st.booleans(), min_size=6, max_size=6))
+def test_a_test_of_weight_0_is_absent(name: str, given_: Evidence, bits: list[bool]) -> None:
+    s, t = given_.passed_ST.shape
+    cpu_us_ST = np.zeros((s, t), np.uint32)
+    verdict_ST = np.where(given_.known_ST, np.where(given_.passed_ST, 1, 2), 0).astype(np.uint8)
+    tells_apart = np.where(bits[:s], 1, 2).astype(np.uint8)
+    plain = select(name, PassMatrix("p", verdict_ST, cpu_us_ST, given_.weight_S, given_.weight_T))
+    wider = PassMatrix(
+        "p",
+        np.insert(verdict_ST, t // 2, tells_apart, axis=1),
+        np.insert(cpu_us_ST, t // 2, 0, axis=1),
+        given_.weight_S,
+        np.insert(given_.weight_T, t // 2, 0.0),
+    )
+    mixed = select(name, wider)
+    assert mixed.score_S.tolist() == plain.score_S.tolist()
+    assert mixed.accepted_S.tolist() == plain.accepted_S.tolist()
+    assert mixed.score_T.tolist() == np.insert(plain.score_T, t // 2, 0.0).tolist()
+    assert mixed.accepted_T.tolist() == np.insert(plain.accepted_T, t // 2, False).tolist()
+
+
+@every_selector
 @given(given_=evidence())
 def test_what_lies_in_a_hole_is_never_read(name: str, given_: Evidence) -> None:
     flipped = given_._replace(passed_ST=given_.passed_ST ^ ~given_.known_ST)

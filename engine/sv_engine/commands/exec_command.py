@@ -14,7 +14,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata, resources
 from itertools import islice
 from pathlib import Path
@@ -25,11 +25,12 @@ from rich.console import Console
 
 from sv_engine.execute import Budget, Executor, SandboxFault, doctor_report
 from sv_engine.jsonl import BadRow
-from sv_engine.matrix_store import file_name, load_if_answered, save
+from sv_engine.matrix_store import StoreError, file_name, load, load_if_answered, save
 from sv_engine.problems import Format, RolloutFile
 from sv_engine.progress import ProgressLine, Snapshot
 from sv_engine.records import Executed, Rollout
 from sv_engine.summary import Tally, selector_table
+from sv_engine.timeouts import RECHECK_CPU_S, Allowance, Doubt, recheck
 
 EXIT_BAD_ROWS = 3
 EXIT_INTERRUPTED = 130
@@ -91,6 +92,20 @@ class Existing(enum.StrEnum):
     help="Run solution and test apart (cannot be forged), or in one process.",
 )
 @click.option(
+    "--unsplit",
+    type=click.Choice(["count", "mask", "fail"]),
+    default=Budget().unsplit,
+    show_default=True,
+    help="Cells that the split judge has to judge in one process: count them, make them holes, or "
+    "fail them.",
+)
+@click.option(
+    "--confirm",
+    is_flag=True,
+    help="Run every cell that passed once more under another hash seed; what does not pass again "
+    "is no evidence, and the flip rate is reported.",
+)
+@click.option(
     "--require",
     default="basic",
     show_default=True,
@@ -114,6 +129,8 @@ def exec_command(
     cpu_s: float,
     reference_cpu_s: float,
     judge: str,
+    unsplit: str,
+    confirm: bool,
     require: str,
     existing: str,
 ) -> None:
@@ -123,6 +140,8 @@ def exec_command(
     (docs/formats.md); without FILE the sample of the package is used. Exit codes: 0 all rows done,
     1 failed, 2 wrong usage, 3 done but some rows of FILE were not usable, 130 interrupted.
     """
+    if judge != "split" and unsplit != Budget().unsplit:
+        raise click.UsageError("--unsplit is for --judge split: inline judges every cell inline")
     errors = Console(stderr=True)
     with contextlib.ExitStack() as stack:
         if file is None:
@@ -132,7 +151,7 @@ def exec_command(
         run = _Run(
             source=source,
             out=out or Path("runs") / file.stem,
-            budget=Budget(cpu_s, reference_cpu_s, judge),
+            budget=Budget(cpu_s, reference_cpu_s, judge, unsplit, confirm),
             existing=Existing(existing),
             limit=limit,
         )
@@ -160,7 +179,9 @@ class _Run:
     resumed: int = 0
     executed_cells: int = 0
     wall_s: float = 0.0
-    workers: int | None = None
+    recheck_wall_s: float = 0.0
+    doubtful: list[Path] = field(default_factory=list)
+    """Stored problems that are counted when their timeouts have been run again."""
     sandbox: dict[str, Any] | None = None
     stopped: str = ""
     """Why the run ended early; empty if it did not."""
@@ -168,6 +189,10 @@ class _Run:
     @property
     def matrices(self) -> Path:
         return self.out / "matrices"
+
+    def path(self, rollout: Rollout) -> Path:
+        """Where a problem is stored."""
+        return self.matrices / file_name(rollout.problem.id)
 
     def prepare(self) -> None:
         """Make the output folder ready; raises click.ClickException."""
@@ -195,21 +220,31 @@ class _Run:
         for rollout in islice(self.source, self.limit):
             kept = None
             if self.existing is Existing.RESUME:
-                path = self.matrices / file_name(rollout.problem.id)
-                kept = load_if_answered(path, rollout, self.budget)
+                kept = load_if_answered(self.path(rollout), rollout, self.budget)
             if kept is None:
                 yield rollout
             else:
                 self.resumed += 1
-                self.tally.add(kept)
+                self._count(kept)
 
     def keep(self, executed: Executed) -> None:
         """Store and count a finished problem; raises OSError."""
-        save(self.matrices / file_name(executed.rollout.problem.id), executed, self.budget)
-        self.executed_cells += executed.matrix.verdict_ST.size
+        save(self.path(executed.rollout), executed, self.budget)
+        self.executed_cells += executed.matrix.verdict_ST.size + int(executed.repeated_ST.sum())
         if executed.rollout.problem.reference_test is not None:
             self.executed_cells += executed.reference_S.size
-        self.tally.add(executed)
+        self._count(executed)
+
+    def _count(self, executed: Executed) -> None:
+        if executed.is_doubtful:
+            self.doubtful.append(self.path(executed.rollout))
+        else:
+            self.tally.add(executed)
+
+    def count_doubtful(self) -> None:
+        """Count what was put aside, as it is stored now; raises StoreError and OSError."""
+        for path in self.doubtful:
+            self.tally.add(load(path))
 
     def summary(self) -> dict[str, Any]:
         """The document of summary.json."""
@@ -227,6 +262,7 @@ class _Run:
             },
             "wall_s": self.wall_s,
             "cells_per_s": rate,
+            "recheck_wall_s": self.recheck_wall_s,
             "budget": asdict(self.budget),
             "tests_per_sample": self.source.tests_per_sample,
             "sandbox": self.sandbox,
@@ -241,26 +277,62 @@ class _Run:
 
 def _execute(run: _Run, errors: Console, workers: int | None, require: str) -> None:
     """Run all problems; what stops it early is noted in `run.stopped`."""
-    start_s = time.monotonic()
-    try:
+    with _noting_what_stops(run):
         run.sandbox = doctor_report().to_dict()
         with Executor(run.budget, workers=workers, require=require) as executor:
             start_s = time.monotonic()
-            asyncio.run(_stream(run, executor, errors))
+            try:
+                asyncio.run(_stream(run, executor, errors))
+            finally:
+                run.wall_s = time.monotonic() - start_s
+        if run.doubtful:
+            errors.print(
+                f"the machine was overloaded: timeouts of {len(run.doubtful)} problems run again "
+                f"alone, for at most {RECHECK_CPU_S:.0f} CPU seconds",
+                highlight=False,
+                soft_wrap=True,
+            )
+            budget = replace(run.budget, confirm=False)
+            with Executor(budget, workers=1, require=require) as alone:
+                start_s = time.monotonic()
+                try:
+                    asyncio.run(_recheck(run, alone))
+                finally:
+                    run.recheck_wall_s = time.monotonic() - start_s
+    with _noting_what_stops(run):
+        run.count_doubtful()
+
+
+@contextlib.contextmanager
+def _noting_what_stops(run: _Run) -> Iterator[None]:
+    try:
+        yield
     except (KeyboardInterrupt, asyncio.CancelledError):
         run.stopped = "interrupted"
     except SandboxFault as error:
         run.stopped = f"the sandbox failed: {error}"
+    except StoreError as error:
+        run.stopped = str(error)
     except OSError as error:
         run.stopped = f"{error.filename or run.out}: {error.strerror or error}"
-    finally:
-        run.wall_s = time.monotonic() - start_s
+
+
+async def _recheck(run: _Run, alone: Executor) -> None:
+    """Run doubtful timeouts again, alone: nothing else is in flight, and there is one worker."""
+    allowance = Allowance()
+    for doubt in Doubt:
+        for path in run.doubtful:
+            executed = load(path)
+            await recheck(executed, doubt, alone, run.budget, allowance)
+            save(path, executed, run.budget)
+            if allowance.spent:
+                return
 
 
 async def _stream(run: _Run, executor: Executor, errors: Console) -> None:
     def snapshot() -> Snapshot:
         return Snapshot(
-            problems_done=run.tally.problems,
+            problems_done=run.tally.problems + len(run.doubtful),
             problems_total=run.problems_total,
             rows_done=executor.rows_done,
             cells_done=executor.cells_done,
@@ -286,7 +358,7 @@ def _report(run: _Run, errors: Console) -> None:
         (run.out / "summary.json").write_text(text + "\n")
     except OSError as error:
         raise click.ClickException(f"cannot write {run.out}/summary.json: {error}") from None
-    Console().print(selector_table(run.tally.pass_at_1()))
+    Console().print(selector_table(run.tally.pass_at_1(), run.tally.footer()))
     click.echo(f"{run.tally.problems} problems, {run.tally.cells:,} cells: {run.out}/summary.json")
     if run.stopped == "interrupted":
         errors.print("interrupted: what was finished is kept; --existing resume goes on")

@@ -44,7 +44,7 @@ def select_command(paths: tuple[Path, ...], names: tuple[str, ...], json_path: P
             json_path.write_text(json.dumps(tally.figures(), indent=2) + "\n")
         except OSError as error:
             raise click.ClickException(f"cannot write {json_path}: {error.strerror}") from None
-    Console().print(selector_table(tally.pass_at_1()))
+    Console().print(selector_table(tally.pass_at_1(), tally.footer()))
 
 
 def matrix_files(paths: tuple[Path, ...]) -> Iterator[Path]:

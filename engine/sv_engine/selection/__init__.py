@@ -19,7 +19,10 @@ To add one: write a function with this signature in a file of its family, add it
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
+
+import numpy as np
 
 from sv_engine.records import PassMatrix, Selection
 from sv_engine.selection.agreement import codet, consensus
@@ -52,8 +55,21 @@ SELECTORS: dict[str, Selector] = {
 
 
 def select(name: str, matrix: PassMatrix) -> Selection:
-    """Run the selector `name` on `matrix`; raises KeyError for an unknown name."""
-    return SELECTORS[name](matrix.passed_ST, matrix.known_ST, matrix.weight_S, matrix.weight_T)
+    """Run the selector `name` on the tests of `matrix` that carry weight.
+
+    A test of weight 0 is as good as absent: it scores 0 and is not accepted. (It must not reach a
+    selector: it would still tell equal rows apart.) Raises KeyError for an unknown name.
+    """
+    heard_T = matrix.weight_T > 0
+    chosen = SELECTORS[name](
+        matrix.passed_ST[:, heard_T],
+        matrix.known_ST[:, heard_T],
+        matrix.weight_S,
+        matrix.weight_T[heard_T],
+    )
+    score_T, accepted_T = np.zeros(len(heard_T)), np.zeros(len(heard_T), dtype=np.bool_)
+    score_T[heard_T], accepted_T[heard_T] = chosen.score_T, chosen.accepted_T
+    return replace(chosen, score_T=score_T, accepted_T=accepted_T)
 
 
 __all__ = ["SELECTORS", "Selector", "select"]

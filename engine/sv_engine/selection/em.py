@@ -73,7 +73,7 @@ def em(
         score_S=score_S,
         score_T=logit_T,
         accepted_S=score_S > 0,
-        accepted_T=logit_T > 0,
+        accepted_T=(logit_T > 0) & (weight_T > 0),
         diagnostics={"rounds": float(done)},
     )
 
