@@ -22,7 +22,7 @@ $(VENV)/.loop: $(VENV)/.base scripts/install.sh
 	sh scripts/install.sh
 	@touch $@
 
-run: exec play  ## the matrix of a real model's programs, then the whole self-play loop
+run: play exec  ## a whole self-play run, then the matrix of a real model's programs
 
 exec: $(VENV)/.base  ## 109 HumanEval problems of CodeGen-16B (a small sample where ../shared is absent)
 	$(BIN)/sv-engine exec $(DATA) --out runs/$(if $(DATA),codegen16b,sample) --existing overwrite
