@@ -133,7 +133,7 @@ class Tally:
             )
         if rechecks[Recheck.NONE + 1 :].any():
             lines.append(
-                f"timeouts under overload: {rechecks[Recheck.CONFIRMED]:,} confirmed, "
+                f"timeouts run again: {rechecks[Recheck.CONFIRMED]:,} confirmed, "
                 f"{rechecks[Recheck.OVERTURNED]:,} overturned, "
                 f"{rechecks[Recheck.NOT_CONFIRMED]:,} not confirmed"
             )
@@ -143,7 +143,9 @@ class Tally:
 def selector_table(estimates: Mapping[str, Estimate], footer: str) -> Table:
     """A table of pass@1 of each selector's choice beside that of a random sample, in percent."""
     table = Table(
-        title="pass@1 of the chosen solution, judged by the benchmark's own test", caption=footer
+        title="pass@1 of the chosen solution, judged by the benchmark's own test",
+        caption=footer,
+        caption_justify="left",
     )
     table.add_column("selector")
     table.add_column("pass@1 %", justify="right")
