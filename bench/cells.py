@@ -277,7 +277,7 @@ def main() -> int:
     parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1.0, help="length of a slice")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--problems", type=int, default=4, help="of the CodeGen-16B file")
+    parser.add_argument("--problems", type=int, default=8, help="of the CodeGen-16B file")
     parser.add_argument("--only", default="", help="workloads whose name contains this")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--out", type=Path, default=None)

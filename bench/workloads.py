@@ -1,13 +1,16 @@
 """Rows to execute: a solution, its tests, and which of them pass where that is known.
 
-CRUXEval: 800 short functions with one pair of input and output each. CodeGen-16B: the first
+CRUXEval: short functions with one pair of input and output each. CodeGen-16B: the first
 problems of the matrix job, solutions and tests as that model wrote them.
 """
 
 from __future__ import annotations
 
+import ast
 import json
+import random
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +35,17 @@ class Row:
 
 
 def cruxeval(path: Path, tests: int) -> list[Row]:
-    """Every pair as a row of `tests` tests, in turn the right answer and a wrong one."""
+    """Every pair as a row of `tests` tests, in turn the right answer and a wrong one.
+
+    Left out are the few whose arguments or answer are no literals: not every executor takes them.
+    """
     rows = []
     for group, line in enumerate(path.read_text().splitlines()):
         item = json.loads(line)
+        try:
+            ast.literal_eval(f"({item['input']},)"), ast.literal_eval(item["output"])
+        except (ValueError, SyntaxError):
+            continue
         wrong = f"({item['output']}, 'wrong')"
         answers = tuple(item["output"] if t % 2 == 0 else wrong for t in range(tests))
         asserts = [f"assert f({item['input']}) == {answer}" for answer in answers]
@@ -45,14 +55,20 @@ def cruxeval(path: Path, tests: int) -> list[Row]:
 
 
 def codegen(path: Path, problems: int, solutions: int, tests: int) -> list[Row]:
-    """The first `problems` problems, the first `solutions` x `tests` of each."""
-    from itertools import islice
+    """The first `problems` problems, the first `solutions` x `tests` of each.
 
+    In chunks of five solutions, shuffled, so that a slice sees slow problems as well as fast ones.
+    """
     from sv_engine.problems import RolloutFile
 
-    rows = []
-    for group, rollout in enumerate(islice(RolloutFile(path), problems)):
+    chunks = []
+    for rollout in islice(RolloutFile(path), problems):
         sources = [test.source for test in rollout.tests[:tests]]
-        for solution in rollout.solutions[:solutions]:
-            rows.append(Row(group, solution.source, sources, None))
-    return rows
+        for at in range(0, min(solutions, len(rollout.solutions)), 5):
+            chunks.append((rollout.solutions[at : at + 5], sources))
+    random.Random(0).shuffle(chunks)
+    return [
+        Row(group, solution.source, sources, None)
+        for group, (chunk, sources) in enumerate(chunks)
+        for solution in chunk
+    ]
