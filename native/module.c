@@ -391,7 +391,7 @@ static PyObject *job_rows_done(PyObject *self, PyObject *capsule)
 {
     (void)self;
     struct job *j = PyCapsule_GetPointer(capsule, JOB);
-    return j == NULL ? NULL : PyLong_FromUnsignedLong(sv_job_rows_done(j->job));
+    return j == NULL ? NULL : PyLong_FromUnsignedLong(sv_job_rows_finished(j->job));
 }
 
 static PyObject *job_cancel(PyObject *self, PyObject *capsule)

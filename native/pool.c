@@ -168,6 +168,11 @@ no_memory:
     return NULL;
 }
 
+uint32_t sv_job_rows_finished(struct sv_job *job)
+{
+    return atomic_load(&job->rows_finished);
+}
+
 uint32_t sv_job_rows_done(struct sv_job *job)
 {
     return atomic_load(&job->rows_done);

@@ -327,7 +327,8 @@ struct sv_statistics {
 };
 void sv_pool_statistics(struct sv_pool *pool, struct sv_statistics *out);
 
-uint32_t sv_job_rows_done(struct sv_job *job);
+uint32_t sv_job_rows_finished(struct sv_job *job); /* results written; all of them before done_fd */
+uint32_t sv_job_rows_done(struct sv_job *job); /* and not touched any more: may be freed */
 void sv_job_cancel(struct sv_job *job); /* rows not begun stay holes; the job still completes */
 const char *sv_job_detail(struct sv_job *job, uint32_t row, uint32_t cell, uint32_t *len);
 const struct sv_done *sv_job_done(struct sv_job *job); /* of a program */
