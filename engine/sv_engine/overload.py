@@ -11,9 +11,9 @@ from pathlib import Path
 
 PRESSURE = Path("/proc/pressure/cpu")
 MAX_PRESSURE_PERCENT = 50.0
-"""Of the last ten seconds, the share in which some task was ready to run and had no core (`some
-avg10`, Documentation/accounting/psi.rst of the kernel). One busy worker per core stays below it,
-twice as many tasks as cores do not."""
+"""Share of the last ten seconds in which a task was ready to run and had no core (`some avg10`,
+Documentation/accounting/psi.rst of the kernel). It is near 0 with as many busy tasks as cores, as
+a pool by itself makes them, and near 100 with twice as many."""
 
 
 def overloaded() -> bool:

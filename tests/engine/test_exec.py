@@ -22,6 +22,7 @@ from sv_engine.execute import Budget, Executor, near_limit
 from sv_engine.matrix_store import load
 from sv_engine.records import Executed, Problem, Recheck, Rollout, Solution, Test
 from sv_engine.timeouts import Allowance
+from sv_sandbox import Level
 
 PASS, WRONG, TIMEOUT, INFRA = 1, 2, 4, 0
 SPLIT, INLINE = 1, 2
@@ -439,6 +440,41 @@ def test_unsplit_is_for_the_split_judge(pool: ScriptedPool, tmp_path: Path) -> N
     result = invoke("exec", source, "--judge", "inline", "--unsplit", "mask")
     assert result.exit_code == 2
     assert "--unsplit" in result.output
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--cpu-s", "nan"), ("--reference-cpu-s", "inf"), ("--cpu-s", "0"), ("--require", "total")],
+)
+def test_a_wrong_option_is_wrong_usage(
+    pool: ScriptedPool, tmp_path: Path, option: str, value: str
+) -> None:
+    out = tmp_path / "out"
+    result = invoke("exec", write_input(tmp_path / "in.jsonl"), "--out", out, option, value)
+    assert result.exit_code == 2, result.output
+    assert option in result.output
+    assert not out.exists()
+
+
+def test_levels_are_those_of_the_sandbox() -> None:
+    assert [level.name.lower() for level in sorted(Level)] == list(exec_command.LEVELS)
+
+
+def test_a_run_that_finished_nothing_leaves_nothing_in_the_way(
+    pool: ScriptedPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = write_input(tmp_path / "in.jsonl"), tmp_path / "out"
+    with monkeypatch.context() as patched:
+
+        def refuse(*_: object, **__: object) -> None:
+            raise execute.SandboxFault("below the level")
+
+        patched.setattr(execute, "open_pool", refuse)
+        failed = invoke("exec", source, "--out", out)
+    assert failed.exit_code == 1
+    assert "below the level" in failed.output
+    assert "maxpass" not in failed.output
+    assert invoke("exec", source, "--out", out).exit_code == 0
 
 
 def test_exec_confirm_reports_the_flip_rate(

@@ -1,7 +1,8 @@
 """`sv-engine exec`: execute the solutions and tests of a file, keep every verdict, report.
 
 Out: a folder with `matrices/<problem>.npz` as each problem finishes, and `summary.json` at the
-end, also at the end of an interrupted or failed run. docs/formats.md describes both.
+end, also at the end of an interrupted or failed run that finished anything. docs/formats.md
+describes both.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import contextlib
 import enum
 import json
+import math
 import os
 import platform
 import time
@@ -34,6 +36,8 @@ from sv_engine.timeouts import RECHECK_CPU_S, Allowance, Doubt, recheck
 
 EXIT_BAD_ROWS = 3
 EXIT_INTERRUPTED = 130
+LEVELS = ("none", "basic", "confined", "isolated")
+"""Names of `sv_sandbox.Level`, which is imported only when something runs."""
 SHOWN_BAD_ROWS = 20
 STORED_BAD_ROWS = 100
 
@@ -44,6 +48,22 @@ class Existing(enum.StrEnum):
     REFUSE = "refuse"
     OVERWRITE = "overwrite"
     RESUME = "resume"
+
+
+class CpuSeconds(click.FloatRange):
+    """More than 0, at most an hour: the microseconds of a cell are 32 bits."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, max=3600, min_open=True)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read a number; `nan` is in no range, but compares as if it were."""
+        seconds = float(super().convert(value, param, ctx))
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return seconds
 
 
 @click.command("exec")
@@ -72,14 +92,14 @@ class Existing(enum.StrEnum):
 @click.option("--workers", type=click.IntRange(min=1), help="Sandbox workers. Default: cores.")
 @click.option(
     "--cpu-s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=CpuSeconds(),
     default=Budget().cpu_s,
     show_default=True,
     help="CPU seconds of a cell.",
 )
 @click.option(
     "--reference-cpu-s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=CpuSeconds(),
     default=Budget().reference_cpu_s,
     show_default=True,
     help="CPU seconds of the benchmark's own test.",
@@ -107,6 +127,7 @@ class Existing(enum.StrEnum):
 )
 @click.option(
     "--require",
+    type=click.Choice(LEVELS),
     default="basic",
     show_default=True,
     help="Refuse to run below this level of the jail (see `sv-engine doctor`).",
@@ -350,16 +371,11 @@ def _report(run: _Run, errors: Console) -> None:
     """Write summary.json, print the table, and end with the exit code."""
     bad_rows = run.source.bad_rows
     _show_bad_rows(bad_rows, errors)
-    if not run.tally.problems and not run.stopped:
+    if run.tally.problems:
+        _show_results(run)
+    elif not run.stopped:
         first = f" (first: {bad_rows[0]})" if bad_rows else ""
         raise click.ClickException(f"no usable row in {run.source.path}{first}")
-    try:
-        text = json.dumps(run.summary(), indent=2, allow_nan=False)
-        (run.out / "summary.json").write_text(text + "\n")
-    except OSError as error:
-        raise click.ClickException(f"cannot write {run.out}/summary.json: {error}") from None
-    Console().print(selector_table(run.tally.pass_at_1(), run.tally.footer()))
-    click.echo(f"{run.tally.problems} problems, {run.tally.cells:,} cells: {run.out}/summary.json")
     if run.stopped == "interrupted":
         errors.print("interrupted: what was finished is kept; --existing resume goes on")
         raise click.exceptions.Exit(EXIT_INTERRUPTED)
@@ -367,6 +383,16 @@ def _report(run: _Run, errors: Console) -> None:
         raise click.ClickException(run.stopped)
     if bad_rows:
         raise click.exceptions.Exit(EXIT_BAD_ROWS)
+
+
+def _show_results(run: _Run) -> None:
+    try:
+        text = json.dumps(run.summary(), indent=2, allow_nan=False)
+        (run.out / "summary.json").write_text(text + "\n")
+    except OSError as error:
+        raise click.ClickException(f"cannot write {run.out}/summary.json: {error}") from None
+    Console().print(selector_table(run.tally.pass_at_1(), run.tally.footer()))
+    click.echo(f"{run.tally.problems} problems, {run.tally.cells:,} cells: {run.out}/summary.json")
 
 
 def _show_bad_rows(bad_rows: list[BadRow], errors: Console) -> None:
