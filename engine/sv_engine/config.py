@@ -198,6 +198,10 @@ class Execute(Section):
     """Weakest jail level to run in; `sv-engine doctor` names what this machine has."""
     reference_cpu_s: Rate = 2.0
     """CPU time of a reference test, which is many asserts in one."""
+    judge: Literal["split", "inline"] = "split"
+    """`split`: program and test in different processes, so that a verdict cannot be forged."""
+    unsplit: Literal["count", "mask", "fail"] = "mask"
+    """What becomes of the rare cell that `split` has to judge in one process."""
     min_cells: Positive = 64
     """Cells of a problem that are worth a job of their own before the problem is complete."""
     jobs_in_flight: Positive = 8

@@ -81,7 +81,9 @@ def open_executor(config: Config) -> Executor:
     """The sandbox, not yet entered."""
     execute = config.execute
     workers = execute.workers or default_workers()
-    budget = Budget(execute.cpu_s, execute.reference_cpu_s)
+    budget = Budget(
+        execute.cpu_s, execute.reference_cpu_s, judge=execute.judge, unsplit=execute.unsplit
+    )
     return Executor(budget, workers=workers, require=execute.require)
 
 
