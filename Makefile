@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DATA   := $(wildcard ../shared/data/humaneval_codegen16b.jsonl)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-loop run exec play test lint sanitize fuzz bench clean
+.PHONY: help setup setup-loop run exec play test test-loop lint sanitize fuzz bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -30,10 +30,13 @@ exec: $(VENV)/.base  ## 109 HumanEval problems of CodeGen-16B (a small sample wh
 play: $(VENV)/.loop  ## self-play of the pocket model, no accelerator needed
 	$(BIN)/sv-engine run
 
-test: $(VENV)/.base  ## lint, types, unit tests
+test: $(VENV)/.base  ## every test that this machine can run (those marked `heavy` need `make setup-loop`)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-lint: $(VENV)/.base
+test-loop: $(VENV)/.loop  ## and those that need vLLM, torch and TRL
+	$(BIN)/python -m pytest -m heavy $(PYTEST_ARGS)
+
+lint: $(VENV)/.base  ## ruff, mypy --strict
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 sanitize:  ## the C core under AddressSanitizer and UBSan
