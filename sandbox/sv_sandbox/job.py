@@ -70,6 +70,8 @@ class Matrix:
 
     def detail(self, s: int, t: int) -> str:
         """Why a cell has its verdict, in at most 240 bytes; empty for a pass."""
+        if not (0 <= s < self.shape[0] and 0 <= t < self.shape[1]):
+            raise IndexError(f"no cell ({s}, {t}) in a matrix of shape {self.shape}")
         return "" if self._handle is None else _native.job_detail(self._handle, s, t)
 
 

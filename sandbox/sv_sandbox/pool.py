@@ -153,6 +153,8 @@ class Pool:
         Raises ValueError for what can never run: too many tests, a row larger than a region.
         """
         unsplit = Unsplit(unsplit)
+        if isinstance(solutions, str) or isinstance(tests, str):
+            raise ValueError("solutions and tests are sequences of sources, not one source")
         if judge not in JUDGES:
             raise ValueError(f"unknown judge {judge!r}: one of {', '.join(JUDGES)}")
         rows, cells = _encode(solutions), _encode(tests)
@@ -294,8 +296,12 @@ class Pool:
         source = _encode([program])
         blobs: list[bytes] = []
         for path, content in files.items():
-            if os.path.isabs(path) or ".." in Path(path).parts:
+            if os.path.isabs(path) or ".." in Path(path).parts or not Path(path).name:
                 raise ValueError(f"file {path!r}: must be a path below the program's folder")
+            if "\0" in path or any(len(os.fsencode(part)) > 255 for part in Path(path).parts):
+                raise ValueError(f"file {path!r}: not a name that a file can have")
+            if any(str(parent) in files for parent in Path(path).parents):
+                raise ValueError(f"file {path!r}: lies below another file")
             blobs += [os.fsencode(path), content.encode() if isinstance(content, str) else content]
         kind = bytes([_WITH_NUMPY if _NUMPY.search(source[0]) else _PLAIN])
         text = stdin.encode() if isinstance(stdin, str) else stdin

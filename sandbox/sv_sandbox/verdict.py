@@ -62,6 +62,17 @@ class Limits:
     processes: bool = False
     """Whether children may be started (needs a private pid namespace)."""
 
+    def __post_init__(self) -> None:
+        """Raises ValueError that names the field."""
+        for name in ("cpu_s", "wall_s"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value <= 86400:
+                raise ValueError(f"{name} must be above 0 and at most a day, not {value}")
+        for name in ("memory_bytes", "output_bytes", "file_bytes", "open_files", "threads"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 0:
+                raise ValueError(f"{name} must be a whole number, 0 or more, not {value!r}")
+
     @property
     def wall_guard_s(self) -> float:
         """The wall-clock guard in force."""

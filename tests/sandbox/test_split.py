@@ -29,6 +29,11 @@ class Stack:
     def __enter__(self): return self
     def __exit__(self, *error): self.items.clear()
 class Trouble(ValueError): pass
+class Coded(Exception):
+    def __init__(self, code): self.code = code
+    def __str__(self): return f"code {self.code}"
+def coded(): raise Coded(3)
+def missing(): open("/nowhere")
 class Colour(enum.Enum):
     RED = 1
 Point = collections.namedtuple("Point", "x y")
@@ -66,6 +71,10 @@ HOLDS = [
     "s = Stack(); s.push(1); assert s.pop() == 1 and len(s) == 0",
     "try:\n    bad()\nexcept Trouble as e:\n    assert e.args == ('no', 3)\nelse:\n    assert 0",
     "try:\n    bad()\nexcept ValueError as e:\n    assert 'no' in str(e)\nelse:\n    assert 0",
+    "try:\n    coded()\nexcept Coded as e:\n    assert e.code == 3 and str(e) == 'code 3'",
+    "try:\n    missing()\nexcept OSError as e:\n    assert (e.errno, e.filename) == (2, '/nowhere')",
+    "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(4) as pool:\n"
+    "    assert list(pool.map(inc, range(20))) == list(range(1, 21))",
     "assert list(count(3)) == [0, 1, 2]",
     "assert next(endless()) == 0",
     "xs = [3, 1, 2]\nys = sort(xs)\nassert xs == [1, 2, 3] and ys is xs",
@@ -119,7 +128,7 @@ def test_honest_tests_hold(pool: Pool) -> None:
     [
         ("assert inc(1) == 3", Verdict.WRONG),
         ("assert inc('a') == 2", Verdict.EXCEPTION),
-        ("assert missing(1) == 2", Verdict.EXCEPTION),
+        ("assert absent(1) == 2", Verdict.EXCEPTION),
         ("assert bad() == 1", Verdict.EXCEPTION),
         ("assert colour() == 1", Verdict.WRONG),
         ("s = Stack()\nassert s == []", Verdict.WRONG),
@@ -181,6 +190,105 @@ def test_objects_that_equal_everything_do_not_pass(pool: Pool, test: str) -> Non
     assert pool.matrix([EVIL], [test], judge="inline").verdict(0, 0) is Verdict.PASS, (
         "the attack itself works, or this test proves nothing"
     )
+
+
+HIDDEN = """
+import sys
+frame, server = sys._getframe(), None
+while frame:
+    for value in list(frame.f_locals.values()):
+        if type(value).__name__ == "Server":
+            server = value
+    frame = frame.f_back
+if server is not None:
+    kind = type(server.channel)
+    encode = kind.encode
+    def lying(self, value, known=None):
+        if type(value) is tuple and len(value) == 4 and type(value[1]) is dict and "f" in value[1]:
+            value[1]["zip"] = value[1]["range"] = ("value", lambda *a: [])
+            value[1]["__builtins__"] = ("value", {"abs": lambda *a: 0, "len": lambda *a: 3})
+        return encode(self, value, known)
+    kind.encode = lying
+def f(x): return 0
+"""
+CLASSES = """
+class Meta(type):
+    def __sub__(s, o): return 0
+    def __contains__(s, o): return True
+    def __len__(s): return 3
+    def __getitem__(s, i): return Liar
+class Liar(metaclass=Meta): pass
+def f(x): return Liar
+def g(x): return [Liar]
+class Answer:
+    def __sub__(s, o): return 0
+    def __contains__(s, o): return True
+    def __len__(s): return 3
+class F:
+    def __new__(c, x): return Answer()
+h = F
+class Circle:
+    def __init__(s, r): pass
+    def area(s): return Answer()
+    p = property(lambda s: Answer())
+"""
+DEEP = """
+class Liar:
+    def __eq__(s, o): return True
+def decode(x): return Liar()
+class encode(Exception): pass
+async def encode2(s): return s
+def encode3(s):
+    r = []
+    for _ in range(98): r = [r]
+    return r
+def f(x):
+    return Liar() if isinstance(x, list) else encode3(x)
+"""
+
+
+@pytest.mark.parametrize(
+    ("solution", "test"),
+    [
+        (HIDDEN, "for a, b in zip([1, 2], [3, 4]):\n    assert f(a) == b"),
+        (HIDDEN, "for i in range(5):\n    assert f(i) == i * i + 1"),
+        (HIDDEN, "def check(c):\n    assert abs((c(2) or 0) - 9) < 1e-6\ncheck(f)"),
+        (CLASSES, "assert abs(f(1) - 5.5) < 1e-6"),
+        (CLASSES, "r = f(1)\nassert abs(r - 5.5) < 1e-6"),
+        (CLASSES, "r = f(1)\nassert 5 in r"),
+        (CLASSES, "r = f(1)\nassert len(r) == 3"),
+        (CLASSES, "r = g(1)\nassert abs(r[0] - 5.5) < 1e-6"),
+        (CLASSES, "r = h(1)\nassert abs(r - 5.5) < 1e-6"),
+        (CLASSES, "r = h(1)\nassert 7 in r"),
+        (CLASSES, "assert abs(Circle(1).area() - 3.14159) < 1e-6"),
+        (CLASSES, "assert abs(Circle(1).p - 3.14159) < 1e-6"),
+        (DEEP, "assert decode(encode('abc')) == 'abc'"),
+        (DEEP, "assert decode(encode2('abc')) == 'abc'"),
+        (DEEP, "assert decode(encode3('abc')) == 'abc'"),
+        (DEEP, "assert f(f(3)) == 3"),
+    ],
+)
+def test_a_solution_chooses_neither_its_names_nor_its_judge(
+    pool: Pool, solution: str, test: str
+) -> None:
+    matrix = pool.matrix([solution], [test, "x = 1\nassert x == 1"])
+    assert matrix.verdict(0, 0) not in (Verdict.PASS, Verdict.INFRA), matrix.detail(0, 0)
+    assert matrix.trust_ST[0, 0] == Trust.SPLIT
+
+
+def test_an_answer_learns_nothing_of_the_test(pool: Pool) -> None:
+    solution = """
+import sys
+memory = sys.modules.setdefault("memory", type(sys)("memory"))
+memory.__dict__.setdefault("seen", [])
+class Meta(type):
+    def learn(s, o): memory.seen.append(o); return True
+    __contains__ = __sub__ = __add__ = __lt__ = learn
+class Liar(metaclass=Meta): pass
+def f(x): return memory.seen[-1] if memory.seen else Liar
+"""
+    tests = ["r = f(1)\nassert 987654 in r", "r = f(2)\nassert r == 987654"]
+    assert Verdict.PASS not in pool.matrix([solution], tests).verdict_ST.tolist()[0]
 
 
 @pytest.mark.parametrize(

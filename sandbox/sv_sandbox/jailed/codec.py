@@ -66,6 +66,11 @@ class Unencodable(TypeError):
     """A value that cannot cross."""
 
 
+class Refused(Unencodable):
+    """A value that cannot cross, and not by the doing of whoever tries to send it: too deep, too
+    large, or made from what the other end sent."""
+
+
 class Handle:
     """A remote object, as it crosses: `mine` says whether it lives at the decoding end."""
 
@@ -133,7 +138,7 @@ class Encoder:
             if self.bounded and self._expanded > MAX_EXPANDED:
                 raise Unencodable("too many items")
         if len(self.out) > MAX_BYTES:
-            raise Unencodable("the value is too large")
+            raise Refused("the value is too large")
 
     def _put_other(self, value: Any) -> None:
         name = _NAMES.get(id(value))
@@ -183,7 +188,7 @@ class Encoder:
         self._expanded += count
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise Unencodable("nested too deeply")
+            raise Refused("nested too deeply")
         put = self.put
         for item in items:
             put(item)

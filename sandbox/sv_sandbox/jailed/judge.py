@@ -16,12 +16,13 @@ import builtins
 import os
 import signal
 import sys
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
+import threading
+from types import BuiltinFunctionType, CodeType, CoroutineType, FunctionType, MethodType
 from typing import Any
 
 from . import channel, codec, plan, subject
 from .channel import Channel, Lost
-from .codec import CodecError, Handle, Unencodable
+from .codec import CodecError, Handle, Refused, Unencodable
 
 COMPARE_CPU_S = 2.0
 PASS, WRONG, TIMEOUT, FORBIDDEN = 1, 2, 4, 7
@@ -144,8 +145,12 @@ def vacuous(native: Any, start: int, cells: int) -> None:
         native.end(cell, cell + 1, verdict, b"")
 
 
+class NoSolution(Exception):
+    """What a stub with nothing behind it raises: no test expects just that."""
+
+
 def _raise(*args: Any, **kwargs: Any) -> Any:
-    raise RuntimeError("there is no solution")
+    raise NoSolution
 
 
 def judge(native: Any, start: int, cells: int) -> None:
@@ -216,6 +221,7 @@ class Peer:
         self.channel = Channel(fd, _kind_of, self._bind, _handle_of)
         self.trouble: BaseException | None = None
         self.broken = False
+        self._lock = threading.RLock()
         self._exceptions: dict[tuple[str, ...], type[BaseException]] = {}
         self._remotes: dict[int, Remote] = {}
 
@@ -229,8 +235,8 @@ class Peer:
             raise CodecError("no namespace")
         namespace: dict[str, Any] = {}
         for name, value in found.items():
-            if type(value) is not tuple or len(value) != 2:
-                raise CodecError("no namespace")
+            if name not in names or type(value) is not tuple or len(value) != 2:
+                raise CodecError("no namespace that was asked for")
             self._define(namespace, name, *value)
         return namespace
 
@@ -243,6 +249,9 @@ class Peer:
             if type(value) is str and value in _MODULES and value in sys.modules:
                 namespace[name] = sys.modules[value]
         else:
+            # Only what the test itself calls by a class's name makes objects under test.
+            if isinstance(value, RemoteClass) and name[:1].isupper():
+                object.__setattr__(value, "_under_test", True)
             namespace[name] = value
 
     def ask(self, operation: str, *operands: Any) -> Any:
@@ -250,7 +259,10 @@ class Peer:
         if self.trouble is not None:
             raise self.trouble
         try:
-            return self._ask(operation, *operands)
+            with self._lock:  # a test may have threads; a call back may call again
+                return self._ask(operation, *operands)
+        except Refused as error:  # the solution's doing: it must not choose its judge
+            raise TypeError(str(error)) from None
         except (Lost, CodecError, Unencodable, Unsplittable) as error:
             # Test code may catch BaseException: what ends a cell is remembered, not only raised.
             self.trouble = error
@@ -283,10 +295,9 @@ class Peer:
             sys.stdout.write(printed)
         if status == "ok":
             return value
-        if status != "raise" or type(value) is not tuple or len(value) != 3:
+        if status != "raise" or type(value) is not tuple or len(value) != 4:
             raise CodecError("not an answer")
-        lineage, args, text = value
-        raise self._instance(lineage, args, text)
+        raise self._instance(*value)
 
     def _called_back(self, function: Any, args: Any, kwargs: Any) -> None:
         """The subject calls something that the test passed to it."""
@@ -312,18 +323,23 @@ class Peer:
             return codec.EXCEPTIONS.get(lineage[0], Exception)
         if lineage not in self._exceptions:
             name = lineage[0].replace("\0", "")
-            self._exceptions[lineage] = type(name, (self._exception(lineage[1:]),), {})
+            body = {"__str__": lambda error: vars(error).get("_sv_text", Exception.__str__(error))}
+            self._exceptions[lineage] = type(name, (self._exception(lineage[1:]),), body)
         return self._exceptions[lineage]
 
-    def _instance(self, lineage: Any, args: Any, text: Any) -> BaseException:
+    def _instance(self, lineage: Any, args: Any, text: Any, attributes: Any) -> BaseException:
         kind = self._exception(lineage)
-        if type(args) is not tuple or type(text) is not str:
+        if type(args) is not tuple or type(text) is not str or type(attributes) is not dict:
             raise CodecError("not an exception")
         try:
             error = kind(*args)
+            if len(lineage) > 1:  # a stand-in: it also says what the original says
+                for name, value in attributes.items():
+                    if type(name) is str and name.isidentifier() and not name.startswith("__"):
+                        setattr(error, name, value)
+                error._sv_text = text  # type: ignore[attr-defined]
         except Exception:
-            error = kind.__new__(kind)
-            error.args = (text,)
+            return Exception(text)
         return error
 
     def _bind(self, handle: Handle) -> Any:
@@ -340,7 +356,12 @@ class Peer:
 
 
 def _kind_of(value: Any) -> str | None:
-    """What of the test's own may be handed to a subject: callables, to be called back."""
+    """What of the test's own may be handed to a subject: callables, to be called back. What was
+    made here on the subject's behalf (exceptions, coroutines) is Refused."""
+    if isinstance(value, BaseException | CoroutineType):
+        raise Refused(f"a {type(value).__name__} cannot go back")
+    if isinstance(value, type) and issubclass(value, BaseException):
+        raise Refused("an exception class cannot go back")
     if isinstance(value, FunctionType | MethodType | BuiltinFunctionType):
         return "callable"
     if isinstance(value, type) or not callable(value):
@@ -358,10 +379,10 @@ def _handle_of(value: Any) -> int | None:
 class Remote:
     """An object of the subject; operations on it happen there.
 
-    An *answer* (what a function returned) is shown no data of the test's: no operator with data on
+    An *answer* (what any call returned) is shown no data of the test's: no operator with data on
     the other side reaches it, and what it says of its length must agree with its items. An object
-    *under test* (made by the test from a class, or got from such an object) is taken at its word in
-    all but comparisons with data, which it never wins.
+    *under test*, which the test made by calling a class by its name, is taken at its word in all
+    but comparisons with data, which it never wins. What its methods return are answers again.
     """
 
     def __init__(self, peer: Peer, handle: Handle, under_test: bool = False):
@@ -370,12 +391,12 @@ class Remote:
         object.__setattr__(self, "_under_test", under_test)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return _derived(self, _peer(self).ask("invoke", self, args, kwargs))
+        return _peer(self).ask("invoke", self, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__") and name not in _READABLE:
             raise AttributeError(name)
-        return _derived(self, _peer(self).ask("getattr", self, name))
+        return _peer(self).ask("getattr", self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         _peer(self).ask("setattr", self, name, value)
@@ -404,14 +425,14 @@ class Remote:
         length = _peer(self).ask("op", "len", (self,))
         if type(length) is not int:
             raise CodecError("a length that is no number")
-        if not _under_test(self):
+        if type(self) is not Remote or not _under_test(self):
             items = _peer(self).ask("op", "items", (self, length + 1))
-            if items is not None and (type(items) is not list or len(items) != length):
+            if type(items) is not list or len(items) != length:
                 raise TypeError("the answer's length is not the number of its items")
         return length
 
     def __contains__(self, item: Any) -> bool:
-        if _under_test(self):
+        if type(self) is Remote and _under_test(self):
             return _peer(self).ask("op", "contains", (self, item)) is True
         return any(item is other or item == other for other in self)
 
@@ -435,7 +456,7 @@ class Remote:
         )
 
     def __enter__(self) -> Any:
-        return _derived(self, _peer(self).ask("op", "enter", (self,)))
+        return _peer(self).ask("op", "enter", (self,))
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> Any:
         told = None if error is None else subject.described(error)
@@ -443,22 +464,18 @@ class Remote:
 
 
 class RemoteClass(Remote):
-    """A class of the subject. One with a lower-case name is called like a function, and so
-    treated: a solution that makes its function a class gains nothing by it."""
+    """A class of the subject. One that the test knows by an upper-case name makes objects under
+    test; any other is called like a function, so that a function turned class gains nothing."""
 
-    def __init__(self, peer: Peer, handle: Handle):
-        super().__init__(peer, handle, under_test=handle.name[:1].isupper())
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        made = super().__call__(*args, **kwargs)
+        if _under_test(self) and type(made) is Remote:
+            object.__setattr__(made, "_under_test", True)
+        return made
 
 
 def _under_test(remote: Remote) -> bool:
     return object.__getattribute__(remote, "_under_test") is True
-
-
-def _derived(source: Remote, value: Any) -> Any:
-    """What came from an object under test is under test."""
-    if isinstance(value, Remote) and _under_test(source):
-        object.__setattr__(value, "_under_test", True)
-    return value
 
 
 _READABLE = frozenset(
@@ -473,10 +490,11 @@ def _peer(remote: Remote) -> Peer:
 
 def _forward(name: str, reflected: bool = False) -> Any:
     def method(self: Remote, *args: Any) -> Any:
-        if not (_under_test(self) or name in _LOOKS or all(type(arg) is Remote for arg in args)):
+        told = type(self) is Remote and _under_test(self)
+        if not (told or name in _LOOKS or all(isinstance(arg, Remote) for arg in args)):
             return NotImplemented  # the data of a test is not shown to an answer
         operands = (*args, self) if reflected else (self, *args)
-        return _derived(self, _peer(self).ask("op", name, operands))
+        return _peer(self).ask("op", name, operands)
 
     return method
 

@@ -10,6 +10,7 @@ solution alone (`run_calls`, `serve`): it says what the calls returned, and what
 from __future__ import annotations
 
 import atexit
+import contextlib
 import errno
 import io
 import itertools
@@ -140,6 +141,7 @@ def run_program(native: Any, blobs: int) -> None:
         module.__dict__["__file__"] = "program.py"
         sys.modules["__main__"] = module
         sys.argv[:] = ["program.py"]
+        sys.path.insert(0, os.getcwd())  # modules among its files
         code = compile(native.blob(0), "program.py", "exec", dont_inherit=True)
         native.loaded()
         exec(code, module.__dict__)
@@ -239,18 +241,29 @@ def serve(native: Any) -> None:
             native.end(server.cell, server.cell + 1, *verdict_of(error))
 
 
-def described(error: BaseException) -> tuple[tuple[str, ...], tuple[Any, ...], str]:
-    """An exception as plain data: names from its class to the first built-in one, args, text."""
+def described(
+    error: BaseException,
+) -> tuple[tuple[str, ...], tuple[Any, ...], str, dict[str, Any]]:
+    """An exception as plain data: names from its class to the first built-in one, arguments, text,
+    and those attributes that can cross."""
     try:
         text = str(error)[:2000]
     except BaseException:
         text = ""
+    args: tuple[Any, ...] = (text,)
+    attributes: dict[str, Any] = {}
     try:
         args = tuple(error.args)
+        if isinstance(error, OSError) and error.filename is not None:
+            args = (error.errno, error.strerror, error.filename)
         codec.encode(args)
+        for name, value in vars(error).items():
+            with contextlib.suppress(Unencodable):
+                codec.encode(value)
+                attributes[name] = value
     except BaseException:
         args = (text,)
-    return lineage(type(error)), args, text
+    return lineage(type(error)), args, text, attributes
 
 
 def lineage(kind: type[BaseException]) -> tuple[str, ...]:
@@ -357,7 +370,7 @@ class Server:
             if len(outcome) == 2 and outcome[0] == "ok":
                 return outcome[1]
             if len(outcome) == 2 and outcome[0] == "raise":
-                lineage, arguments, _ = outcome[1]
+                lineage, arguments = outcome[1][:2]
                 raise codec.EXCEPTIONS.get(lineage[-1], Exception)(*arguments)
             raise CodecError("not an outcome")
 
@@ -429,10 +442,8 @@ class Server:
         return OPERATIONS[name](*operands)
 
 
-def _items(container: Any, most: int) -> list[Any] | None:
-    """The first items; None for what has none."""
-    if not hasattr(type(container), "__iter__"):
-        return None
+def _items(container: Any, most: int) -> list[Any]:
+    """The first items."""
     return list(itertools.islice(container, most))
 
 
@@ -440,7 +451,7 @@ def _exit(manager: Any, told: Any) -> Any:
     """Leave a context manager, with an exception of the nearest built-in class if there is one."""
     if told is None:
         return manager.__exit__(None, None, None)
-    lineage, args, _ = told
+    lineage, args = told[:2]
     error = codec.EXCEPTIONS.get(lineage[-1], Exception)(*args)
     return manager.__exit__(type(error), error, None)
 
