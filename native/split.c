@@ -72,10 +72,13 @@ static struct sv_error make_plan(struct worker *w, struct sv_job *job)
     for (uint32_t i = 0; i < job->cells; i++) {
         uint32_t len;
         const char *call = sv_record_detail(w->memory[SIDE_JUDGE].region, i, SV_ANSWER_MAX, &len);
-        if (record_of(w, SIDE_JUDGE, i)->verdict != SV_LITERAL) {
+        const uint8_t mark = record_of(w, SIDE_JUDGE, i)->verdict;
+        if (mark != SV_LITERAL && mark != SV_READS) {
             plan->code[plan->codes++] = i;
             continue;
         }
+        if (mark == SV_READS)
+            job->vacuous[i] = 1; /* every worker finds the same */
         if (sv_append(&plan->calls, call, len) != 0)
             return (struct sv_error){SV_STAGE_PAYLOAD, ENOMEM};
         plan->literal[plan->literals++] = i;

@@ -58,7 +58,7 @@ def plan_tests(native: Any, cells: int) -> None:
         source = native.blob(cell)
         if source not in known:
             literal = plan.plan(source)
-            if literal is not None and len(literal.call) > native.MAX_ANSWER_BYTES:
+            if literal is not None and len(literal.request) > native.MAX_ANSWER_BYTES:
                 literal = None
             known[source] = literal
         literal = known[source]
@@ -66,7 +66,8 @@ def plan_tests(native: Any, cells: int) -> None:
         if literal is None:
             native.record(cell, native.MARK_CODE, b"")
         else:
-            native.record(cell, native.MARK_LITERAL, literal.call)
+            mark = native.MARK_LITERAL if literal.calls else native.MARK_READS
+            native.record(cell, mark, literal.request)
 
 
 def _too_slow(number: int, frame: Any) -> None:
@@ -94,12 +95,15 @@ def compare_one(literal: plan.Literal, answer: bytes) -> tuple[int, bytes]:
     """The verdict of one answer."""
     try:
         value = codec.decode(answer)
+        if type(value) is not tuple or len(value) != literal.count:
+            raise CodecError("not as many values as were asked for")
     except CodecError as error:
         return FORBIDDEN, f"malformed answer: {error}".encode()[:200]
     try:
         if literal.judge(value):
             return PASS, b""
-        return WRONG, f"AssertionError: got {shown(value)}".encode("utf-8", "replace")[:200]
+        got = value[0] if len(value) == 1 else value
+        return WRONG, f"AssertionError: got {shown(got)}".encode("utf-8", "replace")[:200]
     except Exception as error:
         return subject.verdict_of(error)
 

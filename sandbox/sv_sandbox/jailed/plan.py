@@ -1,9 +1,13 @@
-"""Which tests are one call with literal arguments? They need no test code to run.
+"""Which tests only look at what calls with literal arguments return? No test code has to run then.
 
-`assert f([3, 1]) == [1, 3]` becomes the encoded call `("f", ([3, 1],), {})`, which is all that the
-subject ever sees, and a compiled expression over `__answer__`, which the judge evaluates on the
-decoded answer. Only expressions that cannot do anything but look at plain data qualify: every node
-and every function in them is on a short list, so nothing foreign runs.
+`assert f([3, 1]) == [1, 3]` becomes the encoded request `(("f", ([3, 1],), {}),)`, which is all
+that the subject ever sees, and a compiled expression over `__answer__`, which the judge evaluates
+on the decoded answers. Only expressions that cannot do anything but look at plain data qualify:
+every node and every function in them is on a short list, so nothing foreign runs.
+
+A request is a tuple of operations in the order of their evaluation: `(name,)` reads a name,
+`(name, args, kwargs)` calls it, `(name, args)` calls it with operands `("value", v)` or
+`("result", operation)`. `requested` answers one, in the subject.
 """
 
 from __future__ import annotations
@@ -20,6 +24,22 @@ MAX_LITERAL_ITEMS = 100_000
 ANSWER = "__answer__"
 
 
+def requested(operation: tuple[Any, ...], namespace: dict[str, Any]) -> Any:
+    """What an operation of a request gives in the solution's namespace."""
+    name = operation[0]
+    if name not in namespace:
+        raise NameError(f"name {name!r} is not defined")
+    if len(operation) == 1:
+        return namespace[name]
+    if len(operation) == 3:
+        return namespace[name](*operation[1], **operation[2])
+    operands = [
+        operand if kind == "value" else requested(operand, namespace)
+        for kind, operand in operation[1]
+    ]
+    return namespace[name](*operands)
+
+
 FUNCTIONS: dict[str, Any] = {
     "abs": abs, "all": all, "any": any, "bool": bool, "dict": dict, "float": float,
     "frozenset": frozenset, "int": int, "len": len, "list": list, "max": max, "min": min,
@@ -31,7 +51,7 @@ TYPES = {kind.__name__: kind for kind in (bool, bytes, dict, float, int, list, s
 _NODES = (
     ast.Compare, ast.UnaryOp, ast.BinOp, ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict,
     ast.Call, ast.Name, ast.Load, ast.Subscript, ast.Slice, ast.keyword, ast.cmpop, ast.unaryop,
-    ast.Add, ast.Sub, ast.Div, ast.FloorDiv,
+    ast.operator,
 )  # fmt: skip
 
 
@@ -40,16 +60,16 @@ class NotLiteral(Exception):
 
 
 class Literal:
-    """A planned test: the encoded call, and the expression that judges the answer."""
+    """A planned test: the encoded request, and the expression that judges its answers."""
 
-    __slots__ = ("call", "check")
+    __slots__ = ("calls", "check", "count", "request")
 
-    def __init__(self, call: bytes, check: types.CodeType):
-        self.call, self.check = call, check
+    def __init__(self, request: bytes, check: types.CodeType, count: int, calls: bool):
+        self.request, self.check, self.count, self.calls = request, check, count, calls
 
-    def judge(self, answer: Any) -> bool:
+    def judge(self, answers: tuple[Any, ...]) -> bool:
         """Whether the assertion holds. Raises what the expression raises."""
-        scope = {"__builtins__": {}, **FUNCTIONS, "isinstance": _isinstance, ANSWER: answer}
+        scope = {"__builtins__": {}, **FUNCTIONS, "isinstance": _isinstance, ANSWER: answers}
         return bool(eval(self.check, scope))
 
 
@@ -75,22 +95,29 @@ def _plan(source: bytes) -> Literal:
     if len(body) != 1 or not isinstance(body[0], ast.Assert):
         raise NotLiteral
     statement = body[0]
-    if not (statement.msg is None or isinstance(statement.msg, ast.Constant)):
-        raise NotLiteral
+    if statement.msg is not None:
+        constant(statement.msg)  # raises NotLiteral: another message may do anything when it fails
     finder = _Finder()
     test = finder.visit(statement.test)
-    if finder.call is None:
+    if not finder.operations:
         raise NotLiteral
-    name, args, kwargs = finder.call
     expression = ast.fix_missing_locations(ast.Expression(test))
     check = compile(expression, "<test>", "eval", dont_inherit=True)
-    return Literal(codec.encode((name, args, kwargs)), check)
+    request = tuple(finder.operations)
+    calls = any(len(operation) > 1 for operation in request)
+    return Literal(codec.encode(request), check, len(request), calls)
 
 
 class _Finder(ast.NodeTransformer):
-    """Replaces the one foreign call by the answer's name; refuses everything unknown."""
+    """Replaces what is foreign by its place among the answers; refuses everything unknown."""
 
-    call: tuple[str, tuple[Any, ...], dict[str, Any]] | None = None
+    def __init__(self) -> None:
+        self.operations: list[tuple[Any, ...]] = []
+
+    def _answer(self, operation: tuple[Any, ...]) -> ast.AST:
+        self.operations.append(operation)
+        place = ast.Constant(len(self.operations) - 1)
+        return ast.Subscript(ast.Name(ANSWER, ast.Load()), place, ast.Load())
 
     def visit(self, node: ast.AST) -> Any:
         if not isinstance(node, _NODES):
@@ -98,19 +125,29 @@ class _Finder(ast.NodeTransformer):
         return super().visit(node)
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        raise NotLiteral  # a name alone means something only where the test runs
+        if node.id in codec.BUILTINS or node.id in codec.EXCEPTIONS or node.id.startswith("__"):
+            if node.id.strip("_"):
+                raise NotLiteral  # a built-in, unless the solution shadows it
+        return self._answer((node.id,))
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         return node
 
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        if not isinstance(node.op, ast.Add | ast.Sub | ast.Div | ast.FloorDiv):
+            constant(node)  # others may be costly, but not between literals
+            return node
+        node.left, node.right = self.visit(node.left), self.visit(node.right)
+        return node
+
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        had = self.call
-        for later in node.comparators[1:]:  # evaluated only if what stands before holds
-            self.visit(later)
-        if self.call is not had:
-            raise NotLiteral
         node.left = self.visit(node.left)
         node.comparators[0] = self.visit(node.comparators[0])
+        had = len(self.operations)
+        for later in node.comparators[1:]:  # evaluated only if what stands before holds
+            self.visit(later)
+        if len(self.operations) > had:
+            raise NotLiteral
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
@@ -125,16 +162,7 @@ class _Finder(ast.NodeTransformer):
             node.args = [self.visit(arg) for arg in node.args]
             node.keywords = [self.visit(keyword) for keyword in node.keywords]
             return node
-        if self.call is not None or name in codec.BUILTINS:
-            raise NotLiteral
-        args = tuple(constant(arg) for arg in node.args)
-        kwargs = {}
-        for keyword in node.keywords:
-            if keyword.arg is None:
-                raise NotLiteral
-            kwargs[keyword.arg] = constant(keyword.value)
-        self.call = (name, args, kwargs)
-        return ast.Name(ANSWER, ast.Load())
+        return self._answer(_operation_of(node))
 
     def _isinstance(self, node: ast.Call) -> ast.AST:
         if len(node.args) != 2 or node.keywords:
@@ -146,6 +174,33 @@ class _Finder(ast.NodeTransformer):
         words: Any = tuple(kind.id for kind in names if isinstance(kind, ast.Name))
         node.args = [self.visit(node.args[0]), ast.Constant(words)]
         return node
+
+
+def _operation_of(node: ast.expr) -> tuple[Any, ...]:
+    """A foreign call as an operation; its arguments are literals or foreign calls."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+        raise NotLiteral
+    name = node.func.id
+    if name in codec.BUILTINS or name in codec.EXCEPTIONS:
+        raise NotLiteral
+    kwargs = {}
+    for keyword in node.keywords:
+        if keyword.arg is None:
+            raise NotLiteral
+        kwargs[keyword.arg] = constant(keyword.value)
+    try:
+        return name, tuple(constant(arg) for arg in node.args), kwargs
+    except NotLiteral:
+        if kwargs:
+            raise
+    return name, tuple(_operand(arg) for arg in node.args)
+
+
+def _operand(node: ast.expr) -> tuple[str, Any]:
+    try:
+        return "value", constant(node)
+    except NotLiteral:
+        return "result", _operation_of(node)
 
 
 _EMPTY = {"set": set, "list": list, "dict": dict, "tuple": tuple, "frozenset": frozenset}
@@ -174,6 +229,8 @@ def constant(node: ast.expr) -> Any:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
         if not node.args and node.func.id in _EMPTY:
             return _EMPTY[node.func.id]()
+        if node.func.id == "range" and 0 < len(node.args) <= 3:
+            return range(*(constant(arg) for arg in node.args))
         if len(node.args) == 1 and node.func.id in ("float", "set", "frozenset", "tuple", "list"):
             return {"float": float, **_EMPTY}[node.func.id](constant(node.args[0]))
     raise NotLiteral

@@ -26,6 +26,7 @@ from typing import Any
 from . import codec
 from .channel import Channel, Lost, changed, contents, is_mutable
 from .codec import CodecError, Handle, Unencodable
+from .plan import requested
 
 # Codes of `Verdict`, which stays outside the jail.
 PASS, WRONG, EXCEPTION, MEMORY, OUTPUT, FORBIDDEN, EARLY_EXIT = 1, 2, 3, 5, 6, 7, 8
@@ -210,12 +211,10 @@ def run_calls(native: Any, start: int, cells: int) -> None:
             if cell > start:
                 namespace = new_namespace()
                 exec(solution, namespace)
-            name, args, kwargs = codec.decode(native.blob(1 + cell))
-            if name not in namespace:
-                raise NameError(f"name {name!r} is not defined")
-            value = namespace[name](*args, **kwargs)
+            request = codec.decode(native.blob(1 + cell))
+            values = tuple(requested(operation, namespace) for operation in request)
             try:
-                answer = codec.encode(value)
+                answer = codec.encode(values)
             except Unencodable:
                 mark = native.MARK_LONG
             if len(answer) > native.MAX_ANSWER_BYTES:
