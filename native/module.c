@@ -494,6 +494,7 @@ static int add_constants(PyObject *module)
         {"MARK_LITERAL", SV_LITERAL},
         {"MARK_CODE", SV_CODE},
         {"MARK_READS", SV_READS},
+        {"MARK_PROBE", SV_PROBE},
         {"MARK_LOST", SV_LOST},
         {"MARK_LONG", SV_LONG},
         {"MARK_UNSPLIT", SV_UNSPLIT},

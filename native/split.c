@@ -37,6 +37,7 @@ void sv_plan_free(struct plan *plan)
     free(plan->literal);
     free(plan->code);
     free(plan->call_at);
+    free(plan->probe);
     free(plan->calls.bytes);
     memset(plan, 0, sizeof *plan);
 }
@@ -60,7 +61,8 @@ static struct sv_error make_plan(struct worker *w, struct sv_job *job)
     plan->literal = calloc(job->cells, sizeof *plan->literal);
     plan->code = calloc(job->cells, sizeof *plan->code);
     plan->call_at = calloc((size_t)job->cells + 1, sizeof *plan->call_at);
-    if (plan->literal == NULL || plan->code == NULL || plan->call_at == NULL)
+    plan->probe = calloc(job->cells, sizeof *plan->probe);
+    if (plan->literal == NULL || plan->code == NULL || plan->call_at == NULL || plan->probe == NULL)
         return (struct sv_error){SV_STAGE_PAYLOAD, ENOMEM};
     sv_prepare(w, SIDE_JUDGE, SV_KIND_PLAN, job->cells);
     for (uint32_t i = 0; i < job->cells; i++)
@@ -73,10 +75,11 @@ static struct sv_error make_plan(struct worker *w, struct sv_job *job)
         uint32_t len;
         const char *call = sv_record_detail(w->memory[SIDE_JUDGE].region, i, SV_ANSWER_MAX, &len);
         const uint8_t mark = record_of(w, SIDE_JUDGE, i)->verdict;
-        if (mark != SV_LITERAL && mark != SV_READS) {
+        if (mark != SV_LITERAL && mark != SV_READS)
             plan->code[plan->codes++] = i;
+        if (mark != SV_LITERAL && mark != SV_READS && mark != SV_PROBE)
             continue;
-        }
+        plan->probe[plan->literals] = mark == SV_PROBE;
         if (mark == SV_READS)
             job->vacuous[i] = 1; /* every worker finds the same */
         if (sv_append(&plan->calls, call, len) != 0)
@@ -172,7 +175,10 @@ static struct sv_error judge_calls(struct worker *w, struct sv_job *job, uint32_
         uint32_t len = 0;
         const uint8_t mark = record_of(w, SIDE_SUBJECT, i)->verdict;
         const char *answer = sv_record_detail(subject, i, SV_ANSWER_MAX, &len);
-        if (mark == SV_ANSWERED && len > 0)
+        const int probe = plan->probe[i];
+        if (probe && (mark == SV_ANSWERED || mark == SV_LONG))
+            rest->at[rest->count++] = plan->literal[i]; /* the name exists: its code has to run */
+        else if (mark == SV_ANSWERED && len > 0)
             answered++;
         else if (mark == SV_ANSWERED) /* no encoder writes nothing */
             sv_settle_cell(job, row, plan->literal[i], SV_FORBIDDEN, 0, SV_TRUST_SPLIT, empty,
@@ -182,7 +188,7 @@ static struct sv_error judge_calls(struct worker *w, struct sv_job *job, uint32_
         else /* it never answered: its own record is the verdict */
             sv_settle_cell(job, row, plan->literal[i], mark, record_of(w, SIDE_SUBJECT, i)->cpu_us,
                            SV_TRUST_SPLIT, answer, len < SV_DETAIL_MAX ? len : SV_DETAIL_MAX, &last);
-        if (sv_put(w, SIDE_JUDGE, answer, mark == SV_ANSWERED ? len : 0) != 0)
+        if (sv_put(w, SIDE_JUDGE, answer, mark == SV_ANSWERED && !probe ? len : 0) != 0)
             return failed_at(SV_STAGE_PAYLOAD);
     }
     if (answered > 0) {
@@ -193,7 +199,7 @@ static struct sv_error judge_calls(struct worker *w, struct sv_job *job, uint32_
     for (uint32_t i = 0; answered > 0 && i < plan->literals; i++) {
         uint32_t len;
         (void)sv_record_detail(subject, i, SV_ANSWER_MAX, &len);
-        if (record_of(w, SIDE_SUBJECT, i)->verdict != SV_ANSWERED || len == 0)
+        if (record_of(w, SIDE_SUBJECT, i)->verdict != SV_ANSWERED || len == 0 || plan->probe[i])
             continue;
         const char *text =
             sv_record_detail(w->memory[SIDE_JUDGE].region, i, SV_DETAIL_MAX, &len);
@@ -310,8 +316,12 @@ uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct
     if (error->stage == 0)
         *error = ensure_plan(w, job);
     if (error->stage == 0) {
-        memcpy(code.at, w->plan.code, w->plan.codes * sizeof *code.at);
-        code.count = w->plan.codes;
+        for (uint32_t i = 0, next = 0; i < w->plan.codes; i++) { /* those that nobody probes */
+            while (next < w->plan.literals && w->plan.literal[next] < w->plan.code[i])
+                next++;
+            if (next == w->plan.literals || w->plan.literal[next] != w->plan.code[i])
+                code.at[code.count++] = w->plan.code[i];
+        }
         if (w->plan.literals > 0)
             *error = judge_calls(w, job, row, &code);
     }

@@ -73,6 +73,7 @@ enum sv_mark {
     SV_ANSWERED = 1, /* CALLS: the detail is the answer */
     SV_LITERAL = 1,  /* PLAN: one call with literals; the detail is the encoded call */
     SV_CODE = 2,     /* PLAN: needs the test code to run */
+    SV_PROBE = 4,    /* PLAN: as SV_CODE, but pointless where the name in the request is missing */
     SV_READS = 3,    /* PLAN: as SV_LITERAL, but nothing is called: vacuous */
     SV_LOST = 32,    /* JUDGE: the subject went away; its own record says why */
     SV_LONG = 33,    /* CALLS: the answer was too long for a record */

@@ -74,6 +74,7 @@ struct plan { /* split: what a judge made of a job's tests; valid in the templat
     uint32_t *literal, *code; /* cells of each kind */
     struct output calls;      /* encoded calls, one after another */
     size_t *call_at;          /* literals + 1 offsets into `calls` */
+    uint8_t *probe;           /* per literal: only asks whether a name exists */
 };
 
 struct worker {

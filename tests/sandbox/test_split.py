@@ -416,3 +416,24 @@ def test_agrees_with_inline_on_humaneval(pool: Pool) -> None:
         )
         unsplit += a.trust_ST[0, 0] != Trust.SPLIT
     assert unsplit <= 0.02 * len(rows)
+
+
+def test_a_name_that_the_solution_defines_is_never_taken_for_missing(pool: Pool) -> None:
+    """Tests whose first name is missing need no process of their own; the others do."""
+    solution = "def f(x): return x\ndef same(a, b): return a == b\nclass box: value = 3\nNUMBER = 4"
+    tests = [
+        "assert ____(f(1)) == 1",
+        "assert lib.f(1) == 1",
+        "assert ____ == f(1)",
+        "assert same(f(1) == 1, True)",
+        "assert box.value == f(3)",
+        "assert NUMBER.bit_length() == f(3)",
+        "assert f(f(2)) == 2",
+        "assert f(1) == f(1)",
+        "assert f(1) == f(2), f(3)",
+    ]
+    matrix = pool.matrix([solution], tests)
+    inline = pool.matrix([solution], tests, judge="inline")
+    for t, test in enumerate(tests):
+        assert matrix.verdict(0, t) is inline.verdict(0, t), (test, matrix.detail(0, t))
+        assert matrix.trust_ST[0, t] == Trust.SPLIT
