@@ -292,8 +292,8 @@ class Executor:
                 continue
             again = await self._judge(
                 self._second,
-                [solutions[s] for s in rows],
-                [tests[t] for t in columns],
+                [solutions[s] for s in rows.tolist()],
+                [tests[t] for t in columns.tolist()],
                 self.budget.cpu_s,
             )
             told_ST = (again.verdict_ST != INFRA_CODE) & (again.recheck_ST == Recheck.NONE)

@@ -182,9 +182,9 @@ def _teach_tests(case: _Case) -> None:
     """Consensus: single tests, accepted ones by their power, refuted ones against their like."""
     recipe, selection = case.recipe, case.selection
     kill_T, refuted_T = _kill_T(case), _refuted_T(case)
-    accepted = [_unit(case, t, kill_T) for t in np.flatnonzero(selection.accepted_T)]
+    accepted = [_unit(case, t, kill_T) for t in np.flatnonzero(selection.accepted_T).tolist()]
     accepted = [u for u in accepted if u.size >= recipe.min_input_size]
-    refuted = [_unit(case, t, kill_T) for t in np.flatnonzero(refuted_T)]
+    refuted = [_unit(case, t, kill_T) for t in np.flatnonzero(refuted_T).tolist()]
     drawn = _draw(case.rng, accepted, _power(accepted, recipe), recipe.tests_per_problem)
     for units in _answers(drawn, recipe.tests_per_example):
         _add_example(case, units)
