@@ -6,11 +6,11 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # A runner in the background of a shell has SIGINT ignored, and hands that down to every process a
 # test starts; the tests of Ctrl-C need it as a terminal has it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failing test
 settings.load_profile("untimed")
