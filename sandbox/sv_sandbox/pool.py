@@ -33,7 +33,7 @@ from types import TracebackType
 from . import _native, cgroup
 from .job import Job, Matrix, RunResult, Unsplit
 from .levels import Layer, Level
-from .spec import environment, readable_by_all, standard_library, zygote_spec
+from .spec import environment, zygote_spec
 from .verdict import Limits, SandboxError
 
 JUDGES = {"split": _native.JUDGE_SPLIT, "inline": _native.JUDGE_INLINE}
@@ -373,14 +373,6 @@ class Pool:
         return Probe(Layer(layers), landlock_errno, userns_errno)
 
     def _check_level(self, require: Level) -> None:
-        own_uid_on_host_files = (
-            Layer.OWN_UID in self.layers and Layer.MOUNT_NAMESPACE not in self.layers
-        )
-        if own_uid_on_host_files and not readable_by_all(standard_library()[0]):
-            raise SandboxError(
-                f"programs run under a uid of their own, which cannot read {standard_library()[0]};"
-                " use an interpreter that every user can read, or a machine with mount namespaces"
-            )
         if self.level < require:
             raise SandboxError(
                 f"this machine gives level {self.level.name.lower()}, but"

@@ -82,13 +82,6 @@ def standard_library() -> list[str]:
     return list(dict.fromkeys([*stdlib, str(base / version / "lib-dynload")]))
 
 
-def readable_by_all(path: str) -> bool:
-    """Whether any uid can read the folder `path`: every folder above must let it through."""
-    resolved = Path(path).resolve()
-    through = all(parent.stat().st_mode & 0o001 for parent in resolved.parents)
-    return through and resolved.stat().st_mode & 0o005 == 0o005
-
-
 def numpy_folder() -> str | None:
     """Where NumPy is installed for this interpreter, or None."""
     found = importlib.util.find_spec("numpy")
