@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DATA   := $(wildcard ../shared/data/humaneval_codegen16b.jsonl)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-loop run exec play test test-loop lint sanitize fuzz bench clean
+.PHONY: help setup setup-loop run exec play test test-slow test-loop lint sanitize fuzz bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -31,7 +31,10 @@ play: $(VENV)/.loop  ## self-play of the pocket model, no accelerator needed
 	$(BIN)/sv-engine run
 
 test: $(VENV)/.base  ## every test that this machine can run (those marked `heavy` need `make setup-loop`)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+test-slow: $(VENV)/.base  ## minutes each: benchmarks' own solutions, leaks over 100,000 rows
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 test-loop: $(VENV)/.loop  ## and those that need vLLM, torch and TRL
 	$(BIN)/python -m pytest -m heavy $(PYTEST_ARGS)
