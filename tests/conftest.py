@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 from pathlib import Path
 
@@ -20,3 +21,13 @@ settings.load_profile("untimed")
 def repository() -> Path:
     """The root of the checkout."""
     return Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `heavy` need the packages of the loop."""
+    missing = [name for name in ("torch", "vllm", "trl") if not importlib.util.find_spec(name)]
+    if missing:
+        skip = pytest.mark.skip(reason=f"needs `make setup-loop`: no {', '.join(missing)} here")
+        for item in items:
+            if item.get_closest_marker("heavy"):
+                item.add_marker(skip)
