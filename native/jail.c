@@ -194,18 +194,19 @@ static int step_mounts(const struct sv_jail *jail)
             return -1;
         close(trees[i]);
     }
-    if (mkdir("tmp", 0755) != 0 && errno != EEXIST)
+    const char *inside = jail->scratch_inside + 1;
+    if (make_parents(inside) != 0 || (mkdir(inside, 0755) != 0 && errno != EEXIST))
         return -1;
     int scratch = new_tmpfs(jail->scratch_bytes, "4096", "1777",
                             MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
                                 MOUNT_ATTR_NOATIME);
-    if (scratch < 0 || attach(scratch, "tmp") != 0)
+    if (scratch < 0 || attach(scratch, inside) != 0)
         return -1;
     close(scratch);
     return 0;
 }
 
-static int step_pivot(void)
+static int step_pivot(const struct sv_jail *jail)
 {
     /* Old and new root on one mount point: the old one ends on top and is detached. */
     if (syscall(SYS_pivot_root, ".", ".") != 0)
@@ -219,7 +220,7 @@ static int step_pivot(void)
     close(root);
     if (failed != 0)
         return -1;
-    return chdir("/tmp");
+    return chdir(jail->scratch_inside);
 }
 
 static int step_identity(const struct sv_jail *jail, int user_namespace)
@@ -359,7 +360,7 @@ int sv_jail_enter(const struct sv_jail *jail, int in_namespaces, const struct sv
 
     if (private_root) {
         STEP(SV_STAGE_MOUNT, step_mounts(jail));
-        STEP(SV_STAGE_PIVOT, step_pivot());
+        STEP(SV_STAGE_PIVOT, step_pivot(jail));
     } else if (chdir(jail->scratch) != 0) {
         *error = (struct sv_error){SV_STAGE_MOUNT, errno};
         return -1;
@@ -383,7 +384,7 @@ int sv_jail_enter(const struct sv_jail *jail, int in_namespaces, const struct sv
     if (jail->landlock == 0)
         *landlock_errno = ECANCELED; /* the caller asked for less */
     else if (sv_fault_at(fault, SV_STAGE_LANDLOCK) != 0 ||
-        step_landlock(jail, private_root, private_root ? "/tmp" : ".") != 0)
+        step_landlock(jail, private_root, private_root ? jail->scratch_inside : ".") != 0)
         *landlock_errno = errno; /* a layer the kernel may lack; the doctor and `require` tell */
     else
         layers |= SV_LAYER_LANDLOCK;

@@ -59,7 +59,8 @@ def environment(*, seed: int, time_zone: str, locale: str) -> dict[str, str]:
     """The zygote's whole environment: nothing of the caller's, everything fixed."""
     return {
         "PATH": "/usr/bin:/bin",
-        "HOME": "/tmp",
+        "HOME": scratch_inside(),
+        "TMPDIR": scratch_inside(),
         "LANG": locale,
         "LC_ALL": locale,
         "TZ": time_zone,
@@ -99,6 +100,12 @@ def read_only_paths(extra: list[str]) -> list[str]:
     return sorted(wanted, key=lambda path: (len(path), path))
 
 
+def scratch_inside() -> str:
+    """Where a private root has its scratch: /tmp, unless the interpreter or NumPy lies below it."""
+    shown = read_only_paths([numpy_folder() or "/usr"])
+    return "/var/tmp" if any(path.startswith("/tmp/") for path in shown) else "/tmp"
+
+
 def zygote_spec(
     *,
     sock: int,
@@ -123,6 +130,7 @@ def zygote_spec(
             "sock": sock,
             "read_only": read_only_paths(extra),
             "scratch": scratch,
+            "scratch_inside": scratch_inside(),
             "clone_flags": clone_flags(level),
             "uid_outer": uid,
             "landlock": int(level >= Level.CONFINED),
