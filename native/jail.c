@@ -175,6 +175,15 @@ static int step_mounts(const struct sv_jail *jail)
     if (root < 0 || attach(root, "/tmp") != 0 || chdir("/tmp") != 0)
         return -1;
     close(root);
+    /* Before the read-only paths: an interpreter that lies below the host's /tmp shows inside it. */
+    if (mkdir("tmp", 0755) != 0)
+        return -1;
+    int scratch = new_tmpfs(jail->scratch_bytes, "4096", "1777",
+                            MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
+                                MOUNT_ATTR_NOATIME);
+    if (scratch < 0 || attach(scratch, "tmp") != 0)
+        return -1;
+    close(scratch);
     for (size_t i = 0; i < DEVICES; i++) {
         if (device_trees[i] < 0)
             continue;
@@ -194,19 +203,10 @@ static int step_mounts(const struct sv_jail *jail)
             return -1;
         close(trees[i]);
     }
-    const char *inside = jail->scratch_inside + 1;
-    if (make_parents(inside) != 0 || (mkdir(inside, 0755) != 0 && errno != EEXIST))
-        return -1;
-    int scratch = new_tmpfs(jail->scratch_bytes, "4096", "1777",
-                            MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
-                                MOUNT_ATTR_NOATIME);
-    if (scratch < 0 || attach(scratch, inside) != 0)
-        return -1;
-    close(scratch);
     return 0;
 }
 
-static int step_pivot(const struct sv_jail *jail)
+static int step_pivot(void)
 {
     /* Old and new root on one mount point: the old one ends on top and is detached. */
     if (syscall(SYS_pivot_root, ".", ".") != 0)
@@ -220,7 +220,7 @@ static int step_pivot(const struct sv_jail *jail)
     close(root);
     if (failed != 0)
         return -1;
-    return chdir(jail->scratch_inside);
+    return chdir("/tmp");
 }
 
 static int step_identity(const struct sv_jail *jail, int user_namespace)
@@ -360,7 +360,7 @@ int sv_jail_enter(const struct sv_jail *jail, int in_namespaces, const struct sv
 
     if (private_root) {
         STEP(SV_STAGE_MOUNT, step_mounts(jail));
-        STEP(SV_STAGE_PIVOT, step_pivot(jail));
+        STEP(SV_STAGE_PIVOT, step_pivot());
     } else if (chdir(jail->scratch) != 0) {
         *error = (struct sv_error){SV_STAGE_MOUNT, errno};
         return -1;
@@ -384,7 +384,7 @@ int sv_jail_enter(const struct sv_jail *jail, int in_namespaces, const struct sv
     if (jail->landlock == 0)
         *landlock_errno = ECANCELED; /* the caller asked for less */
     else if (sv_fault_at(fault, SV_STAGE_LANDLOCK) != 0 ||
-        step_landlock(jail, private_root, private_root ? jail->scratch_inside : ".") != 0)
+        step_landlock(jail, private_root, private_root ? "/tmp" : ".") != 0)
         *landlock_errno = errno; /* a layer the kernel may lack; the doctor and `require` tell */
     else
         layers |= SV_LAYER_LANDLOCK;

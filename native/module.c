@@ -37,9 +37,9 @@ static PyObject *zygote_serve(PyObject *self, PyObject *args)
     int sock, uid_outer, landlock, kill_unknown;
     unsigned clone_flags;
     unsigned long long scratch_bytes;
-    const char *scratch, *scratch_inside;
+    const char *scratch;
     PyObject *paths;
-    if (!PyArg_ParseTuple(args, "iO!ssIiiiK", &sock, &PyList_Type, &paths, &scratch, &scratch_inside, &clone_flags,
+    if (!PyArg_ParseTuple(args, "iO!sIiiiK", &sock, &PyList_Type, &paths, &scratch, &clone_flags,
                           &uid_outer, &landlock, &kill_unknown, &scratch_bytes))
         return NULL;
     Py_ssize_t n = PyList_Size(paths);
@@ -53,8 +53,7 @@ static PyObject *zygote_serve(PyObject *self, PyObject *args)
             return PyErr_Occurred() ? NULL : PyErr_NoMemory();
     }
     jail.read_only_count = (uint32_t)n;
-    if ((jail.scratch = strdup(scratch)) == NULL ||
-        (jail.scratch_inside = strdup(scratch_inside)) == NULL)
+    if ((jail.scratch = strdup(scratch)) == NULL)
         return PyErr_NoMemory();
     jail.clone_flags = clone_flags;
     jail.uid_outer = uid_outer;
@@ -437,7 +436,7 @@ static PyMethodDef methods[] = {
     {"fix_addresses", fix_addresses, METH_NOARGS,
      "fix_addresses() -> True when the next exec gets the same addresses every time, and should come"},
     {"zygote_serve", zygote_serve, METH_VARARGS,
-     "zygote_serve(sock, read_only, scratch, scratch_inside, clone_flags, uid_outer, landlock, kill_unknown, scratch_bytes)"
+     "zygote_serve(sock, read_only, scratch, clone_flags, uid_outer, landlock, kill_unknown, scratch_bytes)"
      " -> True in a new template, False at end of file"},
     {"template_serve", template_serve, METH_NOARGS,
      "template_serve() -> ROLE_SUBJECT in a new subject, ROLE_TASK for a task, ROLE_END"},

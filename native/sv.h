@@ -195,7 +195,6 @@ struct sv_jail {
     char *read_only[SV_MAX_PATHS]; /* absolute paths; missing ones are skipped */
     uint32_t read_only_count;
     char *scratch;    /* host folder for scratch where there is no private tmpfs */
-    char *scratch_inside; /* where a private root has its scratch: not above a read-only path */
     uint32_t clone_flags; /* namespaces to ask for; 0: none */
     int uid_outer;    /* the uid a template gets outside; -1: the caller's own */
     int landlock;     /* whether to use it where the kernel has it */

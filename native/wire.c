@@ -72,7 +72,9 @@ ssize_t sv_recv(int sock, void *msg, size_t len, int *fds, int nfds)
             close(fds[i]);
             fds[i] = -1;
         }
-        errno = EBADMSG;
+        /* A control message that was cut, in a buffer that is large enough, is the kernel's way to
+         * say that this process has no descriptor left. */
+        errno = (header.msg_flags & MSG_CTRUNC) != 0 ? EMFILE : EBADMSG;
         return -1;
     }
     return n;

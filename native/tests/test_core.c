@@ -534,7 +534,6 @@ static _Noreturn void zygote(int sock, uint32_t clone_flags)
     jail.read_only[2] = lib64;
     jail.read_only_count = 3;
     jail.scratch = scratch_root;
-    jail.scratch_inside = "/tmp";
     jail.clone_flags = clone_flags;
     jail.uid_outer = geteuid() == 0 ? 3000000 + (getpid() % 4096) * 64 : -1;
     jail.landlock = 1;

@@ -16,7 +16,6 @@ def zygote_serve(
     sock: int,
     read_only: list[str],
     scratch: str,
-    scratch_inside: str,
     clone_flags: int,
     uid_outer: int,
     landlock: int,

@@ -59,8 +59,7 @@ def environment(*, seed: int, time_zone: str, locale: str) -> dict[str, str]:
     """The zygote's whole environment: nothing of the caller's, everything fixed."""
     return {
         "PATH": "/usr/bin:/bin",
-        "HOME": scratch_inside(),
-        "TMPDIR": scratch_inside(),
+        "HOME": "/tmp",
         "LANG": locale,
         "LC_ALL": locale,
         "TZ": time_zone,
@@ -100,12 +99,6 @@ def read_only_paths(extra: list[str]) -> list[str]:
     return sorted(wanted, key=lambda path: (len(path), path))
 
 
-def scratch_inside() -> str:
-    """Where a private root has its scratch: /tmp, unless the interpreter or NumPy lies below it."""
-    shown = read_only_paths([numpy_folder() or "/usr"])
-    return "/var/tmp" if any(path.startswith("/tmp/") for path in shown) else "/tmp"
-
-
 def zygote_spec(
     *,
     sock: int,
@@ -130,7 +123,6 @@ def zygote_spec(
             "sock": sock,
             "read_only": read_only_paths(extra),
             "scratch": scratch,
-            "scratch_inside": scratch_inside(),
             "clone_flags": clone_flags(level),
             "uid_outer": uid,
             "landlock": int(level >= Level.CONFINED),

@@ -134,6 +134,13 @@ def nothing_left(machine: Machine) -> Iterator[None]:
     assert machine.left(before) == {}
 
 
+@pytest.fixture(scope="session")
+def untouched() -> list[str]:
+    """What a private scratch shows at first: nothing, unless the interpreter lies below /tmp."""
+    shown = sandbox_spec.read_only_paths([sandbox_spec.numpy_folder() or "/usr"])
+    return sorted({Path(path).parts[2] for path in shown if path.startswith("/tmp/")})
+
+
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Pool]:
     """Two workers, short limits."""

@@ -60,7 +60,6 @@ def main() -> None:
         spec["sock"],
         spec["read_only"],
         spec["scratch"],
-        spec["scratch_inside"],
         spec["clone_flags"],
         spec["uid_outer"],
         spec["landlock"],
