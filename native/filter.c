@@ -135,8 +135,7 @@ static const long allowed[] = {
     /* files: the mount namespace and Landlock decide which */
     SYS_openat, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_statfs, SYS_fstatfs, SYS_faccessat,
     SYS_faccessat2, SYS_getdents64, SYS_getcwd, SYS_chdir, SYS_fchdir, SYS_mkdirat, SYS_unlinkat,
-    SYS_renameat2, SYS_linkat, SYS_symlinkat, SYS_readlinkat, SYS_fchmod, SYS_fchmodat,
-    SYS_utimensat, SYS_truncate, SYS_umask,
+    SYS_renameat2, SYS_linkat, SYS_symlinkat, SYS_readlinkat, SYS_truncate, SYS_umask,
     /* socket pairs: asyncio's self-pipe. There is no socket() to make any other kind. */
     SYS_sendto, SYS_recvfrom, SYS_sendmsg, SYS_recvmsg, SYS_shutdown, SYS_getsockopt,
     SYS_setsockopt, SYS_getsockname, SYS_getpeername,
@@ -159,12 +158,20 @@ static const long allowed[] = {
     SYS_getcpu,
 #if defined(__x86_64__)
     SYS_open, SYS_stat, SYS_lstat, SYS_access, SYS_creat, SYS_mkdir, SYS_rmdir, SYS_unlink,
-    SYS_rename, SYS_renameat, SYS_link, SYS_symlink, SYS_readlink, SYS_chmod, SYS_utime,
-    SYS_utimes, SYS_getdents, SYS_dup2, SYS_pipe, SYS_select, SYS_poll, SYS_epoll_create,
+    SYS_rename, SYS_renameat, SYS_link, SYS_symlink, SYS_readlink, SYS_getdents, SYS_dup2, SYS_pipe, SYS_select, SYS_poll, SYS_epoll_create,
     SYS_epoll_wait, SYS_eventfd, SYS_signalfd, SYS_alarm, SYS_pause, SYS_time, SYS_getpgrp,
     SYS_fork, SYS_vfork,
 #else
     SYS_renameat,
+#endif
+};
+
+/* Modes and times of files: Landlock does not cover them, so on the host's files they say yes and do
+ * nothing. (A refusal would break shutil.copy.) */
+static const long metadata[] = {
+    SYS_fchmod, SYS_fchmodat, SYS_utimensat,
+#if defined(__x86_64__)
+    SYS_chmod,  SYS_utime,    SYS_utimes,
 #endif
 };
 
@@ -181,7 +188,7 @@ static const long no_attributes[] = {
     SYS_fremovexattr,
 };
 
-int sv_filter_install(int kill_unknown)
+int sv_filter_install(int kill_unknown, int private_root)
 {
     struct program p = {.len = 0};
     const uint32_t eperm = SECCOMP_RET_ERRNO | EPERM;
@@ -198,6 +205,8 @@ int sv_filter_install(int kill_unknown)
 #endif
     for (size_t i = 0; i < COUNT(allowed); i++)
         on_call(&p, allowed[i], SECCOMP_RET_ALLOW);
+    for (size_t i = 0; i < COUNT(metadata); i++)
+        on_call(&p, metadata[i], private_root ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | 0);
     for (size_t i = 0; i < COUNT(no_such_call); i++)
         on_call(&p, no_such_call[i], SECCOMP_RET_ERRNO | ENOSYS);
     for (size_t i = 0; i < COUNT(no_attributes); i++)

@@ -388,12 +388,17 @@ int sv_jail_enter(const struct sv_jail *jail, int in_namespaces, const struct sv
         *landlock_errno = errno; /* a layer the kernel may lack; the doctor and `require` tell */
     else
         layers |= SV_LAYER_LANDLOCK;
+    /* A uid that owns half the machine, on the host's files, with nothing that confines it. */
+    if (!private_root && getuid() == 0 && *landlock_errno != 0) {
+        *error = (struct sv_error){SV_STAGE_IDENTITY, EACCES};
+        return -1;
+    }
     /* Not dumpable: no ptrace, no /proc/PID/mem by a process of the same uid. */
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
         *error = (struct sv_error){SV_STAGE_SECCOMP, errno};
         return -1;
     }
-    STEP(SV_STAGE_SECCOMP, sv_filter_install(jail->kill_unknown));
+    STEP(SV_STAGE_SECCOMP, sv_filter_install(jail->kill_unknown, private_root));
 
     static const struct {
         int flag, layer;

@@ -34,13 +34,13 @@ static PyObject *fix_addresses(PyObject *self, PyObject *none)
 static PyObject *zygote_serve(PyObject *self, PyObject *args)
 {
     (void)self;
-    int sock, uid_outer, landlock, kill_unknown;
+    int sock, uid_outer, host_in_reach, landlock, kill_unknown;
     unsigned clone_flags;
     unsigned long long scratch_bytes;
     const char *scratch;
     PyObject *paths;
-    if (!PyArg_ParseTuple(args, "iO!sIiiiK", &sock, &PyList_Type, &paths, &scratch, &clone_flags,
-                          &uid_outer, &landlock, &kill_unknown, &scratch_bytes))
+    if (!PyArg_ParseTuple(args, "iO!sIiiiiK", &sock, &PyList_Type, &paths, &scratch, &clone_flags,
+                          &uid_outer, &host_in_reach, &landlock, &kill_unknown, &scratch_bytes))
         return NULL;
     Py_ssize_t n = PyList_Size(paths);
     if (n > SV_MAX_PATHS) {
@@ -57,6 +57,7 @@ static PyObject *zygote_serve(PyObject *self, PyObject *args)
         return PyErr_NoMemory();
     jail.clone_flags = clone_flags;
     jail.uid_outer = uid_outer;
+    jail.host_in_reach = host_in_reach;
     jail.landlock = landlock;
     jail.kill_unknown = kill_unknown;
     jail.scratch_bytes = scratch_bytes;
@@ -436,7 +437,7 @@ static PyMethodDef methods[] = {
     {"fix_addresses", fix_addresses, METH_NOARGS,
      "fix_addresses() -> True when the next exec gets the same addresses every time, and should come"},
     {"zygote_serve", zygote_serve, METH_VARARGS,
-     "zygote_serve(sock, read_only, scratch, clone_flags, uid_outer, landlock, kill_unknown, scratch_bytes)"
+     "zygote_serve(sock, read_only, scratch, clone_flags, uid_outer, host_in_reach, landlock, kill_unknown, scratch_bytes)"
      " -> True in a new template, False at end of file"},
     {"template_serve", template_serve, METH_NOARGS,
      "template_serve() -> ROLE_SUBJECT in a new subject, ROLE_TASK for a task, ROLE_END"},

@@ -197,6 +197,7 @@ struct sv_jail {
     char *scratch;    /* host folder for scratch where there is no private tmpfs */
     uint32_t clone_flags; /* namespaces to ask for; 0: none */
     int uid_outer;    /* the uid a template gets outside; -1: the caller's own */
+    int host_in_reach; /* whether any uid can read `read_only` on the host's own root */
     int landlock;     /* whether to use it where the kernel has it */
     int kill_unknown; /* seccomp policy for calls that are not allowed: kill, else EPERM */
     uint64_t scratch_bytes;
@@ -215,9 +216,9 @@ int sv_jail_enter(const struct sv_jail *jail, int in_namespaces, const struct sv
 
 /* ---- filter.c: seccomp ---------------------------------------------------------------------- */
 
-int sv_filter_install(int kill_unknown);      /* the allow-list; 0 or -1 with errno */
-int sv_filter_install_subject(void);          /* on top: no fork, exec or SIGKILL */
-int sv_filter_available(void);                /* 0, or the errno of trying */
+int sv_filter_install(int kill_unknown, int private_root); /* the allow-list; 0 or -1 with errno */
+int sv_filter_install_subject(void); /* on top: no fork, exec or SIGKILL */
+int sv_filter_available(void);       /* 0, or the errno of trying */
 
 /* ---- zygote.c ------------------------------------------------------------------------------- */
 

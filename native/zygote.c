@@ -160,6 +160,10 @@ static void become_template(struct sv_template_state *state, const struct sv_spa
     if (region == MAP_FAILED)
         fail(control, (struct sv_error){SV_STAGE_REGION, errno});
     close(region_fd);
+    /* On the host's own root a uid of its own could not import what it cannot read: better the
+     * caller's uid, without capabilities and under Landlock (sv_jail_enter insists on it). */
+    if ((flags & CLONE_NEWNS) == 0 && !state->jail->host_in_reach)
+        state->jail->uid_outer = -1;
     if ((flags & CLONE_NEWNS) == 0 && own_scratch(state->jail) != 0)
         fail(control, (struct sv_error){SV_STAGE_MOUNT, errno});
     int layers = sv_jail_enter(state->jail, (int)flags, &spawn->fault, &error, &landlock_errno);

@@ -349,16 +349,16 @@ static void refused(long nr, int expected)
           errno, expected);
 }
 
-static void filtered(int kill_unknown)
+static void filtered(int kill_unknown, int private_root)
 {
     failures = 0;
     CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    CHECK_EQ(sv_filter_install(kill_unknown), 0);
+    CHECK_EQ(sv_filter_install(kill_unknown, private_root), 0);
 }
 
 static void body_allow_list(void)
 {
-    filtered(0);
+    filtered(0, 1);
     refused(SYS_socket, EPERM);
     refused(SYS_connect, EPERM);
     refused(SYS_ptrace, EPERM);
@@ -385,23 +385,38 @@ static void body_allow_list(void)
     CHECK(getpid() > 0);
 }
 
+/* On the host's own root: modes say yes and stay as they are. */
+static void body_metadata(void)
+{
+    char name[] = "/tmp/sv-core-mode-XXXXXX";
+    struct stat st;
+    int fd = mkstemp(name);
+    CHECK(fd >= 0);
+    filtered(0, 0);
+    CHECK_EQ(fchmod(fd, 0777), 0);
+    CHECK_EQ(chmod(name, 0777), 0);
+    CHECK_EQ(fstat(fd, &st), 0);
+    CHECK_EQ(st.st_mode & 0777, 0600);
+    CHECK_EQ(unlink(name), 0);
+}
+
 static void body_kill_policy(void)
 {
-    filtered(1);
+    filtered(1, 1);
     (void)syscall(SYS_socket, 0, 0, 0, 0, 0, 0);
 }
 
 #if defined(__x86_64__)
 static void body_x32(void)
 {
-    filtered(0);
+    filtered(0, 1);
     (void)syscall(0x40000000L | SYS_getpid);
 }
 #endif
 
 static void body_subject(void)
 {
-    filtered(0);
+    filtered(0, 1);
     CHECK_EQ(sv_filter_install_subject(), 0);
     refused(SYS_execve, EPERM);
     refused(SYS_seccomp, EPERM);
@@ -422,6 +437,7 @@ static void test_filters_hold(void)
 {
     CHECK_EQ(sv_filter_available(), 0);
     CHECK_EQ(in_child(body_allow_list), 0);
+    CHECK_EQ(in_child(body_metadata), 0);
     CHECK_EQ(in_child(body_subject), 0);
     int status = in_child(body_kill_policy);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
@@ -537,6 +553,7 @@ static _Noreturn void zygote(int sock, uint32_t clone_flags)
     jail.clone_flags = clone_flags;
     jail.uid_outer = geteuid() == 0 ? 3000000 + (getpid() % 4096) * 64 : -1;
     jail.landlock = 1;
+    jail.host_in_reach = 1;
     jail.scratch_bytes = 1 << 20;
     if (sv_zygote_serve(sock, &jail, &state) == 1 && sv_template_serve(&state) == SV_ROLE_SUBJECT)
         subject(state.region);

@@ -18,6 +18,7 @@ def zygote_serve(
     scratch: str,
     clone_flags: int,
     uid_outer: int,
+    host_in_reach: int,
     landlock: int,
     kill_unknown: int,
     scratch_bytes: int,

@@ -55,11 +55,14 @@ class Report:
         if self.error:
             lines.append(f"the sandbox does not start: {self.error}")
         width = max((len(layer.name) for layer in self.layers), default=0)
+        said = ""
         for layer in self.layers:
             mark = "on " if layer.active else "OFF"
             lines.append(f"  {mark} {layer.name:<{width}}  {layer.purpose}")
             if layer.reason:
-                lines.append(f"      {'':<{width}}  {layer.reason}")
+                again = "as above" if layer.reason == said else layer.reason
+                lines.append(f"      {'':<{width}}  {again}")
+                said = layer.reason
         lines.append(
             "numpy: " + ("preloaded for programs that import it" if self.numpy else "not installed")
         )

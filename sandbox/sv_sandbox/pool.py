@@ -42,6 +42,10 @@ JUDGES = {"split": _native.JUDGE_SPLIT, "inline": _native.JUDGE_INLINE}
 
 _NUMPY = re.compile(rb"^[ \t]*(?:import|from)[ \t]+numpy\b", re.MULTILINE)
 _PLAIN, _WITH_NUMPY = 0, 1
+_OUT_OF_REACH = (
+    ". Without namespaces and without Landlock, root needs an interpreter that every user can read"
+    f" (this one lies in {sys.base_prefix}), so that programs can run under another uid"
+)
 _TEMPLATE_BYTES = 64 << 20  # what a warm interpreter with NumPy may hold itself
 
 
@@ -369,6 +373,7 @@ class Pool:
         if stage:
             raise SandboxError(
                 f"no template could be started: {_native.STAGES[stage]}: {os.strerror(error)}"
+                + (_OUT_OF_REACH if _native.STAGES[stage] == "identity" else "")
             )
         return Probe(Layer(layers), landlock_errno, userns_errno)
 

@@ -82,6 +82,15 @@ def standard_library() -> list[str]:
     return list(dict.fromkeys([*stdlib, str(base / version / "lib-dynload")]))
 
 
+def readable_by_all(path: str) -> bool:
+    """Whether every uid can read the folder `path`, if it exists."""
+    resolved = Path(path).resolve()
+    if not resolved.is_dir():
+        return True
+    through = all(parent.stat().st_mode & 0o001 for parent in resolved.parents)
+    return through and resolved.stat().st_mode & 0o005 == 0o005
+
+
 def numpy_folder() -> str | None:
     """Where NumPy is installed for this interpreter, or None."""
     found = importlib.util.find_spec("numpy")
@@ -125,6 +134,7 @@ def zygote_spec(
             "scratch": scratch,
             "clone_flags": clone_flags(level),
             "uid_outer": uid,
+            "host_in_reach": int(all(map(readable_by_all, standard_library()))),
             "landlock": int(level >= Level.CONFINED),
             "kill_unknown": int(kill_unknown),
             "scratch_bytes": scratch_bytes,

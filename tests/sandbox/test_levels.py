@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sv_sandbox import Layer, Level, Limits, Pool, SandboxError, Verdict
+from sv_sandbox.spec import readable_by_all, standard_library
 
 LEVELS = [Level.BASIC, Level.CONFINED, Level.ISOLATED]
 
@@ -42,16 +45,63 @@ resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_IN
 }
 
 
-def cap(level: Level, pool: Pool) -> None:
-    """Skips where this machine cannot give the level."""
-    if pool.level < level:
-        pytest.skip(f"this machine gives {pool.level.name.lower()}")
+IN_REACH = all(map(readable_by_all, standard_library()))
+"""Whether programs can run under a uid of their own on the host's files."""
+
+
+@contextlib.contextmanager
+def pool_at(level: Level, workers: int = 1, **options: Any) -> Iterator[Pool]:
+    """A pool at this level; skips where the machine cannot give it."""
+    if level == Level.BASIC and os.geteuid() == 0 and not IN_REACH:
+        pytest.skip("refused: the interpreter lies where no uid but root's can read it")
+    with Pool(workers, level=level, **options) as pool:
+        if pool.level < level:
+            pytest.skip(f"this machine gives {pool.level.name.lower()}")
+        yield pool
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or IN_REACH, reason="for root's own interpreter")
+def test_root_is_not_let_loose_on_the_host(nothing_left: None) -> None:
+    """With an interpreter that no other uid can read, Landlock has to be there."""
+    with pytest.raises(SandboxError, match="an interpreter that every user can read"):
+        Pool(1, level=Level.BASIC)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_modules_that_are_not_preloaded(level: Level) -> None:
+    with pool_at(level) as pool:
+        result = pool.run("import wave, email.mime.text, xml.dom.minidom; print('all')")
+        assert result.stdout == b"all\n", result
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("level", LEVELS)
+def test_modes_and_times_of_host_files_stay(level: Level, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("x")
+    file.chmod(0o666)
+    before = file.stat()
+    source = f"""
+import contextlib, os, shutil
+open('a', 'w').write('mine')
+shutil.copy('a', 'b')
+print(open('b').read())
+for act in (os.chmod, os.utime):
+    for arguments in ((0,), ((1, 1),)):
+        with contextlib.suppress(OSError, TypeError):
+            act({str(file)!r}, *arguments)
+"""
+    with pool_at(level) as pool:
+        if Layer.OWN_UID not in pool.layers:
+            assert os.stat(file).st_uid == os.getuid()  # else permission alone would refuse
+        assert pool.run(source).stdout == b"mine\n"
+    after = file.stat()
+    assert (after.st_mode, after.st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
 
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_matrix_is_the_same_at_every_level(level: Level, nothing_left: None) -> None:
-    with Pool(2, level=level, limits=Limits(cpu_s=0.3)) as pool:
-        cap(level, pool)
+    with pool_at(level, 2, limits=Limits(cpu_s=0.3)) as pool:
         assert pool.level == level
         m = pool.matrix(
             [
@@ -72,19 +122,10 @@ def test_the_matrix_is_the_same_at_every_level(level: Level, nothing_left: None)
         assert result.stdout == b"ab\n", result
 
 
-def library_in_reach() -> bool:
-    """Whether any user can read the standard library, as a template without a private root must."""
-    folder = Path(os.path.realpath(os.__file__)).parent
-    return all(path.stat().st_mode & 0o005 == 0o005 for path in (folder, *folder.parents))
-
-
 @pytest.mark.hostile
 @pytest.mark.parametrize("level", LEVELS)
 def test_what_every_level_refuses(level: Level, nothing_left: None) -> None:
-    with Pool(1, level=level, limits=Limits(cpu_s=0.5)) as pool:
-        cap(level, pool)
-        if level < Level.ISOLATED and os.geteuid() == 0 and not library_in_reach():
-            pytest.skip("the interpreter lies where the templates' own uid cannot read it")
+    with pool_at(level, limits=Limits(cpu_s=0.5)) as pool:
         for name, source in REFUSED_EVERYWHERE.items():
             result = pool.run(source)
             if name == "raise a limit":
@@ -98,8 +139,7 @@ def test_what_every_level_refuses(level: Level, nothing_left: None) -> None:
 @pytest.mark.parametrize("level", [Level.CONFINED, Level.ISOLATED])
 def test_confined_levels_hide_files(level: Level, repository: Any) -> None:
     secret = repository / "pyproject.toml"
-    with Pool(1, level=level) as pool:
-        cap(level, pool)
+    with pool_at(level) as pool:
         result = pool.run(f"open({str(secret)!r}).read()")
         assert result.verdict in (Verdict.FORBIDDEN, Verdict.EXCEPTION), result
         assert b"project" not in result.stdout
@@ -118,14 +158,15 @@ os.makedirs('a/b')
 open('a/b/c', 'w').close()
 os.chmod('a', 0)
 """
-    with Pool(1, level=level) as pool:
-        cap(level, pool)
+    with pool_at(level) as pool:
         shown = untouched if Layer.MOUNT_NAMESPACE in pool.layers else []
         assert [pool.run(source).stdout for _ in range(3)] == [f"{shown}\n".encode()] * 3
 
 
 @pytest.mark.parametrize("level", [Level.BASIC, Level.CONFINED])
 def test_require_refuses_a_lower_level(level: Level, nothing_left: None) -> None:
+    with pool_at(level):
+        pass  # so much it can give
     with pytest.raises(SandboxError, match="isolated is required"):
         Pool(1, level=level, require=Level.ISOLATED)
     with pytest.raises(SandboxError, match="isolated is required"):
@@ -133,7 +174,7 @@ def test_require_refuses_a_lower_level(level: Level, nothing_left: None) -> None
 
 
 def test_processes_need_a_pid_namespace() -> None:
-    with Pool(1, level=Level.BASIC) as pool, pytest.raises(SandboxError, match="pid namespace"):
+    with pool_at(Level.CONFINED) as pool, pytest.raises(SandboxError, match="pid namespace"):
         pool.run("pass", limits=Limits(processes=True))
 
 

@@ -62,6 +62,7 @@ def main() -> None:
         spec["scratch"],
         spec["clone_flags"],
         spec["uid_outer"],
+        spec["host_in_reach"],
         spec["landlock"],
         spec["kill_unknown"],
         spec["scratch_bytes"],
