@@ -255,6 +255,26 @@ static PyObject *pool_probe(PyObject *self, PyObject *args)
                          ready.landlock_errno, ready.userns_errno);
 }
 
+static PyObject *pool_set_zygote(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *capsule;
+    int zygote, sock;
+    if (!PyArg_ParseTuple(args, "Oii", &capsule, &zygote, &sock))
+        return NULL;
+    struct sv_pool *pool = pool_of(capsule);
+    if (pool == NULL)
+        return NULL;
+    if (zygote < 0 || zygote >= SV_MAX_ZYGOTES) {
+        PyErr_SetString(PyExc_ValueError, "no such zygote");
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    sv_pool_set_zygote(pool, zygote, sock);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
 static PyObject *pool_statistics(PyObject *self, PyObject *capsule)
 {
     (void)self;
@@ -452,6 +472,7 @@ static PyMethodDef methods[] = {
     {"pool_close", pool_close, METH_O, "pool_close(pool): stops and joins every worker"},
     {"pool_probe", pool_probe, METH_VARARGS,
      "pool_probe(pool, zygote) -> (stage, errno, layers, landlock_errno, userns_errno)"},
+    {"pool_set_zygote", pool_set_zygote, METH_VARARGS, "pool_set_zygote(pool, zygote, sock)"},
     {"pool_statistics", pool_statistics, METH_O, "pool_statistics(pool) -> dict"},
     {"pool_submit", pool_submit, METH_VARARGS,
      "pool_submit(pool, kind, judge, rows, zygotes, cells, n, limits, stdin, results, done_fd, fault)"

@@ -376,6 +376,14 @@ int sv_pool_probe(struct sv_pool *pool, int zygote, struct sv_ready *ready)
     return ready->error.stage == 0 ? 0 : -1;
 }
 
+void sv_pool_set_zygote(struct sv_pool *pool, int zygote, int sock)
+{
+    pthread_mutex_lock(&pool->zygote_lock[zygote]); /* nobody is in the middle of a spawn */
+    pool->zygote[zygote] = sock;
+    pthread_mutex_unlock(&pool->zygote_lock[zygote]);
+    atomic_store(&pool->failed_spawns, 0);
+}
+
 void sv_pool_statistics(struct sv_pool *pool, struct sv_statistics *out)
 {
     pthread_mutex_lock(&pool->lock);

@@ -325,6 +325,8 @@ int sv_pool_is_own(const struct sv_pool *pool); /* 0 in a fork of the process th
 struct sv_job *sv_pool_submit(struct sv_pool *pool, const struct sv_job_spec *spec);
 /* Spawns one template of the zygote and reports it (doctor). 0, or -1 with ready->error set. */
 int sv_pool_probe(struct sv_pool *pool, int zygote, struct sv_ready *ready);
+/* A new zygote in the place of one that died. Its socket stays the caller's to close. */
+void sv_pool_set_zygote(struct sv_pool *pool, int zygote, int sock);
 struct sv_statistics {
     uint64_t rows, templates, recycled, retried, infra_rows;
 };

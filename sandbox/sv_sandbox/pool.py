@@ -24,6 +24,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -91,7 +92,8 @@ class Pool:
         )
         self._policy, self._ceiling, self._seed = policy, level, seed
         self._environment = environment(seed=seed, time_zone=time_zone, locale=locale)
-        pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(2)]
+        self._starting = threading.Lock()
+        pairs = [_socketpair() for _ in (_PLAIN, _WITH_NUMPY)]
         ours, self._theirs = [a for a, _ in pairs], [b for _, b in pairs]
         self._sockets = ours
         fault = (0, 0, 0)
@@ -265,7 +267,7 @@ class Pool:
                 " (see `sv-engine doctor`)"
             )
         for zygote in set(zygotes):
-            self._start_zygote(zygote)
+            self._ensure_zygote(zygote)
         shape = (len(rows), cell_count)
         size = shape[0] * shape[1]
         memory = mmap.mmap(-1, 6 * size + cell_count)
@@ -307,6 +309,10 @@ class Pool:
             if any(str(parent) in files for parent in Path(path).parents):
                 raise ValueError(f"file {path!r}: lies below another file")
             blobs += [os.fsencode(path), content.encode() if isinstance(content, str) else content]
+        if len(source[0]) + sum(map(len, blobs)) > _native.MAX_PAYLOAD_BYTES - 4 * (len(blobs) + 1):
+            raise ValueError(
+                f"the program and its files exceed {_native.MAX_PAYLOAD_BYTES >> 20} MiB"
+            )
         kind = bytes([_WITH_NUMPY if _NUMPY.search(source[0]) else _PLAIN])
         text = stdin.encode() if isinstance(stdin, str) else stdin
         stdin_fd = -1
@@ -340,9 +346,21 @@ class Pool:
             detail=job._matrix.detail(0, 0),
         )
 
+    def _ensure_zygote(self, index: int) -> None:
+        with self._starting:
+            if not self._close.alive:
+                raise ValueError("the pool is closed")
+            running = self._zygotes.get(index)
+            if running is None:
+                self._start_zygote(index)
+            elif running.poll() is not None:  # killed from outside, and its templates with it
+                ours, self._theirs[index] = _socketpair()
+                _native.pool_set_zygote(self._handle, index, ours.fileno())
+                self._sockets[index].close()
+                self._sockets[index] = ours
+                self._start_zygote(index)
+
     def _start_zygote(self, index: int) -> None:
-        if index in self._zygotes:
-            return
         theirs = self._theirs[index]
         spec = zygote_spec(
             sock=theirs.fileno(),
@@ -443,6 +461,10 @@ def run(
     """Run one program in a pool of its own; for more than one, keep a `Pool`."""
     with Pool(1) as pool:
         return pool.run(program, stdin=stdin, files=files, limits=limits)
+
+
+def _socketpair() -> tuple[socket.socket, socket.socket]:
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
 def _encode(sources: Sequence[str]) -> list[bytes]:
