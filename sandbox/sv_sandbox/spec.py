@@ -60,6 +60,8 @@ def environment(*, seed: int, time_zone: str, locale: str) -> dict[str, str]:
     return {
         "PATH": "/usr/bin:/bin",
         "HOME": "/tmp",
+        "USER": "sandbox",
+        "LOGNAME": "sandbox",
         "LANG": locale,
         "LC_ALL": locale,
         "TZ": time_zone,

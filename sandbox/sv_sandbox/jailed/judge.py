@@ -215,7 +215,7 @@ def names_of(code: CodeType) -> tuple[list[str], list[str]]:
         used.update(one.co_names)
         stack.extend(const for const in one.co_consts if isinstance(const, CodeType))
     return (
-        sorted(name for name in used if not hasattr(builtins, name)),
+        sorted(name for name in used if not plan.is_builtin(name)),
         sorted(name for name in used if name in codec.BUILTINS),
     )
 

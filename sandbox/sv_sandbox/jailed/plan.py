@@ -109,6 +109,14 @@ def _plan(source: bytes) -> Literal:
     return Literal(codec.encode(request), check, len(request), calls)
 
 
+_FROM_SITE = frozenset(("exit", "quit", "help", "copyright", "credits", "license"))
+
+
+def is_builtin(name: str) -> bool:
+    """Whether Python itself defines the name. What `site` adds a solution may well define anew."""
+    return hasattr(builtins, name) and name not in _FROM_SITE
+
+
 def probe(source: bytes) -> bytes | None:
     """For a test whose code has to run: a request that reads the name which it evaluates first.
 
@@ -137,7 +145,7 @@ def probe(source: bytes) -> bytes | None:
             node = node.values[0]
         else:
             return None
-    if hasattr(builtins, node.id):
+    if is_builtin(node.id):
         return None
     return codec.encode(((node.id,),))
 

@@ -15,6 +15,7 @@ import json
 import os
 import random
 import signal
+import site
 import sys
 import warnings
 from typing import Any
@@ -35,6 +36,10 @@ def warm_up(spec: dict[str, Any]) -> None:
     sys.path[:] = [*spec["sys_path"]]
     for name in spec["preload"]:
         __import__(name)
+    # What the interpreter's own start-up (-S: left out) adds to the built-in names: exit(), help().
+    site.setquit()
+    site.setcopyright()
+    site.sethelper()
     random.seed(spec["seed"])
     warnings.simplefilter("ignore")
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,0 +1,4 @@
+import getpass
+
+print("done" if getpass.getuser() and callable(help) and copyright and license else "missing")
+quit(0)

@@ -1,0 +1,2 @@
+def license(a):
+    return a + 1

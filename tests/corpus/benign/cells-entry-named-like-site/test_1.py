@@ -1,0 +1,1 @@
+assert license(1) == 2
