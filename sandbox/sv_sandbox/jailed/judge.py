@@ -12,7 +12,6 @@ defines is a stub that calls the subject over the channel; what comes back is pl
 
 from __future__ import annotations
 
-import builtins
 import os
 import signal
 import sys
