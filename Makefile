@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DATA   := $(wildcard ../shared/data/humaneval_codegen16b.jsonl)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-loop run exec play test test-slow test-loop lint sanitize fuzz bench clean
+.PHONY: help setup setup-loop run exec play test test-user test-slow test-loop lint sanitize fuzz bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,11 @@ play: $(VENV)/.loop  ## self-play of the pocket model, no accelerator needed
 
 test: $(VENV)/.base  ## every test that this machine can run (those marked `heavy` need `make setup-loop`)
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+test-user: $(VENV)/.base  ## the sandbox's tests as an ordinary user, then without namespaces (from root)
+	scripts/as_user.sh $(BIN)/python -m pytest -p no:cacheprovider -m "not slow" tests/sandbox $(PYTEST_ARGS)
+	scripts/as_user.sh --no-namespaces $(BIN)/python -m pytest -p no:cacheprovider -m "not slow" \
+		tests/sandbox $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.base  ## minutes each: benchmarks' own solutions, leaks over 100,000 rows
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)

@@ -360,6 +360,7 @@ void sv_wait(struct worker *w, struct running *const *runs, int n)
         if (r->err[0] >= 0)
             drain(&r->err[0], r, 1);
         close_pipes(r);
+        r->flooded = r->seen > r->job->limits.output_bytes;
         if (r->result.error.stage != 0 || r->result.done.dirty != 0) {
             /* A touched scratch is never cleaned: its template goes, and it with it. */
             sv_retire(w, r->template);
@@ -367,6 +368,13 @@ void sv_wait(struct worker *w, struct running *const *runs, int n)
                 sv_count(w->pool, &w->pool->statistics.recycled);
         }
     }
+}
+
+void sv_note_flood(struct worker *w, enum side side, const struct running *r)
+{
+    const uint32_t next = r->result.done.next;
+    if (r->flooded && r->result.error.stage == 0 && next > 0 && next <= SV_MAX_CELLS)
+        w->memory[side].region->records[next - 1] = (struct sv_record){.verdict = SV_OUTPUT};
 }
 
 /* ---- cells ---------------------------------------------------------------------------------------- */
@@ -461,6 +469,7 @@ uint32_t sv_inline_cells(struct worker *w, struct sv_job *job, uint32_t row, con
     while (error->stage == 0 && start < count && !sv_unwanted(job)) {
         sv_start(w, SIDE_SUBJECT, job, job->row_zygotes[row], start, -1, &r);
         sv_wait(w, runs, 1);
+        sv_note_flood(w, SIDE_SUBJECT, &r);
         *error = r.result.error;
         start = r.result.done.next;
     }

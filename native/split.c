@@ -152,6 +152,7 @@ static struct sv_error ask_calls(struct worker *w, struct sv_job *job, uint32_t 
     while (start < plan->literals && !sv_unwanted(job)) {
         sv_start(w, SIDE_SUBJECT, job, job->row_zygotes[row], start, -1, &r);
         sv_wait(w, runs, 1);
+        sv_note_flood(w, SIDE_SUBJECT, &r);
         if (r.result.error.stage != 0)
             return r.result.error;
         start = r.result.done.next;
@@ -249,6 +250,9 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
         return subject.result.error;
     if (judge.result.error.stage != 0)
         return judge.result.error;
+    subject.result.done.next = judge.result.done.next; /* the judge knows where they are */
+    subject.flooded |= judge.flooded;
+    sv_note_flood(w, SIDE_JUDGE, &subject);
     static const char hung_up[] = "left in the middle of a call";
     for (; i < judge.result.done.next && i < code->count; i++) {
         const struct sv_record *j = record_of(w, SIDE_JUDGE, i), *s = record_of(w, SIDE_SUBJECT, i);

@@ -130,12 +130,15 @@ struct running {
     uint64_t seen, alive_ns;
     uint32_t serial;
     int ordered, over;
+    int flooded; /* it wrote more than it may, though it may have ended before it was stopped */
     struct attempt result;
 };
 void sv_start(struct worker *w, enum side side, struct sv_job *job, int zygote, uint32_t start,
               int channel, struct running *r);
 /* Waits until all of `runs` are over. */
 void sv_wait(struct worker *w, struct running *const *runs, int n);
+/* Gives the last cell of a flooded run, in its region's records, the verdict OUTPUT. */
+void sv_note_flood(struct worker *w, enum side side, const struct running *r);
 /* Copies blobs into the side's region, which sv_clear has emptied. 0, or -1 with errno. */
 void sv_prepare(struct worker *w, enum side side, enum sv_kind kind, uint32_t cells);
 int sv_put(struct worker *w, enum side side, const void *bytes, size_t len);

@@ -169,7 +169,8 @@ class RunResult:
     """What one program did."""
 
     verdict: Verdict
-    """PASS means: it ran to its end and left with exit code 0."""
+    """PASS means: it ran to its end and left with exit code 0, and its output was accepted if one
+    was expected."""
     exit_code: int | None
     """None when a signal ended it."""
     stdout: bytes

@@ -27,15 +27,16 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
 from . import _native, cgroup
+from .check import Check, difference, named
 from .job import Job, Matrix, RunResult, Unsplit
 from .levels import Layer, Level
 from .spec import environment, zygote_spec
-from .verdict import Limits, SandboxError
+from .verdict import Limits, SandboxError, Verdict
 
 JUDGES = {"split": _native.JUDGE_SPLIT, "inline": _native.JUDGE_INLINE}
 """`split`: the solution in one process, the test in another, plain data between them.
@@ -200,11 +201,19 @@ class Pool:
         stdin: str | bytes = b"",
         files: Mapping[str, str | bytes] | None = None,
         limits: Limits | None = None,
+        expected: str | bytes | None = None,
+        check: str | Check = "lines",
     ) -> RunResult:
-        """Run one program as `__main__` with this stdin and these files in its folder."""
+        """Run one program as `__main__` with this stdin and these files in its folder.
+
+        expected: what it should print; a program that left with exit code 0 then passes if `check`
+        accepts its output (one of `check.CHECKS`, or a function (stdin, expected, output) -> bool),
+        and is `Verdict.WRONG` otherwise. None: its own end is the verdict.
+        """
+        accept = named(check)
         job = self._submit_program(program, stdin, files or {}, limits or self.limits)
         job.wait()
-        return self._result(job)
+        return _checked(self._result(job), stdin, expected, accept)
 
     async def run_async(
         self,
@@ -213,11 +222,14 @@ class Pool:
         stdin: str | bytes = b"",
         files: Mapping[str, str | bytes] | None = None,
         limits: Limits | None = None,
+        expected: str | bytes | None = None,
+        check: str | Check = "lines",
     ) -> RunResult:
         """`run` for asyncio."""
+        accept = named(check)
         job = self._submit_program(program, stdin, files or {}, limits or self.limits)
         await job
-        return self._result(job)
+        return _checked(self._result(job), stdin, expected, accept)
 
     # -- life
 
@@ -308,13 +320,13 @@ class Pool:
                 raise ValueError(f"file {path!r}: not a name that a file can have")
             if any(str(parent) in files for parent in Path(path).parents):
                 raise ValueError(f"file {path!r}: lies below another file")
-            blobs += [os.fsencode(path), content.encode() if isinstance(content, str) else content]
+            blobs += [os.fsencode(path), _bytes(content)]
         if len(source[0]) + sum(map(len, blobs)) > _native.MAX_PAYLOAD_BYTES - 4 * (len(blobs) + 1):
             raise ValueError(
                 f"the program and its files exceed {_native.MAX_PAYLOAD_BYTES >> 20} MiB"
             )
         kind = bytes([_WITH_NUMPY if _NUMPY.search(source[0]) else _PLAIN])
-        text = stdin.encode() if isinstance(stdin, str) else stdin
+        text = _bytes(stdin)
         stdin_fd = -1
         if text:
             stdin_fd = os.memfd_create("sv-stdin", os.MFD_CLOEXEC)
@@ -457,14 +469,34 @@ def run(
     stdin: str | bytes = b"",
     files: Mapping[str, str | bytes] | None = None,
     limits: Limits | None = None,
+    expected: str | bytes | None = None,
+    check: str | Check = "lines",
 ) -> RunResult:
-    """Run one program in a pool of its own; for more than one, keep a `Pool`."""
+    """`Pool.run` in a pool of its own; for more than one program, keep a `Pool`."""
     with Pool(1) as pool:
-        return pool.run(program, stdin=stdin, files=files, limits=limits)
+        return pool.run(
+            program, stdin=stdin, files=files, limits=limits, expected=expected, check=check
+        )
 
 
 def _socketpair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def _checked(
+    result: RunResult, stdin: str | bytes, expected: str | bytes | None, accept: Check
+) -> RunResult:
+    left = result.verdict in (Verdict.PASS, Verdict.EARLY_EXIT) and result.exit_code == 0
+    if expected is None or not left:
+        return result
+    if accept(_bytes(stdin), _bytes(expected), result.stdout):
+        return replace(result, verdict=Verdict.PASS, detail="")
+    detail = difference(_bytes(expected), result.stdout)
+    return replace(result, verdict=Verdict.WRONG, detail=detail)
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
 
 
 def _encode(sources: Sequence[str]) -> list[bytes]:

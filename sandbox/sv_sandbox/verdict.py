@@ -53,7 +53,8 @@ class Limits:
     memory_bytes: int = 512 << 20
     """Address space on top of the warm interpreter's own."""
     output_bytes: int = 1 << 20
-    """stdout and stderr together, per row of cells or per program."""
+    """stdout and stderr together, per row of cells or per program. A row that writes more gets
+    `Verdict.OUTPUT` for the cell in which it was noticed."""
     file_bytes: int = 16 << 20
     """The largest file, and the size of the scratch folder where it is a private tmpfs."""
     open_files: int = 64

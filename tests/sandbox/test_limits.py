@@ -225,3 +225,22 @@ while True:
     result = pool.run(source, limits=Limits(cpu_s=0.3, wall_s=1, processes=True))
     assert result.verdict is Verdict.TIMEOUT, result
     assert pool.run("print(1)").stdout == b"1\n"
+
+
+FLOODS = {
+    "calls": "assert f(1) == 1",
+    "code": "for x in (1, 2):\n    assert f(x) == x",
+}
+
+
+@pytest.mark.parametrize("test", FLOODS.values(), ids=FLOODS)
+def test_a_flood_that_ends_by_itself(pool: Pool, judge: str, test: str) -> None:
+    """A little more than the limit, written and done before anybody could stop it."""
+    solution = "def f(x):\n    print('y' * 3000)\n    return x\n"
+    for _ in range(5):
+        m = pool.matrix([solution], [test], judge=judge, limits=Limits(output_bytes=2000))
+        assert m.verdict(0, 0) is Verdict.OUTPUT
+        m = pool.matrix([solution], [test], judge=judge, limits=Limits(output_bytes=20_000))
+        assert m.verdict(0, 0) is Verdict.PASS
+        result = pool.run("print('y' * 3000)", limits=Limits(output_bytes=2000))
+        assert (result.verdict, len(result.stdout)) == (Verdict.OUTPUT, 2000)
