@@ -255,6 +255,18 @@ static PyObject *pool_probe(PyObject *self, PyObject *args)
                          ready.landlock_errno, ready.userns_errno);
 }
 
+static PyObject *remove_tree(PyObject *self, PyObject *path)
+{
+    (void)self;
+    const char *bytes = PyBytes_AsString(path);
+    if (bytes == NULL)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    sv_remove_tree(bytes);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
 static PyObject *pool_set_zygote(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -472,6 +484,7 @@ static PyMethodDef methods[] = {
     {"pool_close", pool_close, METH_O, "pool_close(pool): stops and joins every worker"},
     {"pool_probe", pool_probe, METH_VARARGS,
      "pool_probe(pool, zygote) -> (stage, errno, layers, landlock_errno, userns_errno)"},
+    {"remove_tree", remove_tree, METH_O, "remove_tree(path: bytes)"},
     {"pool_set_zygote", pool_set_zygote, METH_VARARGS, "pool_set_zygote(pool, zygote, sock)"},
     {"pool_statistics", pool_statistics, METH_O, "pool_statistics(pool) -> dict"},
     {"pool_submit", pool_submit, METH_VARARGS,

@@ -256,6 +256,9 @@ struct sv_template_state { /* what a new template knows when sv_zygote_serve ret
  * is locked in and has said so; -1 with errno when the socket broke. */
 int sv_zygote_serve(int sock, struct sv_jail *jail, struct sv_template_state *state);
 
+/* Removes a folder and everything in it that can be removed, as deep as it may be. */
+void sv_remove_tree(const char *path);
+
 /* ---- template.c ----------------------------------------------------------------------------- */
 
 struct sv_run { /* worker -> template; descriptors: stdin, stdout, stderr, channel */

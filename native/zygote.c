@@ -9,9 +9,9 @@
 #define _GNU_SOURCE
 #include "sv.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -80,22 +80,52 @@ static uint64_t own_vm_bytes(void)
 
 /* ---- scratch folders, where there is no private tmpfs ---------------------------------------- */
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where)
+/* Empties one folder: files go, folders in it move up to `root` under new names, so that however
+ * deep a program dug, no path is long and nothing recurses. Returns whether it is gone. */
+static int remove_folder(int root, const char *name, unsigned *next)
 {
-    (void)st;
-    (void)where;
-    if (type == FTW_DNR)
-        (void)chmod(path, 0700); /* then the next walk can look inside */
-    else
-        (void)remove(path); /* what stays is met again by the next walk, or at pool close */
-    return 0;
+    (void)fchmodat(root, name, 0700, 0);
+    int fd = openat(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    if (folder == NULL) {
+        if (fd >= 0)
+            close(fd);
+        return 0;
+    }
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        char up[32];
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+            unlinkat(fd, entry->d_name, 0) == 0)
+            continue;
+        (void)fchmodat(fd, entry->d_name, 0700, 0); /* else it cannot be moved */
+        do
+            (void)snprintf(up, sizeof up, "sv-%u", (*next)++);
+        while (renameat(fd, entry->d_name, root, up) != 0 && errno == ENOTEMPTY);
+    }
+    (void)closedir(folder);
+    return unlinkat(root, name, AT_REMOVEDIR) == 0;
 }
 
-static void remove_tree(const char *path)
+void sv_remove_tree(const char *path)
 {
-    for (int walk = 0; walk < 3; walk++)
-        if (nftw(path, remove_entry, 32, FTW_DEPTH | FTW_PHYS) != 0 && errno == ENOENT)
-            return;
+    (void)chmod(path, 0700);
+    int root = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *folder = root < 0 ? NULL : fdopendir(root);
+    if (folder == NULL) {
+        if (root >= 0)
+            close(root);
+        return;
+    }
+    int removed = 1;
+    for (unsigned next = 0; removed > 0; rewinddir(folder)) {
+        removed = 0;
+        for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+            if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+                removed += unlinkat(root, entry->d_name, 0) == 0 ||
+                           remove_folder(root, entry->d_name, &next);
+    }
+    (void)closedir(folder);
+    (void)rmdir(path);
 }
 
 /* Whether children are left. */
@@ -106,7 +136,7 @@ static int reap(const struct sv_jail *jail)
     while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
         (void)snprintf(path, sizeof path, "%s/%d", jail->scratch, (int)pid);
         if (access(path, F_OK) == 0)
-            remove_tree(path);
+            sv_remove_tree(path);
     }
     return pid == 0;
 }

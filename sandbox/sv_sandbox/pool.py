@@ -19,7 +19,6 @@ import json
 import mmap
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -448,7 +447,7 @@ class Pool:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        shutil.rmtree(scratch, ignore_errors=True)
+        _native.remove_tree(os.fsencode(scratch))  # not shutil's, which recurses
         group.remove()
 
 

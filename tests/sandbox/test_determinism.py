@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sv_sandbox import Limits, Pool, Verdict
+from sv_sandbox import Layer, Limits, Pool, Verdict
 
 PROGRAMS = {
     "order of a set of strings": "print(list({f'word{i}' for i in range(40)}))",
@@ -39,6 +39,8 @@ def pools() -> Iterator[list[Pool]]:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_prints_the_same_everywhere(pools: list[Pool], name: str) -> None:
+    if name == "who and where" and Layer.MOUNT_NAMESPACE not in pools[0].layers:
+        pytest.skip("the working folder is one of the host's: its name differs")
     outputs = {pool.run(PROGRAMS[name]).stdout for pool in pools for _ in range(4)}
     assert len(outputs) == 1
     assert outputs.pop().strip()

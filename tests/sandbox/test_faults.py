@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
-from sv_sandbox import Limits, Pool, SandboxError, Verdict, _native
+from sv_sandbox import Level, Limits, Pool, SandboxError, Verdict, _native
 
 SPAWN_STAGES = [
     "clone",
@@ -80,7 +80,10 @@ def test_a_spawn_that_fails_once(stage: str, failure: int) -> None:
             pytest.fail(f"a fault at {stage} was reported as {error}")
         return
     with pool:
-        assert stage in ("landlock", "ready")
+        # The first is no failure, the second is tried again, and the others are never reached where
+        # there is no private root.
+        reached = pool.level == Level.ISOLATED
+        assert stage in ("landlock", "ready") or (stage in ("mount", "pivot") and not reached)
         assert honest(pool.matrix(SOLUTIONS, TESTS)) == 0
 
 

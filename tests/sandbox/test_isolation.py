@@ -22,6 +22,13 @@ def lone_pool() -> Iterator[Pool]:
         yield pool
 
 
+@pytest.fixture
+def private_root(lone_pool: Pool) -> None:
+    """Skips where programs run on the host's root, and so have no /tmp."""
+    if Layer.MOUNT_NAMESPACE not in lone_pool.layers:
+        pytest.skip("no private root here")
+
+
 def inline(pool: Pool, solutions: list[str], tests: list[str], **options: Any) -> Matrix:
     """The matrix with tests in the subject."""
     return pool.matrix(solutions, tests, judge="inline", **options)
@@ -79,6 +86,7 @@ def f():
 SHOW = "raise ValueError(repr(f()))"
 
 
+@pytest.mark.usefixtures("private_root")
 def test_a_row_finds_nothing_of_the_row_before(lone_pool: Pool, untouched: list[str]) -> None:
     before = inline(lone_pool, [WITNESS], [SHOW]).detail(0, 0)
     show_mtime = "assert f()['mtime'] > 10**18, f()['mtime']"
@@ -89,6 +97,7 @@ def test_a_row_finds_nothing_of_the_row_before(lone_pool: Pool, untouched: list[
     assert m.verdict(0, 1) is Verdict.PASS, m.detail(0, 1)
 
 
+@pytest.mark.usefixtures("private_root")
 def test_the_rest_of_the_witness(lone_pool: Pool, untouched: list[str]) -> None:
     """The detail above is cut short; these are the entries behind the cut, in full."""
     tests = [
@@ -198,9 +207,8 @@ def test_the_environment_is_not_the_callers(
     assert b"PYTHONHASHSEED" in shown
 
 
+@pytest.mark.usefixtures("private_root")
 def test_what_a_program_sees_of_the_machine(lone_pool: Pool, untouched: list[str]) -> None:
-    if Layer.MOUNT_NAMESPACE not in lone_pool.layers:
-        pytest.skip("no private root here")
     source = """
 import os
 print(os.getuid(), os.getpid() < 100_000, os.path.exists('/proc/1'), os.path.exists('/sys/kernel'))
@@ -240,6 +248,7 @@ print('end')
 
 
 @pytest.mark.hostile
+@pytest.mark.usefixtures("private_root")
 def test_two_rows_at_once_do_not_see_each_other(untouched: list[str]) -> None:
     """Both rows look for files and processes of the other for as long as both run."""
     solution = """

@@ -163,6 +163,23 @@ os.chmod('a', 0)
         assert [pool.run(source).stdout for _ in range(3)] == [f"{shown}\n".encode()] * 3
 
 
+@pytest.mark.hostile
+@pytest.mark.parametrize("level", LEVELS)
+def test_folders_too_deep_to_walk(level: Level, nothing_left: None) -> None:
+    """Deeper than any path may be long, and closed."""
+    source = """
+import os
+for _ in range(3000):
+    open('file', 'w').close()
+    os.mkdir('folder')
+    os.chdir('folder')
+    os.chmod('..', 0)
+"""
+    with pool_at(level, limits=Limits(cpu_s=2)) as pool:
+        pool.run(source)
+        assert pool.run("import os; print(len(os.listdir('.')))").verdict is Verdict.PASS
+
+
 @pytest.mark.parametrize("level", [Level.BASIC, Level.CONFINED])
 def test_require_refuses_a_lower_level(level: Level, nothing_left: None) -> None:
     with pool_at(level):

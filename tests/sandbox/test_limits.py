@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from sv_sandbox import Limits, Pool, Verdict
+from sv_sandbox import Layer, Limits, Pool, Verdict
 
 ENDS_WITHIN_S = 5.0  # beyond its limit; generous, because the machine may be busy
 
@@ -201,6 +201,8 @@ def f():
 
 
 def test_children_are_allowed_on_request_and_end_with_their_row(pool: Pool) -> None:
+    if Layer.PID_NAMESPACE not in pool.layers:
+        pytest.skip("children need a private pid namespace")
     limits = Limits(cpu_s=1, processes=True)
     source = """
 import subprocess
@@ -214,6 +216,8 @@ subprocess.Popen(['/bin/sleep', '60'])
 
 @pytest.mark.hostile
 def test_fork_bomb_ends(pool: Pool) -> None:
+    if Layer.PID_NAMESPACE not in pool.layers:
+        pytest.skip("children need a private pid namespace")
     source = """
 import os
 while True:
