@@ -128,7 +128,7 @@ class Channel:
 
     def _kept(self, encoder: Encoder) -> tuple[int, ...]:
         """Numbers of the new containers that something beside the messages refers to."""
-        kept: list[int] = []
+        kept: dict[int, None] = {}
         room = MAX_SHARED_ITEMS - sum(map(len, self._table[: self._shared]))
         containers = encoder.containers
         for number in range(self._shared, len(containers)):
@@ -137,11 +137,25 @@ class Channel:
             known = 4 + (number < len(self._table))
             known += self._repeats.get(number, 0) + encoder.repeats.get(number, 0)
             if sys.getrefcount(container) > known and is_mutable(container):
-                room -= 1 + len(container)
-                if room < 0 or self._shared + len(kept) >= MAX_SHARED:
-                    break
-                kept.append(number)
-        return tuple(kept)
+                kept[number] = None
+        if not kept:
+            return ()
+        # What lies in them stays as well; the list grows while it is walked.
+        numbers = {id(container): number for number, container in enumerate(containers)}
+        chosen = list(kept)
+        for place, number in enumerate(chosen):
+            container = containers[number]
+            room -= 1 + len(container)
+            if room < 0 or self._shared + place >= MAX_SHARED:
+                return tuple(chosen[:place])
+            if not isinstance(container, bytearray) and hasattr(container, "clear"):
+                values = container.values() if isinstance(container, dict) else container
+                for value in values:
+                    inner = numbers.get(id(value))
+                    if inner is not None and inner >= self._shared and inner not in kept:
+                        kept[inner] = None
+                        chosen.append(inner)
+        return tuple(chosen)
 
     def _shrink(self, kept: tuple[int, ...]) -> None:
         self._table = self._table[: self._shared] + [self._table[number] for number in kept]

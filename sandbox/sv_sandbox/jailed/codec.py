@@ -21,6 +21,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 from keyword import iskeyword
+from types import FunctionType
 from typing import Any
 
 MAX_DEPTH = 100
@@ -142,7 +143,8 @@ def _unbounded(value: range | Decimal) -> bool:
 class Encoder:
     """Appends values to `out`. `known` are containers that the other end has already, by number.
 
-    `bounded` refuses values that are small here and large when they are walked.
+    `bounded` refuses values that are small here and large when they are walked; `strict` those whose
+    class adds methods to plain data.
     """
 
     def __init__(
@@ -150,8 +152,10 @@ class Encoder:
         export: Callable[..., Handle | None] | None = None,
         known: list[Any] | None = None,
         bounded: bool = False,
+        strict: bool = False,
     ):
         self.bounded = bounded
+        self._strict = strict
         self.out = bytearray()
         self.containers: list[Any] = list(known or ())  # kept alive: ids must stay theirs
         self._number = {id(value): index for index, value in enumerate(self.containers)}
@@ -198,6 +202,8 @@ class Encoder:
             if base in bases:
                 if self._export is not None and self._whole(value, base, plain):
                     return None
+                if self._strict and _has_methods(bases[: bases.index(base)]):
+                    raise Unencodable(f"a {type(value).__name__} has methods of its own")
                 if base is tuple and _is_namedtuple(type(value)):
                     return self._namedtuple(value)
                 if base is float and self._scalar(value):  # a numpy.float64 extends float
@@ -281,7 +287,8 @@ class Encoder:
         self._items(116, tuple.__iter__(value), tuple.__len__(value))
 
     def _numpy(self, numpy: Any, value: Any) -> bool:
-        if isinstance(value, numpy.ndarray):
+        bases = mro(type(value))
+        if numpy.ndarray in bases:
             array = numpy.asarray(value)
             if array.dtype.kind not in _NUMPY_KINDS or array.dtype.fields is not None:
                 return False
@@ -297,7 +304,7 @@ class Encoder:
             self.out += data
             self._expanded += len(data) // 16
             return True
-        if isinstance(value, numpy.generic):
+        if numpy.generic in bases:
             return self._scalar(value) or self._item(value)
         return False
 
@@ -320,6 +327,20 @@ class Encoder:
         self._text(name)
         self.put(plain)
         return True
+
+
+_OF_NAMEDTUPLES = frozenset(
+    ("__new__", "__repr__", "__getnewargs__", "_make", "_asdict", "_replace")
+)
+
+
+def _has_methods(classes: tuple[type, ...]) -> bool:
+    return any(
+        isinstance(value, FunctionType | property) and name not in _OF_NAMEDTUPLES
+        for one in classes
+        if one.__module__ not in ("collections", "numpy", "enum")
+        for name, value in one.__dict__.items()
+    )
 
 
 def _is_namedtuple(kind: type) -> bool:
@@ -829,9 +850,9 @@ _READERS: dict[int, Callable[[Decoder], Any]] = {
 }
 
 
-def encode(value: Any) -> bytes:
-    """One value without handles, bounded. Raises Unencodable."""
-    return Encoder(bounded=True).message(value)
+def encode(value: Any, strict: bool = True) -> bytes:
+    """One value without handles, bounded; if `strict`, without methods. Raises Unencodable."""
+    return Encoder(bounded=True, strict=strict).message(value)
 
 
 def decode(data: bytes) -> Any:

@@ -389,9 +389,16 @@ class Peer:
         except (Lost, CodecError, Unencodable, Unsplittable):
             raise
         except BaseException as error:
-            self._raised.append(error)
-            outcome = "raised", (*subject.described(error)[:4], len(self._raised) - 1)
+            outcome = "raised", self.told(error)
         self.channel.send(self.channel.encode(outcome))
+
+    def told(self, error: BaseException | None) -> Any:
+        """An exception as the subject is told of it: what is the subject's own as itself, another
+        with a number, by which it is known when it comes back."""
+        if error is None or _handle_of(error) is not None:
+            return error
+        self._raised.append(error)
+        return (*subject.described(error)[:4], len(self._raised) - 1)
 
     # -- exceptions: built-in and library classes as themselves, others as a stand-in of the same
     # -- name and bases

@@ -47,6 +47,7 @@ class Asks(Protocol):
     """The judge's end of the channel."""
 
     def ask(self, operation: str, *operands: Any) -> Any: ...
+    def told(self, error: BaseException | None) -> Any: ...
     def unsplittable(self, reason: str) -> Any: ...
 
     count: int
@@ -73,7 +74,10 @@ def _code(remote: Any) -> Any:
 
 def _fields(remote: Any) -> dict[str, Any]:
     """`__dataclass_fields__`: Python's own field objects with the names of the original's."""
-    told = peer_of(remote).ask("op", "fields", (remote,))
+    try:
+        told = peer_of(remote).ask("op", "fields", (remote,))
+    except TypeError:
+        raise AttributeError("__dataclass_fields__") from None
     made: dict[str, Any] = {}
     try:
         for name, default, init, shown, compare, kw_only, kind in told:
@@ -372,11 +376,13 @@ def _is_true(self: Any) -> bool:
 
 
 def _exit(self: Any, kind: Any, error: BaseException | None, trace: Any) -> bool:
-    return peer_of(self).ask("op", "exit", (self, error)) is True
+    peer = peer_of(self)
+    return peer.ask("leave", "__exit__", self, peer.told(error)) is True
 
 
 async def _aexit(self: Any, kind: Any, error: BaseException | None, trace: Any) -> bool:
-    return await peer_of(self).ask("op", "aexit", (self, error)) is True
+    peer = peer_of(self)
+    return await peer.ask("leave", "__aexit__", self, peer.told(error)) is True
 
 
 def _await(self: Any) -> Any:
