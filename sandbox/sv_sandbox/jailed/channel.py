@@ -258,7 +258,7 @@ def refill(container: Any, items: Any) -> None:
     if type(items) is not (bytes if array else tuple):
         raise CodecError("new content of the wrong kind")
     try:
-        if array:
+        if type(items) is bytes:
             numpy = sys.modules["numpy"]
             new = numpy.frombuffer(items, dtype=container.dtype)
             container[...] = new.reshape(container.shape)

@@ -143,8 +143,8 @@ def _unbounded(value: range | Decimal) -> bool:
 class Encoder:
     """Appends values to `out`. `known` are containers that the other end has already, by number.
 
-    `bounded` refuses values that are small here and large when they are walked; `strict` those whose
-    class adds methods to plain data.
+    `bounded` refuses values that are small here and large when they are walked; `strict` those
+    whose class adds methods to plain data.
     """
 
     def __init__(
@@ -519,7 +519,7 @@ class Decoder:
     def __init__(
         self,
         data: bytes,
-        import_handle: Callable[[Handle], Any] | None = None,
+        import_handle: Callable[..., Any] | None = None,
         known: list[Any] | None = None,
         bounded: bool = False,
     ):

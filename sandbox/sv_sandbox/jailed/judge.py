@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from types import BuiltinFunctionType, CodeType, CoroutineType, FunctionType, MethodType
 from typing import Any, NoReturn
 
@@ -164,6 +165,9 @@ def judge(native: Any, start: int, cells: int) -> None:
     """A verdict per test; LOST, and the end, when the subject is gone."""
     native.loaded()
     peer = Peer(native.CHANNEL_FD)
+    for name in ("random", "numpy.random"):
+        if name in sys.modules:
+            peer.seed_as(sys.modules[name], name)
     for cell in range(start, cells):
         native.begin(cell)
         try:
@@ -187,12 +191,14 @@ def judge_one(peer: Peer, cell: int, source: bytes) -> tuple[int, bytes]:
     peer.trouble = None
     try:
         code = compile(source, "<test>", "exec", dont_inherit=True)
+        if patches_modules(code):
+            raise Unsplittable("the test patches a module")
         namespace = subject.new_namespace("test")
         names, shadowing = names_of(code)
         # A solution may be called `sum`; but where a test calls anything else of the solution,
         # the built-in functions around that call are the test's, and stay ours.
         namespace.update(peer.load(cell, names) or peer.load(cell, shadowing))
-        peer.follow(namespace)
+        peer.follow(namespace, code)
         exec(code, namespace)
         verdict: tuple[int, bytes] = PASS, b""
     except (Lost, Unsplittable, Unencodable, CodecError):
@@ -204,19 +210,44 @@ def judge_one(peer: Peer, cell: int, source: bytes) -> tuple[int, bytes]:
     return verdict
 
 
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """A code object and those in it."""
+    yield code
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            yield from _codes(const)
+
+
 def names_of(code: CodeType) -> tuple[list[str], list[str]]:
     """Names that the test uses: those that Python does not define, and those of built-in functions
     and types."""
-    used: set[str] = set()
-    stack = [code]
-    while stack:
-        one = stack.pop()
-        used.update(one.co_names)
-        stack.extend(const for const in one.co_consts if isinstance(const, CodeType))
+    used = {name for one in _codes(code) for name in one.co_names}
     return (
         sorted(name for name in used if not hasattr(builtins, name)),
         sorted(name for name in used if name in codec.BUILTINS),
     )
+
+
+def patches_modules(code: CodeType) -> bool:
+    """Whether a test uses unittest.mock's `patch` on a name of a module. What it feeds to `input`
+    and the standard streams needs no patch in the subject."""
+    if not any("patch" in one.co_names for one in _codes(code)):
+        return False
+    texts = {const for one in _codes(code) for const in one.co_consts if type(const) is str}
+    patched = {text for text in texts if text.partition(".")[0] in _MODULES and "." in text}
+    return bool(patched - set(STREAMS) - {"sys.stdout", "builtins.print"})
+
+
+STREAMS = {
+    "builtins.input": ("input",),
+    "sys.stdin": ("readline", "read"),
+    "sys.stderr": ("write",),
+}
+"""What of Python's own the subject gets from the test, where the test replaces it, and the methods
+that it needs."""
+_ORIGINAL = {
+    name: getattr(sys.modules[name.partition(".")[0]], name.partition(".")[2]) for name in STREAMS
+}
 
 
 _MODULES = frozenset((*sys.stdlib_module_names, "numpy"))
@@ -242,7 +273,12 @@ class StandIn(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls._sv_class is None:
             return super().__call__(*args, **kwargs)
-        return cls._sv_peer.ask("raised", cls._sv_class, args, kwargs)
+        return cls._sv_peer.instance(cls._sv_peer.ask("raised", cls._sv_class, args, kwargs))
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        if remote.is_remote(instance) and cls._sv_class is not None:
+            return cls._sv_peer.ask("op", "isinstance", (instance, cls._sv_class)) is True
+        return super().__instancecheck__(instance)
 
     def __getattr__(cls, name: str) -> Any:
         original = vars(cls).get("_sv_class")
@@ -281,8 +317,9 @@ class Peer:
         self._lock = threading.RLock()
         self._namespace: dict[str, Any] = {}
         self._loaded: dict[str, Any] = {}
+        self._streams: dict[str, Any] = {}
         self._raised: list[BaseException] = []
-        self._exceptions: dict[tuple[str, ...], type[BaseException]] = {}
+        self._exceptions: dict[tuple[Any, ...], Any] = {}
 
     def load(self, cell: int, names: list[str]) -> dict[str, Any]:
         """What a fresh namespace of the solution has of `names`. Raises what loading did."""
@@ -290,7 +327,7 @@ class Peer:
         self.stubs.forget()
         self._exceptions.clear()
         self._raised.clear()
-        self._namespace, self._loaded = {}, {}
+        self._namespace, self._loaded, self._streams = {}, {}, {}
         found = self.ask("load", cell, tuple(names))
         if type(found) is not dict:
             raise CodecError("no namespace")
@@ -302,10 +339,31 @@ class Peer:
         self._loaded = dict(namespace)
         return namespace
 
-    def follow(self, namespace: dict[str, Any]) -> None:
+    def follow(self, namespace: dict[str, Any], code: CodeType) -> None:
         """From now on, what the solution rebinds of its names is rebound here, where the test has
-        not done so itself."""
+        not done so itself; and what the test does to streams that its code speaks of, holds there.
+        """
         self._namespace = namespace
+        words = {word for one in _codes(code) for word in (*one.co_names, *one.co_consts) if word}
+        words = {str(word).rpartition(".")[2] for word in words if type(word) is str}
+        words = {word.removeprefix("redirect_") for word in words}
+        self._streams = {name: None for name in STREAMS if name.partition(".")[2] in words}
+
+    def _redirect(self) -> None:
+        """Tell the subject of the streams that the test has replaced since the last request."""
+        for name, told in self._streams.items():
+            module, _, attribute = name.partition(".")
+            now = getattr(sys.modules[module], attribute, None)
+            if now is _ORIGINAL[name]:
+                now = None
+            if now is not told:
+                self._streams[name] = now
+                methods = (
+                    (now,)
+                    if now is None or attribute == "input"
+                    else tuple(getattr(now, method, None) for method in STREAMS[name])
+                )
+                self._ask("redirect", name, methods)
 
     def _define(self, namespace: dict[str, Any], name: str, kind: Any, value: Any) -> None:
         if kind == "exception":
@@ -323,6 +381,16 @@ class Peer:
                 remote.put_under_test(value)
             namespace[name] = value
 
+    def seed_as(self, module: Any, name: str) -> None:
+        """Where a test seeds this module, it is seeded in the subject as well."""
+        seed = module.seed
+
+        def seeded(*args: Any, **kwargs: Any) -> None:
+            seed(*args, **kwargs)
+            self.ask("seed", name, args, kwargs)
+
+        module.seed = seeded
+
     def unsplittable(self, reason: str) -> NoReturn:
         """This test is judged inline, whatever it catches."""
         self.trouble = Unsplittable(reason)
@@ -334,6 +402,8 @@ class Peer:
             raise self.trouble
         try:
             with self._lock:  # a test may have threads; a call back may call again
+                if self._streams:
+                    self._redirect()
                 return self._ask(operation, *operands)
         except Refused as error:  # the solution's doing: it must not choose its judge
             raise TypeError(str(error)) from None
@@ -372,7 +442,7 @@ class Peer:
             return value
         if status != "raise":
             raise CodecError("not an answer")
-        raise self._instance(value)
+        raise self.instance(value)
 
     def _called_back(self, operation: Any, function: Any = None, *operands: Any) -> None:
         """The subject calls something that the test passed to it, or asks what it is."""
@@ -404,13 +474,12 @@ class Peer:
     # -- name and bases
 
     def _exception(self, lineage: Any, original: Any = None) -> type[BaseException]:
-        """The class of this lineage: the last name is that of a class here, others of stand-ins."""
-        if type(lineage) is not tuple or not 0 < len(lineage) <= 50:
+        """The class of this lineage: the name of a class that is here, or the name of a stand-in
+        and the lineages of its bases."""
+        if type(lineage) is str:
+            return codec.exception(lineage) or Exception
+        if type(lineage) is not tuple or len(lineage) < 2 or type(lineage[0]) is not str:
             raise CodecError("not an exception")
-        if not all(type(name) is str and len(name) < 200 for name in lineage):
-            raise CodecError("not an exception")
-        if len(lineage) == 1:
-            return codec.exception(lineage[0]) or Exception
         if lineage not in self._exceptions:
             body = {
                 "__str__": _error_text,
@@ -419,13 +488,17 @@ class Peer:
                 "_sv_peer": self,
                 "_sv_class": None,
             }
-            base = self._exception(lineage[1:])
-            self._exceptions[lineage] = StandIn(lineage[0].replace("\0", ""), (base,), body)
+            bases = tuple(dict.fromkeys(self._exception(base) for base in lineage[1:]))
+            try:
+                made = StandIn(lineage[0][:200].replace("\0", ""), bases, body)
+            except (TypeError, ValueError):
+                raise CodecError("no exception can be like this") from None
+            self._exceptions[lineage] = made
         if original is not None:
             type.__setattr__(self._exceptions[lineage], "_sv_class", original)
         return self._exceptions[lineage]
 
-    def _instance(self, told: Any, room: int = MAX_CAUSES) -> BaseException:
+    def instance(self, told: Any, room: int = MAX_CAUSES) -> BaseException:
         """The exception that `subject.described` told."""
         if type(told) is not tuple or len(told) != 6:
             raise CodecError("not an exception")
@@ -437,32 +510,31 @@ class Peer:
             if not 0 <= original < len(self._raised):
                 raise CodecError("nothing that was raised")
             return self._raised[original]
-        if type(others) is not dict or room < 0:
+        if type(others) is not dict or room < 0 or not remote.is_remote(original):
             raise CodecError("not an exception")
         try:
             if issubclass(kind, BaseExceptionGroup):
-                parts = [self._instance(part, room - 1) for part in others["group"]]
+                parts = [self.instance(part, room - 1) for part in others["group"]]
                 error: Any = kind.__new__(kind, str(args[0]), parts)
             else:
                 error = kind.__new__(kind, *args)
-                if isinstance(error, OSError):
-                    error.__init__(*args)  # type: ignore[misc]
-                else:
-                    error.args = args
-            if len(lineage) > 1:  # a stand-in: it also says what the original says
+                python = next(
+                    one for one in kind.__mro__ if codec.EXCEPTIONS.get(one.__name__) is one
+                )
+                python.__init__(error, *args)
+            if type(lineage) is tuple:  # a stand-in: it also says what the original says
                 error._sv_text = text
             for name, value in attributes.items():
-                if type(name) is str and name.isidentifier() and not name.startswith("__"):
+                if name == "__notes__" or (name.isidentifier() and not name.startswith("__")):
                     setattr(error, name, value)
         except (CodecError, Lost):
             raise
         except Exception:
-            return Exception(text)
-        if remote.is_remote(original):
-            error._sv_remote = original
+            error = Exception(text)
+        error._sv_remote = original
         for name in ("cause", "context"):
             if name in others:
-                setattr(error, f"__{name}__", self._instance(others[name], room - 1))
+                setattr(error, f"__{name}__", self.instance(others[name], room - 1))
         return error  # type: ignore[no-any-return]
 
     def _bind(self, handle: Handle, *value: Any) -> Any:
@@ -505,6 +577,10 @@ def _about(function: Any) -> Any:
 def _kind_of(value: Any) -> str | None:
     """What of the test's own may be handed to a subject: callables, to be called back. What was
     made here on the subject's behalf (exceptions, coroutines) is Refused."""
+    if isinstance(value, type) and (
+        isinstance(value, RemoteType | StandIn) or value.__module__.startswith("jailed.")
+    ):
+        raise Refused("a class made here cannot go back")
     if isinstance(value, CoroutineType):
         if value.cr_code is Peer._awaited.__code__:
             raise Refused("a coroutine cannot go back")
@@ -513,8 +589,6 @@ def _kind_of(value: Any) -> str | None:
         if isinstance(type(value), StandIn) or "_sv_remote" in vars(value):
             raise Refused(f"a {type(value).__name__} cannot go back")
         return None
-    if isinstance(value, StandIn):
-        raise Refused("an exception class cannot go back")
     if isinstance(value, FunctionType | MethodType | BuiltinFunctionType):
         code = getattr(value, "__code__", None)
         if code is not None and code.co_flags & _RUNS_LATER:
@@ -530,8 +604,9 @@ _RUNS_LATER = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GEN
 
 def _handle_of(value: Any) -> int | None:
     """The subject's number of what it has itself: objects, classes, exceptions."""
-    if isinstance(value, StandIn):
-        value = value._sv_class
-    elif isinstance(value, BaseException):
-        value = vars(value).get("_sv_remote")
+    if not remote.is_remote(value):
+        if isinstance(value, StandIn):
+            value = value._sv_class
+        elif isinstance(value, BaseException):
+            value = vars(value).get("_sv_remote")
     return remote.handle_of(value)

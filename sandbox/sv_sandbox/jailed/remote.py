@@ -116,10 +116,11 @@ class RemoteType(type):
                     peer_of(base).unsplittable("the test subclasses a class of the solution")
         return super().__new__(mcs, name, bases, body)
 
-    __dict__ = _asked("__dict__")
+    __dict__ = _asked("__dict__")  # type: ignore[misc]
     __annotations__ = _asked("__annotations__")
     __bases__ = _asked("__bases__")
     __mro__ = _asked("__mro__")
+    __flags__ = _asked("__flags__")
 
     def __init__(
         cls, name: str, bases: tuple[type, ...], body: dict[str, Any], **words: Any
@@ -551,6 +552,9 @@ class Maker:
         name = name.replace("\0", "")
         if base is None:
             body = _methods(words)
+            error = next((codec.exception(word[1:]) for word in words if word[:1] == "!"), None)
+            if error is not None:
+                body["__class__"] = property(lambda self: error)
             made = self._new(name, (Remote,), body, _sv_class=handle, _sv_generic=generic)
             return made, made
         public = self._new(name, (base,), {}, _sv_class=handle, _sv_generic=generic)

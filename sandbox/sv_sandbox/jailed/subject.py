@@ -274,7 +274,9 @@ def described(error: BaseException, room: int = 20) -> tuple[Any, ...]:
             args = (error.errno, error.strerror, error.filename)
         if isinstance(error, BaseExceptionGroup):
             args = (str(error.message),)
-            others["group"] = [described(part, room - 1) for part in error.exceptions[:room]]
+            others["group"] = [
+                described(part, room - 1) for part in error.exceptions[: max(room, 0)]
+            ]
         try:
             codec.encode(args, strict=False)
         except Unencodable:
@@ -294,15 +296,19 @@ def described(error: BaseException, room: int = 20) -> tuple[Any, ...]:
     return lineage(type(error)), args, text, attributes, original, others
 
 
-def lineage(kind: type[BaseException]) -> tuple[str, ...]:
-    """Names from an exception class to its first base that both ends have."""
-    names = []
-    for base in codec.mro(kind):
-        known = codec.exception_name(base)
-        names.append(known or base.__name__)
-        if known:
-            break
-    return tuple(names)
+def lineage(kind: type[BaseException]) -> Any:
+    """The name of an exception class that both ends have; of another, its name and the lineages of
+    its bases."""
+    known = codec.exception_name(kind)
+    if known is not None:
+        return known
+    bases = [base for base in kind.__bases__ if issubclass(base, BaseException)]
+    return (kind.__name__, *map(lineage, bases))
+
+
+def nearest(kind: type[BaseException]) -> str:
+    """The name of the first base of an exception class that both ends have."""
+    return next(filter(None, map(codec.exception_name, codec.mro(kind)[:-1])), "Exception")
 
 
 class Remote:
@@ -331,7 +337,7 @@ class Remote:
             self._about = self._server.call_back("about", self)
         return self._about
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:
         return type(self) if self._told() is None else FunctionType
 
@@ -371,6 +377,29 @@ class Printed(io.TextIOBase):
         return text
 
 
+class Redirected(io.TextIOBase):
+    """A stream of the test's, by its methods."""
+
+    def __init__(self, first: Any, read: Any = None):
+        self._first, self._read = first, read
+
+    def write(self, text: str) -> int:
+        """As a stream is written."""
+        self._first(text)
+        return len(text)
+
+    def readline(self, *size: Any) -> Any:
+        """As a stream is read."""
+        return self._first(*size)
+
+    def read(self, *size: Any) -> Any:
+        """As a stream is read."""
+        return self._read(*size)
+
+
+_STREAMS = {"builtins.input": input, "sys.stdin": sys.stdin, "sys.stderr": sys.stderr}
+
+
 class Server:
     """The subject's end of the channel."""
 
@@ -385,6 +414,7 @@ class Server:
         self.loop: Any = None
         self._remotes: dict[int, Remote] = {}
         self._words: dict[type, str] = {}
+        self._kinds: dict[Any, Any] = {}
         self._namespace: dict[str, Any] = {}
         self._constants: dict[str, Any] = {}
 
@@ -444,19 +474,25 @@ class Server:
                 raise self._raised(outcome[1])
             self._reply(outcome, last=False)  # what was called calls us
 
-    @staticmethod
-    def _raised(told: Any) -> Any:
+    def _raised_kind(self, lineage: Any) -> Any:
+        if type(lineage) is str:
+            return codec.exception(lineage) or Exception
+        bases = tuple(dict.fromkeys(map(self._raised_kind, lineage[1:])))
+        if lineage not in self._kinds:
+            text = {"__str__": lambda error: vars(error).get("_sv_text", ""), "__module__": "test"}
+            self._kinds[lineage] = type(lineage[0], bases, text)
+        return self._kinds[lineage]
+
+    def _raised(self, told: Any) -> Any:
         """An exception, or none, as the judge tells of it."""
         if type(told) is not tuple:
             return told
         lineage, args, text, attributes, number = told
-        kind: Any = codec.exception(lineage[-1]) or Exception
-        for name in reversed(lineage[:-1]):
-            kind = type(name, (kind,), {"__str__": lambda error: text, "__module__": "test"})
+        kind = self._raised_kind(lineage)
         try:
             error = kind.__new__(kind, *args)
             error.args = args
-            vars(error).update(attributes, _sv_number=number)
+            vars(error).update(attributes, _sv_number=number, _sv_text=text)
         except Exception:
             error = Exception(text)
         return error
@@ -488,6 +524,8 @@ class Server:
             found = [name for name in PROTOCOLS if _has(before, f"__{name}__")]
             if base is not None:
                 found.append(f"={base.__name__}")
+            if issubclass(kind, BaseException):
+                found.append(f"!{nearest(kind)}")
             if hasattr(kind, "__class_getitem__"):
                 found.append("generic")
             words = self._words[kind] = f"{number} {','.join(found)} {kind.__name__}"
@@ -515,6 +553,8 @@ class Server:
     def do_load(self, cell: int, names: tuple[str, ...]) -> dict[str, Any]:
         """A fresh namespace; what it has of `names`, each with what it is."""
         sys.stdout = self.printed
+        for name in _STREAMS:
+            self.do_redirect(name, (None,))
         if self.solution is None:
             self.solution = compile(self.native.blob(0), "<solution>", "exec", dont_inherit=True)
         self._constants = {}
@@ -552,7 +592,20 @@ class Server:
 
     def do_raised(self, kind: Any, args: Any, kwargs: Any) -> Any:
         """Make an exception: the judge sees it as one that was raised."""
-        raise kind(*args, **kwargs)
+        return self._described(kind(*args, **kwargs))
+
+    def do_seed(self, name: str, args: Any, kwargs: Any) -> None:
+        """The test has seeded a module."""
+        if name in sys.modules:
+            sys.modules[name].seed(*args, **kwargs)
+
+    def do_redirect(self, name: str, methods: tuple[Any, ...]) -> None:
+        """The test has replaced a stream, or `input`, or (no method) has put it back."""
+        module, _, attribute = name.partition(".")
+        stream = _STREAMS[name] if methods[0] is None else methods[0]
+        if attribute != "input" and methods[0] is not None:
+            stream = Redirected(*methods)
+        setattr(sys.modules[module], attribute, stream)
 
     def do_getattr(self, target: Any, name: str) -> Any:
         """Read an attribute."""
