@@ -141,7 +141,7 @@ def test_subclasses_arrive_as_plain_values() -> None:
         (EvilList([1, 2]), [1, 2]),
         (Colour.RED, 3),
     ):
-        back = decode(encode(value))
+        back = decode(encode(value, strict=False))
         assert type(back) is type(plain)
         assert back == plain
         assert back != "anything else"

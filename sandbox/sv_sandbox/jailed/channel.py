@@ -255,10 +255,11 @@ def is_mutable(container: Any) -> bool:
 def refill(container: Any, items: Any) -> None:
     """Give a local container the content its remote copy has now."""
     array = not hasattr(container, "clear")
-    if type(items) is not (bytes if array else tuple):
+    wrong = not isinstance(items, bytes if array else tuple)
+    if wrong:
         raise CodecError("new content of the wrong kind")
     try:
-        if type(items) is bytes:
+        if array:
             numpy = sys.modules["numpy"]
             new = numpy.frombuffer(items, dtype=container.dtype)
             container[...] = new.reshape(container.shape)

@@ -496,7 +496,8 @@ class Peer:
             self._exceptions[lineage] = made
         if original is not None:
             type.__setattr__(self._exceptions[lineage], "_sv_class", original)
-        return self._exceptions[lineage]
+        kind: type[BaseException] = self._exceptions[lineage]
+        return kind
 
     def instance(self, told: Any, room: int = MAX_CAUSES) -> BaseException:
         """The exception that `subject.described` told."""

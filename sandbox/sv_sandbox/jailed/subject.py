@@ -702,7 +702,8 @@ def _adds(kind: type, base: type) -> bool:
 def _changes(kind: type, base: type) -> bool:
     """Whether it has methods of its own, or other ones than its base under special names."""
     return _adds(kind, base) or any(
-        isinstance(value, FunctionType) and name.strip("_") in (*PROTOCOLS, "missing")
+        isinstance(value, FunctionType)
+        and name.strip("_") in (*PROTOCOLS, "missing", "getattr", "setattr", "delattr")
         for name, value in _added(kind, base)
     )
 
