@@ -109,16 +109,20 @@ class Channel:
 
     def encode(self, value: Any, last: bool = False) -> bytes:
         """A message; the `last` of a request says which containers stay. Raises Unencodable."""
-        changes = tuple(
-            (number, frozen(self._table[number]))
-            for number, old in enumerate(self._seen)
-            if old is not None and changed(old, self._table[number])
-        )
+        changes: tuple[Any, ...] = ()
+        if self._seen:
+            changes = tuple(
+                (number, frozen(self._table[number]))
+                for number, old in enumerate(self._seen)
+                if old is not None and changed(old, self._table[number])
+            )
+            self._seen = []
         encoder = Encoder(self.export, self._table)
-        encoder.message((value, changes))
+        encoder.add((value, changes))
         del changes
-        self._seen = []
-        kept = self._kept(encoder) if last else None
+        kept = None
+        if last:
+            kept = self._kept(encoder) if encoder.containers else ()
         data = encoder.message(kept)
         self._table = encoder.containers
         self._repeats.update(encoder.repeats)

@@ -166,15 +166,19 @@ class Encoder:
         self._sizes: dict[int, int] = {}
 
     def message(self, value: Any) -> bytes:
-        """Everything appended, after this last value. Raises Unencodable and nothing else:
-        a value with hostile attributes may raise what it likes while it is looked at."""
+        """Everything appended, after this last value. Raises Unencodable."""
+        self.add(value)
+        return bytes(self.out)
+
+    def add(self, value: Any) -> None:
+        """Append one value. Raises Unencodable and nothing else: a value with hostile attributes
+        may raise what it likes while it is looked at."""
         try:
             self.put(value)
         except Exception as error:
             if isinstance(error, Unencodable):
                 raise
             raise Unencodable(f"{type(error).__name__} while it was encoded") from None
-        return bytes(self.out)
 
     def put(self, value: Any) -> None:
         """Append one value."""

@@ -273,7 +273,9 @@ class StandIn(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls._sv_class is None:
             return super().__call__(*args, **kwargs)
-        return cls._sv_peer.instance(cls._sv_peer.ask("raised", cls._sv_class, args, kwargs))
+        return cls._sv_peer.instance(
+            cls._sv_peer.ask("raised", cls._sv_class, args, tuple(kwargs.items()))
+        )
 
     def __instancecheck__(cls, instance: Any) -> bool:
         if remote.is_remote(instance) and cls._sv_class is not None:
@@ -387,7 +389,7 @@ class Peer:
 
         def seeded(*args: Any, **kwargs: Any) -> None:
             seed(*args, **kwargs)
-            self.ask("seed", name, args, kwargs)
+            self.ask("seed", name, args, tuple(kwargs.items()))
 
         module.seed = seeded
 
@@ -428,11 +430,12 @@ class Peer:
             return self._answer(reply)
 
     def _answer(self, reply: tuple[Any, ...]) -> Any:
-        if len(reply) != 4 or type(reply[2]) is not dict or type(reply[3]) is not str:
+        if len(reply) != 4 or type(reply[2]) is not tuple or type(reply[3]) is not str:
             raise CodecError("not an answer")
         status, value, rebound, printed = reply
-        for name, new in rebound.items():
-            if name not in self._loaded:
+        for pair in rebound:
+            name, new = pair if type(pair) is tuple and len(pair) == 2 else (None, None)
+            if type(name) is not str or name not in self._loaded:
                 raise CodecError("a name that was not asked for")
             if self._namespace.get(name) is self._loaded[name]:
                 self._namespace[name] = self._loaded[name] = new
@@ -452,9 +455,7 @@ class Peer:
             if operation == "about":
                 outcome: tuple[str, Any] = "returned", _about(function)
             else:
-                args, kwargs = operands
-                if type(args) is not tuple or type(kwargs) is not dict or operation != "invoke":
-                    raise CodecError("not a call")
+                args, kwargs = _arguments(operation, operands)
                 outcome = "returned", function(*args, **kwargs)
         except (Lost, CodecError, Unencodable, Unsplittable):
             raise
@@ -561,6 +562,19 @@ class Peer:
         if type(finished) is not tuple or len(finished) != 1:
             raise CodecError("not the result of a coroutine")
         return finished[0]
+
+
+def _arguments(operation: Any, operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Those of a call that the subject makes."""
+    if operation != "invoke" or len(operands) != 2 or type(operands[0]) is not tuple:
+        raise CodecError("not a call")
+    try:
+        kwargs = dict(operands[1])
+    except (TypeError, ValueError):
+        raise CodecError("not a call") from None
+    if not all(type(name) is str for name in kwargs):
+        raise CodecError("not a call")
+    return operands[0], kwargs
 
 
 def _about(function: Any) -> Any:

@@ -129,8 +129,8 @@ class RemoteType(type):
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if not under_test(cls):
-            return peer_of(cls).ask("invoke", cls, args, kwargs)
-        made = peer_of(cls).ask("make", cls, args, kwargs)
+            return peer_of(cls).ask("invoke", cls, args, tuple(kwargs.items()))
+        made = peer_of(cls).ask("make", cls, args, tuple(kwargs.items()))
         if is_object(made):
             _put(made, True)
         return made
@@ -357,7 +357,7 @@ def _contains(self: Any, item: Any) -> bool:
 
 
 def _call(self: Any, *args: Any, **kwargs: Any) -> Any:
-    return peer_of(self).ask("invoke", self, args, kwargs)
+    return peer_of(self).ask("invoke", self, args, tuple(kwargs.items()))
 
 
 def _asking(name: str) -> Any:

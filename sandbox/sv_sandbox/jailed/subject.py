@@ -322,7 +322,7 @@ class Remote:
         self._about: Any = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._server.call_back("invoke", self, args, kwargs)
+        return self._server.call_back("invoke", self, args, tuple(kwargs.items()))
 
     def __getattr__(self, name: str) -> Any:
         if name not in (*about.NAMES, "__signature__", "__code__") or self._told() is None:
@@ -440,12 +440,12 @@ class Server:
         except BaseException as error:
             reply = ("raise", self._described(error))
         only_owner()
-        reply = (*reply, self._rebound() if self._constants else {}, self.printed.take())
+        reply = (*reply, self._rebound() if self._constants else (), self.printed.take())
         try:
             data = self.channel.encode(reply, last)
         except Unencodable as error:
             told = self._described(TypeError(str(error)))
-            data = self.channel.encode(("raise", told, {}, ""), last)
+            data = self.channel.encode(("raise", told, (), ""), last)
         self.channel.send(data)
 
     @staticmethod
@@ -454,14 +454,14 @@ class Server:
             error.__traceback__ = None  # the judge may hold it: not so what its frames hold
         return described(error)
 
-    def _rebound(self) -> dict[str, Any]:
-        """Plain values that the solution has bound to other names' places since they were told."""
+    def _rebound(self) -> tuple[tuple[str, Any], ...]:
+        """Names that were told as plain values and have been rebound since, with their values."""
         found = {}
         for name, old in self._constants.items():
             new = self._namespace.get(name, old)
             if new is not old:
                 found[name] = self._constants[name] = new
-        return found
+        return tuple(found.items())
 
     def call_back(self, operation: str, function: Remote, *operands: Any) -> Any:
         """Call something of the test's, or ask what it is."""
@@ -580,11 +580,11 @@ class Server:
 
     def do_invoke(self, function: Any, args: Any, kwargs: Any) -> Any:
         """Call an object of ours."""
-        return function(*args, **kwargs)
+        return function(*args, **dict(kwargs))
 
     def do_make(self, kind: Any, args: Any, kwargs: Any) -> Any:
         """Call a class of ours for the test, which then wants the object and not its value."""
-        made = kind(*args, **kwargs)
+        made = kind(*args, **dict(kwargs))
         base = plain_base(type(made))
         if base is None or base in FIXED or not _changes(type(made), base):
             return made
@@ -592,12 +592,12 @@ class Server:
 
     def do_raised(self, kind: Any, args: Any, kwargs: Any) -> Any:
         """Make an exception: the judge sees it as one that was raised."""
-        return self._described(kind(*args, **kwargs))
+        return self._described(kind(*args, **dict(kwargs)))
 
     def do_seed(self, name: str, args: Any, kwargs: Any) -> None:
         """The test has seeded a module."""
         if name in sys.modules:
-            sys.modules[name].seed(*args, **kwargs)
+            sys.modules[name].seed(*args, **dict(kwargs))
 
     def do_redirect(self, name: str, methods: tuple[Any, ...]) -> None:
         """The test has replaced a stream, or `input`, or (no method) has put it back."""
