@@ -21,7 +21,6 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 from keyword import iskeyword
-from types import FunctionType
 from typing import Any
 
 MAX_DEPTH = 100
@@ -333,17 +332,20 @@ class Encoder:
         return True
 
 
-_OF_NAMEDTUPLES = frozenset(
-    ("__new__", "__repr__", "__getnewargs__", "_make", "_asdict", "_replace")
+_LITERAL = frozenset(
+    f"__{name}__"
+    for name in (
+        "add radd sub rsub truediv rtruediv floordiv rfloordiv str len contains getitem missing"
+    ).split()
 )
+"""Methods that an expression on answers would call."""
 
 
 def _has_methods(classes: tuple[type, ...]) -> bool:
     return any(
-        isinstance(value, FunctionType | property) and name not in _OF_NAMEDTUPLES
+        not _LITERAL.isdisjoint(one.__dict__)
         for one in classes
         if one.__module__ not in ("collections", "numpy", "enum")
-        for name, value in one.__dict__.items()
     )
 
 

@@ -191,6 +191,15 @@ def vars_of(cls: type) -> Any:
     return _dict_of(cls)
 
 
+_READERS = frozenset(
+    (
+        "count index get keys values items copy issubset issuperset isdisjoint union intersection"
+        " difference symmetric_difference most_common elements"
+    ).split()
+)
+"""Methods of containers that an answer is not asked by: the plain data in it are."""
+
+
 class Remote:
     """An object of the subject; operations on it happen there."""
 
@@ -203,6 +212,8 @@ class Remote:
         _set(self, "_sv_looked", None)
 
     def __getattr__(self, name: str) -> Any:
+        if name in _READERS and extends(self) and not under_test(self):
+            return getattr(plain_of(self), name)
         return _read(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:

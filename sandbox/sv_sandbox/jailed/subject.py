@@ -686,24 +686,28 @@ def _added(kind: type, base: type) -> Iterator[tuple[str, Any]]:
 
 
 _USED = (FunctionType, property, classmethod, staticmethod, functools.cached_property)
+_REPLACED = frozenset((*PROTOCOLS, "missing", "getattr", "setattr", "delattr"))
 
 
 def _adds(kind: type, base: type) -> bool:
-    """Whether it has methods of its own, by public names, or operators where it cannot change."""
+    """Whether it has methods of its own, by public names that its base has not, or operators where
+    it cannot change."""
     if kind.__module__ not in ("solution", "__main__"):
         return False
-    return issubclass(kind, enum.Enum) or any(
-        isinstance(value, _USED)
-        and (name[:1] != "_" or (base in FIXED and name.strip("_") in (*BINARY, "call")))
-        for name, value in _added(kind, base)
-    )
+    if issubclass(kind, enum.Enum):
+        return True
+    for name, value in _added(kind, base):
+        public = name[:1] != "_" and not hasattr(base, name)
+        operator = base in FIXED and name.strip("_") in (*BINARY, "call")
+        if isinstance(value, _USED) and (public or operator):
+            return True
+    return False
 
 
 def _changes(kind: type, base: type) -> bool:
-    """Whether it has methods of its own, or other ones than its base under special names."""
+    """Whether it has methods of its own, or other ones than its base under the same names."""
     return _adds(kind, base) or any(
-        isinstance(value, FunctionType)
-        and name.strip("_") in (*PROTOCOLS, "missing", "getattr", "setattr", "delattr")
+        isinstance(value, FunctionType) and (name[:1] != "_" or name.strip("_") in _REPLACED)
         for name, value in _added(kind, base)
     )
 
