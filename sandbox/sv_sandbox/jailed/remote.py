@@ -225,14 +225,14 @@ class Remote:
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        if is_remote(other):
+        if is_remote(other) and not isinstance(other, Extended):
             return bool(peer_of(self).ask("op", "eq", (self, other)))
         return extends(self) and bool(plain_of(self) == other)
 
     def __ne__(self, other: object) -> bool:
         if self is other:
             return False
-        if is_remote(other):
+        if is_remote(other) and not isinstance(other, Extended):
             return bool(peer_of(self).ask("op", "ne", (self, other)))
         return not (extends(self) and plain_of(self) == other)
 
@@ -420,7 +420,7 @@ def _order(name: str) -> Any:
     apply = getattr(operator, name)
 
     def method(self: Any, other: Any) -> Any:
-        if is_remote(other):
+        if is_remote(other) and not isinstance(other, Extended):
             return peer_of(self).ask("op", name, (self, other)) is True
         # Data never orders against an object of the solution.
         return apply(plain_of(self), other) if extends(self) else NotImplemented
@@ -452,23 +452,26 @@ def _overridden(name: str, base: type) -> Any:
     """A method of a class that extends data which cannot change: the original's only where it is
     shown no data of the test's."""
     asked, plain = _METHODS[name], getattr(base, name, None)
-    private = name.strip("_") in (*ORDER, "iter", "contains")
+    word = name.strip("_")
 
     def method(self: Any, *args: Any) -> Any:
-        if (under_test(self) and not private) or (args and all(map(is_remote, args))):
+        told = under_test(self) and word not in (*ORDER, "iter", "contains")
+        if told or (word in BINARY and all(map(is_remote, args))):
             return asked(self, *args)
         return NotImplemented if plain is None else plain(self, *args)
 
     return method
 
 
-def _same(self: Any, other: Any) -> Any:
-    """Equality of two values of the solution's; against data, that of the data."""
-    if self is other:
-        return True
-    if is_remote(other):
-        return bool(peer_of(self).ask("op", "eq", (self, other)))
-    return NotImplemented
+def _equality(base: Any) -> Any:
+    """Equality of two values that the test made is that of their class; any other that of data."""
+
+    def method(self: Any, other: Any) -> Any:
+        if isinstance(other, Extended) and under_test(self) and under_test(other):
+            return self is other or bool(peer_of(self).ask("op", "eq", (self, other)))
+        return base.__eq__(self, other)
+
+    return method
 
 
 # ---- making them ---------------------------------------------------------------------------------
@@ -493,11 +496,13 @@ class Maker:
         self._known: dict[int, Any] = {}
         self._classes: dict[int, tuple[Any, Any]] = {}
         self._kinds: dict[str, Any] = {}
+        self._extensions: dict[tuple[Any, type], Any] = {}
 
     def forget(self) -> None:
         """A new cell begins."""
         self._known.clear()
         self._classes.clear()
+        self._extensions.clear()
 
     def __call__(self, handle: Handle, *value: Any) -> Any:
         """The stub for a handle, always the same; for one that came with a `value`, that value
@@ -576,27 +581,30 @@ class Maker:
         return public, self._new(name, (Remote,), body, _sv_class=handle, _sv_extends=True)
 
     def _extended(self, public: Any, words: list[str], handle: Handle, value: Any) -> Any:
-        """An object that is plain data: an instance of a class of its own."""
+        """An object that is plain data, of a class that has the original's methods."""
         base = type(value)
         if base not in FIXED and tuple not in codec.mro(base):
             raise CodecError("no data that can be extended")
-        body: dict[str, Any] = {
-            f"__{name}__": _overridden(f"__{name}__", base)
-            for name in words
-            if f"__{name}__" in _METHODS
-        }
-        body |= {"__eq__": _same, "__hash__": base.__hash__}
-        body["__class__"] = property(lambda self: public)
-        kind = self._new(public.__name__, (Extended, base), body)
+        kind = self._extensions.get((public, base))
+        if kind is None:
+            kind = self._extensions[public, base] = self._extension(public, words, base)
         if tuple in codec.mro(base):
             made = tuple.__new__(kind, value)
-        elif base is frozenset:
-            made = frozenset.__new__(kind, value)
         else:
             made = base.__new__(kind, value)
         _set(made, "_sv_handle", handle)
         _set(made, "_sv_under_test", False)
         return made
+
+    def _extension(self, public: Any, words: list[str], base: Any) -> Any:
+        body: dict[str, Any] = {
+            f"__{name}__": _overridden(f"__{name}__", base)
+            for name in words
+            if f"__{name}__" in _METHODS
+        }
+        body |= {"__eq__": _equality(base), "__hash__": base.__hash__}
+        body["__class__"] = property(lambda self: public)
+        return self._new(public.__name__, (Extended, base), body)
 
 
 def _methods(words: Any) -> dict[str, Any]:
