@@ -141,7 +141,7 @@ def test_subclasses_arrive_as_plain_values() -> None:
         (EvilList([1, 2]), [1, 2]),
         (Colour.RED, 3),
     ):
-        back = decode(encode(value))
+        back = decode(encode(value, strict=False))
         assert type(back) is type(plain)
         assert back == plain
         assert back != "anything else"
@@ -173,7 +173,7 @@ def test_numpy() -> None:
     assert back.dtype == array.dtype
     assert (back == array).all()
     assert decode(encode(numpy.int64(3))) == 3
-    assert type(decode(encode(numpy.float64(1.5)))) is float
+    assert type(decode(encode(numpy.float64(1.5)))) is numpy.float64
     with pytest.raises(Unencodable):
         encode(numpy.array([object()]))
 

@@ -232,6 +232,32 @@ class Circle:
     def area(s): return Answer()
     p = property(lambda s: Answer())
 """
+SAME = """
+class Ring:
+    def __init__(s, r): pass
+    def area(s): return s
+    def areas(s): return [s]
+    def __sub__(s, o): return 0
+    def __contains__(s, o): return True
+    def __enter__(s): return Liar()
+class Liar(int):
+    def __sub__(s, o): return 0
+    def __lt__(s, o): return True
+    def __eq__(s, o): return True
+    def look(s): return 1
+class Many(list):
+    def __init__(s, *x): super().__init__([0])
+    def __eq__(s, o): return True
+    def __lt__(s, o): return True
+    def look(s): return 1
+class Wrong(Exception):
+    def __init__(s, *a): pass
+    def __eq__(s, o): return True
+    n = Liar(3)
+def f(x): return Liar(7)
+def g(x): return Many()
+def h(x): raise Wrong(x)
+"""
 DEEP = """
 class Liar:
     def __eq__(s, o): return True
@@ -262,6 +288,23 @@ def f(x):
         (CLASSES, "r = h(1)\nassert 7 in r"),
         (CLASSES, "assert abs(Circle(1).area() - 3.14159) < 1e-6"),
         (CLASSES, "assert abs(Circle(1).p - 3.14159) < 1e-6"),
+        (SAME, "assert abs(Ring(1).area() - 3.14159) < 1e-6"),
+        (SAME, "r = Ring(1)\nassert abs(r.areas()[0] - 3.14159) < 1e-6"),
+        (SAME, "assert 3 in Ring(1).area()"),
+        (SAME, "with Ring(1) as r:\n    assert abs(r - 3) < 1e-6"),
+        (SAME, "assert f(1) == 5"),
+        (SAME, "r = f(1)\nassert r == 5 or r < 5 or abs(r - 5) < 1"),
+        (SAME, "assert Liar(7) == 5"),
+        (SAME, "assert f(type(f(3))) == 5"),
+        (SAME, "assert f(type(h)) == 5"),
+        (SAME, "try: h(1)\nexcept Exception as e: assert f(e) == 5"),
+        (SAME, "try: h(1)\nexcept Exception as e: assert f(type(e)) == 5"),
+        (SAME, "import inspect\nassert f(iter(inspect.signature(f).parameters).__next__) == 5"),
+        (SAME, "r = f(1)\nassert r == Liar(5) or r < Liar(5)"),
+        (SAME, "r = Liar(7)\nassert r == 5 or r < 5"),
+        (SAME, "r = g(1)\nassert r == [1]"),
+        (SAME, "r = Many()\nassert r == [1] or r < [0]"),
+        (SAME, "try: h(1)\nexcept Wrong as e: assert e.n == 5 or e == 5"),
         (DEEP, "assert decode(encode('abc')) == 'abc'"),
         (DEEP, "assert decode(encode2('abc')) == 'abc'"),
         (DEEP, "assert decode(encode3('abc')) == 'abc'"),

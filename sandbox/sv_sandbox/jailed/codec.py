@@ -52,10 +52,51 @@ EXCEPTIONS: dict[str, type[BaseException]] = {
     if isinstance(value, type) and issubclass(value, BaseException)
 }
 """Built-in exception classes, which cross by name as well."""
+_LIBRARY = frozenset(
+    (
+        *("dataclasses.FrozenInstanceError", "json.decoder.JSONDecodeError", "queue.Empty"),
+        *("_queue.Empty", "queue.Full", "struct.error", "re.error", "binascii.Error", "zlib.error"),
+        *("asyncio.exceptions.CancelledError", "asyncio.exceptions.InvalidStateError"),
+        *("asyncio.queues.QueueEmpty", "asyncio.queues.QueueFull", "statistics.StatisticsError"),
+        *("concurrent.futures._base.CancelledError", "_csv.Error"),
+        *("configparser.NoSectionError", "configparser.NoOptionError", "copy.Error"),
+        *("numpy.linalg.LinAlgError", "numpy.exceptions.AxisError", "graphlib.CycleError"),
+        *("locale.Error", "shutil.Error"),
+        *(f"decimal.{name}" for name in "DecimalException InvalidOperation DivisionByZero".split()),
+        *("decimal.Overflow", "decimal.Underflow", "decimal.Inexact", "decimal.Rounded"),
+    )
+)
+"""Exception classes of libraries that cross by name, where the module is loaded at both ends."""
+
+
+def exception(name: str) -> type[BaseException] | None:
+    """The class of Python's own or of a library that goes by this name; imports nothing."""
+    if name not in _LIBRARY:
+        return EXCEPTIONS.get(name)
+    module, _, short = name.rpartition(".")
+    kind = getattr(sys.modules.get(module), short, None)
+    return kind if isinstance(kind, type) and issubclass(kind, BaseException) else None
+
+
+def exception_name(kind: type[BaseException]) -> str | None:
+    """The name under which this very class crosses; None for the solution's own."""
+    if EXCEPTIONS.get(kind.__name__) is kind:
+        return kind.__name__
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    return name if name in _LIBRARY and exception(name) is kind else None
+
+
 _NAMES = {id(value): name for name, value in {**BUILTINS, **EXCEPTIONS}.items()}
 _NAMED = {**BUILTINS, **EXCEPTIONS}
 _FACTORIES = {id(value): name for name, value in BUILTINS.items() if isinstance(value, type)}
 _NUMPY_KINDS = frozenset("biufcSUmM")
+_SCALARS: dict[str, type] = {
+    **dict.fromkeys("int8 int16 int32 int64 uint8 uint16 uint32 uint64".split(), int),
+    **dict.fromkeys("float16 float32 float64".split(), float),
+    **dict.fromkeys("complex64 complex128".split(), complex),
+    **dict.fromkeys("bool_ bool".split(), bool),
+}
+"""NumPy's types of numbers that cross as themselves, and the built-in type that holds them all."""
 
 
 class CodecError(ValueError):
@@ -72,12 +113,17 @@ class Refused(Unencodable):
 
 
 class Handle:
-    """A remote object, as it crosses: `mine` says whether it lives at the decoding end."""
+    """A remote object, as it crosses: `kind` says what it is, `mine` whether it lives at the
+    decoding end."""
 
-    __slots__ = ("index", "kind", "mine", "name")
+    __slots__ = ("index", "kind", "mine")
 
-    def __init__(self, index: int, kind: str, name: str, mine: bool):
-        self.index, self.kind, self.name, self.mine = index, kind, name, mine
+    def __init__(self, index: int, kind: str, mine: bool):
+        self.index, self.kind, self.mine = index, kind, mine
+
+
+mro: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+"""The bases of a class, whatever its metaclass says."""
 
 
 def _varint(out: bytearray, value: int) -> None:
@@ -96,34 +142,42 @@ def _unbounded(value: range | Decimal) -> bool:
 class Encoder:
     """Appends values to `out`. `known` are containers that the other end has already, by number.
 
-    `bounded` refuses values that are small here and large when they are walked.
+    `bounded` refuses values that are small here and large when they are walked; `strict` those
+    whose class adds methods to plain data.
     """
 
     def __init__(
         self,
-        export: Callable[[Any], Handle | None] | None = None,
+        export: Callable[..., Handle | None] | None = None,
         known: list[Any] | None = None,
         bounded: bool = False,
+        strict: bool = False,
     ):
         self.bounded = bounded
+        self._strict = strict
         self.out = bytearray()
         self.containers: list[Any] = list(known or ())  # kept alive: ids must stay theirs
         self._number = {id(value): index for index, value in enumerate(self.containers)}
         self._export = export
+        self.repeats: dict[int, int] = {}  # how often a container was met again
         self._depth = 0
         self._expanded = 0  # items so far, those behind references included
         self._sizes: dict[int, int] = {}
 
     def message(self, value: Any) -> bytes:
-        """Everything appended, after this last value. Raises Unencodable and nothing else:
-        a value with hostile attributes may raise what it likes while it is looked at."""
+        """Everything appended, after this last value. Raises Unencodable."""
+        self.add(value)
+        return bytes(self.out)
+
+    def add(self, value: Any) -> None:
+        """Append one value. Raises Unencodable and nothing else: a value with hostile attributes
+        may raise what it likes while it is looked at."""
         try:
             self.put(value)
         except Exception as error:
             if isinstance(error, Unencodable):
                 raise
             raise Unencodable(f"{type(error).__name__} while it was encoded") from None
-        return bytes(self.out)
 
     def put(self, value: Any) -> None:
         """Append one value."""
@@ -146,23 +200,49 @@ class Encoder:
             self.out.append(88)  # X
             self._text(name)
             return
-        if tuple in type(value).__mro__ and _is_namedtuple(type(value)):
-            return self._namedtuple(value)
+        bases = mro(type(value))  # `__class__`, which isinstance believes, can lie
+        for base, plain in PLAIN:
+            if base in bases:
+                if self._export is not None and self._whole(value, base, plain):
+                    return None
+                if self._strict and _has_methods(bases[: bases.index(base)]):
+                    raise Unencodable(f"a {type(value).__name__} has methods of its own")
+                if base is tuple and _is_namedtuple(type(value)):
+                    return self._namedtuple(value)
+                if base is float and self._scalar(value):  # a numpy.float64 extends float
+                    return None
+                return _WRITERS[base](self, plain(value))
         numpy = sys.modules.get("numpy")
         if numpy is not None and type(getattr(numpy, "ndarray", None)) is type:
             if self._numpy(numpy, value):
                 return
-        bases = type(value).__mro__  # `__class__`, which isinstance believes, can lie
-        for base, plain in _PLAIN:
-            if base in bases:
-                return _WRITERS[base](self, plain(value))
         handle = self._export(value) if self._export is not None else None
         if handle is None:
             raise Unencodable(f"a {type(value).__name__} cannot cross")
+        self._handle(handle)
+
+    def _handle(self, handle: Handle) -> None:
         self.out.append(71 if handle.mine else 72)  # G, H
         _varint(self.out, handle.index)
         self._text(handle.kind)
-        self._text(handle.name)
+
+    def _whole(self, value: Any, base: type, plain: Callable[[Any], Any]) -> bool:
+        """Writes a handle for a value of a subclass, where it is to keep its methods; what cannot
+        change crosses with it."""
+        assert self._export is not None
+        handle = self._export(value, True)
+        if handle is None:
+            return False
+        if handle.kind.startswith("value"):
+            self.out.append(104)  # h
+            self._handle(handle)
+            if base is tuple and _is_namedtuple(type(value)):
+                self._namedtuple(value)
+            else:
+                _WRITERS[base](self, plain(value))
+        else:
+            self._handle(handle)
+        return True
 
     def _text(self, text: str) -> None:
         data = text.encode("utf-8", "surrogatepass")
@@ -175,6 +255,7 @@ class Encoder:
         if number is not None:
             self.out.append(82)  # R
             _varint(self.out, number)
+            self.repeats[number] = self.repeats.get(number, 0) + 1
             self._expanded += self._sizes.get(number, 0)
             return True
         self._number[id(value)] = len(self.containers)
@@ -209,7 +290,8 @@ class Encoder:
         self._items(116, tuple.__iter__(value), tuple.__len__(value))
 
     def _numpy(self, numpy: Any, value: Any) -> bool:
-        if isinstance(value, numpy.ndarray):
+        bases = mro(type(value))
+        if numpy.ndarray in bases:
             array = numpy.asarray(value)
             if array.dtype.kind not in _NUMPY_KINDS or array.dtype.fields is not None:
                 return False
@@ -225,12 +307,46 @@ class Encoder:
             self.out += data
             self._expanded += len(data) // 16
             return True
-        if isinstance(value, numpy.generic):
-            plain = value.item()
-            if type(plain) in _WRITERS:
-                self.put(plain)
-                return True
+        if numpy.generic in bases:
+            return self._scalar(value) or self._item(value)
         return False
+
+    def _item(self, value: Any) -> bool:
+        plain = value.item()
+        if type(plain) in _WRITERS:
+            self.put(plain)
+            return True
+        return False
+
+    def _scalar(self, value: Any) -> bool:
+        """Writes a number of one of NumPy's own types, so that it stays one."""
+        numpy, name = sys.modules.get("numpy"), type(value).__name__
+        if numpy is None or name not in _SCALARS or type(value) is not vars(numpy).get(name):
+            return False
+        plain = value.item()
+        if type(plain) is not _SCALARS[name]:
+            return False
+        self.out.append(103)  # g
+        self._text(name)
+        self.put(plain)
+        return True
+
+
+_LITERAL = frozenset(
+    f"__{name}__"
+    for name in (
+        "add radd sub rsub truediv rtruediv floordiv rfloordiv str len contains getitem missing"
+    ).split()
+)
+"""Methods that an expression on answers would call."""
+
+
+def _has_methods(classes: tuple[type, ...]) -> bool:
+    return any(
+        not _LITERAL.isdisjoint(one.__dict__)
+        for one in classes
+        if one.__module__ not in ("collections", "numpy", "enum")
+    )
 
 
 def _is_namedtuple(kind: type) -> bool:
@@ -369,7 +485,7 @@ def _slots(base: type, value: Any, names: str) -> list[Any]:
 
 # Subclasses travel as what they extend. Methods of the base class are called by name, never the
 # instance's own. Order matters: bool is an int, Counter a dict, datetime a date.
-_PLAIN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+PLAIN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (int, int.__pos__),
     (float, float.__pos__),
     (complex, complex.__pos__),
@@ -394,13 +510,22 @@ _PLAIN: tuple[tuple[type, Callable[[Any], Any]], ...] = (
 )
 
 
+FIXED = (int, float, complex, str, bytes, tuple, frozenset)
+"""Plain data that cannot change; an object that extends them crosses with its value."""
+
+
+def is_plain(kind: type) -> bool:
+    """Whether values of exactly this type are plain data."""
+    return kind in _WRITERS
+
+
 class Decoder:
     """Reads values from `data`. `known` are containers already here, by number."""
 
     def __init__(
         self,
         data: bytes,
-        import_handle: Callable[[Handle], Any] | None = None,
+        import_handle: Callable[..., Any] | None = None,
         known: list[Any] | None = None,
         bounded: bool = False,
     ):
@@ -409,6 +534,7 @@ class Decoder:
         self._at = 0
         self.containers: list[Any] = list(known or ())
         self._import = import_handle
+        self.repeats: dict[int, int] = {}
         self._depth = 0
         self._expanded = 0
         self._sizes: dict[int, int] = {}
@@ -567,6 +693,7 @@ def _read_reference(d: Decoder) -> Any:
     number = d._count(0)
     if number >= len(d.containers):
         raise CodecError(f"no container {number}")
+    d.repeats[number] = d.repeats.get(number, 0) + 1
     d._expanded += d._sizes.get(number, 0)
     return d.containers[number]
 
@@ -623,9 +750,25 @@ def _read_array(d: Decoder) -> Any:
     return value
 
 
+def _read_scalar(d: Decoder) -> Any:
+    name, plain = d._text(), d.get()
+    numpy = sys.modules.get("numpy")
+    if type(plain) is not _SCALARS.get(name):
+        raise CodecError("not a number")
+    return plain if numpy is None else getattr(numpy, name)(plain)
+
+
+def _read_extended(d: Decoder) -> Any:
+    if d._data[d._at : d._at + 1] != b"H" or d._import is None:
+        raise CodecError("a value without its handle")
+    d._at += 1
+    handle = Handle(d._count(0), d._text(), False)
+    return d._import(handle, d.get())
+
+
 def _read_handle(mine: bool) -> Callable[[Decoder], Any]:
     def read(d: Decoder) -> Any:
-        handle = Handle(d._count(0), d._text(), d._text(), mine)
+        handle = Handle(d._count(0), d._text(), mine)
         if d._import is None:
             raise CodecError("a handle where none can be")
         return d._import(handle)
@@ -707,13 +850,15 @@ _READERS: dict[int, Callable[[Decoder], Any]] = {
         "H": _checked(_read_handle(False)),
         "G": _checked(_read_handle(True)),
         "X": _read_name,
+        "g": _checked(_read_scalar),
+        "h": _checked(_read_extended),
     }.items()
 }
 
 
-def encode(value: Any) -> bytes:
-    """One value without handles, bounded. Raises Unencodable."""
-    return Encoder(bounded=True).message(value)
+def encode(value: Any, strict: bool = True) -> bytes:
+    """One value without handles, bounded; if `strict`, without methods. Raises Unencodable."""
+    return Encoder(bounded=True, strict=strict).message(value)
 
 
 def decode(data: bytes) -> Any:

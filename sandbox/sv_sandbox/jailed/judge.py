@@ -2,26 +2,25 @@
 
 Two kinds of work. Tasks (`plan_tests`, `compare`) run in the judge's template itself, because
 nothing foreign runs in them. Test code runs in a fork (`judge`), where every name that the solution
-defines is a stub that calls the subject over the channel; what comes back is plain data or a
-`Remote`, so a verdict depends on values, never on methods of the solution's objects:
-
-- a Remote never equals, or orders against, plain data;
-- an answer's `__contains__` is not asked: its items are looked at here. Only an instance that the
-  test itself made by calling a class is taken at its word: its class is what is tested.
+defines is a stub that calls the subject over the channel; what comes back is plain data or a stub
+(`remote`), so a verdict depends on values, never on methods of the solution's objects.
 """
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from types import BuiltinFunctionType, CodeType, CoroutineType, FunctionType, MethodType
-from typing import Any
+from typing import Any, NoReturn
 
-from . import channel, codec, plan, subject
+from . import about, codec, plan, remote, subject
 from .channel import Channel, Lost
 from .codec import CodecError, Handle, Refused, Unencodable
+from .remote import RemoteType
 
 COMPARE_CPU_S = 2.0
 PASS, WRONG, TIMEOUT, FORBIDDEN = 1, 2, 4, 7
@@ -165,6 +164,9 @@ def judge(native: Any, start: int, cells: int) -> None:
     """A verdict per test; LOST, and the end, when the subject is gone."""
     native.loaded()
     peer = Peer(native.CHANNEL_FD)
+    for name in ("random", "numpy.random"):
+        if name in sys.modules:
+            peer.seed_as(sys.modules[name], name)
     for cell in range(start, cells):
         native.begin(cell)
         try:
@@ -178,7 +180,7 @@ def judge(native: Any, start: int, cells: int) -> None:
         except CodecError as error:
             verdict, detail = FORBIDDEN, f"malformed answer: {error}".encode()[:200]
         native.end(cell, cell + 1, verdict, detail)
-        if verdict == FORBIDDEN and peer.broken:
+        if peer.broken:
             native.stop()  # the stream may be out of step: a new subject for the next cell
             return
 
@@ -188,11 +190,14 @@ def judge_one(peer: Peer, cell: int, source: bytes) -> tuple[int, bytes]:
     peer.trouble = None
     try:
         code = compile(source, "<test>", "exec", dont_inherit=True)
+        if patches_modules(code):
+            raise Unsplittable("the test patches a module")
         namespace = subject.new_namespace("test")
         names, shadowing = names_of(code)
         # A solution may be called `sum`; but where a test calls anything else of the solution,
         # the built-in functions around that call are the test's, and stay ours.
         namespace.update(peer.load(cell, names) or peer.load(cell, shadowing))
+        peer.follow(namespace, code)
         exec(code, namespace)
         verdict: tuple[int, bytes] = PASS, b""
     except (Lost, Unsplittable, Unencodable, CodecError):
@@ -204,41 +209,127 @@ def judge_one(peer: Peer, cell: int, source: bytes) -> tuple[int, bytes]:
     return verdict
 
 
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """A code object and those in it."""
+    yield code
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            yield from _codes(const)
+
+
 def names_of(code: CodeType) -> tuple[list[str], list[str]]:
     """Names that the test uses: those that Python does not define, and those of built-in functions
     and types."""
-    used: set[str] = set()
-    stack = [code]
-    while stack:
-        one = stack.pop()
-        used.update(one.co_names)
-        stack.extend(const for const in one.co_consts if isinstance(const, CodeType))
+    used = {name for one in _codes(code) for name in one.co_names}
     return (
         sorted(name for name in used if not plan.is_builtin(name)),
         sorted(name for name in used if name in codec.BUILTINS),
     )
 
 
+def patches_modules(code: CodeType) -> bool:
+    """Whether a test uses unittest.mock's `patch` on a name of a module. What it feeds to `input`
+    and the standard streams needs no patch in the subject."""
+    if not any("patch" in one.co_names for one in _codes(code)):
+        return False
+    texts = {const for one in _codes(code) for const in one.co_consts if type(const) is str}
+    patched = {text for text in texts if text.partition(".")[0] in _MODULES and "." in text}
+    return bool(patched - set(STREAMS) - {"sys.stdout", "builtins.print"})
+
+
+STREAMS = {
+    "builtins.input": ("input",),
+    "sys.stdin": ("readline", "read"),
+    "sys.stderr": ("write",),
+}
+"""What of Python's own the subject gets from the test, where the test replaces it, and the methods
+that it needs."""
+_ORIGINAL = {
+    name: getattr(sys.modules[name.partition(".")[0]], name.partition(".")[2]) for name in STREAMS
+}
+
+
 _MODULES = frozenset((*sys.stdlib_module_names, "numpy"))
+
+
+class StandIn(type):
+    """The class of what stands in for an exception class of the solution. Called by a test, it
+    makes what the original makes."""
+
+    def __new__(
+        mcs, name: str, bases: tuple[type, ...], body: dict[str, Any], **words: Any
+    ) -> StandIn:
+        """A class that the judge makes; to the test itself this is not open."""
+        if "_sv_peer" not in body:
+            for base in bases:
+                if isinstance(base, StandIn):
+                    base._sv_peer.unsplittable("the test subclasses an exception of the solution")
+        return super().__new__(mcs, name, bases, body)
+
+    _sv_peer: Peer
+    _sv_class: Any
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls._sv_class is None:
+            return super().__call__(*args, **kwargs)
+        return cls._sv_peer.instance(
+            cls._sv_peer.ask("raised", cls._sv_class, args, tuple(kwargs.items()))
+        )
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        if remote.is_remote(instance) and cls._sv_class is not None:
+            return cls._sv_peer.ask("op", "isinstance", (instance, cls._sv_class)) is True
+        return super().__instancecheck__(instance)
+
+    def __getattr__(cls, name: str) -> Any:
+        original = vars(cls).get("_sv_class")
+        if original is None or name.startswith("__") or name.startswith("_sv_"):
+            raise AttributeError(name)
+        return getattr(original, name)
+
+
+def _error_attribute(error: Any, name: str) -> Any:
+    """What a stand-in has not: its original has."""
+    original = vars(error).get("_sv_remote")
+    if original is None or name.startswith("__"):
+        raise AttributeError(name)
+    return getattr(original, name)
+
+
+def _error_text(error: Any) -> str:
+    return str(vars(error).get("_sv_text", "")) if "_sv_text" in vars(error) else _plain_str(error)
+
+
+_plain_str = BaseException.__str__
+MAX_CAUSES = 20
+"""Exceptions that come along with one: its causes, and the parts of a group."""
 
 
 class Peer:
     """The subject, as a judge calls it."""
 
     def __init__(self, fd: int):
+        self.stubs = remote.Maker(self)
         self.channel = Channel(fd, _kind_of, self._bind, _handle_of)
         self.trouble: BaseException | None = None
         self.broken = False
+        self.count = 0
+        self._calling = 0
         self._lock = threading.RLock()
-        self._exceptions: dict[tuple[str, ...], type[BaseException]] = {}
-        self._remotes: dict[int, Remote] = {}
+        self._namespace: dict[str, Any] = {}
+        self._loaded: dict[str, Any] = {}
+        self._streams: dict[str, Any] = {}
+        self._raised: list[BaseException] = []
+        self._exceptions: dict[tuple[Any, ...], Any] = {}
 
     def load(self, cell: int, names: list[str]) -> dict[str, Any]:
         """What a fresh namespace of the solution has of `names`. Raises what loading did."""
         self.channel.forget()
-        self._remotes.clear()
+        self.stubs.forget()
         self._exceptions.clear()
-        found = self.ask("load", cell, names)
+        self._raised.clear()
+        self._namespace, self._loaded, self._streams = {}, {}, {}
+        found = self.ask("load", cell, tuple(names))
         if type(found) is not dict:
             raise CodecError("no namespace")
         namespace: dict[str, Any] = {}
@@ -246,11 +337,40 @@ class Peer:
             if name not in names or type(value) is not tuple or len(value) != 2:
                 raise CodecError("no namespace that was asked for")
             self._define(namespace, name, *value)
+        self._loaded = dict(namespace)
         return namespace
+
+    def follow(self, namespace: dict[str, Any], code: CodeType) -> None:
+        """From now on, what the solution rebinds of its names is rebound here, where the test has
+        not done so itself; and what the test does to streams that its code speaks of, holds there.
+        """
+        self._namespace = namespace
+        words = {word for one in _codes(code) for word in (*one.co_names, *one.co_consts) if word}
+        words = {str(word).rpartition(".")[2] for word in words if type(word) is str}
+        words = {word.removeprefix("redirect_") for word in words}
+        self._streams = {name: None for name in STREAMS if name.partition(".")[2] in words}
+
+    def _redirect(self) -> None:
+        """Tell the subject of the streams that the test has replaced since the last request."""
+        for name, told in self._streams.items():
+            module, _, attribute = name.partition(".")
+            now = getattr(sys.modules[module], attribute, None)
+            if now is _ORIGINAL[name]:
+                now = None
+            if now is not told:
+                self._streams[name] = now
+                methods = (
+                    (now,)
+                    if now is None or attribute == "input"
+                    else tuple(getattr(now, method, None) for method in STREAMS[name])
+                )
+                self._ask("redirect", name, methods)
 
     def _define(self, namespace: dict[str, Any], name: str, kind: Any, value: Any) -> None:
         if kind == "exception":
-            namespace[name] = self._exception(value)
+            if type(value) is not tuple or len(value) != 2:
+                raise CodecError("not an exception class")
+            namespace[name] = self._exception(*value)
         elif kind == "module":
             # Our own copy, and only of what is loaded here already: the subject cannot make us
             # import. Another module's name stays undefined.
@@ -258,9 +378,24 @@ class Peer:
                 namespace[name] = sys.modules[value]
         else:
             # Only what the test itself calls by a class's name makes objects under test.
-            if isinstance(value, RemoteClass) and name[:1].isupper():
-                object.__setattr__(value, "_under_test", True)
+            if isinstance(value, RemoteType) and name[:1].isupper():
+                remote.put_under_test(value)
             namespace[name] = value
+
+    def seed_as(self, module: Any, name: str) -> None:
+        """Where a test seeds this module, it is seeded in the subject as well."""
+        seed = module.seed
+
+        def seeded(*args: Any, **kwargs: Any) -> None:
+            seed(*args, **kwargs)
+            self.ask("seed", name, args, tuple(kwargs.items()))
+
+        module.seed = seeded
+
+    def unsplittable(self, reason: str) -> NoReturn:
+        """This test is judged inline, whatever it catches."""
+        self.trouble = Unsplittable(reason)
+        raise self.trouble
 
     def ask(self, operation: str, *operands: Any) -> Any:
         """One request and its answer; raises what it raised. Answers calls back meanwhile."""
@@ -268,261 +403,224 @@ class Peer:
             raise self.trouble
         try:
             with self._lock:  # a test may have threads; a call back may call again
+                if self._streams:
+                    self._redirect()
                 return self._ask(operation, *operands)
         except Refused as error:  # the solution's doing: it must not choose its judge
             raise TypeError(str(error)) from None
         except (Lost, CodecError, Unencodable, Unsplittable) as error:
             # Test code may catch BaseException: what ends a cell is remembered, not only raised.
             self.trouble = error
-            self.broken = self.broken or isinstance(error, CodecError)
+            self.broken = self.broken or isinstance(error, CodecError) or self._calling > 0
             raise
 
     def _ask(self, operation: str, *operands: Any) -> Any:
-        message, sent = self.channel.encode((operation, *operands))
-        self.channel.send(message)
+        self.count += 1
+        self.channel.send(self.channel.encode((operation, *operands)))
         while True:
-            reply, _ = self.channel.decode(self.channel.receive(), sent)
+            reply = self.channel.decode(self.channel.receive())
             if type(reply) is not tuple or len(reply) < 2:
                 raise CodecError("not an answer")
             if reply[0] == "call":
+                self._calling += 1
                 self._called_back(*reply[1:])
+                self._calling -= 1
                 continue
-            return self._answer(reply, sent)
+            return self._answer(reply)
 
-    def _answer(self, reply: tuple[Any, ...], sent: list[Any]) -> Any:
-        if len(reply) != 4 or type(reply[2]) is not list or type(reply[3]) is not str:
+    def _answer(self, reply: tuple[Any, ...]) -> Any:
+        if len(reply) != 4 or type(reply[2]) is not tuple or type(reply[3]) is not str:
             raise CodecError("not an answer")
-        status, value, changes, printed = reply
-        for change in changes:
-            if type(change) is not tuple or len(change) != 2 or type(change[0]) is not int:
-                raise CodecError("not a change")
-            if not 0 <= change[0] < len(sent) or not channel.is_mutable(sent[change[0]]):
-                raise CodecError("a change to nothing")
-            channel.refill(sent[change[0]], change[1])
+        status, value, rebound, printed = reply
+        for pair in rebound:
+            name, new = pair if type(pair) is tuple and len(pair) == 2 else (None, None)
+            if type(name) is not str or name not in self._loaded:
+                raise CodecError("a name that was not asked for")
+            if self._namespace.get(name) is self._loaded[name]:
+                self._namespace[name] = self._loaded[name] = new
         if printed:
             sys.stdout.write(printed)
         if status == "ok":
             return value
-        if status != "raise" or type(value) is not tuple or len(value) != 4:
+        if status != "raise":
             raise CodecError("not an answer")
-        raise self._instance(*value)
+        raise self.instance(value)
 
-    def _called_back(self, function: Any, args: Any, kwargs: Any) -> None:
-        """The subject calls something that the test passed to it."""
+    def _called_back(self, operation: Any, function: Any = None, *operands: Any) -> None:
+        """The subject calls something that the test passed to it, or asks what it is."""
         try:
-            if _kind_of(function) is None or type(args) is not tuple or type(kwargs) is not dict:
+            if remote.is_remote(function) or not callable(function):
                 raise CodecError("not a call")
-            outcome: tuple[str, Any] = "ok", function(*args, **kwargs)
+            if operation == "about":
+                outcome: tuple[str, Any] = "returned", _about(function)
+            else:
+                args, kwargs = _arguments(operation, operands)
+                outcome = "returned", function(*args, **kwargs)
         except (Lost, CodecError, Unencodable, Unsplittable):
             raise
         except BaseException as error:
-            outcome = "raise", subject.described(error)
-        self.channel.send(self.channel.encode(outcome)[0])
+            outcome = "raised", self.told(error)
+        self.channel.send(self.channel.encode(outcome))
 
-    # -- exceptions: built-in classes as themselves, others as a stand-in of the same name and bases
+    def told(self, error: BaseException | None) -> Any:
+        """An exception as the subject is told of it: what is the subject's own as itself, another
+        with a number, by which it is known when it comes back."""
+        if error is None or _handle_of(error) is not None:
+            return error
+        self._raised.append(error)
+        return (*subject.described(error)[:4], len(self._raised) - 1)
 
-    def _exception(self, lineage: Any) -> type[BaseException]:
-        """The class of this lineage: the last name is a built-in class, the others stand-ins."""
-        if type(lineage) is not tuple or not 0 < len(lineage) <= 50:
+    # -- exceptions: built-in and library classes as themselves, others as a stand-in of the same
+    # -- name and bases
+
+    def _exception(self, lineage: Any, original: Any = None) -> type[BaseException]:
+        """The class of this lineage: the name of a class that is here, or the name of a stand-in
+        and the lineages of its bases."""
+        if type(lineage) is str:
+            return codec.exception(lineage) or Exception
+        if type(lineage) is not tuple or len(lineage) < 2 or type(lineage[0]) is not str:
             raise CodecError("not an exception")
-        if not all(type(name) is str and len(name) < 200 for name in lineage):
-            raise CodecError("not an exception")
-        if len(lineage) == 1:
-            return codec.EXCEPTIONS.get(lineage[0], Exception)
         if lineage not in self._exceptions:
-            name = lineage[0].replace("\0", "")
-            body = {"__str__": lambda error: vars(error).get("_sv_text", Exception.__str__(error))}
-            self._exceptions[lineage] = type(name, (self._exception(lineage[1:]),), body)
-        return self._exceptions[lineage]
+            body = {
+                "__str__": _error_text,
+                "__getattr__": _error_attribute,
+                "__module__": "solution",
+                "_sv_peer": self,
+                "_sv_class": None,
+            }
+            bases = tuple(dict.fromkeys(self._exception(base) for base in lineage[1:]))
+            try:
+                made = StandIn(lineage[0][:200].replace("\0", ""), bases, body)
+            except (TypeError, ValueError):
+                raise CodecError("no exception can be like this") from None
+            self._exceptions[lineage] = made
+        if original is not None:
+            type.__setattr__(self._exceptions[lineage], "_sv_class", original)
+        kind: type[BaseException] = self._exceptions[lineage]
+        return kind
 
-    def _instance(self, lineage: Any, args: Any, text: Any, attributes: Any) -> BaseException:
+    def instance(self, told: Any, room: int = MAX_CAUSES) -> BaseException:
+        """The exception that `subject.described` told."""
+        if type(told) is not tuple or len(told) != 6:
+            raise CodecError("not an exception")
+        lineage, args, text, attributes, original, others = told
         kind = self._exception(lineage)
         if type(args) is not tuple or type(text) is not str or type(attributes) is not dict:
             raise CodecError("not an exception")
+        if type(original) is int:  # one of the test's own, on its way back
+            if not 0 <= original < len(self._raised):
+                raise CodecError("nothing that was raised")
+            return self._raised[original]
+        if type(others) is not dict or room < 0 or not remote.is_remote(original):
+            raise CodecError("not an exception")
         try:
-            error = kind(*args)
-            if len(lineage) > 1:  # a stand-in: it also says what the original says
-                for name, value in attributes.items():
-                    if type(name) is str and name.isidentifier() and not name.startswith("__"):
-                        setattr(error, name, value)
-                error._sv_text = text  # type: ignore[attr-defined]
+            if issubclass(kind, BaseExceptionGroup):
+                parts = [self.instance(part, room - 1) for part in others["group"]]
+                error: Any = kind.__new__(kind, str(args[0]), parts)
+            else:
+                error = kind.__new__(kind, *args)
+                python = next(
+                    one for one in kind.__mro__ if codec.EXCEPTIONS.get(one.__name__) is one
+                )
+                python.__init__(error, *args)
+            if type(lineage) is tuple:  # a stand-in: it also says what the original says
+                error._sv_text = text
+            for name, value in attributes.items():
+                if name == "__notes__" or (name.isidentifier() and not name.startswith("__")):
+                    setattr(error, name, value)
+        except (CodecError, Lost):
+            raise
         except Exception:
-            return Exception(text)
-        return error
+            error = Exception(text)
+        error._sv_remote = original
+        for name in ("cause", "context"):
+            if name in others:
+                setattr(error, f"__{name}__", self.instance(others[name], room - 1))
+        return error  # type: ignore[no-any-return]
 
-    def _bind(self, handle: Handle) -> Any:
-        known = self._remotes.get(handle.index)
-        if known is None:
-            known = self._remotes[handle.index] = (
-                RemoteClass(self, handle) if handle.kind == "class" else Remote(self, handle)
-            )
+    def _bind(self, handle: Handle, *value: Any) -> Any:
+        known = self.stubs(handle, *value)
         return self._awaited(known) if handle.kind == "coroutine" else known
 
-    async def _awaited(self, coroutine: Remote) -> Any:
-        """A coroutine of the subject, as one of ours: it runs there when it is awaited here."""
-        return self.ask("run", coroutine)
+    async def _awaited(self, coroutine: Any) -> Any:
+        """A coroutine of the subject, as one of ours: it runs there while it is awaited here, and
+        beside it what else is awaited."""
+        import asyncio
+
+        task = self.ask("start", coroutine)
+        try:
+            while True:
+                await asyncio.sleep(0)
+                finished = self.ask("run", task)
+                if finished is not None:
+                    break
+        except BaseException:
+            if self.trouble is None:
+                self.ask("cancel", task)
+            raise
+        if type(finished) is not tuple or len(finished) != 1:
+            raise CodecError("not the result of a coroutine")
+        return finished[0]
+
+
+def _arguments(operation: Any, operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Those of a call that the subject makes."""
+    if operation != "invoke" or len(operands) != 2 or type(operands[0]) is not tuple:
+        raise CodecError("not a call")
+    try:
+        kwargs = dict(operands[1])
+    except (TypeError, ValueError):
+        raise CodecError("not a call") from None
+    if not all(type(name) is str for name in kwargs):
+        raise CodecError("not a call")
+    return operands[0], kwargs
+
+
+def _about(function: Any) -> Any:
+    """What the subject may know of a function of the test's. No code of the test's runs."""
+    if type(function) is MethodType:
+        function = function.__func__
+    if type(function) is not FunctionType:
+        return None
+    names = tuple(getattr(function, name) for name in about.NAMES)
+    plain = FunctionType(function.__code__, {}, function.__name__, function.__defaults__)
+    plain.__kwdefaults__ = function.__kwdefaults__
+    return names, about.code_facts(function), tuple(about.parameters_of(plain, shown=False))
 
 
 def _kind_of(value: Any) -> str | None:
     """What of the test's own may be handed to a subject: callables, to be called back. What was
     made here on the subject's behalf (exceptions, coroutines) is Refused."""
-    if isinstance(value, BaseException | CoroutineType):
-        raise Refused(f"a {type(value).__name__} cannot go back")
-    if isinstance(value, type) and issubclass(value, BaseException):
-        raise Refused("an exception class cannot go back")
+    if isinstance(value, type) and (
+        isinstance(value, RemoteType | StandIn) or value.__module__.startswith("jailed.")
+    ):
+        raise Refused("a class made here cannot go back")
+    if isinstance(value, CoroutineType):
+        if value.cr_code is Peer._awaited.__code__:
+            raise Refused("a coroutine cannot go back")
+        return None
+    if isinstance(value, BaseException):
+        if isinstance(type(value), StandIn) or "_sv_remote" in vars(value):
+            raise Refused(f"a {type(value).__name__} cannot go back")
+        return None
     if isinstance(value, FunctionType | MethodType | BuiltinFunctionType):
+        code = getattr(value, "__code__", None)
+        if code is not None and code.co_flags & _RUNS_LATER:
+            return None
         return "callable"
     if isinstance(value, type) or not callable(value):
         return None
     return "callable"
 
 
+_RUNS_LATER = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+
+
 def _handle_of(value: Any) -> int | None:
-    if isinstance(value, Remote):
-        index: int = object.__getattribute__(value, "_handle").index
-        return index
-    return None
-
-
-class Remote:
-    """An object of the subject; operations on it happen there.
-
-    An *answer* (what any call returned) is shown no data of the test's: no operator with data on
-    the other side reaches it, and what it says of its length must agree with its items. An object
-    *under test*, which the test made by calling a class by its name, is taken at its word in all
-    but comparisons with data, which it never wins. What its methods return are answers again.
-    """
-
-    def __init__(self, peer: Peer, handle: Handle, under_test: bool = False):
-        object.__setattr__(self, "_peer", peer)
-        object.__setattr__(self, "_handle", handle)
-        object.__setattr__(self, "_under_test", under_test)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return _peer(self).ask("invoke", self, args, kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name.endswith("__") and name not in _READABLE:
-            raise AttributeError(name)
-        return _peer(self).ask("getattr", self, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        _peer(self).ask("setattr", self, name, value)
-
-    def __delattr__(self, name: str) -> None:
-        _peer(self).ask("delattr", self, name)
-
-    def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        return isinstance(other, Remote) and bool(_peer(self).ask("op", "eq", (self, other)))
-
-    def __ne__(self, other: object) -> bool:
-        if self is other:
-            return False
-        return not isinstance(other, Remote) or bool(_peer(self).ask("op", "ne", (self, other)))
-
-    def __hash__(self) -> int:
-        value = _peer(self).ask("op", "hash", (self,))
-        return value if type(value) is int else 0
-
-    def __bool__(self) -> bool:
-        return _peer(self).ask("op", "truth", (self,)) is True
-
-    def __len__(self) -> int:
-        length = _peer(self).ask("op", "len", (self,))
-        if type(length) is not int:
-            raise CodecError("a length that is no number")
-        if type(self) is not Remote or not _under_test(self):
-            items = _peer(self).ask("op", "items", (self, length + 1))
-            if type(items) is not list or len(items) != length:
-                raise TypeError("the answer's length is not the number of its items")
-        return length
-
-    def __contains__(self, item: Any) -> bool:
-        if type(self) is Remote and _under_test(self):
-            return _peer(self).ask("op", "contains", (self, item)) is True
-        return any(item is other or item == other for other in self)
-
-    def __iter__(self) -> Any:
-        return _peer(self).ask("op", "iter", (self,))
-
-    def __next__(self) -> Any:
-        return _peer(self).ask("op", "next", (self,))
-
-    def __mro_entries__(self, bases: Any) -> Any:
-        raise Unsplittable("the test subclasses a class of the solution")
-
-    def __instancecheck__(self, instance: Any) -> bool:
-        return isinstance(instance, Remote) and (
-            _peer(self).ask("op", "isinstance", (instance, self)) is True
-        )
-
-    def __subclasscheck__(self, subclass: Any) -> bool:
-        return isinstance(subclass, Remote) and (
-            _peer(self).ask("op", "issubclass", (subclass, self)) is True
-        )
-
-    def __enter__(self) -> Any:
-        return _peer(self).ask("op", "enter", (self,))
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> Any:
-        told = None if error is None else subject.described(error)
-        return _peer(self).ask("op", "exit", (self, told)) is True
-
-
-class RemoteClass(Remote):
-    """A class of the subject. One that the test knows by an upper-case name makes objects under
-    test; any other is called like a function, so that a function turned class gains nothing."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        made = super().__call__(*args, **kwargs)
-        if _under_test(self) and type(made) is Remote:
-            object.__setattr__(made, "_under_test", True)
-        return made
-
-
-def _under_test(remote: Remote) -> bool:
-    return object.__getattribute__(remote, "_under_test") is True
-
-
-_READABLE = frozenset(
-    ("__name__", "__doc__", "__qualname__", "__module__", "__class__", "__dict__")
-)
-
-
-def _peer(remote: Remote) -> Peer:
-    peer: Peer = object.__getattribute__(remote, "_peer")
-    return peer
-
-
-def _forward(name: str, reflected: bool = False) -> Any:
-    def method(self: Remote, *args: Any) -> Any:
-        told = type(self) is Remote and _under_test(self)
-        if not (told or name in _LOOKS or all(isinstance(arg, Remote) for arg in args)):
-            return NotImplemented  # the data of a test is not shown to an answer
-        operands = (*args, self) if reflected else (self, *args)
-        return _peer(self).ask("op", name, operands)
-
-    return method
-
-
-def _order(name: str) -> Any:
-    def method(self: Remote, other: Any) -> Any:
-        if not isinstance(other, Remote):
-            return NotImplemented  # data never orders against an object of the solution
-        return _peer(self).ask("op", name, (self, other)) is True
-
-    return method
-
-
-_LOOKS = frozenset(
-    "neg pos abs invert getitem setitem delitem str repr int float index round".split()
-)
-for _name in ("lt", "le", "gt", "ge"):
-    setattr(Remote, f"__{_name}__", _order(_name))
-for _name in "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split():
-    setattr(Remote, f"__{_name}__", _forward(_name))
-    setattr(Remote, f"__r{_name}__", _forward(_name, reflected=True))
-for _name in _LOOKS:
-    setattr(Remote, f"__{_name}__", _forward(_name))
+    """The subject's number of what it has itself: objects, classes, exceptions."""
+    if not remote.is_remote(value):
+        if isinstance(value, StandIn):
+            value = value._sv_class
+        elif isinstance(value, BaseException):
+            value = vars(value).get("_sv_remote")
+    return remote.handle_of(value)

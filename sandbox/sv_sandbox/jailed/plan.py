@@ -49,6 +49,9 @@ FUNCTIONS: dict[str, Any] = {
 """What an expression may call on an answer."""
 TYPES = {kind.__name__: kind for kind in (bool, bytes, dict, float, int, list, set, str, tuple)}
 
+LOOKING = frozenset(("delattr", "dir", "getattr", "hasattr", "setattr", "vars"))
+"""Built-in functions that look at objects: nothing is planned for them."""
+
 _NODES = (
     ast.Compare, ast.UnaryOp, ast.BinOp, ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict,
     ast.Call, ast.Name, ast.Load, ast.Subscript, ast.Slice, ast.keyword, ast.cmpop, ast.unaryop,
@@ -223,7 +226,7 @@ def _operation_of(node: ast.expr) -> tuple[Any, ...]:
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         raise NotLiteral
     name = node.func.id
-    if name in codec.BUILTINS or name in codec.EXCEPTIONS:
+    if name in codec.BUILTINS or name in codec.EXCEPTIONS or name in LOOKING:
         raise NotLiteral
     kwargs = {}
     for keyword in node.keywords:
