@@ -59,6 +59,8 @@ class Board:
         self.problem = problem
         self.closed = False
         """No more samples will arrive."""
+        self.has_all_tests = False
+        """No more tests will arrive, maybe programs."""
         self._agreement = agreement
         self._solutions: Counter[str] = Counter()
         self._tests: dict[str, int] = {}

@@ -203,8 +203,8 @@ class Execute(Section):
     unsplit: Literal["count", "mask", "fail"] = "mask"
     """What becomes of the rare cell that `split` has to judge in one process."""
     min_cells: Positive = 64
-    """Cells of a problem that are worth a job of their own before the problem is complete."""
-    jobs_in_flight: Positive = 8
+    """Cells of a problem that an idle worker may run before the tests of the problem are all there:
+    their programs run once more on the tests that come later."""
 
 
 class Select(Section):

@@ -150,15 +150,18 @@ class Executor:
         self.budget = budget or Budget()
         workers = workers or len(os.sched_getaffinity(0))
         again = max(1, workers // 2) if self.budget.confirm else 0
+        self.workers = max(1, workers - again)
+        """Rows that run at the same time, those run once more not counted."""
         with ExitStack() as opening:
-            self._pool = opening.enter_context(open_pool(max(1, workers - again), require))
+            self._pool = opening.enter_context(open_pool(self.workers, require))
             if again:
                 self._second = opening.enter_context(open_pool(again, require, SECOND_SEED))
             self._pools = opening.pop_all()
         self._cells_done = 0
         self._rows_done = 0
         self._lost_jobs = 0
-        self._live: dict[Job, int] = {}  # job -> tests per row
+        self._live: dict[Job, tuple[int, int]] = {}
+        """Job that has not ended -> its rows, and tests per row."""
 
     def __enter__(self) -> Self:
         return self
@@ -174,7 +177,18 @@ class Executor:
     @property
     def cells_done(self) -> int:
         """Cells finished so far, unfinished problems included."""
-        return self._cells_done + sum(job.rows_done * tests for job, tests in self._live.items())
+        live = self._live.items()
+        return self._cells_done + sum(job.rows_done * tests for job, (_, tests) in live)
+
+    @property
+    def idle(self) -> bool:
+        """Whether fewer rows than workers are running or waiting."""
+        left = 0
+        for job, (rows, _) in self._live.items():
+            left += rows - job.rows_done
+            if left >= self.workers:
+                return False
+        return True
 
     async def stream(
         self, rollouts: Iterable[Rollout], in_flight: int = 8
@@ -315,7 +329,7 @@ class Executor:
                 judge=budget.judge,
                 unsplit=budget.unsplit,
             )
-            self._live[job] = len(tests)
+            self._live[job] = (len(solutions), len(tests))
             try:
                 cells = await job
             finally:

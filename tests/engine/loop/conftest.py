@@ -66,8 +66,13 @@ class ScriptedGenerator(StreamingGenerator):
 class InProcessCells:
     """Runs cells in this process: only for programs that the tests themselves wrote."""
 
+    workers = 4
+
     def __init__(self) -> None:
+        self.idle = True
         self.cells: Counter[tuple[str, str]] = Counter()
+        self.rows: Counter[str] = Counter()
+        """Program -> how often it was run."""
         self.fail_after: int | None = None
         """Matrices that are run before the sandbox fails."""
         self.matrices = 0
@@ -79,6 +84,7 @@ class InProcessCells:
         self.matrices += 1
         if self.fail_after is not None and self.matrices > self.fail_after:
             raise SandboxFault("the sandbox is gone")
+        self.rows.update(solutions)
         self.cells.update((s, t) for s in solutions for t in tests)
         verdict_ST = np.array([[self._run(s, t) for t in tests] for s in solutions], np.uint8)
         return verdict_ST, np.full(verdict_ST.shape, 100, np.uint32)

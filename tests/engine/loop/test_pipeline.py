@@ -82,7 +82,7 @@ Scripted = Callable[[Callable[[GenerationRequest, int], str]], Any]
 def test_every_cell_runs_once_and_the_matrix_is_right(
     scripted: Scripted, cells: Any, generate: Generate, min_cells: int
 ) -> None:
-    execute = Execute(min_cells=min_cells, jobs_in_flight=3)
+    execute = Execute(min_cells=min_cells)
     played, statistics, _ = run(scripted(write), cells, generate, execute=execute)
     assert set(played) == {p.id for p in PROBLEMS}
     for item in played.values():
@@ -230,6 +230,8 @@ def test_nothing_to_play(scripted: Scripted, cells: Any) -> None:
 
 def test_holes_stay_holes(scripted: Scripted) -> None:
     class Lost:
+        workers, idle = 1, True
+
         async def matrix(self, solutions: list[str], tests: list[str], cpu_s: float) -> Any:
             shape = (len(solutions), len(tests))
             return np.zeros(shape, np.uint8), np.zeros(shape, np.uint32)
