@@ -7,7 +7,9 @@ sandbox. In every round, one after the other, on the same samples:
     execution    all matrices given to the sandbox at once, whole problems, everything known
                  beforehand: every program is run once, which is the cheapest way to run these cells
     pipeline     both, overlapped
-    execution    once more, so that a change of the machine's load hits both alike; their mean counts
+    side by side generation and execution as above, at the same time, neither knowing of the other:
+                 what they cost each other by sharing cores and caches, without any waiting
+    execution    once more, so that a change of the machine's load hits all alike; their mean counts
 
 and from them, the median over the rounds of
 
@@ -16,6 +18,8 @@ and from them, the median over the rounds of
                  cannot run before their program and their test are sampled. It is the maximum over
                  t of t + execution x (share of cells that exist only from t on), taking cells as
                  equally dear
+    / together   pipeline / side by side: what is left of the first figure when the machine has no
+                 core to spare
     rows         programs run by the pipeline / by execution alone; above 1 where an idle worker
                  ran programs before all tests of their problem were there
 
@@ -218,6 +222,11 @@ async def measure(problems: int, rounds: int) -> list[dict[str, Any]]:
                 for _ in range(rounds):
                     before_s = await execute_all(executor, played)
                     both = await run(path, asked, executor, scale)
+                    start_s = time.perf_counter()
+                    await asyncio.gather(
+                        run(path, asked, Instant(), scale), execute_all(executor, played)
+                    )
+                    together_s = time.perf_counter() - start_s
                     alone_s = (before_s + await execute_all(executor, played)) / 2
                     generation = await run(path, asked, Instant(), scale)
                     assert cells == both.counters.cells
@@ -229,9 +238,11 @@ async def measure(problems: int, rounds: int) -> list[dict[str, Any]]:
                             "execution_s": alone_s,
                             "floor_s": floor_s,
                             "bound_s": bound_s,
+                            "together_s": together_s,
                             "pipeline_s": both.wall_s,
                             "pipeline_over_floor": both.wall_s / floor_s,
                             "pipeline_over_bound": both.wall_s / bound_s,
+                            "pipeline_over_together": both.wall_s / together_s,
                             "rows_over_programs": both.counters.rows / programs,
                             "jobs": both.counters.jobs,
                         }
@@ -268,11 +279,11 @@ def main() -> None:
     after = machine()
     names = [name for name in rows[0] if name.endswith("_s")]
     print("ratio  " + "".join(f"{name.removesuffix('_s'):>12}" for name in names), end="")
-    print("   / floor  / bound   rows")
+    print("   / floor  / bound  / together   rows")
     for row in rows:
         print(f"{row['ratio']:5.1f}  " + "".join(f"{row[name]:11.2f}s" for name in names), end="")
         print(f"{row['pipeline_over_floor']:10.3f}{row['pipeline_over_bound']:9.3f}", end="")
-        print(f"{row['rows_over_programs']:7.2f}")
+        print(f"{row['pipeline_over_together']:12.3f}{row['rows_over_programs']:7.2f}")
     print(
         f"{rows[0]['cells']} cells of {arguments.problems} problems, medians of "
         f"{arguments.rounds} rounds; load {before['load_average'][0]:.1f} before, "
