@@ -97,6 +97,92 @@ def test_every_cell_runs_once_and_the_matrix_is_right(
     assert statistics.cells == expected == cells.cells.total()
 
 
+@pytest.mark.parametrize("generate", [SINGLE, TWO_STAGE])
+def test_a_busy_sandbox_runs_each_program_once(
+    scripted: Scripted, cells: Any, generate: Generate
+) -> None:
+    cells.idle = False
+    played, statistics, _ = run(scripted(write), cells, generate, execute=Execute(min_cells=1))
+    programs = [len(p.rollout.solutions) for p in played.values() if p.rollout.tests]
+    assert statistics.rows == sum(programs)
+    assert statistics.jobs == len(programs)
+
+
+def events(scripted: Scripted, cells: Any, late: str, execute: Execute) -> list[str]:
+    """Roles of completions and "cells", in their order, where one role is asked to be slow."""
+
+    class Slow(scripted):  # type: ignore[misc, valid-type]
+        async def _deliver(self, stream: Any) -> None:
+            if stream.request.role == late:
+                for _ in range(200):
+                    await asyncio.sleep(0)
+            await super()._deliver(stream)
+
+    seen: list[str] = []
+    hooks = Hooks(
+        on_completion=lambda request, index, completion: seen.append(request.role),
+        on_cells=lambda count: seen.append("cells"),
+    )
+
+    async def main() -> PipelineStatistics:
+        async with Slow(write) as generator:
+            player = Player(generator, POCKET, SINGLE, ROLES, seed=7)
+            return await play(PROBLEMS[5:6], player, cells, execute, hooks)
+
+    statistics = asyncio.run(main())
+    assert statistics.rows == cells.rows.total()
+    return seen
+
+
+def test_programs_that_come_after_the_tests_run_at_once_and_once(
+    scripted: Scripted, cells: Any
+) -> None:
+    seen = events(scripted, cells, "solve", Execute(min_cells=10_000))
+    assert seen.index("cells") < len(seen) - 1 - seen[::-1].index("solve")
+    assert set(cells.rows.values()) == {1}
+
+
+def test_an_idle_worker_does_not_wait_for_the_last_test(scripted: Scripted, cells: Any) -> None:
+    seen = events(scripted, cells, "verify", Execute(min_cells=1))
+    assert seen.index("cells") < len(seen) - 1 - seen[::-1].index("verify")
+
+
+def test_few_cells_wait_for_the_last_test(scripted: Scripted, cells: Any) -> None:
+    seen = events(scripted, cells, "verify", Execute(min_cells=10_000))
+    assert seen.index("cells") > len(seen) - 1 - seen[::-1].index("verify")
+    assert set(cells.rows.values()) == {1}
+
+
+def test_idle_workers_are_filled_once(scripted: Scripted) -> None:
+    class Stuck:
+        """Takes rows and never answers."""
+
+        workers, idle = 2, True
+        rows = 0
+
+        async def matrix(self, solutions: list[str], tests: list[str], cpu_s: float) -> Any:
+            self.rows += len(solutions)
+            await asyncio.Event().wait()
+
+    stuck = Stuck()
+
+    async def main() -> None:
+        async with scripted(write) as generator:
+            generate = SINGLE.model_copy(update={"problems_in_flight": 12})
+            player = Player(generator, POCKET, generate, ROLES, seed=7)
+            await play(PROBLEMS, player, stuck, Execute(min_cells=1), Hooks(on_completion=stop))
+
+    def stop(request: GenerationRequest, index: int, completion: Any) -> None:
+        if len(asked) == 100:  # before any problem is complete
+            raise KeyError("enough")
+        asked.append(request)
+
+    asked: list[GenerationRequest] = []
+    with pytest.raises(KeyError, match="enough"):
+        asyncio.run(main())
+    assert 2 <= stuck.rows <= 3  # at most one job above the workers: of one or two rows
+
+
 def test_matrices_do_not_depend_on_timing(scripted: Scripted, cells: Any) -> None:
     def content(min_cells: int) -> dict[str, Any]:
         execute = Execute(min_cells=min_cells)
