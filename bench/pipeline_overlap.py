@@ -47,12 +47,11 @@ from typing import Any
 
 import numpy as np
 import uvloop
-from numpy.typing import NDArray
 
 from sv_engine.board import Played
 from sv_engine.config import Execute, Generate, Roles, RoleSet, TestSampling
 from sv_engine.doors import default_workers
-from sv_engine.execute import Executor
+from sv_engine.execute import Executor, Judged
 from sv_engine.generate import GenerationRequest, RecordedGenerator
 from sv_engine.pipeline import CellRunner, Hooks, PipelineStatistics, Player, play
 from sv_engine.pocket.tasks import (
@@ -81,11 +80,8 @@ class Instant:
     workers = 1
     idle = False
 
-    async def matrix(
-        self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
-        shape = (len(solutions), len(tests))
-        return np.ones(shape, np.uint8), np.zeros(shape, np.uint32)
+    async def judge(self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float) -> Judged:
+        return Judged.holes(len(solutions), len(tests))
 
 
 def record(path: Path, problems: int, rng: random.Random) -> list[Problem]:
@@ -178,14 +174,7 @@ async def run(
 async def execute_all(executor: Executor, played: Sequence[Played]) -> float:
     """Seconds to run all matrices, everything submitted at once."""
     start_s = time.perf_counter()
-    await asyncio.gather(
-        *(
-            executor.matrix(
-                [s.source for s in p.rollout.solutions], [t.source for t in p.rollout.tests], CPU_S
-            )
-            for p in played
-        )
-    )
+    await asyncio.gather(*(executor.judge(*p.rollout.sources(), CPU_S) for p in played))
     return time.perf_counter() - start_s
 
 

@@ -131,6 +131,26 @@ class Judged:
             np.zeros(shape, np.uint8),
         )
 
+    @property
+    def evidence_ST(self) -> NDArray[np.uint8]:
+        """The verdicts from which something may be concluded: a vacuous test has holes."""
+        return np.where(self.vacuous_T, np.uint8(INFRA_CODE), self.verdict_ST)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a timeout is still to be run again."""
+        return bool((self.recheck_ST == Recheck.NOT_CONFIRMED).any())
+
+    def put(self, part: Judged, row: int = 0, column: int = 0) -> None:
+        """Copy `part` in, its first cell to (row, column)."""
+        rows, columns = part.verdict_ST.shape
+        cells = np.s_[row : row + rows, column : column + columns]
+        self.verdict_ST[cells] = part.verdict_ST
+        self.cpu_us_ST[cells] = part.cpu_us_ST
+        self.trust_ST[cells] = part.trust_ST
+        self.recheck_ST[cells] = part.recheck_ST
+        self.vacuous_T[column : column + columns] |= part.vacuous_T
+
 
 class SandboxFault(RuntimeError):
     """The sandbox cannot run here, or failed: what happened, and where."""
@@ -220,8 +240,7 @@ class Executor:
     async def execute(self, rollout: Rollout) -> Executed:
         """Run every cell of one rollout; raises SandboxFault."""
         problem, budget = rollout.problem, self.budget
-        sources = [solution.source for solution in rollout.solutions]
-        tests = [test.source for test in rollout.tests]
+        sources, tests = rollout.sources()
         reference = [problem.reference_test] if problem.reference_test is not None else []
         judged, own = await asyncio.gather(
             self.judge(sources, tests, budget.cpu_s),
@@ -251,17 +270,6 @@ class Executor:
             reference_near_limit_S=near_limit(own.cpu_us_ST[:, 0], budget.reference_cpu_s),
             reference_recheck_S=own.recheck_ST[:, 0],
         )
-
-    async def matrix(
-        self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
-        """Return verdicts and CPU times of shape (S, T), as evidence: a vacuous test has holes.
-
-        Raises SandboxFault.
-        """
-        judged = await self.judge(solutions, tests, cpu_s)
-        judged.verdict_ST[:, judged.vacuous_T] = INFRA_CODE
-        return judged.verdict_ST, judged.cpu_us_ST
 
     async def judge(self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float) -> Judged:
         """Run every cell; raises SandboxFault."""

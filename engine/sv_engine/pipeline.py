@@ -1,7 +1,8 @@
 """From problems to pass matrices, generation and execution overlapped.
 
 In: problems without ground truth. Out: a `Played` for each, handed to `on_played` the moment it
-is complete, in any order. Stages, in one task group:
+is complete, in any order; one with timeouts that an overload of the machine may have caused comes
+last, when nothing else is in flight and they were run again (`timeouts`). Stages:
 
     problems -> players (sample solutions and tests, derive, critique) -> boards -> execution -> out
 
@@ -23,19 +24,18 @@ import hashlib
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from sv_engine.board import Board, Played, Rectangle
 from sv_engine.config import Execute, Generate, Roles, TestSampling
+from sv_engine.execute import Judged
 from sv_engine.extract import Drop
 from sv_engine.generate.protocol import GenerationRequest, Generator, Sampling
-from sv_engine.records import Completion, Problem
+from sv_engine.records import Completion, Problem, Recheck
 from sv_engine.roles import RoleTemplates, answer, read_solution, read_tests
 from sv_engine.tasks import one_error
+from sv_engine.timeouts import Grid, settle
 
 
 class CellRunner(Protocol):
@@ -51,9 +51,9 @@ class CellRunner(Protocol):
         """Whether some worker has nothing to do."""
         ...
 
-    async def matrix(
-        self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]: ...
+    async def judge(self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float) -> Judged:
+        """Run every cell."""
+        ...
 
 
 class GroundTruthError(ValueError):
@@ -82,6 +82,8 @@ class PipelineStatistics:
     rows: int = 0
     """Programs run, each time counted."""
     cells: int = 0
+    rechecks: Counter[Recheck] = field(default_factory=Counter)
+    """Cells of the problems whose timeouts were run again, by what became of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ async def play(
                     raise GroundTruthError(f"problem {problem.id} carries its reference")
                 await run.admit()
                 players.create_task(run.play(problem))
+    await run.settle()
     return run.statistics
 
 
@@ -137,6 +140,7 @@ class _Run:
         self._alive = asyncio.Semaphore(2 * player.generate.problems_in_flight)
         self._growing: dict[Board, None] = {}
         """Boards that are being sampled and have no job, the oldest first."""
+        self._doubtful: list[Board] = []
         self._early_rows = 0
         """Rows of incomplete problems in jobs that have not ended."""
         self.statistics = PipelineStatistics()
@@ -296,7 +300,10 @@ class _Run:
 
     async def _run_last(self, board: Board) -> None:
         await self._run_border(board)
-        self._hooks.on_played(board.played())
+        if board.judged.is_doubtful:
+            self._doubtful.append(board)
+        else:
+            self._hooks.on_played(board.played())
         self._alive.release()
         self.statistics.boards -= 1
         self._use_idle_workers()
@@ -306,18 +313,26 @@ class _Run:
         border = board.border()
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._run_rectangle(board, r)) for r in border]
-        board.fill([(r, *task.result()) for r, task in zip(border, tasks, strict=True)])
+        board.fill([(r, task.result()) for r, task in zip(border, tasks, strict=True)])
 
-    async def _run_rectangle(
-        self, board: Board, rectangle: Rectangle
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
+    async def _run_rectangle(self, board: Board, rectangle: Rectangle) -> Judged:
         solutions, tests = board.sources(rectangle)
-        verdict_ST, cpu_us_ST = await self._executor.matrix(solutions, tests, self._execute.cpu_s)
+        judged = await self._executor.judge(solutions, tests, self._execute.cpu_s)
         self.statistics.jobs += 1
         self.statistics.rows += len(solutions)
-        self.statistics.cells += verdict_ST.size
-        self._hooks.on_cells(verdict_ST.size)
-        return verdict_ST, cpu_us_ST
+        self.statistics.cells += judged.verdict_ST.size
+        self._hooks.on_cells(judged.verdict_ST.size)
+        return judged
+
+    async def settle(self) -> None:
+        """Hand out the problems with timeouts that an overload may have caused, when nothing else
+        is in flight and these timeouts were run again."""
+        cpu_s = self._execute.cpu_s
+        grids = [Grid.of(*board.sources(), cpu_s, board.judged) for board in self._doubtful]
+        await settle(grids, self._executor)
+        for board in self._doubtful:
+            self.statistics.rechecks.update(map(Recheck, board.judged.recheck_ST.ravel().tolist()))
+            self._hooks.on_played(board.played())
 
 
 def _seed(seed: int, *parts: str) -> int:

@@ -202,13 +202,13 @@ def test_trust_and_vacuous_tests_are_kept_and_are_no_evidence(pool: ScriptedPool
     tests = (Test("plain"), Test("vacuous", 4), Test("inline"))
     with Executor() as executor:
         done = asyncio.run(executor.execute(dataclasses.replace(given, tests=tests)))
-        verdict_ST, _ = asyncio.run(executor.matrix(["s"], ["plain", "vacuous"], 0.3))
+        judged = asyncio.run(executor.judge(["s"], ["plain", "vacuous"], 0.3))
     assert done.trust_ST.tolist() == [[SPLIT, SPLIT, INLINE]] * 2
     assert done.reference_trust_S.tolist() == [SPLIT, SPLIT]
     assert done.vacuous_T.tolist() == [False, True, False]
     assert done.matrix.weight_T.tolist() == [1, 4, 1]
     assert done.evidence.weight_T.tolist() == [1, 0, 1]
-    assert verdict_ST.tolist() == [[PASS, INFRA]]
+    assert judged.evidence_ST.tolist() == [[PASS, INFRA]]
 
 
 def test_confirm_runs_what_passed_under_another_seed(

@@ -7,15 +7,14 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 
 from sv_engine.board import Played
 from sv_engine.config import Execute, Generate, Roles, RoleSet, TestSampling
-from sv_engine.execute import SandboxFault
+from sv_engine.execute import Judged, SandboxFault
 from sv_engine.generate import EngineDiedError, GenerationRequest
 from sv_engine.pipeline import GroundTruthError, Hooks, PipelineStatistics, Player, play
-from sv_engine.records import Problem
+from sv_engine.records import Problem, Recheck
 from sv_engine.roles import POCKET, RoleTemplates
 
 PROBLEMS = [Problem(f"p{k}", f"take the first {k}.", "f") for k in range(1, 13)]
@@ -160,7 +159,7 @@ def test_idle_workers_are_filled_once(scripted: Scripted) -> None:
         workers, idle = 2, True
         rows = 0
 
-        async def matrix(self, solutions: list[str], tests: list[str], cpu_s: float) -> Any:
+        async def judge(self, solutions: list[str], tests: list[str], cpu_s: float) -> Any:
             self.rows += len(solutions)
             await asyncio.Event().wait()
 
@@ -308,6 +307,36 @@ def test_a_failing_sandbox_is_the_one_error(scripted: Scripted, cells: Any) -> N
         run(scripted(write), cells, TWO_STAGE)
 
 
+FAST = Execute(cpu_s=0.001)  # what may be run again is bounded in CPU seconds
+
+
+def test_timeouts_of_an_overload_are_run_again_alone(
+    scripted: Scripted, cells: Any, overloaded: Any
+) -> None:
+    quiet, _, _ = run(scripted(write), cells, SINGLE)
+    played, statistics, _ = run(scripted(write), overloaded, SINGLE, execute=FAST)
+    for name, item in played.items():
+        assert (item.matrix.verdict_ST == quiet[name].matrix.verdict_ST).all()
+    judged = sum(item.matrix.verdict_ST.size for item in played.values())
+    assert statistics.rechecks == {Recheck.OVERTURNED: judged} != {}
+    assert len(overloaded.alone) == judged
+
+
+def test_what_is_not_doubtful_does_not_wait(
+    scripted: Scripted, cells: Any, overloaded: Any
+) -> None:
+    class Mixed:
+        workers, idle = 1, False
+
+        async def judge(self, solutions: list[str], tests: list[str], cpu_s: float) -> Judged:
+            inner = overloaded if any("[:1]" in s for s in solutions) else cells
+            return await inner.judge(solutions, tests, cpu_s)
+
+    played, _, _ = run(scripted(write), Mixed(), SINGLE, execute=FAST)
+    assert list(played)[-1] == "p1"
+    assert len(played) == len(PROBLEMS)
+
+
 def test_nothing_to_play(scripted: Scripted, cells: Any) -> None:
     played, statistics, _ = run(scripted(write), cells, SINGLE, problems=[])
     assert not played
@@ -318,9 +347,8 @@ def test_holes_stay_holes(scripted: Scripted) -> None:
     class Lost:
         workers, idle = 1, True
 
-        async def matrix(self, solutions: list[str], tests: list[str], cpu_s: float) -> Any:
-            shape = (len(solutions), len(tests))
-            return np.zeros(shape, np.uint8), np.zeros(shape, np.uint32)
+        async def judge(self, solutions: list[str], tests: list[str], cpu_s: float) -> Judged:
+            return Judged.holes(len(solutions), len(tests))
 
     played, _, _ = run(scripted(write), Lost(), SINGLE)
     assert not any(p.matrix.known_ST.any() for p in played.values())
