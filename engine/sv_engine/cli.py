@@ -1,7 +1,8 @@
 """The command line: a group whose commands are imported when they are called.
 
 To add a command: write `commands/<name>_command.py` with a click command, and a line here.
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted; commands document their own others.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 ended by SIGTERM; commands
+document their own others.
 """
 
 from __future__ import annotations

@@ -113,7 +113,8 @@ def test_a_recording_that_lacks_a_problem_is_one_clear_error(tmp_path: Path) -> 
     assert "nothing was recorded" in result.output
 
 
-def test_ctrl_c_ends_with_130_and_a_sound_journal(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_a_sound_journal(tmp_path: Path, number: signal.Signals, code: int) -> None:
     pytest.importorskip("sv_sandbox._native", reason="the sandbox is not built")
     ids = [item.problem.id for item in grammar.heldout_problems(6)]
     path, out = recording(tmp_path / "r.jsonl"), tmp_path / "out"
@@ -128,9 +129,9 @@ def test_ctrl_c_ends_with_130_and_a_sound_journal(tmp_path: Path) -> None:
     ) as process:
         assert process.stderr is not None
         wait_for_completions(out / FILE_NAME, 10)
-        os.kill(process.pid, signal.SIGINT)
+        os.kill(process.pid, number)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
+    assert process.returncode == code, errors
     assert "interrupted" in errors
     assert "Traceback" not in errors
     with sqlite3.connect(out / FILE_NAME) as connection:
