@@ -693,6 +693,22 @@ def test_select_gives_the_same_figures_as_exec(pool: ScriptedPool, tmp_path: Pat
     assert "codet" not in one.output
 
 
+def test_compare_names_the_folder_without_results(pool: ScriptedPool, tmp_path: Path) -> None:
+    full, empty = tmp_path / "full", tmp_path / "empty"
+    empty.mkdir()
+    invoke("exec", write_input(tmp_path / "in.jsonl"), "--out", full)
+    result = invoke("compare", full, empty)
+    assert result.exit_code == 1
+    assert f"{empty} holds no matrices" in result.output
+
+
+def test_a_mistyped_command_is_told_the_nearest() -> None:
+    result = invoke("exce")
+    assert result.exit_code == 2
+    assert "Did you mean 'exec'?" in result.output
+    assert "Did you mean" not in invoke("zzz").output
+
+
 def test_select_names_a_file_that_is_no_matrix(pool: ScriptedPool, tmp_path: Path) -> None:
     (tmp_path / "x.npz").write_bytes(b"PK\x03\x04 not a zip")
     result = invoke("select", tmp_path)

@@ -19,6 +19,7 @@ To add one: write a function with this signature in a file of its family, add it
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
@@ -55,6 +56,12 @@ SELECTORS: dict[str, Selector] = {
 }
 
 
+def parameters(name: str) -> list[str]:
+    """Names of a selector's hyper-parameters."""
+    found = inspect.signature(SELECTORS[name]).parameters.values()
+    return [parameter.name for parameter in found if parameter.kind is parameter.KEYWORD_ONLY]
+
+
 def heard(matrix: PassMatrix) -> PassMatrix:
     """The matrix without the tests of weight 0."""
     heard_T = matrix.weight_T > 0
@@ -82,4 +89,4 @@ def select(selector: str | Selector, matrix: PassMatrix, **options: float) -> Se
     return replace(chosen, score_T=score_T, accepted_T=accepted_T)
 
 
-__all__ = ["SELECTORS", "Selector", "heard", "select"]
+__all__ = ["SELECTORS", "Selector", "heard", "parameters", "select"]

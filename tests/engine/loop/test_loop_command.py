@@ -74,15 +74,25 @@ def test_the_environment_is_read() -> None:
     [
         (["--set", "run.iteration=1"], "run.iterations"),
         (["nowhere.toml"], "cannot read the configuration"),
+        (["pockett"], "did you mean pocket?"),
         (["--set", "generate.solutions=0"], "generate.solutions"),
+        (["--set", "select.selector=b44"], "did you mean b4?"),
+        (["--set", "select.options={tua=1}", "--set", "select.selector=threshold"], "mean tau?"),
+        (["--set", "execute.require=most"], "execute.require"),
+        (["--set", "roles.solve='{foo}'", "--dry-run"], "unknown placeholder {foo}"),
+        (["--set", "evaluate.path=nowhere.jsonl"], "evaluate.path cannot be read"),
     ],
 )
-def test_a_bad_configuration_is_one_clear_error(arguments: list[str], text: str) -> None:
+def test_a_bad_configuration_is_one_clear_error(
+    arguments: list[str], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     result = invoke(*arguments)
     assert result.exit_code == 1
     assert text in result.output
     assert "what to do" in result.output
     assert "Traceback" not in result.output
+    assert not Path("runs").exists()
 
 
 def test_a_used_run_directory_is_refused(tmp_path: Path) -> None:
@@ -161,6 +171,7 @@ def test_a_wrong_model_path_is_one_clear_error(tmp_path: Path) -> None:
     assert "nowhere" in result.output
     assert "what to do" in result.output
     assert "Traceback" not in result.output
+    assert not Path("runs").exists()
 
 
 @pytest.mark.heavy
