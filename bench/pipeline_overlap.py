@@ -25,7 +25,9 @@ and from them, the median over the rounds of
 
 The replay's speed is set so that generation alone takes 0.5, 1 and 2 times as long as execution
 alone. Recorded generation costs no CPU, as on a machine whose model runs on an accelerator; one
-core is left to this process, which reads the samples. Prints a table; `--json FILE` writes the
+core is left to this process, which reads the samples. All this first on a sandbox that is
+simulated by sleeping, which leaves nothing to share and so shows what is lost by waiting alone,
+whatever else the machine does; then on the real one. Prints a table each; `--json FILE` writes the
 figures and the machine too (stored: bench/results/pipeline_overlap.json).
 """
 
@@ -40,7 +42,8 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +73,8 @@ from sv_engine.roles import POCKET
 
 CPU_S = 0.3
 SAMPLES = 16
+ROW_S = 0.0029
+CELL_S = 0.00007
 RATIOS = (0.5, 1.0, 2.0)
 """Generation alone over execution alone."""
 
@@ -81,6 +86,30 @@ class Instant:
     idle = False
 
     async def judge(self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float) -> Judged:
+        return Judged.holes(len(solutions), len(tests))
+
+
+class Simulated:
+    """A sandbox that only sleeps, as long as the real one takes for a row and for a cell."""
+
+    workers = 2
+
+    def __init__(self) -> None:
+        self._free_s = [0.0] * self.workers
+        """When each worker will have nothing to do, on the clock of the event loop."""
+
+    @property
+    def idle(self) -> bool:
+        return min(self._free_s) <= asyncio.get_running_loop().time()
+
+    async def judge(self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float) -> Judged:
+        now_s = end_s = asyncio.get_running_loop().time()
+        for _ in solutions:
+            worker = self._free_s.index(min(self._free_s))
+            start_s = max(now_s, self._free_s[worker])
+            self._free_s[worker] = start_s + ROW_S + CELL_S * len(tests)
+            end_s = max(end_s, self._free_s[worker])
+        await asyncio.sleep(end_s - now_s)
         return Judged.holes(len(solutions), len(tests))
 
 
@@ -171,7 +200,7 @@ async def run(
         return Outcome(time.perf_counter() - start_s, played, counters, arrival_s)
 
 
-async def execute_all(executor: Executor, played: Sequence[Played]) -> float:
+async def execute_all(executor: CellRunner, played: Sequence[Played]) -> float:
     """Seconds to run all matrices, everything submitted at once."""
     start_s = time.perf_counter()
     await asyncio.gather(*(executor.judge(*p.rollout.sources(), CPU_S) for p in played))
@@ -192,52 +221,57 @@ def soonest_s(arrival_s: dict[str, dict[str, list[float]]], execution_s: float) 
     return float((exists_s + execution_s * left).max())
 
 
-async def measure(problems: int, rounds: int) -> list[dict[str, Any]]:
-    """The figures of each ratio: all rounds, and the medians."""
-    rows = []
+async def one_round(
+    path: Path,
+    asked: Sequence[Problem],
+    played: Sequence[Played],
+    executor: CellRunner,
+    scale: float,
+) -> dict[str, float]:
+    """All figures of one ratio, measured one after the other."""
+    before_s = await execute_all(executor, played)
+    both = await run(path, asked, executor, scale)
+    start_s = time.perf_counter()
+    await asyncio.gather(run(path, asked, Instant(), scale), execute_all(executor, played))
+    together_s = time.perf_counter() - start_s
+    execution_s = (before_s + await execute_all(executor, played)) / 2
+    generation = await run(path, asked, Instant(), scale)
+    assert both.counters.cells == sum(p.matrix.verdict_ST.size for p in played)
+    floor_s = max(generation.wall_s, execution_s)
+    bound_s = max(floor_s, soonest_s(generation.arrival_s, execution_s))
+    return {
+        "generation_s": generation.wall_s,
+        "execution_s": execution_s,
+        "floor_s": floor_s,
+        "bound_s": bound_s,
+        "together_s": together_s,
+        "pipeline_s": both.wall_s,
+        "pipeline_over_floor": both.wall_s / floor_s,
+        "pipeline_over_bound": both.wall_s / bound_s,
+        "pipeline_over_together": both.wall_s / together_s,
+        "rows_over_programs": both.counters.rows / sum(len(p.rollout.solutions) for p in played),
+    }
+
+
+async def measure(executor: CellRunner, problems: int, rounds: int) -> list[dict[str, Any]]:
+    """Per ratio: the medians, and all rounds."""
+    seen: dict[float, list[dict[str, float]]] = {ratio: [] for ratio in RATIOS}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recording.jsonl"
         asked = record(path, problems, random.Random(0))
         one_second = await run(path, asked, Instant(), 1.0)
         played = one_second.played
-        cells = sum(p.matrix.verdict_ST.size for p in played)
-        programs = sum(len(p.rollout.solutions) for p in played)
-        with Executor(workers=max(1, default_workers() - 1)) as executor:
-            await execute_all(executor, played)  # warm
-            execution_s = min([await execute_all(executor, played) for _ in range(2)])
-            for ratio in RATIOS:
+        await execute_all(executor, played)  # warm
+        for _ in range(rounds):
+            execution_s = await execute_all(executor, played)
+            for ratio, figures in seen.items():
                 scale = ratio * execution_s / one_second.wall_s
-                seen: list[dict[str, float]] = []
-                for _ in range(rounds):
-                    before_s = await execute_all(executor, played)
-                    both = await run(path, asked, executor, scale)
-                    start_s = time.perf_counter()
-                    await asyncio.gather(
-                        run(path, asked, Instant(), scale), execute_all(executor, played)
-                    )
-                    together_s = time.perf_counter() - start_s
-                    alone_s = (before_s + await execute_all(executor, played)) / 2
-                    generation = await run(path, asked, Instant(), scale)
-                    assert cells == both.counters.cells
-                    floor_s = max(generation.wall_s, alone_s)
-                    bound_s = max(floor_s, soonest_s(generation.arrival_s, alone_s))
-                    seen.append(
-                        {
-                            "generation_s": generation.wall_s,
-                            "execution_s": alone_s,
-                            "floor_s": floor_s,
-                            "bound_s": bound_s,
-                            "together_s": together_s,
-                            "pipeline_s": both.wall_s,
-                            "pipeline_over_floor": both.wall_s / floor_s,
-                            "pipeline_over_bound": both.wall_s / bound_s,
-                            "pipeline_over_together": both.wall_s / together_s,
-                            "rows_over_programs": both.counters.rows / programs,
-                            "jobs": both.counters.jobs,
-                        }
-                    )
-                medians = {k: statistics.median(r[k] for r in seen) for k in seen[0]}
-                rows.append({"ratio": ratio, "cells": cells, **medians, "rounds": seen})
+                figures.append(await one_round(path, asked, played, executor, scale))
+    cells = sum(p.matrix.verdict_ST.size for p in played)
+    rows = []
+    for ratio, figures in seen.items():
+        medians = {name: statistics.median(r[name] for r in figures) for name in figures[0]}
+        rows.append({"ratio": ratio, "cells": cells, **medians, "rounds": figures})
     return rows
 
 
@@ -258,14 +292,42 @@ def machine() -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--problems", type=int, default=300)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--problems", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", choices=("simulated", "real"), help="One sandbox. Default: both.")
+    parser.add_argument("--json", type=Path, help="File that gets the figures; others in it stay.")
     arguments = parser.parse_args()
-    before = machine()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        rows = runner.run(measure(arguments.problems, arguments.rounds))
-    after = machine()
+    executors: dict[str, Callable[[], AbstractContextManager[CellRunner]]] = {
+        "simulated": lambda: nullcontext(Simulated()),
+        "real": lambda: Executor(workers=machine()["workers"]),
+    }
+    for name in [arguments.only] if arguments.only else list(executors):
+        before = machine()
+        with (
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+            executors[name]() as executor,
+        ):
+            rows = runner.run(measure(executor, arguments.problems, arguments.rounds))
+        after = machine()
+        print(
+            f"{name} sandbox: {rows[0]['cells']} cells of {arguments.problems} problems, medians "
+            f"of {arguments.rounds} rounds; load {before['load_average'][0]:.1f} before, "
+            f"{after['load_average'][0]:.1f} after, on {before['cores']} cores"
+        )
+        show(rows)
+        if arguments.json:
+            stored = json.loads(arguments.json.read_text()) if arguments.json.exists() else {}
+            stored[name] = {
+                "problems": arguments.problems,
+                "machine": before,
+                "machine_after": after,
+                "ratios": rows,
+            }
+            arguments.json.write_text(json.dumps(stored, indent=2) + "\n")
+
+
+def show(rows: Sequence[dict[str, Any]]) -> None:
+    """Print a table."""
     names = [name for name in rows[0] if name.endswith("_s")]
     print("ratio  " + "".join(f"{name.removesuffix('_s'):>12}" for name in names), end="")
     print("   / floor  / bound  / together   rows")
@@ -273,19 +335,6 @@ def main() -> None:
         print(f"{row['ratio']:5.1f}  " + "".join(f"{row[name]:11.2f}s" for name in names), end="")
         print(f"{row['pipeline_over_floor']:10.3f}{row['pipeline_over_bound']:9.3f}", end="")
         print(f"{row['pipeline_over_together']:12.3f}{row['rows_over_programs']:7.2f}")
-    print(
-        f"{rows[0]['cells']} cells of {arguments.problems} problems, medians of "
-        f"{arguments.rounds} rounds; load {before['load_average'][0]:.1f} before, "
-        f"{after['load_average'][0]:.1f} after, on {before['cores']} cores"
-    )
-    if arguments.json:
-        document = {
-            "problems": arguments.problems,
-            "machine": before,
-            "machine_after": after,
-            "ratios": rows,
-        }
-        arguments.json.write_text(json.dumps(document, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ first of problems whose tests are all there, where nothing has to be run twice, 
 least `min_cells` cells, whose programs will run once more on the tests that come later.
 
 Bounds: `problems_in_flight` problems are being sampled, as many more wait for their last cells, so
-memory is flat; generation waits for execution only when that second bound is reached. The first
-failure of any stage cancels the others and is raised alone, without its group.
+memory is flat, but for those that are run again; generation waits for execution only when that
+second bound is reached. The first failure of any stage cancels the others and is raised alone,
+without its group.
 """
 
 from __future__ import annotations
