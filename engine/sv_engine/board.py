@@ -2,7 +2,7 @@
 
 In: solutions and tests, in any order, as they are sampled; verdicts of rectangles of cells. Out,
 once the problem is complete: a `Played`. The invariant: the judged cells form a rectangle (the
-first `judged_S` solutions by the first `judged_T` tests), and its border to what has arrived
+first so many solutions by the first so many tests), and its border to what has arrived
 since is at most two rectangles; so a cell may run as soon as its solution and its test exist, and
 none runs twice. Equal texts are one row or column with a weight.
 """
@@ -13,8 +13,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sv_engine.execute import Judged
 from sv_engine.records import PassMatrix, Problem, Rollout, Solution, Test
 from sv_engine.roles import Call, call_of
 
@@ -59,6 +59,8 @@ class Board:
         self.problem = problem
         self.closed = False
         """No more samples will arrive."""
+        self.has_all_tests = False
+        """No more tests will arrive, maybe programs."""
         self._agreement = agreement
         self._solutions: Counter[str] = Counter()
         self._tests: dict[str, int] = {}
@@ -68,10 +70,8 @@ class Board:
         self._dropped: Counter[str] = Counter()
         self._ballots: dict[str, Counter[str]] = defaultdict(Counter)
         self._value_of: dict[str, str] = {}
-        self._judged_S = 0
-        self._judged_T = 0
-        self._verdict_ST = np.zeros((0, 0), dtype=np.uint8)
-        self._cpu_us_ST = np.zeros((0, 0), dtype=np.uint32)
+        self.judged = Judged.holes(0, 0)
+        """The cells that have run."""
 
     @property
     def solution_count(self) -> int:
@@ -131,38 +131,37 @@ class Board:
 
     def border(self) -> list[Rectangle]:
         """What has not run: at most two rectangles, in the order in which they are to be filled."""
-        new_S, new_T = range(self._judged_S, len(self._solutions)), range(len(self._tests))
-        old_S, late_T = range(self._judged_S), range(self._judged_T, len(self._tests))
+        judged_S, judged_T = self.judged.verdict_ST.shape
+        new_S, new_T = range(judged_S, len(self._solutions)), range(len(self._tests))
+        old_S, late_T = range(judged_S), range(judged_T, len(self._tests))
         candidates = [Rectangle(new_S, new_T), Rectangle(old_S, late_T)]
         return [r for r in candidates if r.rows and r.columns]
 
     def border_cells(self) -> int:
         """Number of cells that have not run."""
-        done = self._judged_S * self._judged_T
-        return len(self._solutions) * len(self._tests) - done
+        return len(self._solutions) * len(self._tests) - self.judged.verdict_ST.size
 
-    def sources(self, rectangle: Rectangle) -> tuple[list[str], list[str]]:
-        """The programs and the tests of a rectangle."""
+    def sources(self, rectangle: Rectangle | None = None) -> tuple[list[str], list[str]]:
+        """The programs and the tests of a rectangle; of the whole board without one."""
         solutions, tests = list(self._solutions), list(self._tests)
+        if rectangle is None:
+            return solutions, tests
         rows, columns = rectangle.rows, rectangle.columns
         return solutions[rows.start : rows.stop], tests[columns.start : columns.stop]
 
-    def fill(
-        self,
-        results: list[tuple[Rectangle, NDArray[np.uint8], NDArray[np.uint32]]],
-    ) -> None:
-        """Enter the verdicts and CPU times of a whole border."""
-        rows = max([self._judged_S, *(r.rows.stop for r, _, _ in results)])
-        columns = max([self._judged_T, *(r.columns.stop for r, _, _ in results)])
-        grown = (rows - self._verdict_ST.shape[0], columns - self._verdict_ST.shape[1])
-        padding = ((0, grown[0]), (0, grown[1]))
-        self._verdict_ST = np.pad(self._verdict_ST, padding)
-        self._cpu_us_ST = np.pad(self._cpu_us_ST, padding)
-        for r, verdict_ST, cpu_us_ST in results:
-            cells = np.s_[r.rows.start : r.rows.stop, r.columns.start : r.columns.stop]
-            self._verdict_ST[cells] = verdict_ST
-            self._cpu_us_ST[cells] = cpu_us_ST
-        self._judged_S, self._judged_T = rows, columns
+    def fill(self, results: list[tuple[Rectangle, Judged]]) -> None:
+        """Enter the cells of a whole border."""
+        if not results:
+            return
+        old = self.judged
+        rows, columns = old.verdict_ST.shape
+        self.judged = Judged.holes(
+            max([rows, *(r.rows.stop for r, _ in results)]),
+            max([columns, *(r.columns.stop for r, _ in results)]),
+        )
+        self.judged.put(old)
+        for rectangle, part in results:
+            self.judged.put(part, rectangle.rows.start, rectangle.columns.start)
 
     def played(self) -> Played:
         """The complete matrix. A test that lost its vote has weight 0: judged, but no evidence."""
@@ -170,10 +169,11 @@ class Board:
         tests = tuple(Test(source, self._weight[source]) for source in self._tests)
         shape = (len(solutions), len(tests))
         # Without a single cell (no program, or no test) nothing was ever filled in.
+        judged = self.judged if 0 not in shape else Judged.holes(*shape)
         matrix = PassMatrix(
             problem_id=self.problem.id,
-            verdict_ST=self._verdict_ST if 0 not in shape else np.zeros(shape, np.uint8),
-            cpu_us_ST=self._cpu_us_ST if 0 not in shape else np.zeros(shape, np.uint32),
+            verdict_ST=judged.evidence_ST,
+            cpu_us_ST=judged.cpu_us_ST,
             weight_S=np.array([s.weight for s in solutions], dtype=np.float64),
             weight_T=np.array([t.weight for t in tests], dtype=np.float64),
         )

@@ -1,11 +1,13 @@
 """The command line: a group whose commands are imported when they are called.
 
 To add a command: write `commands/<name>_command.py` with a click command, and a line here.
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted; commands document their own others.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 143 ended by SIGTERM; commands
+document their own others.
 """
 
 from __future__ import annotations
 
+import difflib
 import importlib
 
 import click
@@ -31,6 +33,9 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command, None if there is no such one."""
         if cmd_name not in COMMANDS:
+            near = difflib.get_close_matches(cmd_name, COMMANDS, 1)
+            if near:
+                ctx.fail(f"No such command {cmd_name!r}. Did you mean {near[0]!r}?")
             return None
         module, attribute = COMMANDS[cmd_name].split(":")
         command = getattr(importlib.import_module(module), attribute)

@@ -6,6 +6,8 @@ are frozen and know no other keys than these.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sv_engine.prompt_format import PromptFormat
+from sv_engine.selection import SELECTORS, parameters
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -80,6 +83,12 @@ class TestPairing(StrEnum):
     SAME_CALL = "same-call"
     """One with the very same input: only the expected value is taught."""
     ANY = "any"
+
+
+def _unknown(what: str, name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known) or 'none'}"
+    return f"unknown {what} {name!r}; {hint}"
 
 
 class Section(BaseModel):
@@ -194,7 +203,7 @@ class Execute(Section):
     """None: one per core."""
     cpu_s: Rate = 1.0
     """CPU time of one cell."""
-    require: str = "basic"
+    require: Literal["none", "basic", "confined", "isolated"] = "basic"
     """Weakest jail level to run in; `sv-engine doctor` names what this machine has."""
     reference_cpu_s: Rate = 2.0
     """CPU time of a reference test, which is many asserts in one."""
@@ -203,8 +212,8 @@ class Execute(Section):
     unsplit: Literal["count", "mask", "fail"] = "mask"
     """What becomes of the rare cell that `split` has to judge in one process."""
     min_cells: Positive = 64
-    """Cells of a problem that are worth a job of their own before the problem is complete."""
-    jobs_in_flight: Positive = 8
+    """Cells of a problem that an idle worker may run before the tests of the problem are all there:
+    their programs run once more on the tests that come later."""
 
 
 class Select(Section):
@@ -213,6 +222,16 @@ class Select(Section):
     selector: str = "b4"
     options: dict[str, float] = Field(default_factory=dict)
     """Parameters of the selector, by name."""
+
+    @model_validator(mode="after")
+    def _known(self) -> Select:
+        if self.selector not in SELECTORS:
+            raise ValueError(_unknown("selector", self.selector, SELECTORS))
+        known = [] if self.selector == "random" else parameters(self.selector)
+        for name in self.options:
+            if name not in known:
+                raise ValueError(_unknown(f"option of {self.selector}", name, known))
+        return self
 
 
 class Recipe(Section):

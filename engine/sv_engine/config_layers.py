@@ -101,10 +101,14 @@ def _read_file(source: str) -> tuple[str, Layer]:
         try:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            near = difflib.get_close_matches(source, packaged_names(), 1)
             raise ConfigError(
-                f"cannot read the configuration: {error}",
+                f"cannot read the configuration: {reason}",
                 where=where,
-                remedy=f"name a TOML file, or one of {', '.join(packaged_names())}",
+                remedy=f"did you mean {near[0]}?"
+                if near
+                else f"name a TOML file, or one of {', '.join(packaged_names())}",
             ) from None
     try:
         layer = tomllib.loads(text)
@@ -179,7 +183,8 @@ def _as_config_error(error: ValidationError, origin: dict[tuple[str, str], str])
     problems, places = [], []
     for item in error.errors():
         location = ".".join(map(str, item["loc"]))
-        problems.append(f"{location}: {item['msg']}" if location else item["msg"])
+        message = item["msg"].removeprefix("Value error, ")
+        problems.append(f"{location}: {message}" if location else message)
         if len(item["loc"]) > 1:
             place = origin.get((str(item["loc"][0]), str(item["loc"][1])))
             places += [place] if place and place not in places else []

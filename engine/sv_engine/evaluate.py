@@ -26,12 +26,13 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sv_engine.distinct import distinct_solutions, distinct_tests
+from sv_engine.execute import Judged
 from sv_engine.extract import Drop
 from sv_engine.generate.protocol import GenerationRequest, Generator, Sampling
 from sv_engine.metrics import Z_95, Estimate, pass_at_k
@@ -39,6 +40,7 @@ from sv_engine.pipeline import CellRunner, without_ground_truth
 from sv_engine.records import INFRA_CODE, PASS_CODE, Completion, Problem, Rollout
 from sv_engine.roles import RoleTemplates, call_of, read_solution, read_tests
 from sv_engine.tasks import one_error
+from sv_engine.timeouts import Grid, settle
 
 Sums = dict[str, list[tuple[float, float]]]
 """Figure -> (numerator, denominator) of each problem."""
@@ -52,6 +54,12 @@ class Heldout:
     """With reference solution and reference test."""
     wrong_solutions: tuple[str, ...] = ()
     """The frozen bank: programs that the reference test refutes."""
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether it can be judged."""
+        problem = self.problem
+        return None not in (problem.reference_solution, problem.reference_test)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,27 +98,56 @@ class _Answers:
     """One list of asserts per completion, empty where none was readable."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """A matrix with its limit."""
+
+    rollout: Rollout
+    cpu_s: float
+    judged: Judged
+
+    @property
+    def verdict_ST(self) -> NDArray[np.uint8]:
+        return self.judged.evidence_ST
+
+    @property
+    def refuted(self) -> tuple[str, ...]:
+        """The programs that fail the first test."""
+        verdicts = zip(self.rollout.solutions, self.verdict_ST[:, 0], strict=True)
+        return tuple(solution.source for solution, code in verdicts if code > PASS_CODE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Everything about one problem."""
+
+    answers: _Answers
+    code: _Cells
+    tests: _Cells
+
+
 async def verified(heldout: Sequence[Heldout], bench: Bench) -> list[Heldout]:
     """The problems whose reference passes its own test, each with those of its bank that fail it.
 
     A wrong entry would bias every figure in the same direction, so the files are not trusted.
     """
 
-    async def check(item: Heldout) -> Heldout | None:
-        problem = item.problem
-        if problem.reference_solution is None or problem.reference_test is None:
-            return None
-        programs = [problem.reference_solution, *item.wrong_solutions]
-        verdict_ST, _ = await bench.executor.matrix(
-            programs, [problem.reference_test], bench.reference_cpu_s
-        )
-        if verdict_ST[0, 0] != PASS_CODE:
-            return None
-        wrong = [p for p, v in zip(programs, verdict_ST[:, 0], strict=True) if v > PASS_CODE]
-        return Heldout(problem, tuple(wrong))
+    quiet = replace(bench, on_matrix=lambda *_: None)
 
-    checked = await asyncio.gather(*(check(item) for item in heldout))
-    return [item for item in checked if item is not None]
+    async def check(problem: Problem, wrong: Sequence[str]) -> _Cells:
+        programs = distinct_solutions([problem.reference_solution or "", *wrong])
+        rollout = Rollout(problem, programs, distinct_tests([problem.reference_test or ""]))
+        return await _run(rollout, quiet.reference_cpu_s, quiet)
+
+    checked = await asyncio.gather(
+        *(check(item.problem, item.wrong_solutions) for item in heldout if item.has_reference)
+    )
+    await _settle(checked, quiet)
+    return [
+        Heldout(cells.rollout.problem, cells.refuted)
+        for cells in checked
+        if cells.verdict_ST[0, 0] == PASS_CODE
+    ]
 
 
 async def evaluate(
@@ -119,18 +156,20 @@ async def evaluate(
     """All figures at one setting; figures without any evidence are left out."""
     room = asyncio.Semaphore(bench.problems_in_flight)
 
-    async def one(item: Heldout) -> dict[str, tuple[float, float]]:
+    async def one(item: Heldout) -> _Case:
         async with room:
             answers = await _sample(without_ground_truth(item.problem), setting, bench)
-            sums = await _judge(item, answers, setting, bench)
+            case = await _judge(item, answers, bench)
             bench.on_problem()
-            return sums
+            return case
 
     async with one_error(), asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(item)) for item in heldout]
+    cases = [task.result() for task in tasks]
+    await _settle([cells for case in cases for cells in (case.code, case.tests)], bench)
     by_name: Sums = defaultdict(list)
-    for task in tasks:
-        for name, sums in task.result().items():
+    for case in cases:
+        for name, sums in _sums(case, setting.k).items():
             by_name[name].append(sums)
     estimates = {name: ratio_estimate(sums) for name, sums in by_name.items()}
     return {name: e for name, e in estimates.items() if e is not None}
@@ -183,10 +222,8 @@ async def _sample(problem: Problem, setting: Setting, bench: Bench) -> _Answers:
     return answers
 
 
-async def _judge(
-    item: Heldout, answers: _Answers, setting: Setting, bench: Bench
-) -> dict[str, tuple[float, float]]:
-    """The problem's share of every figure."""
+async def _judge(item: Heldout, answers: _Answers, bench: Bench) -> _Case:
+    """All cells of one problem."""
     problem = item.problem
     assert problem.reference_solution is not None
     assert problem.reference_test is not None
@@ -198,21 +235,39 @@ async def _judge(
     async with asyncio.TaskGroup() as group:
         judging_code = group.create_task(_run(code, bench.reference_cpu_s, bench))
         judging_tests = group.create_task(_run(tests, bench.cpu_s, bench))
+    return _Case(answers, judging_code.result(), judging_tests.result())
+
+
+async def _run(rollout: Rollout, cpu_s: float, bench: Bench) -> _Cells:
+    """Run all cells; what is not doubtful is final."""
+    judged = await bench.executor.judge(*rollout.sources(), cpu_s)
+    cells = _Cells(rollout, cpu_s, judged)
+    if not judged.is_doubtful:
+        _tell(cells, bench)
+    return cells
+
+
+async def _settle(all_cells: Sequence[_Cells], bench: Bench) -> None:
+    """Run timeouts that an overload may have caused again, now that nothing is in flight."""
+    doubtful = [cells for cells in all_cells if cells.judged.is_doubtful]
+    grids = [Grid.of(*cells.rollout.sources(), cells.cpu_s, cells.judged) for cells in doubtful]
+    await settle(grids, bench.executor)
+    for cells in doubtful:
+        _tell(cells, bench)
+
+
+def _tell(cells: _Cells, bench: Bench) -> None:
+    if cells.verdict_ST.size:
+        bench.on_matrix(cells.rollout, cells.verdict_ST, cells.judged.cpu_us_ST)
+
+
+def _sums(case: _Case, ks: Sequence[int]) -> dict[str, tuple[float, float]]:
+    """The problem's share of every figure."""
+    answers, code, tests = case.answers, case.code, case.tests
     return {
-        **_code_sums(code, judging_code.result(), len(answers.solutions), setting.k),
-        **_test_sums(tests, judging_tests.result(), answers.suites),
+        **_code_sums(code.rollout, code.verdict_ST, len(answers.solutions), ks),
+        **_test_sums(tests.rollout, tests.verdict_ST, answers.suites),
     }
-
-
-async def _run(rollout: Rollout, cpu_s: float, bench: Bench) -> NDArray[np.uint8]:
-    """Verdicts (S, T) of all cells."""
-    solutions = [s.source for s in rollout.solutions]
-    tests = [t.source for t in rollout.tests]
-    if not solutions or not tests:
-        return np.zeros((len(solutions), len(tests)), np.uint8)
-    verdict_ST, cpu_us_ST = await bench.executor.matrix(solutions, tests, cpu_s)
-    bench.on_matrix(rollout, verdict_ST, cpu_us_ST)
-    return verdict_ST
 
 
 def _code_sums(

@@ -131,6 +131,26 @@ class Judged:
             np.zeros(shape, np.uint8),
         )
 
+    @property
+    def evidence_ST(self) -> NDArray[np.uint8]:
+        """The verdicts from which something may be concluded: a vacuous test has holes."""
+        return np.where(self.vacuous_T, np.uint8(INFRA_CODE), self.verdict_ST)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a timeout is still to be run again."""
+        return bool((self.recheck_ST == Recheck.NOT_CONFIRMED).any())
+
+    def put(self, part: Judged, row: int = 0, column: int = 0) -> None:
+        """Copy `part` in, its first cell to (row, column)."""
+        rows, columns = part.verdict_ST.shape
+        cells = np.s_[row : row + rows, column : column + columns]
+        self.verdict_ST[cells] = part.verdict_ST
+        self.cpu_us_ST[cells] = part.cpu_us_ST
+        self.trust_ST[cells] = part.trust_ST
+        self.recheck_ST[cells] = part.recheck_ST
+        self.vacuous_T[column : column + columns] |= part.vacuous_T
+
 
 class SandboxFault(RuntimeError):
     """The sandbox cannot run here, or failed: what happened, and where."""
@@ -150,15 +170,18 @@ class Executor:
         self.budget = budget or Budget()
         workers = workers or len(os.sched_getaffinity(0))
         again = max(1, workers // 2) if self.budget.confirm else 0
+        self.workers = max(1, workers - again)
+        """Rows that run at the same time, those run once more not counted."""
         with ExitStack() as opening:
-            self._pool = opening.enter_context(open_pool(max(1, workers - again), require))
+            self._pool = opening.enter_context(open_pool(self.workers, require))
             if again:
                 self._second = opening.enter_context(open_pool(again, require, SECOND_SEED))
             self._pools = opening.pop_all()
         self._cells_done = 0
         self._rows_done = 0
         self._lost_jobs = 0
-        self._live: dict[Job, int] = {}  # job -> tests per row
+        self._live: dict[Job, tuple[int, int]] = {}
+        """Job that has not ended -> its rows, and tests per row."""
 
     def __enter__(self) -> Self:
         return self
@@ -174,7 +197,18 @@ class Executor:
     @property
     def cells_done(self) -> int:
         """Cells finished so far, unfinished problems included."""
-        return self._cells_done + sum(job.rows_done * tests for job, tests in self._live.items())
+        live = self._live.items()
+        return self._cells_done + sum(job.rows_done * tests for job, (_, tests) in live)
+
+    @property
+    def idle(self) -> bool:
+        """Whether fewer rows than workers are running or waiting."""
+        left = 0
+        for job, (rows, _) in self._live.items():
+            left += rows - job.rows_done
+            if left >= self.workers:
+                return False
+        return True
 
     async def stream(
         self, rollouts: Iterable[Rollout], in_flight: int = 8
@@ -206,8 +240,7 @@ class Executor:
     async def execute(self, rollout: Rollout) -> Executed:
         """Run every cell of one rollout; raises SandboxFault."""
         problem, budget = rollout.problem, self.budget
-        sources = [solution.source for solution in rollout.solutions]
-        tests = [test.source for test in rollout.tests]
+        sources, tests = rollout.sources()
         reference = [problem.reference_test] if problem.reference_test is not None else []
         judged, own = await asyncio.gather(
             self.judge(sources, tests, budget.cpu_s),
@@ -237,17 +270,6 @@ class Executor:
             reference_near_limit_S=near_limit(own.cpu_us_ST[:, 0], budget.reference_cpu_s),
             reference_recheck_S=own.recheck_ST[:, 0],
         )
-
-    async def matrix(
-        self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
-        """Return verdicts and CPU times of shape (S, T), as evidence: a vacuous test has holes.
-
-        Raises SandboxFault.
-        """
-        judged = await self.judge(solutions, tests, cpu_s)
-        judged.verdict_ST[:, judged.vacuous_T] = INFRA_CODE
-        return judged.verdict_ST, judged.cpu_us_ST
 
     async def judge(self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float) -> Judged:
         """Run every cell; raises SandboxFault."""
@@ -315,7 +337,7 @@ class Executor:
                 judge=budget.judge,
                 unsplit=budget.unsplit,
             )
-            self._live[job] = len(tests)
+            self._live[job] = (len(solutions), len(tests))
             try:
                 cells = await job
             finally:

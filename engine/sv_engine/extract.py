@@ -18,7 +18,7 @@ import builtins
 import enum
 import re
 import warnings
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 
 MAX_SOURCE_CHARS = 64 << 10
@@ -295,15 +295,16 @@ def _asserts_in_text(text: str, entry_point: str) -> Iterator[str | Drop]:
 def _asserts_in_tree(tree: ast.Module, text: str, entry_point: str) -> Iterator[str | Drop]:
     """Yield each assert on `entry_point` as source that stands alone, in the order of the text."""
     imports: dict[str, str] = {}  # bound name -> the statement that binds it
-    asserts: list[ast.Assert] = []
-    for node in ast.walk(tree):
+    asserts: list[tuple[ast.Assert, set[str]]] = []  # with the names that it needs
+    for node in _statements(tree):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             for alias in node.names:
                 imports[alias.asname or alias.name.split(".")[0]] = ast.unparse(node)
-        elif isinstance(node, ast.Assert) and entry_point in _names(node):
-            asserts.append(node)
-    for node in sorted(asserts, key=lambda node: (node.lineno, node.col_offset)):
-        needed = _free_names(node) - {entry_point}
+        elif isinstance(node, ast.Assert):
+            read, bound = _read_and_bound(node)
+            if entry_point in read:
+                asserts.append((node, read - bound - _BUILTINS - {entry_point}))
+    for node, needed in sorted(asserts, key=lambda found: (found[0].lineno, found[0].col_offset)):
         if needed - imports.keys():
             yield Drop.NEEDS_CONTEXT
             continue
@@ -311,15 +312,28 @@ def _asserts_in_tree(tree: ast.Module, text: str, entry_point: str) -> Iterator[
         yield "\n".join([*header, ast.get_source_segment(text, node) or ast.unparse(node)])
 
 
-def _free_names(tree: ast.AST) -> set[str]:
-    """Names that `tree` reads and neither binds itself (comprehension, lambda) nor is built in."""
-    read, bound = set(), set(dir(builtins))
+def _statements(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Every statement, those in the bodies of others too; expressions are not entered."""
+    nodes: deque[ast.AST] = deque([tree])
+    while nodes:
+        node = nodes.popleft()
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            for inner in getattr(node, name, ()):
+                if isinstance(inner, ast.stmt):
+                    yield inner
+                nodes.append(inner)
+
+
+def _read_and_bound(tree: ast.Assert) -> tuple[set[str], set[str]]:
+    """Names that an assert reads, and names that it binds itself (comprehension, lambda)."""
+    read: set[str] = set()
+    bound: set[str] = set()
     for node in ast.walk(tree):
-        match node:
-            case ast.Name(ctx=ast.Load()):
-                read.add(node.id)
-            case ast.Name():
-                bound.add(node.id)
-            case ast.arg():
-                bound.add(node.arg)
-    return read - bound
+        if isinstance(node, ast.Name):
+            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+    return read, bound
+
+
+_BUILTINS = frozenset(dir(builtins))

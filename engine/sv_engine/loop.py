@@ -31,7 +31,7 @@ from sv_engine.journal import Journal, Scope
 from sv_engine.metrics import Estimate
 from sv_engine.pipeline import CellRunner, Hooks, PipelineStatistics, Player, play
 from sv_engine.recipes import Harvest
-from sv_engine.records import Completion, Problem
+from sv_engine.records import Completion, Problem, Recheck
 from sv_engine.roles import templates
 from sv_engine.train import TrainProgress, TrainResult, TrainSpec, write_rows
 
@@ -67,7 +67,7 @@ class IterationReport:
     iteration: int
     figures: Figures = field(default_factory=dict)
     played: dict[str, Any] = field(default_factory=dict)
-    """Problems, samples, cells, refusals, examples and pairs."""
+    """Problems, samples, cells, timeouts run again, refusals, examples and pairs."""
     trained: dict[str, Any] = field(default_factory=dict)
     wall_s: dict[str, float] = field(default_factory=dict)
     """Seconds of each phase."""
@@ -222,6 +222,7 @@ def _played(
         "outcomes": dict(outcomes),
         "samples": dict(samples),
         "cells": statistics.cells,
+        "timeouts": {kind.name.lower(): statistics.rechecks[kind] for kind in list(Recheck)[1:]},
         "examples": dict(Counter(e.role for e in harvest.examples)),
         "pairs": dict(Counter(p.role for p in harvest.pairs)),
     }

@@ -135,8 +135,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         document = json.loads(arrays.pop("texts_json").tobytes())
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, AttributeError, TypeError) as error:
-        raise StoreError(f"{path}: not a stored matrix: {error}") from None
+    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, AttributeError, TypeError):
+        raise StoreError(f"{path}: not a stored matrix of `sv-engine exec`") from None
     if not isinstance(document, dict):
         raise StoreError(f"{path}: not a stored matrix: texts_json is no object")
     return arrays, document

@@ -1,15 +1,21 @@
 """From problems to pass matrices, generation and execution overlapped.
 
 In: problems without ground truth. Out: a `Played` for each, handed to `on_played` the moment it
-is complete, in any order. Stages, in one task group:
+is complete, in any order; one with timeouts that an overload of the machine may have caused comes
+last, when nothing else is in flight and they were run again (`timeouts`). Stages:
 
     problems -> players (sample solutions and tests, derive, critique) -> boards -> execution -> out
 
-Bounds: `problems_in_flight` problems are being sampled, as many more wait for their last cells;
-`jobs_in_flight` rectangles of cells run. Generation waits for execution only when that second
-bound is reached, so memory is flat; a board runs as soon as `min_cells` of its cells exist, all of
-its border at a time, so the borders are small while the sandbox is idle and grow when it is busy.
-The first failure of any stage cancels the others and is raised alone, without its group.
+What a cell costs is mostly its row: a process for the program, whatever the number of tests. So a
+program runs once, on all tests of its problem, when the problem is complete; such rows go to the
+sandbox at once. Only a worker that would otherwise have nothing to do gets rows before that:
+first of problems whose tests are all there, where nothing has to be run twice, then borders of at
+least `min_cells` cells, whose programs will run once more on the tests that come later.
+
+Bounds: `problems_in_flight` problems are being sampled, as many more wait for their last cells, so
+memory is flat, but for those that are run again; generation waits for execution only when that
+second bound is reached. The first failure of any stage cancels the others and is raised alone,
+without its group.
 """
 
 from __future__ import annotations
@@ -19,27 +25,36 @@ import hashlib
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from sv_engine.board import Board, Played
+from sv_engine.board import Board, Played, Rectangle
 from sv_engine.config import Execute, Generate, Roles, TestSampling
+from sv_engine.execute import Judged
 from sv_engine.extract import Drop
 from sv_engine.generate.protocol import GenerationRequest, Generator, Sampling
-from sv_engine.records import Completion, Problem
+from sv_engine.records import Completion, Problem, Recheck
 from sv_engine.roles import RoleTemplates, answer, read_solution, read_tests
 from sv_engine.tasks import one_error
+from sv_engine.timeouts import Grid, settle
 
 
 class CellRunner(Protocol):
     """The part of `execute.Executor` that the pipeline uses."""
 
-    async def matrix(
-        self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]: ...
+    @property
+    def workers(self) -> int:
+        """Rows that run at the same time."""
+        ...
+
+    @property
+    def idle(self) -> bool:
+        """Whether some worker has nothing to do."""
+        ...
+
+    async def judge(self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float) -> Judged:
+        """Run every cell."""
+        ...
 
 
 class GroundTruthError(ValueError):
@@ -65,7 +80,11 @@ class PipelineStatistics:
     peak_boards: int = 0
     """Problems that were sampled or executed at the same time: the bound on memory."""
     jobs: int = 0
+    rows: int = 0
+    """Programs run, each time counted."""
     cells: int = 0
+    rechecks: Counter[Recheck] = field(default_factory=Counter)
+    """Cells of the problems whose timeouts were run again, by what became of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,66 +109,71 @@ async def play(
 
     Raises GroundTruthError for a problem with a reference, and whatever a stage fails with.
     """
-    run = _Run(player, executor, execute, hooks)
-    async with one_error(), asyncio.TaskGroup() as group:
-        executors = [group.create_task(run.execute()) for _ in range(execute.jobs_in_flight)]
+    async with one_error(), asyncio.TaskGroup() as jobs:
+        run = _Run(player, executor, execute, hooks, jobs)
         async with asyncio.TaskGroup() as players:
             for problem in problems:
                 if problem.reference_solution is not None or problem.reference_test is not None:
                     raise GroundTruthError(f"problem {problem.id} carries its reference")
                 await run.admit()
                 players.create_task(run.play(problem))
-        await run.finished()
-        for task in executors:
-            task.cancel()
+    await run.settle()
     return run.statistics
 
 
 class _Run:
-    """The stages of one `play`, and the queue of boards between them."""
+    """The stages of one `play`, and the boards between them."""
 
     def __init__(
-        self, player: Player, executor: CellRunner, execute: Execute, hooks: Hooks
+        self,
+        player: Player,
+        executor: CellRunner,
+        execute: Execute,
+        hooks: Hooks,
+        jobs: asyncio.TaskGroup,
     ) -> None:
         self._player = player
         self._executor = executor
         self._execute = execute
         self._hooks = hooks
+        self._jobs = jobs
         self._sampling = asyncio.Semaphore(player.generate.problems_in_flight)
         self._alive = asyncio.Semaphore(2 * player.generate.problems_in_flight)
-        self._ready: asyncio.Queue[Board] = asyncio.Queue()  # each board at most once
-        self._queued: set[int] = set()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._growing: dict[Board, None] = {}
+        """Boards that are being sampled and have no job, the oldest first."""
+        self._doubtful: list[Board] = []
+        self._early_rows = 0
+        """Rows of incomplete problems in jobs that have not ended."""
         self.statistics = PipelineStatistics()
 
     async def admit(self) -> None:
         """Wait until one more problem may be sampled."""
         await self._alive.acquire()
         await self._sampling.acquire()
-        self._idle.clear()
         self.statistics.boards += 1
         self.statistics.peak_boards = max(self.statistics.peak_boards, self.statistics.boards)
-
-    async def finished(self) -> None:
-        """Wait until every board is complete."""
-        await self._idle.wait()
 
     async def play(self, problem: Problem) -> None:
         """Sample one problem to its end."""
         generate = self._player.generate
         votes = generate.test_sampling is TestSampling.TWO_STAGE
         board = Board(problem, agreement=generate.agreement if votes else None)
+        self._growing[board] = None
         async with asyncio.TaskGroup() as group:
             if self._player.roles.verifier_sees == "solution":
                 group.create_task(self._solve(board, group, verify_each=True))
             else:
                 group.create_task(self._solve(board, group, verify_each=False))
                 prompt = self._player.templates.verify.fill(problem)
-                group.create_task(self._verify(board, group, prompt, generate.tests))
+                async with asyncio.TaskGroup() as tests:
+                    tests.create_task(self._verify(board, tests, prompt, generate.tests))
+                board.has_all_tests = True
+                self._use_idle_workers()
         board.close()
         self._sampling.release()
-        self._offer(board)
+        if board in self._growing:  # or else its job will see that it is closed
+            del self._growing[board]
+            self._finish(board)
 
     async def _solve(self, board: Board, group: asyncio.TaskGroup, *, verify_each: bool) -> None:
         generate, templates = self._player.generate, self._player.templates
@@ -166,7 +190,7 @@ class _Run:
                     asked = templates.verify_solution.fill(board.problem, solution=source)
                     group.create_task(self._verify(board, group, asked, 1, salt=str(number)))
                 number += 1
-                self._offer(board)
+                self._use_idle_workers()
                 if 0 < generate.enough_solutions <= board.solution_count:
                     break
 
@@ -204,7 +228,7 @@ class _Run:
             return
         for argument in board.add_suite(prompt, tests):
             group.create_task(self._derive(board, prompt, argument))
-        self._offer(board)
+        self._use_idle_workers()
 
     async def _derive(self, board: Board, prompt: str, argument: str) -> None:
         """Ask again for the expected value of one call."""
@@ -217,7 +241,7 @@ class _Run:
                 for test in tests[-1:]:  # the last is the conclusion of what was worked out
                     if answer(self._player.templates.verify, board.problem, [test]) is not None:
                         board.add_derived(prompt, test)
-                self._offer(board)
+                self._use_idle_workers()
 
     @asynccontextmanager
     async def _sample(
@@ -245,37 +269,71 @@ class _Run:
         async with aclosing(stream), aclosing(told()) as completions:
             yield completions
 
-    def _offer(self, board: Board) -> None:
-        """Queue a board whose border is worth a job, or which is closed."""
-        worth = board.closed or board.border_cells() >= self._execute.min_cells
-        if worth and id(board) not in self._queued:
-            self._queued.add(id(board))
-            self._ready.put_nowait(board)
+    def _use_idle_workers(self) -> None:
+        """Give the sandbox rows of incomplete problems as long as a worker has nothing to do."""
+        # Rows of a job that was just made are not with the sandbox yet, so they are counted here.
+        while self._executor.idle and self._early_rows < self._executor.workers:
+            worth = [
+                board
+                for board in self._growing
+                if board.border_cells() >= (1 if board.has_all_tests else self._execute.min_cells)
+            ]
+            if not worth:
+                return
+            board = max(worth, key=lambda board: (board.has_all_tests, board.border_cells()))
+            del self._growing[board]
+            rows = sum(len(rectangle.rows) for rectangle in board.border())
+            self._early_rows += rows
+            self._jobs.create_task(self._run_early(board, rows))
 
-    async def execute(self) -> None:
-        """Run the borders of boards, one at a time, until cancelled."""
-        while True:
-            board = await self._ready.get()
-            results = []
-            for rectangle in board.border():
-                solutions, tests = board.sources(rectangle)
-                verdict_ST, cpu_us_ST = await self._executor.matrix(
-                    solutions, tests, self._execute.cpu_s
-                )
-                results.append((rectangle, verdict_ST, cpu_us_ST))
-                self.statistics.jobs += 1
-                self.statistics.cells += verdict_ST.size
-                self._hooks.on_cells(verdict_ST.size)
-            board.fill(results)
-            self._queued.discard(id(board))
-            if board.border() or not board.closed:
-                self._offer(board)
-                continue
+    async def _run_early(self, board: Board, rows: int) -> None:
+        await self._run_border(board)
+        self._early_rows -= rows
+        if board.closed:
+            self._finish(board)
+        else:
+            self._growing[board] = None
+        self._use_idle_workers()
+
+    def _finish(self, board: Board) -> None:
+        """Run what is left of a closed board without a job, and hand it out."""
+        self._jobs.create_task(self._run_last(board))
+
+    async def _run_last(self, board: Board) -> None:
+        await self._run_border(board)
+        if board.judged.is_doubtful:
+            self._doubtful.append(board)
+        else:
             self._hooks.on_played(board.played())
-            self._alive.release()
-            self.statistics.boards -= 1
-            if not self.statistics.boards:
-                self._idle.set()
+        self._alive.release()
+        self.statistics.boards -= 1
+        self._use_idle_workers()
+
+    async def _run_border(self, board: Board) -> None:
+        """Run all of a board's border; the board may grow meanwhile."""
+        border = board.border()
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._run_rectangle(board, r)) for r in border]
+        board.fill([(r, task.result()) for r, task in zip(border, tasks, strict=True)])
+
+    async def _run_rectangle(self, board: Board, rectangle: Rectangle) -> Judged:
+        solutions, tests = board.sources(rectangle)
+        judged = await self._executor.judge(solutions, tests, self._execute.cpu_s)
+        self.statistics.jobs += 1
+        self.statistics.rows += len(solutions)
+        self.statistics.cells += judged.verdict_ST.size
+        self._hooks.on_cells(judged.verdict_ST.size)
+        return judged
+
+    async def settle(self) -> None:
+        """Hand out the problems with timeouts that an overload may have caused, when nothing else
+        is in flight and these timeouts were run again."""
+        cpu_s = self._execute.cpu_s
+        grids = [Grid.of(*board.sources(), cpu_s, board.judged) for board in self._doubtful]
+        await settle(grids, self._executor)
+        for board in self._doubtful:
+            self.statistics.rechecks.update(map(Recheck, board.judged.recheck_ST.ravel().tolist()))
+            self._hooks.on_played(board.played())
 
 
 def _seed(seed: int, *parts: str) -> int:

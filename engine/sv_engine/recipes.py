@@ -16,9 +16,10 @@ on its expected value) is never chosen and carries no evidence; it may be refute
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from random import Random
 from typing import TypeVar
 
@@ -27,9 +28,9 @@ import numpy as np
 from sv_engine.board import Played
 from sv_engine.config import Recipe, RecipeName, Select, TestPairing
 from sv_engine.quality import Degeneracy, degeneracy
-from sv_engine.records import Example, PassMatrix, PreferencePair, Selection
+from sv_engine.records import Example, PreferencePair, Selection
 from sv_engine.roles import RoleTemplates, Template, answer, call_of
-from sv_engine.selection import SELECTORS
+from sv_engine.selection import heard, select
 from sv_engine.selection.arrays import Bools, Floats
 
 Item = TypeVar("Item")
@@ -79,37 +80,21 @@ class _Case:
     pairs: list[PreferencePair] = field(default_factory=list)
 
 
-def believe(played: Played, select: Select, rng: Random) -> Selection:
+def believe(played: Played, believing: Select, rng: Random) -> Selection:
     """Run the selector on the tests that carry weight.
 
     `random` draws one sampled program and believes it and what it passes: the control.
     """
-    matrix = played.matrix
-    voted_T = matrix.weight_T > 0
-    seen = PassMatrix(
-        matrix.problem_id,
-        matrix.verdict_ST[:, voted_T],
-        matrix.cpu_us_ST[:, voted_T],
-        matrix.weight_S,
-        matrix.weight_T[voted_T],
-    )
-    if select.selector == "random":
-        chosen = _random(seen, rng)
-    else:
-        selector: Callable[..., Selection] = SELECTORS[select.selector]
-        matrix_arguments = (seen.passed_ST, seen.known_ST, seen.weight_S, seen.weight_T)
-        chosen = selector(*matrix_arguments, **select.options)
-    score_T, accepted_T = np.zeros(len(voted_T)), np.zeros(len(voted_T), dtype=np.bool_)
-    score_T[voted_T], accepted_T[voted_T] = chosen.score_T, chosen.accepted_T
-    return replace(chosen, score_T=score_T, accepted_T=accepted_T)
+    if believing.selector == "random":
+        return select(partial(_random, rng=rng), played.matrix)
+    return select(believing.selector, played.matrix, **believing.options)
 
 
 def refusal(played: Played, selection: Selection, recipe: Recipe) -> Refusal | None:
     """The guards on a whole problem; None if it may teach."""
     matrix = played.matrix
-    voted_T = matrix.weight_T > 0
-    shape = degeneracy(matrix.passed_ST[:, voted_T], matrix.known_ST[:, voted_T])
-    if shape is not Degeneracy.NONE:
+    voted = heard(matrix)
+    if degeneracy(voted.passed_ST, voted.known_ST) is not Degeneracy.NONE:
         return Refusal.DEGENERATE
     if matrix.weight_S[selection.accepted_S].sum() < recipe.min_solution_samples:
         return Refusal.FEW_SOLUTIONS
@@ -295,13 +280,15 @@ def _call(played: Played, column: int) -> tuple[str, int]:
     return (call.argument, call.size) if call else (test, 0)
 
 
-def _random(matrix: PassMatrix, rng: Random) -> Selection:
-    solutions, tests = matrix.verdict_ST.shape
+def _random(
+    passed_ST: Bools, known_ST: Bools, weight_S: Floats, weight_T: Floats, *, rng: Random
+) -> Selection:
+    solutions, tests = passed_ST.shape
     accepted_S, accepted_T = np.zeros(solutions, np.bool_), np.zeros(tests, np.bool_)
     if solutions:
-        (drawn,) = rng.choices(range(solutions), matrix.weight_S.tolist())
-        accepted_S = (matrix.passed_ST == matrix.passed_ST[drawn]).all(axis=1)
-        accepted_T = matrix.passed_ST[drawn].copy()
+        (drawn,) = rng.choices(range(solutions), weight_S.tolist())
+        accepted_S = (passed_ST == passed_ST[drawn]).all(axis=1)
+        accepted_T = passed_ST[drawn].copy()
     return Selection(
         "random", accepted_S.astype(float), accepted_T.astype(float), accepted_S, accepted_T
     )

@@ -79,6 +79,10 @@ class Rollout:
     dropped: dict[str, int] = field(default_factory=dict)
     """Why raw samples did not become a solution or a test: reason -> count."""
 
+    def sources(self) -> tuple[list[str], list[str]]:
+        """The texts of solutions and tests."""
+        return [s.source for s in self.solutions], [t.source for t in self.tests]
+
 
 @dataclass(frozen=True, slots=True)
 class PassMatrix:

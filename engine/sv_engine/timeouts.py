@@ -1,8 +1,8 @@
 """Timeouts that fell into an overload of the machine are run again, alone, before they count.
 
-In: an `Executed` with timeouts marked `Recheck.NOT_CONFIRMED`, and an executor of one worker with
-nothing else in flight. Out: the same, its arrays changed in place: each such cell CONFIRMED, or
-OVERTURNED with the verdict of the quiet run, as far as the CPU time set aside reaches.
+In: cells with timeouts marked `Recheck.NOT_CONFIRMED`, and an executor with nothing else in flight.
+Out: the same arrays, changed in place: each such cell CONFIRMED, or OVERTURNED with the verdict of
+the quiet run, as far as the CPU time set aside reaches. One cell runs at a time.
 
 There are two kinds of timeouts, and `Doubt` is their order. What ended just past its limit may
 well end before it on a quiet machine: every such cell is run. What was cut at the very end of its
@@ -64,8 +64,8 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
-class _Grid:
-    """Views of the cells that share a limit: those of the matrix, or of the benchmark's test."""
+class Grid:
+    """Views of cells that share a limit; dtypes as in `Executed`."""
 
     solutions: Sequence[str]
     tests: Sequence[str]
@@ -75,6 +75,22 @@ class _Grid:
     trust_ST: NDArray[np.uint8]
     near_limit_ST: NDArray[np.bool_]
     recheck_ST: NDArray[np.uint8]
+
+    @classmethod
+    def of(
+        cls, solutions: Sequence[str], tests: Sequence[str], cpu_s: float, judged: Judged
+    ) -> Grid:
+        """The cells of `judged`, S solutions on T tests."""
+        return cls(
+            solutions,
+            tests,
+            cpu_s,
+            judged.verdict_ST,
+            judged.cpu_us_ST,
+            judged.trust_ST,
+            near_limit(judged.cpu_us_ST, cpu_s),
+            judged.recheck_ST,
+        )
 
     def open_ST(self, doubt: Doubt) -> NDArray[np.bool_]:
         """True where a timeout of this kind is still to be run again."""
@@ -97,28 +113,40 @@ class _Grid:
         return Recheck(self.recheck_ST[s, t])
 
 
+async def settle(grids: Sequence[Grid], judge: Judge) -> None:
+    """Run doubtful timeouts of all grids again, those likeliest to be overturned first."""
+    allowance = Allowance()
+    for doubt in Doubt:
+        for grid in grids:
+            await _recheck(grid, doubt, judge, allowance)
+
+
 async def recheck(
     executed: Executed, doubt: Doubt, judge: Judge, budget: Budget, allowance: Allowance
 ) -> None:
     """Run timeouts of one kind again; returns early when the allowance is spent."""
     for grid in _grids(executed, budget):
-        for s, open_T in enumerate(grid.open_ST(doubt)):
-            columns = np.flatnonzero(open_T)
-            for done, t in enumerate(columns, start=1):
-                if not allowance.take(grid.cpu_s):
-                    return
-                found = await grid.run(s, int(t), judge)
-                if doubt is Doubt.ENDLESS and found is Recheck.CONFIRMED:
-                    grid.recheck_ST[s, columns[done:]] = Recheck.CONFIRMED
-                    break
+        await _recheck(grid, doubt, judge, allowance)
 
 
-def _grids(executed: Executed, budget: Budget) -> Iterator[_Grid]:
+async def _recheck(grid: Grid, doubt: Doubt, judge: Judge, allowance: Allowance) -> None:
+    for s, open_T in enumerate(grid.open_ST(doubt)):
+        columns = np.flatnonzero(open_T)
+        for done, t in enumerate(columns, start=1):
+            if not allowance.take(grid.cpu_s):
+                return
+            found = await grid.run(s, int(t), judge)
+            if doubt is Doubt.ENDLESS and found is Recheck.CONFIRMED:
+                grid.recheck_ST[s, columns[done:]] = Recheck.CONFIRMED
+                break
+
+
+def _grids(executed: Executed, budget: Budget) -> Iterator[Grid]:
     rollout, matrix = executed.rollout, executed.matrix
-    solutions = [solution.source for solution in rollout.solutions]
-    yield _Grid(
+    solutions, tests = rollout.sources()
+    yield Grid(
         solutions,
-        [test.source for test in rollout.tests],
+        tests,
         budget.cpu_s,
         matrix.verdict_ST,
         matrix.cpu_us_ST,
@@ -127,7 +155,7 @@ def _grids(executed: Executed, budget: Budget) -> Iterator[_Grid]:
         executed.recheck_ST,
     )
     if rollout.problem.reference_test is not None:
-        yield _Grid(
+        yield Grid(
             solutions,
             [rollout.problem.reference_test],
             budget.reference_cpu_s,

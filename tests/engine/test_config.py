@@ -76,6 +76,13 @@ def test_wrong_value_names_key_and_layer(tmp_path: Path) -> None:
     assert "--set" in caught.value.where
 
 
+@pytest.mark.parametrize("selector", ["random", "em", "b4"])
+def test_selectors_of_the_registry_are_known(tmp_path: Path, selector: str) -> None:
+    assert load(write(tmp_path, ""), settings=[f"select.selector={selector}"]).select
+    with pytest.raises(ConfigError, match="unknown option of"):
+        load(write(tmp_path, ""), settings=[f"select.selector={selector}", "select.options={x=1}"])
+
+
 def test_keys_that_need_each_other(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"generate\.urls"):
         load(write(tmp_path, "[generate]\nbackend = 'openai'\n"))

@@ -190,6 +190,21 @@ def test_stream_is_bounded_lazy_and_complete(pool: ScriptedPool) -> None:
     assert pool.most_running == 3
 
 
+def test_idle_means_fewer_rows_left_than_workers(pool: ScriptedPool) -> None:
+    seen: list[bool] = []
+
+    def script(solution: str, test: str) -> tuple[int, int]:
+        seen.append(executor.idle)
+        return PASS, 1
+
+    pool.script = script
+    with Executor(workers=2) as executor:
+        assert (executor.workers, executor.idle) == (2, True)
+        asyncio.run(executor.judge(["a", "b", "c"], ["t"], 0.3))
+        assert executor.idle
+    assert seen == [False, False, True]  # three rows are left, two, one
+
+
 def test_near_limit_tells_cells_just_over_from_endless_ones() -> None:
     us = np.array([0, 239_000, 240_000, 300_000, 359_000, 360_000, 5_000_000], np.uint32)
     assert near_limit(us, 0.3).tolist() == [False, False, True, True, True, False, False]
@@ -202,13 +217,13 @@ def test_trust_and_vacuous_tests_are_kept_and_are_no_evidence(pool: ScriptedPool
     tests = (Test("plain"), Test("vacuous", 4), Test("inline"))
     with Executor() as executor:
         done = asyncio.run(executor.execute(dataclasses.replace(given, tests=tests)))
-        verdict_ST, _ = asyncio.run(executor.matrix(["s"], ["plain", "vacuous"], 0.3))
+        judged = asyncio.run(executor.judge(["s"], ["plain", "vacuous"], 0.3))
     assert done.trust_ST.tolist() == [[SPLIT, SPLIT, INLINE]] * 2
     assert done.reference_trust_S.tolist() == [SPLIT, SPLIT]
     assert done.vacuous_T.tolist() == [False, True, False]
     assert done.matrix.weight_T.tolist() == [1, 4, 1]
     assert done.evidence.weight_T.tolist() == [1, 0, 1]
-    assert verdict_ST.tolist() == [[PASS, INFRA]]
+    assert judged.evidence_ST.tolist() == [[PASS, INFRA]]
 
 
 def test_confirm_runs_what_passed_under_another_seed(
@@ -389,7 +404,11 @@ def test_an_unwritable_output_folder_is_an_error(
     assert not pool.jobs
 
 
-def test_ctrl_c_keeps_what_is_finished(pool: ScriptedPool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_keeps_what_is_finished(
+    pool: ScriptedPool, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
     source, out = write_input(tmp_path / "in.jsonl", problems=200), tmp_path / "out"
     calls = 0
 
@@ -397,12 +416,13 @@ def test_ctrl_c_keeps_what_is_finished(pool: ScriptedPool, tmp_path: Path) -> No
         nonlocal calls
         calls += 1
         if calls == 300:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
         return PASS, 1
 
     pool.script = script
     result = invoke("exec", source, "--out", out)
-    assert result.exit_code == 130
+    assert result.exit_code == code
+    assert signal.getsignal(signal.SIGTERM) is before
     summary = json.loads((out / "summary.json").read_text())
     kept = list((out / "matrices").glob("*.npz"))
     assert summary["interrupted"] is True
@@ -414,6 +434,30 @@ def test_ctrl_c_keeps_what_is_finished(pool: ScriptedPool, tmp_path: Path) -> No
     assert invoke("exec", source, "--out", out, "--existing", "resume").exit_code == 0
     summary = json.loads((out / "summary.json").read_text())
     assert (summary["problems"], summary["problems_resumed"]) == (200, len(kept))
+
+
+def test_sigterm_counts_where_ctrl_c_is_ignored(pool: ScriptedPool, tmp_path: Path) -> None:
+    def script(solution: str, test: str) -> tuple[int, int]:
+        signal.raise_signal(signal.SIGTERM)
+        return PASS, 1
+
+    pool.script = script
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        result = invoke("exec", write_input(tmp_path / "in.jsonl"), "--out", tmp_path / "out")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert result.exit_code == 143
+
+
+def test_the_progress_line_does_not_count_unusable_rows(pool: ScriptedPool, tmp_path: Path) -> None:
+    source = write_input(tmp_path / "in.jsonl", problems=4)
+    source.write_text("nonsense\n" + source.read_text() + "[]\n")
+    result = invoke("exec", source, "--out", tmp_path / "out")
+    assert result.exit_code == 3
+    assert "4/4 problems" in result.output
+    limited = invoke("exec", source, "--out", tmp_path / "less", "--limit", "2")
+    assert "2/2 problems" in limited.output
 
 
 def test_what_the_table_and_the_summary_say_of_trust(pool: ScriptedPool, tmp_path: Path) -> None:
@@ -647,6 +691,22 @@ def test_select_gives_the_same_figures_as_exec(pool: ScriptedPool, tmp_path: Pat
     one = invoke("select", out / "matrices", "--selector", "b4")
     assert "b4" in one.output
     assert "codet" not in one.output
+
+
+def test_compare_names_the_folder_without_results(pool: ScriptedPool, tmp_path: Path) -> None:
+    full, empty = tmp_path / "full", tmp_path / "empty"
+    empty.mkdir()
+    invoke("exec", write_input(tmp_path / "in.jsonl"), "--out", full)
+    result = invoke("compare", full, empty)
+    assert result.exit_code == 1
+    assert f"{empty} holds no matrices" in result.output
+
+
+def test_a_mistyped_command_is_told_the_nearest() -> None:
+    result = invoke("exce")
+    assert result.exit_code == 2
+    assert "Did you mean 'exec'?" in result.output
+    assert "Did you mean" not in invoke("zzz").output
 
 
 def test_select_names_a_file_that_is_no_matrix(pool: ScriptedPool, tmp_path: Path) -> None:

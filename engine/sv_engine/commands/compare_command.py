@@ -24,7 +24,10 @@ def compare_command(first: Path, second: Path) -> None:
     """
     names = {path.name for path in (first / "matrices").glob("*.npz")}
     others = {path.name for path in (second / "matrices").glob("*.npz")}
-    if names != others or not names:
+    for folder, found in ((first, names), (second, others)):
+        if not found:
+            raise click.ClickException(f"{folder} holds no matrices of `sv-engine exec`")
+    if names != others:
         raise click.ClickException(
             f"{len(names - others)} problems only in {first}, {len(others - names)} only in "
             f"{second}, {len(names & others)} in both"

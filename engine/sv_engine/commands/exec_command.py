@@ -26,6 +26,7 @@ import click
 from rich.console import Console
 
 from sv_engine.execute import Budget, Executor, SandboxFault, doctor_report
+from sv_engine.interrupts import sigterm_as_ctrl_c
 from sv_engine.jsonl import BadRow
 from sv_engine.matrix_store import StoreError, file_name, load, load_if_answered, save
 from sv_engine.problems import Format, RolloutFile
@@ -35,7 +36,6 @@ from sv_engine.summary import Tally, selector_table
 from sv_engine.timeouts import RECHECK_CPU_S, Allowance, Doubt, recheck
 
 EXIT_BAD_ROWS = 3
-EXIT_INTERRUPTED = 130
 LEVELS = ("none", "basic", "confined", "isolated")
 """Names of `sv_sandbox.Level`, which is imported only when something runs."""
 SHOWN_BAD_ROWS = 20
@@ -159,7 +159,8 @@ def exec_command(
 
     FILE is JSONL: our own format, CodeGen-16B samples, HumanEval, MBPP or CRUXEval
     (docs/formats.md); without FILE the sample of the package is used. Exit codes: 0 all rows done,
-    1 failed, 2 wrong usage, 3 done but some rows of FILE were not usable, 130 interrupted.
+    1 failed, 2 wrong usage, 3 done but some rows of FILE were not usable, 130 interrupted (143 by
+    SIGTERM): what is finished is kept, and `--existing resume` goes on.
     """
     if judge != "split" and unsplit != Budget().unsplit:
         raise click.UsageError("--unsplit is for --judge split: inline judges every cell inline")
@@ -176,14 +177,14 @@ def exec_command(
             existing=Existing(existing),
             limit=limit,
         )
+        interrupt = stack.enter_context(sigterm_as_ctrl_c())
         try:
-            total = source.count()
-            run.problems_total = min(total, limit or total)
+            run.rows = source.count()
             run.prepare()
             _execute(run, errors, workers, require)
         except KeyboardInterrupt:
             run.stopped = run.stopped or "interrupted"
-    _report(run, errors)
+    _report(run, errors, interrupt.exit_code)
 
 
 @dataclass
@@ -196,7 +197,8 @@ class _Run:
     existing: Existing
     limit: int | None
     tally: Tally = field(default_factory=Tally)
-    problems_total: int = 0
+    rows: int = 0
+    """Lines of the file."""
     resumed: int = 0
     executed_cells: int = 0
     wall_s: float = 0.0
@@ -206,6 +208,13 @@ class _Run:
     sandbox: dict[str, Any] | None = None
     stopped: str = ""
     """Why the run ended early; empty if it did not."""
+
+    @property
+    def problems_total(self) -> int:
+        """Problems of the run, as far as is known: a row that is not usable is found when it is
+        read."""
+        usable = self.rows - len(self.source.bad_rows)
+        return min(usable, self.limit or usable)
 
     @property
     def matrices(self) -> Path:
@@ -367,7 +376,7 @@ async def _stream(run: _Run, executor: Executor, errors: Console) -> None:
                 run.keep(executed)
 
 
-def _report(run: _Run, errors: Console) -> None:
+def _report(run: _Run, errors: Console, exit_interrupted: int) -> None:
     """Write summary.json, print the table, and end with the exit code."""
     bad_rows = run.source.bad_rows
     _show_bad_rows(bad_rows, errors)
@@ -378,7 +387,7 @@ def _report(run: _Run, errors: Console) -> None:
         raise click.ClickException(f"no usable row in {run.source.path}{first}")
     if run.stopped == "interrupted":
         errors.print("interrupted: what was finished is kept; --existing resume goes on")
-        raise click.exceptions.Exit(EXIT_INTERRUPTED)
+        raise click.exceptions.Exit(exit_interrupted)
     if run.stopped:
         raise click.ClickException(run.stopped)
     if bad_rows:

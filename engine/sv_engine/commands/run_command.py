@@ -14,11 +14,10 @@ from rich.console import Console
 
 from sv_engine.config_layers import DEFAULT, dump, load, packaged_names
 from sv_engine.errors import EngineError
+from sv_engine.interrupts import sigterm_as_ctrl_c
 
 if TYPE_CHECKING:
     from sv_engine.config import Config
-
-INTERRUPTED = 130
 
 
 @click.command("run")
@@ -38,31 +37,65 @@ def run_command(config: str, settings: tuple[str, ...], out: Path | None, dry_ru
     CONFIG is a TOML file or the name of a packaged configuration; without it the pocket model
     plays on this machine, which takes a few minutes. Environment variables
     SV_ENGINE_SECTION__KEY and --set override its values. Exit codes: 0 done, 1 failed, 2 wrong
-    usage, 130 interrupted; the run directory keeps everything that was generated.
+    usage, 130 interrupted (143 by SIGTERM); the run directory keeps everything that was generated.
     """
     resolved = load(config, environment=os.environ, settings=settings)
+    _check_templates(resolved)
     if dry_run:
         click.echo(dump(resolved), nl=False)
         return
+    _check_files(resolved)
     folder = _new_folder(resolved, out)
     errors = Console(stderr=True)
     errors.print(f"run directory: {folder}", highlight=False, soft_wrap=True)
-    try:
-        _run(resolved, folder, errors)
-    except KeyboardInterrupt:
-        errors.print(f"interrupted; {folder} keeps what was generated", highlight=False)
-        raise SystemExit(INTERRUPTED) from None
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise EngineError(
-            "the disk is full" if full else f"{error.strerror or error}",
-            where=str(error.filename or folder),
-            remedy="free space, or give --out on another disk; the journal has what came before",
-        ) from error
+    with sigterm_as_ctrl_c() as interrupt:
+        try:
+            _run(resolved, folder, errors)
+        except KeyboardInterrupt:
+            errors.print(f"interrupted; {folder} keeps what was generated", highlight=False)
+            raise SystemExit(interrupt.exit_code) from None
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise EngineError(
+                "the disk is full" if full else f"{error.strerror or error}",
+                where=str(error.filename or folder),
+                remedy=_remedy(error.errno),
+            ) from error
     click.echo(folder / "summary.json")
 
 
 run_command.epilog = f"Packaged configurations: {', '.join(packaged_names())}."
+
+
+def _check_templates(config: Config) -> None:
+    """Raises EngineError now, instead of when the first prompt is filled."""
+    from sv_engine.roles import templates
+
+    templates(config.roles)
+
+
+def _check_files(config: Config) -> None:
+    """Raises EngineError for a file that cannot be read, before the engine is started."""
+    named = {
+        "problems.path": config.problems.path,
+        "generate.recording": config.generate.recording,
+        "evaluate.path": config.evaluate.path,
+    }
+    for key, path in named.items():
+        if path is None:
+            continue
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise EngineError(
+                f"{key} cannot be read: {error.strerror}", where=str(path), remedy=f"correct {key}"
+            ) from None
+
+
+def _remedy(code: int | None) -> str:
+    if code in (errno.EMFILE, errno.ENFILE):
+        return "raise `ulimit -n`, or lower execute.workers"
+    return "free space, or give --out on another disk; the journal keeps the rest"
 
 
 def _new_folder(config: Config, out: Path | None) -> Path:

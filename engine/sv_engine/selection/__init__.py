@@ -19,6 +19,8 @@ To add one: write a function with this signature in a file of its family, add it
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
@@ -54,22 +56,37 @@ SELECTORS: dict[str, Selector] = {
 }
 
 
-def select(name: str, matrix: PassMatrix) -> Selection:
-    """Run the selector `name` on the tests of `matrix` that carry weight.
+def parameters(name: str) -> list[str]:
+    """Names of a selector's hyper-parameters."""
+    found = inspect.signature(SELECTORS[name]).parameters.values()
+    return [parameter.name for parameter in found if parameter.kind is parameter.KEYWORD_ONLY]
+
+
+def heard(matrix: PassMatrix) -> PassMatrix:
+    """The matrix without the tests of weight 0."""
+    heard_T = matrix.weight_T > 0
+    return replace(
+        matrix,
+        verdict_ST=matrix.verdict_ST[:, heard_T],
+        cpu_us_ST=matrix.cpu_us_ST[:, heard_T],
+        weight_T=matrix.weight_T[heard_T],
+    )
+
+
+def select(selector: str | Selector, matrix: PassMatrix, **options: float) -> Selection:
+    """Run a selector, or the one of that name, on the tests of `matrix` that carry weight.
 
     A test of weight 0 is as good as absent: it scores 0 and is not accepted. (It must not reach a
-    selector: it would still tell equal rows apart.) Raises KeyError for an unknown name.
+    selector: it would still tell equal rows apart.) options: its parameters. Raises KeyError for
+    an unknown name.
     """
+    run: Callable[..., Selection] = SELECTORS[selector] if isinstance(selector, str) else selector
+    seen = heard(matrix)
+    chosen = run(seen.passed_ST, seen.known_ST, seen.weight_S, seen.weight_T, **options)
     heard_T = matrix.weight_T > 0
-    chosen = SELECTORS[name](
-        matrix.passed_ST[:, heard_T],
-        matrix.known_ST[:, heard_T],
-        matrix.weight_S,
-        matrix.weight_T[heard_T],
-    )
     score_T, accepted_T = np.zeros(len(heard_T)), np.zeros(len(heard_T), dtype=np.bool_)
     score_T[heard_T], accepted_T[heard_T] = chosen.score_T, chosen.accepted_T
     return replace(chosen, score_T=score_T, accepted_T=accepted_T)
 
 
-__all__ = ["SELECTORS", "Selector", "select"]
+__all__ = ["SELECTORS", "Selector", "heard", "parameters", "select"]

@@ -8,14 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from sv_engine.execute import SandboxFault
+from sv_engine.execute import Judged, SandboxFault
 from sv_engine.generate import EngineDiedError, GenerationRequest
 from sv_engine.generate.streams import Stream, StreamingGenerator
-from sv_engine.records import Completion
+from sv_engine.records import TIMEOUT_CODE, Completion, Recheck
 
 
 class ScriptedGenerator(StreamingGenerator):
@@ -66,22 +64,29 @@ class ScriptedGenerator(StreamingGenerator):
 class InProcessCells:
     """Runs cells in this process: only for programs that the tests themselves wrote."""
 
+    workers = 4
+
     def __init__(self) -> None:
+        self.idle = True
         self.cells: Counter[tuple[str, str]] = Counter()
+        self.rows: Counter[str] = Counter()
+        """Program -> how often it was run."""
         self.fail_after: int | None = None
         """Matrices that are run before the sandbox fails."""
         self.matrices = 0
 
-    async def matrix(
-        self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
+    async def judge(self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float) -> Judged:
         await asyncio.sleep(0)
         self.matrices += 1
         if self.fail_after is not None and self.matrices > self.fail_after:
             raise SandboxFault("the sandbox is gone")
+        self.rows.update(solutions)
         self.cells.update((s, t) for s in solutions for t in tests)
-        verdict_ST = np.array([[self._run(s, t) for t in tests] for s in solutions], np.uint8)
-        return verdict_ST, np.full(verdict_ST.shape, 100, np.uint32)
+        judged = Judged.holes(len(solutions), len(tests))
+        for s, solution in enumerate(solutions):
+            judged.verdict_ST[s] = [self._run(solution, test) for test in tests]
+        judged.cpu_us_ST[:] = 100
+        return judged
 
     @staticmethod
     def _run(solution: str, test: str) -> int:
@@ -98,6 +103,32 @@ class InProcessCells:
 def scripted() -> Callable[[Callable[[GenerationRequest, int], str]], ScriptedGenerator]:
     """Makes a generator of a function."""
     return ScriptedGenerator
+
+
+class OverloadedCells(InProcessCells):
+    """Every cell of more than one at a time times out, doubtfully."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.running = 0
+        self.alone: list[tuple[str, str]] = []
+
+    async def judge(self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float) -> Judged:
+        self.running += 1
+        judged = await super().judge(solutions, tests, cpu_s)
+        self.running -= 1
+        if judged.verdict_ST.size == 1 and not self.running:
+            self.alone.append((solutions[0], tests[0]))
+        else:
+            judged.verdict_ST[:] = TIMEOUT_CODE
+            judged.recheck_ST[:] = Recheck.NOT_CONFIRMED
+        return judged
+
+
+@pytest.fixture
+def overloaded() -> OverloadedCells:
+    """An executor on a machine that is too full, but for a cell that runs alone."""
+    return OverloadedCells()
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from sv_engine.evaluate import Bench, Heldout, Setting, evaluate, ratio_estimate, verified
+from sv_engine.execute import Judged
 from sv_engine.generate import EngineDiedError, GenerationRequest
 from sv_engine.metrics import Estimate
 from sv_engine.pocket import grammar
-from sv_engine.records import Problem
+from sv_engine.records import TIMEOUT_CODE, Problem
 from sv_engine.roles import POCKET
 
 FIRST = Heldout(
@@ -45,11 +46,12 @@ Scripted = Callable[[Callable[[GenerationRequest, int], str]], Any]
 
 
 def measure(
-    generator: Any, cells: Any, heldout: list[Heldout], setting: Setting = SETTING
+    generator: Any, cells: Any, heldout: list[Heldout], setting: Setting = SETTING, **hooks: Any
 ) -> dict[str, Estimate]:
     async def main() -> dict[str, Estimate]:
         async with generator:
-            return await evaluate(heldout, setting, Bench(generator, cells, POCKET, 1.0, 1.0))
+            bench = Bench(generator, cells, POCKET, 1.0, 1.0, **hooks)
+            return await evaluate(heldout, setting, bench)
 
     return asyncio.run(main())
 
@@ -144,14 +146,25 @@ def test_the_pocket_set_is_sound(scripted: Scripted, cells: Any) -> None:
 
 def test_holes_are_no_evidence(scripted: Scripted) -> None:
     class Lost:
-        async def matrix(self, solutions: list[str], tests: list[str], cpu_s: float) -> Any:
-            shape = (len(solutions), len(tests))
-            return np.zeros(shape, np.uint8), np.zeros(shape, np.uint32)
+        async def judge(self, solutions: list[str], tests: list[str], cpu_s: float) -> Judged:
+            return Judged.holes(len(solutions), len(tests))
 
     figures = measure(scripted(write), Lost(), [FIRST])
     assert "code_pass_at_1" not in figures
     assert figures["test_validity"].mean == 0  # the unreadable one is judged without a sandbox
     assert "test_kill_rate" not in figures
+
+
+def test_timeouts_of_an_overload_are_run_again_alone(
+    scripted: Scripted, cells: Any, overloaded: Any
+) -> None:
+    told: list[Any] = []
+    found = measure(scripted(write), overloaded, [FIRST], on_matrix=lambda *m: told.append(m))
+    quiet = measure(scripted(write), cells, [FIRST])
+    assert {k: v.mean for k, v in found.items()} == {k: v.mean for k, v in quiet.items()}
+    assert [bool((verdict_ST == TIMEOUT_CODE).any()) for _, verdict_ST, _ in told] == [False] * 2
+    bench = Bench(scripted(write), overloaded, POCKET, 1.0, 1.0)
+    assert asyncio.run(verified([FIRST], bench)) == [FIRST]
 
 
 def test_a_dying_engine_is_the_one_error(scripted: Scripted, cells: Any) -> None:

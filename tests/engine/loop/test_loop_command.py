@@ -74,15 +74,25 @@ def test_the_environment_is_read() -> None:
     [
         (["--set", "run.iteration=1"], "run.iterations"),
         (["nowhere.toml"], "cannot read the configuration"),
+        (["pockett"], "did you mean pocket?"),
         (["--set", "generate.solutions=0"], "generate.solutions"),
+        (["--set", "select.selector=b44"], "did you mean b4?"),
+        (["--set", "select.options={tua=1}", "--set", "select.selector=threshold"], "mean tau?"),
+        (["--set", "execute.require=most"], "execute.require"),
+        (["--set", "roles.solve='{foo}'", "--dry-run"], "unknown placeholder {foo}"),
+        (["--set", "evaluate.path=nowhere.jsonl"], "evaluate.path cannot be read"),
     ],
 )
-def test_a_bad_configuration_is_one_clear_error(arguments: list[str], text: str) -> None:
+def test_a_bad_configuration_is_one_clear_error(
+    arguments: list[str], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     result = invoke(*arguments)
     assert result.exit_code == 1
     assert text in result.output
     assert "what to do" in result.output
     assert "Traceback" not in result.output
+    assert not Path("runs").exists()
 
 
 def test_a_used_run_directory_is_refused(tmp_path: Path) -> None:
@@ -113,7 +123,8 @@ def test_a_recording_that_lacks_a_problem_is_one_clear_error(tmp_path: Path) -> 
     assert "nothing was recorded" in result.output
 
 
-def test_ctrl_c_ends_with_130_and_a_sound_journal(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_a_sound_journal(tmp_path: Path, number: signal.Signals, code: int) -> None:
     pytest.importorskip("sv_sandbox._native", reason="the sandbox is not built")
     ids = [item.problem.id for item in grammar.heldout_problems(6)]
     path, out = recording(tmp_path / "r.jsonl"), tmp_path / "out"
@@ -128,9 +139,9 @@ def test_ctrl_c_ends_with_130_and_a_sound_journal(tmp_path: Path) -> None:
     ) as process:
         assert process.stderr is not None
         wait_for_completions(out / FILE_NAME, 10)
-        os.kill(process.pid, signal.SIGINT)
+        os.kill(process.pid, number)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
+    assert process.returncode == code, errors
     assert "interrupted" in errors
     assert "Traceback" not in errors
     with sqlite3.connect(out / FILE_NAME) as connection:
@@ -160,6 +171,7 @@ def test_a_wrong_model_path_is_one_clear_error(tmp_path: Path) -> None:
     assert "nowhere" in result.output
     assert "what to do" in result.output
     assert "Traceback" not in result.output
+    assert not Path("runs").exists()
 
 
 @pytest.mark.heavy

@@ -7,15 +7,14 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 
 from sv_engine.board import Played
 from sv_engine.config import Execute, Generate, Roles, RoleSet, TestSampling
-from sv_engine.execute import SandboxFault
+from sv_engine.execute import Judged, SandboxFault
 from sv_engine.generate import EngineDiedError, GenerationRequest
 from sv_engine.pipeline import GroundTruthError, Hooks, PipelineStatistics, Player, play
-from sv_engine.records import Problem
+from sv_engine.records import Problem, Recheck
 from sv_engine.roles import POCKET, RoleTemplates
 
 PROBLEMS = [Problem(f"p{k}", f"take the first {k}.", "f") for k in range(1, 13)]
@@ -82,7 +81,7 @@ Scripted = Callable[[Callable[[GenerationRequest, int], str]], Any]
 def test_every_cell_runs_once_and_the_matrix_is_right(
     scripted: Scripted, cells: Any, generate: Generate, min_cells: int
 ) -> None:
-    execute = Execute(min_cells=min_cells, jobs_in_flight=3)
+    execute = Execute(min_cells=min_cells)
     played, statistics, _ = run(scripted(write), cells, generate, execute=execute)
     assert set(played) == {p.id for p in PROBLEMS}
     for item in played.values():
@@ -95,6 +94,92 @@ def test_every_cell_runs_once_and_the_matrix_is_right(
     # Problems may share programs and tests, so runs are counted over all of them.
     expected = sum(p.matrix.verdict_ST.size for p in played.values())
     assert statistics.cells == expected == cells.cells.total()
+
+
+@pytest.mark.parametrize("generate", [SINGLE, TWO_STAGE])
+def test_a_busy_sandbox_runs_each_program_once(
+    scripted: Scripted, cells: Any, generate: Generate
+) -> None:
+    cells.idle = False
+    played, statistics, _ = run(scripted(write), cells, generate, execute=Execute(min_cells=1))
+    programs = [len(p.rollout.solutions) for p in played.values() if p.rollout.tests]
+    assert statistics.rows == sum(programs)
+    assert statistics.jobs == len(programs)
+
+
+def events(scripted: Scripted, cells: Any, late: str, execute: Execute) -> list[str]:
+    """Roles of completions and "cells", in their order, where one role is asked to be slow."""
+
+    class Slow(scripted):  # type: ignore[misc, valid-type]
+        async def _deliver(self, stream: Any) -> None:
+            if stream.request.role == late:
+                for _ in range(200):
+                    await asyncio.sleep(0)
+            await super()._deliver(stream)
+
+    seen: list[str] = []
+    hooks = Hooks(
+        on_completion=lambda request, index, completion: seen.append(request.role),
+        on_cells=lambda count: seen.append("cells"),
+    )
+
+    async def main() -> PipelineStatistics:
+        async with Slow(write) as generator:
+            player = Player(generator, POCKET, SINGLE, ROLES, seed=7)
+            return await play(PROBLEMS[5:6], player, cells, execute, hooks)
+
+    statistics = asyncio.run(main())
+    assert statistics.rows == cells.rows.total()
+    return seen
+
+
+def test_programs_that_come_after_the_tests_run_at_once_and_once(
+    scripted: Scripted, cells: Any
+) -> None:
+    seen = events(scripted, cells, "solve", Execute(min_cells=10_000))
+    assert seen.index("cells") < len(seen) - 1 - seen[::-1].index("solve")
+    assert set(cells.rows.values()) == {1}
+
+
+def test_an_idle_worker_does_not_wait_for_the_last_test(scripted: Scripted, cells: Any) -> None:
+    seen = events(scripted, cells, "verify", Execute(min_cells=1))
+    assert seen.index("cells") < len(seen) - 1 - seen[::-1].index("verify")
+
+
+def test_few_cells_wait_for_the_last_test(scripted: Scripted, cells: Any) -> None:
+    seen = events(scripted, cells, "verify", Execute(min_cells=10_000))
+    assert seen.index("cells") > len(seen) - 1 - seen[::-1].index("verify")
+    assert set(cells.rows.values()) == {1}
+
+
+def test_idle_workers_are_filled_once(scripted: Scripted) -> None:
+    class Stuck:
+        """Takes rows and never answers."""
+
+        workers, idle = 2, True
+        rows = 0
+
+        async def judge(self, solutions: list[str], tests: list[str], cpu_s: float) -> Any:
+            self.rows += len(solutions)
+            await asyncio.Event().wait()
+
+    stuck = Stuck()
+
+    async def main() -> None:
+        async with scripted(write) as generator:
+            generate = SINGLE.model_copy(update={"problems_in_flight": 12})
+            player = Player(generator, POCKET, generate, ROLES, seed=7)
+            await play(PROBLEMS, player, stuck, Execute(min_cells=1), Hooks(on_completion=stop))
+
+    def stop(request: GenerationRequest, index: int, completion: Any) -> None:
+        if len(asked) == 100:  # before any problem is complete
+            raise KeyError("enough")
+        asked.append(request)
+
+    asked: list[GenerationRequest] = []
+    with pytest.raises(KeyError, match="enough"):
+        asyncio.run(main())
+    assert 2 <= stuck.rows <= 3  # at most one job above the workers: of one or two rows
 
 
 def test_matrices_do_not_depend_on_timing(scripted: Scripted, cells: Any) -> None:
@@ -222,6 +307,36 @@ def test_a_failing_sandbox_is_the_one_error(scripted: Scripted, cells: Any) -> N
         run(scripted(write), cells, TWO_STAGE)
 
 
+FAST = Execute(cpu_s=0.001)  # what may be run again is bounded in CPU seconds
+
+
+def test_timeouts_of_an_overload_are_run_again_alone(
+    scripted: Scripted, cells: Any, overloaded: Any
+) -> None:
+    quiet, _, _ = run(scripted(write), cells, SINGLE)
+    played, statistics, _ = run(scripted(write), overloaded, SINGLE, execute=FAST)
+    for name, item in played.items():
+        assert (item.matrix.verdict_ST == quiet[name].matrix.verdict_ST).all()
+    judged = sum(item.matrix.verdict_ST.size for item in played.values())
+    assert statistics.rechecks == {Recheck.OVERTURNED: judged} != {}
+    assert len(overloaded.alone) == judged
+
+
+def test_what_is_not_doubtful_does_not_wait(
+    scripted: Scripted, cells: Any, overloaded: Any
+) -> None:
+    class Mixed:
+        workers, idle = 1, False
+
+        async def judge(self, solutions: list[str], tests: list[str], cpu_s: float) -> Judged:
+            inner = overloaded if any("[:1]" in s for s in solutions) else cells
+            return await inner.judge(solutions, tests, cpu_s)
+
+    played, _, _ = run(scripted(write), Mixed(), SINGLE, execute=FAST)
+    assert list(played)[-1] == "p1"
+    assert len(played) == len(PROBLEMS)
+
+
 def test_nothing_to_play(scripted: Scripted, cells: Any) -> None:
     played, statistics, _ = run(scripted(write), cells, SINGLE, problems=[])
     assert not played
@@ -230,9 +345,10 @@ def test_nothing_to_play(scripted: Scripted, cells: Any) -> None:
 
 def test_holes_stay_holes(scripted: Scripted) -> None:
     class Lost:
-        async def matrix(self, solutions: list[str], tests: list[str], cpu_s: float) -> Any:
-            shape = (len(solutions), len(tests))
-            return np.zeros(shape, np.uint8), np.zeros(shape, np.uint32)
+        workers, idle = 1, True
+
+        async def judge(self, solutions: list[str], tests: list[str], cpu_s: float) -> Judged:
+            return Judged.holes(len(solutions), len(tests))
 
     played, _, _ = run(scripted(write), Lost(), SINGLE)
     assert not any(p.matrix.known_ST.any() for p in played.values())
