@@ -319,6 +319,78 @@ def test_a_solution_chooses_neither_its_names_nor_its_judge(
     assert matrix.trust_ST[0, 0] == Trust.SPLIT
 
 
+SWALLOWS = """
+class L(int):
+    def __contains__(s, o): return True
+    def __enter__(s): return s
+    def __exit__(s, *a): return True
+    def look(s): return 1
+class Ctx:
+    def __enter__(s): return s
+    def __exit__(s, *a): return True
+    async def __aenter__(s): return s
+    async def __aexit__(s, *a): return True
+    def value(s): return 0
+passed = 0
+ok = False
+def exit(*a): pass
+def f(x):
+    global passed, ok
+    passed += 1; ok = True
+    return L(7)
+def stop(x): raise StopIteration
+class Liar:
+    def __eq__(s, o): return True
+def liar(x): return Liar()
+def kind(x): return StopIteration
+"""
+ARRAYS = """
+import numpy
+class Liar:
+    def __eq__(s, o): return True
+def liar(x): return Liar()
+def long(x): return numpy.zeros(3, dtype=numpy.longdouble)
+"""
+
+
+@pytest.mark.parametrize(
+    ("solution", "test"),
+    [
+        (SWALLOWS, "r = f(1)\nassert 5 in r"),
+        (SWALLOWS, "with f(1) as r:\n    assert r == 3"),
+        (SWALLOWS, "with Ctx() as c:\n    assert c.value() == 5"),
+        (SWALLOWS, "with Ctx() as c:\n    if c.value() != 5: raise SystemExit(1)"),
+        (
+            SWALLOWS,
+            "import asyncio\nasync def main():\n    async with Ctx() as c:\n"
+            "        assert c.value() == 5\nasyncio.run(main())",
+        ),
+        (SWALLOWS, "if f(1) != 5: exit(1)"),
+        (SWALLOWS, "assert all(map(lambda x: stop(x) == 5, [1, 2]))"),
+        (SWALLOWS, "for got, want in zip(map(stop, [1]), [2]): assert got == want"),
+        (
+            SWALLOWS,
+            "passed = 0\nfor x in (1, 2):\n    if f(x) == 50: passed += 1\nassert passed == 2",
+        ),
+        (SWALLOWS, "ok = False\nfor x in (1, 2):\n    if f(x) == 50: ok = True\nassert ok"),
+        (SWALLOWS, "import pickle\nr = liar(1)\nassert pickle.dumps(r) and r == 5"),
+        (SWALLOWS, "assert liar(kind(1).value) == 5"),
+        (ARRAYS, "assert liar(long(1)[0]) == 5"),
+        (ARRAYS, "assert liar(long(1).data) == 5"),
+        (ARRAYS, "assert liar(type(long(1))) == 5"),
+    ],
+)
+def test_a_solution_swallows_no_failure_and_chooses_no_judge(
+    pool: Pool, solution: str, test: str
+) -> None:
+    matrix = pool.matrix([solution], [test])
+    assert matrix.verdict(0, 0) not in (Verdict.PASS, Verdict.INFRA)
+    assert matrix.trust_ST[0, 0] == Trust.SPLIT
+    assert pool.matrix([solution], [test], judge="inline").verdict(0, 0) is Verdict.PASS, (
+        "the attack itself works, or this test proves nothing"
+    )
+
+
 def test_an_answer_learns_nothing_of_the_test(pool: Pool) -> None:
     solution = """
 import sys

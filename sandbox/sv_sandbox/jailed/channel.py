@@ -183,7 +183,7 @@ class Channel:
         self._table = decoder.containers
         self._repeats.update(decoder.repeats)
         if kept is not None:
-            if type(kept) is not tuple or len(kept) > MAX_SHARED:
+            if type(kept) is not tuple or self._shared + len(kept) > MAX_SHARED:
                 raise CodecError("not what stays")
             for number in kept:
                 if type(number) is not int or not self._shared <= number < len(self._table):

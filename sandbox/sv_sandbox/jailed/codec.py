@@ -746,6 +746,8 @@ def _read_array(d: Decoder) -> Any:
         raise CodecError(f"no array of {dtype!r} here")
     d._expanded += len(data) // 16
     value = numpy.frombuffer(bytearray(data), dtype=numpy.dtype(dtype)).reshape(shape)
+    if value.dtype.fields is not None:  # what no encoder takes, and so could not go back
+        raise CodecError(f"no array of {dtype!r} here")
     d.containers.append(value)
     return value
 

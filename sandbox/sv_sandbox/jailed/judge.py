@@ -8,13 +8,23 @@ defines is a stub that calls the subject over the channel; what comes back is pl
 
 from __future__ import annotations
 
+import dis
 import inspect
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from types import BuiltinFunctionType, CodeType, CoroutineType, FunctionType, MethodType
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    CoroutineType,
+    FunctionType,
+    GetSetDescriptorType,
+    MappingProxyType,
+    MemberDescriptorType,
+    MethodType,
+)
 from typing import Any, NoReturn
 
 from . import about, codec, plan, remote, subject
@@ -223,7 +233,7 @@ def names_of(code: CodeType) -> tuple[list[str], list[str]]:
     used = {name for one in _codes(code) for name in one.co_names}
     return (
         sorted(name for name in used if not plan.is_builtin(name)),
-        sorted(name for name in used if name in codec.BUILTINS),
+        sorted(name for name in used if name in codec.BUILTINS or name in plan.ENDS),
     )
 
 
@@ -316,6 +326,8 @@ class Peer:
         self.count = 0
         self._calling = 0
         self._lock = threading.RLock()
+        self._own: set[str] = set()  # names that the test binds
+        self._stops = False  # whether the test speaks of StopIteration
         self._namespace: dict[str, Any] = {}
         self._loaded: dict[str, Any] = {}
         self._streams: dict[str, Any] = {}
@@ -329,6 +341,7 @@ class Peer:
         self._exceptions.clear()
         self._raised.clear()
         self._namespace, self._loaded, self._streams = {}, {}, {}
+        self._own, self._stops = set(), False
         found = self.ask("load", cell, tuple(names))
         if type(found) is not dict:
             raise CodecError("no namespace")
@@ -345,6 +358,14 @@ class Peer:
         not done so itself; and what the test does to streams that its code speaks of, holds there.
         """
         self._namespace = namespace
+        codes = list(_codes(code))
+        self._own = {
+            step.argval
+            for one in codes
+            for step in dis.get_instructions(one)
+            if step.opname in ("STORE_NAME", "STORE_GLOBAL")
+        }
+        self._stops = any("StopIteration" in one.co_names for one in codes)
         words = {word for one in _codes(code) for word in (*one.co_names, *one.co_consts) if word}
         words = {str(word).rpartition(".")[2] for word in words if type(word) is str}
         words = {word.removeprefix("redirect_") for word in words}
@@ -406,6 +427,11 @@ class Peer:
                 if self._streams:
                     self._redirect()
                 return self._ask(operation, *operands)
+        except StopIteration as error:
+            # Outside `next` it would end a `map` of the test's, and what is asserted over it.
+            if self._stops or (operation, operands[:1]) == ("op", ("next",)):
+                raise
+            raise RuntimeError("the solution raised StopIteration") from error
         except Refused as error:  # the solution's doing: it must not choose its judge
             raise TypeError(str(error)) from None
         except (Lost, CodecError, Unencodable, Unsplittable) as error:
@@ -436,7 +462,7 @@ class Peer:
             name, new = pair if type(pair) is tuple and len(pair) == 2 else (None, None)
             if type(name) is not str or name not in self._loaded:
                 raise CodecError("a name that was not asked for")
-            if self._namespace.get(name) is self._loaded[name]:
+            if name not in self._own and self._namespace.get(name) is self._loaded[name]:
                 self._namespace[name] = self._loaded[name] = new
         if printed:
             sys.stdout.write(printed)
@@ -608,11 +634,27 @@ def _kind_of(value: Any) -> str | None:
         if code is not None and code.co_flags & _RUNS_LATER:
             return None
         return "callable"
-    if isinstance(value, type) or not callable(value):
-        return None
-    return "callable"
+    if isinstance(value, type):
+        ours = value.__module__ == "numpy" or codec.is_plain(value)
+        return "callable" if ours else None
+    if callable(value):
+        return "callable"
+    module = type(value).__module__
+    numpy = module.partition(".")[0] == "numpy" and not module.startswith("numpy.random")
+    if numpy or isinstance(value, _READ_FROM_DATA):
+        raise Refused(f"a {type(value).__name__} cannot cross")
+    return None
 
 
+_READ_FROM_DATA = (
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MappingProxyType,
+    memoryview,
+    property,
+)
+"""What an attribute of plain data may be, though it cannot cross: with an answer, the solution
+would choose whether the test hands it on."""
 _RUNS_LATER = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 

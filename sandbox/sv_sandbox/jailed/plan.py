@@ -131,12 +131,14 @@ def _expression(test: ast.expr) -> Literal:
     return Literal(finder.operations, lambda answers: eval(code, {**scope, ANSWER: answers}))
 
 
-_FROM_SITE = frozenset(("exit", "quit", "help", "copyright", "credits", "license"))
+_FROM_SITE = frozenset(("help", "copyright", "credits", "license"))
+ENDS = frozenset(("exit", "quit"))
+"""What `site` adds as well, and a test may fail by: as much a built-in function as `sum`."""
 
 
 def is_builtin(name: str) -> bool:
     """Whether Python itself defines the name. What `site` adds a solution may well define anew."""
-    return hasattr(builtins, name) and name not in _FROM_SITE
+    return name in ENDS or (hasattr(builtins, name) and name not in _FROM_SITE)
 
 
 def probe(source: bytes) -> bytes | None:

@@ -259,6 +259,8 @@ class Remote:
         return peer_of(self).ask("op", "deepcopy", (self,))
 
     def __reduce_ex__(self, version: Any) -> Any:
+        if not under_test(self):  # the solution chose to answer with an object
+            raise TypeError("an answer cannot be pickled")
         peer_of(self).unsplittable("the test pickles an object of the solution")
 
     def __mro_entries__(self, bases: Any) -> Any:
@@ -387,14 +389,20 @@ def _is_true(self: Any) -> bool:
     return peer_of(self).ask("op", "truth", (self,)) is True
 
 
+def _may_end(error: BaseException | None) -> bool:
+    """Whether a context manager of the solution's may swallow this: never what fails the test."""
+    return isinstance(error, Exception) and not isinstance(error, AssertionError)
+
+
 def _exit(self: Any, kind: Any, error: BaseException | None, trace: Any) -> bool:
     peer = peer_of(self)
-    return peer.ask("leave", "__exit__", self, peer.told(error)) is True
+    return peer.ask("leave", "__exit__", self, peer.told(error)) is True and _may_end(error)
 
 
 async def _aexit(self: Any, kind: Any, error: BaseException | None, trace: Any) -> bool:
     peer = peer_of(self)
-    return await peer.ask("leave", "__aexit__", self, peer.told(error)) is True
+    left = await peer.ask("leave", "__aexit__", self, peer.told(error))
+    return left is True and _may_end(error)
 
 
 def _await(self: Any) -> Any:
@@ -458,7 +466,12 @@ def _overridden(name: str, base: type) -> Any:
         told = under_test(self) and word not in (*ORDER, "iter", "contains")
         if told or (word in BINARY and all(map(is_remote, args))):
             return asked(self, *args)
-        return NotImplemented if plain is None else plain(self, *args)
+        if plain is not None:
+            return plain(self, *args)
+        if word in BINARY or word.removeprefix("r") in BINARY:
+            return NotImplemented
+        # Elsewhere Python would take NotImplemented for true: `in`, the end of a `with`.
+        raise TypeError(f"'{base.__name__}' has no {name}")
 
     return method
 
