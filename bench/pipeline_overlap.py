@@ -30,12 +30,12 @@ this on three sandboxes:
     simulated    sleeps instead of running, so that there is nothing to share: what is lost is lost
                  by waiting alone, whatever else the machine does
     real         on all cores but one, which is left to this process, the reader of the samples
-    unpinned     the same, but the kernel puts threads where it likes: on two cores it often wakes
-                 the reader on the core on which the sandbox runs, beside an idle one
+    unpinned     the same, but the kernel puts threads where it likes: what this costs on two cores
+                 is the difference between this and the one before
 
 Prints a table each, in about a quarter of an hour; `--json FILE` writes the figures and the machine
-too. Stored: bench/results/pipeline_overlap.json, two cores, one worker, load about 1 (simulated: 4);
-pipeline / floor, with generation half as long, as long and twice as long as execution:
+too. Stored: bench/results/pipeline_overlap.json, two cores, one worker, load about 1 (simulated:
+4). Pipeline / floor, with generation half as long, as long and twice as long as execution:
 
     simulated    1.011  1.027  1.001
     real         1.009  1.021  1.000
