@@ -24,11 +24,22 @@ and from them, the median over the rounds of
                  ran programs before all tests of their problem were there
 
 The replay's speed is set so that generation alone takes 0.5, 1 and 2 times as long as execution
-alone. Recorded generation costs no CPU, as on a machine whose model runs on an accelerator; one
-core is left to this process, which reads the samples. All this first on a sandbox that is
-simulated by sleeping, which leaves nothing to share and so shows what is lost by waiting alone,
-whatever else the machine does; then on the real one. Prints a table each; `--json FILE` writes the
-figures and the machine too (stored: bench/results/pipeline_overlap.json).
+alone. Recorded generation costs no CPU, as on a machine whose model runs on an accelerator. All
+this on three sandboxes:
+
+    simulated    sleeps instead of running, so that there is nothing to share: what is lost is lost
+                 by waiting alone, whatever else the machine does
+    real         on all cores but one, which is left to this process, the reader of the samples
+    unpinned     the same, but the kernel puts threads where it likes: what this costs on two cores
+                 is the difference between this and the one before
+
+Prints a table each, in about a quarter of an hour; `--json FILE` writes the figures and the machine
+too. Stored: bench/results/pipeline_overlap.json, two cores, one worker, load about 1 (simulated:
+4). Pipeline / floor, with generation half as long, as long and twice as long as execution:
+
+    simulated    1.011  1.027  1.001
+    real         1.009  1.021  1.000
+    unpinned     1.135  1.136  1.001
 """
 
 from __future__ import annotations
@@ -42,13 +53,14 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import uvloop
 
 from sv_engine.board import Played
@@ -275,6 +287,30 @@ async def measure(executor: CellRunner, problems: int, rounds: int) -> list[dict
     return rows
 
 
+def keep_apart() -> None:
+    """Give this thread one core, and the sandbox (its threads here, its processes) the others."""
+    own, *others = sorted(os.sched_getaffinity(0))
+    process = psutil.Process()
+    for thread in process.threads():
+        cores = [own] if thread.id == process.pid else others
+        os.sched_setaffinity(thread.id, cores or [own])
+    for child in process.children(recursive=True):
+        os.sched_setaffinity(child.pid, others or [own])
+
+
+@contextmanager
+def real(*, pinned: bool) -> Iterator[Executor]:
+    """The sandbox, on all cores but one."""
+    everything = os.sched_getaffinity(0)
+    with Executor(workers=machine()["workers"]) as executor:
+        if pinned:
+            keep_apart()
+        try:
+            yield executor
+        finally:
+            os.sched_setaffinity(0, everything)
+
+
 def machine() -> dict[str, Any]:
     """What the figures depend on."""
     pressure = Path("/proc/pressure/cpu")
@@ -292,14 +328,17 @@ def machine() -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--problems", type=int, default=100)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", choices=("simulated", "real"), help="One sandbox. Default: both.")
+    parser.add_argument("--problems", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--only", choices=("simulated", "real", "unpinned"), help="One of the three sandboxes."
+    )
     parser.add_argument("--json", type=Path, help="File that gets the figures; others in it stay.")
     arguments = parser.parse_args()
     executors: dict[str, Callable[[], AbstractContextManager[CellRunner]]] = {
         "simulated": lambda: nullcontext(Simulated()),
-        "real": lambda: Executor(workers=machine()["workers"]),
+        "real": lambda: real(pinned=True),
+        "unpinned": lambda: real(pinned=False),
     }
     for name in [arguments.only] if arguments.only else list(executors):
         before = machine()
