@@ -344,6 +344,14 @@ class Liar:
 def liar(x): return Liar()
 def kind(x): return StopIteration
 """
+SHADOWS = """
+import numpy
+class math:
+    isclose = staticmethod(lambda *a, **k: True)
+class np:
+    allclose = staticmethod(lambda *a, **k: True)
+def f(x): return 0.0
+"""
 ARRAYS = """
 import numpy
 class Liar:
@@ -373,6 +381,8 @@ def long(x): return numpy.zeros(3, dtype=numpy.longdouble)
             "passed = 0\nfor x in (1, 2):\n    if f(x) == 50: passed += 1\nassert passed == 2",
         ),
         (SWALLOWS, "ok = False\nfor x in (1, 2):\n    if f(x) == 50: ok = True\nassert ok"),
+        (SHADOWS, "x = f(1)\nassert math.isclose(x, 3.5)"),
+        (SHADOWS, "for x in (1, 2):\n    assert np.allclose(f(x), [1.0, 2.0])"),
         (SWALLOWS, "import pickle\nr = liar(1)\nassert pickle.dumps(r) and r == 5"),
         (SWALLOWS, "assert liar(kind(1).value) == 5"),
         (ARRAYS, "assert liar(long(1)[0]) == 5"),

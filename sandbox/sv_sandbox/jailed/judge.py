@@ -206,7 +206,9 @@ def judge_one(peer: Peer, cell: int, source: bytes) -> tuple[int, bytes]:
         names, shadowing = names_of(code)
         # A solution may be called `sum`; but where a test calls anything else of the solution,
         # the built-in functions around that call are the test's, and stay ours.
-        namespace.update(peer.load(cell, names) or peer.load(cell, shadowing))
+        loaded = peer.load(cell, names) or peer.load(cell, shadowing)
+        ours = {name: module for name, module in modules_of(code).items() if name in loaded}
+        namespace.update(loaded | ours)
         peer.follow(namespace, code)
         exec(code, namespace)
         verdict: tuple[int, bytes] = PASS, b""
@@ -235,6 +237,29 @@ def names_of(code: CodeType) -> tuple[list[str], list[str]]:
         sorted(name for name in used if not plan.is_builtin(name)),
         sorted(name for name in used if name in codec.BUILTINS or name in plan.ENDS),
     )
+
+
+def modules_of(code: CodeType) -> dict[str, Any]:
+    """Names that the test uses as modules, and our own copy of each: only attributes that the
+    module has are read of them. A solution that calls something else `math` judges nothing."""
+    used: dict[str, list[str | None]] = {}
+    for one in _codes(code):
+        if not any(name in _MODULES or name == "np" for name in one.co_names):
+            continue
+        steps = [step for step in dis.get_instructions(one) if step.opname not in ("CACHE", "NOP")]
+        for step, following in zip(steps, [*steps[1:], None], strict=True):
+            if step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
+                read = following is not None and following.opname in ("LOAD_ATTR", "LOAD_METHOD")
+                used.setdefault(step.argval, []).append(
+                    following.argval if read and following is not None else None
+                )
+    found = {}
+    for name, attributes in used.items():
+        full = "numpy" if name == "np" else name
+        module = sys.modules.get(full) if full in _MODULES else None
+        if module is not None and all(word and hasattr(module, word) for word in attributes):
+            found[name] = module
+    return found
 
 
 def patches_modules(code: CodeType) -> bool:
@@ -326,7 +351,8 @@ class Peer:
         self.count = 0
         self._calling = 0
         self._lock = threading.RLock()
-        self._own: set[str] = set()  # names that the test binds
+        self._codes: list[CodeType] = []  # of the test
+        self._own: set[str] | None = None  # names that the test binds, once somebody asks
         self._stops = False  # whether the test speaks of StopIteration
         self._namespace: dict[str, Any] = {}
         self._loaded: dict[str, Any] = {}
@@ -341,7 +367,7 @@ class Peer:
         self._exceptions.clear()
         self._raised.clear()
         self._namespace, self._loaded, self._streams = {}, {}, {}
-        self._own, self._stops = set(), False
+        self._codes, self._own, self._stops = [], None, False
         found = self.ask("load", cell, tuple(names))
         if type(found) is not dict:
             raise CodecError("no namespace")
@@ -359,17 +385,20 @@ class Peer:
         """
         self._namespace = namespace
         codes = list(_codes(code))
-        self._own = {
-            step.argval
-            for one in codes
-            for step in dis.get_instructions(one)
-            if step.opname in ("STORE_NAME", "STORE_GLOBAL")
-        }
+        self._codes, self._own = codes, None
         self._stops = any("StopIteration" in one.co_names for one in codes)
         words = {word for one in _codes(code) for word in (*one.co_names, *one.co_consts) if word}
         words = {str(word).rpartition(".")[2] for word in words if type(word) is str}
         words = {word.removeprefix("redirect_") for word in words}
         self._streams = {name: None for name in STREAMS if name.partition(".")[2] in words}
+
+    def _binds(self, name: str) -> bool:
+        """Whether the test itself assigns to this name."""
+        if self._own is None:
+            stores = ("STORE_NAME", "STORE_GLOBAL")
+            steps = (step for one in self._codes for step in dis.get_instructions(one))
+            self._own = {step.argval for step in steps if step.opname in stores}
+        return name in self._own
 
     def _redirect(self) -> None:
         """Tell the subject of the streams that the test has replaced since the last request."""
@@ -462,7 +491,7 @@ class Peer:
             name, new = pair if type(pair) is tuple and len(pair) == 2 else (None, None)
             if type(name) is not str or name not in self._loaded:
                 raise CodecError("a name that was not asked for")
-            if name not in self._own and self._namespace.get(name) is self._loaded[name]:
+            if not self._binds(name) and self._namespace.get(name) is self._loaded[name]:
                 self._namespace[name] = self._loaded[name] = new
         if printed:
             sys.stdout.write(printed)
