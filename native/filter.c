@@ -5,9 +5,10 @@
  * short, because it is loaded once per subject (its load time is paid per row): it takes away what
  * only the template needs.
  *
- * Not allowed means EPERM (or death, by policy), with three exceptions: clone3 and openat2 answer
- * ENOSYS so that libc falls back to calls whose arguments a filter can see, and extended attributes
- * answer ENOTSUP, which shutil takes for a plain file system.
+ * Not allowed means EPERM (or death, by policy), with these exceptions: clone3 and openat2 answer
+ * ENOSYS so that libc falls back to calls whose arguments a filter can see; extended attributes
+ * answer ENOTSUP, which shutil takes for a plain file system; locks, and without a private root
+ * modes and times of files, say yes and do nothing.
  */
 #define _GNU_SOURCE
 #include "sv.h"

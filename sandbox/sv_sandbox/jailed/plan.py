@@ -1,9 +1,10 @@
 """Which tests only look at what calls with literal arguments return? No test code has to run then.
 
 `assert f([3, 1]) == [1, 3]` becomes the encoded request `(("f", ([3, 1],), {}),)`, which is all
-that the subject ever sees, and a compiled expression over `__answer__`, which the judge evaluates
-on the decoded answers. Only expressions that cannot do anything but look at plain data qualify:
-every node and every function in them is on a short list, so nothing foreign runs.
+that the subject ever sees, and the expected value, which the judge compares with the decoded
+answer. What is more than such an equality becomes a compiled expression over `__answer__`. Only
+expressions that cannot do anything but look at plain data qualify: every node and every function in
+them is on a short list, so nothing foreign runs.
 
 A request is a tuple of operations in the order of their evaluation: `(name,)` reads a name,
 `(name, args, kwargs)` calls it, `(name, args)` calls it with operands `("value", v)` or

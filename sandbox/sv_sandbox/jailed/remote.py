@@ -64,6 +64,14 @@ def _read(remote: Any, name: str) -> Any:
     return peer_of(remote).ask("getattr", remote, name)
 
 
+def _write(remote: Any, name: str, value: Any) -> None:
+    peer_of(remote).ask("setattr", remote, name, value)
+
+
+def _delete(remote: Any, name: str) -> None:
+    peer_of(remote).ask("delattr", remote, name)
+
+
 def _signature(remote: Any) -> Any:
     return about.signature_of(peer_of(remote).ask("op", "signature", (remote,)))
 
@@ -138,11 +146,7 @@ class RemoteType(type):
     def __getattr__(cls, name: str) -> Any:
         return _read(cls, name)
 
-    def __setattr__(cls, name: str, value: Any) -> None:
-        peer_of(cls).ask("setattr", cls, name, value)
-
-    def __delattr__(cls, name: str) -> None:
-        peer_of(cls).ask("delattr", cls, name)
+    __setattr__, __delattr__ = _write, _delete
 
     def __instancecheck__(cls, instance: Any) -> bool:
         return is_remote(instance) and (
@@ -216,11 +220,7 @@ class Remote:
             return getattr(plain_of(self), name)
         return _read(self, name)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        peer_of(self).ask("setattr", self, name, value)
-
-    def __delattr__(self, name: str) -> None:
-        peer_of(self).ask("delattr", self, name)
+    __setattr__, __delattr__ = _write, _delete
 
     def __eq__(self, other: object) -> bool:
         if self is other:
