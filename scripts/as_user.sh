@@ -9,6 +9,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 namespaces=yes
+[ $# -gt 0 ] || { echo "as_user: a command is missing; see the head of $0" >&2; exit 2; }
 [ "$1" != --no-namespaces ] || { namespaces=no; shift; }
 [ "$(id -u)" = 0 ] || exec "$@"
 
