@@ -107,19 +107,14 @@ class Unencodable(TypeError):
     """A value that cannot cross."""
 
 
-class Refused(Unencodable):
-    """A value that cannot cross, and not by the doing of whoever tries to send it: too deep, too
-    large, or made from what the other end sent."""
-
-
 class Handle:
     """A remote object, as it crosses: `kind` says what it is, `mine` whether it lives at the
-    decoding end."""
+    decoding end, `value` (unless None) what is told of it."""
 
-    __slots__ = ("index", "kind", "mine")
+    __slots__ = ("index", "kind", "mine", "value")
 
-    def __init__(self, index: int, kind: str, mine: bool):
-        self.index, self.kind, self.mine = index, kind, mine
+    def __init__(self, index: int, kind: str, mine: bool, value: Any = None):
+        self.index, self.kind, self.mine, self.value = index, kind, mine, value
 
 
 mro: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
@@ -192,7 +187,7 @@ class Encoder:
             if self.bounded and self._expanded > MAX_EXPANDED:
                 raise Unencodable("too many items")
         if len(self.out) > MAX_BYTES:
-            raise Refused("the value is too large")
+            raise Unencodable("the value is too large")
 
     def _put_other(self, value: Any) -> None:
         name = _NAMES.get(id(value))
@@ -222,9 +217,13 @@ class Encoder:
         self._handle(handle)
 
     def _handle(self, handle: Handle) -> None:
+        if handle.value is not None:
+            self.out.append(104)  # h
         self.out.append(71 if handle.mine else 72)  # G, H
         _varint(self.out, handle.index)
         self._text(handle.kind)
+        if handle.value is not None:
+            self.put(handle.value)
 
     def _whole(self, value: Any, base: type, plain: Callable[[Any], Any]) -> bool:
         """Writes a handle for a value of a subclass, where it is to keep its methods; what cannot
@@ -269,7 +268,7 @@ class Encoder:
         self._expanded += count
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise Refused("nested too deeply")
+            raise Unencodable("nested too deeply")
         put = self.put
         for item in items:
             put(item)

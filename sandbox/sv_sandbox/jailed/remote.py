@@ -47,7 +47,6 @@ class Asks(Protocol):
     """The judge's end of the channel."""
 
     def ask(self, operation: str, *operands: Any) -> Any: ...
-    def told(self, error: BaseException | None) -> Any: ...
     def unsplittable(self, reason: str) -> Any: ...
 
     count: int
@@ -395,13 +394,11 @@ def _may_end(error: BaseException | None) -> bool:
 
 
 def _exit(self: Any, kind: Any, error: BaseException | None, trace: Any) -> bool:
-    peer = peer_of(self)
-    return peer.ask("leave", "__exit__", self, peer.told(error)) is True and _may_end(error)
+    return peer_of(self).ask("leave", "__exit__", self, error) is True and _may_end(error)
 
 
 async def _aexit(self: Any, kind: Any, error: BaseException | None, trace: Any) -> bool:
-    peer = peer_of(self)
-    left = await peer.ask("leave", "__aexit__", self, peer.told(error))
+    left = await peer_of(self).ask("leave", "__aexit__", self, error)
     return left is True and _may_end(error)
 
 

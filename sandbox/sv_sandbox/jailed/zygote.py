@@ -56,6 +56,7 @@ def main() -> None:
         os.execv(sys.executable, sys.orig_argv)
     sys.path.insert(0, spec["folder"])
     judge: Any = importlib.import_module("jailed.judge")
+    server: Any = importlib.import_module("jailed.server")
     subject: Any = importlib.import_module("jailed.subject")
     warm_up(spec)
     sys.argv[:] = [""]
@@ -81,8 +82,8 @@ def main() -> None:
             continue
         for name in ours:
             del sys.modules[name]  # out of a program's way
-        in_judge = native.row()[0] in (native.KIND_JUDGE, native.KIND_VACUOUS)
-        (judge if in_judge else subject).main(native)
+        mains = {native.KIND_JUDGE: judge, native.KIND_VACUOUS: judge, native.KIND_SERVE: server}
+        mains.get(native.row()[0], subject).main(native)
     os._exit(0)
 
 
