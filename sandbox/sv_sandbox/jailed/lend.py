@@ -163,6 +163,10 @@ def _invoke(function: Any, args: Any, kwargs: Any) -> Any:
 def _op(value: Any, name: Any, operands: Any) -> Any:
     if type(name) is not str or name not in OPERATIONS or type(operands) is not tuple:
         raise CodecError("no such operation")
+    if not any(operand is value for operand in operands):
+        raise CodecError("an operation on nothing that was lent")
+    if name in ("str", "repr", "format") and type(value) in _PYTHONS_OWN:
+        return f"<{type(value).__name__} object>"
     return OPERATIONS[name](*operands)
 
 

@@ -239,7 +239,8 @@ class Maker:
             index = value._sv_index
             return index
         if kind is LentType:
-            return type.__getattribute__(value, "_sv_class")  # type: ignore[no-any-return]
+            index = type.__getattribute__(value, "_sv_class")
+            return index
         index = self._error_index.get(id(value))
         if index is not None:
             return index if self._known.get(index) is value else None
