@@ -234,7 +234,8 @@ class Maker:
 
     def index_of(self, value: Any) -> int | None:
         """The handle's number of something lent; None for what is not."""
-        kind, index = type(value), None
+        kind = type(value)
+        index: int | None = None
         if isinstance(kind, LentType) or kind is LentFunction:
             index = value._sv_index
             return index
