@@ -110,7 +110,7 @@ def compare_one(literal: plan.Literal | None, answer: bytes) -> tuple[int, bytes
         value = codec.decode(answer)
         if type(value) is not tuple or len(value) != literal.count:
             raise CodecError("not as many values as were asked for")
-    except CodecError as error:
+    except Exception as error:  # a CodecError; whatever else it were must not end the template
         return FORBIDDEN, f"malformed answer: {error}".encode()[:200]
     try:
         if literal.judge(value):
@@ -336,6 +336,9 @@ def _error_text(error: Any) -> str:
 
 
 _plain_str = BaseException.__str__
+QUIET = ("StopIteration", "CancelledError")
+"""Exceptions by which Python ends an iteration or a task without a word: raised by a solution, they
+are RuntimeError, outside `next` and where the test does not speak of them."""
 MAX_CAUSES = 20
 """Exceptions that come along with one: its causes, and the parts of a group."""
 
@@ -353,7 +356,7 @@ class Peer:
         self._lock = threading.RLock()
         self._codes: list[CodeType] = []  # of the test
         self._own: set[str] | None = None  # names that the test binds, once somebody asks
-        self._stops = False  # whether the test speaks of StopIteration
+        self._speaks: set[str] = set()  # of QUIET, what the test speaks of
         self._namespace: dict[str, Any] = {}
         self._loaded: dict[str, Any] = {}
         self._streams: dict[str, Any] = {}
@@ -367,7 +370,7 @@ class Peer:
         self._exceptions.clear()
         self._raised.clear()
         self._namespace, self._loaded, self._streams = {}, {}, {}
-        self._codes, self._own, self._stops = [], None, False
+        self._codes, self._own, self._speaks = [], None, set()
         found = self.ask("load", cell, tuple(names))
         if type(found) is not dict:
             raise CodecError("no namespace")
@@ -386,7 +389,7 @@ class Peer:
         self._namespace = namespace
         codes = list(_codes(code))
         self._codes, self._own = codes, None
-        self._stops = any("StopIteration" in one.co_names for one in codes)
+        self._speaks = {name for one in codes for name in one.co_names if name in QUIET}
         words = {word for one in _codes(code) for word in (*one.co_names, *one.co_consts) if word}
         words = {str(word).rpartition(".")[2] for word in words if type(word) is str}
         words = {word.removeprefix("redirect_") for word in words}
@@ -456,11 +459,6 @@ class Peer:
                 if self._streams:
                     self._redirect()
                 return self._ask(operation, *operands)
-        except StopIteration as error:
-            # Outside `next` it would end a `map` of the test's, and what is asserted over it.
-            if self._stops or (operation, operands[:1]) == ("op", ("next",)):
-                raise
-            raise RuntimeError("the solution raised StopIteration") from error
         except Refused as error:  # the solution's doing: it must not choose its judge
             raise TypeError(str(error)) from None
         except (Lost, CodecError, Unencodable, Unsplittable) as error:
@@ -468,9 +466,16 @@ class Peer:
             self.trouble = error
             self.broken = self.broken or isinstance(error, CodecError) or self._calling > 0
             raise
+        except BaseException as error:
+            # It would end a `map` of the test's, or a task of a group, and what is asserted there.
+            quiet = next((one.__name__ for one in type(error).__mro__ if one.__name__ in QUIET), "")
+            if not quiet or quiet in self._speaks or operands[:1] == ("next",):
+                raise
+            raise RuntimeError(f"the solution raised {quiet}") from error
 
     def _ask(self, operation: str, *operands: Any) -> Any:
         self.count += 1
+        failed: BaseException | None = None
         self.channel.send(self.channel.encode((operation, *operands)))
         while True:
             reply = self.channel.decode(self.channel.receive())
@@ -478,12 +483,13 @@ class Peer:
                 raise CodecError("not an answer")
             if reply[0] == "call":
                 self._calling += 1
-                self._called_back(*reply[1:])
+                failed = self._called_back(*reply[1:]) or failed
                 self._calling -= 1
                 continue
-            return self._answer(reply)
+            return self._answer(reply, failed)
 
-    def _answer(self, reply: tuple[Any, ...]) -> Any:
+    def _answer(self, reply: tuple[Any, ...], failed: BaseException | None) -> Any:
+        """What a request gave; `failed` is what fails the test whatever the solution makes of it."""
         if len(reply) != 4 or type(reply[2]) is not tuple or type(reply[3]) is not str:
             raise CodecError("not an answer")
         status, value, rebound, printed = reply
@@ -495,17 +501,25 @@ class Peer:
                 self._namespace[name] = self._loaded[name] = new
         if printed:
             sys.stdout.write(printed)
+        if failed is not None:
+            raise failed
         if status == "ok":
             return value
         if status != "raise":
             raise CodecError("not an answer")
         raise self.instance(value)
 
-    def _called_back(self, operation: Any, function: Any = None, *operands: Any) -> None:
-        """The subject calls something that the test passed to it, or asks what it is."""
+    def _called_back(
+        self, operation: Any, number: Any = None, *operands: Any
+    ) -> BaseException | None:
+        """The subject calls something that the test passed to it, or asks what it is. Gives an
+        exception that the solution may not swallow."""
+        failed: BaseException | None = None
+        handed = self.channel.objects
         try:
-            if remote.is_remote(function) or not callable(function):
-                raise CodecError("not a call")
+            if type(number) is not int or not 0 <= number < len(handed):
+                raise CodecError("not a call of what was handed out")
+            function = handed[number]
             if operation == "about":
                 outcome: tuple[str, Any] = "returned", _about(function)
             else:
@@ -515,7 +529,9 @@ class Peer:
             raise
         except BaseException as error:
             outcome = "raised", self.told(error)
+            failed = None if remote.may_end(error) else error
         self.channel.send(self.channel.encode(outcome))
+        return failed
 
     def told(self, error: BaseException | None) -> Any:
         """An exception as the subject is told of it: what is the subject's own as itself, another
@@ -523,7 +539,10 @@ class Peer:
         if error is None or _handle_of(error) is not None:
             return error
         self._raised.append(error)
-        return (*subject.described(error)[:4], len(self._raised) - 1)
+        lineage, *about_it = subject.described(error)[:4]
+        if isinstance(error, AssertionError):  # its text may say what was expected
+            about_it = [(), "", {}]
+        return (lineage, *about_it, len(self._raised) - 1)
 
     # -- exceptions: built-in and library classes as themselves, others as a stand-in of the same
     # -- name and bases

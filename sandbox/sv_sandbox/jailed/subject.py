@@ -465,7 +465,8 @@ class Server:
 
     def call_back(self, operation: str, function: Remote, *operands: Any) -> Any:
         """Call something of the test's, or ask what it is."""
-        self.channel.send(self.channel.encode(("call", operation, function, *operands)))
+        number = function._handle.index
+        self.channel.send(self.channel.encode(("call", operation, number, *operands)))
         while True:
             outcome = self.channel.decode(self.channel.receive())
             if outcome[0] == "returned":
