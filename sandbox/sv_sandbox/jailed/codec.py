@@ -109,7 +109,7 @@ class Unencodable(TypeError):
 
 class Refused(Unencodable):
     """A value that cannot cross, and not by the doing of whoever tries to send it: too deep, too
-    large, or made from what the other end sent."""
+    large, sent from too deep a call, or made from what the other end sent."""
 
 
 class Handle:
@@ -182,7 +182,7 @@ class Encoder:
         except Exception as error:
             if isinstance(error, Unencodable):
                 raise
-            raise Unencodable(f"{type(error).__name__} while it was encoded") from None
+            raise Refused(f"{type(error).__name__} while it was encoded") from None
 
     def put(self, value: Any) -> None:
         """Append one value."""

@@ -433,7 +433,7 @@ class Peer:
             # Only what the test itself calls by a class's name makes objects under test.
             if isinstance(value, RemoteType) and name[:1].isupper():
                 remote.put_under_test(value)
-            namespace[name] = value
+            namespace[name] = self.harmless(name, value)
 
     def seed_as(self, module: Any, name: str) -> None:
         """Where a test seeds this module, it is seeded in the subject as well."""
@@ -498,7 +498,7 @@ class Peer:
             if type(name) is not str or name not in self._loaded:
                 raise CodecError("a name that was not asked for")
             if not self._binds(name) and self._namespace.get(name) is self._loaded[name]:
-                self._namespace[name] = self._loaded[name] = new
+                self._namespace[name] = self._loaded[name] = self.harmless(name, new)
         if printed:
             sys.stdout.write(printed)
         if failed is not None:
@@ -530,7 +530,11 @@ class Peer:
         except BaseException as error:
             outcome = "raised", self.told(error)
             failed = None if remote.may_end(error) else error
-        self.channel.send(self.channel.encode(outcome))
+        try:
+            data = self.channel.encode(outcome)
+        except Refused as error:
+            data = self.channel.encode(("raised", self.told(TypeError(str(error)))))
+        self.channel.send(data)
         return failed
 
     def told(self, error: BaseException | None) -> Any:
@@ -572,6 +576,11 @@ class Peer:
             type.__setattr__(self._exceptions[lineage], "_sv_class", original)
         kind: type[BaseException] = self._exceptions[lineage]
         return kind
+
+    def harmless(self, name: str, value: Any) -> Any:
+        """What goes by a name of the solution's: for an exception class of Python's that a failed
+        assertion is an instance of (or several, with one such), one that nothing is."""
+        return self._exception((name, "Exception")) if _catches(value) else value
 
     def instance(self, told: Any, room: int = MAX_CAUSES) -> BaseException:
         """The exception that `subject.described` told."""
@@ -635,6 +644,13 @@ class Peer:
         if type(finished) is not tuple or len(finished) != 1:
             raise CodecError("not the result of a coroutine")
         return finished[0]
+
+
+def _catches(kinds: Any) -> bool:
+    """Whether `except` or `isinstance` would take a failed assertion for one of these."""
+    if type(kinds) is tuple:
+        return any(map(_catches, kinds))
+    return type(kinds) is type and issubclass(AssertionError, kinds)
 
 
 def _arguments(operation: Any, operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -41,6 +41,8 @@ _READABLE = frozenset(
     )
 )
 """Special attributes that are read from the subject as they are."""
+_VERDICTS = frozenset(("startswith", "endswith", "issubset", "issuperset", "isdisjoint"))
+"""Methods of plain data that say yes or no of a test's data: an answer has them of data only."""
 
 
 class Asks(Protocol):
@@ -48,6 +50,7 @@ class Asks(Protocol):
 
     def ask(self, operation: str, *operands: Any) -> Any: ...
     def told(self, error: BaseException | None) -> Any: ...
+    def harmless(self, name: str, value: Any) -> Any: ...
     def unsplittable(self, reason: str) -> Any: ...
 
     count: int
@@ -61,7 +64,9 @@ def _read(remote: Any, name: str) -> Any:
         if special is None:
             raise AttributeError(name)
         return special(remote)
-    return peer_of(remote).ask("getattr", remote, name)
+    if name in _VERDICTS and not under_test(remote):
+        raise AttributeError(name)
+    return peer_of(remote).harmless(name, peer_of(remote).ask("getattr", remote, name))
 
 
 def _write(remote: Any, name: str, value: Any) -> None:
@@ -204,8 +209,6 @@ _READERS = frozenset(
     ).split()
 )
 """Methods of containers that an answer is not asked by: the plain data in it are."""
-_VERDICTS = frozenset(("startswith", "endswith", "issubset", "issuperset", "isdisjoint"))
-"""Methods of plain data that say yes or no of a test's data: an answer has them of data only."""
 
 
 class Remote:
@@ -226,8 +229,6 @@ class Remote:
     def __getattr__(self, name: str) -> Any:
         if name in _READERS and extends(self) and not under_test(self):
             return getattr(plain_of(self), name)
-        if name in _VERDICTS and not under_test(self):
-            raise AttributeError(name)
         return _read(self, name)
 
     __setattr__, __delattr__ = _write, _delete
@@ -281,7 +282,9 @@ delattr(Remote, "__slots__")
 
 
 def _text(value: Any) -> str:
-    return value if type(value) is str else str(value)
+    if not isinstance(value, str):
+        raise TypeError("a text that is no str")
+    return str.__str__(value)  # not the original's own once more
 
 
 class Extended:
