@@ -134,6 +134,11 @@ def _unbounded(value: range | Decimal) -> bool:
     return value.is_finite() and abs(value.adjusted()) > MAX_EXPONENT
 
 
+def _steps(data: bytes, shape: Any) -> int:
+    """What an array counts for: of one without data, the empty rows."""
+    return len(data) // 16 + max(shape, default=0)
+
+
 class Encoder:
     """Appends values to `out`. `known` are containers that the other end has already, by number.
 
@@ -304,7 +309,7 @@ class Encoder:
             data = array.tobytes()
             _varint(self.out, len(data))
             self.out += data
-            self._expanded += len(data) // 16
+            self._expanded += _steps(data, array.shape)
             return True
         if numpy.generic in bases:
             return self._scalar(value) or self._item(value)
@@ -633,9 +638,9 @@ def _checked(build: Callable[[Decoder], Any]) -> Callable[[Decoder], Any]:
     def read(d: Decoder) -> Any:
         try:
             return build(d)
-        except CodecError:
+        except (CodecError, MemoryError, RecursionError):
             raise
-        except (ValueError, TypeError, ArithmeticError, AttributeError) as error:
+        except Exception as error:
             raise CodecError(f"{type(error).__name__}: {error}") from None
 
     return read
@@ -743,7 +748,7 @@ def _read_array(d: Decoder) -> Any:
     data = d._bytes()
     if numpy is None or len(dtype) > 16 or dtype[1:2] not in _NUMPY_KINDS:
         raise CodecError(f"no array of {dtype!r} here")
-    d._expanded += len(data) // 16
+    d._expanded += _steps(data, shape)
     value = numpy.frombuffer(bytearray(data), dtype=numpy.dtype(dtype)).reshape(shape)
     if value.dtype.fields is not None:  # what no encoder takes, and so could not go back
         raise CodecError(f"no array of {dtype!r} here")

@@ -102,7 +102,7 @@ def compare_one(literal: plan.Literal | None, answer: bytes) -> tuple[int, bytes
         value = codec.decode(answer)
         if type(value) is not tuple or len(value) != literal.count:
             raise CodecError("not as many values as were asked for")
-    except CodecError as error:
+    except Exception as error:  # a CodecError; whatever else it were must not end the template
         return FORBIDDEN, f"malformed answer: {error}".encode()[:200]
     try:
         if literal.judge(value):
@@ -324,6 +324,9 @@ def _error_text(error: Any) -> str:
 
 _plain_str = BaseException.__str__
 _OURS = ("__", "_sv_")
+QUIET = ("StopIteration", "CancelledError")
+"""Exceptions by which Python ends an iteration or a task without a word: raised by a solution, they
+are RuntimeError, outside `next` and where the test does not speak of them."""
 MAX_CAUSES = 20
 """Exceptions that come along with one: its causes, and the parts of a group."""
 
@@ -341,7 +344,7 @@ class Peer:
         self._lock = threading.RLock()
         self._codes: list[CodeType] = []  # of the test
         self._own: set[str] | None = None  # names that the test binds, once somebody asks
-        self._stops = False  # whether the test speaks of StopIteration
+        self._speaks: set[str] = set()  # of QUIET, what the test speaks of
         self._namespace: dict[str, Any] = {}
         self._loaded: dict[str, Any] = {}
         self._streams: dict[str, Any] = {}
@@ -354,7 +357,7 @@ class Peer:
         self.stubs.forget()
         self._exceptions.clear()
         self._namespace, self._loaded, self._streams = {}, {}, {}
-        self._codes, self._own, self._stops = [], None, False
+        self._codes, self._own, self._speaks = [], None, set()
         found = self.ask("load", cell, tuple(names))
         if type(found) is not dict:
             raise CodecError("no namespace")
@@ -373,7 +376,7 @@ class Peer:
         self._namespace = namespace
         codes = list(_codes(code))
         self._codes, self._own = codes, None
-        self._stops = any("StopIteration" in one.co_names for one in codes)
+        self._speaks = {name for one in codes for name in one.co_names if name in QUIET}
         words = {word for one in _codes(code) for word in (*one.co_names, *one.co_consts) if word}
         words = {str(word).rpartition(".")[2] for word in words if type(word) is str}
         words = {word.removeprefix("redirect_") for word in words}
@@ -412,7 +415,7 @@ class Peer:
             # Only what the test itself calls by a class's name makes objects under test.
             if isinstance(value, RemoteType) and name[:1].isupper():
                 remote.put_under_test(value)
-            namespace[name] = value
+            namespace[name] = self.harmless(name, value)
 
     def seed_as(self, module: Any, name: str) -> None:
         """Where a test seeds this module, it is seeded in the subject as well."""
@@ -438,11 +441,6 @@ class Peer:
                 if self._streams:
                     self._redirect()
                 return self._ask(operation, *operands)
-        except StopIteration as error:
-            # Outside `next` it would end a `map` of the test's, and what is asserted over it.
-            if self._stops or (operation, operands[:1]) == ("op", ("next",)):
-                raise
-            raise RuntimeError("the solution raised StopIteration") from error
         except Unencodable as error:
             raise TypeError(str(error)) from None
         except (Lost, CodecError, Unsplittable) as error:
@@ -450,9 +448,16 @@ class Peer:
             self.trouble = error
             self.broken = self.broken or isinstance(error, CodecError) or self._calling > 0
             raise
+        except BaseException as error:
+            # It would end a `map` of the test's, or a task of a group, and what is asserted there.
+            quiet = next((one.__name__ for one in type(error).__mro__ if one.__name__ in QUIET), "")
+            if not quiet or quiet in self._speaks or operands[:1] == ("next",):
+                raise
+            raise RuntimeError(f"the solution raised {quiet}") from error
 
     def _ask(self, operation: str, *operands: Any) -> Any:
         self.count += 1
+        failed: BaseException | None = None
         self.channel.send(self.channel.encode((operation, *operands)))
         while True:
             reply = self.channel.decode(self.channel.receive())
@@ -460,12 +465,13 @@ class Peer:
                 raise CodecError("not an answer")
             if reply[0] == "call":
                 self._calling += 1
-                self._called_back(*reply[1:])
+                failed = self._called_back(*reply[1:]) or failed
                 self._calling -= 1
                 continue
-            return self._answer(reply)
+            return self._answer(reply, failed)
 
-    def _answer(self, reply: tuple[Any, ...]) -> Any:
+    def _answer(self, reply: tuple[Any, ...], failed: BaseException | None) -> Any:
+        """What a request gave; `failed` fails the test whatever the solution makes of it."""
         if len(reply) != 4 or type(reply[2]) is not tuple or type(reply[3]) is not str:
             raise CodecError("not an answer")
         status, value, rebound, printed = reply
@@ -474,32 +480,41 @@ class Peer:
             if type(name) is not str or name not in self._loaded:
                 raise CodecError("a name that was not asked for")
             if not self._binds(name) and self._namespace.get(name) is self._loaded[name]:
-                self._namespace[name] = self._loaded[name] = new
+                self._namespace[name] = self._loaded[name] = self.harmless(name, new)
         if printed:
             sys.stdout.write(printed)
+        if failed is not None:
+            raise failed
         if status == "ok":
             return value
         if status != "raise":
             raise CodecError("not an answer")
         raise self.instance(value)
 
-    def _called_back(self, operation: Any, lent: Any = None, *operands: Any) -> None:
-        """The subject uses something that the test has lent it."""
+    def _called_back(
+        self, operation: Any, number: Any = None, *operands: Any
+    ) -> BaseException | None:
+        """The subject uses something that the test has lent it. Gives an exception that the
+        solution may not swallow."""
+        failed: BaseException | None = None
+        handed = self.channel.objects
         try:
-            if remote.is_remote(lent):
-                raise CodecError("not the test's")
+            if type(number) is not int or not 0 <= number < len(handed):
+                raise CodecError("nothing that was lent")
             if operation == "leave" and len(operands) == 2 and operands[1] is not None:
                 operands = operands[0], self.instance(operands[1])
-            outcome: tuple[str, Any] = "returned", lend.asked(operation, lent, operands)
+            outcome: tuple[str, Any] = "returned", lend.asked(operation, handed[number], operands)
         except (Lost, CodecError, Unsplittable):
             raise
         except BaseException as error:
             outcome = "raised", error
+            failed = None if remote.may_end(error) else error
         try:
             reply = self.channel.encode(outcome)
         except Unencodable as error:
             reply = self.channel.encode(("raised", TypeError(str(error))))
         self.channel.send(reply)
+        return failed
 
     # -- exceptions: built-in and library classes as themselves, others as a stand-in of the same
     # -- name and bases
@@ -529,6 +544,11 @@ class Peer:
             type.__setattr__(self._exceptions[lineage], "_sv_class", original)
         kind: type[BaseException] = self._exceptions[lineage]
         return kind
+
+    def harmless(self, name: str, value: Any) -> Any:
+        """What goes by a name of the solution's: for an exception class of Python's that a failed
+        assertion is an instance of (or several, with one such), one that nothing is."""
+        return self._exception((name, "Exception")) if _catches(value) else value
 
     def instance(self, told: Any, room: int = MAX_CAUSES) -> BaseException:
         """The exception that `about.described` told."""
@@ -612,3 +632,10 @@ class Peer:
             elif type(value) is CoroutineType:
                 value = self._coroutines.get(value)
         return remote.handle_of(value)
+
+
+def _catches(kinds: Any) -> bool:
+    """Whether `except` or `isinstance` would take a failed assertion for one of these."""
+    if type(kinds) is tuple:
+        return any(map(_catches, kinds))
+    return type(kinds) is type and issubclass(AssertionError, kinds)

@@ -50,7 +50,10 @@ def kind_of(value: Any, number: Callable[[Any], int]) -> tuple[str, Any]:
     Raises Unencodable for what is not lent."""
     kind = type(value)
     if isinstance(value, BaseException):
-        return "error", about.described(value)[:4]
+        lineage, *told = about.described(value)[:4]
+        if isinstance(value, AssertionError):  # its text may say what was expected
+            told = [(), "", {}]
+        return "error", (lineage, *told)
     if kind in (CoroutineType, GeneratorType, AsyncGeneratorType):
         return kind.__name__, None
     if isinstance(value, type):
