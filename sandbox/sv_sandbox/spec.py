@@ -31,7 +31,7 @@ NUMPY = ("numpy", "numpy.random")
 
 SYSTEM_PATHS = (
     *("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime"),
-    *mimetypes.knownfiles,  # which that module reads wherever it sees them
+    *map(str, mimetypes.knownfiles),  # which that module reads wherever it sees them
 )
 
 _CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
@@ -110,7 +110,7 @@ def numpy_folder() -> str | None:
 
 def read_only_paths(extra: list[str]) -> list[str]:
     """Absolute paths that a template sees, shorter before longer."""
-    wanted = {*SYSTEM_PATHS, *extra}
+    wanted: set[str] = {*SYSTEM_PATHS, *extra}
     for path in (sys.base_prefix, sys.base_exec_prefix, *standard_library()):
         wanted.add(os.path.realpath(path))
         wanted.add(path)
