@@ -382,16 +382,22 @@ class Pool:
             numpy=index == _WITH_NUMPY,
             seed=self._seed,
         )
-        self._zygotes[index] = subprocess.Popen(
-            [sys.executable, "-S", "-s", "-P", "-B", spec.script, json.dumps(spec.arguments)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=self._environment,
-            cwd="/",
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,
-        )
+        # Its streams find pipes, as they will in its subjects: else they would try to seek there.
+        reader, writer = os.pipe()
+        try:
+            self._zygotes[index] = subprocess.Popen(
+                [sys.executable, "-S", "-s", "-P", "-B", spec.script, json.dumps(spec.arguments)],
+                stdin=subprocess.DEVNULL,
+                stdout=writer,
+                stderr=writer,
+                env=self._environment,
+                cwd="/",
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        finally:
+            os.close(reader)
+            os.close(writer)
         theirs.close()
         self.cgroup.add(self._zygotes[index].pid)
 

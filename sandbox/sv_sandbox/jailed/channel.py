@@ -62,6 +62,7 @@ class Channel:
 
     def forget(self) -> None:
         """Take back every handle and container: a new cell begins."""
+        codec.forget()
         self.objects.clear()
         self._index.clear()
         self._table: list[Any] = []  # containers known to both ends, by number

@@ -86,9 +86,19 @@ def exception_name(kind: type[BaseException]) -> str | None:
     return name if name in _LIBRARY and exception(name) is kind else None
 
 
-_NAMES = {id(value): name for name, value in {**BUILTINS, **EXCEPTIONS}.items()}
-_NAMED = {**BUILTINS, **EXCEPTIONS}
-_FACTORIES = {id(value): name for name, value in BUILTINS.items() if isinstance(value, type)}
+_TYPES: dict[str, Any] = {
+    f"{kind.__module__}.{kind.__name__}": kind
+    for kind in (
+        *(Counter, OrderedDict, defaultdict, deque, Decimal, Fraction),
+        *(date, datetime, time, timedelta, timezone),
+    )
+}
+"""Classes of the standard library whose values are plain data, and which cross by name."""
+_NAMED = {**BUILTINS, **EXCEPTIONS, **_TYPES}
+_NAMES = {id(value): name for name, value in _NAMED.items()}
+_FACTORIES = {
+    id(value): name for name, value in {**BUILTINS, **_TYPES}.items() if isinstance(value, type)
+}
 _NUMPY_KINDS = frozenset("biufcSUmM")
 _SCALARS: dict[str, type] = {
     **dict.fromkeys("int8 int16 int32 int64 uint8 uint16 uint32 uint64".split(), int),
@@ -286,6 +296,7 @@ class Encoder:
 
     def _namedtuple(self, value: Any) -> None:
         kind = type(value)
+        _namedtuples[kind.__name__, *kind._fields] = kind  # what comes back is of it again
         self.out.append(110)  # n
         self._text(kind.__name__)
         _varint(self.out, len(kind._fields))
@@ -297,7 +308,7 @@ class Encoder:
         bases = mro(type(value))
         if numpy.ndarray in bases:
             array = numpy.asarray(value)
-            if array.dtype.kind not in _NUMPY_KINDS or array.dtype.fields is not None:
+            if not _is_simple(array.dtype):
                 return False
             if self._reference(value):
                 return True
@@ -313,6 +324,14 @@ class Encoder:
             return True
         if numpy.generic in bases:
             return self._scalar(value) or self._item(value)
+        if numpy.dtype in bases and _is_simple(value):
+            self.out.append(107)  # k
+            self._text(value.str)
+            return True
+        if type(value) is type and _scalar_type(value.__name__) is value:
+            self.out.append(106)  # j
+            self._text(value.__name__)
+            return True
         return False
 
     def _item(self, value: Any) -> bool:
@@ -343,6 +362,18 @@ _LITERAL = frozenset(
     ).split()
 )
 """Methods that an expression on answers would call."""
+
+
+def _is_simple(dtype: Any) -> bool:
+    """Whether arrays of this type cross."""
+    return dtype.kind in _NUMPY_KINDS and dtype.fields is None and dtype.subdtype is None
+
+
+def _scalar_type(name: str) -> Any:
+    """NumPy's class of scalars that goes by this name, or None."""
+    numpy = sys.modules.get("numpy")
+    kind = None if numpy is None else vars(numpy).get(name)
+    return kind if type(kind) is type and numpy.generic in mro(kind) else None  # type: ignore[union-attr]
 
 
 def _has_methods(classes: tuple[type, ...]) -> bool:
@@ -479,6 +510,10 @@ _WRITERS: dict[type, Callable[[Encoder, Any], None]] = {
     OrderedDict: lambda e, v: e._pairs(79, v),  # O
     defaultdict: _write_defaultdict,
 }  # fmt: skip
+for _view in (dict.fromkeys(""), OrderedDict()):
+    _WRITERS[type(_view.keys())] = lambda e, v: e._items(75, v, len(v))  # K
+    _WRITERS[type(_view.values())] = lambda e, v: e._items(86, v, len(v))  # V
+    _WRITERS[type(_view.items())] = lambda e, v: e._items(73, v, len(v))  # I
 _WRITERS[timezone] = _write_fields(122, lambda v: (v.utcoffset(None),))  # z
 
 
@@ -717,6 +752,17 @@ def _read_deque(d: Decoder) -> Any:
 
 
 _namedtuples: dict[tuple[str, ...], Any] = {}
+"""Classes by their name and fields: those of values that were sent, and others, made here."""
+
+
+def forget() -> None:
+    """Forget the classes of values that were sent."""
+    _namedtuples.clear()
+
+
+def is_read(kind: type) -> bool:
+    """Whether this is a class of namedtuples that was made here, for what came."""
+    return kind.__module__ == "solution" and _is_namedtuple(kind)
 
 
 def _read_namedtuple(d: Decoder) -> Any:
@@ -735,8 +781,8 @@ def _read_namedtuple(d: Decoder) -> Any:
     if key not in _namedtuples:
         if len(_namedtuples) > 1000:
             _namedtuples.clear()
-        _namedtuples[key] = namedtuple(name, fields, rename=True)
-    return _namedtuples[key](*values)
+        _namedtuples[key] = namedtuple(name, fields, rename=True, module="solution")
+    return tuple.__new__(_namedtuples[key], values)
 
 
 def _read_array(d: Decoder) -> Any:
@@ -746,14 +792,28 @@ def _read_array(d: Decoder) -> Any:
         raise CodecError("too many dimensions")
     shape = [d._count(0) for _ in range(ndim)]
     data = d._bytes()
-    if numpy is None or len(dtype) > 16 or dtype[1:2] not in _NUMPY_KINDS:
-        raise CodecError(f"no array of {dtype!r} here")
+    kind = _dtype(dtype)
     d._expanded += _steps(data, shape)
-    value = numpy.frombuffer(bytearray(data), dtype=numpy.dtype(dtype)).reshape(shape)
-    if value.dtype.fields is not None:  # what no encoder takes, and so could not go back
-        raise CodecError(f"no array of {dtype!r} here")
+    value = numpy.frombuffer(bytearray(data), dtype=kind).reshape(shape)  # type: ignore[union-attr]
     d.containers.append(value)
     return value
+
+
+def _dtype(text: str) -> Any:
+    numpy = sys.modules.get("numpy")
+    if numpy is None or len(text) > 16 or text[1:2] not in _NUMPY_KINDS:
+        raise CodecError(f"no array of {text!r} here")
+    dtype = numpy.dtype(text)
+    if not _is_simple(dtype):  # what no encoder takes, and so could not go back
+        raise CodecError(f"no array of {text!r} here")
+    return dtype
+
+
+def _read_scalar_type(d: Decoder) -> Any:
+    kind = _scalar_type(d._text())
+    if kind is None:
+        raise CodecError("no type of scalars here")
+    return kind
 
 
 def _read_scalar(d: Decoder) -> Any:
@@ -857,6 +917,11 @@ _READERS: dict[int, Callable[[Decoder], Any]] = {
         "G": _checked(_read_handle(True)),
         "X": _read_name,
         "g": _checked(_read_scalar),
+        "j": _read_scalar_type,
+        "k": _checked(lambda d: _dtype(d._text())),
+        "K": _checked(lambda d: dict.fromkeys(d._many(d._count())).keys()),
+        "V": lambda d: dict(enumerate(d._many(d._count()))).values(),
+        "I": _checked(lambda d: dict(d._many(d._count())).items()),
         "h": _checked(_read_extended),
     }.items()
 }

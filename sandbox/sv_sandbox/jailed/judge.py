@@ -261,10 +261,10 @@ def patches_modules(code: CodeType) -> bool:
         return False
     texts = {const for one in _codes(code) for const in one.co_consts if type(const) is str}
     patched = {text for text in texts if text.partition(".")[0] in _MODULES and "." in text}
-    return bool(patched - set(STREAMS) - {"sys.stdout", "builtins.print"})
+    return bool(patched - {*STREAMS, "sys.stdout"})
 
 
-STREAMS = ("builtins.input", "sys.stdin", "sys.stderr")
+STREAMS = ("builtins.input", "builtins.print", "sys.stdin", "sys.stderr")
 """What of Python's own the subject gets from the test, where the test replaces it."""
 _ORIGINAL = {
     name: getattr(sys.modules[name.partition(".")[0]], name.partition(".")[2]) for name in STREAMS

@@ -155,9 +155,8 @@ class RemoteType(type):
     __setattr__, __delattr__ = _write, _delete
 
     def __instancecheck__(cls, instance: Any) -> bool:
-        return is_remote(instance) and (
-            peer_of(cls).ask("op", "isinstance", (instance, cls)) is True
-        )
+        theirs = is_remote(instance) or codec.is_read(type(instance))
+        return theirs and peer_of(cls).ask("op", "isinstance", (instance, cls)) is True
 
     def __subclasscheck__(cls, subclass: Any) -> bool:
         return is_remote(subclass) and (

@@ -66,6 +66,8 @@ class Printed(io.TextIOBase):
     """What the solution prints in a call: passed on to the test, and to stdout for its limit."""
 
     MOST = 1 << 16
+    encoding, errors, name, mode = "utf-8", "surrogateescape", "<stdout>", "w"
+    line_buffering = write_through = False
 
     def __init__(self) -> None:
         self._parts: list[str] = []
@@ -74,6 +76,18 @@ class Printed(io.TextIOBase):
     def writable(self) -> bool:
         """As a stream is asked."""
         return True
+
+    @property
+    def buffer(self) -> PrintedBytes:
+        """As standard output has one."""
+        return PrintedBytes(self)
+
+    def fileno(self) -> int:
+        """Where it goes in the end; what is written there is not the test's to see."""
+        return _stdout.fileno()
+
+    def reconfigure(self, **options: Any) -> None:
+        """As standard output can be told; nothing depends on it here."""
 
     def write(self, text: str) -> int:
         """Keep the first part for the test; everything goes to stdout as well."""
@@ -93,7 +107,28 @@ class Printed(io.TextIOBase):
         return text
 
 
-_STREAMS = {"builtins.input": input, "sys.stdin": sys.stdin, "sys.stderr": sys.stderr}
+class PrintedBytes(io.BufferedIOBase):
+    """The bytes beneath it."""
+
+    def __init__(self, printed: Printed):
+        self._printed = printed
+
+    def writable(self) -> bool:
+        """As a stream is asked."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Text of it, at once."""
+        self._printed.write(bytes(data).decode("utf-8", "surrogateescape"))
+        return len(data)
+
+
+_STREAMS = {
+    "builtins.input": input,
+    "builtins.print": print,
+    "sys.stdin": sys.stdin,
+    "sys.stderr": sys.stderr,
+}
 
 
 class Server:

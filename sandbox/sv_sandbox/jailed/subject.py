@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import atexit
 import errno
+import gc
+import linecache
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -54,6 +57,7 @@ def claim() -> None:
     """From now on this process speaks for the row."""
     global _owner
     _owner = os.getpid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def only_owner() -> None:
@@ -134,7 +138,18 @@ def run_cell(
 def run_program(native: Any, blobs: int) -> None:
     """One program as `__main__`, with the exit code an interpreter would give."""
     native.begin(0)
-    verdict, detail, exit_code = PASS, b"", 0
+    verdict, detail, exit_code = execute(native, blobs)
+    for finish in (threading._shutdown, atexit._run_exitfuncs, flush, let_go, flush):  # type: ignore[attr-defined]
+        try:
+            finish()
+        except BaseException:
+            exit_code = exit_code or 120  # the interpreter's code for a failed flush
+    native.end(0, 1, verdict if exit_code == 0 or verdict != PASS else EXCEPTION, detail)
+    os._exit(exit_code & 255)
+
+
+def execute(native: Any, blobs: int) -> tuple[int, bytes, int]:
+    """Verdict, detail and exit code of a program, from its files to its last line."""
     try:
         for index in range(1, blobs, 2):
             write_file(os.fsdecode(native.blob(index)), native.blob(index + 1))
@@ -143,30 +158,42 @@ def run_program(native: Any, blobs: int) -> None:
         sys.modules["__main__"] = module
         sys.argv[:] = ["program.py"]
         sys.path.insert(0, os.getcwd())  # modules among its files
-        code = compile(native.blob(0), "program.py", "exec", dont_inherit=True)
+        source = native.blob(0)
+        code = compile(source, "program.py", "exec", dont_inherit=True)
+        # There is no such file: here inspect.getsource and tracebacks find its lines.
+        lines = source.decode("utf-8", "replace").splitlines(True)
+        linecache.cache["program.py"] = len(source), None, lines, "program.py"
         native.loaded()
         exec(code, module.__dict__)
     except SystemExit as error:
         exit_code, detail = exit_code_of(error)
-        verdict = PASS if exit_code == 0 else EXCEPTION
+        return PASS if exit_code == 0 else EXCEPTION, detail, exit_code
     except BaseException as error:
         verdict, detail = verdict_of(error)
         if isinstance(error, AssertionError):
             verdict = EXCEPTION  # a program has no test that could be wrong
-        exit_code = 1
         try:
             # Without the frame of this function: what the program's own interpreter would print.
             shown = error.__traceback__.tb_next if error.__traceback__ else None
             traceback.print_exception(type(error), error, shown, file=_stderr)
         except BaseException:
             pass  # the program broke its own stderr; the exit code tells
-    for finish in (threading._shutdown, atexit._run_exitfuncs, _stdout.flush, _stderr.flush):  # type: ignore[attr-defined]
-        try:
-            finish()
-        except BaseException:
-            exit_code = exit_code or 120  # the interpreter's code for a failed flush
-    native.end(0, 1, verdict if exit_code == 0 or verdict != PASS else EXCEPTION, detail)
-    os._exit(exit_code & 255)
+        return verdict, detail, 1
+    return PASS, b"", 0
+
+
+def flush() -> None:
+    """Write what is still in the streams, the program's own ones in their place included."""
+    for stream in (getattr(sys, "stdout", None), getattr(sys, "stderr", None), _stdout, _stderr):
+        if stream is not None and not getattr(stream, "closed", False):
+            stream.flush()
+
+
+def let_go() -> None:
+    """Drop what a program holds: destructors run, and its open files get what was written."""
+    sys.modules.pop("__main__", None)
+    sys.stdout, sys.stderr = _stdout, _stderr
+    gc.collect()
 
 
 def exit_code_of(error: SystemExit) -> tuple[int, bytes]:
