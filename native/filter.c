@@ -7,8 +7,8 @@
  *
  * Not allowed means EPERM (or death, by policy), with these exceptions: clone3 and openat2 answer
  * ENOSYS so that libc falls back to calls whose arguments a filter can see; extended attributes
- * answer ENOTSUP, which shutil takes for a plain file system; locks, and without a private root
- * modes and times of files, say yes and do nothing.
+ * answer ENOTSUP, which shutil takes for a plain file system; locks, the subject's own RLIMIT_CPU,
+ * and without a private root modes and times of files, say yes and do nothing.
  */
 #define _GNU_SOURCE
 #include "sv.h"
@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -233,6 +234,14 @@ int sv_filter_install(int kill_unknown, int private_root)
     const uint32_t prctls[] = {PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, PR_CAPBSET_READ,
                                PR_GET_NO_NEW_PRIVS, PR_GET_SECCOMP, PR_SET_PDEATHSIG};
     on_call_values(&p, SYS_prctl, 0, prctls, COUNT(prctls), SECCOMP_RET_ERRNO | EINVAL);
+    /* Pairs that stay pairs: a datagram socket sends to whatever address it is given. */
+    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, SYS_socketpair, 0, 6);
+    load_arg(&p, 1, false);
+    emit(&p, BPF_ALU | BPF_AND | BPF_K, 0xf /* without SOCK_CLOEXEC and SOCK_NONBLOCK */, 0, 0);
+    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, SOCK_STREAM, 2, 0);
+    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, SOCK_SEQPACKET, 1, 0);
+    answer(&p, eperm);
+    load_nr(&p);
     const uint32_t families[] = {AF_UNIX};
     on_call_values(&p, SYS_socketpair, 0, families, COUNT(families), eperm);
     const uint32_t self[] = {0};
@@ -261,6 +270,21 @@ int sv_filter_install_subject(void)
     const uint32_t names[] = {PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, PR_CAPBSET_READ,
                               PR_GET_NO_NEW_PRIVS, PR_GET_SECCOMP};
     on_call_values(&p, SYS_prctl, 0, names, COUNT(names), SECCOMP_RET_ERRNO | EINVAL);
+    /* RLIMIT_CPU stays as it is, for at its hard limit the kernel sends a SIGKILL. To set it says
+     * yes and does nothing, or is refused where the old limit is wanted in return. */
+    on_call_value(&p, SYS_setrlimit, 0, RLIMIT_CPU, SECCOMP_RET_ERRNO | 0);
+    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, SYS_prlimit64, 0, 11);
+    load_arg(&p, 1, false);
+    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, RLIMIT_CPU, 0, 6);
+    load_arg(&p, 2, false);
+    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2);
+    load_arg(&p, 2, true);
+    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 2, 0); /* only asks */
+    load_arg(&p, 3, false);
+    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 2);
+    answer(&p, SECCOMP_RET_ALLOW);
+    answer(&p, SECCOMP_RET_ERRNO | 0);
+    answer(&p, eperm);
     /* clone: threads only */
     on_call_bits(&p, SYS_clone, 0, CLONE_THREAD, SECCOMP_RET_ALLOW);
     on_call(&p, SYS_clone, eperm);
