@@ -149,7 +149,7 @@ static const long allowed[] = {
     SYS_rt_sigtimedwait, SYS_sigaltstack, SYS_kill, SYS_tgkill, SYS_setitimer, SYS_getitimer,
     SYS_restart_syscall,
     /* processes and threads; the subject's filter takes most of it away again */
-    SYS_set_tid_address, SYS_set_robust_list, SYS_get_robust_list, SYS_rseq, SYS_exit,
+    SYS_set_tid_address, SYS_set_robust_list, SYS_rseq, SYS_exit,
     SYS_exit_group, SYS_wait4, SYS_waitid, SYS_execve, SYS_seccomp, SYS_setsid, SYS_setpgid,
     /* asking */
     SYS_clock_gettime, SYS_clock_getres, SYS_gettimeofday, SYS_getpid, SYS_getppid, SYS_gettid,
