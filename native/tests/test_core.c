@@ -375,6 +375,7 @@ static void body_allow_list(void)
     refused(SYS_process_vm_readv, EPERM);
     refused(SYS_pidfd_open, EPERM);
     refused(SYS_get_robust_list, EPERM);
+    refused(SYS_sendmsg, EPERM);
     refused(SYS_clone3, ENOSYS);
     refused(SYS_getxattr, ENOTSUP);
     CHECK(syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL) == -1 && errno == EPERM);
