@@ -331,6 +331,8 @@ class Ctx:
     async def __aenter__(s): return s
     async def __aexit__(s, *a): return True
     def value(s): return 0
+    def bad(s): raise ValueError
+    def odd(s): return s
 passed = 0
 ok = False
 def exit(*a): pass
@@ -368,6 +370,11 @@ def long(x): return numpy.zeros(3, dtype=numpy.longdouble)
         (SWALLOWS, "with f(1) as r:\n    assert r == 3"),
         (SWALLOWS, "with Ctx() as c:\n    assert c.value() == 5"),
         (SWALLOWS, "with Ctx() as c:\n    if c.value() != 5: raise SystemExit(1)"),
+        (SWALLOWS, "with Ctx() as c:\n    assert c.bad() == 5"),
+        (SWALLOWS, "with Ctx() as c:\n    assert c.odd() < 5"),
+        (SWALLOWS, "with Ctx() as c:\n    r = c.bad()\n    assert r == 5"),
+        (SWALLOWS, "with Ctx() as c:\n    for i in (0, 1):\n        assert i < 2\n        c.bad()"),
+        (SWALLOWS, "def look(c):\n    r = c.bad()\n    assert r == 5\nwith Ctx() as c: look(c)"),
         (
             SWALLOWS,
             "import asyncio\nasync def main():\n    async with Ctx() as c:\n"

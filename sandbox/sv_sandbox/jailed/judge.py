@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from types import CodeType, CoroutineType
 from typing import Any, NoReturn
 
-from . import codec, lend, plan, remote, subject
+from . import codec, lend, plan, remote, subject, testcode
 from .channel import Channel, Lost
 from .codec import CodecError, Handle, Unencodable
 from .remote import RemoteType
@@ -202,7 +202,7 @@ def judge_one(peer: Peer, cell: int, source: bytes) -> tuple[int, bytes]:
         loaded = peer.load(cell, names) or peer.load(cell, shadowing)
         ours = {name: module for name, module in modules_of(code).items() if name in loaded}
         namespace.update(loaded | ours)
-        peer.follow(namespace, code)
+        peer.follow(namespace, code, source)
         exec(code, namespace)
         verdict: tuple[int, bytes] = PASS, b""
     except (Lost, Unsplittable, CodecError):
@@ -343,7 +343,8 @@ class Peer:
         self.count = 0
         self._calling = 0
         self._lock = threading.RLock()
-        self._codes: list[CodeType] = []  # of the test
+        self._source = b""  # of the test
+        self._codes: list[CodeType] = []
         self._own: set[str] | None = None  # names that the test binds, once somebody asks
         self._speaks: set[str] = set()  # of QUIET, what the test speaks of
         self._namespace: dict[str, Any] = {}
@@ -370,11 +371,11 @@ class Peer:
         self._loaded = dict(namespace)
         return namespace
 
-    def follow(self, namespace: dict[str, Any], code: CodeType) -> None:
+    def follow(self, namespace: dict[str, Any], code: CodeType, source: bytes) -> None:
         """From now on, what the solution rebinds of its names is rebound here, where the test has
         not done so itself; and what the test does to streams that its code speaks of, holds there.
         """
-        self._namespace = namespace
+        self._namespace, self._source = namespace, source
         codes = list(_codes(code))
         self._codes, self._own = codes, None
         self._speaks = {name for one in codes for name in one.co_names if name in QUIET}
@@ -427,6 +428,10 @@ class Peer:
             self.ask("seed", name, args, tuple(kwargs.items()))
 
         module.seed = seeded
+
+    def skips_an_assertion(self, trace: Any) -> bool:
+        """Whether assertions go unasked if the exception with this trace is swallowed."""
+        return testcode.skips_an_assertion(self._source, trace)
 
     def unsplittable(self, reason: str) -> NoReturn:
         """This test is judged inline, whatever it catches."""

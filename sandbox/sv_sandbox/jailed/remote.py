@@ -50,6 +50,7 @@ class Asks(Protocol):
 
     def ask(self, operation: str, *operands: Any) -> Any: ...
     def harmless(self, name: str, value: Any) -> Any: ...
+    def skips_an_assertion(self, trace: Any) -> bool: ...
     def unsplittable(self, reason: str) -> Any: ...
 
     count: int
@@ -433,12 +434,13 @@ def may_end(error: BaseException | None) -> bool:
 
 
 def _exit(self: Any, kind: Any, error: BaseException | None, trace: Any) -> bool:
-    return peer_of(self).ask("leave", "__exit__", self, error) is True and may_end(error)
+    left = peer_of(self).ask("leave", "__exit__", self, error)
+    return left is True and may_end(error) and not peer_of(self).skips_an_assertion(trace)
 
 
 async def _aexit(self: Any, kind: Any, error: BaseException | None, trace: Any) -> bool:
     left = await peer_of(self).ask("leave", "__aexit__", self, error)
-    return left is True and may_end(error)
+    return left is True and may_end(error) and not peer_of(self).skips_an_assertion(trace)
 
 
 def _await(self: Any) -> Any:
