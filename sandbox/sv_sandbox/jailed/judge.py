@@ -9,27 +9,18 @@ defines is a stub that calls the subject over the channel; what comes back is pl
 from __future__ import annotations
 
 import dis
-import inspect
 import os
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
-from types import (
-    BuiltinFunctionType,
-    CodeType,
-    CoroutineType,
-    FunctionType,
-    GetSetDescriptorType,
-    MappingProxyType,
-    MemberDescriptorType,
-    MethodType,
-)
+from types import CodeType, CoroutineType
 from typing import Any, NoReturn
 
-from . import about, codec, plan, remote, subject
+from . import codec, lend, plan, remote, subject
 from .channel import Channel, Lost
-from .codec import CodecError, Handle, Refused, Unencodable
+from .codec import CodecError, Handle, Unencodable
 from .remote import RemoteType
 
 COMPARE_CPU_S = 2.0
@@ -43,7 +34,8 @@ class TooSlow(BaseException):
 
 
 class Unsplittable(BaseException):
-    """The test does something that cannot cross to the subject: the cell is judged inline."""
+    """The test needs the solution's classes or modules in its own process: it is judged inline.
+    Only `Peer.unsplittable` and `patches_modules` say so, for what the test's own code does."""
 
 
 # ---- tasks: in the template, no foreign code ---------------------------------------------------
@@ -101,6 +93,7 @@ def compare(native: Any, blobs: int) -> None:
         except TooSlow:
             verdict, detail = TIMEOUT, b"the answer took too long to compare"
         native.record(cell, verdict, detail)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)  # which pid 1 gets from nobody below it
 
 
 def compare_one(literal: plan.Literal | None, answer: bytes) -> tuple[int, bytes]:
@@ -185,7 +178,7 @@ def judge(native: Any, start: int, cells: int) -> None:
             native.end(cell, cell + 1, native.MARK_LOST, b"")
             native.stop()
             return
-        except (Unsplittable, Unencodable) as error:
+        except Unsplittable as error:
             verdict, detail = native.MARK_UNSPLIT, str(error).encode("utf-8", "replace")[:200]
         except CodecError as error:
             verdict, detail = FORBIDDEN, f"malformed answer: {error}".encode()[:200]
@@ -212,7 +205,7 @@ def judge_one(peer: Peer, cell: int, source: bytes) -> tuple[int, bytes]:
         peer.follow(namespace, code)
         exec(code, namespace)
         verdict: tuple[int, bytes] = PASS, b""
-    except (Lost, Unsplittable, Unencodable, CodecError):
+    except (Lost, Unsplittable, CodecError):
         raise
     except BaseException as error:
         verdict = subject.verdict_of(error)
@@ -269,16 +262,11 @@ def patches_modules(code: CodeType) -> bool:
         return False
     texts = {const for one in _codes(code) for const in one.co_consts if type(const) is str}
     patched = {text for text in texts if text.partition(".")[0] in _MODULES and "." in text}
-    return bool(patched - set(STREAMS) - {"sys.stdout", "builtins.print"})
+    return bool(patched - {*STREAMS, "sys.stdout"})
 
 
-STREAMS = {
-    "builtins.input": ("input",),
-    "sys.stdin": ("readline", "read"),
-    "sys.stderr": ("write",),
-}
-"""What of Python's own the subject gets from the test, where the test replaces it, and the methods
-that it needs."""
+STREAMS = ("builtins.input", "builtins.print", "sys.stdin", "sys.stderr")
+"""What of Python's own the subject gets from the test, where the test replaces it."""
 _ORIGINAL = {
     name: getattr(sys.modules[name.partition(".")[0]], name.partition(".")[2]) for name in STREAMS
 }
@@ -336,6 +324,7 @@ def _error_text(error: Any) -> str:
 
 
 _plain_str = BaseException.__str__
+_OURS = ("__", "_sv_")
 QUIET = ("StopIteration", "CancelledError")
 """Exceptions by which Python ends an iteration or a task without a word: raised by a solution, they
 are RuntimeError, outside `next` and where the test does not speak of them."""
@@ -348,7 +337,7 @@ class Peer:
 
     def __init__(self, fd: int):
         self.stubs = remote.Maker(self)
-        self.channel = Channel(fd, _kind_of, self._bind, _handle_of)
+        self.channel = Channel(fd, self._kind_of, self._bind, self._handle_of)
         self.trouble: BaseException | None = None
         self.broken = False
         self.count = 0
@@ -360,7 +349,7 @@ class Peer:
         self._namespace: dict[str, Any] = {}
         self._loaded: dict[str, Any] = {}
         self._streams: dict[str, Any] = {}
-        self._raised: list[BaseException] = []
+        self._coroutines: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._exceptions: dict[tuple[Any, ...], Any] = {}
 
     def load(self, cell: int, names: list[str]) -> dict[str, Any]:
@@ -368,7 +357,6 @@ class Peer:
         self.channel.forget()
         self.stubs.forget()
         self._exceptions.clear()
-        self._raised.clear()
         self._namespace, self._loaded, self._streams = {}, {}, {}
         self._codes, self._own, self._names = [], None, set()
         found = self.ask("load", cell, tuple(names))
@@ -412,12 +400,7 @@ class Peer:
                 now = None
             if now is not told:
                 self._streams[name] = now
-                methods = (
-                    (now,)
-                    if now is None or attribute == "input"
-                    else tuple(getattr(now, method, None) for method in STREAMS[name])
-                )
-                self._ask("redirect", name, methods)
+                self._ask("redirect", name, now)
 
     def _define(self, namespace: dict[str, Any], name: str, kind: Any, value: Any) -> None:
         if kind == "exception":
@@ -459,9 +442,9 @@ class Peer:
                 if self._streams:
                     self._redirect()
                 return self._ask(operation, *operands)
-        except Refused as error:  # the solution's doing: it must not choose its judge
+        except Unencodable as error:
             raise TypeError(str(error)) from None
-        except (Lost, CodecError, Unencodable, Unsplittable) as error:
+        except (Lost, CodecError, Unsplittable) as error:
             # Test code may catch BaseException: what ends a cell is remembered, not only raised.
             self.trouble = error
             self.broken = self.broken or isinstance(error, CodecError) or self._calling > 0
@@ -489,7 +472,7 @@ class Peer:
             return self._answer(reply, failed)
 
     def _answer(self, reply: tuple[Any, ...], failed: BaseException | None) -> Any:
-        """What a request gave; `failed` is what fails the test whatever the solution makes of it."""
+        """What a request gave; `failed` fails the test whatever the solution makes of it."""
         if len(reply) != 4 or type(reply[2]) is not tuple or type(reply[3]) is not str:
             raise CodecError("not an answer")
         status, value, rebound, printed = reply
@@ -512,41 +495,27 @@ class Peer:
     def _called_back(
         self, operation: Any, number: Any = None, *operands: Any
     ) -> BaseException | None:
-        """The subject calls something that the test passed to it, or asks what it is. Gives an
-        exception that the solution may not swallow."""
+        """The subject uses something that the test has lent it. Gives an exception that the
+        solution may not swallow."""
         failed: BaseException | None = None
         handed = self.channel.objects
         try:
             if type(number) is not int or not 0 <= number < len(handed):
-                raise CodecError("not a call of what was handed out")
-            function = handed[number]
-            if operation == "about":
-                outcome: tuple[str, Any] = "returned", _about(function)
-            else:
-                args, kwargs = _arguments(operation, operands)
-                outcome = "returned", function(*args, **kwargs)
-        except (Lost, CodecError, Unencodable, Unsplittable):
+                raise CodecError("nothing that was lent")
+            if operation == "leave" and len(operands) == 2 and operands[1] is not None:
+                operands = operands[0], self.instance(operands[1])
+            outcome: tuple[str, Any] = "returned", lend.asked(operation, handed[number], operands)
+        except (Lost, CodecError, Unsplittable):
             raise
         except BaseException as error:
-            outcome = "raised", self.told(error)
+            outcome = "raised", error
             failed = None if _fails_nothing(error) else error
         try:
-            data = self.channel.encode(outcome)
-        except Refused as error:
-            data = self.channel.encode(("raised", self.told(TypeError(str(error)))))
-        self.channel.send(data)
+            reply = self.channel.encode(outcome)
+        except Unencodable as error:
+            reply = self.channel.encode(("raised", TypeError(str(error))))
+        self.channel.send(reply)
         return failed
-
-    def told(self, error: BaseException | None) -> Any:
-        """An exception as the subject is told of it: what is the subject's own as itself, another
-        with a number, by which it is known when it comes back."""
-        if error is None or _handle_of(error) is not None:
-            return error
-        self._raised.append(error)
-        lineage, *about_it = subject.described(error)[:4]
-        if isinstance(error, AssertionError):  # its text may say what was expected
-            about_it = [(), "", {}]
-        return (lineage, *about_it, len(self._raised) - 1)
 
     # -- exceptions: built-in and library classes as themselves, others as a stand-in of the same
     # -- name and bases
@@ -589,17 +558,15 @@ class Peer:
         return self._exception((name, "Exception")) if _catches(value) else value
 
     def instance(self, told: Any, room: int = MAX_CAUSES) -> BaseException:
-        """The exception that `subject.described` told."""
+        """The exception that `about.described` told."""
         if type(told) is not tuple or len(told) != 6:
             raise CodecError("not an exception")
         lineage, args, text, attributes, original, others = told
         kind = self._exception(lineage)
         if type(args) is not tuple or type(text) is not str or type(attributes) is not dict:
             raise CodecError("not an exception")
-        if type(original) is int:  # one of the test's own, on its way back
-            if not 0 <= original < len(self._raised):
-                raise CodecError("nothing that was raised")
-            return self._raised[original]
+        if issubclass(type(original), BaseException):  # one of the test's own, on its way back
+            return original  # type: ignore[no-any-return]
         if type(others) is not dict or room < 0 or not remote.is_remote(original):
             raise CodecError("not an exception")
         try:
@@ -615,7 +582,7 @@ class Peer:
             if type(lineage) is tuple:  # a stand-in: it also says what the original says
                 error._sv_text = text
             for name, value in attributes.items():
-                if name == "__notes__" or (name.isidentifier() and not name.startswith("__")):
+                if name == "__notes__" or (name.isidentifier() and not name.startswith(_OURS)):
                     setattr(error, name, value)
         except (CodecError, Lost):
             raise
@@ -629,7 +596,11 @@ class Peer:
 
     def _bind(self, handle: Handle, *value: Any) -> Any:
         known = self.stubs(handle, *value)
-        return self._awaited(known) if handle.kind == "coroutine" else known
+        if handle.kind != "coroutine":
+            return known
+        coroutine = self._awaited(known)
+        self._coroutines[coroutine] = known
+        return coroutine
 
     async def _awaited(self, coroutine: Any) -> Any:
         """A coroutine of the subject, as one of ours: it runs there while it is awaited here, and
@@ -651,6 +622,24 @@ class Peer:
             raise CodecError("not the result of a coroutine")
         return finished[0]
 
+    # -- what goes to the subject
+
+    def _kind_of(self, value: Any) -> tuple[str, Any]:
+        if isinstance(value, RemoteType | StandIn):
+            raise Unencodable("a class made here cannot go back")
+        return lend.kind_of(value, self.channel.number)
+
+    def _handle_of(self, value: Any) -> int | None:
+        """The subject's number of what it has itself: objects, classes, exceptions, coroutines."""
+        if not remote.is_remote(value):
+            if isinstance(value, StandIn):
+                value = value._sv_class
+            elif isinstance(value, BaseException):
+                value = vars(value).get("_sv_remote")
+            elif type(value) is CoroutineType:
+                value = self._coroutines.get(value)
+        return remote.handle_of(value)
+
 
 def _fails_nothing(error: BaseException | None) -> bool:
     return isinstance(error, Exception) and not isinstance(error, AssertionError)
@@ -661,82 +650,3 @@ def _catches(kinds: Any) -> bool:
     if type(kinds) is tuple:
         return any(map(_catches, kinds))
     return type(kinds) is type and issubclass(AssertionError, kinds)
-
-
-def _arguments(operation: Any, operands: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Those of a call that the subject makes."""
-    if operation != "invoke" or len(operands) != 2 or type(operands[0]) is not tuple:
-        raise CodecError("not a call")
-    try:
-        kwargs = dict(operands[1])
-    except (TypeError, ValueError):
-        raise CodecError("not a call") from None
-    if not all(type(name) is str for name in kwargs):
-        raise CodecError("not a call")
-    return operands[0], kwargs
-
-
-def _about(function: Any) -> Any:
-    """What the subject may know of a function of the test's. No code of the test's runs."""
-    if type(function) is MethodType:
-        function = function.__func__
-    if type(function) is not FunctionType:
-        return None
-    names = tuple(getattr(function, name) for name in about.NAMES)
-    plain = FunctionType(function.__code__, {}, function.__name__, function.__defaults__)
-    plain.__kwdefaults__ = function.__kwdefaults__
-    return names, about.code_facts(function), tuple(about.parameters_of(plain, shown=False))
-
-
-def _kind_of(value: Any) -> str | None:
-    """What of the test's own may be handed to a subject: callables, to be called back. What was
-    made here on the subject's behalf (exceptions, coroutines) is Refused."""
-    if isinstance(value, type) and (
-        isinstance(value, RemoteType | StandIn) or value.__module__.startswith("jailed.")
-    ):
-        raise Refused("a class made here cannot go back")
-    if isinstance(value, CoroutineType):
-        if value.cr_code is Peer._awaited.__code__:
-            raise Refused("a coroutine cannot go back")
-        return None
-    if isinstance(value, BaseException):
-        if isinstance(type(value), StandIn) or "_sv_remote" in vars(value):
-            raise Refused(f"a {type(value).__name__} cannot go back")
-        return None
-    if isinstance(value, FunctionType | MethodType | BuiltinFunctionType):
-        code = getattr(value, "__code__", None)
-        if code is not None and code.co_flags & _RUNS_LATER:
-            return None
-        return "callable"
-    if isinstance(value, type):
-        ours = value.__module__ == "numpy" or codec.is_plain(value)
-        return "callable" if ours else None
-    if callable(value):
-        return "callable"
-    module = type(value).__module__
-    numpy = module.partition(".")[0] == "numpy" and not module.startswith("numpy.random")
-    if numpy or isinstance(value, _READ_FROM_DATA):
-        raise Refused(f"a {type(value).__name__} cannot cross")
-    return None
-
-
-_READ_FROM_DATA = (
-    GetSetDescriptorType,
-    MemberDescriptorType,
-    MappingProxyType,
-    memoryview,
-    property,
-)
-"""What an attribute of plain data may be, though it cannot cross: with an answer, the solution
-would choose whether the test hands it on."""
-_RUNS_LATER = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
-
-
-def _handle_of(value: Any) -> int | None:
-    """The subject's number of what it has itself: objects, classes, exceptions."""
-    if not remote.is_remote(value):
-        if isinstance(value, StandIn):
-            value = value._sv_class
-        elif isinstance(value, BaseException):
-            value = vars(value).get("_sv_remote")
-    return remote.handle_of(value)

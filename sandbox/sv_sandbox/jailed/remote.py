@@ -49,7 +49,6 @@ class Asks(Protocol):
     """The judge's end of the channel."""
 
     def ask(self, operation: str, *operands: Any) -> Any: ...
-    def told(self, error: BaseException | None) -> Any: ...
     def may_end(self, error: BaseException | None) -> bool: ...
     def harmless(self, name: str, value: Any) -> Any: ...
     def unsplittable(self, reason: str) -> Any: ...
@@ -157,9 +156,8 @@ class RemoteType(type):
     __setattr__, __delattr__ = _write, _delete
 
     def __instancecheck__(cls, instance: Any) -> bool:
-        return is_remote(instance) and (
-            peer_of(cls).ask("op", "isinstance", (instance, cls)) is True
-        )
+        theirs = is_remote(instance) or codec.is_read(type(instance))
+        return theirs and peer_of(cls).ask("op", "isinstance", (instance, cls)) is True
 
     def __subclasscheck__(cls, subclass: Any) -> bool:
         return is_remote(subclass) and (
@@ -432,13 +430,12 @@ def _is_true(self: Any) -> bool:
 
 def _exit(self: Any, kind: Any, error: BaseException | None, trace: Any) -> bool:
     peer = peer_of(self)
-    return peer.ask("leave", "__exit__", self, peer.told(error)) is True and peer.may_end(error)
+    return peer.ask("leave", "__exit__", self, error) is True and peer.may_end(error)
 
 
 async def _aexit(self: Any, kind: Any, error: BaseException | None, trace: Any) -> bool:
     peer = peer_of(self)
-    left = await peer.ask("leave", "__aexit__", self, peer.told(error))
-    return left is True and peer.may_end(error)
+    return await peer.ask("leave", "__aexit__", self, error) is True and peer.may_end(error)
 
 
 def _await(self: Any) -> Any:
