@@ -346,7 +346,7 @@ class Peer:
         self._source = b""  # of the test
         self._codes: list[CodeType] = []
         self._own: set[str] | None = None  # names that the test binds, once somebody asks
-        self._speaks: set[str] = set()  # of QUIET, what the test speaks of
+        self._names: set[str] = set()  # all that the test speaks of
         self._namespace: dict[str, Any] = {}
         self._loaded: dict[str, Any] = {}
         self._streams: dict[str, Any] = {}
@@ -359,7 +359,7 @@ class Peer:
         self.stubs.forget()
         self._exceptions.clear()
         self._namespace, self._loaded, self._streams = {}, {}, {}
-        self._codes, self._own, self._speaks = [], None, set()
+        self._codes, self._own, self._names = [], None, set()
         found = self.ask("load", cell, tuple(names))
         if type(found) is not dict:
             raise CodecError("no namespace")
@@ -378,8 +378,8 @@ class Peer:
         self._namespace, self._source = namespace, source
         codes = list(_codes(code))
         self._codes, self._own = codes, None
-        self._speaks = {name for one in codes for name in one.co_names if name in QUIET}
-        words = {word for one in _codes(code) for word in (*one.co_names, *one.co_consts) if word}
+        self._names = {name for one in codes for name in one.co_names}
+        words = {word for one in codes for word in (*one.co_names, *one.co_consts) if word}
         words = {str(word).rpartition(".")[2] for word in words if type(word) is str}
         words = {word.removeprefix("redirect_") for word in words}
         self._streams = {name: None for name in STREAMS if name.partition(".")[2] in words}
@@ -415,7 +415,7 @@ class Peer:
                 namespace[name] = sys.modules[value]
         else:
             # Only what the test itself calls by a class's name makes objects under test.
-            if isinstance(value, RemoteType) and name[:1].isupper():
+            if isinstance(value, RemoteType) and name[:1].isupper() and "_" not in name:
                 remote.put_under_test(value)
             namespace[name] = self.harmless(name, value)
 
@@ -428,10 +428,6 @@ class Peer:
             self.ask("seed", name, args, tuple(kwargs.items()))
 
         module.seed = seeded
-
-    def skips_an_assertion(self, trace: Any) -> bool:
-        """Whether assertions go unasked if the exception with this trace is swallowed."""
-        return testcode.skips_an_assertion(self._source, trace)
 
     def unsplittable(self, reason: str) -> NoReturn:
         """This test is judged inline, whatever it catches."""
@@ -457,7 +453,7 @@ class Peer:
         except BaseException as error:
             # It would end a `map` of the test's, or a task of a group, and what is asserted there.
             quiet = next((one.__name__ for one in type(error).__mro__ if one.__name__ in QUIET), "")
-            if not quiet or quiet in self._speaks or operands[:1] == ("next",):
+            if not quiet or quiet in self._names or operands[:1] == ("next",):
                 raise
             raise RuntimeError(f"the solution raised {quiet}") from error
 
@@ -514,7 +510,7 @@ class Peer:
             raise
         except BaseException as error:
             outcome = "raised", error
-            failed = None if remote.may_end(error) else error
+            failed = None if _fails_nothing(error) else error
         try:
             reply = self.channel.encode(outcome)
         except Unencodable as error:
@@ -550,6 +546,16 @@ class Peer:
             type.__setattr__(self._exceptions[lineage], "_sv_class", original)
         kind: type[BaseException] = self._exceptions[lineage]
         return kind
+
+    def may_end(self, error: BaseException | None, trace: Any) -> bool:
+        """Whether a context manager of the solution's may swallow this: never what fails the test,
+        of the rest what the test speaks of, and only where that passes over no assertion."""
+        names = {one.__name__ for one in type(error).__mro__[:-1]}
+        return (
+            _fails_nothing(error)
+            and not names.isdisjoint(self._names)
+            and not testcode.skips_an_assertion(self._source, trace)
+        )
 
     def harmless(self, name: str, value: Any) -> Any:
         """What goes by a name of the solution's: for an exception class of Python's that a failed
@@ -638,6 +644,10 @@ class Peer:
             elif type(value) is CoroutineType:
                 value = self._coroutines.get(value)
         return remote.handle_of(value)
+
+
+def _fails_nothing(error: BaseException | None) -> bool:
+    return isinstance(error, Exception) and not isinstance(error, AssertionError)
 
 
 def _catches(kinds: Any) -> bool:

@@ -49,8 +49,8 @@ class Asks(Protocol):
     """The judge's end of the channel."""
 
     def ask(self, operation: str, *operands: Any) -> Any: ...
+    def may_end(self, error: BaseException | None, trace: Any) -> bool: ...
     def harmless(self, name: str, value: Any) -> Any: ...
-    def skips_an_assertion(self, trace: Any) -> bool: ...
     def unsplittable(self, reason: str) -> Any: ...
 
     count: int
@@ -428,19 +428,15 @@ def _is_true(self: Any) -> bool:
     return peer_of(self).ask("op", "truth", (self,)) is True
 
 
-def may_end(error: BaseException | None) -> bool:
-    """Whether the solution may swallow this: never what fails the test."""
-    return isinstance(error, Exception) and not isinstance(error, AssertionError)
-
-
 def _exit(self: Any, kind: Any, error: BaseException | None, trace: Any) -> bool:
-    left = peer_of(self).ask("leave", "__exit__", self, error)
-    return left is True and may_end(error) and not peer_of(self).skips_an_assertion(trace)
+    peer = peer_of(self)
+    return peer.ask("leave", "__exit__", self, error) is True and peer.may_end(error, trace)
 
 
 async def _aexit(self: Any, kind: Any, error: BaseException | None, trace: Any) -> bool:
-    left = await peer_of(self).ask("leave", "__aexit__", self, error)
-    return left is True and may_end(error) and not peer_of(self).skips_an_assertion(trace)
+    peer = peer_of(self)
+    left = await peer.ask("leave", "__aexit__", self, error)
+    return left is True and peer.may_end(error, trace)
 
 
 def _await(self: Any) -> Any:
