@@ -94,11 +94,8 @@ _TYPES: dict[str, Any] = {
     )
 }
 """Classes of the standard library whose values are plain data, and which cross by name."""
-_NAMED = {**BUILTINS, **EXCEPTIONS, **_TYPES}
+_NAMED = {**BUILTINS, **EXCEPTIONS, **_TYPES, "NoneType": type(None)}
 _NAMES = {id(value): name for name, value in _NAMED.items()}
-_FACTORIES = {
-    id(value): name for name, value in {**BUILTINS, **_TYPES}.items() if isinstance(value, type)
-}
 _NUMPY_KINDS = frozenset("biufcSUmM")
 _SCALARS: dict[str, type] = {
     **dict.fromkeys("int8 int16 int32 int64 uint8 uint16 uint32 uint64".split(), int),
@@ -446,7 +443,7 @@ def _write_deque(encoder: Encoder, value: deque[Any]) -> None:
 def _write_defaultdict(encoder: Encoder, value: defaultdict[Any, Any]) -> None:
     if encoder._number.get(id(value)) is None:
         encoder.out.append(121)  # y
-        encoder._text(_FACTORIES.get(id(value.default_factory), ""))
+        encoder.put(value.default_factory)
     encoder._pairs(100, value)
 
 
@@ -711,10 +708,9 @@ def _read_pairs(value: Any) -> Callable[[Decoder], Any]:
 
 
 def _read_defaultdict(d: Decoder) -> Any:
-    name = d._text()
-    factory = _NAMED.get(name)
-    if name and not isinstance(factory, type):
-        raise CodecError(f"no factory called {name!r}")
+    factory = d.get()
+    if factory is not None and not callable(factory):
+        raise CodecError(f"a factory that is a {type(factory).__name__}")
     if d._data[d._at : d._at + 1] != b"d":
         raise CodecError("a defaultdict without its items")
     d._at += 1

@@ -10,8 +10,10 @@ solution alone (`run_calls`, or `server`); what it says the calls returned is da
 from __future__ import annotations
 
 import atexit
+import contextlib
 import errno
 import gc
+import io
 import linecache
 import os
 import signal
@@ -190,10 +192,18 @@ def flush() -> None:
 
 
 def let_go() -> None:
-    """Drop what a program holds: destructors run, and its open files get what was written."""
-    sys.modules.pop("__main__", None)
+    """Drop what a program holds: its open files get what was written, and destructors run."""
+    flush_files(getattr(sys.modules.pop("__main__", None), "__dict__", {}))
     sys.stdout, sys.stderr = _stdout, _stderr
     gc.collect()
+
+
+def flush_files(names: dict[str, Any]) -> None:
+    """Write what is still in files that these names hold."""
+    for value in list(names.values()):
+        if type(value) in (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom):
+            with contextlib.suppress(Exception):  # closed, or full
+                value.flush()
 
 
 def exit_code_of(error: SystemExit) -> tuple[int, bytes]:
