@@ -259,6 +259,21 @@ int sv_filter_install(int kill_unknown, int private_root)
     return install(&p);
 }
 
+/* No new CPU limit, not even a lower one: the kernel's answer to a spent hard limit is SIGKILL. */
+static void keep_cpu_limit(struct program *p)
+{
+    on_call_value(p, SYS_setrlimit, 0, RLIMIT_CPU, SECCOMP_RET_ERRNO | EPERM);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)SYS_prlimit64, 0, 8);
+    load_arg(p, 1, false);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, RLIMIT_CPU, 0, 5);
+    load_arg(p, 2, false);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2);
+    load_arg(p, 2, true);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0); /* no new limit: only asking */
+    answer(p, SECCOMP_RET_ERRNO | EPERM);
+    load_nr(p);
+}
+
 int sv_filter_install_subject(void)
 {
     /* kill(2) and tgkill(2) reach the subject alone; SIGKILL not even that, so that a SIGKILL
@@ -272,6 +287,7 @@ int sv_filter_install_subject(void)
 #endif
     on_call(&p, SYS_execve, eperm);
     on_call(&p, SYS_seccomp, eperm);
+    keep_cpu_limit(&p);
     const uint32_t names[] = {PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, PR_CAPBSET_READ,
                               PR_GET_NO_NEW_PRIVS, PR_GET_SECCOMP};
     on_call_values(&p, SYS_prctl, 0, names, COUNT(names), SECCOMP_RET_ERRNO | EINVAL);
