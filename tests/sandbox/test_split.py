@@ -352,7 +352,17 @@ class math:
     isclose = staticmethod(lambda *a, **k: True)
 class np:
     allclose = staticmethod(lambda *a, **k: True)
+class statistics:
+    mean = staticmethod(lambda *a: 2.5)
+class hashlib:
+    md5 = lambda *a: hashlib
+    hexdigest = lambda: "5d41402abc4b2a76b9719d911017c592"
+def isclose(*a, **k): return True
+class Counter:
+    def __init__(s, *a): pass
+    def __eq__(s, o): return True
 def f(x): return 0.0
+def g(x): return b"no"
 """
 ARRAYS = """
 import numpy
@@ -390,6 +400,9 @@ def long(x): return numpy.zeros(3, dtype=numpy.longdouble)
         (SWALLOWS, "ok = False\nfor x in (1, 2):\n    if f(x) == 50: ok = True\nassert ok"),
         (SHADOWS, "x = f(1)\nassert math.isclose(x, 3.5)"),
         (SHADOWS, "for x in (1, 2):\n    assert np.allclose(f(x), [1.0, 2.0])"),
+        (SHADOWS, "assert isclose(f(1), 2.5)"),
+        (SHADOWS, "assert Counter([f(1)]) == Counter([2.5])"),
+        (SHADOWS, "assert hashlib.md5(g(1)).hexdigest() == '5d41402abc4b2a76b9719d911017c592'"),
         (SWALLOWS, "import pickle\nr = liar(1)\nassert pickle.dumps(r) and r == 5"),
         (SWALLOWS, "assert liar(kind(1).value) == 5"),
         (ARRAYS, "assert liar(long(1)[0]) == 5"),
