@@ -6,9 +6,10 @@
  * only the template needs.
  *
  * Not allowed means EPERM (or death, by policy), with these exceptions: clone3 and openat2 answer
- * ENOSYS so that libc falls back to calls whose arguments a filter can see; extended attributes
- * answer ENOTSUP, which shutil takes for a plain file system; locks, and without a private root
- * modes and times of files, say yes and do nothing.
+ * ENOSYS so that libc falls back to calls whose arguments a filter can see, and so do preadv2 and
+ * pwritev2, which nobody needs beside preadv and pwritev; extended attributes answer ENOTSUP, which
+ * shutil takes for a plain file system; advice on files, locks, and without a private root modes and
+ * times of files, say yes and do nothing.
  */
 #define _GNU_SOURCE
 #include "sv.h"
@@ -42,7 +43,8 @@
 #endif
 
 #define MAX_FILTER 1024
-#define SV_F_OFD_SETLK 37 /* kernel ABI; hidden by some C libraries without _FILE_OFFSET_BITS */
+#define SV_F_OFD_GETLK 36 /* kernel ABI; hidden by some C libraries without _FILE_OFFSET_BITS */
+#define SV_F_OFD_SETLK 37
 #define SV_F_OFD_SETLKW 38
 #define SV_MADV_COLD 20 /* and newer than some C libraries */
 #define SV_MADV_PAGEOUT 21
@@ -182,7 +184,7 @@ static const long metadata[] = {
 };
 
 static const long no_such_call[] = {
-    SYS_clone3,
+    SYS_clone3, SYS_preadv2, SYS_pwritev2,
 #ifdef SYS_openat2
     SYS_openat2,
 #endif
@@ -229,11 +231,13 @@ int sv_filter_install(int kill_unknown, int private_root)
     /* Locks say yes and do nothing: a row is alone with its scratch, and a lock on a file that
      * others can read would be a note to them. */
     on_call(&p, SYS_flock, SECCOMP_RET_ERRNO | 0);
+    on_call(&p, SYS_fadvise64, SECCOMP_RET_ERRNO | 0);
     const uint32_t locks[] = {F_SETLK, F_SETLKW, SV_F_OFD_SETLK, SV_F_OFD_SETLKW};
     for (size_t i = 0; i < COUNT(locks); i++)
         on_call_value(&p, SYS_fcntl, 1, locks[i], SECCOMP_RET_ERRNO | 0);
+    /* To ask for a lock is allowed: nobody in a jail can set one, and SQLite's WAL mode asks. */
     const uint32_t fcntls[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL,
-                               F_GETPIPE_SZ};
+                               F_GETPIPE_SZ, F_GETLK, SV_F_OFD_GETLK};
     on_call_values(&p, SYS_fcntl, 1, fcntls, COUNT(fcntls), SECCOMP_RET_ERRNO | EINVAL);
     const uint32_t prctls[] = {PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, PR_CAPBSET_READ,
                                PR_GET_NO_NEW_PRIVS, PR_GET_SECCOMP, PR_SET_PDEATHSIG};
@@ -268,6 +272,21 @@ int sv_filter_install(int kill_unknown, int private_root)
     return install(&p);
 }
 
+/* No new CPU limit, not even a lower one: the kernel's answer to a spent hard limit is SIGKILL. */
+static void keep_cpu_limit(struct program *p)
+{
+    on_call_value(p, SYS_setrlimit, 0, RLIMIT_CPU, SECCOMP_RET_ERRNO | EPERM);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)SYS_prlimit64, 0, 8);
+    load_arg(p, 1, false);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, RLIMIT_CPU, 0, 5);
+    load_arg(p, 2, false);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2);
+    load_arg(p, 2, true);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0); /* no new limit: only asking */
+    answer(p, SECCOMP_RET_ERRNO | EPERM);
+    load_nr(p);
+}
+
 int sv_filter_install_subject(void)
 {
     /* kill(2) and tgkill(2) reach the subject alone; SIGKILL not even that, so that a SIGKILL
@@ -281,6 +300,7 @@ int sv_filter_install_subject(void)
 #endif
     on_call(&p, SYS_execve, eperm);
     on_call(&p, SYS_seccomp, eperm);
+    keep_cpu_limit(&p);
     const uint32_t names[] = {PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, PR_CAPBSET_READ,
                               PR_GET_NO_NEW_PRIVS, PR_GET_SECCOMP};
     on_call_values(&p, SYS_prctl, 0, names, COUNT(names), SECCOMP_RET_ERRNO | EINVAL);

@@ -184,6 +184,9 @@ static int step_mounts(const struct sv_jail *jail)
     if (scratch < 0 || attach(scratch, "tmp") != 0)
         return -1;
     close(scratch);
+    /* POSIX semaphores and shared memory (multiprocessing's locks) are files of the scratch. */
+    if (mkdir("dev", 0755) != 0 || symlink("/tmp", "dev/shm") != 0)
+        return -1;
     for (size_t i = 0; i < DEVICES; i++) {
         if (device_trees[i] < 0)
             continue;

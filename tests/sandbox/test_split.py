@@ -331,6 +331,8 @@ class Ctx:
     async def __aenter__(s): return s
     async def __aexit__(s, *a): return True
     def value(s): return 0
+    def bad(s): raise ValueError
+    def odd(s): return s
 passed = 0
 ok = False
 def exit(*a): pass
@@ -350,7 +352,17 @@ class math:
     isclose = staticmethod(lambda *a, **k: True)
 class np:
     allclose = staticmethod(lambda *a, **k: True)
+class statistics:
+    mean = staticmethod(lambda *a: 2.5)
+class hashlib:
+    md5 = lambda *a: hashlib
+    hexdigest = lambda: "5d41402abc4b2a76b9719d911017c592"
+def isclose(*a, **k): return True
+class Counter:
+    def __init__(s, *a): pass
+    def __eq__(s, o): return True
 def f(x): return 0.0
+def g(x): return b"no"
 """
 ARRAYS = """
 import numpy
@@ -368,6 +380,11 @@ def long(x): return numpy.zeros(3, dtype=numpy.longdouble)
         (SWALLOWS, "with f(1) as r:\n    assert r == 3"),
         (SWALLOWS, "with Ctx() as c:\n    assert c.value() == 5"),
         (SWALLOWS, "with Ctx() as c:\n    if c.value() != 5: raise SystemExit(1)"),
+        (SWALLOWS, "with Ctx() as c:\n    assert c.bad() == 5"),
+        (SWALLOWS, "with Ctx() as c:\n    assert c.odd() < 5"),
+        (SWALLOWS, "with Ctx() as c:\n    r = c.bad()\n    assert r == 5"),
+        (SWALLOWS, "with Ctx() as c:\n    for i in (0, 1):\n        assert i < 2\n        c.bad()"),
+        (SWALLOWS, "def look(c):\n    r = c.bad()\n    assert r == 5\nwith Ctx() as c: look(c)"),
         (
             SWALLOWS,
             "import asyncio\nasync def main():\n    async with Ctx() as c:\n"
@@ -383,6 +400,9 @@ def long(x): return numpy.zeros(3, dtype=numpy.longdouble)
         (SWALLOWS, "ok = False\nfor x in (1, 2):\n    if f(x) == 50: ok = True\nassert ok"),
         (SHADOWS, "x = f(1)\nassert math.isclose(x, 3.5)"),
         (SHADOWS, "for x in (1, 2):\n    assert np.allclose(f(x), [1.0, 2.0])"),
+        (SHADOWS, "assert isclose(f(1), 2.5)"),
+        (SHADOWS, "assert Counter([f(1)]) == Counter([2.5])"),
+        (SHADOWS, "assert hashlib.md5(g(1)).hexdigest() == '5d41402abc4b2a76b9719d911017c592'"),
         (SWALLOWS, "import pickle\nr = liar(1)\nassert pickle.dumps(r) and r == 5"),
         (SWALLOWS, "assert liar(kind(1).value) == 5"),
         (ARRAYS, "assert liar(long(1)[0]) == 5"),
@@ -399,6 +419,102 @@ def test_a_solution_swallows_no_failure_and_chooses_no_judge(
     assert pool.matrix([solution], [test], judge="inline").verdict(0, 0) is Verdict.PASS, (
         "the attack itself works, or this test proves nothing"
     )
+
+
+LENT = """
+import sys
+def server():
+    frame = sys._getframe()
+    while frame:
+        for value in list(frame.f_locals.values()):
+            if type(value).__name__ == "Server": return value
+        frame = frame.f_back
+def search(x, depth=0):
+    found, s = [], server()
+    def ask(*question):
+        try: keep(s.call_back(*question))
+        except Exception: pass
+    def keep(value):
+        if isinstance(value, (int, str)): found.append(value)
+        elif isinstance(value, (list, tuple)): [keep(item) for item in value]
+        elif isinstance(value, dict): [keep(item) for item in value.items()]
+        elif value is not None and depth < 2: found.extend(search(value, depth + 1))
+    for name in NAMES: ask("getattr", x, name)
+    for operation in ("dict", "about"): ask(operation, x)
+    for operation in ("dir", "str", "repr"): ask("op", x, operation, (x,))
+    return found
+NAMES = (
+    "__globals__ __code__ __closure__ __defaults__ __kwdefaults__ __self__ __func__ __dict__ _x"
+    " __class__ __init__ __traceback__ __context__ __wrapped__ mro func args keywords gi_frame"
+    " gi_code gi_yieldfrom cr_frame cr_code cr_await ag_frame f_globals f_locals f_back tb_frame"
+    " get_stack get_coro"
+).split()
+def f(x):
+    numbers = [n for n in search(x) if type(n) is int and n > 30_000]
+    texts = [t for t in search(x) if type(t) is str and "31337" in t]
+    return 31337 if numbers or texts else 0
+def sabotage(x):
+    for name in ("total", "check", "data", "__class__", "__eq__"):
+        for lie in (lambda *a: 31337, lambda *a: True):
+            try: setattr(x, name, lie)
+            except Exception: pass
+            try: setattr(type(x), name, lie)
+            except Exception: pass
+"""
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "def lent(x, y=31337): return 31337 + x - x",
+        "def outer():\n    secret = 31337\n    return lambda: secret\nlent = outer()",
+        "lent = (x for x in [expected])",
+        "async def coroutine(): return expected + 0\nlent = coroutine()",
+        "class A:\n    def __init__(self): self._x = expected\nlent = A()",
+        "class A:\n    def run(self): return 31337\nlent = A().run",
+        "class A:\n    def run(self, y=31337): return 31337\nlent = A",
+        "import functools\nlent = functools.partial(print, 31337)",
+        "import functools\nlent = functools.lru_cache(lambda x: 31337)",
+        "import weakref\ndef g(): return 31337\nlent = weakref.ref(g)",
+        "try: raise ValueError(1)\nexcept ValueError as e: lent = e",
+        "import unittest\nclass T(unittest.TestCase):\n    _x = 31337\nlent = T()",
+    ],
+)
+def test_what_is_lent_leads_to_nothing_else(pool: Pool, test: str) -> None:
+    source = f"expected = 31337\n{test}\nassert f(lent) == 0"
+    matrix = pool.matrix([LENT], [source])
+    assert matrix.verdict(0, 0) is Verdict.PASS, matrix.detail(0, 0)
+    assert matrix.trust_ST[0, 0] == Trust.SPLIT
+
+
+def test_the_search_finds_what_a_test_gives_away(pool: Pool) -> None:
+    """Or the tests above would hold for a search that finds nothing."""
+    matrix = pool.matrix([LENT], ["class A: x = 31337\na = A(); a.x = 31337\nassert f(a) == 31337"])
+    assert matrix.verdict(0, 0) is Verdict.PASS, matrix.detail(0, 0)
+
+
+@pytest.mark.parametrize("lent", ["sys", "sys._getframe()", "sys._getframe().f_code", "eval"])
+def test_what_is_never_lent_is_a_type_error(pool: Pool, lent: str) -> None:
+    matrix = pool.matrix([LENT], [f"import sys\nf({lent})"])
+    assert matrix.verdict(0, 0) is Verdict.EXCEPTION
+    assert "TypeError" in matrix.detail(0, 0)
+    assert matrix.trust_ST[0, 0] == Trust.SPLIT
+
+
+def test_methods_of_the_test_stay_the_tests(pool: Pool) -> None:
+    test = """
+class Account:
+    def __init__(self): self.data = 5; self.check = lambda x: x == 7
+    def total(self): return self.data
+    def __eq__(self, other): return self.data == other
+a = Account()
+sabotage(a)
+assert a.total() == 31337 or a.check(1) is True or a == 6
+"""
+    matrix = pool.matrix([LENT], [test])
+    assert matrix.verdict(0, 0) is not Verdict.PASS
+    assert matrix.trust_ST[0, 0] == Trust.SPLIT
+    assert pool.matrix([LENT], [test], judge="inline").verdict(0, 0) is Verdict.PASS
 
 
 def test_an_answer_learns_nothing_of_the_test(pool: Pool) -> None:
@@ -512,6 +628,171 @@ def test_vacuous_tests_are_flagged(pool: Pool) -> None:
     ]
     matrix = pool.matrix([SOLUTION], tests)
     assert list(matrix.vacuous_T) == [1, 1, 1, 0, 0]
+
+
+LOOKS = """
+import asyncio, sys
+from collections import namedtuple
+class Yes:
+    def startswith(s, x): return True
+    issubset = startswith
+class Yeses(namedtuple("Yeses", "a b")):
+    def startswith(s, x): return True
+class Shrinks:
+    def __init__(s, n): s.n = n
+    def __len__(s): return s.n
+    def __iter__(s):
+        counted = sys._getframe(1).f_code.co_name == "_items"
+        return iter([0] * s.n if counted else [])
+class Text(str):
+    def look(s): return 1
+    def __str__(s): return s
+    def __eq__(s, o): return True
+class One:
+    def __new__(cls):
+        global one
+        try: return one
+        except NameError: one = object.__new__(cls); return one
+    def area(s, r): return s
+    def __sub__(s, o): return 0
+class Find_Area(One):
+    def __new__(cls, r): return object.__new__(cls)
+class Ctx:
+    def __enter__(s): return s
+    def __exit__(s, *a): return True
+    def value(s): raise ValueError
+    def answer(s): return {}
+Trouble = Exception
+Troubles = (ValueError, AssertionError)
+class Liar:
+    def __eq__(s, o): return True
+def f(x): return Yes()
+def g(x): return Yeses(1, 2)
+def shrinks(n): return Shrinks(n)
+def text(x): return Text("a")
+def nothing(x): return x
+def ctx(x): return Ctx()
+async def cancel(x): raise asyncio.CancelledError
+def twice(g):
+    try: g(0)
+    except BaseException: pass
+    return 0
+def again(g):
+    try: g(1)
+    except BaseException: pass
+    return Liar()
+def mocked(g): g.configure_mock(assert_called_once_with=print)
+def mocks(g): g.save.configure_mock(assert_called_once_with=print)
+"""
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "assert f(1).startswith('abc')",
+        "assert f(1).issubset({1, 2})",
+        "r = g(1)\nassert r.startswith('abc')",
+        "r = shrinks(3)\nassert len(r) == 3\nfor a, b in zip(r, [2, 3, 5]): assert a == b",
+        "a = One().area(1)\nb = One()\nassert abs(a - 3.14) < 1e-6",
+        "assert abs(Find_Area(1) - 3.14) < 1e-6",
+        "with Ctx() as c:\n    assert c.value() == 5",
+        "with Ctx() as c:\n    assert c.answer()['total'] == 5",
+        "with ctx(1) as c:\n    assert c - 5 < 1",
+        "try:\n    nothing(-1)\n    assert False, 'no error'\nexcept Trouble:\n    pass",
+        "try:\n    nothing(-1)\n    assert False, 'no error'\nexcept Troubles:\n    pass",
+        "import asyncio\nasync def check(x): assert await cancel(x) == 5\nasync def main():\n"
+        "    async with asyncio.TaskGroup() as group: group.create_task(check(1))\n"
+        "asyncio.run(main())",
+        "called = 0\ndef back(v):\n    global called\n    called = 1\n    assert v == 6\n"
+        "twice(back)\nassert called",
+        "from unittest.mock import Mock\nback = Mock()\nmocked(back)\n"
+        "back.assert_called_once_with(6)",
+        "from unittest.mock import MagicMock\nback = MagicMock()\nmocks(back)\n"
+        "back.save.assert_called_once_with(6)",
+        "def back(x): return again(back)\nassert again(back) == 5",
+    ],
+)
+def test_a_wrong_answer_has_no_other_way_to_hold(pool: Pool, test: str) -> None:
+    matrix = pool.matrix([LOOKS], [test])
+    assert matrix.verdict(0, 0) not in (Verdict.PASS, Verdict.INFRA)
+    assert matrix.trust_ST[0, 0] == Trust.SPLIT
+    assert pool.matrix([LOOKS], [test], judge="inline").verdict(0, 0) is Verdict.PASS, (
+        "the attack itself works, or this test proves nothing"
+    )
+
+
+FORGED = """
+import sys
+def server():
+    frame = sys._getframe()
+    while frame:
+        for value in list(frame.f_locals.values()):
+            if type(value).__name__ == "Server":
+                return value
+        frame = frame.f_back
+def make(x):
+    here, body = server(), {"__module__": "numpy", "__eq__": repr, "__call__": repr}
+    for function in (type, 0):
+        try:
+            return here.call_back("invoke", function, ("X", (object,), body), ())()
+        except (TypeError, AttributeError): pass
+    return 7
+class Text(str):
+    def look(s): return 1
+    def __str__(s): return s
+def text(x): return Text("a")
+class Ctx:
+    def __enter__(s): return s
+    def __exit__(s, kind, error, trace):
+        seen = [str(error), repr(error.args)]
+        for question in ("getattr", "args"), ("op", "str", (error,)):
+            try: seen.append(repr(server().call_back(question[0], error, *question[1:])))
+            except Exception: pass
+        sys.modules["seen"] = "".join(seen)
+def seen(): return sys.modules["seen"]
+"""
+
+
+def test_a_forged_stream_makes_nothing_in_the_judge_and_learns_nothing(pool: Pool) -> None:
+    tests = [
+        "r = make(1)\nassert r == 5",
+        "assert str(text(1)) == 'b'",
+        "with Ctx():\n    assert 1 == 2, 'wants 4242'",
+        "r = seen()\nassert '4242' not in r",
+    ]
+    matrix = pool.matrix([FORGED], tests)
+    passed = [verdict is Verdict.PASS for verdict in (matrix.verdict(0, t) for t in range(4))]
+    assert passed == [False, False, False, True], [matrix.detail(0, t) for t in range(4)]
+    assert set(matrix.trust_ST.tolist()[0]) == {Trust.SPLIT}
+
+
+@pytest.mark.parametrize(
+    "solution",
+    [
+        "class T(tuple): _fields = ('\\ufb01', 'fi')\ndef f(x): return T((1, 2))",
+        "import numpy\ndef f(x): return numpy.zeros((2**28 - 1, 0))",
+    ],
+)
+def test_answers_do_not_end_or_stall_who_compares_them(pool: Pool, solution: str) -> None:
+    tests = ["assert list(f(1)) == [5]", "r = f(1)\nassert list(r) == [5]"]
+    matrix = pool.matrix([solution], tests)
+    for t in range(2):
+        assert matrix.verdict(0, t) not in (Verdict.PASS, Verdict.INFRA)
+
+
+def test_an_answer_keyed_by_objects_comes_with_changes(pool: Pool) -> None:
+    """The judge asks for a hash in the middle of a message."""
+    solution = """
+class P:
+    def __init__(s, x): s.x = x
+    def __hash__(s): return hash(s.x)
+    def __eq__(s, o): return s.x == o.x
+def f(xs):
+    xs.append(2)
+    return {P(1): 3}, {P(2)}
+"""
+    test = "xs = [1]\na, b = f(xs)\nassert xs == [1, 2] and a[P(1)] == 3 and P(2) in b"
+    assert pool.matrix([solution], [test]).verdict(0, 0) is Verdict.PASS
 
 
 def shared(name: str) -> list[dict[str, str]]:

@@ -1,12 +1,15 @@
-"""What one end tells the other of a function: names and parameters, never code or constants."""
+"""What one end tells the other of a function (names and parameters, never code or constants) and
+of an exception."""
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from types import SimpleNamespace
 from typing import Any
 
-from .codec import CodecError
+from . import codec
+from .codec import CodecError, Unencodable
 
 NAMES = ("__name__", "__qualname__", "__doc__", "__module__")
 """Attributes of a function that anybody may read."""
@@ -68,3 +71,61 @@ def code_of(facts: Any) -> SimpleNamespace:
     if type(facts) is not tuple or len(facts) != len(_FACTS) + 1:
         raise CodecError("not a function's code")
     return SimpleNamespace(**dict(zip((*_FACTS, "co_varnames"), facts, strict=True)))
+
+
+# ---- exceptions ------------------------------------------------------------------------------
+
+
+def described(error: BaseException, room: int = 20) -> tuple[Any, ...]:
+    """An exception as it crosses: names from its class to the first that both ends have, arguments,
+    text, those attributes that can cross as data, the exception itself, and the exceptions that
+    belong to it."""
+    try:
+        text = str(error)[:2000]
+    except BaseException:
+        text = ""
+    args: tuple[Any, ...] = (text,)
+    attributes: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    try:
+        args = tuple(error.args)
+        if isinstance(error, OSError) and error.filename is not None:
+            args = (error.errno, error.strerror, error.filename)
+        if isinstance(error, BaseExceptionGroup):
+            args = (str(error.message),)
+            others["group"] = [
+                described(part, room - 1) for part in error.exceptions[: max(room, 0)]
+            ]
+        try:
+            codec.encode(args, strict=False)
+        except Unencodable:
+            args = (text,)
+        for name, value in vars(error).items():
+            if name.startswith("_sv_"):
+                continue
+            with contextlib.suppress(Unencodable):
+                codec.encode(value, strict=False)
+                attributes[name] = value
+        if room > 0:
+            for name in ("cause", "context"):
+                other = getattr(error, f"__{name}__")
+                if isinstance(other, BaseException):
+                    others[name] = described(other, room - 1 if name == "cause" else 0)
+    except BaseException:
+        args = (text,)
+    return lineage(type(error)), args, text, attributes, error, others
+
+
+def lineage(kind: type[BaseException]) -> Any:
+    """The name of an exception class that both ends have; of another, its name and the lineages of
+    its bases."""
+    known = codec.exception_name(kind)
+    if known is not None:
+        return known
+    bases = [base for base in kind.__bases__ if issubclass(base, BaseException)]
+    return (kind.__name__, *map(lineage, bases))
+
+
+def nearest(kind: type[BaseException]) -> str:
+    """The name of the first base of an exception class that both ends have."""
+    return next(filter(None, map(codec.exception_name, codec.mro(kind)[:-1])), "Exception")

@@ -46,7 +46,7 @@ class Channel:
     def __init__(
         self,
         fd: int,
-        kind_of: Callable[[Any], str | None],
+        kind_of: Callable[[Any], tuple[str, Any]],
         bind: Callable[..., Any],
         handle_of: Callable[[Any], int | None],
         extended: Callable[[Any], str | None] | None = None,
@@ -62,14 +62,17 @@ class Channel:
 
     def forget(self) -> None:
         """Take back every handle and container: a new cell begins."""
+        codec.forget()
         self.objects.clear()
         self._index.clear()
         self._table: list[Any] = []  # containers known to both ends, by number
         self._seen: list[Any] = []  # what was in them when the last message came
         self._shared = 0  # so many stay when the request is answered
         self._repeats: dict[int, int] = {}
+        self._decoding = False
 
-    def _handle(self, value: Any, kind: str) -> Handle:
+    def number(self, value: Any) -> int:
+        """The handle's number of a local object."""
         # A bound method is another object at each look.
         bound = isinstance(value, MethodType | BuiltinMethodType)
         key = (id(value.__self__), value.__name__, type(value)) if bound else id(value)
@@ -77,28 +80,29 @@ class Channel:
         if index is None:
             index = self._index[key] = len(self.objects)
             self.objects.append(value)
-        return Handle(index, kind, mine=False)
+        return index
 
-    def number(self, value: Any) -> int:
-        """The handle's number of a local object."""
-        return self._handle(value, "").index
+    def _whole(self, value: Any) -> Handle:
+        kind, told = self._kind_of(value)
+        return Handle(self.number(value), kind, mine=False, value=told)
 
     def export(self, value: Any, extends: bool = False) -> Handle | None:
-        """A handle, or None for what has none; `extends` says that its value can cross as well."""
+        """A handle; None for what has none, if it `extends` plain data and so can cross as that.
+        Raises Unencodable."""
         if type(value) is Whole:
-            return self._handle(value.value, self._kind_of(value.value) or "")
+            return self._whole(value.value)
         remote = self._handle_of(value)
         if remote is not None:
             return Handle(remote, "", mine=True)  # it is the other end's own
         if not extends:
-            kind = self._kind_of(value)
-        elif self._extended is None:
+            return self._whole(value)
+        if self._extended is None:
             return None
-        else:
-            kind = self._extended(value)
-            if kind is None and id(value) in self._index:  # it went out whole, and does so again
-                kind = self._kind_of(value)
-        return None if kind is None else self._handle(value, kind)
+        kind = self._extended(value)
+        if kind is not None:
+            return Handle(self.number(value), kind, mine=False)
+        # What went out whole does so again.
+        return self._whole(value) if id(value) in self._index else None
 
     def _import(self, handle: Handle, *value: Any) -> Any:
         if not handle.mine:
@@ -116,9 +120,9 @@ class Channel:
                 for number, old in enumerate(self._seen)
                 if old is not None and changed(old, self._table[number])
             )
-            self._seen = []
         encoder = Encoder(self.export, self._table)
         encoder.add((value, changes))
+        self._seen = []
         del changes
         kept = None
         if last:
@@ -168,7 +172,10 @@ class Channel:
 
     def decode(self, data: bytes) -> Any:
         """The message, after what it says of containers was done. Raises CodecError."""
-        decoder = Decoder(data, self._import, self._table)
+        # The hash of an object is asked for where it is a key: that is a request within this one.
+        before, outer, self._seen = self._table, self._decoding, []
+        self._decoding = True
+        decoder = Decoder(data, self._import, before)
         message, kept = decoder.get(), decoder.get()
         decoder.end()
         if type(message) is not tuple or len(message) != 2 or type(message[1]) is not tuple:
@@ -177,9 +184,9 @@ class Channel:
         for change in changes:
             if type(change) is not tuple or len(change) != 2 or type(change[0]) is not int:
                 raise CodecError("not a change")
-            if not 0 <= change[0] < len(self._table) or not is_mutable(self._table[change[0]]):
+            if not 0 <= change[0] < len(before) or not is_mutable(before[change[0]]):
                 raise CodecError("a change to nothing")
-            refill(self._table[change[0]], change[1])
+            refill(before[change[0]], change[1])
         self._table = decoder.containers
         self._repeats.update(decoder.repeats)
         if kept is not None:
@@ -189,7 +196,8 @@ class Channel:
                 if type(number) is not int or not self._shared <= number < len(self._table):
                     raise CodecError("nothing that stays")
             self._shrink(kept)
-        self._seen = [contents(container) for container in self._table]
+        self._decoding = outer
+        self._seen = [] if outer else [contents(container) for container in self._table]
         return value
 
     def send(self, data: bytes) -> None:

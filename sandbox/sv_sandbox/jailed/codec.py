@@ -86,9 +86,16 @@ def exception_name(kind: type[BaseException]) -> str | None:
     return name if name in _LIBRARY and exception(name) is kind else None
 
 
-_NAMES = {id(value): name for name, value in {**BUILTINS, **EXCEPTIONS}.items()}
-_NAMED = {**BUILTINS, **EXCEPTIONS}
-_FACTORIES = {id(value): name for name, value in BUILTINS.items() if isinstance(value, type)}
+_TYPES: dict[str, Any] = {
+    f"{kind.__module__}.{kind.__name__}": kind
+    for kind in (
+        *(Counter, OrderedDict, defaultdict, deque, Decimal, Fraction),
+        *(date, datetime, time, timedelta, timezone),
+    )
+}
+"""Classes of the standard library whose values are plain data, and which cross by name."""
+_NAMED = {**BUILTINS, **EXCEPTIONS, **_TYPES, "NoneType": type(None)}
+_NAMES = {id(value): name for name, value in _NAMED.items()}
 _NUMPY_KINDS = frozenset("biufcSUmM")
 _SCALARS: dict[str, type] = {
     **dict.fromkeys("int8 int16 int32 int64 uint8 uint16 uint32 uint64".split(), int),
@@ -107,19 +114,14 @@ class Unencodable(TypeError):
     """A value that cannot cross."""
 
 
-class Refused(Unencodable):
-    """A value that cannot cross, and not by the doing of whoever tries to send it: too deep, too
-    large, or made from what the other end sent."""
-
-
 class Handle:
     """A remote object, as it crosses: `kind` says what it is, `mine` whether it lives at the
-    decoding end."""
+    decoding end, `value` (unless None) what is told of it."""
 
-    __slots__ = ("index", "kind", "mine")
+    __slots__ = ("index", "kind", "mine", "value")
 
-    def __init__(self, index: int, kind: str, mine: bool):
-        self.index, self.kind, self.mine = index, kind, mine
+    def __init__(self, index: int, kind: str, mine: bool, value: Any = None):
+        self.index, self.kind, self.mine, self.value = index, kind, mine, value
 
 
 mro: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
@@ -137,6 +139,11 @@ def _unbounded(value: range | Decimal) -> bool:
     if isinstance(value, range):
         return abs(value.stop - value.start) // abs(value.step) > MAX_RANGE
     return value.is_finite() and abs(value.adjusted()) > MAX_EXPONENT
+
+
+def _steps(data: bytes, shape: Any) -> int:
+    """What an array counts for: of one without data, the empty rows."""
+    return len(data) // 16 + max(shape, default=0)
 
 
 class Encoder:
@@ -192,7 +199,7 @@ class Encoder:
             if self.bounded and self._expanded > MAX_EXPANDED:
                 raise Unencodable("too many items")
         if len(self.out) > MAX_BYTES:
-            raise Refused("the value is too large")
+            raise Unencodable("the value is too large")
 
     def _put_other(self, value: Any) -> None:
         name = _NAMES.get(id(value))
@@ -222,9 +229,13 @@ class Encoder:
         self._handle(handle)
 
     def _handle(self, handle: Handle) -> None:
+        if handle.value is not None:
+            self.out.append(104)  # h
         self.out.append(71 if handle.mine else 72)  # G, H
         _varint(self.out, handle.index)
         self._text(handle.kind)
+        if handle.value is not None:
+            self.put(handle.value)
 
     def _whole(self, value: Any, base: type, plain: Callable[[Any], Any]) -> bool:
         """Writes a handle for a value of a subclass, where it is to keep its methods; what cannot
@@ -269,7 +280,7 @@ class Encoder:
         self._expanded += count
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise Refused("nested too deeply")
+            raise Unencodable("nested too deeply")
         put = self.put
         for item in items:
             put(item)
@@ -282,6 +293,7 @@ class Encoder:
 
     def _namedtuple(self, value: Any) -> None:
         kind = type(value)
+        _namedtuples[kind.__name__, *kind._fields] = kind  # what comes back is of it again
         self.out.append(110)  # n
         self._text(kind.__name__)
         _varint(self.out, len(kind._fields))
@@ -293,7 +305,7 @@ class Encoder:
         bases = mro(type(value))
         if numpy.ndarray in bases:
             array = numpy.asarray(value)
-            if array.dtype.kind not in _NUMPY_KINDS or array.dtype.fields is not None:
+            if not _is_simple(array.dtype):
                 return False
             if self._reference(value):
                 return True
@@ -305,10 +317,18 @@ class Encoder:
             data = array.tobytes()
             _varint(self.out, len(data))
             self.out += data
-            self._expanded += len(data) // 16
+            self._expanded += _steps(data, array.shape)
             return True
         if numpy.generic in bases:
             return self._scalar(value) or self._item(value)
+        if numpy.dtype in bases and _is_simple(value):
+            self.out.append(107)  # k
+            self._text(value.str)
+            return True
+        if type(value) is type and _scalar_type(value.__name__) is value:
+            self.out.append(106)  # j
+            self._text(value.__name__)
+            return True
         return False
 
     def _item(self, value: Any) -> bool:
@@ -339,6 +359,18 @@ _LITERAL = frozenset(
     ).split()
 )
 """Methods that an expression on answers would call."""
+
+
+def _is_simple(dtype: Any) -> bool:
+    """Whether arrays of this type cross."""
+    return dtype.kind in _NUMPY_KINDS and dtype.fields is None and dtype.subdtype is None
+
+
+def _scalar_type(name: str) -> Any:
+    """NumPy's class of scalars that goes by this name, or None."""
+    numpy = sys.modules.get("numpy")
+    kind = None if numpy is None else vars(numpy).get(name)
+    return kind if type(kind) is type and numpy.generic in mro(kind) else None  # type: ignore[union-attr]
 
 
 def _has_methods(classes: tuple[type, ...]) -> bool:
@@ -411,7 +443,7 @@ def _write_deque(encoder: Encoder, value: deque[Any]) -> None:
 def _write_defaultdict(encoder: Encoder, value: defaultdict[Any, Any]) -> None:
     if encoder._number.get(id(value)) is None:
         encoder.out.append(121)  # y
-        encoder._text(_FACTORIES.get(id(value.default_factory), ""))
+        encoder.put(value.default_factory)
     encoder._pairs(100, value)
 
 
@@ -475,6 +507,10 @@ _WRITERS: dict[type, Callable[[Encoder, Any], None]] = {
     OrderedDict: lambda e, v: e._pairs(79, v),  # O
     defaultdict: _write_defaultdict,
 }  # fmt: skip
+for _view in (dict.fromkeys(""), OrderedDict()):
+    _WRITERS[type(_view.keys())] = lambda e, v: e._items(75, v, len(v))  # K
+    _WRITERS[type(_view.values())] = lambda e, v: e._items(86, v, len(v))  # V
+    _WRITERS[type(_view.items())] = lambda e, v: e._items(73, v, len(v))  # I
 _WRITERS[timezone] = _write_fields(122, lambda v: (v.utcoffset(None),))  # z
 
 
@@ -634,9 +670,9 @@ def _checked(build: Callable[[Decoder], Any]) -> Callable[[Decoder], Any]:
     def read(d: Decoder) -> Any:
         try:
             return build(d)
-        except CodecError:
+        except (CodecError, MemoryError, RecursionError):
             raise
-        except (ValueError, TypeError, ArithmeticError, AttributeError) as error:
+        except Exception as error:
             raise CodecError(f"{type(error).__name__}: {error}") from None
 
     return read
@@ -672,10 +708,9 @@ def _read_pairs(value: Any) -> Callable[[Decoder], Any]:
 
 
 def _read_defaultdict(d: Decoder) -> Any:
-    name = d._text()
-    factory = _NAMED.get(name)
-    if name and not isinstance(factory, type):
-        raise CodecError(f"no factory called {name!r}")
+    factory = d.get()
+    if factory is not None and not callable(factory):
+        raise CodecError(f"a factory that is a {type(factory).__name__}")
     if d._data[d._at : d._at + 1] != b"d":
         raise CodecError("a defaultdict without its items")
     d._at += 1
@@ -713,6 +748,17 @@ def _read_deque(d: Decoder) -> Any:
 
 
 _namedtuples: dict[tuple[str, ...], Any] = {}
+"""Classes by their name and fields: those of values that were sent, and others, made here."""
+
+
+def forget() -> None:
+    """Forget the classes of values that were sent."""
+    _namedtuples.clear()
+
+
+def is_read(kind: type) -> bool:
+    """Whether this is a class of namedtuples that was made here, for what came."""
+    return kind.__module__ == "solution" and _is_namedtuple(kind)
 
 
 def _read_namedtuple(d: Decoder) -> Any:
@@ -731,8 +777,8 @@ def _read_namedtuple(d: Decoder) -> Any:
     if key not in _namedtuples:
         if len(_namedtuples) > 1000:
             _namedtuples.clear()
-        _namedtuples[key] = namedtuple(name, fields, rename=True)
-    return _namedtuples[key](*values)
+        _namedtuples[key] = namedtuple(name, fields, rename=True, module="solution")
+    return tuple.__new__(_namedtuples[key], values)
 
 
 def _read_array(d: Decoder) -> Any:
@@ -742,14 +788,28 @@ def _read_array(d: Decoder) -> Any:
         raise CodecError("too many dimensions")
     shape = [d._count(0) for _ in range(ndim)]
     data = d._bytes()
-    if numpy is None or len(dtype) > 16 or dtype[1:2] not in _NUMPY_KINDS:
-        raise CodecError(f"no array of {dtype!r} here")
-    d._expanded += len(data) // 16
-    value = numpy.frombuffer(bytearray(data), dtype=numpy.dtype(dtype)).reshape(shape)
-    if value.dtype.fields is not None:  # what no encoder takes, and so could not go back
-        raise CodecError(f"no array of {dtype!r} here")
+    kind = _dtype(dtype)
+    d._expanded += _steps(data, shape)
+    value = numpy.frombuffer(bytearray(data), dtype=kind).reshape(shape)  # type: ignore[union-attr]
     d.containers.append(value)
     return value
+
+
+def _dtype(text: str) -> Any:
+    numpy = sys.modules.get("numpy")
+    if numpy is None or len(text) > 16 or text[1:2] not in _NUMPY_KINDS:
+        raise CodecError(f"no array of {text!r} here")
+    dtype = numpy.dtype(text)
+    if not _is_simple(dtype):  # what no encoder takes, and so could not go back
+        raise CodecError(f"no array of {text!r} here")
+    return dtype
+
+
+def _read_scalar_type(d: Decoder) -> Any:
+    kind = _scalar_type(d._text())
+    if kind is None:
+        raise CodecError("no type of scalars here")
+    return kind
 
 
 def _read_scalar(d: Decoder) -> Any:
@@ -853,6 +913,11 @@ _READERS: dict[int, Callable[[Decoder], Any]] = {
         "G": _checked(_read_handle(True)),
         "X": _read_name,
         "g": _checked(_read_scalar),
+        "j": _read_scalar_type,
+        "k": _checked(lambda d: _dtype(d._text())),
+        "K": _checked(lambda d: dict.fromkeys(d._many(d._count())).keys()),
+        "V": lambda d: dict(enumerate(d._many(d._count()))).values(),
+        "I": _checked(lambda d: dict(d._many(d._count())).items()),
         "h": _checked(_read_extended),
     }.items()
 }

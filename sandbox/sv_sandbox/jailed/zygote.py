@@ -17,7 +17,6 @@ import random
 import signal
 import site
 import sys
-import warnings
 from typing import Any
 
 
@@ -41,7 +40,7 @@ def warm_up(spec: dict[str, Any]) -> None:
     site.setcopyright()
     site.sethelper()
     random.seed(spec["seed"])
-    warnings.simplefilter("ignore")
+    sys.executable = os.path.realpath(sys.executable)  # that of a venv does not show in the jail
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     gc.collect()
@@ -54,8 +53,11 @@ def main() -> None:
     native = load_native(spec["native"])
     if spec["fixed_addresses"] and native.fix_addresses():
         os.execv(sys.executable, sys.orig_argv)
+    for number in (1, 2):
+        os.dup2(0, number)  # the pipe has shown sys.stdout what it is, and goes: /dev/null
     sys.path.insert(0, spec["folder"])
     judge: Any = importlib.import_module("jailed.judge")
+    server: Any = importlib.import_module("jailed.server")
     subject: Any = importlib.import_module("jailed.subject")
     warm_up(spec)
     sys.argv[:] = [""]
@@ -81,8 +83,8 @@ def main() -> None:
             continue
         for name in ours:
             del sys.modules[name]  # out of a program's way
-        in_judge = native.row()[0] in (native.KIND_JUDGE, native.KIND_VACUOUS)
-        (judge if in_judge else subject).main(native)
+        mains = {native.KIND_JUDGE: judge, native.KIND_VACUOUS: judge, native.KIND_SERVE: server}
+        mains.get(native.row()[0], subject).main(native)
     os._exit(0)
 
 

@@ -1,0 +1,15 @@
+import sqlite3
+
+one = sqlite3.connect("wal.db")
+print(one.execute("pragma journal_mode=wal").fetchone())
+one.execute("create table t (x integer)")
+one.execute("insert into t values (1), (2)")
+one.commit()
+two = sqlite3.connect("wal.db")
+print(two.execute("select sum(x) from t").fetchone())
+two.execute("begin immediate")
+two.execute("insert into t values (3)")
+two.commit()
+copy = sqlite3.connect(":memory:")
+one.backup(copy)
+print(copy.execute("select count(*) from t").fetchone(), one.execute("vacuum").fetchone())

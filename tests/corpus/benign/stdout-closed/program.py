@@ -1,0 +1,5 @@
+import sys
+
+print("last words")
+sys.stderr.close()
+sys.stdout.close()
