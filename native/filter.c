@@ -23,6 +23,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -45,6 +46,8 @@
 #define SV_F_OFD_GETLK 36 /* kernel ABI; hidden by some C libraries without _FILE_OFFSET_BITS */
 #define SV_F_OFD_SETLK 37
 #define SV_F_OFD_SETLKW 38
+#define SV_MADV_COLD 20 /* and newer than some C libraries */
+#define SV_MADV_PAGEOUT 21
 
 struct program {
     struct sock_filter code[MAX_FILTER];
@@ -143,9 +146,9 @@ static const long allowed[] = {
     /* socket pairs: asyncio's self-pipe. There is no socket() to make any other kind, and no
      * sendmsg(): a descriptor in flight outlives its row where it forms a cycle, and is counted. */
     SYS_sendto, SYS_recvfrom, SYS_recvmsg, SYS_shutdown, SYS_getsockopt,
-    SYS_setsockopt, SYS_getsockname, SYS_getpeername,
+    SYS_getsockname, SYS_getpeername,
     /* memory */
-    SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk, SYS_msync,
+    SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_brk, SYS_msync,
     SYS_membarrier,
     /* signals to oneself, handlers, timers */
     SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_rt_sigpending, SYS_rt_sigsuspend,
@@ -239,6 +242,16 @@ int sv_filter_install(int kill_unknown, int private_root)
     const uint32_t prctls[] = {PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, PR_CAPBSET_READ,
                                PR_GET_NO_NEW_PRIVS, PR_GET_SECCOMP, PR_SET_PDEATHSIG};
     on_call_values(&p, SYS_prctl, 0, prctls, COUNT(prctls), SECCOMP_RET_ERRNO | EINVAL);
+    const uint32_t programs[] = {SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF,
+                                 SO_ATTACH_REUSEPORT_EBPF};
+    for (size_t i = 0; i < COUNT(programs); i++)
+        on_call_value(&p, SYS_setsockopt, 2, programs[i], eperm);
+    on_call(&p, SYS_setsockopt, SECCOMP_RET_ALLOW);
+    /* Advice that is about pages of others as well: merged, or taken from the page cache. */
+    const uint32_t advice[] = {MADV_MERGEABLE, SV_MADV_COLD, SV_MADV_PAGEOUT};
+    for (size_t i = 0; i < COUNT(advice); i++)
+        on_call_value(&p, SYS_madvise, 2, advice[i], SECCOMP_RET_ERRNO | EINVAL);
+    on_call(&p, SYS_madvise, SECCOMP_RET_ALLOW);
     /* Pairs that stay pairs: a datagram socket sends to whatever address it is given. */
     emit(&p, BPF_JMP | BPF_JEQ | BPF_K, SYS_socketpair, 0, 6);
     load_arg(&p, 1, false);

@@ -233,6 +233,8 @@ static int step_identity(const struct sv_jail *jail, int user_namespace)
         uid = SV_UID_INNER;
     else if (geteuid() == 0 && jail->uid_outer > 0)
         uid = (uid_t)jail->uid_outer;
+    else if (jail->uid_counted > 0) /* tasks are counted by the real uid, and root's have no limit */
+        return setresuid((uid_t)jail->uid_counted, (uid_t)-1, (uid_t)-1);
     else
         return 0; /* nothing lower to become */
     /* In a user namespace of an ordinary user setgroups is denied, and needless: no capability
@@ -392,7 +394,7 @@ int sv_jail_enter(const struct sv_jail *jail, int in_namespaces, const struct sv
     else
         layers |= SV_LAYER_LANDLOCK;
     /* A uid that owns half the machine, on the host's files, with nothing that confines it. */
-    if (!private_root && getuid() == 0 && *landlock_errno != 0) {
+    if (!private_root && geteuid() == 0 && *landlock_errno != 0) {
         *error = (struct sv_error){SV_STAGE_IDENTITY, EACCES};
         return -1;
     }

@@ -198,6 +198,7 @@ struct sv_jail {
     char *scratch;    /* host folder for scratch where there is no private tmpfs */
     uint32_t clone_flags; /* namespaces to ask for; 0: none */
     int uid_outer;    /* the uid a template gets outside; -1: the caller's own */
+    int uid_counted;  /* the real uid where the effective one stays root's; 0: no such case */
     int host_in_reach; /* whether any uid can read `read_only` on the host's own root */
     int landlock;     /* whether to use it where the kernel has it */
     int kill_unknown; /* seccomp policy for calls that are not allowed: kill, else EPERM */

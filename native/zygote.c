@@ -205,8 +205,10 @@ static void become_template(struct sv_template_state *state, const struct sv_spa
     close(region_fd);
     /* On the host's own root a uid of its own could not import what it cannot read: better the
      * caller's uid, without capabilities and under Landlock (sv_jail_enter insists on it). */
-    if ((flags & CLONE_NEWNS) == 0 && !state->jail->host_in_reach)
+    if ((flags & CLONE_NEWNS) == 0 && !state->jail->host_in_reach) {
+        state->jail->uid_counted = geteuid() == 0 ? state->jail->uid_outer : 0;
         state->jail->uid_outer = -1;
+    }
     if ((flags & CLONE_NEWNS) == 0 && own_scratch(state->jail) != 0)
         fail(control, (struct sv_error){SV_STAGE_MOUNT, errno});
     if ((flags & CLONE_NEWPID) == 0)
@@ -216,7 +218,7 @@ static void become_template(struct sv_template_state *state, const struct sv_spa
         fail(control, error);
     state->control = control;
     state->in_pid_namespace = (flags & CLONE_NEWPID) != 0;
-    state->own_uid = (layers & SV_LAYER_UID) != 0;
+    state->own_uid = (layers & SV_LAYER_UID) != 0 || state->jail->uid_counted > 0;
     state->region = region;
     state->base_vm_bytes += sizeof(struct sv_region);
     state->scratch_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
