@@ -53,9 +53,12 @@ sanitize:  ## the C core under AddressSanitizer and UBSan
 	ctest --test-dir build/sanitize --output-on-failure
 
 FUZZ_S ?= 60
-fuzz: $(VENV)/.base  ## the codec under a coverage-guided fuzzer, for FUZZ_S seconds
+fuzz: $(VENV)/.base  ## codec and channel under a coverage-guided fuzzer, for FUZZ_S seconds each
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
-	mkdir -p build/fuzz && $(BIN)/python tests/fuzz/fuzz_codec.py -artifact_prefix=build/fuzz/ -max_total_time=$(FUZZ_S) build/fuzz
+	for target in codec channel; do \
+		mkdir -p build/fuzz/$$target && $(BIN)/python tests/fuzz/fuzz_$$target.py \
+			-artifact_prefix=build/fuzz/ -max_total_time=$(FUZZ_S) build/fuzz/$$target || exit 1; \
+	done
 
 bench: $(VENV)/.base  ## cells per second beside other executors, in one run
 	$(BIN)/python -m bench.cells

@@ -8,8 +8,8 @@
  * Not allowed means EPERM (or death, by policy), with these exceptions: clone3 and openat2 answer
  * ENOSYS so that libc falls back to calls whose arguments a filter can see, and so do preadv2 and
  * pwritev2, which nobody needs beside preadv and pwritev; extended attributes answer ENOTSUP, which
- * shutil takes for a plain file system; advice on files, locks, and without a private root modes and
- * times of files, say yes and do nothing.
+ * shutil takes for a plain file system; advice on files, locks, the subject's own RLIMIT_CPU, and
+ * without a private root modes and times of files, say yes and do nothing.
  */
 #define _GNU_SOURCE
 #include "sv.h"
@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -139,8 +140,9 @@ static const long allowed[] = {
     SYS_openat, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_statfs, SYS_fstatfs, SYS_faccessat,
     SYS_faccessat2, SYS_getdents64, SYS_getcwd, SYS_chdir, SYS_fchdir, SYS_mkdirat, SYS_unlinkat,
     SYS_renameat2, SYS_linkat, SYS_symlinkat, SYS_readlinkat, SYS_truncate, SYS_umask,
-    /* socket pairs: asyncio's self-pipe. There is no socket() to make any other kind. */
-    SYS_sendto, SYS_recvfrom, SYS_sendmsg, SYS_recvmsg, SYS_shutdown, SYS_getsockopt,
+    /* socket pairs: asyncio's self-pipe. There is no socket() to make any other kind, and no
+     * sendmsg(): a descriptor in flight outlives its row where it forms a cycle, and is counted. */
+    SYS_sendto, SYS_recvfrom, SYS_recvmsg, SYS_shutdown, SYS_getsockopt,
     SYS_setsockopt, SYS_getsockname, SYS_getpeername,
     /* memory */
     SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk, SYS_msync,
@@ -150,7 +152,7 @@ static const long allowed[] = {
     SYS_rt_sigtimedwait, SYS_sigaltstack, SYS_kill, SYS_tgkill, SYS_setitimer, SYS_getitimer,
     SYS_restart_syscall,
     /* processes and threads; the subject's filter takes most of it away again */
-    SYS_set_tid_address, SYS_set_robust_list, SYS_get_robust_list, SYS_rseq, SYS_exit,
+    SYS_set_tid_address, SYS_set_robust_list, SYS_rseq, SYS_exit,
     SYS_exit_group, SYS_wait4, SYS_waitid, SYS_execve, SYS_seccomp, SYS_setsid, SYS_setpgid,
     /* asking */
     SYS_clock_gettime, SYS_clock_getres, SYS_gettimeofday, SYS_getpid, SYS_getppid, SYS_gettid,
@@ -237,6 +239,14 @@ int sv_filter_install(int kill_unknown, int private_root)
     const uint32_t prctls[] = {PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, PR_CAPBSET_READ,
                                PR_GET_NO_NEW_PRIVS, PR_GET_SECCOMP, PR_SET_PDEATHSIG};
     on_call_values(&p, SYS_prctl, 0, prctls, COUNT(prctls), SECCOMP_RET_ERRNO | EINVAL);
+    /* Pairs that stay pairs: a datagram socket sends to whatever address it is given. */
+    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, SYS_socketpair, 0, 6);
+    load_arg(&p, 1, false);
+    emit(&p, BPF_ALU | BPF_AND | BPF_K, 0xf /* without SOCK_CLOEXEC and SOCK_NONBLOCK */, 0, 0);
+    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, SOCK_STREAM, 2, 0);
+    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, SOCK_SEQPACKET, 1, 0);
+    answer(&p, eperm);
+    load_nr(&p);
     const uint32_t families[] = {AF_UNIX};
     on_call_values(&p, SYS_socketpair, 0, families, COUNT(families), eperm);
     const uint32_t self[] = {0};
@@ -265,6 +275,21 @@ int sv_filter_install_subject(void)
     const uint32_t names[] = {PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, PR_CAPBSET_READ,
                               PR_GET_NO_NEW_PRIVS, PR_GET_SECCOMP};
     on_call_values(&p, SYS_prctl, 0, names, COUNT(names), SECCOMP_RET_ERRNO | EINVAL);
+    /* RLIMIT_CPU stays as it is, for at its hard limit the kernel sends a SIGKILL. To set it says
+     * yes and does nothing, or is refused where the old limit is wanted in return. */
+    on_call_value(&p, SYS_setrlimit, 0, RLIMIT_CPU, SECCOMP_RET_ERRNO | 0);
+    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, SYS_prlimit64, 0, 11);
+    load_arg(&p, 1, false);
+    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, RLIMIT_CPU, 0, 6);
+    load_arg(&p, 2, false);
+    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2);
+    load_arg(&p, 2, true);
+    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 2, 0); /* only asks */
+    load_arg(&p, 3, false);
+    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 2);
+    answer(&p, SECCOMP_RET_ALLOW);
+    answer(&p, SECCOMP_RET_ERRNO | 0);
+    answer(&p, eperm);
     /* clone: threads only */
     on_call_bits(&p, SYS_clone, 0, CLONE_THREAD, SECCOMP_RET_ALLOW);
     on_call(&p, SYS_clone, eperm);

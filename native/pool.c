@@ -17,19 +17,22 @@
 #include <unistd.h>
 
 #define ATTEMPTS 3 /* at a row that has holes */
+#define USED_UP 4  /* and so many more that end because a template was used up: no failure */
 
 static void run_row(struct worker *w, struct sv_job *job, uint32_t row)
 {
     struct sv_pool *pool = w->pool;
     struct sv_error error = {0, 0};
     uint32_t holes = job->cells;
-    for (int attempt = 0; attempt < ATTEMPTS && holes > 0 && !sv_unwanted(job); attempt++) {
-        if (attempt > 0 && error.err != ESTALE) /* a used-up template is no failure */
+    int attempts = 0, used_up = 0;
+    while (attempts < ATTEMPTS && holes > 0 && !sv_unwanted(job)) {
+        if (attempts > 0 && error.err != ESTALE)
             sv_count(pool, &pool->statistics.retried);
         w->fresh[SIDE_SUBJECT] = w->fresh[SIDE_JUDGE] = 1;
         holes = job->judge == SV_JUDGE_SPLIT
                     ? sv_split_row(w, job, row, &error)
                     : sv_inline_cells(w, job, row, NULL, job->cells, &error);
+        attempts += error.err != ESTALE || ++used_up > USED_UP;
         if (atomic_load(&pool->stop) || atomic_load(&pool->failed_spawns) >= SV_BROKEN_AFTER)
             break;
     }

@@ -92,7 +92,8 @@ struct sv_record {
 };
 
 struct sv_region {
-    /* written by the worker before the row */
+    /* written by the worker before the row (kind and cells by the template as well, before each
+     * subject: only what the worker sends counts) */
     uint32_t kind;
     uint32_t cells;
     uint32_t blobs;
@@ -118,7 +119,7 @@ int sv_region_put(struct sv_region *region, const void *bytes, size_t len);
 int sv_region_get(const struct sv_region *region, uint32_t index, const char **bytes,
                   uint32_t *len);
 /* Blank for the next row, which must find nothing of this one: wipes the pages that rows use
- * honestly (up to the high-water marks in `used`), or gives every page back when a subject left
+ * honestly (up to the high-water marks in `used`), and gives every page back when a subject left
  * something elsewhere. 0, or -1 with errno. */
 struct sv_region_used {
     uint32_t records, arena, payload; /* bytes, in whole pages */
@@ -243,8 +244,10 @@ struct sv_ready { /* template -> worker, once, when it is locked in */
 struct sv_template_state { /* what a new template knows when sv_zygote_serve returns in it */
     int control;
     int in_pid_namespace;
+    int own_uid;
     int scratch_fd;
     uint64_t base_vm_bytes;
+    uint64_t tasks_outside; /* on the whole machine; 0: unknown */
     pid_t last_pid;       /* of the last subject */
     uint64_t ticked_ns;   /* when the worker last heard from us */
     uint32_t task_serial; /* of a task that Python is doing; its end is still to be told */
@@ -262,6 +265,7 @@ void sv_remove_tree(const char *path);
 /* ---- template.c ----------------------------------------------------------------------------- */
 
 struct sv_run { /* worker -> template; descriptors: stdin, stdout, stderr, channel */
+    uint32_t kind, cells; /* as in the region, where a subject may have changed them since */
     uint32_t start; /* the first cell to run */
     uint32_t fresh; /* first command of its row here: nothing of another row may show */
     struct sv_limits limits;

@@ -25,6 +25,8 @@
 #define TICK_NS 1000000000ull      /* how often a running template tells its worker that it lives */
 #define LONGEST_SLEEP_NS 100000000ull /* a cell that begins unseen is seen this soon */
 
+#define TASKS_TO_COME 1000 /* that our uid may start elsewhere while a template lives */
+
 enum cause { CAUSE_EXIT, CAUSE_TIMEOUT, CAUSE_OUTPUT, CAUSE_ABORT };
 
 /* How far past its limit a cell may run, so that "just too slow" is told from "endless". */
@@ -59,10 +61,15 @@ static int subject_rlimits(const struct sv_template_state *state, uint64_t cpu_s
         limit(RLIMIT_CPU, cpu_s, 1) != 0 || limit(RLIMIT_FSIZE, l->file_bytes, 0) != 0 ||
         limit(RLIMIT_NOFILE, l->open_files, 0) != 0)
         return -1;
-    /* Counted per uid: meaningful only where the uid is the jail's own. */
-    if (state->in_pid_namespace && limit(RLIMIT_NPROC, (uint64_t)l->threads + 2, 0) != 0)
-        return -1;
-    return 0;
+    /* Counted per uid, with all that the uid does elsewhere where it is not the jail's own: then the
+     * bound is wide, but a bomb still ends before the machine's last pid. */
+    uint64_t tasks = (uint64_t)l->threads + 2;
+    if (!state->in_pid_namespace && !state->own_uid) {
+        if (state->tasks_outside == 0)
+            return 0;
+        tasks += state->tasks_outside + TASKS_TO_COME;
+    }
+    return limit(RLIMIT_NPROC, tasks, 0);
 }
 
 static int subject_stdio(const int fds[SV_WIRE_FDS])
@@ -133,7 +140,7 @@ struct watch {
     uint64_t cpu_at_kill_us;
     int worker_gone;
     int own_sigkill; /* a SIGKILL may be the row's own doing */
-    uint32_t cell; /* as we saw it last, and when we saw it first */
+    uint32_t cell; /* the furthest we saw it, and when we saw it first */
     uint64_t cell_cpu_ns, idle_ns;
     uint64_t looked_ns, cpu_ns; /* the last look */
 };
@@ -157,14 +164,18 @@ static void kill_row(const struct sv_template_state *state, pid_t pid)
  * twenty times the CPU time used in it. A program that computes on a machine with twenty runnable
  * rivals is not idle, so load does not time it out; one that sleeps or waits is.
  *
- * The subject says when its cell began, but it may lie: a start later than our first sight of the
- * cell counts as that sight, and RLIMIT_CPU bounds the row whatever it says. */
-static uint64_t time_left(const struct sv_region *region, const struct sv_limits *l, uint64_t cpu_ns,
+ * The subject says which cell it runs and when that began, but it may lie: only a cell further on
+ * in the row gets time of its own, a start later than our first sight of the cell counts as that
+ * sight, and RLIMIT_CPU bounds the row whatever it says. */
+static uint64_t time_left(const struct sv_region *region, const struct sv_run *run, uint64_t cpu_ns,
                           uint64_t now_ns, struct watch *watch)
 {
-    const uint32_t cell = region->cell;
+    /* Each word is read once: the subject runs. */
+    const uint32_t cell = __atomic_load_n(&region->cell, __ATOMIC_RELAXED);
+    uint64_t began_ns = __atomic_load_n(&region->cell_cpu_ns, __ATOMIC_RELAXED);
+    const struct sv_limits *l = &run->limits;
     const uint64_t stretch_ns = now_ns - watch->looked_ns, busy_ns = (cpu_ns - watch->cpu_ns) * 20;
-    if (cell != watch->cell) {
+    if (cell > watch->cell && cell < run->cells) {
         watch->cell = cell;
         watch->cell_cpu_ns = cpu_ns;
         watch->idle_ns = 0;
@@ -173,14 +184,13 @@ static uint64_t time_left(const struct sv_region *region, const struct sv_limits
     }
     watch->looked_ns = now_ns;
     watch->cpu_ns = cpu_ns;
-    uint64_t began_ns = region->cell_cpu_ns;
     if (began_ns > watch->cell_cpu_ns)
         began_ns = watch->cell_cpu_ns;
     const uint64_t cpu_limit = (l->cpu_us + grace_us(l->cpu_us)) * 1000u;
     const uint64_t used_ns = cpu_ns - began_ns;
     /* A judge waits for its subject, whose own guard is the one that counts; its own is for tests
      * that sleep. */
-    const uint64_t idle_limit = region->kind == SV_KIND_JUDGE ? 5000u * l->wall_us + 20 * cpu_limit
+    const uint64_t idle_limit = run->kind == SV_KIND_JUDGE ? 5000u * l->wall_us + 20 * cpu_limit
                                                               : 1000u * l->wall_us;
     watch->cpu_at_kill_us = used_ns / 1000u;
     if (used_ns >= cpu_limit || watch->idle_ns >= idle_limit)
@@ -200,7 +210,7 @@ static void watch_subject(struct sv_template_state *state, const struct sv_comma
     for (;;) {
         uint64_t now = sv_now_ns(), cpu = sv_cpu_ns(pid), left = LONGEST_SLEEP_NS;
         if (cpu != UINT64_MAX && !killed) /* else it has just ended: the poll below says so */
-            left = time_left(state->region, &command->run.limits, cpu, now, watch);
+            left = time_left(state->region, &command->run, cpu, now, watch);
         if (left == 0) {
             watch->cause = CAUSE_TIMEOUT;
             kill_row(state, pid);
@@ -331,21 +341,35 @@ static void fill_gaps(struct sv_region *region, uint32_t start, uint32_t next)
             sv_record_set(region, i, SV_EARLY_EXIT, 0, detail, sizeof detail - 1);
 }
 
-static int touched(const struct sv_template_state *state, const struct stat *before)
+struct scratch {
+    struct stat st;
+    long listed; /* bytes of its listing; files may come and stay within one tick of its clock */
+};
+
+static int look_at(int folder, struct scratch *scratch)
 {
-    struct stat now;
-    if (fstat(state->scratch_fd, &now) != 0)
+    char names[512];
+    if (fstat(folder, &scratch->st) != 0 || lseek(folder, 0, SEEK_SET) != 0)
+        return -1;
+    scratch->listed = syscall(SYS_getdents64, folder, names, sizeof names);
+    return scratch->listed < 0 ? -1 : 0;
+}
+
+static int touched(const struct sv_template_state *state, const struct scratch *before)
+{
+    struct scratch now;
+    if (look_at(state->scratch_fd, &now) != 0)
         return 1;
-    return now.st_ctim.tv_sec != before->st_ctim.tv_sec ||
-           now.st_ctim.tv_nsec != before->st_ctim.tv_nsec;
+    return now.st.st_ctim.tv_sec != before->st.st_ctim.tv_sec ||
+           now.st.st_ctim.tv_nsec != before->st.st_ctim.tv_nsec || now.listed != before->listed;
 }
 
 /* Returns 1 in a subject, 0 in the template, -1 when the worker has gone. */
 static int run_row(struct sv_template_state *state, const struct sv_command *command,
-                   const int fds[SV_WIRE_FDS], const struct stat *scratch_before, struct sv_done *done)
+                   const int fds[SV_WIRE_FDS], const struct scratch *scratch_before, struct sv_done *done)
 {
     struct sv_region *region = state->region;
-    const uint32_t cells = region->cells <= SV_MAX_CELLS ? region->cells : SV_MAX_CELLS;
+    const uint32_t cells = command->run.cells;
     const uint64_t began_ns = sv_now_ns();
     const uint32_t first = command->run.start;
     uint32_t start = command->run.start;
@@ -356,6 +380,8 @@ static int run_row(struct sv_template_state *state, const struct sv_command *com
         pid_t pid = -1;
         struct watch watch = {.cause = CAUSE_EXIT, .cell = start, .looked_ns = sv_now_ns()};
 
+        region->kind = command->run.kind;
+        region->cells = cells;
         region->start = region->cell = start;
         region->loading = 1;
         region->stopped = 0;
@@ -410,7 +436,7 @@ static int run_row(struct sv_template_state *state, const struct sv_command *com
                           WIFSIGNALED(watch.wait_status) && WTERMSIG(watch.wait_status) == SIGKILL);
         done->outside = (uint32_t)infra;
         const uint32_t next = settle(region, &watch, start, cells, fds[3] >= 0);
-        if (!infra && region->kind != SV_KIND_SERVE)
+        if (!infra && command->run.kind != SV_KIND_SERVE)
             fill_gaps(region, start, next);
         start = next;
         /* After a flood the worker empties the pipe before the next cell; a channel's other end
@@ -431,11 +457,11 @@ static int is_task(uint32_t kind)
 
 int sv_template_serve(struct sv_template_state *state)
 {
-    struct stat scratch;
-    if (fstat(state->scratch_fd, &scratch) != 0)
+    struct scratch scratch;
+    if (look_at(state->scratch_fd, &scratch) != 0)
         return -1;
     if (state->task_serial != 0) {
-        struct sv_done done = {.serial = state->task_serial, .next = state->region->cells};
+        struct sv_done done = {.serial = state->task_serial};
         state->task_serial = 0;
         if (sv_send(state->control, &done, sizeof done, NULL, 0) != 0)
             return -1;
@@ -447,7 +473,7 @@ int sv_template_serve(struct sv_template_state *state)
         ssize_t n = sv_recv(state->control, &command, sizeof command, fds, SV_WIRE_FDS);
         if (n <= 0)
             return n == 0 ? SV_ROLE_END : -1;
-        const int task = command.order == 0 && is_task(state->region->kind);
+        const int task = command.order == 0 && is_task(command.run.kind);
         if (command.order == 0 && !task) { /* an order for a row that has ended is too late */
             r = run_row(state, &command, fds, &scratch, &done);
             if (r == 1)

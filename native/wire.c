@@ -28,7 +28,8 @@ int sv_send(int sock, const void *msg, size_t len, const int *fds, int nfds)
     }
     ssize_t n;
     do
-        n = sendmsg(sock, &header, MSG_NOSIGNAL);
+        n = nfds > 0 ? sendmsg(sock, &header, MSG_NOSIGNAL)
+                     : send(sock, msg, len, MSG_NOSIGNAL); /* all that a template may */
     while (n < 0 && errno == EINTR);
     return n < 0 ? -1 : 0;
 }

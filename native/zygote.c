@@ -78,13 +78,26 @@ static uint64_t own_vm_bytes(void)
     return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* Processes and threads on the machine; 0: no /proc. */
+static uint64_t tasks_on_machine(void)
+{
+    unsigned long tasks = 0;
+    FILE *f = fopen("/proc/loadavg", "re");
+    if (f == NULL)
+        return 0;
+    if (fscanf(f, "%*s %*s %*s %*[0-9]/%lu", &tasks) != 1)
+        tasks = 0;
+    (void)fclose(f);
+    return tasks;
+}
+
 /* ---- scratch folders, where there is no private tmpfs ---------------------------------------- */
 
 /* Empties one folder: files go, folders in it move up to `root` under new names, so that however
  * deep a program dug, no path is long and nothing recurses. Returns whether it is gone. */
 static int remove_folder(int root, const char *name, unsigned *next)
 {
-    (void)fchmodat(root, name, 0700, 0);
+    (void)fchmodat(root, name, 0700, AT_SYMLINK_NOFOLLOW);
     int fd = openat(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *folder = fd < 0 ? NULL : fdopendir(fd);
     if (folder == NULL) {
@@ -97,7 +110,7 @@ static int remove_folder(int root, const char *name, unsigned *next)
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
             unlinkat(fd, entry->d_name, 0) == 0)
             continue;
-        (void)fchmodat(fd, entry->d_name, 0700, 0); /* else it cannot be moved */
+        (void)fchmodat(fd, entry->d_name, 0700, AT_SYMLINK_NOFOLLOW); /* else it cannot be moved */
         do
             (void)snprintf(up, sizeof up, "sv-%u", (*next)++);
         while (renameat(fd, entry->d_name, root, up) != 0 && errno == ENOTEMPTY);
@@ -108,7 +121,7 @@ static int remove_folder(int root, const char *name, unsigned *next)
 
 void sv_remove_tree(const char *path)
 {
-    (void)chmod(path, 0700);
+    (void)fchmodat(AT_FDCWD, path, 0700, AT_SYMLINK_NOFOLLOW);
     int root = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *folder = root < 0 ? NULL : fdopendir(root);
     if (folder == NULL) {
@@ -196,11 +209,14 @@ static void become_template(struct sv_template_state *state, const struct sv_spa
         state->jail->uid_outer = -1;
     if ((flags & CLONE_NEWNS) == 0 && own_scratch(state->jail) != 0)
         fail(control, (struct sv_error){SV_STAGE_MOUNT, errno});
+    if ((flags & CLONE_NEWPID) == 0)
+        state->tasks_outside = tasks_on_machine();
     int layers = sv_jail_enter(state->jail, (int)flags, &spawn->fault, &error, &landlock_errno);
     if (layers < 0)
         fail(control, error);
     state->control = control;
     state->in_pid_namespace = (flags & CLONE_NEWPID) != 0;
+    state->own_uid = (layers & SV_LAYER_UID) != 0;
     state->region = region;
     state->base_vm_bytes += sizeof(struct sv_region);
     state->scratch_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -202,14 +202,17 @@ static void test_region_is_blank_after_a_reset(void)
     int memfd;
     struct sv_region *region = new_region(&memfd);
     struct sv_region_used used = {0, 0, 0};
-    for (int honest = 1; honest >= 0; honest--) {
+    for (int honest = 1; honest >= -1; honest--) {
         uint32_t payload_len;
         for (int i = 0; i < 50; i++)
             CHECK_EQ(sv_region_put(region, "source", 6), 0);
         for (uint32_t i = 0; i < 300; i++)
             sv_record_set(region, i, SV_WRONG, 5, "because", 7);
         payload_len = region->payload_len;
-        if (!honest) { /* marks where no honest row writes, and lengths that deny it */
+        if (honest < 0) { /* a mark within the room that a length makes up */
+            region->payload[60u << 20] = 'x';
+            region->arena_len = 40 * SV_PAGE;
+        } else if (!honest) { /* marks where no honest row writes, and lengths that deny it */
             memset(region->arena + (20u << 20), 'x', 100);
             memset(region->payload + (40u << 20), 'x', 100);
             region->records[4000].verdict = 9;
@@ -371,6 +374,8 @@ static void body_allow_list(void)
     refused(SYS_io_uring_setup, EPERM);
     refused(SYS_process_vm_readv, EPERM);
     refused(SYS_pidfd_open, EPERM);
+    refused(SYS_get_robust_list, EPERM);
+    refused(SYS_sendmsg, EPERM);
     refused(SYS_clone3, ENOSYS);
     refused(SYS_getxattr, ENOTSUP);
     CHECK(syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL) == -1 && errno == EPERM);
@@ -379,7 +384,10 @@ static void body_allow_list(void)
     CHECK(syscall(SYS_prlimit64, 1, RLIMIT_CPU, NULL, NULL) == -1 && errno == EPERM);
     int pair[2];
     CHECK(socketpair(AF_INET, SOCK_STREAM, 0, pair) == -1);
-    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    CHECK(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) == -1 && errno == EPERM);
+    CHECK(socketpair(AF_UNIX, SOCK_RAW, 0, pair) == -1 && errno == EPERM); /* another name for it */
     CHECK_EQ(pipe2(pair, O_CLOEXEC), 0);
     CHECK_EQ(write(pair[1], "x", 1), 1);
     CHECK(getpid() > 0);
@@ -424,6 +432,14 @@ static void body_subject(void)
     refused(SYS_fork, EPERM);
     refused(SYS_vfork, EPERM);
 #endif
+    struct rlimit old, cpu = {1, 1};
+    CHECK_EQ(getrlimit(RLIMIT_CPU, &old), 0);
+    CHECK_EQ(setrlimit(RLIMIT_CPU, &cpu), 0);
+    CHECK_EQ(syscall(SYS_setrlimit, RLIMIT_CPU, &cpu), 0);
+    CHECK(syscall(SYS_prlimit64, 0, RLIMIT_CPU, &cpu, &cpu) == -1 && errno == EPERM);
+    CHECK(getrlimit(RLIMIT_CPU, &cpu) == 0 && cpu.rlim_cur == old.rlim_cur && cpu.rlim_max == old.rlim_max);
+    cpu = (struct rlimit){0, 0};
+    CHECK_EQ(setrlimit(RLIMIT_CORE, &cpu), 0);
     CHECK(syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL) == -1 && errno == EPERM);
     CHECK(kill(getpid(), SIGKILL) == -1 && errno == EPERM);
     CHECK(kill(getppid(), 0) == -1 && errno == EPERM);
@@ -500,6 +516,26 @@ static enum sv_verdict act(struct sv_region *region, uint32_t index)
                        syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL) == -1 && getuid() != 0
                    ? SV_PASS
                    : SV_WRONG;
+    if (blob_is(region, index, "flip")) /* every look sees another cell */
+        for (;; (void)usleep(20000))
+            region->cell ^= 1;
+    if (blob_is(region, index, "skip")) { /* all done, and of a kind that needs no answers */
+        region->kind = SV_KIND_SERVE;
+        region->cell = region->cells;
+        _exit(0);
+    }
+    if (blob_is(region, index, "sleeper")) { /* of a kind that may wait for long */
+        region->kind = SV_KIND_JUDGE;
+        for (;;)
+            pause();
+    }
+    if (blob_is(region, index, "shrink") || blob_is(region, index, "task")) {
+        region->kind = blob_is(region, index, "task") ? SV_KIND_PLAN : region->kind;
+        region->cells = 0;
+        for (;;)
+            if (write(1, block, sizeof block) < 0)
+                _exit(4);
+    }
     if (blob_is(region, index, "forge")) { /* every field that is ours to spoil, spoilt */
         memset(region->records, 0xff, sizeof region->records);
         memset(region->arena, 'x', 1u << 20);
@@ -740,6 +776,21 @@ static void run_and_check(uint32_t clone_flags)
     VERDICTS(&o, SV_PASS, SV_PASS, SV_PASS, SV_PASS, SV_PASS, SV_PASS);
     drop(&o);
 
+    /* What a subject writes over the words that describe its row changes nothing. */
+    submit(&c, &o, "pass", "sleeper pass skip pass", SV_KIND_CELLS, NO_FAULT, -1);
+    finish(&o);
+    VERDICTS(&o, SV_TIMEOUT, SV_PASS, SV_EARLY_EXIT, SV_EARLY_EXIT);
+    drop(&o);
+    submit(&c, &o, "pass", "flip wrong", SV_KIND_CELLS, NO_FAULT, -1);
+    finish(&o); /* which of the two it is at, is its own word */
+    CHECK(o.verdict[0] == SV_TIMEOUT ? o.verdict[1] == SV_WRONG
+                                     : o.verdict[0] == SV_EARLY_EXIT && o.verdict[1] == SV_TIMEOUT);
+    drop(&o);
+    submit(&c, &o, "pass", "shrink pass task pass", SV_KIND_CELLS, NO_FAULT, -1);
+    finish(&o);
+    VERDICTS(&o, SV_OUTPUT, SV_PASS, SV_OUTPUT, SV_PASS);
+    drop(&o);
+
     submit(&c, &o, "pass pass", "forge", SV_KIND_CELLS, NO_FAULT, -1);
     finish(&o);
     drop(&o);
@@ -766,6 +817,17 @@ static void run_and_check(uint32_t clone_flags)
     struct sv_statistics s;
     sv_pool_statistics(c.pool, &s);
     CHECK_EQ(s.infra_rows, 0);
+
+    /* The last of three attempts reads what the first one has read. */
+    input[0] = (int)syscall(SYS_memfd_create, "test-stdin", 1u);
+    CHECK(input[0] >= 0 && write(input[0], "abc", 3) == 3);
+    submit(&c, &o, "echo", "x", SV_KIND_PROGRAM, (struct sv_fault){SV_STAGE_REPLY, EIO}, input[0]);
+    close(input[0]);
+    finish(&o);
+    VERDICTS(&o, SV_INFRA);
+    out = sv_job_output(o.job, 0, &len);
+    CHECK(len == 3 && memcmp(out, "abc", 3) == 0);
+    drop(&o);
     CHECK(s.rows >= 14 && s.recycled >= 5);
     struct sv_ready ready;
     CHECK_EQ(sv_pool_probe(c.pool, 0, &ready), 0);

@@ -15,6 +15,7 @@ what the sandbox could not judge stays `Verdict.INFRA`.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import mmap
 import os
@@ -47,6 +48,7 @@ _OUT_OF_REACH = (
     ". Without namespaces and without Landlock, root needs an interpreter that every user can read"
     f" (this one lies in {sys.base_prefix}), so that programs can run under another uid"
 )
+_SEALED = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 _TEMPLATE_BYTES = 64 << 20  # what a warm interpreter with NumPy may hold itself
 
 
@@ -328,12 +330,12 @@ class Pool:
         text = _bytes(stdin)
         stdin_fd = -1
         if text:
-            stdin_fd = os.memfd_create("sv-stdin", os.MFD_CLOEXEC)
+            stdin_fd = os.memfd_create("sv-stdin", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             if text:
                 with open(stdin_fd, "wb", closefd=False) as file:
                     file.write(text)
-                os.lseek(stdin_fd, 0, os.SEEK_SET)
+                fcntl.fcntl(stdin_fd, fcntl.F_ADD_SEALS, _SEALED)  # another attempt reads the same
             return self._submit(
                 _native.KIND_PROGRAM, JUDGES["inline"], source, kind, blobs, 1, limits, stdin_fd
             )

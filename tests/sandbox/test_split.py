@@ -331,6 +331,8 @@ class Ctx:
     async def __aenter__(s): return s
     async def __aexit__(s, *a): return True
     def value(s): return 0
+    def bad(s): raise ValueError
+    def odd(s): return s
 passed = 0
 ok = False
 def exit(*a): pass
@@ -368,6 +370,11 @@ def long(x): return numpy.zeros(3, dtype=numpy.longdouble)
         (SWALLOWS, "with f(1) as r:\n    assert r == 3"),
         (SWALLOWS, "with Ctx() as c:\n    assert c.value() == 5"),
         (SWALLOWS, "with Ctx() as c:\n    if c.value() != 5: raise SystemExit(1)"),
+        (SWALLOWS, "with Ctx() as c:\n    assert c.bad() == 5"),
+        (SWALLOWS, "with Ctx() as c:\n    assert c.odd() < 5"),
+        (SWALLOWS, "with Ctx() as c:\n    r = c.bad()\n    assert r == 5"),
+        (SWALLOWS, "with Ctx() as c:\n    for i in (0, 1):\n        assert i < 2\n        c.bad()"),
+        (SWALLOWS, "def look(c):\n    r = c.bad()\n    assert r == 5\nwith Ctx() as c: look(c)"),
         (
             SWALLOWS,
             "import asyncio\nasync def main():\n    async with Ctx() as c:\n"
@@ -399,6 +406,102 @@ def test_a_solution_swallows_no_failure_and_chooses_no_judge(
     assert pool.matrix([solution], [test], judge="inline").verdict(0, 0) is Verdict.PASS, (
         "the attack itself works, or this test proves nothing"
     )
+
+
+LENT = """
+import sys
+def server():
+    frame = sys._getframe()
+    while frame:
+        for value in list(frame.f_locals.values()):
+            if type(value).__name__ == "Server": return value
+        frame = frame.f_back
+def search(x, depth=0):
+    found, s = [], server()
+    def ask(*question):
+        try: keep(s.call_back(*question))
+        except Exception: pass
+    def keep(value):
+        if isinstance(value, (int, str)): found.append(value)
+        elif isinstance(value, (list, tuple)): [keep(item) for item in value]
+        elif isinstance(value, dict): [keep(item) for item in value.items()]
+        elif value is not None and depth < 2: found.extend(search(value, depth + 1))
+    for name in NAMES: ask("getattr", x, name)
+    for operation in ("dict", "about"): ask(operation, x)
+    for operation in ("dir", "str", "repr"): ask("op", x, operation, (x,))
+    return found
+NAMES = (
+    "__globals__ __code__ __closure__ __defaults__ __kwdefaults__ __self__ __func__ __dict__ _x"
+    " __class__ __init__ __traceback__ __context__ __wrapped__ mro func args keywords gi_frame"
+    " gi_code gi_yieldfrom cr_frame cr_code cr_await ag_frame f_globals f_locals f_back tb_frame"
+    " get_stack get_coro"
+).split()
+def f(x):
+    numbers = [n for n in search(x) if type(n) is int and n > 30_000]
+    texts = [t for t in search(x) if type(t) is str and "31337" in t]
+    return 31337 if numbers or texts else 0
+def sabotage(x):
+    for name in ("total", "check", "data", "__class__", "__eq__"):
+        for lie in (lambda *a: 31337, lambda *a: True):
+            try: setattr(x, name, lie)
+            except Exception: pass
+            try: setattr(type(x), name, lie)
+            except Exception: pass
+"""
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "def lent(x, y=31337): return 31337 + x - x",
+        "def outer():\n    secret = 31337\n    return lambda: secret\nlent = outer()",
+        "lent = (x for x in [expected])",
+        "async def coroutine(): return expected + 0\nlent = coroutine()",
+        "class A:\n    def __init__(self): self._x = expected\nlent = A()",
+        "class A:\n    def run(self): return 31337\nlent = A().run",
+        "class A:\n    def run(self, y=31337): return 31337\nlent = A",
+        "import functools\nlent = functools.partial(print, 31337)",
+        "import functools\nlent = functools.lru_cache(lambda x: 31337)",
+        "import weakref\ndef g(): return 31337\nlent = weakref.ref(g)",
+        "try: raise ValueError(1)\nexcept ValueError as e: lent = e",
+        "import unittest\nclass T(unittest.TestCase):\n    _x = 31337\nlent = T()",
+    ],
+)
+def test_what_is_lent_leads_to_nothing_else(pool: Pool, test: str) -> None:
+    source = f"expected = 31337\n{test}\nassert f(lent) == 0"
+    matrix = pool.matrix([LENT], [source])
+    assert matrix.verdict(0, 0) is Verdict.PASS, matrix.detail(0, 0)
+    assert matrix.trust_ST[0, 0] == Trust.SPLIT
+
+
+def test_the_search_finds_what_a_test_gives_away(pool: Pool) -> None:
+    """Or the tests above would hold for a search that finds nothing."""
+    matrix = pool.matrix([LENT], ["class A: x = 31337\na = A(); a.x = 31337\nassert f(a) == 31337"])
+    assert matrix.verdict(0, 0) is Verdict.PASS, matrix.detail(0, 0)
+
+
+@pytest.mark.parametrize("lent", ["sys", "sys._getframe()", "sys._getframe().f_code", "eval"])
+def test_what_is_never_lent_is_a_type_error(pool: Pool, lent: str) -> None:
+    matrix = pool.matrix([LENT], [f"import sys\nf({lent})"])
+    assert matrix.verdict(0, 0) is Verdict.EXCEPTION
+    assert "TypeError" in matrix.detail(0, 0)
+    assert matrix.trust_ST[0, 0] == Trust.SPLIT
+
+
+def test_methods_of_the_test_stay_the_tests(pool: Pool) -> None:
+    test = """
+class Account:
+    def __init__(self): self.data = 5; self.check = lambda x: x == 7
+    def total(self): return self.data
+    def __eq__(self, other): return self.data == other
+a = Account()
+sabotage(a)
+assert a.total() == 31337 or a.check(1) is True or a == 6
+"""
+    matrix = pool.matrix([LENT], [test])
+    assert matrix.verdict(0, 0) is not Verdict.PASS
+    assert matrix.trust_ST[0, 0] == Trust.SPLIT
+    assert pool.matrix([LENT], [test], judge="inline").verdict(0, 0) is Verdict.PASS
 
 
 def test_an_answer_learns_nothing_of_the_test(pool: Pool) -> None:

@@ -69,6 +69,7 @@ class Channel:
         self._seen: list[Any] = []  # what was in them when the last message came
         self._shared = 0  # so many stay when the request is answered
         self._repeats: dict[int, int] = {}
+        self._decoding = False
 
     def number(self, value: Any) -> int:
         """The handle's number of a local object."""
@@ -171,7 +172,10 @@ class Channel:
 
     def decode(self, data: bytes) -> Any:
         """The message, after what it says of containers was done. Raises CodecError."""
-        decoder = Decoder(data, self._import, self._table)
+        # The hash of an object is asked for where it is a key: that is a request within this one.
+        before, outer, self._seen = self._table, self._decoding, []
+        self._decoding = True
+        decoder = Decoder(data, self._import, before)
         message, kept = decoder.get(), decoder.get()
         decoder.end()
         if type(message) is not tuple or len(message) != 2 or type(message[1]) is not tuple:
@@ -180,9 +184,9 @@ class Channel:
         for change in changes:
             if type(change) is not tuple or len(change) != 2 or type(change[0]) is not int:
                 raise CodecError("not a change")
-            if not 0 <= change[0] < len(self._table) or not is_mutable(self._table[change[0]]):
+            if not 0 <= change[0] < len(before) or not is_mutable(before[change[0]]):
                 raise CodecError("a change to nothing")
-            refill(self._table[change[0]], change[1])
+            refill(before[change[0]], change[1])
         self._table = decoder.containers
         self._repeats.update(decoder.repeats)
         if kept is not None:
@@ -192,7 +196,8 @@ class Channel:
                 if type(number) is not int or not self._shared <= number < len(self._table):
                     raise CodecError("nothing that stays")
             self._shrink(kept)
-        self._seen = [contents(container) for container in self._table]
+        self._decoding = outer
+        self._seen = [] if outer else [contents(container) for container in self._table]
         return value
 
     def send(self, data: bytes) -> None:

@@ -141,6 +141,11 @@ def _unbounded(value: range | Decimal) -> bool:
     return value.is_finite() and abs(value.adjusted()) > MAX_EXPONENT
 
 
+def _steps(data: bytes, shape: Any) -> int:
+    """What an array counts for: of one without data, the empty rows."""
+    return len(data) // 16 + max(shape, default=0)
+
+
 class Encoder:
     """Appends values to `out`. `known` are containers that the other end has already, by number.
 
@@ -312,7 +317,7 @@ class Encoder:
             data = array.tobytes()
             _varint(self.out, len(data))
             self.out += data
-            self._expanded += len(data) // 16
+            self._expanded += _steps(data, array.shape)
             return True
         if numpy.generic in bases:
             return self._scalar(value) or self._item(value)
@@ -665,9 +670,9 @@ def _checked(build: Callable[[Decoder], Any]) -> Callable[[Decoder], Any]:
     def read(d: Decoder) -> Any:
         try:
             return build(d)
-        except CodecError:
+        except (CodecError, MemoryError, RecursionError):
             raise
-        except (ValueError, TypeError, ArithmeticError, AttributeError) as error:
+        except Exception as error:
             raise CodecError(f"{type(error).__name__}: {error}") from None
 
     return read
@@ -784,7 +789,7 @@ def _read_array(d: Decoder) -> Any:
     shape = [d._count(0) for _ in range(ndim)]
     data = d._bytes()
     kind = _dtype(dtype)
-    d._expanded += len(data) // 16
+    d._expanded += _steps(data, shape)
     value = numpy.frombuffer(bytearray(data), dtype=kind).reshape(shape)  # type: ignore[union-attr]
     d.containers.append(value)
     return value

@@ -50,7 +50,10 @@ def kind_of(value: Any, number: Callable[[Any], int]) -> tuple[str, Any]:
     Raises Unencodable for what is not lent."""
     kind = type(value)
     if isinstance(value, BaseException):
-        return "error", about.described(value)[:4]
+        lineage, *told = about.described(value)[:4]
+        if isinstance(value, AssertionError):  # its text may say what was expected
+            told = [(), "", {}]
+        return "error", (lineage, *told)
     if kind in (CoroutineType, GeneratorType, AsyncGeneratorType):
         return kind.__name__, None
     if isinstance(value, type):
@@ -165,6 +168,10 @@ def _invoke(function: Any, args: Any, kwargs: Any) -> Any:
 def _op(value: Any, name: Any, operands: Any) -> Any:
     if type(name) is not str or name not in OPERATIONS or type(operands) is not tuple:
         raise CodecError("no such operation")
+    if not any(operand is value for operand in operands):
+        raise CodecError("an operation on nothing that was lent")
+    if name in ("str", "repr", "format") and type(value) in _PYTHONS_OWN:
+        return f"<{type(value).__name__} object>"
     return OPERATIONS[name](*operands)
 
 

@@ -234,12 +234,14 @@ class Maker:
 
     def index_of(self, value: Any) -> int | None:
         """The handle's number of something lent; None for what is not."""
-        kind, index = type(value), None
+        kind = type(value)
+        index: int | None = None
         if isinstance(kind, LentType) or kind is LentFunction:
             index = value._sv_index
             return index
         if kind is LentType:
-            return type.__getattribute__(value, "_sv_class")  # type: ignore[no-any-return]
+            index = type.__getattribute__(value, "_sv_class")
+            return index
         index = self._error_index.get(id(value))
         if index is not None:
             return index if self._known.get(index) is value else None

@@ -199,8 +199,11 @@ class Server:
 
     def call_back(self, operation: str, lent: Any, *operands: Any) -> Any:
         """Ask something of what the test has lent."""
+        number = self._lent.index_of(lent)
+        if number is None:
+            raise TypeError(f"a test's {lent!r} cannot be used like that by the solution")
         with self._lock:
-            self.channel.send(self.channel.encode(("call", operation, lent, *operands)))
+            self.channel.send(self.channel.encode(("call", operation, number, *operands)))
             while True:
                 outcome = self.channel.decode(self.channel.receive())
                 if outcome[0] == "returned":

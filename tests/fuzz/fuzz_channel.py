@@ -1,0 +1,22 @@
+"""Coverage-guided fuzzing of what a judge makes of a subject's messages (atheris): `make fuzz`.
+
+The target and its seeds are those of tests/sandbox/test_channel.py.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import atheris
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "sandbox"))
+
+from test_channel import one, seeds
+
+folder = Path(sys.argv[-1])
+for number, seed in enumerate(seeds()):
+    (folder / f"seed-{number}").write_bytes(seed)
+atheris.instrument_all()
+atheris.Setup(sys.argv, lambda data: one(data) and None)
+atheris.Fuzz()
