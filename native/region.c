@@ -99,23 +99,26 @@ int sv_region_reset(struct sv_region *region, int memfd, uint32_t cells, uint32_
 {
     const uint32_t large = 64 * SV_PAGE; /* beyond this, wiping costs more than new pages */
     struct stat st;
-    /* arena_len is the subject's word: if it understates, the page count below tells. */
+    /* arena_len is the subject's word: whatever it says, the page count below tells. */
     uint32_t arena = region->arena_len <= SV_ARENA_BYTES ? region->arena_len : SV_ARENA_BYTES;
     raise_to(&used->records, in_pages(cells * sizeof region->records[0]));
     raise_to(&used->arena, in_pages(arena));
     raise_to(&used->payload, in_pages(payload_len));
-    if (fstat(memfd, &st) != 0)
-        return -1;
-    uint64_t honest = SV_PAGE + (uint64_t)used->records + used->arena + used->payload;
-    if ((uint64_t)st.st_blocks * 512u > honest || used->arena > large || used->payload > large) {
-        memset(used, 0, sizeof *used);
-        return fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, sizeof *region);
+    if (used->arena <= large && used->payload <= large) {
+        memset(region->records, 0, used->records);
+        memset(region->arena, 0, used->arena);
+        memset(region->payload, 0, used->payload);
+        memset(region, 0, SV_PAGE);
+        /* Counted now that every page of the used parts exists: were it before, a subject could
+         * claim a page of the arena that it never touched and hide another one. */
+        if (fstat(memfd, &st) != 0)
+            return -1;
+        uint64_t honest = SV_PAGE + (uint64_t)used->records + used->arena + used->payload;
+        if ((uint64_t)st.st_blocks * 512u <= honest)
+            return 0;
     }
-    memset(region->records, 0, used->records);
-    memset(region->arena, 0, used->arena);
-    memset(region->payload, 0, used->payload);
-    memset(region, 0, SV_PAGE);
-    return 0;
+    memset(used, 0, sizeof *used);
+    return fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, sizeof *region);
 }
 
 void sv_record_set(struct sv_region *region, uint32_t cell, enum sv_verdict verdict,

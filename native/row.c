@@ -179,8 +179,9 @@ void sv_memory_destroy(struct memory *memory)
 
 void sv_prepare(struct worker *w, enum side side, enum sv_kind kind, uint32_t cells)
 {
-    w->memory[side].region->kind = (uint32_t)kind;
-    w->memory[side].region->cells = cells;
+    struct memory *m = &w->memory[side];
+    m->region->kind = m->kind = (uint32_t)kind;
+    m->region->cells = m->cells = cells;
 }
 
 int sv_put(struct worker *w, enum side side, const void *bytes, size_t len)
@@ -195,10 +196,9 @@ int sv_put(struct worker *w, enum side side, const void *bytes, size_t len)
 int sv_clear(struct worker *w, enum side side)
 {
     struct memory *m = &w->memory[side];
-    uint32_t payload_len = m->payload_len, cells = m->region->cells;
+    uint32_t payload_len = m->payload_len;
     m->payload_len = 0;
-    return sv_region_reset(m->region, m->memfd, cells < SV_MAX_CELLS ? cells : SV_MAX_CELLS,
-                           payload_len, &m->used);
+    return sv_region_reset(m->region, m->memfd, m->cells, payload_len, &m->used);
 }
 
 /* ---- one command --------------------------------------------------------------------------------- */
@@ -242,12 +242,14 @@ void sv_start(struct worker *w, enum side side, struct sv_job *job, int zygote, 
               int channel, struct running *r)
 {
     struct template *t = &w->templates[side][zygote];
+    const uint32_t kind = w->memory[side].kind;
     struct sv_command command = {
         .order = 0, .run = {.start = start,
                                  .fresh = (uint32_t)w->fresh[side],
+                                 .kind = kind,
+                                 .cells = w->memory[side].cells,
                                  .limits = job->limits,
                                  .fault = job->fault}};
-    const uint32_t kind = w->memory[side].region->kind;
     const int is_task = kind == SV_KIND_PLAN || kind == SV_KIND_COMPARE;
     if (!is_task)
         w->fresh[side] = 0;

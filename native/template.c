@@ -157,14 +157,16 @@ static void kill_row(const struct sv_template_state *state, pid_t pid)
  * twenty times the CPU time used in it. A program that computes on a machine with twenty runnable
  * rivals is not idle, so load does not time it out; one that sleeps or waits is.
  *
- * The subject says when its cell began, but it may lie: a start later than our first sight of the
- * cell counts as that sight, and RLIMIT_CPU bounds the row whatever it says. */
-static uint64_t time_left(const struct sv_region *region, const struct sv_limits *l, uint64_t cpu_ns,
+ * The subject says which cell it runs and when that began, but it may lie: a cell counts as new
+ * once, a start later than our first sight of the cell counts as that sight, and RLIMIT_CPU bounds
+ * the row whatever it says. */
+static uint64_t time_left(const struct sv_region *region, const struct sv_run *run, uint64_t cpu_ns,
                           uint64_t now_ns, struct watch *watch)
 {
+    const struct sv_limits *l = &run->limits;
     const uint32_t cell = region->cell;
     const uint64_t stretch_ns = now_ns - watch->looked_ns, busy_ns = (cpu_ns - watch->cpu_ns) * 20;
-    if (cell != watch->cell) {
+    if (cell > watch->cell && cell < run->cells) {
         watch->cell = cell;
         watch->cell_cpu_ns = cpu_ns;
         watch->idle_ns = 0;
@@ -180,8 +182,8 @@ static uint64_t time_left(const struct sv_region *region, const struct sv_limits
     const uint64_t used_ns = cpu_ns - began_ns;
     /* A judge waits for its subject, whose own guard is the one that counts; its own is for tests
      * that sleep. */
-    const uint64_t idle_limit = region->kind == SV_KIND_JUDGE ? 5000u * l->wall_us + 20 * cpu_limit
-                                                              : 1000u * l->wall_us;
+    const uint64_t idle_limit = run->kind == SV_KIND_JUDGE ? 5000u * l->wall_us + 20 * cpu_limit
+                                                           : 1000u * l->wall_us;
     watch->cpu_at_kill_us = used_ns / 1000u;
     if (used_ns >= cpu_limit || watch->idle_ns >= idle_limit)
         return 0;
@@ -200,7 +202,7 @@ static void watch_subject(struct sv_template_state *state, const struct sv_comma
     for (;;) {
         uint64_t now = sv_now_ns(), cpu = sv_cpu_ns(pid), left = LONGEST_SLEEP_NS;
         if (cpu != UINT64_MAX && !killed) /* else it has just ended: the poll below says so */
-            left = time_left(state->region, &command->run.limits, cpu, now, watch);
+            left = time_left(state->region, &command->run, cpu, now, watch);
         if (left == 0) {
             watch->cause = CAUSE_TIMEOUT;
             kill_row(state, pid);
@@ -345,7 +347,7 @@ static int run_row(struct sv_template_state *state, const struct sv_command *com
                    const int fds[SV_WIRE_FDS], const struct stat *scratch_before, struct sv_done *done)
 {
     struct sv_region *region = state->region;
-    const uint32_t cells = region->cells <= SV_MAX_CELLS ? region->cells : SV_MAX_CELLS;
+    const uint32_t cells = command->run.cells;
     const uint64_t began_ns = sv_now_ns();
     const uint32_t first = command->run.start;
     uint32_t start = command->run.start;
@@ -356,6 +358,8 @@ static int run_row(struct sv_template_state *state, const struct sv_command *com
         pid_t pid = -1;
         struct watch watch = {.cause = CAUSE_EXIT, .cell = start, .looked_ns = sv_now_ns()};
 
+        region->kind = command->run.kind;
+        region->cells = cells;
         region->start = region->cell = start;
         region->loading = 1;
         region->stopped = 0;
@@ -410,7 +414,7 @@ static int run_row(struct sv_template_state *state, const struct sv_command *com
                           WIFSIGNALED(watch.wait_status) && WTERMSIG(watch.wait_status) == SIGKILL);
         done->outside = (uint32_t)infra;
         const uint32_t next = settle(region, &watch, start, cells, fds[3] >= 0);
-        if (!infra && region->kind != SV_KIND_SERVE)
+        if (!infra && command->run.kind != SV_KIND_SERVE)
             fill_gaps(region, start, next);
         start = next;
         /* After a flood the worker empties the pipe before the next cell; a channel's other end
@@ -447,7 +451,7 @@ int sv_template_serve(struct sv_template_state *state)
         ssize_t n = sv_recv(state->control, &command, sizeof command, fds, SV_WIRE_FDS);
         if (n <= 0)
             return n == 0 ? SV_ROLE_END : -1;
-        const int task = command.order == 0 && is_task(state->region->kind);
+        const int task = command.order == 0 && is_task(command.run.kind);
         if (command.order == 0 && !task) { /* an order for a row that has ended is too late */
             r = run_row(state, &command, fds, &scratch, &done);
             if (r == 1)

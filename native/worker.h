@@ -63,7 +63,8 @@ struct memory { /* a region and the file behind it */
     int memfd;
     struct sv_region *region;
     struct sv_region_used used;
-    uint32_t payload_len; /* our own count: the field in the region is the subject's to write */
+    /* Our own: the fields in the region are the subject's to write. */
+    uint32_t kind, cells, payload_len;
 };
 
 struct plan { /* split: what a judge made of a job's tests; valid in the template that made it */
