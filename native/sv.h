@@ -269,8 +269,6 @@ struct sv_run { /* worker -> template; descriptors: stdin, stdout, stderr, chann
     uint32_t kind, cells; /* as in the region, where a subject may have changed them since */
     uint32_t start; /* the first cell to run */
     uint32_t fresh; /* first command of its row here: nothing of another row may show */
-    uint32_t kind;  /* these two as in the region, where the row's last subject may have written */
-    uint32_t cells;
     struct sv_limits limits;
     struct sv_fault fault;
 };
