@@ -17,9 +17,7 @@ from . import codec, plan
 MODULES = frozenset((*sys.stdlib_module_names, "numpy"))
 STREAMS = ("builtins.input", "builtins.print", "sys.stdin", "sys.stderr")
 """What of Python's own the subject gets from the test, where the test replaces it."""
-_RUN = frozenset(("eval", "exec", "get_type_hints"))
 _UNPICKLE = frozenset(("pickle", "marshal", "shelve", "dill", "cloudpickle"))
-"""By these, and by the `load` of those, a test runs data as code."""
 
 
 class TestCode:
@@ -36,7 +34,9 @@ class TestCode:
         """Why it can only be judged in one process with the solution; empty for almost all."""
         if "patch" in self.names and self._patched():
             return "the test patches a module"
-        if self.names & _RUN or (self.names & _UNPICKLE and self.names & {"load", "loads"}):
+        evaluates = self.names & {"eval", "exec"} and self._reads.keys() & {"eval", "exec"}
+        unpickles = self.names & _UNPICKLE and self.names & {"load", "loads"}
+        if evaluates or unpickles or "get_type_hints" in self.names:
             return "the test may run an answer as code"
         return ""
 
