@@ -203,6 +203,9 @@ def judge_one(peer: Peer, cell: int, source: bytes) -> tuple[int, bytes]:
         namespace.update(loaded | test.ours(loaded))
         peer.follow(namespace)
         exec(test.code, namespace)
+        failed = peer.failure()
+        if failed is not None:
+            raise failed
         verdict: tuple[int, bytes] = PASS, b""
     except (Lost, Unsplittable, CodecError):
         raise
@@ -286,6 +289,7 @@ class Peer:
         self.broken = False
         self.count = 0
         self._calling = 0
+        self._begun: list[Any] = []
         self._lock = threading.RLock()
         self._test = TestCode(b"")
         self._namespace: dict[str, Any] = {}
@@ -300,6 +304,7 @@ class Peer:
         self.stubs.forget()
         self._exceptions.clear()
         self._namespace, self._loaded, self._streams = {}, {}, {}
+        self._begun = []
         self._test = test
         found = self.ask("load", cell, tuple(names))
         if type(found) is not dict:
@@ -409,6 +414,7 @@ class Peer:
                 self._namespace[name] = self._loaded[name] = self.harmless(name, new)
         if printed:
             sys.stdout.write(printed)
+        failed = failed or self.failure()
         if failed is not None:
             raise failed
         if status == "ok":
@@ -430,17 +436,31 @@ class Peer:
             if operation == "leave" and len(operands) == 2 and operands[1] is not None:
                 operands = operands[0], self.instance(operands[1])
             outcome: tuple[str, Any] = "returned", lend.asked(operation, handed[number], operands)
+            if operation == "start" and outcome[1][0] is False:
+                self._begun.append(outcome[1][1])
         except (Lost, CodecError, Unsplittable):
             raise
         except BaseException as error:
             outcome = "raised", error
             failed = None if _fails_nothing(error) else error
+            self._begun = [task for task in self._begun if task is not handed[number]]
         try:
             reply = self.channel.encode(outcome)
         except Unencodable as error:
             reply = self.channel.encode(("raised", TypeError(str(error))))
         self.channel.send(reply)
         return failed
+
+    def failure(self) -> BaseException | None:
+        """What fails the test in coroutines of its own that the solution began and did not await to
+        the end; each exception once."""
+        for task in self._begun:
+            if task.done() and not task.cancelled():
+                error: BaseException | None = task.exception()
+                if error is not None and not _fails_nothing(error):
+                    self._begun.remove(task)
+                    return error
+        return None
 
     # -- exceptions: built-in and library classes as themselves, others as a stand-in of the same
     # -- name and bases

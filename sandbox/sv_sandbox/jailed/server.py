@@ -8,7 +8,6 @@ lends comes in as stubs (`lent`). What this process says is data: hostile code m
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import enum
 import functools
 import io
@@ -414,17 +413,6 @@ def _plain(value: Any) -> Any:
     return next(plain for base, plain in codec.PLAIN if base in codec.mro(type(value)))(value)
 
 
-def _fields(of: Any) -> list[tuple[Any, ...]]:
-    """The fields of a dataclass."""
-    return [
-        (
-            *(f.name, () if f.default is dataclasses.MISSING else (f.default,)),
-            *(f.init, f.repr, f.compare, f.kw_only is True, f.type),
-        )
-        for f in dataclasses.fields(of)
-    ]
-
-
 async def _awaited(awaitable: Any) -> Any:
     return await awaitable
 
@@ -433,7 +421,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     **OPERATIONS,
     "plain": _plain,
     "items": _items,
-    "fields": _fields,
+    "fields": lambda of: about.fields_of(of, shown=True),
     "signature": lambda function: about.parameters_of(function, shown=True),
     "code": about.code_facts,
     "await": _awaited,

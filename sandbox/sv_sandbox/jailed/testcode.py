@@ -8,6 +8,7 @@ import dis
 import functools
 import importlib
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from types import CodeType, TracebackType
 from typing import Any
@@ -110,7 +111,31 @@ class TestCode:
     def tests_objects(self) -> bool:
         """Whether it treats what a call gives as an object: uses attributes, sets items, enters it,
         asks for its class, compares with a new one. Else `Average([1]) - 2.5` is a number."""
-        return any(map(_treats_as_object, self._nodes))
+        return any(_treats_as_object(node, self._own_names) for node in self._nodes)
+
+    @functools.cached_property
+    def _own_names(self) -> set[str]:
+        """Names that hold modules, or lists and the like as they are written, and nothing else."""
+        names = [node for node in self._nodes if isinstance(node, ast.Name | ast.arg)]
+        bound = Counter(
+            node.arg if isinstance(node, ast.arg) else node.id
+            for node in names
+            if isinstance(node, ast.arg) or isinstance(node.ctx, ast.Store)
+        )
+        written = Counter(
+            target.id
+            for node in self._nodes
+            if isinstance(node, ast.Assign) and isinstance(node.value, _WRITTEN)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        )
+        imports = (node.names for node in self._nodes if isinstance(node, _IMPORTS))
+        modules = {alias.asname or alias.name for names in imports for alias in names}
+        return (
+            {*MODULES, "np"}
+            | (modules - bound.keys())
+            | {n for n in written if written[n] == bound[n]}
+        )
 
     def skips_an_assertion(self, trace: TracebackType | None) -> bool:
         """Whether to swallow an exception at the end of a `with` block passes over assertions:
@@ -150,9 +175,10 @@ def _module(name: str) -> Any:
         return None
 
 
-def _treats_as_object(node: ast.AST) -> bool:
+def _treats_as_object(node: ast.AST, own: set[str]) -> bool:
     if isinstance(node, ast.Attribute):
-        return not (isinstance(node.value, ast.Name) and node.value.id in {*MODULES, "np"})
+        of = node.value
+        return not (isinstance(of, _WRITTEN) or (isinstance(of, ast.Name) and of.id in own))
     if isinstance(node, ast.Subscript):
         return not isinstance(node.ctx, ast.Load)
     if isinstance(node, ast.Call):
@@ -170,6 +196,8 @@ def is_class_name(name: str) -> bool:
     return name[:1].isupper() and "_" not in name
 
 
+_IMPORTS = (ast.Import, ast.ImportFrom)
+_WRITTEN = (ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp)
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
 _BLOCKS = (ast.With, ast.AsyncWith)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
