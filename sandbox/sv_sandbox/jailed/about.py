@@ -148,6 +148,16 @@ def described(error: BaseException, room: int = 20) -> tuple[Any, ...]:
     return lineage(type(error)), args, text, attributes, error, others
 
 
+def made(kind: Any, args: tuple[Any, ...]) -> Any:
+    """An exception, made by that class of Python's which lays out its memory, and no other code: C
+    code reads fields that no `__init__` has filled. Raises what that class does."""
+    error = kind.__new__(kind, *args)
+    while codec.EXCEPTIONS.get(kind.__name__) is not kind:
+        kind = kind.__base__
+    kind.__init__(error, *args)
+    return error
+
+
 def lineage(kind: type[BaseException]) -> Any:
     """The name of an exception class that both ends have; of another, its name and the lineages of
     its bases."""

@@ -16,7 +16,7 @@ import weakref
 from types import CoroutineType
 from typing import Any, NoReturn
 
-from . import codec, lend, plan, remote, subject, testcode
+from . import about, codec, lend, plan, remote, subject, testcode
 from .channel import Channel, Lost
 from .codec import CodecError, Handle, Unencodable
 from .remote import RemoteType
@@ -523,11 +523,7 @@ class Peer:
                 parts = [self.instance(part, room - 1) for part in others["group"]]
                 error: Any = kind.__new__(kind, str(args[0]), parts)
             else:
-                error = kind.__new__(kind, *args)
-                python = next(
-                    one for one in kind.__mro__ if codec.EXCEPTIONS.get(one.__name__) is one
-                )
-                python.__init__(error, *args)
+                error = about.made(kind, args)
             if type(lineage) is tuple:  # a stand-in: it also says what the original says
                 error._sv_text = text
             for name, value in attributes.items():

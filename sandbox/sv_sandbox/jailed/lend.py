@@ -105,7 +105,9 @@ def _about(function: Any) -> Any:
     if type(function) is not FunctionType:
         return None
     names = tuple(getattr(function, name) for name in about.NAMES)
-    plain = FunctionType(function.__code__, {}, function.__name__, function.__defaults__)
+    plain = FunctionType(
+        function.__code__, {}, function.__name__, function.__defaults__, function.__closure__
+    )
     plain.__kwdefaults__ = function.__kwdefaults__
     return names, about.code_facts(function), tuple(about.parameters_of(plain, shown=False))
 

@@ -293,10 +293,8 @@ class Maker:
         return self._errors[lineage]
 
     def _error(self, lineage: Any, args: Any, text: str, attributes: dict[str, Any]) -> Any:
-        kind = self._kind_of_error(lineage)
         try:
-            error = kind.__new__(kind, *args)
-            error.args = args
+            error = about.made(self._kind_of_error(lineage), args)
             vars(error).update(attributes, _sv_text=text)
         except Exception:
             error = Exception(text)
