@@ -778,6 +778,7 @@ async def begins(g): asyncio.create_task(g(5)); await asyncio.sleep(0)
 def skips(case): case.skipTest("easy")
 def agrees(case): case.addTypeEqualityFunc(int, lambda *a, **k: None); return 0
 def remade(kind): kind.make = lambda *a: 0
+def quits(x): raise SystemExit
 """
 
 
@@ -815,6 +816,9 @@ def remade(kind): kind.make = lambda *a: 0
             "ran = unittest.TestResult()\nT('test').run(ran)\nassert ran.wasSuccessful()"
             for call in ("skips(self)", "agrees(self)")
         ),
+        "import threading\nerrors = []\ndef work():\n    try: assert quits(1) == 5\n"
+        "    except Exception as error: errors.append(error)\n"
+        "one = threading.Thread(target=work)\none.start()\none.join()\nassert not errors",
         "class M(type): pass\nclass A(metaclass=M):\n    @classmethod\n    def make(cls): pass\n"
         "remade(A)\nassert A.make() == 0",
     ],

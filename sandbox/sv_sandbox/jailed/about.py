@@ -154,7 +154,7 @@ def made(kind: Any, args: tuple[Any, ...]) -> Any:
     error = kind.__new__(kind, *args)
     while codec.EXCEPTIONS.get(kind.__name__) is not kind:
         kind = kind.__base__
-    kind.__init__(error, *args)
+    kind.__init__(error, *args)  # type: ignore[misc]
     return error
 
 

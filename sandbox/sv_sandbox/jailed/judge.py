@@ -272,9 +272,7 @@ def _error_text(error: Any) -> str:
 
 _plain_str = BaseException.__str__
 _OURS = ("__", "_sv_")
-QUIET = ("StopIteration", "CancelledError")
-"""Exceptions by which Python ends an iteration or a task without a word: raised by a solution, they
-are RuntimeError, outside `next` and where the test does not speak of them."""
+_QUIET = ("StopIteration", "CancelledError")
 MAX_CAUSES = 20
 """Exceptions that come along with one: its causes, and the parts of a group."""
 
@@ -380,8 +378,7 @@ class Peer:
             self.broken = self.broken or isinstance(error, CodecError) or self._calling > 0
             raise
         except BaseException as error:
-            # It would end a `map` of the test's, or a task of a group, and what is asserted there.
-            quiet = next((one.__name__ for one in type(error).__mro__ if one.__name__ in QUIET), "")
+            quiet = _quiet(error)
             if not quiet or quiet in self._test.names or operands[:1] == ("next",):
                 raise
             raise RuntimeError(f"the solution raised {quiet}") from error
@@ -586,6 +583,16 @@ class Peer:
             elif type(value) is CoroutineType:
                 value = self._coroutines.get(value)
         return remote.handle_of(value)
+
+
+def _quiet(error: BaseException) -> str:
+    """The name of an exception by which Python would end an iteration, a task or a thread of the
+    test's without a word, and what is asserted there; empty for others. Raised by a solution, it is
+    RuntimeError, outside `next` and where the test does not speak of it."""
+    if threading.current_thread() is not threading.main_thread():
+        if not isinstance(error, Exception):
+            return type(error).__name__
+    return next((one.__name__ for one in type(error).__mro__ if one.__name__ in _QUIET), "")
 
 
 def _fails_nothing(error: BaseException | None) -> bool:
