@@ -524,6 +524,10 @@ def resized(array):
     array.resize((1_000_000,), refcheck=False)
     view[:] = 65
 def forged(array): return type(array)((4,), "O", b"A" * 32)
+def restored(rng): rng.set_state(("MT19937", [0] * 624, 1 << 30, 0, 0.0))
+def called(db):
+    db.execute("select fts3_tokenizer(?, ?)", ("simple", b"A" * 8))
+    db.execute("create virtual table t using fts3(a, tokenize=simple)")
 """
 )
 
@@ -539,6 +543,11 @@ def forged(array): return type(array)((4,), "O", b"A" * 32)
         ),
         ("import numpy\nresized(numpy.zeros(9, dtype='i8, i8'))", "no attribute 'resize'"),
         ("import numpy\nforged(numpy.zeros(9, dtype='i8, i8'))", "cannot be used like that"),
+        ("import numpy\nrestored(numpy.random.RandomState(1))", "no attribute 'set_state'"),
+        *(
+            (f"import sqlite3\ndb = sqlite3.connect(':memory:')\ncalled({lent})", "not authorized")
+            for lent in ("db", "db.cursor()", "type('Db', (), {'execute': db.execute})()")
+        ),
     ],
 )
 def test_neither_the_loop_nor_memory_is_lent(pool: Pool, test: str, told: str) -> None:

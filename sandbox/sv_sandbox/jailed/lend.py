@@ -50,7 +50,10 @@ _PYTHONS_OWN: dict[type, frozenset[str]] = {
 do not."""
 _KEPT_BACK = {
     "numpy.ndarray": frozenset("resize ctypes dump dumps tofile".split()),
-    "sqlite3.Connection": frozenset("enable_load_extension load_extension deserialize".split()),
+    "numpy.random.mtrand.RandomState": frozenset(("set_state",)),
+    "sqlite3.Connection": frozenset(
+        "enable_load_extension load_extension deserialize set_authorizer".split()
+    ),
     "unittest.mock.NonCallableMock": frozenset(("method_calls",)),
 }
 """Public names by which a library's objects would break the judge's memory, or lead to what nobody
@@ -75,12 +78,29 @@ def kind_of(value: Any, number: Callable[[Any], int]) -> tuple[str, Any]:
             raise Unencodable(f"the class {value.__name__} cannot cross")
         return f"class {_class(value, number)}", None
     if isinstance(value, _FUNCTIONS):
-        if getattr(value, "__self__", None) is builtins:
+        owner = getattr(value, "__self__", None)
+        if owner is builtins:
             raise Unencodable(f"{value.__name__} cannot cross")
+        _guard(owner)
         return "function", None
     if isinstance(value, _NEVER) or kind.__module__.partition(".")[0] in ("ctypes", "_ctypes"):
         raise Unencodable(f"a {kind.__name__} cannot cross")
+    _guard(value)
     return f"object {_class(kind, number)}", None
+
+
+def _guard(value: Any) -> None:
+    """SQL runs here as well: of it, nothing that calls or writes to an address."""
+    if any(one.__module__ == "sqlite3" for one in codec.mro(type(value))):
+        database = getattr(value, "connection", value)
+        if hasattr(database, "set_authorizer"):
+            database.set_authorizer(_authorized)
+
+
+def _authorized(action: int, first: str | None, second: str | None, *where: Any) -> int:
+    """As SQLite asks while it compiles a statement: 0 is yes, 1 no."""
+    called = action == 31 and second in ("fts3_tokenizer", "load_extension")
+    return int(called or (action == 19 and first == "writable_schema"))
 
 
 def _class(kind: type, number: Callable[[Any], int]) -> str:
