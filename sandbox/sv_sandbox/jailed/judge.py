@@ -8,6 +8,7 @@ defines is a stub that calls the subject over the channel; what comes back is pl
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -451,12 +452,11 @@ class Peer:
     def failure(self) -> BaseException | None:
         """What fails the test in coroutines of its own that the solution began and did not await to
         the end; each exception once."""
-        for task in self._begun:
-            if task.done() and not task.cancelled():
-                error: BaseException | None = task.exception()
-                if error is not None and not _fails_nothing(error):
-                    self._begun.remove(task)
-                    return error
+        for task in [task for task in self._begun if task.done()]:
+            self._begun.remove(task)
+            error: BaseException | None = None if task.cancelled() else task.exception()
+            if error is not None and not _fails_nothing(error):
+                return error
         return None
 
     # -- exceptions: built-in and library classes as themselves, others as a stand-in of the same
@@ -549,8 +549,6 @@ class Peer:
     async def _awaited(self, coroutine: Any) -> Any:
         """A coroutine of the subject, as one of ours: it runs there while it is awaited here, and
         beside it what else is awaited."""
-        import asyncio
-
         task = self.ask("start", coroutine)
         try:
             while True:

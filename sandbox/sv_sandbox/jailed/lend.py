@@ -33,7 +33,7 @@ from typing import Any
 
 from . import about, codec
 from .codec import CodecError, Unencodable
-from .protocols import OPERATIONS, supported
+from .protocols import OPERATIONS, awaited, supported
 
 _FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType)
 _METHODS = (classmethod, staticmethod, functools.cached_property)
@@ -167,16 +167,15 @@ def _writable(value: Any, name: Any, data: bool = False) -> None:
     own = codec.mro(kind)
     there = next((one.__dict__[name] for one in own if name in one.__dict__), None)
     held = getattr(value, "__dict__", {}).get(name)
-    if (
-        not (
-            (_is_tests(kind) and not isinstance(value, type))
-            or kind.__name__ in ("SimpleNamespace", "Namespace")
-            or (data and any(one.__module__ == "unittest.mock" for one in own))
-        )
-        or (there is not None and not hasattr(type(there), "__set__") and callable(there))
-        or (there is not None and isinstance(there, _METHODS))
-        or callable(held)
-    ):
+    is_open = (
+        (_is_tests(kind) and not isinstance(value, type))
+        or kind.__name__ in ("SimpleNamespace", "Namespace")
+        or (data and any(one.__module__ == "unittest.mock" for one in own))
+    )
+    is_method = isinstance(there, _METHODS) or (
+        callable(there) and not hasattr(type(there), "__set__")
+    )
+    if not is_open or is_method or callable(held):
         raise AttributeError(f"{kind.__name__!r} object lets nobody set {name!r}")
 
 
@@ -241,12 +240,8 @@ def _start(awaitable: Any) -> tuple[bool, Any]:
     try:
         asyncio.get_running_loop()
     except RuntimeError:  # the solution runs a loop of its own, inside a plain call
-        return True, asyncio.run(_awaited(awaitable))
+        return True, asyncio.run(awaited(awaitable))
     return False, asyncio.ensure_future(awaitable)
-
-
-async def _awaited(awaitable: Any) -> Any:
-    return await awaitable
 
 
 def _done(task: Any) -> tuple[bool, Any]:

@@ -109,19 +109,17 @@ class TestCode:
 
     @functools.cached_property
     def tests_objects(self) -> bool:
-        """Whether it treats what a call gives as an object: uses attributes, sets items, enters it,
-        asks for its class, compares with a new one. Else `Average([1]) - 2.5` is a number."""
+        """Whether it treats what a call gives as an object: uses attributes (of more than modules
+        and its own lists), sets items, enters it, asks for its class, compares with a new one. Else
+        `Average([1]) - 2.5` is a number."""
         return any(_treats_as_object(node, self._own_names) for node in self._nodes)
 
     @functools.cached_property
     def _own_names(self) -> set[str]:
         """Names that hold modules, or lists and the like as they are written, and nothing else."""
-        names = [node for node in self._nodes if isinstance(node, ast.Name | ast.arg)]
-        bound = Counter(
-            node.arg if isinstance(node, ast.arg) else node.id
-            for node in names
-            if isinstance(node, ast.arg) or isinstance(node.ctx, ast.Store)
-        )
+        names = [node for node in self._nodes if isinstance(node, ast.Name)]
+        bound = Counter(name.id for name in names if isinstance(name.ctx, ast.Store))
+        bound.update(node.arg for node in self._nodes if isinstance(node, ast.arg))
         written = Counter(
             target.id
             for node in self._nodes
@@ -129,13 +127,10 @@ class TestCode:
             for target in node.targets
             if isinstance(target, ast.Name)
         )
-        imports = (node.names for node in self._nodes if isinstance(node, _IMPORTS))
-        modules = {alias.asname or alias.name for names in imports for alias in names}
-        return (
-            {*MODULES, "np"}
-            | (modules - bound.keys())
-            | {n for n in written if written[n] == bound[n]}
-        )
+        imports = [node for node in self._nodes if isinstance(node, ast.Import)]
+        modules = {alias.asname or alias.name for node in imports for alias in node.names}
+        modules |= {*MODULES, "np"}
+        return (modules - bound.keys()) | {name for name in written if written[name] == bound[name]}
 
     def skips_an_assertion(self, trace: TracebackType | None) -> bool:
         """Whether to swallow an exception at the end of a `with` block passes over assertions:
@@ -196,7 +191,6 @@ def is_class_name(name: str) -> bool:
     return name[:1].isupper() and "_" not in name
 
 
-_IMPORTS = (ast.Import, ast.ImportFrom)
 _WRITTEN = (ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp)
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
 _BLOCKS = (ast.With, ast.AsyncWith)
