@@ -788,6 +788,7 @@ def skips(case): case.skipTest("easy")
 def agrees(case): case.addTypeEqualityFunc(int, lambda *a, **k: None); return 0
 def remade(kind): kind.make = lambda *a: 0
 def quits(x): raise SystemExit
+async def leaves(x): raise GeneratorExit
 """
 
 
@@ -825,6 +826,9 @@ def quits(x): raise SystemExit
             "ran = unittest.TestResult()\nT('test').run(ran)\nassert ran.wasSuccessful()"
             for call in ("skips(self)", "agrees(self)")
         ),
+        "import asyncio\nasync def check(x): assert await leaves(x) == 5\nasync def main():\n"
+        "    done = await asyncio.gather(check(1), check(2), return_exceptions=True)\n"
+        "    assert not [one for one in done if isinstance(one, Exception)]\nasyncio.run(main())",
         "import threading\nerrors = []\ndef work():\n    try: assert quits(1) == 5\n"
         "    except Exception as error: errors.append(error)\n"
         "one = threading.Thread(target=work)\none.start()\none.join()\nassert not errors",

@@ -273,7 +273,6 @@ def _error_text(error: Any) -> str:
 
 _plain_str = BaseException.__str__
 _OURS = ("__", "_sv_")
-_QUIET = ("StopIteration", "CancelledError")
 MAX_CAUSES = 20
 """Exceptions that come along with one: its causes, and the parts of a group."""
 
@@ -587,10 +586,13 @@ def _quiet(error: BaseException) -> str:
     """The name of an exception by which Python would end an iteration, a task or a thread of the
     test's without a word, and what is asserted there; empty for others. Raised by a solution, it is
     RuntimeError, outside `next` and where the test does not speak of it."""
-    if threading.current_thread() is not threading.main_thread():
-        if not isinstance(error, Exception):
-            return type(error).__name__
-    return next((one.__name__ for one in type(error).__mro__ if one.__name__ in _QUIET), "")
+    for kind in (StopIteration, asyncio.CancelledError):
+        if isinstance(error, kind):
+            return kind.__name__
+    heard: tuple[type[BaseException], ...] = (Exception,)
+    if threading.current_thread() is threading.main_thread():
+        heard = (Exception, SystemExit, KeyboardInterrupt)
+    return "" if isinstance(error, heard) else type(error).__name__
 
 
 def _fails_nothing(error: BaseException | None) -> bool:
