@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -557,6 +558,15 @@ def test_neither_the_loop_nor_memory_is_lent(pool: Pool, test: str, told: str) -
     assert matrix.verdict(0, 0) is Verdict.EXCEPTION
     assert told in matrix.detail(0, 0)
     assert matrix.trust_ST[0, 0] == Trust.SPLIT
+
+
+@pytest.mark.parametrize("lent", ["threading.Event().wait", "lambda: time.sleep(60)"])
+def test_a_call_back_that_waits_for_ever_holds_nobody_up(pool: Pool, lent: str) -> None:
+    tests = [f"import threading, time\nr = f({lent})\nassert r == 5", "r = f(int)\nassert r == 0"]
+    began = time.monotonic()
+    matrix = pool.matrix(["def f(g): return g()"], tests, limits=Limits(cpu_s=0.3, wall_s=0.5))
+    assert [matrix.verdict(0, 0), matrix.verdict(0, 1)] == [Verdict.TIMEOUT, Verdict.PASS]
+    assert time.monotonic() - began < 3
 
 
 def test_methods_of_the_test_stay_the_tests(pool: Pool) -> None:
