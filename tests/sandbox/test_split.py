@@ -842,6 +842,10 @@ async def leaves(x): raise GeneratorExit
         "import threading\nerrors = []\ndef work():\n    try: assert quits(1) == 5\n"
         "    except Exception as error: errors.append(error)\n"
         "one = threading.Thread(target=work)\none.start()\none.join()\nassert not errors",
+        "class A:\n    def __getattr__(self, name): return lambda: 1\n"
+        "a = A()\nremade(a)\nassert a.make() == 0",
+        "class D:\n    def __get__(self, one, kind): return int\nclass A: make = D()\n"
+        "a = A()\nremade(a)\nassert a.make(1) == 0",
         "class M(type): pass\nclass A(metaclass=M):\n    @classmethod\n    def make(cls): pass\n"
         "remade(A)\nassert A.make() == 0",
     ],
