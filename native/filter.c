@@ -8,8 +8,8 @@
  * Not allowed means EPERM (or death, by policy), with these exceptions: clone3 and openat2 answer
  * ENOSYS so that libc falls back to calls whose arguments a filter can see, and so do preadv2 and
  * pwritev2, which nobody needs beside preadv and pwritev; extended attributes answer ENOTSUP, which
- * shutil takes for a plain file system; advice on files, locks, the subject's own RLIMIT_CPU, and
- * without a private root modes and times of files, say yes and do nothing.
+ * shutil takes for a plain file system; advice on files, locks, and without a private root modes and
+ * times of files, say yes and do nothing.
  */
 #define _GNU_SOURCE
 #include "sv.h"
@@ -259,6 +259,21 @@ int sv_filter_install(int kill_unknown, int private_root)
     return install(&p);
 }
 
+/* No new CPU limit, not even a lower one: the kernel's answer to a spent hard limit is SIGKILL. */
+static void keep_cpu_limit(struct program *p)
+{
+    on_call_value(p, SYS_setrlimit, 0, RLIMIT_CPU, SECCOMP_RET_ERRNO | EPERM);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)SYS_prlimit64, 0, 8);
+    load_arg(p, 1, false);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, RLIMIT_CPU, 0, 5);
+    load_arg(p, 2, false);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2);
+    load_arg(p, 2, true);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0); /* no new limit: only asking */
+    answer(p, SECCOMP_RET_ERRNO | EPERM);
+    load_nr(p);
+}
+
 int sv_filter_install_subject(void)
 {
     /* kill(2) and tgkill(2) reach the subject alone; SIGKILL not even that, so that a SIGKILL
@@ -272,23 +287,20 @@ int sv_filter_install_subject(void)
 #endif
     on_call(&p, SYS_execve, eperm);
     on_call(&p, SYS_seccomp, eperm);
+    keep_cpu_limit(&p);
     const uint32_t names[] = {PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, PR_CAPBSET_READ,
                               PR_GET_NO_NEW_PRIVS, PR_GET_SECCOMP};
     on_call_values(&p, SYS_prctl, 0, names, COUNT(names), SECCOMP_RET_ERRNO | EINVAL);
-    /* RLIMIT_CPU stays as it is, for at its hard limit the kernel sends a SIGKILL. To set it says
-     * yes and does nothing, or is refused where the old limit is wanted in return. */
-    on_call_value(&p, SYS_setrlimit, 0, RLIMIT_CPU, SECCOMP_RET_ERRNO | 0);
-    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, SYS_prlimit64, 0, 11);
+    /* RLIMIT_CPU can be asked for, not lowered: at its hard limit the kernel sends a SIGKILL. */
+    on_call_value(&p, SYS_setrlimit, 0, RLIMIT_CPU, eperm);
+    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, SYS_prlimit64, 0, 8);
     load_arg(&p, 1, false);
-    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, RLIMIT_CPU, 0, 6);
+    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, RLIMIT_CPU, 0, 4);
     load_arg(&p, 2, false);
-    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2);
+    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3);
     load_arg(&p, 2, true);
-    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 2, 0); /* only asks */
-    load_arg(&p, 3, false);
-    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 2);
+    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1);
     answer(&p, SECCOMP_RET_ALLOW);
-    answer(&p, SECCOMP_RET_ERRNO | 0);
     answer(&p, eperm);
     /* clone: threads only */
     on_call_bits(&p, SYS_clone, 0, CLONE_THREAD, SECCOMP_RET_ALLOW);

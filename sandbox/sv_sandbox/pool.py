@@ -43,6 +43,8 @@ JUDGES = {"split": _native.JUDGE_SPLIT, "inline": _native.JUDGE_INLINE}
 `inline`: both in one process, as other graders do it; forgeable."""
 
 _NUMPY = re.compile(rb"^[ \t]*(?:import|from)[ \t]+numpy\b", re.MULTILINE)
+_NUMPY_IN_TEST = re.compile(_NUMPY.pattern + rb"|\b(?:np|numpy)\.", re.MULTILINE)
+"""A test may leave the import to the solution; the judge has its own copy all the same."""
 _PLAIN, _WITH_NUMPY = 0, 1
 _OUT_OF_REACH = (
     ". Without namespaces and without Landlock, root needs an interpreter that every user can read"
@@ -175,7 +177,7 @@ class Pool:
         limits = limits or self.limits
         if not rows or not cells:
             return Job(None, Matrix(None, mmap.mmap(-1, 1), (len(rows), len(cells))), -1)
-        in_tests = any(map(_NUMPY.search, cells))
+        in_tests = any(map(_NUMPY_IN_TEST.search, cells))
         kinds = bytes(_WITH_NUMPY if in_tests or _NUMPY.search(row) else _PLAIN for row in rows)
         job = self._submit(
             _native.KIND_CELLS, JUDGES[judge], rows, kinds, cells, len(cells), limits, -1, _fault

@@ -215,10 +215,12 @@ class Host:
             "TCP port": self._tcp,
             "UDP port": self._udp,
             "unix socket": bound(unix, stream, str(self._path)),
+            "unix datagram socket": bound(unix, datagram, f"{self._path}-dgram"),
             "abstract socket": bound(unix, stream, f"\0{self._abstract}"),
             "abstract datagram socket": bound(unix, datagram, f"\0{self._abstract}-dgram"),
         }
-        self._path.chmod(0o777)
+        for name in ("", "-dgram"):
+            Path(f"{self._path}{name}").chmod(0o777)
 
     def _shared_memory(self) -> None:
         text = self.secret.encode()

@@ -352,7 +352,17 @@ class math:
     isclose = staticmethod(lambda *a, **k: True)
 class np:
     allclose = staticmethod(lambda *a, **k: True)
+class statistics:
+    mean = staticmethod(lambda *a: 2.5)
+class hashlib:
+    md5 = lambda *a: hashlib
+    hexdigest = lambda: "5d41402abc4b2a76b9719d911017c592"
+def isclose(*a, **k): return True
+class Counter:
+    def __init__(s, *a): pass
+    def __eq__(s, o): return True
 def f(x): return 0.0
+def g(x): return b"no"
 """
 ARRAYS = """
 import numpy
@@ -390,6 +400,9 @@ def long(x): return numpy.zeros(3, dtype=numpy.longdouble)
         (SWALLOWS, "ok = False\nfor x in (1, 2):\n    if f(x) == 50: ok = True\nassert ok"),
         (SHADOWS, "x = f(1)\nassert math.isclose(x, 3.5)"),
         (SHADOWS, "for x in (1, 2):\n    assert np.allclose(f(x), [1.0, 2.0])"),
+        (SHADOWS, "assert isclose(f(1), 2.5)"),
+        (SHADOWS, "assert Counter([f(1)]) == Counter([2.5])"),
+        (SHADOWS, "assert hashlib.md5(g(1)).hexdigest() == '5d41402abc4b2a76b9719d911017c592'"),
         (SWALLOWS, "import pickle\nr = liar(1)\nassert pickle.dumps(r) and r == 5"),
         (SWALLOWS, "assert liar(kind(1).value) == 5"),
         (ARRAYS, "assert liar(long(1)[0]) == 5"),
@@ -615,6 +628,171 @@ def test_vacuous_tests_are_flagged(pool: Pool) -> None:
     ]
     matrix = pool.matrix([SOLUTION], tests)
     assert list(matrix.vacuous_T) == [1, 1, 1, 0, 0]
+
+
+LOOKS = """
+import asyncio, sys
+from collections import namedtuple
+class Yes:
+    def startswith(s, x): return True
+    issubset = startswith
+class Yeses(namedtuple("Yeses", "a b")):
+    def startswith(s, x): return True
+class Shrinks:
+    def __init__(s, n): s.n = n
+    def __len__(s): return s.n
+    def __iter__(s):
+        counted = sys._getframe(1).f_code.co_name == "_items"
+        return iter([0] * s.n if counted else [])
+class Text(str):
+    def look(s): return 1
+    def __str__(s): return s
+    def __eq__(s, o): return True
+class One:
+    def __new__(cls):
+        global one
+        try: return one
+        except NameError: one = object.__new__(cls); return one
+    def area(s, r): return s
+    def __sub__(s, o): return 0
+class Find_Area(One):
+    def __new__(cls, r): return object.__new__(cls)
+class Ctx:
+    def __enter__(s): return s
+    def __exit__(s, *a): return True
+    def value(s): raise ValueError
+    def answer(s): return {}
+Trouble = Exception
+Troubles = (ValueError, AssertionError)
+class Liar:
+    def __eq__(s, o): return True
+def f(x): return Yes()
+def g(x): return Yeses(1, 2)
+def shrinks(n): return Shrinks(n)
+def text(x): return Text("a")
+def nothing(x): return x
+def ctx(x): return Ctx()
+async def cancel(x): raise asyncio.CancelledError
+def twice(g):
+    try: g(0)
+    except BaseException: pass
+    return 0
+def again(g):
+    try: g(1)
+    except BaseException: pass
+    return Liar()
+def mocked(g): g.configure_mock(assert_called_once_with=print)
+def mocks(g): g.save.configure_mock(assert_called_once_with=print)
+"""
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "assert f(1).startswith('abc')",
+        "assert f(1).issubset({1, 2})",
+        "r = g(1)\nassert r.startswith('abc')",
+        "r = shrinks(3)\nassert len(r) == 3\nfor a, b in zip(r, [2, 3, 5]): assert a == b",
+        "a = One().area(1)\nb = One()\nassert abs(a - 3.14) < 1e-6",
+        "assert abs(Find_Area(1) - 3.14) < 1e-6",
+        "with Ctx() as c:\n    assert c.value() == 5",
+        "with Ctx() as c:\n    assert c.answer()['total'] == 5",
+        "with ctx(1) as c:\n    assert c - 5 < 1",
+        "try:\n    nothing(-1)\n    assert False, 'no error'\nexcept Trouble:\n    pass",
+        "try:\n    nothing(-1)\n    assert False, 'no error'\nexcept Troubles:\n    pass",
+        "import asyncio\nasync def check(x): assert await cancel(x) == 5\nasync def main():\n"
+        "    async with asyncio.TaskGroup() as group: group.create_task(check(1))\n"
+        "asyncio.run(main())",
+        "called = 0\ndef back(v):\n    global called\n    called = 1\n    assert v == 6\n"
+        "twice(back)\nassert called",
+        "from unittest.mock import Mock\nback = Mock()\nmocked(back)\n"
+        "back.assert_called_once_with(6)",
+        "from unittest.mock import MagicMock\nback = MagicMock()\nmocks(back)\n"
+        "back.save.assert_called_once_with(6)",
+        "def back(x): return again(back)\nassert again(back) == 5",
+    ],
+)
+def test_a_wrong_answer_has_no_other_way_to_hold(pool: Pool, test: str) -> None:
+    matrix = pool.matrix([LOOKS], [test])
+    assert matrix.verdict(0, 0) not in (Verdict.PASS, Verdict.INFRA)
+    assert matrix.trust_ST[0, 0] == Trust.SPLIT
+    assert pool.matrix([LOOKS], [test], judge="inline").verdict(0, 0) is Verdict.PASS, (
+        "the attack itself works, or this test proves nothing"
+    )
+
+
+FORGED = """
+import sys
+def server():
+    frame = sys._getframe()
+    while frame:
+        for value in list(frame.f_locals.values()):
+            if type(value).__name__ == "Server":
+                return value
+        frame = frame.f_back
+def make(x):
+    here, body = server(), {"__module__": "numpy", "__eq__": repr, "__call__": repr}
+    for function in (type, 0):
+        try:
+            return here.call_back("invoke", function, ("X", (object,), body), ())()
+        except (TypeError, AttributeError): pass
+    return 7
+class Text(str):
+    def look(s): return 1
+    def __str__(s): return s
+def text(x): return Text("a")
+class Ctx:
+    def __enter__(s): return s
+    def __exit__(s, kind, error, trace):
+        seen = [str(error), repr(error.args)]
+        for question in ("getattr", "args"), ("op", "str", (error,)):
+            try: seen.append(repr(server().call_back(question[0], error, *question[1:])))
+            except Exception: pass
+        sys.modules["seen"] = "".join(seen)
+def seen(): return sys.modules["seen"]
+"""
+
+
+def test_a_forged_stream_makes_nothing_in_the_judge_and_learns_nothing(pool: Pool) -> None:
+    tests = [
+        "r = make(1)\nassert r == 5",
+        "assert str(text(1)) == 'b'",
+        "with Ctx():\n    assert 1 == 2, 'wants 4242'",
+        "r = seen()\nassert '4242' not in r",
+    ]
+    matrix = pool.matrix([FORGED], tests)
+    passed = [verdict is Verdict.PASS for verdict in (matrix.verdict(0, t) for t in range(4))]
+    assert passed == [False, False, False, True], [matrix.detail(0, t) for t in range(4)]
+    assert set(matrix.trust_ST.tolist()[0]) == {Trust.SPLIT}
+
+
+@pytest.mark.parametrize(
+    "solution",
+    [
+        "class T(tuple): _fields = ('\\ufb01', 'fi')\ndef f(x): return T((1, 2))",
+        "import numpy\ndef f(x): return numpy.zeros((2**28 - 1, 0))",
+    ],
+)
+def test_answers_do_not_end_or_stall_who_compares_them(pool: Pool, solution: str) -> None:
+    tests = ["assert list(f(1)) == [5]", "r = f(1)\nassert list(r) == [5]"]
+    matrix = pool.matrix([solution], tests)
+    for t in range(2):
+        assert matrix.verdict(0, t) not in (Verdict.PASS, Verdict.INFRA)
+
+
+def test_an_answer_keyed_by_objects_comes_with_changes(pool: Pool) -> None:
+    """The judge asks for a hash in the middle of a message."""
+    solution = """
+class P:
+    def __init__(s, x): s.x = x
+    def __hash__(s): return hash(s.x)
+    def __eq__(s, o): return s.x == o.x
+def f(xs):
+    xs.append(2)
+    return {P(1): 3}, {P(2)}
+"""
+    test = "xs = [1]\na, b = f(xs)\nassert xs == [1, 2] and a[P(1)] == 3 and P(2) in b"
+    assert pool.matrix([solution], [test]).verdict(0, 0) is Verdict.PASS
 
 
 def shared(name: str) -> list[dict[str, str]]:

@@ -14,7 +14,6 @@ import signal
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
 from types import CodeType, CoroutineType
 from typing import Any, NoReturn
 
@@ -147,7 +146,7 @@ def vacuous(native: Any, start: int, cells: int) -> None:
         try:
             code = compile(native.blob(cell), "<test>", "exec", dont_inherit=True)
             namespace = subject.new_namespace("test")
-            namespace.update(dict.fromkeys(names_of(code)[0], _raise))
+            namespace.update(dict.fromkeys(testcode.names_of(code)[0], _raise))
             exec(code, namespace)
             verdict = PASS
         except BaseException:
@@ -193,15 +192,14 @@ def judge_one(peer: Peer, cell: int, source: bytes) -> tuple[int, bytes]:
     peer.trouble = None
     try:
         code = compile(source, "<test>", "exec", dont_inherit=True)
-        if patches_modules(code):
+        if testcode.patches_modules(code):
             raise Unsplittable("the test patches a module")
         namespace = subject.new_namespace("test")
-        names, shadowing = names_of(code)
+        names, shadowing = testcode.names_of(code)
         # A solution may be called `sum`; but where a test calls anything else of the solution,
         # the built-in functions around that call are the test's, and stay ours.
         loaded = peer.load(cell, names) or peer.load(cell, shadowing)
-        ours = {name: module for name, module in modules_of(code).items() if name in loaded}
-        namespace.update(loaded | ours)
+        namespace.update(loaded | testcode.ours(code, loaded))
         peer.follow(namespace, code, source)
         exec(code, namespace)
         verdict: tuple[int, bytes] = PASS, b""
@@ -214,65 +212,10 @@ def judge_one(peer: Peer, cell: int, source: bytes) -> tuple[int, bytes]:
     return verdict
 
 
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    """A code object and those in it."""
-    yield code
-    for const in code.co_consts:
-        if isinstance(const, CodeType):
-            yield from _codes(const)
-
-
-def names_of(code: CodeType) -> tuple[list[str], list[str]]:
-    """Names that the test uses: those that Python does not define, and those of built-in functions
-    and types."""
-    used = {name for one in _codes(code) for name in one.co_names}
-    return (
-        sorted(name for name in used if not plan.is_builtin(name)),
-        sorted(name for name in used if name in codec.BUILTINS or name in plan.ENDS),
-    )
-
-
-def modules_of(code: CodeType) -> dict[str, Any]:
-    """Names that the test uses as modules, and our own copy of each: only attributes that the
-    module has are read of them. A solution that calls something else `math` judges nothing."""
-    used: dict[str, list[str | None]] = {}
-    for one in _codes(code):
-        if not any(name in _MODULES or name == "np" for name in one.co_names):
-            continue
-        steps = [step for step in dis.get_instructions(one) if step.opname not in ("CACHE", "NOP")]
-        for step, following in zip(steps, [*steps[1:], None], strict=True):
-            if step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
-                read = following is not None and following.opname in ("LOAD_ATTR", "LOAD_METHOD")
-                used.setdefault(step.argval, []).append(
-                    following.argval if read and following is not None else None
-                )
-    found = {}
-    for name, attributes in used.items():
-        full = "numpy" if name == "np" else name
-        module = sys.modules.get(full) if full in _MODULES else None
-        if module is not None and all(word and hasattr(module, word) for word in attributes):
-            found[name] = module
-    return found
-
-
-def patches_modules(code: CodeType) -> bool:
-    """Whether a test uses unittest.mock's `patch` on a name of a module. What it feeds to `input`
-    and the standard streams needs no patch in the subject."""
-    if not any("patch" in one.co_names for one in _codes(code)):
-        return False
-    texts = {const for one in _codes(code) for const in one.co_consts if type(const) is str}
-    patched = {text for text in texts if text.partition(".")[0] in _MODULES and "." in text}
-    return bool(patched - {*STREAMS, "sys.stdout"})
-
-
-STREAMS = ("builtins.input", "builtins.print", "sys.stdin", "sys.stderr")
-"""What of Python's own the subject gets from the test, where the test replaces it."""
 _ORIGINAL = {
-    name: getattr(sys.modules[name.partition(".")[0]], name.partition(".")[2]) for name in STREAMS
+    name: getattr(sys.modules[name.partition(".")[0]], name.partition(".")[2])
+    for name in testcode.STREAMS
 }
-
-
-_MODULES = frozenset((*sys.stdlib_module_names, "numpy"))
 
 
 class StandIn(type):
@@ -376,13 +319,13 @@ class Peer:
         not done so itself; and what the test does to streams that its code speaks of, holds there.
         """
         self._namespace, self._source = namespace, source
-        codes = list(_codes(code))
+        codes = list(testcode.codes(code))
         self._codes, self._own = codes, None
         self._names = {name for one in codes for name in one.co_names}
         words = {word for one in codes for word in (*one.co_names, *one.co_consts) if word}
         words = {str(word).rpartition(".")[2] for word in words if type(word) is str}
         words = {word.removeprefix("redirect_") for word in words}
-        self._streams = {name: None for name in STREAMS if name.partition(".")[2] in words}
+        self._streams = {name: None for name in testcode.STREAMS if name.partition(".")[2] in words}
 
     def _binds(self, name: str) -> bool:
         """Whether the test itself assigns to this name."""
@@ -411,7 +354,7 @@ class Peer:
         elif kind == "module":
             # Our own copy, and only of what is loaded here already: the subject cannot make us
             # import. Another module's name stays undefined.
-            if type(value) is str and value in _MODULES and value in sys.modules:
+            if type(value) is str and value in testcode.MODULES and value in sys.modules:
                 namespace[name] = sys.modules[value]
         else:
             # Only what the test itself calls by a class's name makes objects under test.

@@ -106,10 +106,14 @@ def _readable(value: Any, name: Any) -> None:
         raise CodecError("not a name")
     safe = _PYTHONS_OWN.get(type(value))
     closed = isinstance(value, _FUNCTIONS) if safe is None else name not in safe
-    if type(value).__module__ == "unittest.mock":  # what it asserts by, records and returns
-        closed = hasattr(type(value), name) or name == "method_calls"
-    if closed or name.startswith("_"):
+    if closed or name.startswith("_") or _of_mock(value, name):
         raise AttributeError(f"{type(value).__name__!r} object lends no attribute {name!r}")
+
+
+def _of_mock(value: Any, name: str) -> bool:
+    """Whether this is how a test sets up a mock or asks it, and not what the mock stands for."""
+    own = (one for one in codec.mro(type(value)) if one.__module__ == "unittest.mock")
+    return any(name in one.__dict__ for one in own)
 
 
 def _getattr(value: Any, name: Any) -> Any:
@@ -220,4 +224,6 @@ def asked(operation: Any, value: Any, operands: tuple[Any, ...]) -> Any:
     answer = _ANSWERS.get(operation) if type(operation) is str else None
     if answer is None:
         raise CodecError("no such question")
+    if isinstance(value, AssertionError):  # its text may say what was expected
+        raise TypeError("a failed assertion is not lent")
     return answer(value, *operands)

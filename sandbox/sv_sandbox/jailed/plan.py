@@ -53,6 +53,19 @@ TYPES = {kind.__name__: kind for kind in (bool, bytes, dict, float, int, list, s
 LOOKING = frozenset(("delattr", "dir", "getattr", "hasattr", "setattr", "vars"))
 """Built-in functions that look at objects: nothing is planned for them."""
 
+TOOLS = {
+    "isclose": "math",
+    **dict.fromkeys(("allclose", "array_equal"), "numpy"),
+    **dict.fromkeys(
+        ("assert_allclose", "assert_array_equal", "assert_almost_equal"), "numpy.testing"
+    ),
+    **dict.fromkeys(("Counter", "OrderedDict", "defaultdict", "deque"), "collections"),
+    "Decimal": "decimal",
+    "Fraction": "fractions",
+}
+"""What tests compare with, and may leave to the solution to import: not planned, for a solution
+that calls something else `isclose` would then be asked how close it was."""
+
 _NODES = (
     ast.Compare, ast.UnaryOp, ast.BinOp, ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict,
     ast.Call, ast.Name, ast.Load, ast.Subscript, ast.Slice, ast.keyword, ast.cmpop, ast.unaryop,
@@ -248,7 +261,7 @@ def _operation_of(node: ast.expr) -> tuple[Any, ...]:
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         raise NotLiteral
     name = node.func.id
-    if name in codec.BUILTINS or name in codec.EXCEPTIONS or name in LOOKING:
+    if name in codec.BUILTINS or name in codec.EXCEPTIONS or name in LOOKING or name in TOOLS:
         raise NotLiteral
     kwargs = {}
     for keyword in node.keywords:

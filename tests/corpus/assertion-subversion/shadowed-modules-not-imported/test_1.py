@@ -1,0 +1,1 @@
+assert math.isclose(add(2, 3), 5)

@@ -1,0 +1,1 @@
+assert lookup("alpha") == 731904

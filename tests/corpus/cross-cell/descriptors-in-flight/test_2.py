@@ -1,0 +1,5 @@
+def check(candidate):
+    assert candidate("alpha") == 731904
+
+
+check(lookup)
