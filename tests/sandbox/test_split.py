@@ -493,7 +493,7 @@ def test_the_search_finds_what_a_test_gives_away(pool: Pool) -> None:
     assert matrix.verdict(0, 0) is Verdict.PASS, matrix.detail(0, 0)
 
 
-@pytest.mark.parametrize("lent", ["sys", "sys._getframe()", "sys._getframe().f_code", "eval"])
+@pytest.mark.parametrize("lent", ["sys", "sys._getframe()", "sys._getframe().f_code", "globals"])
 def test_what_is_never_lent_is_a_type_error(pool: Pool, lent: str) -> None:
     matrix = pool.matrix([LENT], [f"import sys\nf({lent})"])
     assert matrix.verdict(0, 0) is Verdict.EXCEPTION
@@ -603,6 +603,44 @@ def f(x):
     matrix = pool.matrix([solution], tests)
     assert matrix.detail(0, 0) == "AssertionError: got False"
     assert matrix.verdict(0, 1) is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "class Mine(Stack): pass\nassert len(Mine()) == 0",
+        "from unittest.mock import patch\nwith patch('random.choice', return_value=2):\n"
+        "    assert inc(1) == 2",
+        "import pickle\nassert pickle.loads(pickle.dumps(inc(1))) == 2",
+        "assert eval(str(inc(1))) == 2",
+    ],
+)
+def test_what_needs_one_process_is_said_by_the_test_alone(pool: Pool, test: str) -> None:
+    """A solution that does something else altogether changes nothing of it."""
+    for solution in (SOLUTION, "class Stack: pass\ndef inc(x): return Stack()"):
+        assert pool.matrix([solution], [test]).trust_ST[0, 0] == Trust.INLINE
+    assert pool.matrix([SOLUTION], [test]).verdict(0, 0) is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "assert abs(Average([1]) - 2.5) < 1e-6",
+        "r = Average([1])\nassert abs(r - 2.5) < 1e-6",
+        "for xs, want in [([1], 1.5), ([2], 2.5)]:\n    assert abs(Average(xs) - want) < 1e-6",
+        "import math\nassert math.isclose(Average([1]) - 2.5, 0)",
+        "assert 7 in Average([1])",
+    ],
+)
+def test_a_function_with_a_capital_letter_is_a_function(pool: Pool, test: str) -> None:
+    solution = """
+class Average:
+    def __init__(self, xs): pass
+    def __sub__(self, other): return 0.0
+    def __contains__(self, item): return True
+"""
+    assert pool.matrix([solution], [test]).verdict(0, 0) is not Verdict.PASS
+    assert pool.matrix([solution], [test], judge="inline").verdict(0, 0) is Verdict.PASS
 
 
 def test_unsplit_cells_are_marked_and_follow_the_policy(pool: Pool) -> None:

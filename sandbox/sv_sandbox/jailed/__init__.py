@@ -8,6 +8,7 @@ without `sv_sandbox` around it, so that nothing of the client is in a program's 
     server   the solution under the split judge where test code runs
     judge    the split judge's other side: plans, comparisons, test code
     plan     which tests are one call with literal arguments
+    testcode what the code of other tests says, read without running it
     remote   objects, classes and functions of the subject as test code sees them (in the judge)
     lend     which objects of the test's the solution may use, and how (in the judge)
     lent     those objects as the solution sees them (in the subject)

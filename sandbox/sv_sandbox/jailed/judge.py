@@ -8,19 +8,19 @@ defines is a stub that calls the subject over the channel; what comes back is pl
 
 from __future__ import annotations
 
-import dis
 import os
 import signal
 import sys
 import threading
 import weakref
-from types import CodeType, CoroutineType
+from types import CoroutineType
 from typing import Any, NoReturn
 
 from . import codec, lend, plan, remote, subject, testcode
 from .channel import Channel, Lost
 from .codec import CodecError, Handle, Unencodable
 from .remote import RemoteType
+from .testcode import TestCode
 
 COMPARE_CPU_S = 2.0
 PASS, WRONG, TIMEOUT, FORBIDDEN = 1, 2, 4, 7
@@ -34,7 +34,7 @@ class TooSlow(BaseException):
 
 class Unsplittable(BaseException):
     """The test needs the solution's classes or modules in its own process: it is judged inline.
-    Only `Peer.unsplittable` and `patches_modules` say so, for what the test's own code does."""
+    Only `Peer.unsplittable` and `TestCode` say so, for what the test's own code does."""
 
 
 # ---- tasks: in the template, no foreign code ---------------------------------------------------
@@ -144,10 +144,10 @@ def vacuous(native: Any, start: int, cells: int) -> None:
         native.begin(cell)
         verdict = WRONG
         try:
-            code = compile(native.blob(cell), "<test>", "exec", dont_inherit=True)
+            test = TestCode(native.blob(cell))
             namespace = subject.new_namespace("test")
-            namespace.update(dict.fromkeys(testcode.names_of(code)[0], _raise))
-            exec(code, namespace)
+            namespace.update(dict.fromkeys(test.wanted()[0], _raise))
+            exec(test.code, namespace)
             verdict = PASS
         except BaseException:
             pass  # it looked at something: not vacuous
@@ -191,17 +191,18 @@ def judge_one(peer: Peer, cell: int, source: bytes) -> tuple[int, bytes]:
     """Run one test. Lost, Unsplittable and CodecError pass through, whatever the test catches."""
     peer.trouble = None
     try:
-        code = compile(source, "<test>", "exec", dont_inherit=True)
-        if testcode.patches_modules(code):
-            raise Unsplittable("the test patches a module")
+        test = TestCode(source)
+        reason = test.needs_one_process()
+        if reason:
+            raise Unsplittable(reason)
         namespace = subject.new_namespace("test")
-        names, shadowing = testcode.names_of(code)
+        names, shadowing = test.wanted()
         # A solution may be called `sum`; but where a test calls anything else of the solution,
         # the built-in functions around that call are the test's, and stay ours.
-        loaded = peer.load(cell, names) or peer.load(cell, shadowing)
-        namespace.update(loaded | testcode.ours(code, loaded))
-        peer.follow(namespace, code, source)
-        exec(code, namespace)
+        loaded = peer.load(cell, test, names) or peer.load(cell, test, shadowing)
+        namespace.update(loaded | test.ours(loaded))
+        peer.follow(namespace)
+        exec(test.code, namespace)
         verdict: tuple[int, bytes] = PASS, b""
     except (Lost, Unsplittable, CodecError):
         raise
@@ -286,23 +287,20 @@ class Peer:
         self.count = 0
         self._calling = 0
         self._lock = threading.RLock()
-        self._source = b""  # of the test
-        self._codes: list[CodeType] = []
-        self._own: set[str] | None = None  # names that the test binds, once somebody asks
-        self._names: set[str] = set()  # all that the test speaks of
+        self._test = TestCode(b"")
         self._namespace: dict[str, Any] = {}
         self._loaded: dict[str, Any] = {}
         self._streams: dict[str, Any] = {}
         self._coroutines: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._exceptions: dict[tuple[Any, ...], Any] = {}
 
-    def load(self, cell: int, names: list[str]) -> dict[str, Any]:
+    def load(self, cell: int, test: TestCode, names: list[str]) -> dict[str, Any]:
         """What a fresh namespace of the solution has of `names`. Raises what loading did."""
         self.channel.forget()
         self.stubs.forget()
         self._exceptions.clear()
         self._namespace, self._loaded, self._streams = {}, {}, {}
-        self._codes, self._own, self._names = [], None, set()
+        self._test = test
         found = self.ask("load", cell, tuple(names))
         if type(found) is not dict:
             raise CodecError("no namespace")
@@ -314,26 +312,12 @@ class Peer:
         self._loaded = dict(namespace)
         return namespace
 
-    def follow(self, namespace: dict[str, Any], code: CodeType, source: bytes) -> None:
+    def follow(self, namespace: dict[str, Any]) -> None:
         """From now on, what the solution rebinds of its names is rebound here, where the test has
         not done so itself; and what the test does to streams that its code speaks of, holds there.
         """
-        self._namespace, self._source = namespace, source
-        codes = list(testcode.codes(code))
-        self._codes, self._own = codes, None
-        self._names = {name for one in codes for name in one.co_names}
-        words = {word for one in codes for word in (*one.co_names, *one.co_consts) if word}
-        words = {str(word).rpartition(".")[2] for word in words if type(word) is str}
-        words = {word.removeprefix("redirect_") for word in words}
-        self._streams = {name: None for name in testcode.STREAMS if name.partition(".")[2] in words}
-
-    def _binds(self, name: str) -> bool:
-        """Whether the test itself assigns to this name."""
-        if self._own is None:
-            stores = ("STORE_NAME", "STORE_GLOBAL")
-            steps = (step for one in self._codes for step in dis.get_instructions(one))
-            self._own = {step.argval for step in steps if step.opname in stores}
-        return name in self._own
+        self._namespace = namespace
+        self._streams = dict.fromkeys(self._test.streams())
 
     def _redirect(self) -> None:
         """Tell the subject of the streams that the test has replaced since the last request."""
@@ -347,19 +331,16 @@ class Peer:
                 self._ask("redirect", name, now)
 
     def _define(self, namespace: dict[str, Any], name: str, kind: Any, value: Any) -> None:
-        if kind == "exception":
-            if type(value) is not tuple or len(value) != 2:
-                raise CodecError("not an exception class")
-            namespace[name] = self._exception(*value)
-        elif kind == "module":
+        if kind == "module":
             # Our own copy, and only of what is loaded here already: the subject cannot make us
             # import. Another module's name stays undefined.
             if type(value) is str and value in testcode.MODULES and value in sys.modules:
                 namespace[name] = sys.modules[value]
         else:
             # Only what the test itself calls by a class's name makes objects under test.
-            if isinstance(value, RemoteType) and name[:1].isupper() and "_" not in name:
-                remote.put_under_test(value)
+            if isinstance(value, RemoteType) and testcode.is_class_name(name):
+                if self._test.tests_objects:
+                    remote.put_under_test(value)
             namespace[name] = self.harmless(name, value)
 
     def seed_as(self, module: Any, name: str) -> None:
@@ -396,7 +377,7 @@ class Peer:
         except BaseException as error:
             # It would end a `map` of the test's, or a task of a group, and what is asserted there.
             quiet = next((one.__name__ for one in type(error).__mro__ if one.__name__ in QUIET), "")
-            if not quiet or quiet in self._names or operands[:1] == ("next",):
+            if not quiet or quiet in self._test.names or operands[:1] == ("next",):
                 raise
             raise RuntimeError(f"the solution raised {quiet}") from error
 
@@ -424,7 +405,7 @@ class Peer:
             name, new = pair if type(pair) is tuple and len(pair) == 2 else (None, None)
             if type(name) is not str or name not in self._loaded:
                 raise CodecError("a name that was not asked for")
-            if not self._binds(name) and self._namespace.get(name) is self._loaded[name]:
+            if name not in self._test.binds and self._namespace.get(name) is self._loaded[name]:
                 self._namespace[name] = self._loaded[name] = self.harmless(name, new)
         if printed:
             sys.stdout.write(printed)
@@ -496,8 +477,8 @@ class Peer:
         names = {one.__name__ for one in type(error).__mro__[:-1]}
         return (
             _fails_nothing(error)
-            and not names.isdisjoint(self._names)
-            and not testcode.skips_an_assertion(self._source, trace)
+            and not names.isdisjoint(self._test.names)
+            and not self._test.skips_an_assertion(trace)
         )
 
     def harmless(self, name: str, value: Any) -> Any:
@@ -543,6 +524,8 @@ class Peer:
         return error  # type: ignore[no-any-return]
 
     def _bind(self, handle: Handle, *value: Any) -> Any:
+        if value and handle.kind.startswith("class "):
+            return self._exception(value[0], self.stubs(handle))
         known = self.stubs(handle, *value)
         if handle.kind != "coroutine":
             return known

@@ -50,9 +50,6 @@ FUNCTIONS: dict[str, Any] = {
 """What an expression may call on an answer."""
 TYPES = {kind.__name__: kind for kind in (bool, bytes, dict, float, int, list, set, str, tuple)}
 
-LOOKING = frozenset(("delattr", "dir", "getattr", "hasattr", "setattr", "vars"))
-"""Built-in functions that look at objects: nothing is planned for them."""
-
 TOOLS = {
     "isclose": "math",
     **dict.fromkeys(("allclose", "array_equal"), "numpy"),
@@ -205,9 +202,8 @@ class _Finder(ast.NodeTransformer):
         return super().visit(node)
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        if node.id in codec.BUILTINS or node.id in codec.EXCEPTIONS or node.id.startswith("__"):
-            if node.id.strip("_"):
-                raise NotLiteral  # a built-in, unless the solution shadows it
+        if is_builtin(node.id) or (node.id.startswith("__") and node.id.strip("_")):
+            raise NotLiteral  # unless the solution shadows it, and that its code will show
         return self._answer((node.id,))
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
@@ -261,7 +257,7 @@ def _operation_of(node: ast.expr) -> tuple[Any, ...]:
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         raise NotLiteral
     name = node.func.id
-    if name in codec.BUILTINS or name in codec.EXCEPTIONS or name in LOOKING or name in TOOLS:
+    if is_builtin(name) or name in TOOLS:
         raise NotLiteral
     kwargs = {}
     for keyword in node.keywords:

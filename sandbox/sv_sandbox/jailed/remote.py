@@ -452,8 +452,13 @@ def _forward(name: str, apply: Callable[[Any, Any], Any] | None, reflected: bool
             return apply(args[0], plain) if reflected else apply(plain, args[0])
         if name in INPLACE:
             return _kept(self, name, *args)
-        operands = (*args, self) if reflected else (self, *args)
-        return peer_of(self).ask("op", name, operands)
+        peer, tested = peer_of(self), under_test(self)
+        before = peer.count
+        given = peer.ask("op", name, (*args, self) if reflected else (self, *args))
+        # What an object under test makes of itself by an operator is one too: `(v + w) * 2`.
+        if tested and type(given) is type(self) and _get(given, "_sv_since") > before:
+            _put(given, True)
+        return given
 
     return method
 

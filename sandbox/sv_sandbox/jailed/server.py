@@ -225,7 +225,8 @@ class Server:
         if kind is not None:
             return kind, None
         if isinstance(value, type):
-            return f"class {self._class(value)}", None
+            told = lineage(value) if issubclass(value, BaseException) else None
+            return f"class {self._class(value)}", told
         return f"object {self._class(type(value))}", None
 
     def _class(self, kind: type) -> str:
@@ -276,10 +277,6 @@ class Server:
 
     @staticmethod
     def _defined(value: Any) -> tuple[str, Any]:
-        if isinstance(value, type) and issubclass(value, BaseException):
-            if codec.exception_name(value) is not None:
-                return "value", value
-            return "exception", (lineage(value), value)
         if isinstance(value, ModuleType):
             return "module", value.__name__
         return "value", value

@@ -1,9 +1,11 @@
-"""What the code of a test says, read without running it."""
+"""What the code of a test says, read without running it: what it uses of the solution, what it gets
+from us instead, and what of an answer it may be trusted with."""
 
 from __future__ import annotations
 
 import ast
 import dis
+import functools
 import importlib
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,6 +17,118 @@ from . import codec, plan
 MODULES = frozenset((*sys.stdlib_module_names, "numpy"))
 STREAMS = ("builtins.input", "builtins.print", "sys.stdin", "sys.stderr")
 """What of Python's own the subject gets from the test, where the test replaces it."""
+_UNPICKLE = frozenset(("pickle", "marshal", "shelve", "dill", "cloudpickle"))
+
+
+class TestCode:
+    """One test. Raises SyntaxError and ValueError, as `compile` does."""
+
+    def __init__(self, source: bytes):
+        self.source = source
+        self.code = compile(source, "<test>", "exec", dont_inherit=True)
+        self._codes = list(codes(self.code))
+        self.names = {name for one in self._codes for name in one.co_names}
+        """All that it speaks of: names, attributes, modules."""
+
+    def needs_one_process(self) -> str:
+        """Why it can only be judged in one process with the solution; empty for almost all."""
+        if "patch" in self.names and self._patched():
+            return "the test patches a module"
+        evaluates = self.names & {"eval", "exec"} and self._reads.keys() & {"eval", "exec"}
+        unpickles = self.names & _UNPICKLE and self.names & {"load", "loads"}
+        if evaluates or unpickles or "get_type_hints" in self.names:
+            return "the test may run an answer as code"
+        return ""
+
+    def _patched(self) -> set[str]:
+        """Names in modules that it may patch. What it feeds to `input` and the standard streams
+        needs no patch in the subject."""
+        texts = {const for one in self._codes for const in one.co_consts if type(const) is str}
+        patched = {text for text in texts if text.partition(".")[0] in MODULES and "." in text}
+        return patched - {*STREAMS, "sys.stdout"}
+
+    def wanted(self) -> tuple[list[str], list[str]]:
+        """Names that it may use of a solution: those that Python does not define, and those of
+        built-in functions and types."""
+        return (
+            sorted(name for name in self.names if not plan.is_builtin(name)),
+            sorted(name for name in self.names if name in codec.BUILTINS or name in plan.ENDS),
+        )
+
+    def ours(self, loaded: Mapping[str, Any]) -> dict[str, Any]:
+        """Of the names that the solution defines, those that the test gets from us all the same.
+
+        A name that the test reads only what a module has of, is our own copy of that module. A tool
+        to compare with is ours where the test uses something else of the solution, which then is
+        what is tested. So a solution that calls something else `math` or `isclose` judges nothing.
+        """
+        tools = [name for name in loaded if name in plan.TOOLS]
+        modules = {name: _module("numpy" if name == "np" else name) for name in loaded}
+        found = {
+            name: module
+            for name, module in modules.items()
+            if module is not None
+            and all(word and hasattr(module, word) for word in self._reads.get(name, [None]))
+        }
+        if len(found) + len(tools) < len(loaded):
+            for name in tools:
+                found[name] = getattr(_module(plan.TOOLS[name]), name, None) or loaded[name]
+        return found
+
+    @functools.cached_property
+    def _reads(self) -> dict[str, list[str | None]]:
+        """Each name that it reads, with the attribute that is read of it at once, if any."""
+        used: dict[str, list[str | None]] = {}
+        for one in self._codes:
+            steps = [s for s in dis.get_instructions(one) if s.opname not in ("CACHE", "NOP")]
+            for step, following in zip(steps, [*steps[1:], None], strict=True):
+                if step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
+                    read = following is not None and following.opname in _ATTRIBUTES
+                    attribute = following.argval if read and following is not None else None
+                    used.setdefault(step.argval, []).append(attribute)
+        return used
+
+    def streams(self) -> list[str]:
+        """Of `STREAMS`, those that it may replace."""
+        words = {word for one in self._codes for word in (*one.co_names, *one.co_consts) if word}
+        words = {str(word).rpartition(".")[2] for word in words if type(word) is str}
+        words = {word.removeprefix("redirect_") for word in words}
+        return [name for name in STREAMS if name.partition(".")[2] in words]
+
+    @functools.cached_property
+    def binds(self) -> set[str]:
+        """Global names that it assigns to itself."""
+        stores = ("STORE_NAME", "STORE_GLOBAL")
+        steps = (step for one in self._codes for step in dis.get_instructions(one))
+        return {step.argval for step in steps if step.opname in stores}
+
+    @functools.cached_property
+    def _nodes(self) -> list[ast.AST]:
+        return list(ast.walk(ast.parse(self.source)))
+
+    @functools.cached_property
+    def tests_objects(self) -> bool:
+        """Whether it treats what a call gives as an object: uses attributes, sets items, enters it,
+        asks for its class, compares with a new one. Else `Average([1]) - 2.5` is a number."""
+        return any(map(_treats_as_object, self._nodes))
+
+    def skips_an_assertion(self, trace: TracebackType | None) -> bool:
+        """Whether to swallow an exception at the end of a `with` block passes over assertions:
+        those of the block, or of functions called in it, that come with or after what raised.
+
+        `trace` is what `__exit__` gets: its first entry is in the block, the others are deeper.
+        """
+        lines = []
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == "<test>":
+                lines.append(trace.tb_lineno)
+            trace = trace.tb_next
+        return any(
+            _asserts_later(node, line)
+            for depth, line in enumerate(lines)
+            for node in self._nodes
+            if isinstance(node, _FUNCTIONS if depth else _BLOCKS) and _spans(node, line)
+        )
 
 
 def codes(code: CodeType) -> Iterator[CodeType]:
@@ -23,38 +137,6 @@ def codes(code: CodeType) -> Iterator[CodeType]:
     for const in code.co_consts:
         if isinstance(const, CodeType):
             yield from codes(const)
-
-
-def names_of(code: CodeType) -> tuple[list[str], list[str]]:
-    """Names that the test uses: those that Python does not define, and those of built-in functions
-    and types."""
-    used = {name for one in codes(code) for name in one.co_names}
-    return (
-        sorted(name for name in used if not plan.is_builtin(name)),
-        sorted(name for name in used if name in codec.BUILTINS or name in plan.ENDS),
-    )
-
-
-def ours(code: CodeType, loaded: Mapping[str, Any]) -> dict[str, Any]:
-    """Of the names that the solution defines, those that the test gets from us all the same.
-
-    A name that the test reads only what a module has of, is our own copy of that module. A tool to
-    compare with is ours where the test uses something else of the solution, which then is what is
-    tested. So a solution that calls something else `math` or `isclose` judges nothing.
-    """
-    tools = [name for name in loaded if name in plan.TOOLS]
-    modules = {name: _module("numpy" if name == "np" else name) for name in loaded}
-    used = _loads(code) if any(modules.values()) else {}
-    found = {
-        name: module
-        for name, module in modules.items()
-        if module is not None
-        and all(word and hasattr(module, word) for word in used.get(name, [None]))
-    }
-    if len(found) + len(tools) < len(loaded):
-        for name in tools:
-            found[name] = getattr(_module(plan.TOOLS[name]), name, None) or loaded[name]
-    return found
 
 
 def _module(name: str) -> Any:
@@ -68,55 +150,30 @@ def _module(name: str) -> Any:
         return None
 
 
-def _loads(code: CodeType) -> dict[str, list[str | None]]:
-    """Each name that the test reads, with the attribute that is read of it at once, if any."""
-    used: dict[str, list[str | None]] = {}
-    for one in codes(code):
-        steps = [step for step in dis.get_instructions(one) if step.opname not in ("CACHE", "NOP")]
-        for step, following in zip(steps, [*steps[1:], None], strict=True):
-            if step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
-                read = following is not None and following.opname in ("LOAD_ATTR", "LOAD_METHOD")
-                used.setdefault(step.argval, []).append(
-                    following.argval if read and following is not None else None
-                )
-    return used
+def _treats_as_object(node: ast.AST) -> bool:
+    if isinstance(node, ast.Attribute):
+        return not (isinstance(node.value, ast.Name) and node.value.id in {*MODULES, "np"})
+    if isinstance(node, ast.Subscript):
+        return not isinstance(node.ctx, ast.Load)
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "hasattr")
+    if isinstance(node, ast.Compare):  # with what a class makes: `v * 2 == Vec(2, 4)`
+        last = node.comparators[-1]
+        if isinstance(node.ops[-1], ast.In | ast.NotIn) or not isinstance(last, ast.Call):
+            return False
+        return isinstance(last.func, ast.Name) and is_class_name(last.func.id)
+    return isinstance(node, ast.With | ast.AsyncWith)
 
 
-def patches_modules(code: CodeType) -> bool:
-    """Whether a test uses unittest.mock's `patch` on a name of a module. What it feeds to `input`
-    and the standard streams needs no patch in the subject."""
-    if not any("patch" in one.co_names for one in codes(code)):
-        return False
-    texts = {const for one in codes(code) for const in one.co_consts if type(const) is str}
-    patched = {text for text in texts if text.partition(".")[0] in MODULES and "." in text}
-    return bool(patched - {*STREAMS, "sys.stdout"})
+def is_class_name(name: str) -> bool:
+    """`Stack`, not `stack` and not `Find_Area`."""
+    return name[:1].isupper() and "_" not in name
 
 
+_ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
 _BLOCKS = (ast.With, ast.AsyncWith)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
-
-
-def skips_an_assertion(source: bytes, trace: TracebackType | None) -> bool:
-    """Whether to swallow an exception at the end of a `with` block passes over assertions: those of
-    the block, or of functions called in it, that come with or after what raised.
-
-    `trace` is what `__exit__` gets: its first entry is in the block, the others are deeper.
-    """
-    lines = []
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == "<test>":
-            lines.append(trace.tb_lineno)
-        trace = trace.tb_next
-    if not lines:
-        return False
-    nodes = [node for node in ast.walk(ast.parse(source)) if hasattr(node, "lineno")]
-    return any(
-        _asserts_later(node, line)
-        for depth, line in enumerate(lines)
-        for node in nodes
-        if isinstance(node, _FUNCTIONS if depth else _BLOCKS) and _spans(node, line)
-    )
 
 
 def _spans(node: ast.AST, line: int) -> bool:

@@ -1,0 +1,1 @@
+assert secret() == b"a secret"
