@@ -18,6 +18,21 @@ MODULES = frozenset((*sys.stdlib_module_names, "numpy"))
 STREAMS = ("builtins.input", "builtins.print", "sys.stdin", "sys.stderr")
 """What of Python's own the subject gets from the test, where the test replaces it."""
 _UNPICKLE = frozenset(("pickle", "marshal", "shelve", "dill", "cloudpickle"))
+_SHARED: dict[str, frozenset[str] | None] = {
+    **dict.fromkeys(("open", "tempfile", "shutil", "environ", "putenv", "argv"), None),
+    "os": frozenset("environ putenv mkdir makedirs chdir remove unlink rmdir rename".split()),
+    "sys": frozenset(("argv",)),
+    "warnings": frozenset(("catch_warnings",)),
+    "logging": frozenset(("getLogger", "root", "basicConfig")),
+    **dict.fromkeys(
+        ("NamedTemporaryFile", "TemporaryDirectory", "mkdtemp", "mkstemp", "getLogger"), None
+    ),
+}
+"""What a test and a solution share in one process and nowhere else: files, environment, arguments,
+warnings and logs. By the name, and what is read of it (None: whatever it is)."""
+_SHARED_ATTRIBUTES = frozenset(
+    "write_text write_bytes read_text read_bytes touch assertWarns assertLogs assertNoLogs".split()
+)
 
 
 class TestCode:
@@ -38,7 +53,18 @@ class TestCode:
         unpickles = self.names & _UNPICKLE and self.names & {"load", "loads"}
         if evaluates or unpickles or "get_type_hints" in self.names:
             return "the test may run an answer as code"
+        if self._shares():
+            return "the test shares files, environment, warnings or logs with the solution"
         return ""
+
+    def _shares(self) -> bool:
+        if self.names & _SHARED_ATTRIBUTES:
+            return True
+        for name in self.names & _SHARED.keys() & self._reads.keys():
+            of = _SHARED[name]
+            if of is None or any(word in of for word in self._reads[name]):
+                return True
+        return False
 
     def _patched(self) -> set[str]:
         """Names in modules that it may patch. What it feeds to `input` and the standard streams
@@ -170,7 +196,7 @@ def is_class_name(name: str) -> bool:
     return name[:1].isupper() and "_" not in name
 
 
-_ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
+_ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR")
 _BLOCKS = (ast.With, ast.AsyncWith)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
