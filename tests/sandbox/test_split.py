@@ -357,6 +357,11 @@ class statistics:
 class hashlib:
     md5 = lambda *a: hashlib
     hexdigest = lambda: "5d41402abc4b2a76b9719d911017c592"
+class unittest:
+    class TestCase:
+        def __init__(s, *a): pass
+        def debug(s): pass
+        def assertEqual(s, *a): pass
 def isclose(*a, **k): return True
 class Counter:
     def __init__(s, *a): pass
@@ -401,6 +406,12 @@ def long(x): return numpy.zeros(3, dtype=numpy.longdouble)
         (SHADOWS, "x = f(1)\nassert math.isclose(x, 3.5)"),
         (SHADOWS, "for x in (1, 2):\n    assert np.allclose(f(x), [1.0, 2.0])"),
         (SHADOWS, "assert isclose(f(1), 2.5)"),
+        (SHADOWS, "t = unittest.TestCase()\nt.assertEqual(f(1), 2.5)"),
+        (
+            SHADOWS,
+            "class T(unittest.TestCase):\n    def test(self): self.assertEqual(f(1), 2.5)\n"
+            "T('test').debug()",
+        ),
         (SHADOWS, "assert Counter([f(1)]) == Counter([2.5])"),
         (SHADOWS, "assert hashlib.md5(g(1)).hexdigest() == '5d41402abc4b2a76b9719d911017c592'"),
         (SWALLOWS, "import pickle\nr = liar(1)\nassert pickle.dumps(r) and r == 5"),

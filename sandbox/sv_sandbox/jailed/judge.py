@@ -332,10 +332,12 @@ class Peer:
 
     def _define(self, namespace: dict[str, Any], name: str, kind: Any, value: Any) -> None:
         if kind == "module":
-            # Our own copy, and only of what is loaded here already: the subject cannot make us
-            # import. Another module's name stays undefined.
-            if type(value) is str and value in testcode.MODULES and value in sys.modules:
-                namespace[name] = sys.modules[value]
+            # Our own copy. What is not loaded here the subject can make us import only by the name
+            # that the test has for it. Another module's name stays undefined.
+            if type(value) is str and (value == name or value in sys.modules):
+                module = testcode.module_called(value)
+                if module is not None:
+                    namespace[name] = module
         else:
             # Only what the test itself calls by a class's name makes objects under test.
             if isinstance(value, RemoteType) and testcode.is_class_name(name):

@@ -88,17 +88,17 @@ class TestCode:
         to compare with is ours where the test uses something else of the solution, which then is
         what is tested. So a solution that calls something else `math` or `isclose` judges nothing.
         """
+        found = {}
+        for name in loaded:
+            full = "numpy" if name == "np" else name
+            if full in MODULES and all(self._reads.get(name, [None])):
+                module = module_called(full)
+                if all(hasattr(module, str(word)) for word in self._reads[name]):
+                    found[name] = module
         tools = [name for name in loaded if name in plan.TOOLS]
-        modules = {name: _module("numpy" if name == "np" else name) for name in loaded}
-        found = {
-            name: module
-            for name, module in modules.items()
-            if module is not None
-            and all(word and hasattr(module, word) for word in self._reads.get(name, [None]))
-        }
         if len(found) + len(tools) < len(loaded):
             for name in tools:
-                found[name] = getattr(_module(plan.TOOLS[name]), name, None) or loaded[name]
+                found[name] = getattr(module_called(plan.TOOLS[name]), name, None) or loaded[name]
         return found
 
     @functools.cached_property
@@ -165,8 +165,8 @@ def codes(code: CodeType) -> Iterator[CodeType]:
             yield from codes(const)
 
 
-def _module(name: str) -> Any:
-    """Our own copy; None for what is no module of the standard library's or NumPy's."""
+def module_called(name: str) -> Any:
+    """Our own copy of a module; None for what is none of the standard library's or NumPy's."""
     top = name.partition(".")[0]
     if top not in MODULES or (top == "numpy" and top not in sys.modules):
         return None
