@@ -348,6 +348,19 @@ static void fill_gaps(struct sv_region *region, uint32_t next)
             sv_record_set(region, i, SV_EARLY_EXIT, 0, detail, sizeof detail - 1);
 }
 
+/* Verdicts of the row so far, and of how many cells. A later subject may write all over the region;
+ * what was too late stays too late. */
+static struct sv_record settled[SV_MAX_CELLS];
+static uint32_t settled_cells;
+
+static void keep_settled(const struct sv_region *region, uint32_t cells)
+{
+    if (cells > settled_cells)
+        memcpy(&settled[settled_cells], &region->records[settled_cells],
+               (cells - settled_cells) * sizeof settled[0]);
+    settled_cells = cells;
+}
+
 struct scratch {
     struct stat st;
     long listed; /* bytes of its listing; files may come and stay within one tick of its clock */
@@ -382,6 +395,9 @@ static int run_row(struct sv_template_state *state, const struct sv_command *com
     uint32_t start = command->run.start;
     int once = 0, worker_gone = 0;
 
+    if (command->run.fresh != 0)
+        settled_cells = 0;
+    keep_settled(region, start);
     while (start < cells && !worker_gone && !once) {
         int report[2], pidfd = -1;
         pid_t pid = -1;
@@ -442,9 +458,11 @@ static int run_row(struct sv_template_state *state, const struct sv_command *com
         const int infra = watch.cause == CAUSE_ABORT || (watch.cause == CAUSE_EXIT && !watch.own_sigkill &&
                           WIFSIGNALED(watch.wait_status) && WTERMSIG(watch.wait_status) == SIGKILL);
         done->outside = (uint32_t)infra;
+        memcpy(region->records, settled, start * sizeof settled[0]);
         const uint32_t next = settle(region, &watch, start, cells, command->run.kind, fds[3] >= 0);
         if (!infra && command->run.kind != SV_KIND_SERVE)
             fill_gaps(region, next);
+        keep_settled(region, next);
         start = next;
         /* After a flood the worker empties the pipe before the next cell; a channel's other end
          * has to be told of the next subject. */
