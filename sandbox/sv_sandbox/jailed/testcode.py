@@ -184,10 +184,13 @@ def _treats_as_object(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
         return isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "hasattr")
     if isinstance(node, ast.Compare):  # with what a class makes: `v * 2 == Vec(2, 4)`
-        last = node.comparators[-1]
-        if isinstance(node.ops[-1], ast.In | ast.NotIn) or not isinstance(last, ast.Call):
-            return False
-        return isinstance(last.func, ast.Name) and is_class_name(last.func.id)
+        return any(
+            isinstance(other, ast.Call)
+            and isinstance(other.func, ast.Name)
+            and is_class_name(other.func.id)
+            and not isinstance(how, ast.In | ast.NotIn)
+            for how, other in zip(node.ops, node.comparators, strict=True)
+        )
     return isinstance(node, ast.With | ast.AsyncWith)
 
 
