@@ -623,6 +623,7 @@ def f(x):
         "from unittest.mock import patch\nwith patch('random.choice', return_value=2):\n"
         "    assert inc(1) == 2",
         "import pickle\nassert pickle.loads(pickle.dumps(inc(1))) == 2",
+        "open('x', 'w').close()\nassert inc(1) == 2",
         "assert eval(str(inc(1))) == 2",
     ],
 )
@@ -630,7 +631,8 @@ def test_what_needs_one_process_is_said_by_the_test_alone(pool: Pool, test: str)
     """A solution that does something else altogether changes nothing of it."""
     for solution in (SOLUTION, "class Stack: pass\ndef inc(x): return Stack()"):
         assert pool.matrix([solution], [test]).trust_ST[0, 0] == Trust.INLINE
-    assert pool.matrix([SOLUTION], [test]).verdict(0, 0) is Verdict.PASS
+    matrix = pool.matrix([SOLUTION], [test], unsplit="count")
+    assert matrix.verdict(0, 0) is Verdict.PASS, matrix.detail(0, 0)
 
 
 @pytest.mark.parametrize(
@@ -665,6 +667,10 @@ def test_unsplit_cells_are_marked_and_follow_the_policy(pool: Pool) -> None:
         assert matrix.trust_ST.tolist() == [[Trust.INLINE, Trust.SPLIT]]
         assert matrix.verdict(0, 0) is verdict
         assert matrix.verdict(0, 1) is Verdict.PASS
+    masked = pool.matrix([SOLUTION], tests)
+    assert masked.verdict(0, 0) is Verdict.INFRA, "nothing that could be forged counts unasked"
+    assert "one process" in masked.detail(0, 0)
+    assert pool.matrix([SOLUTION], tests, judge="inline").verdict(0, 0) is Verdict.PASS
 
 
 def test_vacuous_tests_are_flagged(pool: Pool) -> None:
