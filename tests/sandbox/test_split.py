@@ -487,6 +487,10 @@ def sabotage(x):
         "import functools\nlent = functools.partial(print, 31337)",
         "import functools\nlent = functools.lru_cache(lambda x: 31337)",
         "import weakref\ndef g(): return 31337\nlent = weakref.ref(g)",
+        "from dataclasses import dataclass\n@dataclass\nclass A:\n    _x: int\n"
+        "    def run(self): return 1\nlent = A(31337).run",
+        "import contextlib\n@contextlib.contextmanager\ndef g(x): yield\nlent = g(31337)",
+        "import operator\nlent = operator.methodcaller('count', 31337)",
         "try: raise ValueError(1)\nexcept ValueError as e: lent = e",
         "import unittest\nclass T(unittest.TestCase):\n    _x = 31337\nlent = T()",
     ],
@@ -509,6 +513,60 @@ def test_what_is_never_lent_is_a_type_error(pool: Pool, lent: str) -> None:
     matrix = pool.matrix([LENT], [f"import sys\nf({lent})"])
     assert matrix.verdict(0, 0) is Verdict.EXCEPTION
     assert "TypeError" in matrix.detail(0, 0)
+    assert matrix.trust_ST[0, 0] == Trust.SPLIT
+
+
+ESCAPES = (
+    LENT
+    + """
+import asyncio
+class Done:
+    def __await__(self): return asyncio.sleep(0).__await__()
+    def set_name(self, name): pass
+async def fetch(get):
+    loop = server().call_back("start", get(1))[1].get_loop()
+    def factory(*args, **words):
+        loop.set_task_factory(None)
+        return Done()
+    loop.set_task_factory(factory)
+    return 0
+def resized(array):
+    view = array.view("u1")
+    array.resize((1_000_000,), refcheck=False)
+    view[:] = 65
+def forged(array): return type(array)((4,), "O", b"A" * 32)
+def restored(rng): rng.set_state(("MT19937", [0] * 624, 1 << 30, 0, 0.0))
+def called(db):
+    db.execute("select fts3_tokenizer(?, ?)", ("simple", b"A" * 8))
+    db.execute("create virtual table t using fts3(a, tokenize=simple)")
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("test", "told"),
+    [
+        (
+            "import asyncio\nasync def get(x): return x\n"
+            "async def check(want): assert await fetch(get) == want\nasync def main():\n"
+            "    await fetch(get)\n    await asyncio.create_task(check(5))\nasyncio.run(main())",
+            "cannot cross",
+        ),
+        ("import numpy\nresized(numpy.zeros(9, dtype='i8, i8'))", "no attribute 'resize'"),
+        ("import numpy\nforged(numpy.zeros(9, dtype='i8, i8'))", "cannot be used like that"),
+        ("import numpy\nrestored(numpy.random.RandomState(1))", "no attribute 'set_state'"),
+        *(
+            (f"import sqlite3\ndb = sqlite3.connect(':memory:')\ncalled({lent})", "not authorized")
+            for lent in ("db", "db.cursor()", "type('Db', (), {'execute': db.execute})()")
+        ),
+    ],
+)
+def test_neither_the_loop_nor_memory_is_lent(pool: Pool, test: str, told: str) -> None:
+    if "numpy" in test:
+        pytest.importorskip("numpy")
+    matrix = pool.matrix([ESCAPES], [test])
+    assert matrix.verdict(0, 0) is Verdict.EXCEPTION
+    assert told in matrix.detail(0, 0)
     assert matrix.trust_ST[0, 0] == Trust.SPLIT
 
 
@@ -643,6 +701,10 @@ def test_what_needs_one_process_is_said_by_the_test_alone(pool: Pool, test: str)
         "for xs, want in [([1], 1.5), ([2], 2.5)]:\n    assert abs(Average(xs) - want) < 1e-6",
         "import math\nassert math.isclose(Average([1]) - 2.5, 0)",
         "assert 7 in Average([1])",
+        "held = []\nfor xs, want in [([1], 1.5), ([2], 2.5)]:\n"
+        "    held.append(abs(Average(xs) - want) < 1e-6)\nassert all(held)",
+        "cases = {1: 1.5}\nfor x, want in cases.items():\n"
+        "    assert abs(Average([x]) - want) < 1e-6, '{}'.format(x)",
     ],
 )
 def test_a_function_with_a_capital_letter_is_a_function(pool: Pool, test: str) -> None:
@@ -738,6 +800,12 @@ def again(g):
     return Liar()
 def mocked(g): g.configure_mock(assert_called_once_with=print)
 def mocks(g): g.save.configure_mock(assert_called_once_with=print)
+async def begins(g): asyncio.create_task(g(5)); await asyncio.sleep(0)
+def skips(case): case.skipTest("easy")
+def agrees(case): case.addTypeEqualityFunc(int, lambda *a, **k: None); return 0
+def remade(kind): kind.make = lambda *a: 0
+def quits(x): raise SystemExit
+async def leaves(x): raise GeneratorExit
 """
 
 
@@ -765,6 +833,24 @@ def mocks(g): g.save.configure_mock(assert_called_once_with=print)
         "from unittest.mock import MagicMock\nback = MagicMock()\nmocks(back)\n"
         "back.save.assert_called_once_with(6)",
         "def back(x): return again(back)\nassert again(back) == 5",
+        "import asyncio\ncalled = 0\nasync def back(x):\n    global called\n    called = 1\n"
+        "    assert x == 6\nasync def main():\n    await begins(back)\n"
+        "    await asyncio.sleep(0.01)\nasyncio.run(main())\nassert called",
+        "import asyncio\nasync def back(x): assert x == 6\nasyncio.run(begins(back))",
+        *(
+            "import unittest\nclass T(unittest.TestCase):\n"
+            f"    def test(self): self.assertEqual({call}, 5)\n"
+            "ran = unittest.TestResult()\nT('test').run(ran)\nassert ran.wasSuccessful()"
+            for call in ("skips(self)", "agrees(self)")
+        ),
+        "import asyncio\nasync def check(x): assert await leaves(x) == 5\nasync def main():\n"
+        "    done = await asyncio.gather(check(1), check(2), return_exceptions=True)\n"
+        "    assert not [one for one in done if isinstance(one, Exception)]\nasyncio.run(main())",
+        "import threading\nerrors = []\ndef work():\n    try: assert quits(1) == 5\n"
+        "    except Exception as error: errors.append(error)\n"
+        "one = threading.Thread(target=work)\none.start()\none.join()\nassert not errors",
+        "class M(type): pass\nclass A(metaclass=M):\n    @classmethod\n    def make(cls): pass\n"
+        "remade(A)\nassert A.make() == 0",
     ],
 )
 def test_a_wrong_answer_has_no_other_way_to_hold(pool: Pool, test: str) -> None:

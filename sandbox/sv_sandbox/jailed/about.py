@@ -1,9 +1,10 @@
-"""What one end tells the other of a function (names and parameters, never code or constants) and
-of an exception."""
+"""What one end tells the other of a function (names and parameters, never code or constants), of a
+dataclass and of an exception."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import inspect
 from types import SimpleNamespace
 from typing import Any
@@ -73,6 +74,37 @@ def code_of(facts: Any) -> SimpleNamespace:
     return SimpleNamespace(**dict(zip((*_FACTS, "co_varnames"), facts, strict=True)))
 
 
+# ---- dataclasses -----------------------------------------------------------------------------
+
+
+def fields_of(of: Any, shown: bool) -> list[tuple[Any, ...]]:
+    """The fields of a dataclass; defaults and types, which may hold anything, only if they are
+    `shown`. Raises TypeError."""
+    return [
+        (
+            *(f.name, (f.default,) if shown and f.default is not dataclasses.MISSING else ()),
+            *(f.init, f.repr, f.compare, f.kw_only is True, f.type if shown else None),
+        )
+        for f in dataclasses.fields(of)
+    ]
+
+
+def fields_from(told: Any) -> dict[str, Any]:
+    """`__dataclass_fields__`: Python's own field objects with what `fields_of` told. Raises
+    CodecError."""
+    made: dict[str, Any] = {}
+    try:
+        for name, default, init, shown, compare, kw_only, kind in told:
+            field: Any = dataclasses.field(init=init is True, repr=shown is True)
+            field.name, field.type, field.compare, field.kw_only = name, kind, compare, kw_only
+            field.default = default[0] if default else dataclasses.MISSING
+            field._field_type = dataclasses._FIELD  # type: ignore[attr-defined]
+            made[name] = field
+    except (TypeError, ValueError):
+        raise CodecError("not the fields of a dataclass") from None
+    return made
+
+
 # ---- exceptions ------------------------------------------------------------------------------
 
 
@@ -114,6 +146,16 @@ def described(error: BaseException, room: int = 20) -> tuple[Any, ...]:
     except BaseException:
         args = (text,)
     return lineage(type(error)), args, text, attributes, error, others
+
+
+def made(kind: Any, args: tuple[Any, ...]) -> Any:
+    """An exception, made by that class of Python's which lays out its memory, and no other code: C
+    code reads fields that no `__init__` has filled. Raises what that class does."""
+    error = kind.__new__(kind, *args)
+    while codec.EXCEPTIONS.get(kind.__name__) is not kind:
+        kind = kind.__base__
+    kind.__init__(error, *args)  # type: ignore[misc]
+    return error
 
 
 def lineage(kind: type[BaseException]) -> Any:

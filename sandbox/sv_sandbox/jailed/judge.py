@@ -8,6 +8,7 @@ defines is a stub that calls the subject over the channel; what comes back is pl
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ import weakref
 from types import CoroutineType
 from typing import Any, NoReturn
 
-from . import codec, lend, plan, remote, subject, testcode
+from . import about, codec, lend, plan, remote, subject, testcode
 from .channel import Channel, Lost
 from .codec import CodecError, Handle, Unencodable
 from .remote import RemoteType
@@ -203,6 +204,9 @@ def judge_one(peer: Peer, cell: int, source: bytes) -> tuple[int, bytes]:
         namespace.update(loaded | test.ours(loaded))
         peer.follow(namespace)
         exec(test.code, namespace)
+        failed = peer.failure()
+        if failed is not None:
+            raise failed
         verdict: tuple[int, bytes] = PASS, b""
     except (Lost, Unsplittable, CodecError):
         raise
@@ -269,9 +273,6 @@ def _error_text(error: Any) -> str:
 
 _plain_str = BaseException.__str__
 _OURS = ("__", "_sv_")
-QUIET = ("StopIteration", "CancelledError")
-"""Exceptions by which Python ends an iteration or a task without a word: raised by a solution, they
-are RuntimeError, outside `next` and where the test does not speak of them."""
 MAX_CAUSES = 20
 """Exceptions that come along with one: its causes, and the parts of a group."""
 
@@ -286,6 +287,7 @@ class Peer:
         self.broken = False
         self.count = 0
         self._calling = 0
+        self._begun: list[Any] = []
         self._lock = threading.RLock()
         self._test = TestCode(b"")
         self._namespace: dict[str, Any] = {}
@@ -300,6 +302,7 @@ class Peer:
         self.stubs.forget()
         self._exceptions.clear()
         self._namespace, self._loaded, self._streams = {}, {}, {}
+        self._begun = []
         self._test = test
         found = self.ask("load", cell, tuple(names))
         if type(found) is not dict:
@@ -377,8 +380,7 @@ class Peer:
             self.broken = self.broken or isinstance(error, CodecError) or self._calling > 0
             raise
         except BaseException as error:
-            # It would end a `map` of the test's, or a task of a group, and what is asserted there.
-            quiet = next((one.__name__ for one in type(error).__mro__ if one.__name__ in QUIET), "")
+            quiet = _quiet(error)
             if not quiet or quiet in self._test.names or operands[:1] == ("next",):
                 raise
             raise RuntimeError(f"the solution raised {quiet}") from error
@@ -411,6 +413,7 @@ class Peer:
                 self._namespace[name] = self._loaded[name] = self.harmless(name, new)
         if printed:
             sys.stdout.write(printed)
+        failed = failed or self.failure()
         if failed is not None:
             raise failed
         if status == "ok":
@@ -432,17 +435,30 @@ class Peer:
             if operation == "leave" and len(operands) == 2 and operands[1] is not None:
                 operands = operands[0], self.instance(operands[1])
             outcome: tuple[str, Any] = "returned", lend.asked(operation, handed[number], operands)
+            if operation == "start" and outcome[1][0] is False:
+                self._begun.append(outcome[1][1])
         except (Lost, CodecError, Unsplittable):
             raise
         except BaseException as error:
             outcome = "raised", error
             failed = None if _fails_nothing(error) else error
+            self._begun = [task for task in self._begun if task is not handed[number]]
         try:
             reply = self.channel.encode(outcome)
         except Unencodable as error:
             reply = self.channel.encode(("raised", TypeError(str(error))))
         self.channel.send(reply)
         return failed
+
+    def failure(self) -> BaseException | None:
+        """What fails the test in coroutines of its own that the solution began and did not await to
+        the end; each exception once."""
+        for task in [task for task in self._begun if task.done()]:
+            self._begun.remove(task)
+            error: BaseException | None = None if task.cancelled() else task.exception()
+            if error is not None and not _fails_nothing(error):
+                return error
+        return None
 
     # -- exceptions: built-in and library classes as themselves, others as a stand-in of the same
     # -- name and bases
@@ -505,11 +521,7 @@ class Peer:
                 parts = [self.instance(part, room - 1) for part in others["group"]]
                 error: Any = kind.__new__(kind, str(args[0]), parts)
             else:
-                error = kind.__new__(kind, *args)
-                python = next(
-                    one for one in kind.__mro__ if codec.EXCEPTIONS.get(one.__name__) is one
-                )
-                python.__init__(error, *args)
+                error = about.made(kind, args)
             if type(lineage) is tuple:  # a stand-in: it also says what the original says
                 error._sv_text = text
             for name, value in attributes.items():
@@ -538,8 +550,6 @@ class Peer:
     async def _awaited(self, coroutine: Any) -> Any:
         """A coroutine of the subject, as one of ours: it runs there while it is awaited here, and
         beside it what else is awaited."""
-        import asyncio
-
         task = self.ask("start", coroutine)
         try:
             while True:
@@ -572,6 +582,19 @@ class Peer:
             elif type(value) is CoroutineType:
                 value = self._coroutines.get(value)
         return remote.handle_of(value)
+
+
+def _quiet(error: BaseException) -> str:
+    """The name of an exception by which Python would end an iteration, a task or a thread of the
+    test's without a word, and what is asserted there; empty for others. Raised by a solution, it is
+    RuntimeError, outside `next` and where the test does not speak of it."""
+    for kind in (StopIteration, asyncio.CancelledError):
+        if isinstance(error, kind):
+            return kind.__name__
+    heard: tuple[type[BaseException], ...] = (Exception,)
+    if threading.current_thread() is threading.main_thread():
+        heard = (Exception, SystemExit, KeyboardInterrupt)
+    return "" if isinstance(error, heard) else type(error).__name__
 
 
 def _fails_nothing(error: BaseException | None) -> bool:

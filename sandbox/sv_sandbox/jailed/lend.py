@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import contextlib
 import functools
+import operator
 from collections.abc import Callable
 from types import (
     AsyncGeneratorType,
@@ -31,18 +33,31 @@ from typing import Any
 
 from . import about, codec
 from .codec import CodecError, Unencodable
-from .protocols import OPERATIONS, supported
+from .protocols import OPERATIONS, awaited, supported
 
 _FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType)
-_NEVER = (FrameType, CodeType, ModuleType, TracebackType)
+_METHODS = (classmethod, staticmethod, functools.cached_property)
+_NEVER = (FrameType, CodeType, ModuleType, TracebackType, asyncio.AbstractEventLoop)
 _PYTHONS_OWN: dict[type, frozenset[str]] = {
+    **dict.fromkeys((*_FUNCTIONS, CoroutineType, functools.partial), frozenset()),
+    **dict.fromkeys((operator.attrgetter, operator.itemgetter, operator.methodcaller), frozenset()),
+    contextlib._GeneratorContextManager: frozenset(),
+    contextlib._AsyncGeneratorContextManager: frozenset(),
     GeneratorType: frozenset(("send", "throw", "close")),
-    CoroutineType: frozenset(),
     AsyncGeneratorType: frozenset(("asend", "athrow", "aclose")),
-    functools.partial: frozenset(),
 }
-"""Objects whose public names lead to code, frames or bound arguments, and the names that do not."""
-_CLASSES_FROM = frozenset(("numpy", "collections", "io", "enum"))
+"""Objects whose public names or texts lead to code, frames or bound arguments, and the names that
+do not."""
+_KEPT_BACK = {
+    "numpy.ndarray": frozenset("resize ctypes dump dumps tofile".split()),
+    "numpy.random.mtrand.RandomState": frozenset(("set_state",)),
+    "sqlite3.Connection": frozenset(
+        "enable_load_extension load_extension deserialize set_authorizer".split()
+    ),
+    "unittest.mock.NonCallableMock": frozenset(("method_calls",)),
+}
+"""Public names by which a library's objects would break the judge's memory, or lead to what nobody
+lent; of `unittest` those that its classes lack, too."""
 
 
 def kind_of(value: Any, number: Callable[[Any], int]) -> tuple[str, Any]:
@@ -63,12 +78,29 @@ def kind_of(value: Any, number: Callable[[Any], int]) -> tuple[str, Any]:
             raise Unencodable(f"the class {value.__name__} cannot cross")
         return f"class {_class(value, number)}", None
     if isinstance(value, _FUNCTIONS):
-        if getattr(value, "__self__", None) is builtins:
+        owner = getattr(value, "__self__", None)
+        if owner is builtins:
             raise Unencodable(f"{value.__name__} cannot cross")
+        _guard(owner)
         return "function", None
     if isinstance(value, _NEVER) or kind.__module__.partition(".")[0] in ("ctypes", "_ctypes"):
         raise Unencodable(f"a {kind.__name__} cannot cross")
+    _guard(value)
     return f"object {_class(kind, number)}", None
+
+
+def _guard(value: Any) -> None:
+    """SQL runs here as well: of it, nothing that calls or writes to an address."""
+    if any(one.__module__ == "sqlite3" for one in codec.mro(type(value))):
+        database = getattr(value, "connection", value)
+        if hasattr(database, "set_authorizer"):
+            database.set_authorizer(_authorized)
+
+
+def _authorized(action: int, first: str | None, second: str | None, *where: Any) -> int:
+    """As SQLite asks while it compiles a statement: 0 is yes, 1 no."""
+    called = action == 31 and second in ("fts3_tokenizer", "load_extension")
+    return int(called or (action == 19 and first == "writable_schema"))
 
 
 def _class(kind: type, number: Callable[[Any], int]) -> str:
@@ -83,7 +115,7 @@ def _is_tests(kind: type) -> bool:
 
 
 def _may_be_called(kind: type) -> bool:
-    return _is_tests(kind) or codec.is_plain(kind) or kind.__module__ in _CLASSES_FROM
+    return _is_tests(kind) or codec.is_plain(kind) or kind.__module__ == "collections"
 
 
 def _about(function: Any) -> Any:
@@ -93,7 +125,9 @@ def _about(function: Any) -> Any:
     if type(function) is not FunctionType:
         return None
     names = tuple(getattr(function, name) for name in about.NAMES)
-    plain = FunctionType(function.__code__, {}, function.__name__, function.__defaults__)
+    plain = FunctionType(
+        function.__code__, {}, function.__name__, function.__defaults__, function.__closure__
+    )
     plain.__kwdefaults__ = function.__kwdefaults__
     return names, about.code_facts(function), tuple(about.parameters_of(plain, shown=False))
 
@@ -105,15 +139,19 @@ def _readable(value: Any, name: Any) -> None:
     if type(name) is not str:
         raise CodecError("not a name")
     safe = _PYTHONS_OWN.get(type(value))
-    closed = isinstance(value, _FUNCTIONS) if safe is None else name not in safe
-    if closed or name.startswith("_") or _of_mock(value, name):
+    closed = safe is not None and name not in safe
+    if closed or name.startswith("_") or _is_kept_back(value, name):
         raise AttributeError(f"{type(value).__name__!r} object lends no attribute {name!r}")
 
 
-def _of_mock(value: Any, name: str) -> bool:
-    """Whether this is how a test sets up a mock or asks it, and not what the mock stands for."""
-    own = (one for one in codec.mro(type(value)) if one.__module__ == "unittest.mock")
-    return any(name in one.__dict__ for one in own)
+def _is_kept_back(value: Any, name: str) -> bool:
+    """Whether this is how a test sets up a mock or a test case or asks it, and not what a mock
+    stands for; or one of `_KEPT_BACK`."""
+    return any(
+        (one.__module__.startswith("unittest.") and name in one.__dict__)
+        or name in _KEPT_BACK.get(f"{one.__module__}.{one.__qualname__}", ())
+        for one in codec.mro(type(value))
+    )
 
 
 def _getattr(value: Any, name: Any) -> Any:
@@ -121,24 +159,28 @@ def _getattr(value: Any, name: Any) -> Any:
     return getattr(value, name)
 
 
-def _writable(value: Any, name: Any) -> None:
-    """Attributes are set on objects of the test's own classes, where they hold data."""
+def _writable(value: Any, name: Any, data: bool = False) -> None:
+    """Attributes are set on objects of the test's own classes, where they hold data; what is
+    `data` itself on a mock as well."""
     _readable(value, name)
     kind = type(value)
     own = codec.mro(kind)
     there = next((one.__dict__[name] for one in own if name in one.__dict__), None)
     held = getattr(value, "__dict__", {}).get(name)
-    if (
-        not (_is_tests(kind) or kind.__name__ == "SimpleNamespace")
-        or (there is not None and not hasattr(type(there), "__set__") and callable(there))
-        or (there is not None and isinstance(there, classmethod | staticmethod))
-        or callable(held)
-    ):
+    is_open = (
+        (_is_tests(kind) and not isinstance(value, type))
+        or kind.__name__ in ("SimpleNamespace", "Namespace")
+        or (data and any(one.__module__ == "unittest.mock" for one in own))
+    )
+    is_method = isinstance(there, _METHODS) or (
+        callable(there) and not hasattr(type(there), "__set__")
+    )
+    if not is_open or is_method or callable(held):
         raise AttributeError(f"{kind.__name__!r} object lets nobody set {name!r}")
 
 
 def _setattr(value: Any, name: Any, new: Any) -> None:
-    _writable(value, name)
+    _writable(value, name, codec.is_plain(type(new)))
     setattr(value, name, new)
 
 
@@ -152,6 +194,14 @@ def _dict(value: Any) -> dict[str, Any]:
     if not _is_tests(type(value)):
         raise AttributeError("__dict__")
     return {name: held for name, held in vars(value).items() if name[:1] != "_"}
+
+
+def _fields(value: Any) -> list[tuple[Any, ...]]:
+    """The fields of a dataclass of the test's."""
+    try:
+        return about.fields_of(value, shown=False)
+    except TypeError:
+        raise AttributeError("__dataclass_fields__") from None
 
 
 # ---- calls, operators, coroutines ----------------------------------------------------------------
@@ -190,12 +240,8 @@ def _start(awaitable: Any) -> tuple[bool, Any]:
     try:
         asyncio.get_running_loop()
     except RuntimeError:  # the solution runs a loop of its own, inside a plain call
-        return True, asyncio.run(_awaited(awaitable))
+        return True, asyncio.run(awaited(awaitable))
     return False, asyncio.ensure_future(awaitable)
-
-
-async def _awaited(awaitable: Any) -> Any:
-    return await awaitable
 
 
 def _done(task: Any) -> tuple[bool, Any]:
@@ -211,6 +257,7 @@ _ANSWERS: dict[str, Callable[..., Any]] = {
     "setattr": _setattr,
     "delattr": _delattr,
     "dict": _dict,
+    "fields": _fields,
     "op": _op,
     "leave": _leave,
     "start": _start,

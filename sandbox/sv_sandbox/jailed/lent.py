@@ -79,6 +79,8 @@ def _true(name: str) -> Any:
 def _read(lent: Any, name: str) -> Any:
     if name == "__dict__":
         return _peer_of(lent).call_back("dict", lent)
+    if name == "__dataclass_fields__":
+        return about.fields_from(_peer_of(lent).call_back("fields", lent))
     if name.startswith("_"):
         raise AttributeError(name)
     return _peer_of(lent).call_back("getattr", lent, name)
@@ -114,6 +116,11 @@ class LentType(type):
         return _peer_of(cls).call_back("invoke", cls, args, tuple(kwargs.items()))
 
     __getattr__, __setattr__, __delattr__ = _read, _write, _delete
+    __iter__, __len__, __getitem__ = _op("iter"), _op("len"), _op("getitem")  # as an Enum has
+    __contains__ = _true("contains")
+
+    def __bool__(cls) -> bool:
+        return True
 
     def __instancecheck__(cls, instance: Any) -> bool:
         kind = type(instance)
@@ -286,10 +293,8 @@ class Maker:
         return self._errors[lineage]
 
     def _error(self, lineage: Any, args: Any, text: str, attributes: dict[str, Any]) -> Any:
-        kind = self._kind_of_error(lineage)
         try:
-            error = kind.__new__(kind, *args)
-            error.args = args
+            error = about.made(self._kind_of_error(lineage), args)
             vars(error).update(attributes, _sv_text=text)
         except Exception:
             error = Exception(text)

@@ -36,6 +36,11 @@ def _has(classes: Sequence[type], name: str) -> bool:
     return False
 
 
+async def awaited(awaitable: Any) -> Any:
+    """Anything that can be awaited, as a coroutine."""
+    return await awaitable
+
+
 OPERATIONS: dict[str, Callable[..., Any]] = {
     **{
         name: getattr(operator, f"__{name}__")

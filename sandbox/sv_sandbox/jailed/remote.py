@@ -12,7 +12,6 @@ it holds are compared, here.
 
 from __future__ import annotations
 
-import dataclasses
 import operator
 import types
 from collections.abc import Callable
@@ -86,22 +85,11 @@ def _code(remote: Any) -> Any:
 
 
 def _fields(remote: Any) -> dict[str, Any]:
-    """`__dataclass_fields__`: Python's own field objects with the names of the original's."""
     try:
         told = peer_of(remote).ask("op", "fields", (remote,))
     except TypeError:
         raise AttributeError("__dataclass_fields__") from None
-    made: dict[str, Any] = {}
-    try:
-        for name, default, init, shown, compare, kw_only, kind in told:
-            field: Any = dataclasses.field(init=init is True, repr=shown is True)
-            field.name, field.type, field.compare, field.kw_only = name, kind, compare, kw_only
-            field.default = default[0] if default else dataclasses.MISSING
-            field._field_type = dataclasses._FIELD  # type: ignore[attr-defined]
-            made[name] = field
-    except (TypeError, ValueError):
-        raise CodecError("not the fields of a dataclass") from None
-    return made
+    return about.fields_from(told)
 
 
 _SPECIAL: dict[str, Callable[[Any], Any]] = {

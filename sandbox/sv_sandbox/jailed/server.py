@@ -7,8 +7,8 @@ lends comes in as stubs (`lent`). What this process says is data: hostile code m
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import dataclasses
 import enum
 import functools
 import io
@@ -33,7 +33,7 @@ from . import about, codec, lent
 from .about import described, lineage, nearest
 from .channel import Channel, Lost, Whole
 from .codec import FIXED, Unencodable
-from .protocols import BINARY, OPERATIONS, PROTOCOLS, supported
+from .protocols import BINARY, OPERATIONS, PROTOCOLS, awaited, supported
 from .subject import claim, new_namespace, only_owner, verdict_of
 
 _stdout = sys.stdout
@@ -197,11 +197,11 @@ class Server:
                 found[name] = self._constants[name] = new
         return tuple(found.items())
 
-    def call_back(self, operation: str, lent: Any, *operands: Any) -> Any:
+    def call_back(self, operation: str, stub: Any, *operands: Any) -> Any:
         """Ask something of what the test has lent."""
-        number = self._lent.index_of(lent)
+        number = self._lent.index_of(stub)
         if number is None:
-            raise TypeError(f"a test's {lent!r} cannot be used like that by the solution")
+            raise TypeError(f"a test's {stub!r} cannot be used like that by the solution")
         with self._lock:
             self.channel.send(self.channel.encode(("call", operation, number, *operands)))
             while True:
@@ -302,10 +302,10 @@ class Server:
         if name in sys.modules:
             sys.modules[name].seed(*args, **dict(kwargs))
 
-    def do_redirect(self, name: str, lent: Any) -> None:
+    def do_redirect(self, name: str, stub: Any) -> None:
         """The test has replaced a stream, or `input`, or (None) has put it back."""
         module, _, attribute = name.partition(".")
-        setattr(sys.modules[module], attribute, _STREAMS[name] if lent is None else lent)
+        setattr(sys.modules[module], attribute, _STREAMS[name] if stub is None else stub)
 
     def do_getattr(self, target: Any, name: str) -> Any:
         """Read an attribute."""
@@ -321,8 +321,6 @@ class Server:
 
     def do_start(self, coroutine: Any) -> Any:
         """Make a task of a coroutine of ours."""
-        import asyncio
-
         if self.loop is None:
             self.loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self.loop)
@@ -330,15 +328,11 @@ class Server:
 
     def do_run(self, task: Any) -> tuple[Any] | None:
         """Let all tasks run, for a moment or until this one is done: then, what it returned."""
-        import asyncio
-
         self.loop.run_until_complete(asyncio.wait((task,), timeout=0.005))
         return (task.result(),) if task.done() else None
 
     def do_cancel(self, task: Any) -> None:
         """The test waits no longer."""
-        import asyncio
-
         task.cancel()
         self.loop.run_until_complete(asyncio.wait((task,), timeout=0.005))
 
@@ -414,28 +408,13 @@ def _plain(value: Any) -> Any:
     return next(plain for base, plain in codec.PLAIN if base in codec.mro(type(value)))(value)
 
 
-def _fields(of: Any) -> list[tuple[Any, ...]]:
-    """The fields of a dataclass."""
-    return [
-        (
-            *(f.name, () if f.default is dataclasses.MISSING else (f.default,)),
-            *(f.init, f.repr, f.compare, f.kw_only is True, f.type),
-        )
-        for f in dataclasses.fields(of)
-    ]
-
-
-async def _awaited(awaitable: Any) -> Any:
-    return await awaitable
-
-
 _OPERATIONS: dict[str, Callable[..., Any]] = {
     **OPERATIONS,
     "plain": _plain,
     "items": _items,
-    "fields": _fields,
+    "fields": lambda of: about.fields_of(of, shown=True),
     "signature": lambda function: about.parameters_of(function, shown=True),
     "code": about.code_facts,
-    "await": _awaited,
+    "await": awaited,
 }
 """What a judge may ask for by name."""

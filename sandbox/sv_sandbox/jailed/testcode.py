@@ -8,6 +8,7 @@ import dis
 import functools
 import importlib
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from types import CodeType, TracebackType
 from typing import Any
@@ -134,9 +135,28 @@ class TestCode:
 
     @functools.cached_property
     def tests_objects(self) -> bool:
-        """Whether it treats what a call gives as an object: uses attributes, sets items, enters it,
-        asks for its class, compares with a new one. Else `Average([1]) - 2.5` is a number."""
-        return any(map(_treats_as_object, self._nodes))
+        """Whether it treats what a call gives as an object: uses attributes (of more than modules
+        and its own lists), sets items, enters it, asks for its class, compares with a new one. Else
+        `Average([1]) - 2.5` is a number."""
+        return any(_treats_as_object(node, self._own_names) for node in self._nodes)
+
+    @functools.cached_property
+    def _own_names(self) -> set[str]:
+        """Names that hold modules, or lists and the like as they are written, and nothing else."""
+        names = [node for node in self._nodes if isinstance(node, ast.Name)]
+        bound = Counter(name.id for name in names if isinstance(name.ctx, ast.Store))
+        bound.update(node.arg for node in self._nodes if isinstance(node, ast.arg))
+        written = Counter(
+            target.id
+            for node in self._nodes
+            if isinstance(node, ast.Assign) and isinstance(node.value, _WRITTEN)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        )
+        imports = [node for node in self._nodes if isinstance(node, ast.Import)]
+        modules = {alias.asname or alias.name for node in imports for alias in node.names}
+        modules |= {*MODULES, "np"}
+        return (modules - bound.keys()) | {name for name in written if written[name] == bound[name]}
 
     def skips_an_assertion(self, trace: TracebackType | None) -> bool:
         """Whether to swallow an exception at the end of a `with` block passes over assertions:
@@ -176,9 +196,10 @@ def module_called(name: str) -> Any:
         return None
 
 
-def _treats_as_object(node: ast.AST) -> bool:
+def _treats_as_object(node: ast.AST, own: set[str]) -> bool:
     if isinstance(node, ast.Attribute):
-        return not (isinstance(node.value, ast.Name) and node.value.id in {*MODULES, "np"})
+        of = node.value
+        return not (isinstance(of, _WRITTEN) or (isinstance(of, ast.Name) and of.id in own))
     if isinstance(node, ast.Subscript):
         return not isinstance(node.ctx, ast.Load)
     if isinstance(node, ast.Call):
@@ -199,6 +220,7 @@ def is_class_name(name: str) -> bool:
     return name[:1].isupper() and "_" not in name
 
 
+_WRITTEN = (ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp)
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR")
 _BLOCKS = (ast.With, ast.AsyncWith)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
