@@ -486,7 +486,6 @@ def sabotage(x):
         "class A:\n    def run(self, y=31337): return 31337\nlent = A",
         "import functools\nlent = functools.partial(print, 31337)",
         "import functools\nlent = functools.lru_cache(lambda x: 31337)",
-        "import weakref\ndef g(): return 31337\nlent = weakref.ref(g)",
         "from dataclasses import dataclass\n@dataclass\nclass A:\n    _x: int\n"
         "    def run(self): return 1\nlent = A(31337).run",
         "import contextlib\n@contextlib.contextmanager\ndef g(x): yield\nlent = g(31337)",
@@ -508,7 +507,9 @@ def test_the_search_finds_what_a_test_gives_away(pool: Pool) -> None:
     assert matrix.verdict(0, 0) is Verdict.PASS, matrix.detail(0, 0)
 
 
-@pytest.mark.parametrize("lent", ["sys", "sys._getframe()", "sys._getframe().f_code", "globals"])
+@pytest.mark.parametrize(
+    "lent", ["sys", "sys._getframe()", "sys._getframe().f_code", "globals", "memoryview"]
+)
 def test_what_is_never_lent_is_a_type_error(pool: Pool, lent: str) -> None:
     matrix = pool.matrix([LENT], [f"import sys\nf({lent})"])
     assert matrix.verdict(0, 0) is Verdict.EXCEPTION

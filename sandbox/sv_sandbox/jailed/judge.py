@@ -8,7 +8,6 @@ defines is a stub that calls the subject over the channel; what comes back is pl
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
@@ -550,6 +549,8 @@ class Peer:
     async def _awaited(self, coroutine: Any) -> Any:
         """A coroutine of the subject, as one of ours: it runs there while it is awaited here, and
         beside it what else is awaited."""
+        import asyncio  # as large as all that a template has loaded: only where it is needed
+
         task = self.ask("start", coroutine)
         try:
             while True:
@@ -588,7 +589,8 @@ def _quiet(error: BaseException) -> str:
     """The name of an exception by which Python would end an iteration, a task or a thread of the
     test's without a word, and what is asserted there; empty for others. Raised by a solution, it is
     RuntimeError, outside `next` and where the test does not speak of it."""
-    for kind in (StopIteration, asyncio.CancelledError):
+    cancelled = codec.exception("asyncio.exceptions.CancelledError") or StopIteration
+    for kind in (StopIteration, cancelled):
         if isinstance(error, kind):
             return kind.__name__
     heard: tuple[type[BaseException], ...] = (Exception,)
