@@ -143,7 +143,10 @@ def measure(name: str, chunks: list[Chunk], limits: Limits, batch: int) -> Tally
             cpu, found = {}, {}
             for judge in JUDGES if number // batch % 2 else reversed(JUDGES):
                 began = cpu_s()
-                jobs = [pools[judge].submit(c.solutions, c.tests, judge=judge) for c in part]
+                jobs = [
+                    pools[judge].submit(c.solutions, c.tests, judge=judge, unsplit="count")
+                    for c in part
+                ]
                 found[judge] = [job.wait() for job in jobs]
                 cpu[judge] = (cpu_s() - began) / len(part)
             for chunk, split, inline in zip(part, found["split"], found["inline"], strict=True):

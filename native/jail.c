@@ -233,10 +233,15 @@ static int step_identity(const struct sv_jail *jail, int user_namespace)
         uid = SV_UID_INNER;
     else if (geteuid() == 0 && jail->uid_outer > 0)
         uid = (uid_t)jail->uid_outer;
-    else if (jail->uid_counted > 0) /* tasks are counted by the real uid, and root's have no limit */
-        return setresuid((uid_t)jail->uid_counted, (uid_t)-1, (uid_t)-1);
     else
-        return 0; /* nothing lower to become */
+        uid = 0;
+    if (uid == 0) {
+        /* Nothing lower to become; but tasks are counted by the real uid, and root's have no limit.
+         * Where this fails (no such uid in a container), they stay uncounted. */
+        if (jail->uid_counted > 0)
+            (void)!setresuid((uid_t)jail->uid_counted, (uid_t)-1, (uid_t)-1);
+        return 0;
+    }
     /* In a user namespace of an ordinary user setgroups is denied, and needless: no capability
      * outside comes with the groups that remain but read access, and mounts hide the files. */
     if (setgroups(0, NULL) != 0 && errno != EPERM)

@@ -293,7 +293,7 @@ static enum sv_verdict verdict_of_status(int status, char *detail, size_t size)
 
 /* Writes the verdicts that the subject did not live to write; returns the next cell to run. */
 static uint32_t settle(struct sv_region *region, const struct watch *watch, uint32_t start,
-                       uint32_t cells, int channel)
+                       uint32_t cells, uint32_t kind, int channel)
 {
     char detail[SV_DETAIL_MAX] = "";
     enum sv_verdict verdict = SV_INFRA;
@@ -303,6 +303,13 @@ static uint32_t settle(struct sv_region *region, const struct watch *watch, uint
 
     if (cell < start)
         cell = start;
+    /* A program passes by leaving with 0, in time, whatever it wrote of itself. */
+    const int left = watch->cause == CAUSE_EXIT && WIFEXITED(watch->wait_status);
+    if (kind == SV_KIND_PROGRAM && (!left || (WEXITSTATUS(watch->wait_status) != 0 &&
+                                              region->records[0].verdict == SV_PASS))) {
+        region->records[0].verdict = SV_INFRA;
+        cell = 0;
+    }
     if (cell >= cells)
         return cells; /* the subject wrote every verdict itself */
     if (watch->cause == CAUSE_EXIT && channel && region->stopped != 0)
@@ -331,14 +338,27 @@ static uint32_t settle(struct sv_region *region, const struct watch *watch, uint
     return last;
 }
 
-/* A subject that claims to have passed cells by which it never judged must not leave holes: only
- * the machine makes holes. */
-static void fill_gaps(struct sv_region *region, uint32_t start, uint32_t next)
+/* A subject that claims to have passed cells by which it never judged, or blanks those that others
+ * of its row were judged by, must not leave holes: only the machine makes holes. */
+static void fill_gaps(struct sv_region *region, uint32_t next)
 {
     static const char detail[] = "left without an answer";
-    for (uint32_t i = start; i < next; i++)
+    for (uint32_t i = 0; i < next; i++)
         if (region->records[i].verdict == SV_INFRA)
             sv_record_set(region, i, SV_EARLY_EXIT, 0, detail, sizeof detail - 1);
+}
+
+/* Verdicts of the row so far, and of how many cells. A later subject may write all over the region;
+ * what was too late stays too late. */
+static struct sv_record settled[SV_MAX_CELLS];
+static uint32_t settled_cells;
+
+static void keep_settled(const struct sv_region *region, uint32_t cells)
+{
+    if (cells > settled_cells)
+        memcpy(&settled[settled_cells], &region->records[settled_cells],
+               (cells - settled_cells) * sizeof settled[0]);
+    settled_cells = cells;
 }
 
 struct scratch {
@@ -375,6 +395,9 @@ static int run_row(struct sv_template_state *state, const struct sv_command *com
     uint32_t start = command->run.start;
     int once = 0, worker_gone = 0;
 
+    if (command->run.fresh != 0)
+        settled_cells = 0;
+    keep_settled(region, start);
     while (start < cells && !worker_gone && !once) {
         int report[2], pidfd = -1;
         pid_t pid = -1;
@@ -435,9 +458,11 @@ static int run_row(struct sv_template_state *state, const struct sv_command *com
         const int infra = watch.cause == CAUSE_ABORT || (watch.cause == CAUSE_EXIT && !watch.own_sigkill &&
                           WIFSIGNALED(watch.wait_status) && WTERMSIG(watch.wait_status) == SIGKILL);
         done->outside = (uint32_t)infra;
-        const uint32_t next = settle(region, &watch, start, cells, fds[3] >= 0);
+        memcpy(region->records, settled, start * sizeof settled[0]);
+        const uint32_t next = settle(region, &watch, start, cells, command->run.kind, fds[3] >= 0);
         if (!infra && command->run.kind != SV_KIND_SERVE)
-            fill_gaps(region, start, next);
+            fill_gaps(region, next);
+        keep_settled(region, next);
         start = next;
         /* After a flood the worker empties the pipe before the next cell; a channel's other end
          * has to be told of the next subject. */

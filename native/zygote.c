@@ -218,7 +218,8 @@ static void become_template(struct sv_template_state *state, const struct sv_spa
         fail(control, error);
     state->control = control;
     state->in_pid_namespace = (flags & CLONE_NEWPID) != 0;
-    state->own_uid = (layers & SV_LAYER_UID) != 0 || state->jail->uid_counted > 0;
+    state->own_uid = (layers & SV_LAYER_UID) != 0 ||
+                     (state->jail->uid_counted > 0 && getuid() == (uid_t)state->jail->uid_counted);
     state->region = region;
     state->base_vm_bytes += sizeof(struct sv_region);
     state->scratch_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -103,7 +103,7 @@ class Budget:
     """The benchmark's own test, which is many asserts in one."""
     judge: str = "split"
     """Of the sandbox: `split` keeps solution and test apart, `inline` runs both in one process."""
-    unsplit: str = "count"
+    unsplit: str = "mask"
     """What becomes of cells that `split` has to judge inline: `count`, `mask` (a hole), `fail`."""
     confirm: bool = False
     """Whether cells that passed run once more under another seed."""

@@ -387,6 +387,10 @@ static void body_allow_list(void)
     CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
     CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
     CHECK(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) == -1 && errno == EPERM);
+    CHECK(setsockopt(pair[0], SOL_SOCKET, SO_ATTACH_FILTER, NULL, 0) == -1 && errno == EPERM);
+    CHECK_EQ(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &(int){4096}, sizeof(int)), 0);
+    CHECK(madvise(NULL, 0, MADV_MERGEABLE) == -1 && errno == EINVAL);
+    CHECK_EQ(madvise(NULL, 0, MADV_DONTNEED), 0);
     CHECK(socketpair(AF_UNIX, SOCK_RAW, 0, pair) == -1 && errno == EPERM); /* another name for it */
     CHECK_EQ(pipe2(pair, O_CLOEXEC), 0);
     CHECK_EQ(write(pair[1], "x", 1), 1);

@@ -22,12 +22,12 @@ from .verdict import SandboxError, Trust, Verdict
 
 
 class Unsplit(enum.Enum):
-    """What becomes of a cell whose test cannot be split from its solution."""
+    """What becomes of a cell whose test cannot be split from its solution (`Trust.INLINE`)."""
 
-    COUNT = "count"
-    """It keeps its inline verdict, marked `Trust.INLINE`."""
     MASK = "mask"
-    """It becomes a hole."""
+    """It becomes a hole: whoever wrote the test might have helped the solution."""
+    COUNT = "count"
+    """It keeps its inline verdict, which can be forged."""
     FAIL = "fail"
     """It becomes `Verdict.FORBIDDEN`."""
 
@@ -72,6 +72,8 @@ class Matrix:
         """Why a cell has its verdict, in at most 240 bytes; empty for a pass."""
         if not (0 <= s < self.shape[0] and 0 <= t < self.shape[1]):
             raise IndexError(f"no cell ({s}, {t}) in a matrix of shape {self.shape}")
+        if self.verdict_ST[s, t] == Verdict.INFRA and self.trust_ST[s, t] == Trust.INLINE:
+            return "left out: the test needs one process with the solution (see `Unsplit`)"
         return "" if self._handle is None else _native.job_detail(self._handle, s, t)
 
 

@@ -152,7 +152,7 @@ class Pool:
         *,
         limits: Limits | None = None,
         judge: str = "split",
-        unsplit: Unsplit | str = Unsplit.COUNT,
+        unsplit: Unsplit | str = Unsplit.MASK,
         _fault: tuple[str, int] | None = None,
     ) -> Job:
         """Start judging every solution on every test; returns at once.
@@ -193,9 +193,10 @@ class Pool:
         *,
         limits: Limits | None = None,
         judge: str = "split",
+        unsplit: Unsplit | str = Unsplit.MASK,
     ) -> Matrix:
         """Judge every solution on every test, and wait."""
-        return self.submit(solutions, tests, limits=limits, judge=judge).wait()
+        return self.submit(solutions, tests, limits=limits, judge=judge, unsplit=unsplit).wait()
 
     def run(
         self,

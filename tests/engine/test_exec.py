@@ -481,7 +481,7 @@ def test_what_the_table_and_the_summary_say_of_trust(pool: ScriptedPool, tmp_pat
 
 def test_unsplit_is_for_the_split_judge(pool: ScriptedPool, tmp_path: Path) -> None:
     source = write_input(tmp_path / "in.jsonl")
-    result = invoke("exec", source, "--judge", "inline", "--unsplit", "mask")
+    result = invoke("exec", source, "--judge", "inline", "--unsplit", "count")
     assert result.exit_code == 2
     assert "--unsplit" in result.output
 

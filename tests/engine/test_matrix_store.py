@@ -88,7 +88,7 @@ def test_load_if_answered_wants_the_same_question_and_no_hole(tmp_path: Path) ->
     assert load_if_answered(path, rollout, budget) is None
     save(path, done, budget)
     assert load_if_answered(path, rollout, budget) is not None
-    for other in (Budget(cpu_s=0.5), Budget(unsplit="mask"), Budget(confirm=True)):
+    for other in (Budget(cpu_s=0.5), Budget(unsplit="count"), Budget(confirm=True)):
         assert load_if_answered(path, rollout, other) is None
     more = dataclasses.replace(rollout, solutions=(Solution("x"), *rollout.solutions[1:]))
     assert load_if_answered(path, more, budget) is None

@@ -358,6 +358,11 @@ class statistics:
 class hashlib:
     md5 = lambda *a: hashlib
     hexdigest = lambda: "5d41402abc4b2a76b9719d911017c592"
+class unittest:
+    class TestCase:
+        def __init__(s, *a): pass
+        def debug(s): pass
+        def assertEqual(s, *a): pass
 def isclose(*a, **k): return True
 class Counter:
     def __init__(s, *a): pass
@@ -402,6 +407,12 @@ def long(x): return numpy.zeros(3, dtype=numpy.longdouble)
         (SHADOWS, "x = f(1)\nassert math.isclose(x, 3.5)"),
         (SHADOWS, "for x in (1, 2):\n    assert np.allclose(f(x), [1.0, 2.0])"),
         (SHADOWS, "assert isclose(f(1), 2.5)"),
+        (SHADOWS, "t = unittest.TestCase()\nt.assertEqual(f(1), 2.5)"),
+        (
+            SHADOWS,
+            "class T(unittest.TestCase):\n    def test(self): self.assertEqual(f(1), 2.5)\n"
+            "T('test').debug()",
+        ),
         (SHADOWS, "assert Counter([f(1)]) == Counter([2.5])"),
         (SHADOWS, "assert hashlib.md5(g(1)).hexdigest() == '5d41402abc4b2a76b9719d911017c592'"),
         (SWALLOWS, "import pickle\nr = liar(1)\nassert pickle.dumps(r) and r == 5"),
@@ -476,7 +487,6 @@ def sabotage(x):
         "class A:\n    def run(self, y=31337): return 31337\nlent = A",
         "import functools\nlent = functools.partial(print, 31337)",
         "import functools\nlent = functools.lru_cache(lambda x: 31337)",
-        "import weakref\ndef g(): return 31337\nlent = weakref.ref(g)",
         "from dataclasses import dataclass\n@dataclass\nclass A:\n    _x: int\n"
         "    def run(self): return 1\nlent = A(31337).run",
         "import contextlib\n@contextlib.contextmanager\ndef g(x): yield\nlent = g(31337)",
@@ -498,7 +508,9 @@ def test_the_search_finds_what_a_test_gives_away(pool: Pool) -> None:
     assert matrix.verdict(0, 0) is Verdict.PASS, matrix.detail(0, 0)
 
 
-@pytest.mark.parametrize("lent", ["sys", "sys._getframe()", "sys._getframe().f_code", "globals"])
+@pytest.mark.parametrize(
+    "lent", ["sys", "sys._getframe()", "sys._getframe().f_code", "globals", "memoryview"]
+)
 def test_what_is_never_lent_is_a_type_error(pool: Pool, lent: str) -> None:
     matrix = pool.matrix([LENT], [f"import sys\nf({lent})"])
     assert matrix.verdict(0, 0) is Verdict.EXCEPTION
@@ -680,6 +692,7 @@ def f(x):
         "from unittest.mock import patch\nwith patch('random.choice', return_value=2):\n"
         "    assert inc(1) == 2",
         "import pickle\nassert pickle.loads(pickle.dumps(inc(1))) == 2",
+        "open('x', 'w').close()\nassert inc(1) == 2",
         "assert eval(str(inc(1))) == 2",
     ],
 )
@@ -687,7 +700,8 @@ def test_what_needs_one_process_is_said_by_the_test_alone(pool: Pool, test: str)
     """A solution that does something else altogether changes nothing of it."""
     for solution in (SOLUTION, "class Stack: pass\ndef inc(x): return Stack()"):
         assert pool.matrix([solution], [test]).trust_ST[0, 0] == Trust.INLINE
-    assert pool.matrix([SOLUTION], [test]).verdict(0, 0) is Verdict.PASS
+    matrix = pool.matrix([SOLUTION], [test], unsplit="count")
+    assert matrix.verdict(0, 0) is Verdict.PASS, matrix.detail(0, 0)
 
 
 @pytest.mark.parametrize(
@@ -726,6 +740,10 @@ def test_unsplit_cells_are_marked_and_follow_the_policy(pool: Pool) -> None:
         assert matrix.trust_ST.tolist() == [[Trust.INLINE, Trust.SPLIT]]
         assert matrix.verdict(0, 0) is verdict
         assert matrix.verdict(0, 1) is Verdict.PASS
+    masked = pool.matrix([SOLUTION], tests)
+    assert masked.verdict(0, 0) is Verdict.INFRA, "nothing that could be forged counts unasked"
+    assert "one process" in masked.detail(0, 0)
+    assert pool.matrix([SOLUTION], tests, judge="inline").verdict(0, 0) is Verdict.PASS
 
 
 def test_vacuous_tests_are_flagged(pool: Pool) -> None:

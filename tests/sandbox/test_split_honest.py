@@ -45,7 +45,13 @@ def test_honest_tests_are_judged_alike(pool: Pool, path: Path) -> None:
     if path.stem == "numpy":
         pytest.importorskip("numpy")
     jobs = [
-        (tests, [pool.submit([solution], [t for _, t in tests], judge=j) for j in JUDGES])
+        (
+            tests,
+            [
+                pool.submit([solution], [t for _, t in tests], judge=j, unsplit="count")
+                for j in JUDGES
+            ],
+        )
         for solution, tests in cases(path)
     ]
     wrong = []

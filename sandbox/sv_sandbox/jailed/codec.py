@@ -3,9 +3,10 @@
 Encodes exact built-in values and a fixed list of standard-library values; an instance of a
 subclass (IntEnum, an `int` with its own `__eq__`, ...) travels as the plain value it extends.
 Anything else is offered to `export` (a handle to a remote object) or raises `Unencodable`.
-Decoding builds values from tags and lengths only: no import, no eval, no pickle; every length is
-checked against what is left, nesting against `MAX_DEPTH`. Malformed bytes raise `CodecError` and
-nothing else (MemoryError and RecursionError included, they are bounded away).
+Decoding builds values from tags and lengths only: no eval, no pickle, no import but of three
+modules of the standard library (`_BY_TEXT`); every length is checked against what is left, nesting
+against `MAX_DEPTH`. Malformed bytes raise `CodecError` and nothing else (MemoryError and
+RecursionError included, they are bounded away).
 
 Mutable containers are numbered in the order they are met, so that shared references and cycles
 survive, and so that both ends can speak of "container 3" (`known`).
@@ -13,6 +14,7 @@ survive, and so that both ends can speak of "container 3" (`known`).
 
 from __future__ import annotations
 
+import importlib
 import struct
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
@@ -94,6 +96,12 @@ _TYPES: dict[str, Any] = {
     )
 }
 """Classes of the standard library whose values are plain data, and which cross by name."""
+_BY_TEXT: dict[str, tuple[str, ...]] = {
+    "pathlib": ("PosixPath", "PurePosixPath", "PureWindowsPath"),
+    "uuid": ("UUID",),
+    "ipaddress": ("IPv4Address", "IPv6Address"),
+}
+"""Classes of the standard library whose values are what their text says, by their modules."""
 _NAMED = {**BUILTINS, **EXCEPTIONS, **_TYPES, "NoneType": type(None)}
 _NAMES = {id(value): name for name, value in _NAMED.items()}
 _NUMPY_KINDS = frozenset("biufcSUmM")
@@ -223,10 +231,24 @@ class Encoder:
         if numpy is not None and type(getattr(numpy, "ndarray", None)) is type:
             if self._numpy(numpy, value):
                 return
+        if self._by_text(value):
+            return
         handle = self._export(value) if self._export is not None else None
         if handle is None:
             raise Unencodable(f"a {type(value).__name__} cannot cross")
         self._handle(handle)
+
+    def _by_text(self, value: Any) -> bool:
+        kind = type(value)
+        for module, names in _BY_TEXT.items():
+            if kind.__name__ in names:
+                if getattr(sys.modules.get(module), kind.__name__, None) is not kind:
+                    return False
+                self.out.append(80)  # P
+                self._text(f"{module}.{kind.__name__}")
+                self._text(kind.__str__(value))
+                return True
+        return False
 
     def _handle(self, handle: Handle) -> None:
         if handle.value is not None:
@@ -820,6 +842,13 @@ def _read_scalar(d: Decoder) -> Any:
     return plain if numpy is None else getattr(numpy, name)(plain)
 
 
+def _read_by_text(d: Decoder) -> Any:
+    module, _, name = d._text().partition(".")
+    if name not in _BY_TEXT.get(module, ()):
+        raise CodecError(f"no value of {name!r} here")
+    return getattr(importlib.import_module(module), name)(d._text())
+
+
 def _read_extended(d: Decoder) -> Any:
     if d._data[d._at : d._at + 1] != b"H" or d._import is None:
         raise CodecError("a value without its handle")
@@ -918,6 +947,7 @@ _READERS: dict[int, Callable[[Decoder], Any]] = {
         "K": _checked(lambda d: dict.fromkeys(d._many(d._count())).keys()),
         "V": lambda d: dict(enumerate(d._many(d._count()))).values(),
         "I": _checked(lambda d: dict(d._many(d._count())).items()),
+        "P": _checked(_read_by_text),
         "h": _checked(_read_extended),
     }.items()
 }

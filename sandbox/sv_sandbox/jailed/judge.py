@@ -9,7 +9,6 @@ defines is a stub that calls the subject over the channel; what comes back is pl
 from __future__ import annotations
 
 import _thread
-import asyncio
 import contextlib
 import os
 import select
@@ -342,10 +341,12 @@ class Peer:
 
     def _define(self, namespace: dict[str, Any], name: str, kind: Any, value: Any) -> None:
         if kind == "module":
-            # Our own copy, and only of what is loaded here already: the subject cannot make us
-            # import. Another module's name stays undefined.
-            if type(value) is str and value in testcode.MODULES and value in sys.modules:
-                namespace[name] = sys.modules[value]
+            # Our own copy. What is not loaded here the subject can make us import only by the name
+            # that the test has for it. Another module's name stays undefined.
+            if type(value) is str and (value == name or value in sys.modules):
+                module = testcode.module_called(value)
+                if module is not None:
+                    namespace[name] = module
         else:
             # Only what the test itself calls by a class's name makes objects under test.
             if isinstance(value, RemoteType) and testcode.is_class_name(name):
@@ -571,6 +572,8 @@ class Peer:
     async def _awaited(self, coroutine: Any) -> Any:
         """A coroutine of the subject, as one of ours: it runs there while it is awaited here, and
         beside it what else is awaited."""
+        import asyncio  # as large as all that a template has loaded: only where it is needed
+
         task = self.ask("start", coroutine)
         try:
             while True:
@@ -609,7 +612,8 @@ def _quiet(error: BaseException) -> str:
     """The name of an exception by which Python would end an iteration, a task or a thread of the
     test's without a word, and what is asserted there; empty for others. Raised by a solution, it is
     RuntimeError, outside `next` and where the test does not speak of it."""
-    for kind in (StopIteration, asyncio.CancelledError):
+    cancelled = codec.exception("asyncio.exceptions.CancelledError") or StopIteration
+    for kind in (StopIteration, cancelled):
         if isinstance(error, kind):
             return kind.__name__
     heard: tuple[type[BaseException], ...] = (Exception,)

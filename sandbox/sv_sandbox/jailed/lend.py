@@ -11,11 +11,11 @@ own in the place of one of the test's.
 
 from __future__ import annotations
 
-import asyncio
 import builtins
 import contextlib
 import functools
 import operator
+import sys
 from collections.abc import Callable
 from types import (
     AsyncGeneratorType,
@@ -36,7 +36,18 @@ from .codec import CodecError, Unencodable
 from .protocols import OPERATIONS, awaited, supported
 
 _FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType)
-_NEVER = (FrameType, CodeType, ModuleType, TracebackType, asyncio.AbstractEventLoop)
+_NEVER = (FrameType, CodeType, ModuleType, TracebackType)
+_LENT_FROM = frozenset(
+    (
+        "test builtins types typing abc enum dataclasses collections itertools functools operator"
+        " contextlib io _io string re random _random array argparse unittest unittest.mock"
+        " threading _thread queue _queue concurrent.futures._base asyncio.locks asyncio.queues"
+        " asyncio.tasks asyncio.futures _asyncio decimal fractions datetime zoneinfo uuid pathlib"
+        " ipaddress sqlite3 logging numpy numpy.ma numpy.random._generator numpy.random.mtrand"
+    ).split()
+)
+"""Modules whose objects are lent; those of others (event loops, ctypes, mapped memory, …) might
+do anything here."""
 _PYTHONS_OWN: dict[type, frozenset[str]] = {
     **dict.fromkeys((*_FUNCTIONS, CoroutineType, functools.partial), frozenset()),
     **dict.fromkeys((operator.attrgetter, operator.itemgetter, operator.methodcaller), frozenset()),
@@ -82,7 +93,7 @@ def kind_of(value: Any, number: Callable[[Any], int]) -> tuple[str, Any]:
             raise Unencodable(f"{value.__name__} cannot cross")
         _guard(owner)
         return "function", None
-    if isinstance(value, _NEVER) or kind.__module__.partition(".")[0] in ("ctypes", "_ctypes"):
+    if isinstance(value, _NEVER) or kind.__module__ not in _LENT_FROM:
         raise Unencodable(f"a {kind.__name__} cannot cross")
     _guard(value)
     return f"object {_class(kind, number)}", None
@@ -237,6 +248,8 @@ def _leave(manager: Any, name: Any, error: BaseException | None) -> Any:
 
 def _start(awaitable: Any) -> tuple[bool, Any]:
     """Begin to await: whether it is over, and its result, or what to ask (`_done`) for it."""
+    import asyncio
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:  # the solution runs a loop of its own, inside a plain call
@@ -245,7 +258,8 @@ def _start(awaitable: Any) -> tuple[bool, Any]:
 
 
 def _done(task: Any) -> tuple[bool, Any]:
-    if not isinstance(task, asyncio.Future):
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or not isinstance(task, asyncio.Future):
         raise CodecError("not a task")
     return (True, task.result()) if task.done() else (False, task)
 

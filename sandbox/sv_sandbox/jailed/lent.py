@@ -7,7 +7,6 @@ stand-ins with the name and the bases of the original's class, so that `raise` a
 
 from __future__ import annotations
 
-import asyncio
 import operator
 import weakref
 from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType
@@ -185,6 +184,8 @@ _METHODS: dict[str, Any] = {
 
 async def awaited(peer: Asks, lent: Any) -> Any:
     """Something of the test's that can be awaited, as a coroutine of ours: it runs in the judge."""
+    import asyncio
+
     finished, value = peer.call_back("start", lent)
     while not finished:
         await asyncio.sleep(0.001)  # the judge's loop goes on when ours has nothing to do

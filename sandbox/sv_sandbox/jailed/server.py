@@ -7,7 +7,6 @@ lends comes in as stubs (`lent`). What this process says is data: hostile code m
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import enum
 import functools
@@ -321,6 +320,8 @@ class Server:
 
     def do_start(self, coroutine: Any) -> Any:
         """Make a task of a coroutine of ours."""
+        import asyncio
+
         if self.loop is None:
             self.loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self.loop)
@@ -328,12 +329,17 @@ class Server:
 
     def do_run(self, task: Any) -> tuple[Any] | None:
         """Let all tasks run, for a moment or until this one is done: then, what it returned."""
-        self.loop.run_until_complete(asyncio.wait((task,), timeout=0.005))
+        self._let_run(task)
         return (task.result(),) if task.done() else None
 
     def do_cancel(self, task: Any) -> None:
         """The test waits no longer."""
         task.cancel()
+        self._let_run(task)
+
+    def _let_run(self, task: Any) -> None:
+        import asyncio
+
         self.loop.run_until_complete(asyncio.wait((task,), timeout=0.005))
 
     def do_leave(self, name: str, manager: Any, error: Any) -> Any:

@@ -19,6 +19,21 @@ MODULES = frozenset((*sys.stdlib_module_names, "numpy"))
 STREAMS = ("builtins.input", "builtins.print", "sys.stdin", "sys.stderr")
 """What of Python's own the subject gets from the test, where the test replaces it."""
 _UNPICKLE = frozenset(("pickle", "marshal", "shelve", "dill", "cloudpickle"))
+_SHARED: dict[str, frozenset[str] | None] = {
+    **dict.fromkeys(("open", "tempfile", "shutil", "environ", "putenv", "argv"), None),
+    "os": frozenset("environ putenv mkdir makedirs chdir remove unlink rmdir rename".split()),
+    "sys": frozenset(("argv",)),
+    "warnings": frozenset(("catch_warnings",)),
+    "logging": frozenset(("getLogger", "root", "basicConfig")),
+    **dict.fromkeys(
+        ("NamedTemporaryFile", "TemporaryDirectory", "mkdtemp", "mkstemp", "getLogger"), None
+    ),
+}
+"""What a test and a solution share in one process and nowhere else: files, environment, arguments,
+warnings and logs. By the name, and what is read of it (None: whatever it is)."""
+_SHARED_ATTRIBUTES = frozenset(
+    "write_text write_bytes read_text read_bytes touch assertWarns assertLogs assertNoLogs".split()
+)
 
 
 class TestCode:
@@ -39,7 +54,18 @@ class TestCode:
         unpickles = self.names & _UNPICKLE and self.names & {"load", "loads"}
         if evaluates or unpickles or "get_type_hints" in self.names:
             return "the test may run an answer as code"
+        if self._shares():
+            return "the test shares files, environment, warnings or logs with the solution"
         return ""
+
+    def _shares(self) -> bool:
+        if self.names & _SHARED_ATTRIBUTES:
+            return True
+        for name in self.names & _SHARED.keys() & self._reads.keys():
+            of = _SHARED[name]
+            if of is None or any(word in of for word in self._reads[name]):
+                return True
+        return False
 
     def _patched(self) -> set[str]:
         """Names in modules that it may patch. What it feeds to `input` and the standard streams
@@ -63,17 +89,17 @@ class TestCode:
         to compare with is ours where the test uses something else of the solution, which then is
         what is tested. So a solution that calls something else `math` or `isclose` judges nothing.
         """
+        found = {}
+        for name in loaded:
+            full = "numpy" if name == "np" else name
+            if full in MODULES and all(self._reads.get(name, [None])):
+                module = module_called(full)
+                if all(hasattr(module, str(word)) for word in self._reads[name]):
+                    found[name] = module
         tools = [name for name in loaded if name in plan.TOOLS]
-        modules = {name: _module("numpy" if name == "np" else name) for name in loaded}
-        found = {
-            name: module
-            for name, module in modules.items()
-            if module is not None
-            and all(word and hasattr(module, word) for word in self._reads.get(name, [None]))
-        }
         if len(found) + len(tools) < len(loaded):
             for name in tools:
-                found[name] = getattr(_module(plan.TOOLS[name]), name, None) or loaded[name]
+                found[name] = getattr(module_called(plan.TOOLS[name]), name, None) or loaded[name]
         return found
 
     @functools.cached_property
@@ -159,8 +185,8 @@ def codes(code: CodeType) -> Iterator[CodeType]:
             yield from codes(const)
 
 
-def _module(name: str) -> Any:
-    """Our own copy; None for what is no module of the standard library's or NumPy's."""
+def module_called(name: str) -> Any:
+    """Our own copy of a module; None for what is none of the standard library's or NumPy's."""
     top = name.partition(".")[0]
     if top not in MODULES or (top == "numpy" and top not in sys.modules):
         return None
@@ -179,10 +205,13 @@ def _treats_as_object(node: ast.AST, own: set[str]) -> bool:
     if isinstance(node, ast.Call):
         return isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "hasattr")
     if isinstance(node, ast.Compare):  # with what a class makes: `v * 2 == Vec(2, 4)`
-        last = node.comparators[-1]
-        if isinstance(node.ops[-1], ast.In | ast.NotIn) or not isinstance(last, ast.Call):
-            return False
-        return isinstance(last.func, ast.Name) and is_class_name(last.func.id)
+        return any(
+            isinstance(other, ast.Call)
+            and isinstance(other.func, ast.Name)
+            and is_class_name(other.func.id)
+            and not isinstance(how, ast.In | ast.NotIn)
+            for how, other in zip(node.ops, node.comparators, strict=True)
+        )
     return isinstance(node, ast.With | ast.AsyncWith)
 
 
@@ -192,7 +221,7 @@ def is_class_name(name: str) -> bool:
 
 
 _WRITTEN = (ast.Constant, ast.JoinedStr, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.ListComp)
-_ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
+_ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR")
 _BLOCKS = (ast.With, ast.AsyncWith)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
