@@ -93,6 +93,8 @@ def kind_of(value: Any, number: Callable[[Any], int]) -> tuple[str, Any]:
             raise Unencodable(f"{value.__name__} cannot cross")
         _guard(owner)
         return "function", None
+    if value is str.format or value is str.format_map:  # "{0.__globals__}"
+        raise Unencodable(f"{value.__name__} cannot cross")
     if isinstance(value, _NEVER) or kind.__module__ not in _LENT_FROM:
         raise Unencodable(f"a {kind.__name__} cannot cross")
     _guard(value)
