@@ -509,7 +509,8 @@ def test_the_search_finds_what_a_test_gives_away(pool: Pool) -> None:
 
 
 @pytest.mark.parametrize(
-    "lent", ["sys", "sys._getframe()", "sys._getframe().f_code", "globals", "memoryview"]
+    "lent",
+    ["sys", "sys._getframe()", "sys._getframe().f_code", "globals", "memoryview", "str.format"],
 )
 def test_what_is_never_lent_is_a_type_error(pool: Pool, lent: str) -> None:
     matrix = pool.matrix([LENT], [f"import sys\nf({lent})"])
