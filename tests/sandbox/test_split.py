@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -571,6 +572,15 @@ def test_neither_the_loop_nor_memory_is_lent(pool: Pool, test: str, told: str) -
     assert matrix.trust_ST[0, 0] == Trust.SPLIT
 
 
+@pytest.mark.parametrize("lent", ["threading.Event().wait", "lambda: time.sleep(60)"])
+def test_a_call_back_that_waits_for_ever_holds_nobody_up(pool: Pool, lent: str) -> None:
+    tests = [f"import threading, time\nr = f({lent})\nassert r == 5", "r = f(int)\nassert r == 0"]
+    began = time.monotonic()
+    matrix = pool.matrix(["def f(g): return g()"], tests, limits=Limits(cpu_s=0.3, wall_s=0.5))
+    assert [matrix.verdict(0, 0), matrix.verdict(0, 1)] == [Verdict.TIMEOUT, Verdict.PASS]
+    assert time.monotonic() - began < 3
+
+
 def test_methods_of_the_test_stay_the_tests(pool: Pool) -> None:
     test = """
 class Account:
@@ -850,6 +860,10 @@ async def leaves(x): raise GeneratorExit
         "import threading\nerrors = []\ndef work():\n    try: assert quits(1) == 5\n"
         "    except Exception as error: errors.append(error)\n"
         "one = threading.Thread(target=work)\none.start()\none.join()\nassert not errors",
+        "class A:\n    def __getattr__(self, name): return lambda: 1\n"
+        "a = A()\nremade(a)\nassert a.make() == 0",
+        "class D:\n    def __get__(self, one, kind): return int\nclass A: make = D()\n"
+        "a = A()\nremade(a)\nassert a.make(1) == 0",
         "class M(type): pass\nclass A(metaclass=M):\n    @classmethod\n    def make(cls): pass\n"
         "remade(A)\nassert A.make() == 0",
     ],

@@ -8,10 +8,14 @@ defines is a stub that calls the subject over the channel; what comes back is pl
 
 from __future__ import annotations
 
+import _thread
+import contextlib
 import os
+import select
 import signal
 import sys
 import threading
+import time
 import weakref
 from types import CoroutineType
 from typing import Any, NoReturn
@@ -165,7 +169,7 @@ def _raise(*args: Any, **kwargs: Any) -> Any:
 def judge(native: Any, start: int, cells: int) -> None:
     """A verdict per test; LOST, and the end, when the subject is gone."""
     native.loaded()
-    peer = Peer(native.CHANNEL_FD)
+    peer = Peer(native.CHANNEL_FD, native)
     for name in ("random", "numpy.random"):
         if name in sys.modules:
             peer.seed_as(sys.modules[name], name)
@@ -189,7 +193,7 @@ def judge(native: Any, start: int, cells: int) -> None:
 
 def judge_one(peer: Peer, cell: int, source: bytes) -> tuple[int, bytes]:
     """Run one test. Lost, Unsplittable and CodecError pass through, whatever the test catches."""
-    peer.trouble = None
+    peer.trouble, peer.cell = None, cell
     try:
         test = TestCode(source)
         reason = test.needs_one_process()
@@ -279,7 +283,10 @@ MAX_CAUSES = 20
 class Peer:
     """The subject, as a judge calls it."""
 
-    def __init__(self, fd: int):
+    def __init__(self, fd: int, native: Any = None):
+        self.cell = 0
+        self._native = native
+        self._watched = native is None
         self.stubs = remote.Maker(self)
         self.channel = Channel(fd, self._kind_of, self._bind, self._handle_of)
         self.trouble: BaseException | None = None
@@ -428,6 +435,10 @@ class Peer:
         solution may not swallow."""
         failed: BaseException | None = None
         handed = self.channel.objects
+        if not self._watched:
+            self._watched = True
+            with contextlib.suppress(RuntimeError):  # no thread may be started here
+                _thread.start_new_thread(self._watch, ())
         try:
             if type(number) is not int or not 0 <= number < len(handed):
                 raise CodecError("nothing that was lent")
@@ -448,6 +459,18 @@ class Peer:
             reply = self.channel.encode(("raised", TypeError(str(error))))
         self.channel.send(reply)
         return failed
+
+    def _watch(self) -> None:
+        """End the cell of a subject that is gone, even where what it asked for waits for ever (a
+        lent event). A thread that no test counts."""
+        hung_up = select.poll()
+        hung_up.register(self._native.CHANNEL_FD, 0)
+        hung_up.poll()
+        time.sleep(0.05)  # if it is noticed elsewhere, so much the better
+        if self._calling:
+            self._native.end(self.cell, self.cell + 1, self._native.MARK_LOST, b"")
+            self._native.stop()
+            os._exit(0)
 
     def failure(self) -> BaseException | None:
         """What fails the test in coroutines of its own that the solution began and did not await to

@@ -36,7 +36,6 @@ from .codec import CodecError, Unencodable
 from .protocols import OPERATIONS, awaited, supported
 
 _FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType)
-_METHODS = (classmethod, staticmethod, functools.cached_property)
 _NEVER = (FrameType, CodeType, ModuleType, TracebackType)
 _LENT_FROM = frozenset(
     (
@@ -183,10 +182,11 @@ def _writable(value: Any, name: Any, data: bool = False) -> None:
         or kind.__name__ in ("SimpleNamespace", "Namespace")
         or (data and any(one.__module__ == "unittest.mock" for one in own))
     )
-    is_method = isinstance(there, _METHODS) or (
-        callable(there) and not hasattr(type(there), "__set__")
+    is_method = not hasattr(type(there), "__set__") and (
+        callable(there) or hasattr(type(there), "__get__")
     )
-    if not is_open or is_method or callable(held):
+    # What `__getattr__` makes up is looked at as well, but not of a mock: it makes up anything.
+    if not is_open or is_method or callable(held if data else getattr(value, name, None)):
         raise AttributeError(f"{kind.__name__!r} object lets nobody set {name!r}")
 
 
