@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import statistics
 import sys
 import time
@@ -174,7 +175,12 @@ def main() -> int:
         "codegen-16b": lambda: sample_chunks(samples, options.problems, options.solutions),
     }
     report: dict[str, Any] = {
-        "machine": {"cores": os.cpu_count(), "load_before": os.getloadavg()[0]},
+        "machine": {
+            "cpu": platform.processor() or platform.machine(),
+            "cores": os.cpu_count(),
+            "kernel": platform.release(),
+            "load_before": os.getloadavg()[0],
+        },
         "taken": time.strftime("%Y-%m-%d"),
         "workloads": {},
     }
