@@ -122,6 +122,13 @@ static PyObject *loaded(PyObject *self, PyObject *none)
     Py_RETURN_NONE;
 }
 
+static PyObject *waiting(PyObject *self, PyObject *arg)
+{
+    (void)self;
+    state.region->waiting = (uint32_t)(arg == Py_True);
+    Py_RETURN_NONE;
+}
+
 static PyObject *end(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -477,6 +484,7 @@ static PyMethodDef methods[] = {
     {"blob", blob, METH_O, "blob(i) -> bytes"},
     {"begin", begin, METH_O, "begin(cell): starts its clocks"},
     {"loaded", loaded, METH_NOARGS, "loaded(): what follows is the cell's own doing"},
+    {"waiting", waiting, METH_O, "waiting(bool): whether a judge waits for its subject"},
     {"end", end, METH_VARARGS, "end(first, last, verdict, detail): verdict of cells first..last-1"},
     {"record", record, METH_VARARGS, "record(cell, mark, bytes): an answer or a mark"},
     {"stop", stop, METH_NOARGS, "stop(): the other end of the channel is gone"},

@@ -104,6 +104,7 @@ struct sv_region {
     uint32_t loading; /* 1 until the solution itself has been loaded */
     uint32_t cell;    /* the cell being run */
     uint32_t stopped; /* a judge gives up at `cell`, which has no verdict yet */
+    uint32_t waiting; /* a judge waits for its subject, whose own guard is the one that counts */
     uint32_t arena_len;
     uint64_t cell_cpu_ns;  /* the subject's CPU clock when the cell began */
     /* each part on pages of its own, so that what a row touched can be counted in pages */

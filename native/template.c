@@ -141,7 +141,7 @@ struct watch {
     int worker_gone;
     int own_sigkill; /* a SIGKILL may be the row's own doing */
     uint32_t cell; /* the furthest we saw it, and when we saw it first */
-    uint64_t cell_cpu_ns, idle_ns;
+    uint64_t cell_cpu_ns, idle_ns, waited_ns;
     uint64_t looked_ns, cpu_ns; /* the last look */
 };
 
@@ -173,14 +173,16 @@ static uint64_t time_left(const struct sv_region *region, const struct sv_run *r
     /* Each word is read once: the subject runs. */
     const uint32_t cell = __atomic_load_n(&region->cell, __ATOMIC_RELAXED);
     uint64_t began_ns = __atomic_load_n(&region->cell_cpu_ns, __ATOMIC_RELAXED);
+    const int waits = run->kind == SV_KIND_JUDGE &&
+                      __atomic_load_n(&region->waiting, __ATOMIC_RELAXED) != 0;
     const struct sv_limits *l = &run->limits;
     const uint64_t stretch_ns = now_ns - watch->looked_ns, busy_ns = (cpu_ns - watch->cpu_ns) * 20;
     if (cell > watch->cell && cell < run->cells) {
         watch->cell = cell;
         watch->cell_cpu_ns = cpu_ns;
-        watch->idle_ns = 0;
+        watch->idle_ns = watch->waited_ns = 0;
     } else if (stretch_ns > busy_ns) {
-        watch->idle_ns += stretch_ns - busy_ns;
+        *(waits ? &watch->waited_ns : &watch->idle_ns) += stretch_ns - busy_ns;
     }
     watch->looked_ns = now_ns;
     watch->cpu_ns = cpu_ns;
@@ -188,12 +190,11 @@ static uint64_t time_left(const struct sv_region *region, const struct sv_run *r
         began_ns = watch->cell_cpu_ns;
     const uint64_t cpu_limit = (l->cpu_us + grace_us(l->cpu_us)) * 1000u;
     const uint64_t used_ns = cpu_ns - began_ns;
-    /* A judge waits for its subject, whose own guard is the one that counts; its own is for tests
-     * that sleep. */
-    const uint64_t idle_limit = run->kind == SV_KIND_JUDGE ? 5000u * l->wall_us + 20 * cpu_limit
-                                                              : 1000u * l->wall_us;
+    /* Where a judge says that it waits for its subject, that one's guard is the one that counts:
+     * a subject that computes on a busy machine may take long. */
+    const uint64_t idle_limit = 1000u * l->wall_us, wait_limit = 5 * idle_limit + 20 * cpu_limit;
     watch->cpu_at_kill_us = used_ns / 1000u;
-    if (used_ns >= cpu_limit || watch->idle_ns >= idle_limit)
+    if (used_ns >= cpu_limit || watch->idle_ns >= idle_limit || watch->waited_ns >= wait_limit)
         return 0;
     uint64_t left = cpu_limit - used_ns < idle_limit - watch->idle_ns ? cpu_limit - used_ns
                                                                       : idle_limit - watch->idle_ns;
@@ -407,7 +408,7 @@ static int run_row(struct sv_template_state *state, const struct sv_command *com
         region->cells = cells;
         region->start = region->cell = start;
         region->loading = 1;
-        region->stopped = 0;
+        region->stopped = region->waiting = 0;
         region->cell_cpu_ns = 0;
         if (pipe2(report, O_CLOEXEC) != 0) {
             done->error = (struct sv_error){SV_STAGE_FORK, errno};

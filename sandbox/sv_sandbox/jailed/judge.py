@@ -8,14 +8,10 @@ defines is a stub that calls the subject over the channel; what comes back is pl
 
 from __future__ import annotations
 
-import _thread
-import contextlib
 import os
-import select
 import signal
 import sys
 import threading
-import time
 import weakref
 from types import CoroutineType
 from typing import Any, NoReturn
@@ -193,7 +189,7 @@ def judge(native: Any, start: int, cells: int) -> None:
 
 def judge_one(peer: Peer, cell: int, source: bytes) -> tuple[int, bytes]:
     """Run one test. Lost, Unsplittable and CodecError pass through, whatever the test catches."""
-    peer.trouble, peer.cell = None, cell
+    peer.trouble = None
     try:
         test = TestCode(source)
         reason = test.needs_one_process()
@@ -284,9 +280,7 @@ class Peer:
     """The subject, as a judge calls it."""
 
     def __init__(self, fd: int, native: Any = None):
-        self.cell = 0
-        self._native = native
-        self._watched = native is None
+        self._waiting: Any = bool if native is None else native.waiting
         self.stubs = remote.Maker(self)
         self.channel = Channel(fd, self._kind_of, self._bind, self._handle_of)
         self.trouble: BaseException | None = None
@@ -396,7 +390,10 @@ class Peer:
         failed: BaseException | None = None
         self.channel.send(self.channel.encode((operation, *operands)))
         while True:
-            reply = self.channel.decode(self.channel.receive())
+            self._waiting(True)
+            message = self.channel.receive()
+            self._waiting(False)
+            reply = self.channel.decode(message)
             if type(reply) is not tuple or len(reply) < 2:
                 raise CodecError("not an answer")
             if reply[0] == "call":
@@ -435,10 +432,6 @@ class Peer:
         solution may not swallow."""
         failed: BaseException | None = None
         handed = self.channel.objects
-        if not self._watched:
-            self._watched = True
-            with contextlib.suppress(RuntimeError):  # no thread may be started here
-                _thread.start_new_thread(self._watch, ())
         try:
             if type(number) is not int or not 0 <= number < len(handed):
                 raise CodecError("nothing that was lent")
@@ -459,18 +452,6 @@ class Peer:
             reply = self.channel.encode(("raised", TypeError(str(error))))
         self.channel.send(reply)
         return failed
-
-    def _watch(self) -> None:
-        """End the cell of a subject that is gone, even where what it asked for waits for ever (a
-        lent event). A thread that no test counts."""
-        hung_up = select.poll()
-        hung_up.register(self._native.CHANNEL_FD, 0)
-        hung_up.poll()
-        time.sleep(0.05)  # if it is noticed elsewhere, so much the better
-        if self._calling:
-            self._native.end(self.cell, self.cell + 1, self._native.MARK_LOST, b"")
-            self._native.stop()
-            os._exit(0)
 
     def failure(self) -> BaseException | None:
         """What fails the test in coroutines of its own that the solution began and did not await to
@@ -578,7 +559,7 @@ class Peer:
         try:
             while True:
                 await asyncio.sleep(0)
-                finished = self.ask("run", task)
+                finished = self.ask("run", task, _spare_s(asyncio.get_running_loop()))
                 if finished is not None:
                     break
         except BaseException:
@@ -606,6 +587,15 @@ class Peer:
             elif type(value) is CoroutineType:
                 value = self._coroutines.get(value)
         return remote.handle_of(value)
+
+
+def _spare_s(loop: Any) -> float:
+    """How long this loop has nothing else to do, and the subject's may run: a subject that is asked
+    again and again would not count as idle, though it sleeps."""
+    ready, scheduled = getattr(loop, "_ready", (None,)), getattr(loop, "_scheduled", ())
+    if ready:
+        return 0.005
+    return max(0.005, min(0.2, scheduled[0].when() - loop.time())) if scheduled else 0.2
 
 
 def _quiet(error: BaseException) -> str:

@@ -327,20 +327,20 @@ class Server:
             asyncio.set_event_loop(self.loop)
         return self.loop.create_task(coroutine)
 
-    def do_run(self, task: Any) -> tuple[Any] | None:
+    def do_run(self, task: Any, wait_s: float) -> tuple[Any] | None:
         """Let all tasks run, for a moment or until this one is done: then, what it returned."""
-        self._let_run(task)
+        self._let_run(task, wait_s)
         return (task.result(),) if task.done() else None
 
     def do_cancel(self, task: Any) -> None:
         """The test waits no longer."""
         task.cancel()
-        self._let_run(task)
+        self._let_run(task, 0.005)
 
-    def _let_run(self, task: Any) -> None:
+    def _let_run(self, task: Any, wait_s: float) -> None:
         import asyncio
 
-        self.loop.run_until_complete(asyncio.wait((task,), timeout=0.005))
+        self.loop.run_until_complete(asyncio.wait((task,), timeout=wait_s))
 
     def do_leave(self, name: str, manager: Any, error: Any) -> Any:
         """Leave a context manager, with an exception if there is one."""
