@@ -164,6 +164,9 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--out", type=Path, default=None)
     options = parser.parse_args()
+    for name in ("problems", "solutions"):
+        if getattr(options, name) is not None and getattr(options, name) < 1:
+            parser.error(f"--{name} must be at least 1")
     if not (options.data / "cruxeval.jsonl").exists():
         print(f"no cruxeval.jsonl in {options.data}: say where it is with --data", file=sys.stderr)
         return 2
@@ -174,6 +177,8 @@ def main() -> int:
         "cruxeval, five tests": lambda: cruxeval_chunks(options.data / "cruxeval.jsonl"),
         "codegen-16b": lambda: sample_chunks(samples, options.problems, options.solutions),
     }
+    if not any(options.only in name for name in work):
+        parser.error(f"--only {options.only!r}: none of {', '.join(work)}")
     report: dict[str, Any] = {
         "machine": {
             "cpu": platform.processor() or platform.machine(),

@@ -16,6 +16,8 @@ namespaces=yes
 if [ -z "${SV_AS_USER:-}" ]; then
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
     export SV_AS_USER="$scratch"
     export SV_INTERPRETER="$(.venv/bin/python -c 'import sys; print(sys.base_prefix)')"
     if [ $namespaces = yes ]; then

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -227,8 +228,27 @@ def _humaneval_problem(r: _HumanEvalRow) -> Problem:
         prompt=r.prompt,
         entry_point=r.entry_point,
         reference_solution=r.prompt + r.canonical_solution,
-        reference_test=f"{r.test}\ncheck({r.entry_point})\n",
+        reference_test=f"{_helpers(r)}{r.test}\ncheck({r.entry_point})\n",
     )
+
+
+def _helpers(r: _HumanEvalRow) -> str:
+    """Functions that the prompt defines for the solution and that the test calls as well: its own,
+    so that a solution which defines them anew does not judge itself."""
+    try:
+        module = ast.parse(r.prompt)
+    except SyntaxError:  # a prompt that ends within its function
+        return ""
+    kept: list[ast.stmt] = [
+        node
+        for node in module.body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        or (isinstance(node, ast.FunctionDef) and node.name != r.entry_point)
+    ]
+    named = {node.name for node in kept if isinstance(node, ast.FunctionDef)}
+    if not any(re.search(rf"\b{name}\b", r.test) for name in named):
+        return ""
+    return ast.unparse(ast.Module(kept, [])) + "\n"
 
 
 def _mbpp(row: dict[str, Any], _tests_per_sample: int) -> Rollout:

@@ -15,6 +15,7 @@ Check = Callable[[bytes, bytes, bytes], bool]
 """(stdin, expected, output) -> accepted."""
 
 _NUMBER = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_WHOLE = re.compile(rb"[+-]?[0-9]+")
 _LONGEST_NUMBER = 400  # digits; longer ones are compared as text
 
 
@@ -34,7 +35,8 @@ def tokens(stdin: bytes, expected: bytes, output: bytes) -> bool:
 
 
 def floats(rel_tol: float = 1e-6, abs_tol: float = 1e-6) -> Check:
-    """Word by word, where two numbers may differ by a tolerance (as in `math.isclose`)."""
+    """Word by word, where two numbers may differ by a tolerance (as in `math.isclose`), unless both
+    are whole numbers."""
 
     def check(stdin: bytes, expected: bytes, output: bytes) -> bool:
         wanted, words = expected.split(), output.split()
@@ -77,7 +79,10 @@ def _close(a: bytes, b: bytes, rel_tol: float, abs_tol: float) -> bool:
         return False
     if not _NUMBER.fullmatch(a) or not _NUMBER.fullmatch(b):
         return False
-    return math.isclose(float(a), float(b), rel_tol=rel_tol, abs_tol=abs_tol)
+    if _WHOLE.fullmatch(a) and _WHOLE.fullmatch(b):
+        return int(a) == int(b)
+    x, y = float(a), float(b)
+    return math.isfinite(x) and math.isclose(x, y, rel_tol=rel_tol, abs_tol=abs_tol)
 
 
 def _shown(line: bytes) -> str:

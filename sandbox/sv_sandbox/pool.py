@@ -26,6 +26,7 @@ import sys
 import tempfile
 import threading
 import weakref
+import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -84,6 +85,9 @@ class Pool:
             raise ValueError(f"unknown policy {policy!r}: one of errno, kill")
         if workers is not None and workers < 1:
             raise ValueError(f"workers must be at least 1, not {workers}")
+        if not isinstance(seed, int) or not 0 <= seed < 2**32:
+            raise ValueError(f"seed must be a whole number from 0 to 2**32 - 1, not {seed!r}")
+        _check_zone(time_zone)
         self.limits = limits or Limits()
         self.workers = workers or len(os.sched_getaffinity(0))
         self._scratch = tempfile.mkdtemp(prefix="sv-sandbox-")
@@ -460,6 +464,13 @@ class Pool:
                 process.wait()
         _native.remove_tree(os.fsencode(scratch))  # not shutil's, which recurses
         group.remove()
+
+
+def _check_zone(name: str) -> None:
+    """Raises ValueError for a time zone that this machine does not know: programs would see UTC."""
+    known = any((Path(folder) / name).is_file() for folder in zoneinfo.TZPATH)
+    if name != "UTC" and not known and not re.match(r"[A-Za-z]{3,}[+-]?\d", name):  # `EST5EDT`
+        raise ValueError(f"time_zone {name!r} is not known on this machine (see `zoneinfo`)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,12 +67,14 @@ class Limits:
         """Raises ValueError that names the field."""
         for name in ("cpu_s", "wall_s"):
             value = getattr(self, name)
-            if value is not None and not 0 < value <= 86400:
-                raise ValueError(f"{name} must be above 0 and at most a day, not {value}")
+            if value is not None and not 0.001 <= value <= 86400:
+                raise ValueError(f"{name} must be 0.001 at least and a day at most, not {value}")
         for name in ("memory_bytes", "output_bytes", "file_bytes", "open_files", "threads"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 0:
                 raise ValueError(f"{name} must be a whole number, 0 or more, not {value!r}")
+        if self.open_files < 8:
+            raise ValueError(f"open_files must be at least 8, not {self.open_files}")
 
     @property
     def wall_guard_s(self) -> float:

@@ -251,3 +251,26 @@ def test_the_real_files_are_read_whole(
     assert len(shapes) == problems
     assert sum(s for s, _ in shapes) == solutions
     assert sum(s * t for s, t in shapes) == cells
+
+
+def test_a_helper_of_the_prompt_is_the_tests_own(tmp_path: Path) -> None:
+    """A solution that defines it anew does not judge itself."""
+    row = {
+        "task_id": "X/1",
+        "prompt": "import math\ndef twice(x):\n    return 2 * x\ndef unused():\n    return 0\n"
+        'def half(x):\n    """Half of x."""\n',
+        "entry_point": "half",
+        "canonical_solution": "    return x / 2\n",
+        "test": "def check(candidate):\n    assert twice(candidate(4)) == 4\n",
+    }
+    (rollout,) = RolloutFile(write(tmp_path / "in", row))
+    test = rollout.problem.reference_test
+    assert test is not None
+    for helper in ("def twice(x): return 2 * x", "def twice(x): return 4"):
+        right: dict[str, object] = {}
+        exec(f"{helper}\ndef half(x): return x / 2\n{test}", right)
+        with pytest.raises(AssertionError):
+            exec(f"{helper}\ndef half(x): return x\n{test}", {})
+    row["test"] = "def check(candidate):\n    assert candidate(4) == 2\n"
+    (rollout,) = RolloutFile(write(tmp_path / "in", row))
+    assert rollout.problem.reference_test == row["test"] + "\ncheck(half)\n"

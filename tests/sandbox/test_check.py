@@ -47,9 +47,12 @@ def test_checks(expected: bytes, output: bytes, accepted: str, check: str) -> No
 
 
 def test_tolerances() -> None:
-    assert floats(rel_tol=0.1)(b"", b"100", b"109")
-    assert not floats(rel_tol=0.01, abs_tol=0)(b"", b"100", b"109")
-    assert floats(rel_tol=0, abs_tol=10)(b"", b"100", b"109")
+    assert floats(rel_tol=0.1)(b"", b"100.0", b"109")
+    assert not floats(rel_tol=0.01, abs_tol=0)(b"", b"100.0", b"109")
+    assert floats(rel_tol=0, abs_tol=10)(b"", b"100", b"109.0")
+    assert not floats(rel_tol=0.1)(b"", b"1000000", b"1000001"), "whole numbers are exact"
+    assert floats()(b"", b"007", b"7")
+    assert not floats()(b"", b"1e500", b"1e400")
 
 
 def test_where_they_differ() -> None:

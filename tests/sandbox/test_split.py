@@ -598,6 +598,54 @@ assert a.total() == 31337 or a.check(1) is True or a == 6
     assert pool.matrix([LENT], [test], judge="inline").verdict(0, 0) is Verdict.PASS
 
 
+DECORATES = """
+from enum import Enum
+def deco(fn):
+    def wrapped(*args):
+        try: return fn(*args)
+        except BaseException: return None
+    return wrapped
+class Deco:
+    def __init__(self, fn): self.fn = fn
+    def __call__(self, *args):
+        try: return self.fn(*args)
+        except BaseException: return None
+def f(x): return 4
+class Color(Enum):
+    R = 1
+    G = 2
+    __eq__ = lambda self, other: True
+    __hash__ = lambda self: 1
+def color(x): return Color.R
+class Point:
+    def __init__(self, x, y): self.x, self.y = x, y
+    def __eq__(self, other): return True
+def move(p): return p
+"""
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "class K:\n    @deco\n    def t(self):\n        assert f(1) == 5\nK().t()",
+        "class K:\n    @Deco\n    def t(self):\n        assert f(1) == 5\nK().t()",
+        "import unittest\nclass T(unittest.TestCase):\n    @deco\n    def test(self):\n"
+        "        self.assertEqual(f(1), 5)\nT('test').debug()",
+        "def check(x):\n    y = x + 1\n    assert f(x) == y + 3\ndeco(check)(None)",
+        "assert color(1) == Color.G",
+        "assert not color(1) != Color.G",
+        "assert move(Point(0, 0)) == Point(1, 2)",
+    ],
+)
+def test_a_decorator_skips_no_assertion_and_what_equals_everything_equals_nothing(
+    pool: Pool, test: str
+) -> None:
+    matrix = pool.matrix([DECORATES], [test])
+    assert matrix.verdict(0, 0) not in (Verdict.PASS, Verdict.INFRA)
+    assert matrix.trust_ST[0, 0] == Trust.SPLIT
+    assert pool.matrix([DECORATES], [test], judge="inline").verdict(0, 0) is Verdict.PASS
+
+
 def test_an_answer_learns_nothing_of_the_test(pool: Pool) -> None:
     solution = """
 import sys

@@ -158,22 +158,27 @@ class TestCode:
         modules |= {*MODULES, "np"}
         return (modules - bound.keys()) | {name for name in written if written[name] == bound[name]}
 
-    def skips_an_assertion(self, trace: TracebackType | None) -> bool:
+    def skips_an_assertion(self, trace: TracebackType | None, called: Any = None) -> bool:
         """Whether to swallow an exception at the end of a `with` block passes over assertions:
         those of the block, or of functions called in it, that come with or after what raised.
 
         `trace` is what `__exit__` gets: its first entry is in the block, the others are deeper.
+        With `called`, a function of the test's, all entries are in functions; there may be none,
+        where its arguments did not fit.
         """
         lines = []
         while trace is not None:
             if trace.tb_frame.f_code.co_filename == "<test>":
                 lines.append(trace.tb_lineno)
             trace = trace.tb_next
+        code = getattr(called, "__code__", None)  # of a bound method, too
+        if not lines and code is not None:
+            lines = [code.co_firstlineno]
         return any(
             _asserts_later(node, line)
             for depth, line in enumerate(lines)
             for node in self._nodes
-            if isinstance(node, _FUNCTIONS if depth else _BLOCKS) and _spans(node, line)
+            if isinstance(node, _FUNCTIONS if depth or called else _BLOCKS) and _spans(node, line)
         )
 
 
@@ -227,8 +232,9 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
 
-def _spans(node: ast.AST, line: int) -> bool:
-    return node.lineno <= line <= (node.end_lineno or node.lineno)  # type: ignore[attr-defined, no-any-return]
+def _spans(node: Any, line: int) -> bool:
+    decorators = (decorator.lineno for decorator in getattr(node, "decorator_list", ()))
+    return bool(min((node.lineno, *decorators)) <= line <= (node.end_lineno or node.lineno))
 
 
 def _asserts_later(block: ast.AST, line: int) -> bool:

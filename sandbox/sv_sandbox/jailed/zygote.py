@@ -74,6 +74,8 @@ def main() -> None:
         spec["kill_unknown"],
         spec["scratch_bytes"],
     )
+    if not in_template:  # the client is gone, by whatever end
+        native.remove_tree(os.fsencode(spec["scratch"]))
     while in_template:
         role = native.template_serve()
         if role == native.ROLE_END:
