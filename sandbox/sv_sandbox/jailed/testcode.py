@@ -207,17 +207,24 @@ def _treats_as_object(node: ast.AST, own: set[str]) -> bool:
         return not (isinstance(of, _WRITTEN) or (isinstance(of, ast.Name) and of.id in own))
     if isinstance(node, ast.Subscript):
         return not isinstance(node.ctx, ast.Load)
-    if isinstance(node, ast.Call):
-        return isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "hasattr")
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        shown = node.func.id in ("repr", "str", "list", "tuple") and any(
+            _makes(inner) for arg in node.args for inner in ast.walk(arg)
+        )
+        return shown or node.func.id in ("isinstance", "hasattr")
     if isinstance(node, ast.Compare):  # with what a class makes: `v * 2 == Vec(2, 4)`
         return any(
-            isinstance(other, ast.Call)
-            and isinstance(other.func, ast.Name)
-            and is_class_name(other.func.id)
-            and not isinstance(how, ast.In | ast.NotIn)
+            _makes(other) and not isinstance(how, ast.In | ast.NotIn)
             for how, other in zip(node.ops, node.comparators, strict=True)
         )
     return isinstance(node, ast.With | ast.AsyncWith)
+
+
+def _makes(node: ast.AST) -> bool:
+    """Whether this is a call by a class's name."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+        return False
+    return is_class_name(node.func.id)
 
 
 def is_class_name(name: str) -> bool:
