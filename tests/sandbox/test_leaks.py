@@ -7,6 +7,10 @@ import errno
 import os
 import random
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -121,3 +125,23 @@ def test_share_of_an_idle_template() -> None:
                     shares += [int(words[1]) for words in lines if words[0] == "Pss:"]
     assert len(shares) >= 2
     assert 0 < max(shares) < 15_000, shares
+
+
+@pytest.mark.parametrize("level", ["isolated", "confined"])
+def test_a_killed_client_leaves_no_folder(level: str) -> None:
+    source = f"""
+import os, signal, time
+from sv_sandbox import Pool
+pool = Pool(1, level={level!r})
+job = pool.submit(["def f(x):\\n while True: open('junk', 'w').close()"], ["assert f(1) == 1"])
+time.sleep(0.2)
+print(pool._scratch, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True)
+    folder = Path(done.stdout.strip())
+    assert folder.name.startswith("sv-sandbox-")
+    deadline = time.monotonic() + 30
+    while folder.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not folder.exists()
