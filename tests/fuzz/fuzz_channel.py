@@ -17,6 +17,16 @@ from test_channel import one, seeds
 folder = Path(sys.argv[-1])
 for number, seed in enumerate(seeds()):
     (folder / f"seed-{number}").write_bytes(seed)
+
+
+def target(data: bytes) -> None:
+    """One input. An interrupt that the subject tells of would end the fuzzer."""
+    try:
+        one(data)
+    except KeyboardInterrupt:
+        pass
+
+
 atheris.instrument_all()
-atheris.Setup(sys.argv, lambda data: one(data) and None)
+atheris.Setup(sys.argv, target)
 atheris.Fuzz()
