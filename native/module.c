@@ -140,24 +140,11 @@ static PyObject *end(PyObject *self, PyObject *args)
     uint64_t thread_ns = sv_thread_cpu_ns() - thread_began_ns;
     uint64_t cpu_ns = sv_cpu_ns(0) - state.region->cell_cpu_ns;
     uint64_t cpu_us = (cpu_ns > thread_ns ? cpu_ns : thread_ns) / 1000u;
+    int fits = 1;
     for (unsigned i = first; i < last && i < SV_MAX_CELLS; i++)
-        sv_record_set(state.region, i, (enum sv_verdict)verdict, cpu_us, detail, (size_t)len);
+        fits &= sv_record_set(state.region, i, (enum sv_verdict)verdict, cpu_us, detail, (size_t)len);
     state.region->cell = last;
-    Py_RETURN_NONE;
-}
-
-static PyObject *record(PyObject *self, PyObject *args)
-{
-    (void)self;
-    unsigned cell, mark;
-    const char *bytes;
-    Py_ssize_t len;
-    if (!PyArg_ParseTuple(args, "IIy#", &cell, &mark, &bytes, &len))
-        return NULL;
-    uint64_t cpu_us = (sv_thread_cpu_ns() - thread_began_ns) / 1000u;
-    sv_record_set(state.region, cell, (enum sv_verdict)mark, cpu_us, bytes, (size_t)len);
-    state.region->cell = cell + 1;
-    Py_RETURN_NONE;
+    return PyBool_FromLong(fits);
 }
 
 static PyObject *stop(PyObject *self, PyObject *none)
@@ -485,8 +472,8 @@ static PyMethodDef methods[] = {
     {"begin", begin, METH_O, "begin(cell): starts its clocks"},
     {"loaded", loaded, METH_NOARGS, "loaded(): what follows is the cell's own doing"},
     {"waiting", waiting, METH_O, "waiting(bool): whether a judge waits for its subject"},
-    {"end", end, METH_VARARGS, "end(first, last, verdict, detail): verdict of cells first..last-1"},
-    {"record", record, METH_VARARGS, "record(cell, mark, bytes): an answer or a mark"},
+    {"end", end, METH_VARARGS, 
+     "end(first, last, verdict or mark, detail) -> whether the detail had room; cells first..last-1"},
     {"stop", stop, METH_NOARGS, "stop(): the other end of the channel is gone"},
     {"pool_new", pool_new, METH_VARARGS, "pool_new(zygote_sockets, workers, fault) -> pool"},
     {"pool_close", pool_close, METH_O, "pool_close(pool): stops and joins every worker"},
@@ -544,6 +531,7 @@ static int add_constants(PyObject *module)
         {"ROLE_END", SV_ROLE_END},
         {"ROLE_SUBJECT", SV_ROLE_SUBJECT},
         {"ROLE_TASK", SV_ROLE_TASK},
+        {"TASK_NO_MEMORY", SV_TASK_NO_MEMORY},
         {"JUDGE_INLINE", SV_JUDGE_INLINE},
         {"JUDGE_SPLIT", SV_JUDGE_SPLIT},
     };

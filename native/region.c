@@ -120,15 +120,18 @@ int sv_region_reset(struct sv_region *region, int memfd, uint32_t cells, uint32_
     return fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, sizeof *region);
 }
 
-void sv_record_set(struct sv_region *region, uint32_t cell, enum sv_verdict verdict,
+int sv_record_set(struct sv_region *region, uint32_t cell, enum sv_verdict verdict,
                    uint64_t cpu_us, const char *detail, size_t len)
 {
+    int fits = 1;
     if (cell >= SV_MAX_CELLS)
-        return;
+        return 0;
     struct sv_record *record = &region->records[cell];
     uint32_t at = region->arena_len;
-    if (at > SV_ARENA_BYTES || len > SV_ARENA_BYTES - at)
-        len = 0; /* the verdict matters more than its explanation */
+    if (at > SV_ARENA_BYTES || len > SV_ARENA_BYTES - at) {
+        len = 0; /* a verdict matters more than its explanation; an answer's writer is told */
+        fits = 0;
+    }
     if (len > 0) {
         memcpy(region->arena + at, detail, len);
         region->arena_len = at + (uint32_t)len;
@@ -137,6 +140,7 @@ void sv_record_set(struct sv_region *region, uint32_t cell, enum sv_verdict verd
     record->detail_len = (uint32_t)len;
     record->cpu_us = cpu_us > UINT32_MAX ? UINT32_MAX : (uint32_t)cpu_us;
     record->verdict = (uint8_t)verdict;
+    return fits;
 }
 
 const char *sv_record_detail(const struct sv_region *region, uint32_t cell, uint32_t max,

@@ -248,6 +248,7 @@ void sv_start(struct worker *w, enum side side, struct sv_job *job, int zygote, 
                                  .cells = w->memory[side].cells,
                                  .start = start,
                                  .fresh = (uint32_t)w->fresh[side],
+                                 .task = kind == SV_KIND_COMPARE ? w->plan.task : 0,
                                  .limits = job->limits,
                                  .fault = job->fault}};
     const int is_task = kind == SV_KIND_PLAN || kind == SV_KIND_COMPARE;

@@ -2,7 +2,8 @@
  *
  * Call path:  module.c (Python binding, client side)  ->  pool.c (worker threads, no Python)
  *             -> [unix socket] -> zygote.c (warm interpreter that forks templates)
- *             -> jail.c + filter.c (a template locks itself in)  ->  template.c (forks subjects).
+ *             -> jail.c + filter.c (a template locks itself in)  ->  template.c (forks subjects)
+ *             -> subject.c (what runs a row) and task.c (what plans and compares), under watch.c.
  *
  * Terms.  zygote: a warm interpreter outside the jail that never sees a job.  template: fork of
  * the zygote, jailed once, pid 1 of its own pid namespace, one per worker.  subject: fork of the
@@ -63,7 +64,7 @@ enum sv_kind {
     SV_KIND_SERVE = 4,   /* split: the solution answers calls that come over a channel */
     SV_KIND_JUDGE = 5,   /* split: test code runs, its calls go over the channel */
     SV_KIND_VACUOUS = 6, /* split: test code runs with nothing behind it */
-    /* Tasks that a judge template does itself, without a fork: no foreign code runs in them. */
+    /* Tasks of the process that a judge's template keeps for them: no foreign code runs in them. */
     SV_KIND_PLAN = 7,    /* split: which tests are one call with literals? */
     SV_KIND_COMPARE = 8, /* split: answers against expected values */
 };
@@ -71,10 +72,11 @@ enum sv_kind {
 /* What a record can hold besides a verdict; never leaves the native side. */
 enum sv_mark {
     SV_ANSWERED = 1, /* CALLS: the detail is the answer */
-    SV_LITERAL = 1,  /* PLAN: one call with literals; the detail is the encoded call */
-    SV_CODE = 2,     /* PLAN: needs the test code to run */
-    SV_PROBE = 4,    /* PLAN: as SV_CODE, but pointless where the name in the request is missing */
-    SV_READS = 3,    /* PLAN: as SV_LITERAL, but nothing is called: vacuous */
+    /* PLAN; a verdict in their place is the cell's own, whatever the solution. */
+    SV_LITERAL = 16, /* one call with literals; the detail is the encoded call */
+    SV_CODE = 17,    /* needs the test code to run */
+    SV_READS = 18,   /* as SV_LITERAL, but nothing is called: vacuous */
+    SV_PROBE = 19,   /* as SV_CODE, but pointless where the name in the request is missing */
     SV_LOST = 32,    /* JUDGE: the subject went away; its own record says why */
     SV_LONG = 33,    /* CALLS: the answer was too long for a record */
     SV_UNSPLIT = 34, /* JUDGE: an object that cannot cross; the cell is judged inline */
@@ -127,8 +129,9 @@ struct sv_region_used {
 };
 int sv_region_reset(struct sv_region *region, int memfd, uint32_t cells, uint32_t payload_len,
                     struct sv_region_used *used);
-void sv_record_set(struct sv_region *region, uint32_t cell, enum sv_verdict verdict,
-                   uint64_t cpu_us, const char *detail, size_t len);
+/* Returns 1, or 0 where the detail (or the cell) had no room: the verdict is written all the same. */
+int sv_record_set(struct sv_region *region, uint32_t cell, enum sv_verdict verdict,
+                  uint64_t cpu_us, const char *detail, size_t len);
 const char *sv_record_detail(const struct sv_region *region, uint32_t cell, uint32_t max,
                              uint32_t *len);
 
@@ -252,7 +255,12 @@ struct sv_template_state { /* what a new template knows when sv_zygote_serve ret
     uint64_t tasks_outside; /* on the whole machine; 0: unknown */
     pid_t last_pid;       /* of the last subject */
     uint64_t ticked_ns;   /* when the worker last heard from us */
-    uint32_t task_serial; /* of a task that Python is doing; its end is still to be told */
+    struct {              /* the process that plans and compares: see task.c */
+        pid_t pid;        /* 0: none */
+        int pidfd, sock;
+        uint32_t number;  /* of how many there were */
+        int inside, began; /* in that process itself */
+    } task;
     struct sv_region *region;
     struct sv_jail *jail;
 };
@@ -270,6 +278,8 @@ struct sv_run { /* worker -> template; descriptors: stdin, stdout, stderr, chann
     uint32_t kind, cells; /* as in the region, where a subject may have changed them since */
     uint32_t start; /* the first cell to run */
     uint32_t fresh; /* first command of its row here: nothing of another row may show */
+    uint32_t task;  /* COMPARE: the process that holds the plan (sv_done.task); 0: any */
+    uint32_t reserved;
     struct sv_limits limits;
     struct sv_fault fault;
 };
@@ -286,6 +296,8 @@ struct sv_done { /* template -> worker when the row has ended and nothing of it 
     uint32_t serial;
     uint32_t outside; /* the last subject was killed by somebody else: the machine's doing */
     uint32_t next; /* the first cell without a verdict: all of them, but after an output flood */
+    uint32_t task; /* the process that holds what was planned; 0: none */
+    uint32_t reserved;
     uint64_t cpu_us;
     uint64_t wall_us;
     uint64_t max_rss_bytes;
@@ -293,8 +305,10 @@ struct sv_done { /* template -> worker when the row has ended and nothing of it 
 
 #define SV_CHANNEL_FD 3 /* where a subject finds its channel */
 
-/* Serves rows until end of file (SV_ROLE_END); returns SV_ROLE_SUBJECT in a new subject, and
- * SV_ROLE_TASK in the template when the row is a task: the next call tells its end. */
+/* Serves rows until end of file (SV_ROLE_END); returns in forks only: SV_ROLE_SUBJECT in a new
+ * subject, SV_ROLE_TASK in the process that does tasks, where the next call tells the end of this one
+ * and waits for more. That process ends with SV_TASK_NO_MEMORY when it has too little. */
+#define SV_TASK_NO_MEMORY 42
 enum sv_role { SV_ROLE_END = 0, SV_ROLE_SUBJECT = 1, SV_ROLE_TASK = 2 };
 int sv_template_serve(struct sv_template_state *state);
 

@@ -75,6 +75,8 @@ struct plan { /* split: what a judge made of a job's tests; valid in the templat
     struct output calls;      /* encoded calls, one after another */
     size_t *call_at;          /* literals + 1 offsets into `calls` */
     uint8_t *probe;           /* per literal: only asks whether a name exists */
+    uint8_t *failed;          /* per cell: the verdict of a test that could not be planned, or 0 */
+    uint32_t task;            /* the process that holds the expected values (sv_done.task) */
 };
 
 struct worker {
@@ -153,10 +155,21 @@ void sv_explain_holes(struct sv_job *job, uint32_t row, struct sv_error error);
 uint32_t sv_inline_cells(struct worker *w, struct sv_job *job, uint32_t row, const uint32_t *cells,
                          uint32_t count, struct sv_error *error);
 
+/* ---- plan.c ------------------------------------------------------------------------------------ */
+
+#define SV_LOST_TASKS 3 /* in a row, none of which came any further */
+
+/* Runs the command now in the judge's region; for tasks, and for judges without a channel. */
+struct attempt sv_run_judge(struct worker *w, struct sv_job *job, uint32_t start);
+/* A valid plan of this job in w->plan, and job->vacuous known. */
+struct sv_error sv_plan_ensure(struct worker *w, struct sv_job *job);
+/* The same plan in a new process. ESTALE: it came out otherwise, and the row starts anew. */
+struct sv_error sv_plan_again(struct worker *w, struct sv_job *job);
+void sv_plan_free(struct plan *plan);
+
 /* ---- split.c ---------------------------------------------------------------------------------- */
 
 /* Judges a whole row. Returns how many cells stayed holes. */
 uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct sv_error *error);
-void sv_plan_free(struct plan *plan);
 
 #endif

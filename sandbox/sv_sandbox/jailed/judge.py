@@ -1,7 +1,7 @@
 """The judge's side of the split judge: plans, comparisons, and test code behind a stub.
 
-Two kinds of work. Tasks (`plan_tests`, `compare`) run in the judge's template itself, because
-nothing foreign runs in them. Test code runs in a fork (`judge`), where every name that the solution
+Two kinds of work. Tasks (`plan_tests`, `compare`) run in a process that is kept for them, because
+nothing foreign runs in them; it is watched cell by cell all the same. Test code runs in a fork (`judge`), where every name that the solution
 defines is a stub that calls the subject over the channel; what comes back is plain data or a stub
 (`remote`), so a verdict depends on values, never on methods of the solution's objects.
 """
@@ -9,7 +9,6 @@ defines is a stub that calls the subject over the channel; what comes back is pl
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import weakref
@@ -22,14 +21,9 @@ from .codec import CodecError, Handle, Unencodable
 from .remote import RemoteType
 from .testcode import TestCode
 
-COMPARE_CPU_S = 2.0
-PASS, WRONG, TIMEOUT, FORBIDDEN = 1, 2, 4, 7
+PASS, WRONG, FORBIDDEN = 1, 2, 7
 
 _planned: list[plan.Literal | None] = []
-
-
-class TooSlow(BaseException):
-    """Comparing the answers of one row took too long."""
 
 
 class Unsplittable(BaseException):
@@ -37,7 +31,7 @@ class Unsplittable(BaseException):
     Only `Peer.unsplittable` and `TestCode` say so, for what the test's own code does."""
 
 
-# ---- tasks: in the template, no foreign code ---------------------------------------------------
+# ---- tasks: in a process of their own, no foreign code -----------------------------------------
 
 
 def task(native: Any) -> None:
@@ -54,6 +48,7 @@ def plan_tests(native: Any, cells: int) -> None:
     known: dict[bytes, plan.Literal | None] = {}
     _planned.clear()
     for cell in range(cells):
+        native.begin(cell)
         source = native.blob(cell)
         if source not in known:
             literal = plan.plan(source)
@@ -61,38 +56,26 @@ def plan_tests(native: Any, cells: int) -> None:
                 literal = None
             known[source] = literal
         literal = known[source]
-        if literal is not None or plan.probe(source) is not None:
-            _planned.append(literal)  # one entry per request; a probe's answer is never compared
-        if literal is None:
-            first = plan.probe(source)
-            if first is None:
-                native.record(cell, native.MARK_CODE, b"")
-            else:
-                native.record(cell, native.MARK_PROBE, first)
-        else:
+        mark, request = native.MARK_CODE, plan.probe(source) if literal is None else b""
+        if literal is not None:
             mark = native.MARK_LITERAL if literal.calls else native.MARK_READS
-            native.record(cell, mark, literal.request)
-
-
-def _too_slow(number: int, frame: Any) -> None:
-    raise TooSlow
+            request = literal.request
+        elif request is not None:
+            mark = native.MARK_PROBE
+        if not native.end(cell, cell + 1, mark, request or b""):  # no room for its request
+            mark = native.MARK_CODE
+            native.end(cell, cell + 1, mark, b"")
+        if mark != native.MARK_CODE:
+            _planned.append(literal)  # one entry per request; a probe's answer is never compared
 
 
 def compare(native: Any, blobs: int) -> None:
     """Answers in (an empty one is none); verdicts out."""
-    signal.signal(signal.SIGPROF, _too_slow)
     for cell in range(blobs):
         answer = native.blob(cell)
-        if not answer:
-            continue
-        try:
-            signal.setitimer(signal.ITIMER_PROF, COMPARE_CPU_S)
-            verdict, detail = compare_one(_planned[cell], answer)
-            signal.setitimer(signal.ITIMER_PROF, 0)
-        except TooSlow:
-            verdict, detail = TIMEOUT, b"the answer took too long to compare"
-        native.record(cell, verdict, detail)
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)  # which pid 1 gets from nobody below it
+        if answer:
+            native.begin(cell)
+            native.end(cell, cell + 1, *compare_one(_planned[cell], answer))
 
 
 def compare_one(literal: plan.Literal | None, answer: bytes) -> tuple[int, bytes]:
@@ -102,7 +85,7 @@ def compare_one(literal: plan.Literal | None, answer: bytes) -> tuple[int, bytes
         value = codec.decode(answer)
         if type(value) is not tuple or len(value) != literal.count:
             raise CodecError("not as many values as were asked for")
-    except Exception as error:  # a CodecError; whatever else it were must not end the template
+    except Exception as error:  # a CodecError; whatever else it were must not end the process
         return FORBIDDEN, f"malformed answer: {error}".encode()[:200]
     try:
         if literal.judge(value):
@@ -127,7 +110,6 @@ def shown(value: Any) -> str:
 def main(native: Any) -> None:
     """Run the row's test code and end the process. Never returns."""
     kind, start, cells, _ = native.row()
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     try:
         if kind == native.KIND_VACUOUS:
             vacuous(native, start, cells)

@@ -48,7 +48,7 @@ def warm_up(spec: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Serve; in a new template serve rows; in a new subject run one."""
+    """Serve; in a new template serve rows; in its forks run one, or tasks one after another."""
     spec = json.loads(sys.argv[1])
     native = load_native(spec["native"])
     if spec["fixed_addresses"] and native.fix_addresses():
@@ -81,7 +81,10 @@ def main() -> None:
         if role == native.ROLE_END:
             break
         if role == native.ROLE_TASK:
-            judge.task(native)
+            try:
+                judge.task(native)
+            except MemoryError:
+                os._exit(native.TASK_NO_MEMORY)
             continue
         for name in ours:
             del sys.modules[name]  # out of a program's way
