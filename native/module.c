@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 PyMODINIT_FUNC PyInit__native(void);
+int sv_codec_add(PyObject *module); /* codec.c */
 
 /* ---- zygote and template ------------------------------------------------------------------------ */
 
@@ -549,7 +550,7 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit__native(void)
 {
     PyObject *module = PyModule_Create(&definition);
-    if (module != NULL && add_constants(module) != 0) {
+    if (module != NULL && (add_constants(module) != 0 || sv_codec_add(module) != 0)) {
         Py_DECREF(module);
         return NULL;
     }
