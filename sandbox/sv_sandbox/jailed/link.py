@@ -26,7 +26,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from . import proxies, values
+from . import containers, proxies, values
 from .values import CodecError, Unencodable
 
 REQUEST, RETURN, RAISE = 0, 1, 2
@@ -49,8 +49,8 @@ class OneProcess(BaseException):
 class Policy(Protocol):
     """What one end does with the link."""
 
-    def tell(self, value: object) -> None:
-        """May this object be told of? Raises OneProcess, TypeError."""
+    def tell(self, value: object, reached: bool) -> None:
+        """May this object be told of? `reached`: in an answer. Raises OneProcess, TypeError."""
 
     def perform(self, operation: str, operands: tuple[Any, ...]) -> object:
         """Answer a request. Raises what the object raises."""
@@ -73,12 +73,12 @@ class Link:
 
     def __init__(self, fd: int, policy: Policy, waiting: Callable[[bool], object] = bool):
         self._fd = fd
-        self._policy = policy
+        self.policy = policy
         self._waiting = waiting
         self._buffer = b""
         self.lock = threading.RLock()  # either side may have threads
         self.trouble: BaseException | None = None
-        self.depth = 0
+        self._answering = False
         self.forget()
 
     def forget(self) -> None:
@@ -87,7 +87,7 @@ class Link:
         self.makers = proxies.Makers(self)
         self._numbers: dict[Any, int] = {}
         self._containers: list[Any] = []
-        self._seen: values.Snapshot | None = None
+        self._seen: containers.Snapshot | None = None
 
     # ---- references ------------------------------------------------------------------------------
 
@@ -113,7 +113,7 @@ class Link:
             return False, ("yours", *yours)
         if proxies.key_of(value) in self._numbers:
             return False, ("mine", self.number(value))
-        self._policy.tell(value)
+        self.policy.tell(value, self._answering)
         return proxies.tell(value, self.number)
 
     def _resolve(self, *parts: Any) -> Any:
@@ -142,7 +142,7 @@ class Link:
             # Whoever catches BaseException: what ends a cell is remembered, not only raised.
             self.trouble = self.trouble or error
             raise
-        self._policy.heard(operation, operands, value)
+        self.policy.heard(operation, operands, value)
         return value
 
     def serve(self) -> None:
@@ -157,20 +157,20 @@ class Link:
         if type(operation) is not str or type(operands) is not tuple:
             raise CodecError("not a request")
         kind: int = RETURN
-        self.depth += 1
         try:
-            value: Any = self._policy.perform(operation, operands)
+            value: Any = self.policy.perform(operation, operands)
         except (Lost, OneProcess, CodecError):
             raise
         except BaseException as error:
             kind, value = RAISE, error
-        finally:
-            self.depth -= 1
         with self.lock:
+            self._answering = True
             try:
                 self._send(kind, value, None, last)
-            except Unencodable as error:
-                self._send(RAISE, MemoryError(f"the answer cannot cross: {error}"), None, last)
+            except TypeError as error:  # Unencodable, or nothing that is lent
+                self._send(RAISE, _refused(error), None, last)
+            finally:
+                self._answering = False
 
     # ---- frames ----------------------------------------------------------------------------------
 
@@ -180,7 +180,7 @@ class Link:
         kept = self._kept() if last else None
         try:
             data = values.encode(
-                (kind, first, kept if kind != REQUEST else second, changes, self._policy.notes()),
+                (kind, first, kept if kind != REQUEST else second, changes, self.policy.notes()),
                 self._refer,
                 self._containers,
             )
@@ -210,16 +210,16 @@ class Link:
         data = self._frame()
         self._waiting(False)
         before = len(self._containers)
-        frame = values.decode(data, self._resolve, self._containers, self._policy.word)
+        frame = values.decode(data, self._resolve, self._containers, self.policy.word)
         if type(frame) is not tuple or len(frame) != 5 or frame[0] not in (REQUEST, RETURN, RAISE):
             raise CodecError("not a frame")
         kind, first, second, changes, notes = frame
         self._change(changes, before)
         if kind != REQUEST and second is not None:
             self._keep(second)
-        self._seen = values.snapshot(self._containers) if self._containers else None
+        self._seen = containers.snapshot(self._containers) if self._containers else None
         if notes is not None:
-            self._policy.noted(notes)
+            self.policy.noted(notes)
         return kind, first, second
 
     def _frame(self) -> bytes:
@@ -243,8 +243,8 @@ class Link:
         if self._seen is None:
             return ()
         return tuple(
-            (number, values.content(self._containers[number]))
-            for number in values.changed(self._containers, self._seen)
+            (number, containers.content(self._containers[number]))
+            for number in containers.changed(self._containers, self._seen)
         )
 
     def _change(self, changes: Any, known: int) -> None:
@@ -255,11 +255,11 @@ class Link:
                 raise CodecError("not a change")
             if not 0 <= change[0] < known:
                 raise CodecError("a change to nothing")
-            values.refill(self._containers[change[0]], change[1])
+            containers.refill(self._containers[change[0]], change[1])
 
     def _kept(self) -> tuple[int, ...] | None:
         """The newest containers that fit; None while all do."""
-        sizes = [len(container) for container in self._containers]
+        sizes = list(map(containers.size, self._containers))
         if len(sizes) <= MAX_SHARED and sum(sizes) <= MAX_SHARED_ITEMS:
             return None
         room, kept = MAX_SHARED_ITEMS, []
@@ -276,3 +276,7 @@ class Link:
         if type(kept) is not tuple or not all(type(n) is int and 0 <= n < size for n in kept):
             raise CodecError("not what stays")
         self._containers[:] = [self._containers[number] for number in kept]
+
+
+def _refused(error: TypeError) -> Exception:
+    return MemoryError(f"the answer: {error}") if isinstance(error, Unencodable) else error

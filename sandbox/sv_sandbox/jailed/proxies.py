@@ -13,11 +13,13 @@ proxy holds nothing but its number, its content and its hash.
 from __future__ import annotations
 
 import collections.abc
+import sys
 import types
+import weakref
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from . import shapes, values
+from . import containers, shapes
 from .provenance import ReferenceType
 from .shapes import CONTENT, FUNCTIONS, MUTABLE, mro, names_in
 from .values import CodecError
@@ -59,13 +61,19 @@ def number_of(value: Any, link: Any) -> tuple[Any, ...] | None:
         return None if inner is None else (*inner, _get_own(value, "_sv_name"))
     if type(value) is types.CoroutineType:
         value = link.makers.coroutines.get(value, value)
-    kind = value if isinstance(value, ReferenceType) else type(value)
-    if not isinstance(kind, ReferenceType):
+    kind = type(value)
+    try:
+        if issubclass(kind, ReferenceClass):
+            number, of = names_in(value)["_sv_number"], link_of(value)
+        elif issubclass(type(kind), ReferenceType):
+            number, of = _get_own(value, "_sv_number"), link_of(value)
+        elif issubclass(kind, BaseException):
+            number, of = _get_own(value, "_sv_number"), _get_own(value, "_sv_link")
+        else:
+            return None
+    except (AttributeError, KeyError, StopIteration):
         return None
-    if "_sv_number" in (names_in(kind) if value is kind else _get_own(value, "__dict__")):
-        number = names_in(kind)["_sv_number"] if value is kind else _get_own(value, "_sv_number")
-        return (number,) if link_of(kind) is link else None
-    return None
+    return (number,) if of is link else None
 
 
 def key_of(value: Any) -> Any:
@@ -98,7 +106,8 @@ def tell(value: Any, number: Callable[[object], int]) -> tuple[bool, tuple[Any, 
     if isinstance(value, BaseException):
         silent = isinstance(value, AssertionError) and not kind.__dict__.get("_sv_link")
         name = shapes.builtin_name(kind)
-        return False, ("error", number(value), name or kind, *shapes.described(value, silent))
+        told = shapes.described(value, silent)
+        return False, ("error", number(value), name or kind, *told)
     if isinstance(value, types.ModuleType):
         return False, ("module", number(value), value.__name__)
     if isinstance(value, types.TracebackType):
@@ -161,14 +170,14 @@ def _leaving(name: str) -> Callable[..., Any]:
 
 def _hash(self: Any) -> int:
     told = _get_own(self, "_sv_hash")
-    link_of(self).mark("hash")
+    link_of(self).policy.mark("hash")
     if told is None:
         raise TypeError(f"unhashable type: {type(self).__name__!r}")
     return int(told)
 
 
 def _call(self: Any, *args: Any, **kwargs: Any) -> Any:
-    return link_of(self).ask("call", self, args, kwargs)
+    return link_of(self).ask("call", self, args, tuple(kwargs.items()))
 
 
 _STUBS: dict[str, Callable[..., Any]] = {
@@ -177,6 +186,7 @@ _STUBS: dict[str, Callable[..., Any]] = {
     "__call__": _call,
     "__exit__": _leaving("exit"),
     "__aexit__": _leaving("aexit"),
+    "__await__": lambda self: link_of(self).policy.awaited(self).__await__(),
 }
 
 
@@ -214,9 +224,10 @@ class Bound(metaclass=ReferenceType):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         link = link_of(self.__self__)
         above, name = _get_own(self, "_sv_above"), _get_own(self, "_sv_name")
+        words = tuple(kwargs.items())
         if above is not None:
-            return link.ask("call", link.ask("get", above, name), (self.__self__, *args), kwargs)
-        return link.ask("method", self.__self__, name, args, kwargs)
+            return link.ask("call", link.ask("get", above, name), (self.__self__, *args), words)
+        return link.ask("method", self.__self__, name, args, words)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(link_of(self.__self__).ask("get", self.__self__, self._sv_name), name)
@@ -257,7 +268,7 @@ class ReferenceClass(ReferenceType):
             return super().__new__(mcs, name, bases, body)
         link = next(link_of(base) for base in bases if isinstance(base, ReferenceType))
         names = {key: value for key, value in body.items() if key != "__classcell__"}
-        number = link.ask("make", name, bases, names, words)
+        number = link.ask("make", name, bases, tuple(names.items()), tuple(words.items()))
         body = {**body, "_sv_link": link, "_sv_number": number}
         made = super().__new__(mcs, name, bases, body)
         link.makers.keep(number, made)
@@ -269,7 +280,7 @@ class ReferenceClass(ReferenceType):
         super().__init__(name, bases, body)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        return link_of(cls).ask("call", cls, args, kwargs)
+        return link_of(cls).ask("call", cls, args, tuple(kwargs.items()))
 
     def __getattr__(cls, name: str) -> Any:
         return _read(cls, name)
@@ -284,7 +295,7 @@ class ReferenceClass(ReferenceType):
     __delattr__ = _delete
 
     def __instancecheck__(cls, instance: Any) -> bool:
-        link_of(cls).mark("isinstance")
+        link_of(cls).policy.mark("isinstance")
         if type.__instancecheck__(cls, instance):
             return True
         return isinstance(type(instance), ReferenceType) and (
@@ -292,7 +303,7 @@ class ReferenceClass(ReferenceType):
         )
 
     def __subclasscheck__(cls, subclass: Any) -> bool:
-        link_of(cls).mark("issubclass")
+        link_of(cls).policy.mark("issubclass")
         if type.__subclasscheck__(cls, subclass):
             return True
         return isinstance(subclass, ReferenceType) and (
@@ -300,7 +311,7 @@ class ReferenceClass(ReferenceType):
         )
 
     def __eq__(cls, other: object) -> bool:
-        link_of(cls).mark("a class compared")
+        link_of(cls).policy.mark("a class compared")
         return cls is other
 
     def __hash__(cls) -> int:
@@ -359,7 +370,7 @@ class Reference(metaclass=ReferenceType):
         return link_of(self).ask("deepcopy", self)
 
     def __reduce_ex__(self, version: Any) -> NoReturn:
-        link_of(self).one_process("the test pickles an object of the solution")
+        link_of(self).policy.one_process("the test pickles an object of the solution")
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
@@ -431,7 +442,7 @@ class Makers:
     def __init__(self, link: Any):
         self._link = link
         self._made: dict[int, Any] = {}
-        self.coroutines: Any = values.new_weak_dict()
+        self.coroutines: Any = weakref.WeakKeyDictionary()
         self._functions = self._local(Function)
         self._modules = self._local(Module)
 
@@ -463,7 +474,7 @@ class Makers:
             return known
         if type(name) is not str:
             raise CodecError("not a name")
-        return self._link.read(known, name)
+        return self._link.policy.read(known, name)
 
     def _function(self, number: Any, kind: Any) -> Any:
         if kind not in _FUNCTION_KINDS:
@@ -473,7 +484,7 @@ class Makers:
     def _module(self, number: Any, name: Any) -> Any:
         if type(name) is not str:
             raise CodecError("not a module")
-        return self.keep(number, self._link.module(name) or self._modules(number, name))
+        return self.keep(number, self._link.policy.module(name) or self._modules(number, name))
 
     def _class(self, number: Any, *told: Any) -> Any:
         name, qualname, module, doc, bases, methods, specials, absent, counts_as = told
@@ -491,7 +502,7 @@ class Makers:
             **{"__module__": module, "__qualname__": qualname, "__doc__": doc},
             "__dict__": property(lambda self: _read(self, "__dict__")),
         }
-        local = self._link.local_class(module, qualname)
+        local = _library_class(module, qualname)
         if local is not None:
             body["_sv_local"] = local
         if any(issubclass(one, BaseException) for one in real if isinstance(one, type)):
@@ -515,7 +526,7 @@ class Makers:
             made = object.__new__(kind)
         elif base in MUTABLE:
             made = base.__new__(kind)
-            values.refill(made, content[0])
+            containers.refill(made, content[0])
         else:
             plain = base(content[0]) if base in (tuple, frozenset) else content[0]
             if type(plain) is not base:
@@ -525,7 +536,7 @@ class Makers:
         _set_own(made, "_sv_hash", hashed)
         self.keep(number, made)
         if kind.__name__ == "coroutine" and kind.__module__ == "builtins":
-            coroutine = self._link.awaited(made)
+            coroutine = self._link.policy.awaited(made)
             self.coroutines[coroutine] = made
             self._made[number] = coroutine
             return coroutine
@@ -534,15 +545,15 @@ class Makers:
     def _error(self, number: Any, kind: Any, *told: Any) -> Any:
         args, text, attributes, cause, context, parts = told
         if type(kind) is str:
-            kind = self._error_class(shapes.builtin(kind))
+            kind = shapes.builtin(kind)
         if not issubclass_of(kind, BaseException) or type(attributes) is not dict:
             raise CodecError("not an exception")
         try:
             error = shapes.new_error(kind, (*args, list(parts)) if parts else args)
         except Exception:
-            error = shapes.new_error(self._error_class(Exception), (text,))
-        if isinstance(type(error), ReferenceClass):
-            _set_own(error, "_sv_text", text)
+            error = shapes.new_error(Exception, (text,))
+        _set_own(error, "_sv_text", text)
+        _set_own(error, "_sv_link", self._link)
         _set_own(error, "_sv_number", number)
         for name, value in attributes.items():
             if type(name) is str and (name == "__notes__" or not name.startswith(("__", "_sv_"))):
@@ -551,9 +562,14 @@ class Makers:
         _set_own(error, "__context__", context)
         return self.keep(number, error)
 
-    def _error_class(self, kind: Any) -> Any:
-        """Python's own exception classes are themselves."""
-        return kind
+
+
+def _library_class(module: str, qualname: str) -> type | None:
+    """The class of the standard library's that goes by this name here, if it is loaded."""
+    found: Any = sys.modules.get(module) if shapes.is_library_module(module) else None
+    for name in qualname.split("."):
+        found = getattr(found, name, None)
+    return found if type(found) is type or isinstance(found, type) else None
 
 
 def issubclass_of(kind: Any, base: type) -> bool:
@@ -562,7 +578,10 @@ def issubclass_of(kind: Any, base: type) -> bool:
 
 
 def _error_text(self: Any) -> str:
-    return str(_get_own(self, "__dict__").get("_sv_text", ""))
+    try:
+        return str(_get_own(self, "_sv_text"))
+    except AttributeError:
+        return BaseException.__str__(self)
 
 
 _ABSTRACT = frozenset(name.rpartition(".")[2] for name in shapes.ABSTRACT)

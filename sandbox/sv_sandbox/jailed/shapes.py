@@ -24,7 +24,7 @@ from types import (
 )
 from typing import Any
 
-from . import values
+from . import table, values
 from .values import CodecError, Unencodable
 
 CONTENT: tuple[type, ...] = (
@@ -68,13 +68,13 @@ def builtin_name(kind: type) -> str:
     """The name of a class that both ends have and may extend; empty for others."""
     if kind is object or kind in CONTENT:
         return f"builtins.{kind.__name__}"
-    return values.exception_name(kind) if issubclass(kind, BaseException) else ""
+    return (issubclass(kind, BaseException) and table.exception_name(kind)) or ""
 
 
 def builtin(name: object) -> type:
     """The class of that name. Raises CodecError."""
     found = next((kind for kind in (object, *CONTENT) if f"builtins.{kind.__name__}" == name), None)
-    found = found or values.exception_class(name)
+    found = found or (table.exception(name) if type(name) is str else None)
     if found is None:
         raise CodecError("no such class")
     return found
@@ -111,15 +111,10 @@ def _counts_as(kind: type) -> tuple[str, ...]:
     return tuple(name for name in names if getattr(module, name) in mro(kind))
 
 
-def is_library(kind: type) -> bool:
-    """Whether this is a class of the standard library's or NumPy's, so that both ends have it."""
-    top = str(kind.__module__).partition(".")[0]
-    if top not in sys.stdlib_module_names and top != "numpy":
-        return False
-    found: Any = sys.modules.get(kind.__module__)
-    for name in str(kind.__qualname__).split("."):
-        found = getattr(found, name, None)
-    return found is kind or kind.__module__ == "builtins"
+def is_library_module(name: str) -> bool:
+    """Whether this is a module of the standard library's or NumPy's."""
+    top = name.partition(".")[0]
+    return top in sys.stdlib_module_names or top == "numpy"
 
 
 # ---- functions -----------------------------------------------------------------------------------
@@ -237,6 +232,6 @@ def new_error(kind: Any, args: tuple[Any, ...]) -> Any:
     """An exception, made by that class of Python's which lays out its memory, and no other code: C
     code reads fields that no `__init__` has filled. Raises what that class does."""
     error = kind.__new__(kind, *args)
-    base = next(base for base in mro(kind) if values.exception_name(base))
+    base = next(base for base in mro(kind) if table.exception_name(base))
     base.__init__(error, *args)
     return error
