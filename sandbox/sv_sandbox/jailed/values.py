@@ -174,7 +174,7 @@ def _build_array(loose: bool) -> Callable[[str, Any, bytes], object]:
 
 
 def _scalar(value: Any) -> Parts:
-    return (value.dtype.str, value.tobytes())
+    return (value.dtype.str, value.tobytes()[: value.dtype.itemsize])  # '' has a byte too many
 
 
 def _build_scalar(exact: bool) -> Callable[[str, bytes], object]:
