@@ -76,6 +76,38 @@ def number_of(value: Any, link: Any) -> tuple[Any, ...] | None:
     return (number,) if of is link else None
 
 
+def is_library(module: str) -> bool:
+    """Whether this is a module of the standard library's or NumPy's."""
+    return shapes.is_library_module(module)
+
+
+def is_function(value: Any) -> bool:
+    """Whether this stands for a function, or is a class: a call of it asks no object."""
+    if isinstance(type(value), ReferenceType) and issubclass(type(value), Function):
+        return _get_own(value, "_sv_kind") in ("function", "builtin_function_or_method")
+    return isinstance(value, ReferenceType)
+
+
+def origin_of(value: Any) -> tuple[str, str]:
+    """Module and name of a function or class, as the other end tells of it; empty for others."""
+    if isinstance(type(value), ReferenceType) and issubclass(type(value), Function):
+        origin: tuple[str, str] = _get_own(value, "_sv_origin")
+        return origin
+    if isinstance(value, type):
+        return str(value.__module__), str(value.__name__)
+    return "", ""
+
+
+def is_module(value: Any) -> bool:
+    """Whether this stands for a module."""
+    return issubclass(type(value), Module)
+
+
+def is_fixed(value: Any) -> bool:
+    """Whether this stands for a function or class, or is a module."""
+    return is_function(value) or is_module(value) or type(value) is types.ModuleType
+
+
 def key_of(value: Any) -> Any:
     """What tells an object from others: a bound method is another object at each look."""
     if isinstance(value, types.MethodType | types.BuiltinMethodType):
@@ -102,7 +134,8 @@ def tell(value: Any, number: Callable[[object], int]) -> tuple[bool, tuple[Any, 
     if isinstance(value, type):
         return False, ("class", number(value), *shapes.class_told(value))
     if isinstance(value, FUNCTIONS):
-        return False, ("function", number(value), kind.__name__)
+        where = (str(value.__module__), str(value.__name__))
+        return False, ("function", number(value), kind.__name__, *where)
     if isinstance(value, BaseException):
         silent = isinstance(value, AssertionError) and not kind.__dict__.get("_sv_link")
         name = shapes.builtin_name(kind)
@@ -382,9 +415,10 @@ class Function(metaclass=ReferenceType):
 
     _sv_number: int
 
-    def __init__(self, number: int, kind: str):
+    def __init__(self, number: int, kind: str, origin: tuple[str, str]):
         _set_own(self, "_sv_number", number)
         _set_own(self, "_sv_kind", kind)
+        _set_own(self, "_sv_origin", origin)
 
     __call__ = _call
     __setattr__, __delattr__ = _write, _delete
@@ -476,10 +510,10 @@ class Makers:
             raise CodecError("not a name")
         return self._link.policy.read(known, name)
 
-    def _function(self, number: Any, kind: Any) -> Any:
-        if kind not in _FUNCTION_KINDS:
+    def _function(self, number: Any, kind: Any, module: Any, name: Any) -> Any:
+        if kind not in _FUNCTION_KINDS or type(module) is not str or type(name) is not str:
             raise CodecError("not a function")
-        return self.keep(number, self._functions(number, kind))
+        return self.keep(number, self._functions(number, kind, (module, name)))
 
     def _module(self, number: Any, name: Any) -> Any:
         if type(name) is not str:

@@ -20,15 +20,18 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
+from importlib.machinery import ModuleSpec
 from types import (
     CodeType,
     ModuleType,
 )
 from typing import Any
 
-from . import codec
-from .codec import Unencodable
+from . import values
 from .plan import requested
+from .source import Source, unpacked
+from .values import Unencodable
 
 # Codes of `Verdict`, which stays outside the jail.
 PASS, WRONG, EXCEPTION, MEMORY, OUTPUT, FORBIDDEN, EARLY_EXIT = 1, 2, 3, 5, 6, 7, 8
@@ -97,6 +100,42 @@ def new_namespace(name: str = "solution") -> dict[str, Any]:
     return module.__dict__
 
 
+class _Finder:
+    """Finds the modules that the caller puts beside a solution."""
+
+    def __init__(self, files: Mapping[str, bytes]):
+        self._files = files
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """As the import system asks."""
+        stem = name.replace(".", "/")
+        for file, is_package in ((f"{stem}/__init__.py", True), (f"{stem}.py", False)):
+            if file in self._files:
+                return ModuleSpec(name, self, origin=file, is_package=is_package)  # type: ignore[arg-type]
+        folder = any(file.startswith(f"{stem}/") for file in self._files)
+        return ModuleSpec(name, self, is_package=True) if folder else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: Any) -> None:
+        """A plain one."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the file."""
+        origin = module.__spec__.origin if module.__spec__ is not None else None
+        if origin is not None:
+            code = compile(self._files[origin], origin, "exec", dont_inherit=True)
+            exec(code, module.__dict__)
+
+
+def find_modules(files: Mapping[str, bytes]) -> None:
+    """From now on `import` finds these; what is no module lies in the scratch folder."""
+    if files:
+        finder: Any = _Finder(files)
+        sys.meta_path.append(finder)
+        for path, content in files.items():
+            if not path.endswith(".py"):
+                write_file(path, content)
+
+
 def run_cells(native: Any, start: int, cells: int) -> None:
     """Each test in a fresh execution of the solution, one after another.
 
@@ -104,7 +143,9 @@ def run_cells(native: Any, start: int, cells: int) -> None:
     """
     native.begin(start)
     try:
-        solution = compile(native.blob(0), "<solution>", "exec", dont_inherit=True)
+        source = unpacked(native.blob(0))
+        find_modules(source.files)
+        solution = compile(source.text, "<solution>", "exec", dont_inherit=True)
         namespace = new_namespace()
         exec(solution, namespace)
     except BaseException as error:
@@ -116,21 +157,21 @@ def run_cells(native: Any, start: int, cells: int) -> None:
         if cell > start:
             native.begin(cell)
         verdict, detail = run_cell(
-            native, solution if cell > start else None, native.blob(1 + cell), namespace
+            native, solution if cell > start else None, unpacked(native.blob(1 + cell)), namespace
         )
         only_owner()
         native.end(cell, cell + 1, verdict, detail)
 
 
 def run_cell(
-    native: Any, solution: CodeType | None, test: bytes, namespace: dict[str, Any]
+    native: Any, solution: CodeType | None, test: Source, namespace: dict[str, Any]
 ) -> tuple[int, bytes]:
     """One verdict. `solution` is None when `namespace` is freshly loaded already."""
     try:
         if solution is not None:
             namespace = new_namespace()
             exec(solution, namespace)
-        exec(compile(test, "<test>", "exec", dont_inherit=True), namespace)
+        exec(compile(test.text, "<test>", "exec", dont_inherit=True), namespace)
         _stdout.flush()
     except BaseException as error:
         return verdict_of(error)
@@ -232,7 +273,9 @@ def run_calls(native: Any, start: int, cells: int) -> None:
     """Answer a list of encoded calls, each in a fresh execution of the solution."""
     native.begin(start)
     try:
-        solution = compile(native.blob(0), "<solution>", "exec", dont_inherit=True)
+        source = unpacked(native.blob(0))
+        find_modules(source.files)
+        solution = compile(source.text, "<solution>", "exec", dont_inherit=True)
         namespace = new_namespace()
         exec(solution, namespace)
     except BaseException as error:
@@ -248,10 +291,10 @@ def run_calls(native: Any, start: int, cells: int) -> None:
             if cell > start:
                 namespace = new_namespace()
                 exec(solution, namespace)
-            request = codec.decode(native.blob(1 + cell))
-            values = tuple(requested(operation, namespace) for operation in request)
+            request = values.decode(native.blob(1 + cell))
+            answers = tuple(requested(operation, namespace) for operation in request)
             try:
-                answer = codec.encode(values)
+                answer = values.encode(answers, plain=True)
             except Unencodable:
                 mark = native.MARK_LONG
             if len(answer) > native.MAX_ANSWER_BYTES:

@@ -33,6 +33,7 @@ else:
     from jailed import table
     from jailed.table import Parts, Row
 
+native = _native
 CodecError = _native.CodecError
 Unencodable = _native.Unencodable
 
@@ -265,11 +266,12 @@ def _plain(value: object, refers: bool, bare: bool) -> tuple[Row, Parts] | None:
 
 def encode(
     value: object,
-    refer: Callable[[object], Parts] | None = None,
+    refer: Callable[[object], tuple[bool, Parts]] | None = None,
     containers: list[object] | None = None,
     plain: bool = False,
 ) -> bytes:
-    """One value. What is not plain data is what `refer` says of it. With `plain` nothing crosses
+    """One value. What is not plain data is what `refer` says of it: whether its identity and content
+    are shared as a container's, and its parts. With `plain` nothing crosses
     that a verdict must not rest on, and NumPy's numbers are Python's. Raises Unencodable."""
 
     def other(one: object) -> tuple[int, bool, Parts]:
@@ -278,7 +280,7 @@ def encode(
             return _TAGS[id(found[0])], found[0].mutable, found[1]
         if refer is None:
             raise Unencodable(f"a {type(one).__name__} cannot cross")
-        return 0, False, refer(one)
+        return 0, *refer(one)
 
     return _native.encode(value, other, [] if containers is None else containers)
 

@@ -56,13 +56,14 @@ def main() -> None:
     for number in (1, 2):
         os.dup2(0, number)  # the pipe has shown sys.stdout what it is, and goes: /dev/null
     sys.path.insert(0, spec["folder"])
+    sys.modules["_native"] = native  # for our own modules; a program never finds it
     judge: Any = importlib.import_module("jailed.judge")
     server: Any = importlib.import_module("jailed.server")
     subject: Any = importlib.import_module("jailed.subject")
     warm_up(spec)
     sys.argv[:] = [""]
     # Now, and not in the subject: to look at every name there copies a page for each.
-    ours = [name for name in sys.modules if name.startswith("jailed")]
+    ours = [name for name in sys.modules if name.startswith("jailed") or name == "_native"]
     in_template = native.zygote_serve(
         spec["sock"],
         spec["read_only"],
