@@ -248,3 +248,112 @@ def test_a_flood_that_ends_by_itself(pool: Pool, judge: str, test: str) -> None:
         assert m.verdict(0, 0) is Verdict.PASS
         result = pool.run("print('y' * 3000)", limits=Limits(output_bytes=2000))
         assert (result.verdict, len(result.stdout)) == (Verdict.OUTPUT, 2000)
+
+
+# ---- what is planned and compared, and who waits for whom ------------------------------------------
+
+PLAIN_TEST = "assert f(1) == 2"
+ADD_ONE = "def f(x):\n    return x + 1\n"
+COLLISIONS = "def f(i):\n    return [k * (2**61 - 1) for k in range(1 + i, 5401 + i)]\n"
+SHAPES = """
+import numpy as np
+def f(i):
+    return np.zeros((30000, 1)) if i % 2 else np.zeros((1, 30000))
+"""
+COSTLY_ANSWERS = [
+    ("collisions", COLLISIONS, "assert set(f({i})) == {{1}}"),
+    ("collisions-twice", COLLISIONS, "assert set(f({i})) | set(f({i})) == {{1}}"),
+    ("shapes", SHAPES, "assert abs(f({i}) - f({i} + 1)).sum() < 1e-9"),
+    ("difference", SHAPES, "assert abs(f({i}) - f({i} + 1)) < 1e-9"),
+    ("repeated", "def f(i):\n    return 'a' * 60000\n", "assert f({i}) * 10**6 == 3"),
+    ("power", "def f(i):\n    return 10**9\n", "assert 10 ** f({i}) == 5"),
+    ("range", "def f(i):\n    return 10**11\n", "assert list(range(f({i}))) == []"),
+    ("sum", "def f(i):\n    return 10**11\n", "assert sum(range(f({i}))) == 5"),
+]
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize(
+    ("solution", "test"),
+    [case[1:] for case in COSTLY_ANSWERS],
+    ids=[case[0] for case in COSTLY_ANSWERS],
+)
+def test_an_answer_that_is_costly_to_compare_costs_only_its_own_cell(
+    solution: str, test: str
+) -> None:
+    tests = [test.format(i=i) for i in range(10)] + [PLAIN_TEST]
+    with Pool(1, limits=Limits(cpu_s=0.3)) as pool:
+        m = pool.matrix([solution, ADD_ONE], tests)
+        assert m.verdict(1, 10) is Verdict.PASS
+        assert Verdict.INFRA not in m.verdict_ST.tolist()[0]
+        assert Verdict.PASS not in m.verdict_ST.tolist()[0]
+        assert pool.statistics()["retried"] == 0
+
+
+COSTLY_TESTS = [
+    "assert f(list(range(10**7))) == 3",
+    "assert f([0] * 10**9) == 3",
+    "assert f('a' * 10**11) == 3",
+    "assert f(10**10**10) == 3",
+    "assert f(2) == 7**7**7**7",
+    "assert f([" + "0, " * 300_000 + "]) == 3",
+    "assert f(" + "[" * 5000 + "]" * 5000 + ") == 3",
+    "assert f(0) == " + " + ".join(["1"] * 20_000),
+]
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("test", COSTLY_TESTS, ids=[test[:30] for test in COSTLY_TESTS])
+def test_a_test_that_is_costly_to_plan_fails_alone(test: str) -> None:
+    with Pool(1, limits=Limits(cpu_s=0.5)) as pool:
+        m = pool.matrix([ADD_ONE, ADD_ONE + "0 / 0"], [PLAIN_TEST, test, PLAIN_TEST])
+        assert (m.verdict(0, 0), m.verdict(0, 2)) == (Verdict.PASS, Verdict.PASS)
+        assert m.verdict(0, 1) not in (Verdict.PASS, Verdict.INFRA), m.detail(0, 1)
+        assert m.verdict(1, 1) not in (Verdict.PASS, Verdict.INFRA), m.detail(1, 1)
+
+
+@pytest.mark.parametrize(
+    ("count", "argument", "answer"),
+    [
+        (2300, "'a' * 0 + " + repr("a" * 15_000), "len(x)"),
+        (2300, repr("a" * 15_000), "len(x)"),
+        (1200, repr("a" * 30_000), "len(x)"),
+        (2300, "15000", "'a' * x"),
+        (1200, repr("a" * 30_000), "x + 'a'"),
+    ],
+    ids=["expression", "requests", "longer-requests", "answers", "both"],
+)
+def test_a_row_larger_than_its_arena(count: int, argument: str, answer: str) -> None:
+    """Requests or answers of a row that do not fit go another way, and are never wrong."""
+    right = eval(answer, {"x": eval(argument)})
+    tests = [f"assert f({argument}) == {right!r}", f"assert f({argument}) == None"] * (count // 2)
+    solution = f"def f(x):\n    return {answer}\n"
+    with Pool(1, limits=Limits(cpu_s=1)) as pool:
+        m = pool.matrix([solution], tests[:-1] + ["assert f('zz') == 5"])
+        assert bytes(m.verdict_ST)[:-1] == (bytes([1, 2]) * (count // 2))[:-1]
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        "work(1)",
+        "f(0); work(1)",
+        "work(1); f(0); work(1)",
+        "[work(0.3) for _ in range(4)]",
+        "f(1); work(0.7); f(2); work(0.7)",
+    ],
+)
+def test_a_subject_may_wait_for_its_judge(work: str) -> None:
+    """A test that works long between two calls: the subject's idle guard is not for that."""
+    test = f"""
+import time
+def work(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end: pass
+f(1)
+{work}
+assert f(1) == 2
+"""
+    with Pool(1, limits=Limits(cpu_s=20, wall_s=0.5)) as pool:
+        m = pool.matrix([ADD_ONE], [test, "x = f(1)\nassert [x, f(3)] == [2, 4]", PLAIN_TEST])
+        assert m.verdict_ST.tolist() == [[Verdict.PASS] * 3], [m.detail(0, t) for t in range(3)]
