@@ -133,17 +133,19 @@ static PyObject *waiting(PyObject *self, PyObject *arg)
 static PyObject *end(PyObject *self, PyObject *args)
 {
     (void)self;
-    unsigned first, last, verdict;
+    unsigned first, last, verdict, trust = SV_TRUST_NONE;
     const char *detail;
     Py_ssize_t len;
-    if (!PyArg_ParseTuple(args, "IIIy#", &first, &last, &verdict, &detail, &len))
+    if (!PyArg_ParseTuple(args, "IIIy#|I", &first, &last, &verdict, &detail, &len, &trust))
         return NULL;
     uint64_t thread_ns = sv_thread_cpu_ns() - thread_began_ns;
     uint64_t cpu_ns = sv_cpu_ns(0) - state.region->cell_cpu_ns;
     uint64_t cpu_us = (cpu_ns > thread_ns ? cpu_ns : thread_ns) / 1000u;
     int fits = 1;
-    for (unsigned i = first; i < last && i < SV_MAX_CELLS; i++)
+    for (unsigned i = first; i < last && i < SV_MAX_CELLS; i++) {
+        state.region->records[i].trust = (uint8_t)trust;
         fits &= sv_record_set(state.region, i, (enum sv_verdict)verdict, cpu_us, detail, (size_t)len);
+    }
     state.region->cell = last;
     return PyBool_FromLong(fits);
 }
@@ -474,7 +476,7 @@ static PyMethodDef methods[] = {
     {"loaded", loaded, METH_NOARGS, "loaded(): what follows is the cell's own doing"},
     {"waiting", waiting, METH_O, "waiting(bool): whether a judge waits for its subject"},
     {"end", end, METH_VARARGS, 
-     "end(first, last, verdict or mark, detail) -> whether the detail had room; cells first..last-1"},
+     "end(first, last, verdict or mark, detail, trust=0) -> whether the detail had room; cells first..last-1"},
     {"stop", stop, METH_NOARGS, "stop(): the other end of the channel is gone"},
     {"pool_new", pool_new, METH_VARARGS, "pool_new(zygote_sockets, workers, fault) -> pool"},
     {"pool_close", pool_close, METH_O, "pool_close(pool): stops and joins every worker"},
@@ -535,6 +537,7 @@ static int add_constants(PyObject *module)
         {"TASK_NO_MEMORY", SV_TASK_NO_MEMORY},
         {"JUDGE_INLINE", SV_JUDGE_INLINE},
         {"JUDGE_SPLIT", SV_JUDGE_SPLIT},
+        {"JUDGE_EITHER", SV_JUDGE_EITHER},
     };
     for (size_t i = 0; i < sizeof constants / sizeof constants[0]; i++)
         if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value) != 0)

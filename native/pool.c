@@ -29,7 +29,7 @@ static void run_row(struct worker *w, struct sv_job *job, uint32_t row)
         if (attempts > 0 && error.err != ESTALE)
             sv_count(pool, &pool->statistics.retried);
         w->fresh[SIDE_SUBJECT] = w->fresh[SIDE_JUDGE] = 1;
-        holes = job->judge == SV_JUDGE_SPLIT
+        holes = job->judge != SV_JUDGE_INLINE
                     ? sv_split_row(w, job, row, &error)
                     : sv_inline_cells(w, job, row, NULL, job->cells, &error);
         attempts += error.err != ESTALE || ++used_up > USED_UP;

@@ -5,7 +5,7 @@
  *            one frame (or a few, where they do not fit) and never a test; its answers are compared
  *            in a process that runs no foreign code (task.c).
  *   channel  other test code runs in a judge process; its calls cross a socket to the subject.
- *   inline   what cannot cross at all (marked so in `trust`).
+ *   inline   what needs one process, if the caller counts that; else it is left out (`trust` says so).
  *
  * Invariant: a test's source and expected values are written to the judge's region only.
  */
@@ -92,10 +92,10 @@ static int is_answered(struct worker *w, struct sv_job *job, uint32_t row, uint3
     else if (record->verdict == SV_ANSWERED && len > 0)
         return 1;
     else if (record->verdict == SV_ANSWERED) /* no encoder writes nothing */
-        sv_settle_cell(job, row, cell, SV_FORBIDDEN, 0, SV_TRUST_SPLIT, empty, sizeof empty - 1,
+        sv_settle_cell(job, row, cell, SV_FORBIDDEN, 0, SV_TRUST_PROVEN, empty, sizeof empty - 1,
                        last_detail);
     else /* it never answered: its own record is the verdict */
-        sv_settle_cell(job, row, cell, record->verdict, record->cpu_us, SV_TRUST_SPLIT, answer,
+        sv_settle_cell(job, row, cell, record->verdict, record->cpu_us, SV_TRUST_PROVEN, answer,
                        len < SV_DETAIL_MAX ? len : SV_DETAIL_MAX, last_detail);
     return 0;
 }
@@ -126,7 +126,7 @@ static struct sv_error compare_once(struct worker *w, struct sv_job *job, uint32
             continue;
         const char *text = sv_record_detail(w->memory[SIDE_JUDGE].region, i, SV_DETAIL_MAX, &len);
         sv_settle_cell(job, row, w->plan.literal[i], record_of(w, SIDE_JUDGE, i)->verdict,
-                       record_of(w, SIDE_SUBJECT, i - first)->cpu_us, SV_TRUST_SPLIT, text, len,
+                       record_of(w, SIDE_SUBJECT, i - first)->cpu_us, SV_TRUST_PROVEN, text, len,
                        last_detail);
     }
     return sv_clear(w, SIDE_JUDGE) == 0 ? (struct sv_error){0, 0} : failed_at(SV_STAGE_REGION);
@@ -178,8 +178,18 @@ static void settle_from(struct worker *w, struct sv_job *job, uint32_t row, uint
 {
     uint32_t len;
     const char *text = sv_record_detail(w->memory[side].region, i, SV_DETAIL_MAX, &len);
-    sv_settle_cell(job, row, cell, record_of(w, side, i)->verdict, cpu_us, SV_TRUST_SPLIT, text, len,
-                   last);
+    const struct sv_record *record = record_of(w, side, i);
+    /* Only a judge says on whose word a pass rests; nobody else passes a cell here. */
+    enum sv_trust trust = side == SIDE_JUDGE && record->trust == SV_TRUST_VOUCHED ? SV_TRUST_VOUCHED
+                                                                                  : SV_TRUST_PROVEN;
+    sv_settle_cell(job, row, cell, record->verdict, cpu_us, trust, text, len, last);
+}
+
+static void leave_out(struct worker *w, struct sv_job *job, uint32_t row, uint32_t i, uint32_t cell)
+{
+    uint32_t len;
+    const char *why = sv_record_detail(w->memory[SIDE_JUDGE].region, i, SV_DETAIL_MAX, &len);
+    sv_leave_out(job, row, cell, why, len);
 }
 
 /* A subject's record of a cell in a channel run: does it say how the subject ended? */
@@ -215,12 +225,14 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
     static const char hung_up[] = "left in the middle of a call";
     for (; i < judge.result.done.next && i < code->count; i++) {
         const struct sv_record *j = record_of(w, SIDE_JUDGE, i), *s = record_of(w, SIDE_SUBJECT, i);
-        if (j->verdict == SV_UNSPLIT)
+        if (j->verdict == SV_UNSPLIT && job->judge == SV_JUDGE_EITHER)
             rest->at[rest->count++] = code->at[i];
+        else if (j->verdict == SV_UNSPLIT)
+            leave_out(w, job, row, i, code->at[i]);
         else if (j->verdict == SV_LOST && says_why(s))
             settle_from(w, job, row, i, code->at[i], SIDE_SUBJECT, s->cpu_us, &last);
         else if (j->verdict == SV_LOST && subject.result.done.outside == 0)
-            sv_settle_cell(job, row, code->at[i], SV_EARLY_EXIT, s->cpu_us, SV_TRUST_SPLIT, hung_up,
+            sv_settle_cell(job, row, code->at[i], SV_EARLY_EXIT, s->cpu_us, SV_TRUST_PROVEN, hung_up,
                            sizeof hung_up - 1, &last);
         else if (j->verdict == SV_LOST)
             continue; /* a hole */
@@ -237,7 +249,7 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
             errno = EPROTO;
             return failed_at(SV_STAGE_REPLY);
         }
-        sv_settle_cell(job, row, code->at[i++], SV_EARLY_EXIT, 0, SV_TRUST_SPLIT, hung_up,
+        sv_settle_cell(job, row, code->at[i++], SV_EARLY_EXIT, 0, SV_TRUST_PROVEN, hung_up,
                        sizeof hung_up - 1, &last); /* a test that spoke for its judge */
     }
     *start = i;
@@ -269,7 +281,8 @@ static uint32_t holes_in(const struct sv_job *job, uint32_t row)
 {
     uint32_t holes = 0;
     for (uint32_t i = 0; i < job->cells; i++)
-        holes += job->verdict[(size_t)row * job->cells + i] == SV_INFRA;
+        holes += job->verdict[(size_t)row * job->cells + i] == SV_INFRA &&
+                 job->trust[(size_t)row * job->cells + i] == SV_TRUST_NONE;
     return holes;
 }
 
@@ -280,7 +293,7 @@ static void settle_unplanned(struct worker *w, struct sv_job *job, uint32_t row)
     uint32_t last = 0;
     for (uint32_t i = 0; i < job->cells; i++)
         if (w->plan.failed[i] != 0)
-            sv_settle_cell(job, row, i, w->plan.failed[i], 0, SV_TRUST_SPLIT, why, sizeof why - 1, &last);
+            sv_settle_cell(job, row, i, w->plan.failed[i], 0, SV_TRUST_PROVEN, why, sizeof why - 1, &last);
 }
 
 uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct sv_error *error)

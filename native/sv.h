@@ -83,11 +83,17 @@ enum sv_mark {
 };
 
 /* How a cell was judged (mirrored in sv_sandbox/verdict.py, Trust). */
-enum sv_trust { SV_TRUST_NONE = 0, SV_TRUST_SPLIT = 1, SV_TRUST_INLINE = 2 };
+enum sv_trust {
+    SV_TRUST_NONE = 0,
+    SV_TRUST_INLINE = 1,  /* one process; with SV_INFRA: it needs one, and was left out */
+    SV_TRUST_VOUCHED = 2, /* an object of the solution said so */
+    SV_TRUST_PROVEN = 3,  /* plain data, compared by our code */
+};
 
 struct sv_record {
     uint8_t verdict;
-    uint8_t reserved[3];
+    uint8_t trust; /* of a judge: enum sv_trust */
+    uint8_t reserved[2];
     uint32_t cpu_us;
     uint32_t detail_at;
     uint32_t detail_len;
@@ -317,7 +323,11 @@ int sv_template_serve(struct sv_template_state *state);
 struct sv_pool;
 struct sv_job;
 
-enum sv_judge { SV_JUDGE_INLINE = 1, SV_JUDGE_SPLIT = 2 };
+enum sv_judge {
+    SV_JUDGE_INLINE = 1,
+    SV_JUDGE_SPLIT = 2,  /* what needs one process is left out */
+    SV_JUDGE_EITHER = 3, /* what needs one process is judged inline */
+};
 
 struct sv_job_spec {
     enum sv_kind kind; /* SV_KIND_CELLS or SV_KIND_PROGRAM */

@@ -150,6 +150,8 @@ void sv_settle_cell(struct sv_job *job, uint32_t row, uint32_t cell, uint8_t ver
                     uint64_t cpu_us, enum sv_trust trust, const char *detail, uint32_t len,
                     uint32_t *last_detail);
 /* Gives the row's holes the address of the failure as their detail. */
+/* A cell whose test needs one process with the solution: a hole that is not tried again. */
+void sv_leave_out(struct sv_job *job, uint32_t row, uint32_t cell, const char *why, uint32_t len);
 void sv_explain_holes(struct sv_job *job, uint32_t row, struct sv_error error);
 /* Judges these cells (NULL: all) inline. Returns how many stayed holes. */
 uint32_t sv_inline_cells(struct worker *w, struct sv_job *job, uint32_t row, const uint32_t *cells,

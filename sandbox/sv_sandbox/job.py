@@ -8,7 +8,6 @@ every process of its row is gone; what the sandbox could not judge stays `Verdic
 from __future__ import annotations
 
 import asyncio
-import enum
 import mmap
 import os
 import select
@@ -18,21 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import _native
-from .verdict import SandboxError, Trust, Verdict
-
-
-class Unsplit(enum.Enum):
-    """What becomes of a cell whose test cannot be split from its solution (`Trust.INLINE`)."""
-
-    MASK = "mask"
-    """It becomes a hole: whoever wrote the test might have helped the solution."""
-    COUNT = "count"
-    """It keeps its inline verdict, which can be forged."""
-    FAIL = "fail"
-    """It becomes `Verdict.FORBIDDEN`."""
-
-
-_AFTER_UNSPLIT = {Unsplit.MASK: Verdict.INFRA, Unsplit.FAIL: Verdict.FORBIDDEN}
+from .verdict import Below, SandboxError, Trust, Verdict
 
 
 class Matrix:
@@ -56,13 +41,28 @@ class Matrix:
         """uint8 codes of `Trust`, shape (S, T)."""
         self.vacuous_T = vacuous
         """uint8, shape (T,): 1 where a test passes with nothing behind it (split judge only)."""
+        held = memoryview(bytearray(cells))
+        self.held_ST = held.cast("B", shape) if cells else held
+        """uint8, shape (S, T): 1 where a pass was held back for want of trust (`trust_ST` says what
+        it rests on), or a test was left out because it needs one process with the solution."""
 
-    def _settle_unsplit(self, verdict: Verdict) -> None:
-        flat, trust = self.verdict_ST.cast("B"), bytes(self.trust_ST.cast("B"))
-        at = trust.find(Trust.INLINE)
-        while at >= 0:
-            flat[at] = verdict
-            at = trust.find(Trust.INLINE, at + 1)
+    @property
+    def held_back(self) -> int:
+        """How many cells were held back for want of trust."""
+        return sum(self.held_ST.cast("B")) if self.shape[0] * self.shape[1] else 0
+
+    def _hold_back(self, trust: Trust, below: Below) -> None:
+        verdicts, trusts = self.verdict_ST.cast("B"), bytes(self.trust_ST.cast("B"))
+        held = self.held_ST.cast("B")
+        for level in range(Trust.INLINE, trust):
+            at = trusts.find(level)
+            while at >= 0:
+                if verdicts[at] == Verdict.PASS:
+                    verdicts[at] = Verdict.WRONG if below is Below.FAIL else Verdict.INFRA
+                    held[at] = 1
+                elif verdicts[at] == Verdict.INFRA:  # left out: it says nothing of the solution
+                    held[at] = 1
+                at = trusts.find(level, at + 1)
 
     def verdict(self, s: int, t: int) -> Verdict:
         """The verdict of one cell."""
@@ -72,9 +72,11 @@ class Matrix:
         """Why a cell has its verdict, in at most 240 bytes; empty for a pass."""
         if not (0 <= s < self.shape[0] and 0 <= t < self.shape[1]):
             raise IndexError(f"no cell ({s}, {t}) in a matrix of shape {self.shape}")
-        if self.verdict_ST[s, t] == Verdict.INFRA and self.trust_ST[s, t] == Trust.INLINE:
-            return "left out: the test needs one process with the solution (see `Unsplit`)"
-        return "" if self._handle is None else _native.job_detail(self._handle, s, t)
+        told = "" if self._handle is None else _native.job_detail(self._handle, s, t)
+        if self.held_ST[s, t]:
+            trust = Trust(self.trust_ST[s, t]).name.lower()
+            return f"held back: {told}" if told else f"held back: a pass that is {trust} only"
+        return told
 
 
 class Job:
@@ -85,12 +87,13 @@ class Job:
         handle: _native.JobHandle | None,
         matrix: Matrix,
         done_fd: int,
-        unsplit: Unsplit = Unsplit.COUNT,
+        trust: Trust = Trust.INLINE,
+        below: Below = Below.HOLE,
     ):
         self._handle = handle
         self._matrix = matrix
         self._done_fd = done_fd
-        self._unsplit = unsplit
+        self._trust, self._below = trust, below
         self._cancelled = False
         self._close_fd = weakref.finalize(self, os.close, done_fd) if done_fd >= 0 else None
 
@@ -158,11 +161,9 @@ class Job:
     def _checked(self) -> Matrix:
         matrix = self._matrix
         if self._handle is not None and not self._cancelled:
-            first = matrix.verdict_ST.cast("B")
-            if not any(first):
+            if not any(matrix.verdict_ST.cast("B")) and not any(matrix.trust_ST.cast("B")):
                 raise SandboxError(f"no cell could be judged: {matrix.detail(0, 0)}")
-            if self._unsplit in _AFTER_UNSPLIT:
-                matrix._settle_unsplit(_AFTER_UNSPLIT[self._unsplit])
+            matrix._hold_back(self._trust, self._below)
         return matrix
 
 

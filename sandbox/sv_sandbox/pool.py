@@ -34,10 +34,11 @@ from types import TracebackType
 
 from . import _native, cgroup
 from .check import Check, difference, named
-from .job import Job, Matrix, RunResult, Unsplit
+from .jailed.source import Source, packed
+from .job import Job, Matrix, RunResult
 from .levels import Layer, Level
 from .spec import environment, zygote_spec
-from .verdict import Limits, SandboxError, Verdict
+from .verdict import Below, Limits, SandboxError, Trust, Verdict
 
 JUDGES = {"split": _native.JUDGE_SPLIT, "inline": _native.JUDGE_INLINE}
 """`split`: the solution in one process, the test in another, plain data between them.
@@ -60,6 +61,8 @@ class Pool:
 
     workers: templates that run at once; None: one per core this process may use.
     limits: what a job gets unless it says otherwise.
+    trust: what a pass must rest on (`Trust`: "proven", "vouched", "inline").
+    below: what becomes of a pass that rests on less (`Below`: "hole", "fail").
     require: refuse (SandboxError) on a machine that cannot give this level.
     policy: what a system call off the allow-list gets: "errno" (EPERM) or "kill".
     level: the highest level to use; lower it to see how programs fare on a lesser machine.
@@ -71,6 +74,8 @@ class Pool:
         workers: int | None = None,
         *,
         limits: Limits | None = None,
+        trust: Trust | str = Trust.PROVEN,
+        below: Below | str = Below.HOLE,
         require: Level | str = Level.BASIC,
         policy: str = "errno",
         level: Level | str = Level.ISOLATED,
@@ -89,6 +94,7 @@ class Pool:
             raise ValueError(f"seed must be a whole number from 0 to 2**32 - 1, not {seed!r}")
         _check_zone(time_zone)
         self.limits = limits or Limits()
+        self.trust, self.below = Trust.parse(trust), Below(below)
         self.workers = workers or len(os.sched_getaffinity(0))
         self._scratch = tempfile.mkdtemp(prefix="sv-sandbox-")
         os.chmod(self._scratch, 0o711)
@@ -155,23 +161,32 @@ class Pool:
         tests: Sequence[str],
         *,
         limits: Limits | None = None,
+        entry_point: str | None = None,
+        files: Mapping[str, str | bytes] | None = None,
+        trust: Trust | str | None = None,
+        below: Below | str | None = None,
         judge: str = "split",
-        unsplit: Unsplit | str = Unsplit.MASK,
         _fault: tuple[str, int] | None = None,
     ) -> Job:
         """Start judging every solution on every test; returns at once.
 
-        judge: "split" or "inline", see `JUDGES`. unsplit: what becomes of cells that the split
-        judge had to judge inline.
+        entry_point: the function under test. Built-in names are the test's own; this one is the
+        solution's all the same. files: modules and data beside the solution, by path.
+        trust, below: what a pass must rest on, and what becomes of one that does not; None: the
+        pool's. judge: "split" or, to compare with, "inline": everything in one process.
 
         Raises ValueError for what can never run: too many tests, a row larger than a region.
         """
-        unsplit = Unsplit(unsplit)
+        wanted = self.trust if trust is None else Trust.parse(trust)
+        below = self.below if below is None else Below(below)
         if isinstance(solutions, str) or isinstance(tests, str):
             raise ValueError("solutions and tests are sequences of sources, not one source")
         if judge not in JUDGES:
             raise ValueError(f"unknown judge {judge!r}: one of {', '.join(JUDGES)}")
-        rows, cells = _encode(solutions), _encode(tests)
+        beside = {path: _bytes(content) for path, content in _checked_files(files or {}).items()}
+        rows = [packed(Source(text, entry_point, beside)) for text in _encode(solutions)]
+        names = dict.fromkeys(beside, b"")
+        cells = [packed(Source(text, entry_point, names)) for text in _encode(tests)]
         if len(cells) > _native.MAX_CELLS:
             raise ValueError(f"{len(cells)} tests in one job; at most {_native.MAX_CELLS}")
         room = _native.MAX_PAYLOAD_BYTES - 4 * (len(cells) + 1) - sum(map(len, cells))
@@ -183,11 +198,14 @@ class Pool:
             return Job(None, Matrix(None, mmap.mmap(-1, 1), (len(rows), len(cells))), -1)
         in_tests = any(map(_NUMPY_IN_TEST.search, cells))
         kinds = bytes(_WITH_NUMPY if in_tests or _NUMPY.search(row) else _PLAIN for row in rows)
+        code = JUDGES[judge]
+        if judge == "split" and wanted is Trust.INLINE:
+            code = _native.JUDGE_EITHER
         job = self._submit(
-            _native.KIND_CELLS, JUDGES[judge], rows, kinds, cells, len(cells), limits, -1, _fault
+            _native.KIND_CELLS, code, rows, kinds, cells, len(cells), limits, -1, _fault
         )
         if judge == "split":
-            job._unsplit = unsplit
+            job._trust, job._below = wanted, below
         return job
 
     def matrix(
@@ -196,11 +214,23 @@ class Pool:
         tests: Sequence[str],
         *,
         limits: Limits | None = None,
+        entry_point: str | None = None,
+        files: Mapping[str, str | bytes] | None = None,
+        trust: Trust | str | None = None,
+        below: Below | str | None = None,
         judge: str = "split",
-        unsplit: Unsplit | str = Unsplit.MASK,
     ) -> Matrix:
-        """Judge every solution on every test, and wait."""
-        return self.submit(solutions, tests, limits=limits, judge=judge, unsplit=unsplit).wait()
+        """Judge every solution on every test, and wait: see `submit`."""
+        return self.submit(
+            solutions,
+            tests,
+            limits=limits,
+            entry_point=entry_point,
+            files=files,
+            trust=trust,
+            below=below,
+            judge=judge,
+        ).wait()
 
     def run(
         self,
@@ -321,13 +351,7 @@ class Pool:
     ) -> Job:
         source = _encode([program])
         blobs: list[bytes] = []
-        for path, content in files.items():
-            if os.path.isabs(path) or ".." in Path(path).parts or not Path(path).name:
-                raise ValueError(f"file {path!r}: must be a path below the program's folder")
-            if "\0" in path or any(len(os.fsencode(part)) > 255 for part in Path(path).parts):
-                raise ValueError(f"file {path!r}: not a name that a file can have")
-            if any(str(parent) in files for parent in Path(path).parents):
-                raise ValueError(f"file {path!r}: lies below another file")
+        for path, content in _checked_files(files).items():
             blobs += [os.fsencode(path), _bytes(content)]
         if len(source[0]) + sum(map(len, blobs)) > _native.MAX_PAYLOAD_BYTES - 4 * (len(blobs) + 1):
             raise ValueError(
@@ -514,6 +538,18 @@ def _checked(
         return replace(result, verdict=Verdict.PASS, detail="")
     detail = difference(_bytes(expected), result.stdout)
     return replace(result, verdict=Verdict.WRONG, detail=detail)
+
+
+def _checked_files(files: Mapping[str, str | bytes]) -> Mapping[str, str | bytes]:
+    """Raises ValueError for a path that is none below a program's folder."""
+    for path in files:
+        if os.path.isabs(path) or ".." in Path(path).parts or not Path(path).name:
+            raise ValueError(f"file {path!r}: must be a path below the program's folder")
+        if "\0" in path or any(len(os.fsencode(part)) > 255 for part in Path(path).parts):
+            raise ValueError(f"file {path!r}: not a name that a file can have")
+        if any(str(parent) in files for parent in Path(path).parents):
+            raise ValueError(f"file {path!r}: lies below another file")
+    return files
 
 
 def _bytes(text: str | bytes) -> bytes:

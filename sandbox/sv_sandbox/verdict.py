@@ -31,14 +31,36 @@ class Verdict(enum.IntEnum):
 
 
 class Trust(enum.IntEnum):
-    """How a cell was judged. Stored as one byte."""
+    """On whose word a verdict rests; more is better. Stored as one byte."""
 
     NONE = 0
     """Not judged: a hole."""
-    SPLIT = 1
-    """The solution never shared a process with the test: the verdict cannot be forged."""
-    INLINE = 2
-    """Solution and test in one process: fine for honest programs, forgeable by hostile ones."""
+    INLINE = 1
+    """Solution and test in one process: fine for honest programs, forgeable by hostile ones. With
+    `Verdict.INFRA`: the test needs one process, and was left out."""
+    VOUCHED = 2
+    """The solution never shared a process with the test, but an object of it gave a yes or no, or
+    an operator's result, that the verdict may rest on."""
+    PROVEN = 3
+    """Plain data that the solution computed, compared by our code."""
+
+
+    @staticmethod
+    def parse(trust: Trust | str) -> Trust:
+        """A trust that a caller can want, or its name. Raises ValueError."""
+        name = trust.name if isinstance(trust, Trust) else str(trust).upper()
+        if name not in ("INLINE", "VOUCHED", "PROVEN"):
+            raise ValueError(f"unknown trust {trust!r}: one of proven, vouched, inline")
+        return Trust[name]
+
+
+class Below(enum.StrEnum):
+    """What becomes of a pass whose trust is below the wanted one."""
+
+    HOLE = "hole"
+    """`Verdict.INFRA`: no evidence either way (what a matrix needs)."""
+    FAIL = "fail"
+    """`Verdict.WRONG`: a solution gains nothing by an object that says yes (what a reward needs)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,6 +186,10 @@ def _delete(proxy: Any, name: str) -> None:
     link_of(proxy).ask("del", proxy, name)
 
 
+def _asked(name: str) -> Any:
+    return property(lambda proxy: _read(proxy, name))
+
+
 def _special(name: str) -> Callable[..., Any]:
     def asking(self: Any, *operands: Any) -> Any:
         return link_of(self).ask("special", self, name, operands)
@@ -292,6 +296,9 @@ class ReferenceClass(ReferenceType):
 
     _sv_link: Any
     _sv_number: int
+    __annotations__ = _asked("__annotations__")  # type: ignore[assignment]
+    __signature__ = _asked("__signature__")
+    __dict__ = _asked("__dict__")  # type: ignore[assignment]
 
     def __new__(
         mcs, name: str, bases: tuple[type, ...], body: dict[str, Any], **words: Any
@@ -372,10 +379,6 @@ class ReferenceClass(ReferenceType):
         return f"<class '{cls.__module__}.{cls.__qualname__}'>"
 
 
-for _name in ("__annotations__", "__signature__", "__dict__"):
-    setattr(ReferenceClass, _name, property(lambda cls, name=_name: _read(cls, name)))
-
-
 class Reference(metaclass=ReferenceType):
     """An object of the other end: the root of every generated class."""
 
@@ -414,6 +417,9 @@ class Function(metaclass=ReferenceType):
     """A function or method of the other end."""
 
     _sv_number: int
+    __doc__ = _asked("__doc__")  # type: ignore[assignment]
+    __module__ = _asked("__module__")  # type: ignore[assignment]
+    __dict__ = _asked("__dict__")  # type: ignore[assignment]
 
     def __init__(self, number: int, kind: str, origin: tuple[str, str]):
         _set_own(self, "_sv_number", number)
@@ -444,10 +450,6 @@ class Function(metaclass=ReferenceType):
         return object.__hash__(self)
 
     __repr__ = _special("repr")
-
-
-for _name in ("__doc__", "__module__", "__dict__"):
-    setattr(Function, _name, property(lambda self, name=_name: _read(self, name)))
 
 
 class Module(metaclass=ReferenceType):
@@ -482,7 +484,9 @@ class Makers:
 
     def _local(self, kind: type) -> Any:
         """A class of this cell: its link is found by it."""
-        return type(kind)(kind.__name__, (kind,), {"_sv_link": self._link})
+        body = {"_sv_link": self._link, "__doc__": kind.__dict__["__doc__"]}
+        body |= {name: kind.__dict__[name] for name in ("__module__", "__dict__") if name in vars(kind)}
+        return type(kind)(kind.__name__, (kind,), body)
 
     def keep(self, number: Any, proxy: Any) -> Any:
         """From now on this number is this proxy. Raises CodecError for one that is taken."""
