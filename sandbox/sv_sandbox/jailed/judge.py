@@ -12,10 +12,10 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
-from . import lending, operations, plan, proxies, rewrite, shared, subject, values
+from . import lending, operations, plan, proxies, rewrite, shared, subject, testcode, values
 from .link import Link, Lost, OneProcess
 from .namespace import Names, TestNamespace, VacuousNames, finding
 from .provenance import PROVEN, Provenance
@@ -167,6 +167,8 @@ def run(test: TestCode, marks: Provenance, names: Names) -> None:
 class Judge:
     """The policy of the judge's end: what the solution may ask, and what its answers are worth."""
 
+    silent = True  # a failed assertion's text may say what was expected
+
     def __init__(self, native: Any):
         self.link = Link(native.CHANNEL_FD, self, native.waiting)
         self.marks = Provenance()
@@ -189,6 +191,8 @@ class Judge:
         self._named.clear()
         self._helpers.clear()
         self._shared = None
+        if "patch" in test.names:
+            watch_patches(self)
         error = self._failure(cell, test)
         if self.link.trouble is not None:
             raise self.link.trouble
@@ -251,7 +255,7 @@ class Judge:
         if operation == "done":
             return _done(*operands)
         lending.allow(operation, operands)
-        return operations.perform(operation, operands)
+        return operations.perform(operation, operands, self.link)
 
     def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
         """An answer of the solution's: on to `provenance`."""
@@ -334,6 +338,26 @@ class Judge:
         if type(finished) is not tuple or len(finished) != 1:
             raise CodecError("not the result of a coroutine")
         return finished[0]
+
+
+def watch_patches(judge: Judge) -> None:
+    """What `unittest.mock.patch` changes in a module the solution would not see."""
+    from unittest import mock
+
+    kind: Any = mock._patch  # type: ignore[attr-defined]
+    enter = kind.__enter__
+    while hasattr(enter, "_sv_plain"):
+        enter = enter._sv_plain
+
+    def watched(self: Any) -> Any:
+        target = self.getter()
+        redirected = (getattr(target, "__name__", ""), self.attribute) in testcode.REDIRECTED
+        if isinstance(target, ModuleType) and not redirected and target.__name__ != "test":
+            judge.one_process(f"the test patches {target.__name__}.{self.attribute}")
+        return enter(self)
+
+    watched._sv_plain = enter  # type: ignore[attr-defined]
+    kind.__enter__ = watched
 
 
 class SolutionNames(Names):

@@ -26,7 +26,7 @@ from types import (
 from typing import Any
 
 from .link import OneProcess
-from .shapes import mro, names_in
+from .shapes import CONTENT, mro, names_in
 
 _FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType, MethodWrapperType)
 _NEVER = (FrameType, CodeType, ModuleType, TracebackType)
@@ -35,7 +35,7 @@ _LENT_FROM = frozenset(
         "test builtins types typing abc enum dataclasses collections itertools functools operator"
         " contextlib io _io re random _random array argparse unittest unittest.mock threading"
         " _thread queue _queue concurrent.futures._base concurrent.futures.thread asyncio.locks"
-        " asyncio.queues asyncio.tasks asyncio.futures asyncio.events _asyncio decimal fractions"
+        " asyncio.queues asyncio.tasks asyncio.futures asyncio.events asyncio.mixins _asyncio sqlite3 decimal fractions"
         " datetime zoneinfo uuid pathlib ipaddress logging numpy numpy.ma collections.abc"
         " numpy.random._generator numpy.random.mtrand _thread. weakref _weakref csv _csv json.decoder"
         " json.encoder struct _struct numbers string.templatelib graphlib heapq xml.etree.ElementTree"
@@ -49,7 +49,9 @@ _NAMES_OF_FUNCTIONS = frozenset(
         " __kwdefaults__ __wrapped__ __isabstractmethod__ __type_params__ __text_signature__"
     ).split()
 )
-_NAMES_OF_OBJECTS = frozenset("__doc__ __module__ __dict__ __annotations__ __notes__".split())
+_NAMES_OF_OBJECTS = frozenset(
+    "__doc__ __module__ __dict__ __annotations__ __notes__ __dataclass_fields__".split()
+)
 _NAMES_OF_CLASSES = frozenset(
     (
         "__name__ __qualname__ __init__ __post_init__ __init_subclass__ __annotations__ __slots__"
@@ -68,7 +70,9 @@ _KEPT_BACK = {
     "numpy.ndarray": frozenset("resize ctypes dump dumps tofile data base setflags".split()),
     "numpy.random.mtrand.RandomState": frozenset(("set_state",)),
     "unittest.mock.NonCallableMock": frozenset(("method_calls",)),
-    "unittest.mock.Base": frozenset(),
+    "sqlite3.Connection": frozenset(
+        "enable_load_extension load_extension deserialize set_authorizer".split()
+    ),
 }
 """Public names by which a library's objects would break the judge's memory, or lead to what nobody
 lent; of `unittest` those that its classes define, too: a solution does not set up a mock."""
@@ -102,15 +106,33 @@ def _why_not(value: Any) -> str:
         return "str.format"
     if isinstance(value, _NEVER) or kind.__module__ not in _LENT_FROM:
         return f"a {kind.__name__}"
+    if kind.__module__ == "sqlite3":
+        _guard(value)
     return ""
+
+
+def _guard(value: Any) -> None:
+    """SQL runs here as well: of it, nothing that calls or writes to an address."""
+    database = getattr(value, "connection", value)
+    if hasattr(database, "set_authorizer"):
+        database.set_authorizer(_authorized)
+
+
+def _authorized(action: int, first: str | None, second: str | None, *where: Any) -> int:
+    """As SQLite asks while it compiles a statement: 0 is yes, 1 no."""
+    called = action == 31 and (second or "").lower() in ("fts3_tokenizer", "load_extension")
+    return int(called or (action == 19 and (first or "").lower() == "writable_schema"))
 
 
 _SAFE_MODULES = frozenset("math cmath operator _operator itertools time _random _heapq".split())
 """Modules whose built-in functions do nothing but compute."""
 
 
+_PLAIN = frozenset((type(None), *CONTENT))
+
+
 def _is_plain(value: object) -> bool:
-    return type(value) in (str, bytes, int, float, list, dict, set, tuple, frozenset, bytearray)
+    return type(value) in _PLAIN
 
 
 def is_tests(kind: type) -> bool:
@@ -176,11 +198,12 @@ def _writable(value: Any, name: Any, new: Any) -> None:
         is_method = not hasattr(type(there), "__set__") and (
             callable(there) or hasattr(type(there), "__get__")
         )
-        own = is_tests(kind) and not isinstance(value, type)
-        open_to_all = kind.__name__ in ("SimpleNamespace", "Namespace")
-        mock = any(one.__module__ == "unittest.mock" for one in mro(kind))
-        if mock and not (_is_plain(new) and name[:1] != "_" and not _is_kept_back(kind, name)):
-            own = open_to_all = mock = False
-        if (own or open_to_all or mock) and not is_method:
+        if any(one.__module__ == "unittest.mock" for one in mro(kind)):
+            is_open = type(new) in _PLAIN and name[:1] != "_" and not _is_kept_back(kind, name)
+        else:
+            is_open = kind.__name__ in ("SimpleNamespace", "Namespace") or (
+                is_tests(kind) and not isinstance(value, type)
+            )
+        if is_open and not is_method:
             return
     raise AttributeError(f"{kind.__name__!r} object lets nobody set {name!r}")

@@ -26,7 +26,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from . import containers, proxies, values
+from . import containers, proxies, shapes, values
 from .values import CodecError, Unencodable
 
 REQUEST, RETURN, RAISE = 0, 1, 2
@@ -48,6 +48,9 @@ class OneProcess(BaseException):
 
 class Policy(Protocol):
     """What one end does with the link."""
+
+    silent: bool
+    """Whether nothing is told of what an AssertionError says."""
 
     def tell(self, value: object, reached: bool) -> None:
         """May this object be told of? `reached`: in an answer. Raises OneProcess, TypeError."""
@@ -108,13 +111,15 @@ class Link:
 
     def _refer(self, value: object) -> tuple[bool, tuple[Any, ...]]:
         """How an object crosses that is no plain data, and whether its content stays shared."""
+        if type(value) is shapes.Whole:
+            value = value.kind
         yours = proxies.number_of(value, self)
         if yours is not None:
             return False, ("yours", *yours)
         if proxies.key_of(value) in self._numbers:
             return False, ("mine", self.number(value))
         self.policy.tell(value, self._answering)
-        return proxies.tell(value, self.number)
+        return proxies.tell(value, self.number, self.policy.silent)
 
     def _resolve(self, *parts: Any) -> Any:
         return self.makers.resolve(parts)

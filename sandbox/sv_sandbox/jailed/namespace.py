@@ -7,6 +7,7 @@ solution learns of a name only when the evaluation of the test reaches it.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import importlib.machinery
 import sys
@@ -60,11 +61,12 @@ class TestNamespace(dict[str, Any]):
     def __init__(self, names: Names):
         module = _TestModule("test", names, self)
         super().__init__(__name__="test", __doc__=None, __package__=None, __loader__=None)
+        self["__builtins__"] = _Builtins(names)
         self._names = names
         sys.modules["test"] = module
 
     def __missing__(self, name: str) -> Any:
-        return self._names.read(name)
+        return self._names.read(name)  # else Python asks `_Builtins`
 
     def get(self, name: str, default: Any = None) -> Any:
         """As a dictionary, with the solution's names."""
@@ -80,6 +82,20 @@ class TestNamespace(dict[str, Any]):
             return isinstance(name, str) and self._names.read(name) is not self
         except KeyError:
             return False
+
+
+class _Builtins(dict[str, Any]):
+    """Where Python looks a name up that is no global (in the body of a class it asks no other)."""
+
+    def __init__(self, names: Names):
+        super().__init__(__import__=builtins.__import__)
+        self._names = names
+
+    def __missing__(self, name: str) -> Any:
+        try:
+            return self._names.read(name)
+        except KeyError:
+            return vars(builtins)[name]
 
 
 class _TestModule(ModuleType):

@@ -86,9 +86,10 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def perform(operation: str, operands: tuple[Any, ...]) -> Any:
-    """Do what was asked. Raises CodecError for what no proxy asks."""
+def perform(operation: str, operands: tuple[Any, ...], link: Any) -> Any:
+    """Do what was asked over this link. Raises CodecError for what no proxy asks."""
     do = OPERATIONS.get(operation)
     if do is None:
         raise CodecError("no such operation")
-    return do(*operands)
+    made = do(*operands)
+    return link.number(made) if operation == "make" else made  # the other end has a class for it

@@ -23,7 +23,8 @@ Calls, constructors, attributes, items, iteration and `len` are neutral: what th
 that the solution had to find without having seen the expected one.
 
 A failed assertion fails the cell, whoever swallows it: only a handler in the test's own text that
-names classes of Python's or of the test's takes it back. A pass needs an assertion that was reached.
+names classes of Python's or of the test's takes it back. A pass needs an assertion that was reached,
+or an exception that such a handler waited for.
 """
 
 from __future__ import annotations
@@ -161,6 +162,7 @@ class Provenance:
             self.word("an exception class that the solution names")
         if own or not isinstance(error, AssertionError):
             self._forgiven.append(error)
+            self.reached += 1
 
     def identity(self, value: Any) -> Any:
         """An operand of `is`."""

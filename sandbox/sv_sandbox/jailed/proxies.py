@@ -13,6 +13,7 @@ proxy holds nothing but its number, its content and its hash.
 from __future__ import annotations
 
 import collections.abc
+import dataclasses
 import sys
 import types
 import weakref
@@ -41,7 +42,7 @@ _READ_BY_NAME = frozenset(
         " __notes__ __post_init__ __version__ __author__ __signature__ __code__ __isabstractmethod__"
         " __name__ __origin__ __args__ __parameters__ __func__ __objclass__ __file__ __call__"
         " __attrs_attrs__ __fields__ __fields_set__ __slotnames__ __orig_bases__ __iter__ __next__"
-        " __enter__ __exit__ __getitem__ __len__ __contains__ __hash__ __eq__ __lt__ __del__"
+        " __bases__ __mro__ __flags__ __enter__ __exit__ __getitem__ __len__ __contains__ __hash__ __eq__ __lt__ __del__"
     ).split()
 )
 """Special attributes that are asked for; Python's own machinery looks for others."""
@@ -128,8 +129,11 @@ def plain_content(value: Any, base: type) -> Any:
     )(value)
 
 
-def tell(value: Any, number: Callable[[object], int]) -> tuple[bool, tuple[Any, ...]]:
-    """What is told of an object the first time, and whether its content stays shared."""
+def tell(
+    value: Any, number: Callable[[object], int], silent: bool
+) -> tuple[bool, tuple[Any, ...]]:
+    """What is told of an object the first time, and whether its content stays shared. `silent`
+    tells nothing of what an AssertionError says."""
     kind = type(value)
     if isinstance(value, type):
         return False, ("class", number(value), *shapes.class_told(value))
@@ -137,17 +141,19 @@ def tell(value: Any, number: Callable[[object], int]) -> tuple[bool, tuple[Any, 
         where = (str(value.__module__), str(value.__name__))
         return False, ("function", number(value), kind.__name__, *where)
     if isinstance(value, BaseException):
-        silent = isinstance(value, AssertionError) and not kind.__dict__.get("_sv_link")
         name = shapes.builtin_name(kind)
-        told = shapes.described(value, silent)
+        told = shapes.described(value, silent and isinstance(value, AssertionError))
         return False, ("error", number(value), name or kind, *told)
+    if kind is dataclasses.Field:
+        return False, ("field", *shapes.field_told(value))
     if isinstance(value, types.ModuleType):
         return False, ("module", number(value), value.__name__)
     if isinstance(value, types.TracebackType):
         return False, ("none",)
     base = shapes.content_of(kind)
     content = () if base is None else (plain_content(value, base),)
-    return base in MUTABLE, ("object", number(value), kind, _hash_told(value), content)
+    whole = shapes.Whole(kind)
+    return base in MUTABLE, ("object", number(value), whole, _hash_told(value), content)
 
 
 def _hash_told(value: Any) -> int | None:
@@ -299,6 +305,9 @@ class ReferenceClass(ReferenceType):
     __annotations__ = _asked("__annotations__")  # type: ignore[assignment]
     __signature__ = _asked("__signature__")
     __dict__ = _asked("__dict__")  # type: ignore[assignment]
+    __bases__ = _asked("__bases__")  # type: ignore[assignment]
+    __mro__ = _asked("__mro__")  # type: ignore[assignment]
+    __flags__ = _asked("__flags__")  # type: ignore[assignment]
 
     def __new__(
         mcs, name: str, bases: tuple[type, ...], body: dict[str, Any], **words: Any
@@ -338,9 +347,9 @@ class ReferenceClass(ReferenceType):
         link_of(cls).policy.mark("isinstance")
         if type.__instancecheck__(cls, instance):
             return True
-        return isinstance(type(instance), ReferenceType) and (
-            link_of(cls).ask("isinstance", instance, cls) is True
-        )
+        kind = type(instance)
+        theirs = isinstance(kind, ReferenceType) or (tuple in mro(kind) and kind is not tuple)
+        return theirs and link_of(cls).ask("isinstance", instance, cls) is True
 
     def __subclasscheck__(cls, subclass: Any) -> bool:
         link_of(cls).policy.mark("issubclass")
@@ -377,6 +386,9 @@ class ReferenceClass(ReferenceType):
 
     def __repr__(cls) -> str:
         return f"<class '{cls.__module__}.{cls.__qualname__}'>"
+
+
+setattr(ReferenceClass, "__slots__", _asked("__slots__"))  # noqa: B010 (in its body it has a meaning)
 
 
 class Reference(metaclass=ReferenceType):
@@ -416,7 +428,7 @@ class Reference(metaclass=ReferenceType):
 class Function(metaclass=ReferenceType):
     """A function or method of the other end."""
 
-    _sv_number: int
+    __annotations__ = _asked("__annotations__")  # type: ignore[assignment]
     __doc__ = _asked("__doc__")  # type: ignore[assignment]
     __module__ = _asked("__module__")  # type: ignore[assignment]
     __dict__ = _asked("__dict__")  # type: ignore[assignment]
@@ -485,7 +497,7 @@ class Makers:
     def _local(self, kind: type) -> Any:
         """A class of this cell: its link is found by it."""
         body = {"_sv_link": self._link, "__doc__": kind.__dict__["__doc__"]}
-        body |= {name: kind.__dict__[name] for name in ("__module__", "__dict__") if name in vars(kind)}
+        body |= {name: kind.__dict__[name] for name in _OVERRIDDEN if name in names_in(kind)}
         return type(kind)(kind.__name__, (kind,), body)
 
     def keep(self, number: Any, proxy: Any) -> Any:
@@ -604,6 +616,8 @@ class Makers:
 
 def _library_class(module: str, qualname: str) -> type | None:
     """The class of the standard library's that goes by this name here, if it is loaded."""
+    if module == "builtins" and qualname in _UNNAMED:
+        return _UNNAMED[qualname]
     found: Any = sys.modules.get(module) if shapes.is_library_module(module) else None
     for name in qualname.split("."):
         found = getattr(found, name, None)
@@ -622,6 +636,9 @@ def _error_text(self: Any) -> str:
         return BaseException.__str__(self)
 
 
+_UNNAMED = {kind.__name__: kind for kind in vars(types).values() if type(kind) is type}
+"""Types of Python's own that no module has by their name."""
+_OVERRIDDEN = ("__module__", "__dict__", "__annotations__")
 _ABSTRACT = frozenset(name.rpartition(".")[2] for name in shapes.ABSTRACT)
 _MAKE: dict[str, Callable[..., Any]] = {
     "mine": Makers._mine,
@@ -632,4 +649,5 @@ _MAKE: dict[str, Callable[..., Any]] = {
     "class": Makers._class,
     "object": Makers._object,
     "error": Makers._error,
+    "field": lambda makers, *told: shapes.field_from(told),
 }

@@ -39,6 +39,8 @@ def main(native: Any) -> None:
 class Server:
     """The policy of the subject: the judge may ask for anything."""
 
+    silent = False
+
     def __init__(self, native: Any):
         self.native = native
         self.cell: int | None = None
@@ -75,7 +77,7 @@ class Server:
         try:
             if own is not None:
                 return own(*operands)
-            return operations.perform(operation, operands)
+            return operations.perform(operation, operands, self.link)
         finally:
             only_owner()
 

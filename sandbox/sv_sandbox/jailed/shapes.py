@@ -46,7 +46,7 @@ SPECIALS = frozenset(
     )
 )
 """Special methods that an object of the other end is asked by, without underscores."""
-_PLAIN_METHODS = frozenset(("__init__", "__post_init__", "__init_subclass__", "__set_name__"))
+_PLAIN_METHODS = frozenset(("__init__", "__post_init__"))
 _CALLED = (
     *(FunctionType, BuiltinFunctionType, classmethod, staticmethod, MethodDescriptorType),
     *(WrapperDescriptorType, ClassMethodDescriptorType),
@@ -60,8 +60,18 @@ ABSTRACT = (
 
 mro: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 """The bases of a class, whatever its metaclass says."""
+bases_of: Callable[[type], tuple[type, ...]] = type.__dict__["__bases__"].__get__
 names_in: Callable[[type], Any] = type.__dict__["__dict__"].__get__
 """The names of a class, whatever its metaclass says."""
+
+
+class Whole:
+    """Says that a class is told of, although it could cross by its name."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: type):
+        self.kind = kind
 
 
 def builtin_name(kind: type) -> str:
@@ -96,7 +106,7 @@ def class_told(kind: type) -> tuple[Any, ...]:
             (absent if value is None else specials).append(short)
         elif isinstance(value, _CALLED) and (not special or name in _PLAIN_METHODS):
             methods.append(name)
-    bases = tuple(builtin_name(base) or base for base in kind.__bases__)
+    bases = tuple(builtin_name(base) or Whole(base) for base in bases_of(kind))
     doc = kind.__doc__ if type(kind.__doc__) is str else None
     return (
         *(str(kind.__name__), str(kind.__qualname__), str(kind.__module__), doc and doc[:2000]),
@@ -203,7 +213,7 @@ def field_from(told: Any) -> Any:
 # ---- exceptions ----------------------------------------------------------------------------------
 
 
-def described(error: BaseException, silent: bool) -> tuple[Any, ...]:
+def described(error: BaseException, silent: bool = False) -> tuple[Any, ...]:
     """Of an exception: arguments, text, plain attributes, cause, context, parts of a group. `silent`
     keeps arguments and text back (a failed assertion's may say what was expected)."""
     if silent:
@@ -232,6 +242,6 @@ def new_error(kind: Any, args: tuple[Any, ...]) -> Any:
     """An exception, made by that class of Python's which lays out its memory, and no other code: C
     code reads fields that no `__init__` has filled. Raises what that class does."""
     error = kind.__new__(kind, *args)
-    base = next(base for base in mro(kind) if table.exception_name(base))
+    base: Any = next(base for base in mro(kind) if table.EXCEPTIONS.get(base.__name__) is base)
     base.__init__(error, *args)
     return error

@@ -91,10 +91,11 @@ def _patched_module(tree: ast.AST) -> str:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
             if isinstance(node.value, ast.Name) and node.value.id in imported:
-                if (node.value.id, node.attr) not in _REDIRECTED:
+                if (node.value.id, node.attr) not in REDIRECTED:
                     return node.value.id
     return ""
 
 
-_REDIRECTED = {("sys", "stdin"), ("sys", "stdout"), ("sys", "stderr"), ("sys", "argv")}
-_REDIRECTED |= {("builtins", "input"), ("builtins", "print")}
+REDIRECTED = {("sys", "stdin"), ("sys", "stdout"), ("sys", "stderr"), ("sys", "argv")}
+REDIRECTED |= {("builtins", "input"), ("builtins", "print")}
+"""What the solution finds as the test has put it (`shared`)."""
