@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+_Static_assert(offsetof(struct sv_region, records) == SV_PAGE, "the head fits on one page");
+
 static uint64_t to_ns(const struct timespec *t)
 {
     return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec;
@@ -50,6 +52,8 @@ int sv_region_put(struct sv_region *region, const void *bytes, size_t len)
         return -1;
     }
     uint32_t len32 = (uint32_t)len;
+    if (region->blobs % SV_INDEX_STEP == 0 && region->blobs / SV_INDEX_STEP < SV_INDEXED)
+        region->blob_at[region->blobs / SV_INDEX_STEP] = at;
     memcpy(region->payload + at, &len32, sizeof len32);
     if (len > 0)
         memcpy(region->payload + at + sizeof len32, bytes, len);
@@ -60,12 +64,14 @@ int sv_region_put(struct sv_region *region, const void *bytes, size_t len)
 
 int sv_region_get(const struct sv_region *region, uint32_t index, const char **bytes, uint32_t *len)
 {
-    uint32_t at = 0, payload_len = region->payload_len;
+    const uint32_t payload_len = region->payload_len;
+    uint32_t step = index / SV_INDEX_STEP < SV_INDEXED ? index / SV_INDEX_STEP : SV_INDEXED - 1;
+    uint32_t at = region->blob_at[step]; /* a subject may have written there: checked like a length */
     if (index >= region->blobs || payload_len > SV_PAYLOAD_BYTES)
         goto bad;
-    for (uint32_t i = 0;; i++) {
+    for (uint32_t i = step * SV_INDEX_STEP;; i++) {
         uint32_t blob_len;
-        if (at + sizeof blob_len > payload_len)
+        if ((uint64_t)at + sizeof blob_len > payload_len)
             goto bad;
         memcpy(&blob_len, region->payload + at, sizeof blob_len);
         at += (uint32_t)sizeof blob_len;

@@ -56,6 +56,8 @@ struct sv_limits {
 #define SV_PAYLOAD_BYTES (64u << 20) /* blobs of one row; the file is sparse */
 #define SV_DETAIL_MAX 240u /* of what a caller sees; cut when it is copied out */
 #define SV_PAGE 4096u
+#define SV_INDEX_STEP 8u
+#define SV_INDEXED 1000u /* so many fit on the first page, and reach beyond SV_MAX_CELLS */
 
 enum sv_kind {
     SV_KIND_CELLS = 1,   /* inline: solution and tests in one subject */
@@ -115,6 +117,7 @@ struct sv_region {
     uint32_t waiting; /* a judge waits for its subject, whose own guard is the one that counts */
     uint32_t arena_len;
     uint64_t cell_cpu_ns;  /* the subject's CPU clock when the cell began */
+    uint32_t blob_at[SV_INDEXED]; /* where each SV_INDEX_STEPth blob begins in `payload` */
     /* each part on pages of its own, so that what a row touched can be counted in pages */
     _Alignas(SV_PAGE) struct sv_record records[SV_MAX_CELLS];
     _Alignas(SV_PAGE) char arena[SV_ARENA_BYTES];
@@ -340,12 +343,12 @@ struct sv_job_spec {
     const size_t *cell_lens;
     uint32_t cell_blob_count;
     struct sv_limits limits;
-    int stdin_fd;           /* -1: /dev/null */
+    const char *stdin_bytes; /* of a program */
+    size_t stdin_len;        /* 0: /dev/null */
     uint8_t *verdict;       /* rows x cells, zeroed by the caller, as are the next three */
     uint32_t *cpu_us;       /* rows x cells */
     uint8_t *trust;         /* rows x cells: enum sv_trust */
     uint8_t *vacuous;       /* cells: 1 where a test passes without a solution */
-    int done_fd;            /* eventfd written when the last row is done */
     struct sv_fault fault;  /* injected into each row */
 };
 
@@ -365,7 +368,19 @@ struct sv_statistics {
 };
 void sv_pool_statistics(struct sv_pool *pool, struct sv_statistics *out);
 
-uint32_t sv_job_rows_finished(struct sv_job *job); /* results written; all of them before done_fd */
+/* ---- job.c ---------------------------------------------------------------------------------- */
+
+/* One descriptor for all jobs that somebody waits for with others: readable when some have ended. */
+struct sv_bell;
+struct sv_bell *sv_bell_new(void); /* NULL with errno */
+int sv_bell_fd(const struct sv_bell *bell);
+/* Tokens of jobs that have ended since; how many. Fewer than `max`: that is all for now. */
+size_t sv_bell_take(struct sv_bell *bell, uint64_t *tokens, size_t max);
+void sv_bell_release(struct sv_bell *bell);
+/* Rings with this token when the job ends: 1; 0: it has ended, and nothing will ring; -1 with errno. */
+int sv_job_ring(struct sv_job *job, struct sv_bell *bell, uint64_t token);
+int sv_job_wait(struct sv_job *job, uint64_t timeout_ns); /* 1: it has ended */
+uint32_t sv_job_rows_finished(struct sv_job *job); /* results written; all of them when it ends */
 uint32_t sv_job_rows_done(struct sv_job *job); /* and not touched any more: may be freed */
 void sv_job_cancel(struct sv_job *job); /* rows not begun stay holes; the job still completes */
 const char *sv_job_detail(struct sv_job *job, uint32_t row, uint32_t cell, uint32_t *len);

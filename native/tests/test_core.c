@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -648,7 +647,6 @@ static void close_pool(struct client *c)
 struct order {
     struct sv_job *job;
     uint32_t rows, cells;
-    int done_fd;
     uint8_t verdict[MAX_CELLS_HERE], trust[MAX_CELLS_HERE], vacuous[MAX_CELLS_HERE];
     uint32_t cpu_us[MAX_CELLS_HERE];
 };
@@ -659,7 +657,7 @@ static const struct sv_limits quick = {.cpu_us = 200000, .wall_us = 600000, .mem
 
 /* `rows` and `cells`: words between spaces. */
 static void submit(struct client *c, struct order *o, const char *rows, const char *cells,
-                   enum sv_kind kind, struct sv_fault fault, int stdin_fd)
+                   enum sv_kind kind, struct sv_fault fault, const char *input)
 {
     char row_text[256], cell_text[512];
     const char *row_blobs[16], *cell_blobs[MAX_CELLS_HERE];
@@ -677,7 +675,6 @@ static void submit(struct client *c, struct order *o, const char *rows, const ch
         cell_lens[o->cells] = strlen(word);
         cell_blobs[o->cells++] = word;
     }
-    o->done_fd = eventfd(0, EFD_CLOEXEC);
     struct sv_job_spec spec = {
         .kind = kind,
         .judge = SV_JUDGE_INLINE,
@@ -690,12 +687,12 @@ static void submit(struct client *c, struct order *o, const char *rows, const ch
         .cell_lens = cell_lens,
         .cell_blob_count = kind == SV_KIND_PROGRAM ? 0 : o->cells,
         .limits = quick,
-        .stdin_fd = stdin_fd,
+        .stdin_bytes = input,
+        .stdin_len = strlen(input),
         .verdict = o->verdict,
         .cpu_us = o->cpu_us,
         .trust = o->trust,
         .vacuous = o->vacuous,
-        .done_fd = o->done_fd,
         .fault = fault,
     };
     o->job = sv_pool_submit(c->pool, &spec);
@@ -707,14 +704,10 @@ static void submit(struct client *c, struct order *o, const char *rows, const ch
 /* 1 when the job ends within `ms`. */
 static int ended(struct order *o, int ms)
 {
-    struct pollfd p = {.fd = o->done_fd, .events = POLLIN};
-    int n;
-    do
-        n = poll(&p, 1, ms);
-    while (n < 0 && errno == EINTR);
-    for (int i = 0; n == 1 && i < 1000 && sv_job_rows_done(o->job) < o->rows; i++)
+    const int over = sv_job_wait(o->job, (uint64_t)ms * 1000000u);
+    for (int i = 0; over && i < 1000 && sv_job_rows_done(o->job) < o->rows; i++)
         (void)usleep(1000);
-    return n == 1;
+    return over;
 }
 
 static void finish(struct order *o)
@@ -726,7 +719,6 @@ static void finish(struct order *o)
 static void drop(struct order *o)
 {
     sv_job_free(o->job);
-    close(o->done_fd);
 }
 
 static int detail_has(struct order *o, uint32_t row, uint32_t cell, const char *words)
@@ -755,7 +747,7 @@ static void run_and_check(uint32_t clone_flags)
     int before = open_fds();
     struct client c = open_pool(2, clone_flags, NO_FAULT, 0);
     struct order o;
-    submit(&c, &o, "pass wrong exit", "pass wrong refused abort pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass wrong exit", "pass wrong refused abort pass", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
     VERDICTS(&o, SV_PASS, SV_WRONG, SV_PASS, SV_EXCEPTION, SV_PASS, SV_WRONG, SV_WRONG, SV_WRONG, SV_WRONG,
              SV_WRONG, SV_EARLY_EXIT, SV_EARLY_EXIT, SV_EARLY_EXIT, SV_EARLY_EXIT, SV_EARLY_EXIT);
@@ -764,51 +756,47 @@ static void run_and_check(uint32_t clone_flags)
     CHECK(detail_has(&o, 9, 9, ""));
     drop(&o);
 
-    submit(&c, &o, "pass", "spin pass exit pass stop pass sleep pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass", "spin pass exit pass stop pass sleep pass", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
     VERDICTS(&o, SV_TIMEOUT, SV_PASS, SV_EARLY_EXIT, SV_PASS, SV_TIMEOUT, SV_PASS, SV_TIMEOUT, SV_PASS);
     drop(&o);
 
-    submit(&c, &o, "pass spin", "pass flood pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass spin", "pass flood pass", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
     VERDICTS(&o, SV_PASS, SV_OUTPUT, SV_PASS, SV_TIMEOUT, SV_TIMEOUT, SV_TIMEOUT);
     drop(&o);
 
     /* One file each: a row that found another's would say so. */
-    submit(&c, &o, "touch touch touch touch touch touch", "pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "touch touch touch touch touch touch", "pass", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
     VERDICTS(&o, SV_PASS, SV_PASS, SV_PASS, SV_PASS, SV_PASS, SV_PASS);
     drop(&o);
 
     /* What a subject writes over the words that describe its row changes nothing. */
-    submit(&c, &o, "pass", "sleeper pass skip pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass", "sleeper pass skip pass", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
     VERDICTS(&o, SV_TIMEOUT, SV_PASS, SV_EARLY_EXIT, SV_EARLY_EXIT);
     drop(&o);
-    submit(&c, &o, "pass", "flip wrong", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass", "flip wrong", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o); /* which of the two it is at, is its own word */
     CHECK(o.verdict[0] == SV_TIMEOUT ? o.verdict[1] == SV_WRONG
                                      : o.verdict[0] == SV_EARLY_EXIT && o.verdict[1] == SV_TIMEOUT);
     drop(&o);
-    submit(&c, &o, "pass", "shrink pass task pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass", "shrink pass task pass", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
     VERDICTS(&o, SV_OUTPUT, SV_PASS, SV_OUTPUT, SV_PASS);
     drop(&o);
 
-    submit(&c, &o, "pass pass", "forge", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass pass", "forge", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
     drop(&o);
-    submit(&c, &o, "pass pass", "pass wrong pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass pass", "pass wrong pass", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
     VERDICTS(&o, SV_PASS, SV_WRONG, SV_PASS, SV_PASS, SV_WRONG, SV_PASS);
     drop(&o);
 
-    int input[2];
     size_t len;
-    CHECK(pipe2(input, O_CLOEXEC) == 0 && write(input[1], "abc", 3) == 3);
-    close(input[1]);
-    submit(&c, &o, "echo", "x", SV_KIND_PROGRAM, NO_FAULT, input[0]);
-    close(input[0]);
+    submit(&c, &o, "echo", "x", SV_KIND_PROGRAM, NO_FAULT, "abc");
     finish(&o);
     VERDICTS(&o, SV_PASS);
     const char *out = sv_job_output(o.job, 0, &len);
@@ -823,10 +811,7 @@ static void run_and_check(uint32_t clone_flags)
     CHECK_EQ(s.infra_rows, 0);
 
     /* The last of three attempts reads what the first one has read. */
-    input[0] = (int)syscall(SYS_memfd_create, "test-stdin", 1u);
-    CHECK(input[0] >= 0 && write(input[0], "abc", 3) == 3);
-    submit(&c, &o, "echo", "x", SV_KIND_PROGRAM, (struct sv_fault){SV_STAGE_REPLY, EIO}, input[0]);
-    close(input[0]);
+    submit(&c, &o, "echo", "x", SV_KIND_PROGRAM, (struct sv_fault){SV_STAGE_REPLY, EIO}, "abc");
     finish(&o);
     VERDICTS(&o, SV_INFRA);
     out = sv_job_output(o.job, 0, &len);
@@ -862,7 +847,7 @@ static void test_spawn_faults(void)
                 struct sv_fault fault = {stage, kill_it ? -SIGKILL : ENOSPC};
                 struct client c = open_pool(2, ALL_NAMESPACES, fault, forever ? UINT32_MAX : 1);
                 struct order o;
-                submit(&c, &o, "pass wrong", "pass wrong", SV_KIND_CELLS, NO_FAULT, -1);
+                submit(&c, &o, "pass wrong", "pass wrong", SV_KIND_CELLS, NO_FAULT, "");
                 finish(&o);
                 if (!forever || (stage == SV_STAGE_LANDLOCK && !kill_it)) {
                     VERDICTS(&o, SV_PASS, SV_WRONG, SV_WRONG, SV_WRONG);
@@ -884,14 +869,14 @@ static void test_subject_faults(void)
             const int errs[] = {ENOMEM, -SIGKILL, -SIGTERM};
             struct sv_fault fault = {stage, errs[kind]};
             struct order o;
-            submit(&c, &o, "pass wrong", "pass wrong", SV_KIND_CELLS, fault, -1);
+            submit(&c, &o, "pass wrong", "pass wrong", SV_KIND_CELLS, fault, "");
             finish(&o);
             VERDICTS(&o, SV_INFRA, SV_INFRA, SV_INFRA, SV_INFRA);
             CHECK(detail_has(&o, 1, 1, "sandbox failed at") );
             if (kind == 0 && stage != SV_STAGE_REPLY)
                 CHECK(detail_has(&o, 0, 0, sv_stage_name((enum sv_stage)stage)));
             drop(&o);
-            submit(&c, &o, "pass wrong", "pass wrong", SV_KIND_CELLS, NO_FAULT, -1);
+            submit(&c, &o, "pass wrong", "pass wrong", SV_KIND_CELLS, NO_FAULT, "");
             finish(&o);
             VERDICTS(&o, SV_PASS, SV_WRONG, SV_WRONG, SV_WRONG);
             drop(&o);
@@ -906,7 +891,7 @@ static void test_close_with_rows_in_flight(void)
         struct client c = open_pool(2, ALL_NAMESPACES, NO_FAULT, 0);
         struct order o[3];
         for (int i = 0; i < 3; i++)
-            submit(&c, &o[i], "spin spin spin spin spin spin", "pass pass pass", SV_KIND_CELLS, NO_FAULT, -1);
+            submit(&c, &o[i], "spin spin spin spin spin spin", "pass pass pass", SV_KIND_CELLS, NO_FAULT, "");
         (void)usleep((useconds_t)delay_ms * 1000);
         close_pool(&c);
         for (int i = 0; i < 3; i++) {
@@ -923,8 +908,8 @@ static void test_cancel(void)
 {
     struct client c = open_pool(1, ALL_NAMESPACES, NO_FAULT, 0);
     struct order o, after;
-    submit(&c, &o, "spin spin spin spin spin spin spin spin", "pass pass pass", SV_KIND_CELLS, NO_FAULT, -1);
-    submit(&c, &after, "pass", "pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "spin spin spin spin spin spin spin spin", "pass pass pass", SV_KIND_CELLS, NO_FAULT, "");
+    submit(&c, &after, "pass", "pass", SV_KIND_CELLS, NO_FAULT, "");
     (void)usleep(100000);
     sv_job_cancel(o.job);
     finish(&o);
@@ -964,7 +949,7 @@ static void test_templates_killed(void)
     struct order o;
     pid_t found[16];
     int killed = 0;
-    submit(&c, &o, "pass pass pass pass pass pass", "spin pass spin pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass pass pass pass pass pass", "spin pass spin pass", SV_KIND_CELLS, NO_FAULT, "");
     for (int i = 0; i < 3; i++) {
         (void)usleep(150000);
         for (int n = templates_of(c.zygote, found, 16); n > 0; n--)
@@ -975,7 +960,7 @@ static void test_templates_killed(void)
     for (uint32_t i = 0; i < 24; i++)
         CHECK(o.verdict[i] == SV_INFRA || o.verdict[i] == (i % 2 == 0 ? SV_TIMEOUT : SV_PASS));
     drop(&o);
-    submit(&c, &o, "pass", "pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass", "pass", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
     VERDICTS(&o, SV_PASS);
     drop(&o);
@@ -986,14 +971,14 @@ static void test_zygote_killed(void)
 {
     struct client c = open_pool(2, ALL_NAMESPACES, NO_FAULT, 0);
     struct order o;
-    submit(&c, &o, "pass pass pass pass", "spin pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass pass pass pass", "spin pass", SV_KIND_CELLS, NO_FAULT, "");
     (void)usleep(200000);
     CHECK_EQ(kill(c.zygote, SIGKILL), 0);
     finish(&o);
     for (uint32_t i = 0; i < 8; i++)
         CHECK(o.verdict[i] == SV_INFRA || o.verdict[i] == (i % 2 == 0 ? SV_TIMEOUT : SV_PASS));
     drop(&o);
-    submit(&c, &o, "pass", "pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass", "pass", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
     VERDICTS(&o, SV_INFRA);
     CHECK(detail_has(&o, 0, 0, "sandbox failed at"));
@@ -1011,8 +996,8 @@ static void test_jobs_that_cannot_be(void)
     const struct sv_job_spec good = {
         .kind = SV_KIND_CELLS, .judge = SV_JUDGE_INLINE, .rows = 1, .cells = 1, .row_blobs = &blob,
         .row_lens = &len, .row_zygotes = &zygote_number, .cell_blobs = &blob, .cell_lens = &len,
-        .cell_blob_count = 1, .limits = quick, .stdin_fd = -1, .verdict = &verdict, .cpu_us = &cpu_us,
-        .trust = &trust, .vacuous = &vacuous, .done_fd = -1};
+        .cell_blob_count = 1, .limits = quick, .stdin_bytes = "", .verdict = &verdict, .cpu_us = &cpu_us,
+        .trust = &trust, .vacuous = &vacuous};
     struct sv_job_spec bad = good;
     bad.rows = 0;
     CHECK(sv_pool_submit(c.pool, &bad) == NULL && errno == EINVAL);

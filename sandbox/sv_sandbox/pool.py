@@ -15,7 +15,7 @@ what the sandbox could not judge stays `Verdict.INFRA`.
 from __future__ import annotations
 
 import asyncio
-import fcntl
+import errno
 import json
 import mmap
 import os
@@ -35,7 +35,7 @@ from types import TracebackType
 from . import _native, cgroup
 from .check import Check, difference, named
 from .jailed.source import Source, packed
-from .job import Job, Matrix, RunResult
+from .job import NO_DESCRIPTORS, Job, Matrix, RunResult
 from .levels import Layer, Level
 from .spec import environment, zygote_spec
 from .verdict import Below, Limits, SandboxError, Trust, Verdict
@@ -52,7 +52,6 @@ _OUT_OF_REACH = (
     ". Without namespaces and without Landlock, root needs an interpreter that every user can read"
     f" (this one lies in {sys.base_prefix}), so that programs can run under another uid"
 )
-_SEALED = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 _TEMPLATE_BYTES = 64 << 20  # what a warm interpreter with NumPy may hold itself
 
 
@@ -195,14 +194,14 @@ class Pool:
                 raise ValueError(f"solution {index} and its tests exceed the size of a row")
         limits = limits or self.limits
         if not rows or not cells:
-            return Job(None, Matrix(None, mmap.mmap(-1, 1), (len(rows), len(cells))), -1)
+            return Job(None, Matrix(None, mmap.mmap(-1, 1), (len(rows), len(cells))))
         in_tests = any(map(_NUMPY_IN_TEST.search, cells))
         kinds = bytes(_WITH_NUMPY if in_tests or _NUMPY.search(row) else _PLAIN for row in rows)
         code = JUDGES[judge]
         if judge == "split" and wanted is Trust.INLINE:
             code = _native.JUDGE_EITHER
         job = self._submit(
-            _native.KIND_CELLS, code, rows, kinds, cells, len(cells), limits, -1, _fault
+            _native.KIND_CELLS, code, rows, kinds, cells, len(cells), limits, b"", _fault
         )
         if judge == "split":
             job._trust, job._below = wanted, below
@@ -308,7 +307,7 @@ class Pool:
         cells: list[bytes],
         cell_count: int,
         limits: Limits,
-        stdin_fd: int,
+        stdin: bytes,
         fault: tuple[str, int] | None = None,
     ) -> Job:
         if limits.processes and Layer.PID_NAMESPACE not in self.layers:
@@ -321,26 +320,20 @@ class Pool:
         shape = (len(rows), cell_count)
         size = shape[0] * shape[1]
         memory = mmap.mmap(-1, 6 * size + cell_count)
-        done_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        try:
-            handle = _native.pool_submit(
-                self._handle,
-                kind,
-                judge,
-                rows,
-                zygotes,
-                cells,
-                cell_count,
-                _limits(limits),
-                stdin_fd,
-                memory,
-                done_fd,
-                (0, 0) if fault is None else (_native.STAGES.index(fault[0]), fault[1]),
-            )
-        except BaseException:
-            os.close(done_fd)
-            raise
-        return Job(handle, Matrix(handle, memory, shape), done_fd)
+        handle = _native.pool_submit(
+            self._handle,
+            kind,
+            judge,
+            rows,
+            zygotes,
+            cells,
+            cell_count,
+            _limits(limits),
+            stdin,
+            memory,
+            (0, 0) if fault is None else (_native.STAGES.index(fault[0]), fault[1]),
+        )
+        return Job(handle, Matrix(handle, memory, shape))
 
     def _submit_program(
         self,
@@ -358,21 +351,9 @@ class Pool:
                 f"the program and its files exceed {_native.MAX_PAYLOAD_BYTES >> 20} MiB"
             )
         kind = bytes([_WITH_NUMPY if _NUMPY.search(source[0]) else _PLAIN])
-        text = _bytes(stdin)
-        stdin_fd = -1
-        if text:
-            stdin_fd = os.memfd_create("sv-stdin", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        try:
-            if text:
-                with open(stdin_fd, "wb", closefd=False) as file:
-                    file.write(text)
-                fcntl.fcntl(stdin_fd, fcntl.F_ADD_SEALS, _SEALED)  # another attempt reads the same
-            return self._submit(
-                _native.KIND_PROGRAM, JUDGES["inline"], source, kind, blobs, 1, limits, stdin_fd
-            )
-        finally:
-            if stdin_fd >= 0:
-                os.close(stdin_fd)
+        return self._submit(
+            _native.KIND_PROGRAM, JUDGES["inline"], source, kind, blobs, 1, limits, _bytes(stdin)
+        )
 
     @staticmethod
     def _result(job: Job) -> RunResult:
@@ -442,6 +423,7 @@ class Pool:
             raise SandboxError(
                 f"no template could be started: {_native.STAGES[stage]}: {os.strerror(error)}"
                 + (_OUT_OF_REACH if _native.STAGES[stage] == "identity" else "")
+                + (NO_DESCRIPTORS if error == errno.EMFILE else "")
             )
         return Probe(Layer(layers), landlock_errno, userns_errno)
 

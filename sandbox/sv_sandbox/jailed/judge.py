@@ -198,7 +198,7 @@ class Judge:
             raise self.link.trouble
         if error is not None:
             return *subject.verdict_of(error), marks.trust()
-        return PASS, b"", marks.trust()
+        return PASS, marks.why().encode("utf-8", "replace"), marks.trust()
 
     def _failure(self, cell: int, test: TestCode) -> BaseException | None:
         try:

@@ -88,6 +88,10 @@ class Provenance:
         """On whose word a pass of this cell rests."""
         return VOUCHED if self.rests_on else PROVEN
 
+    def why(self) -> str:
+        """What a pass rests on beside plain data."""
+        return "it rests on " + "; ".join(self.rests_on) if self.rests_on else ""
+
     def failure(self) -> BaseException | None:
         """What fails the cell although the test's code came to its end; None: it has passed."""
         for error in self._pending:
