@@ -393,9 +393,9 @@ void sv_leave_out(struct sv_job *job, uint32_t row, uint32_t cell, const char *w
     uint32_t last = 0;
     const size_t at = (size_t)row * job->cells + cell;
     job->trust[at] = SV_TRUST_INLINE;
-    pthread_mutex_lock(&job->details_lock);
+    pthread_mutex_lock(&job->lock);
     store_detail(job, at, why, len, &last);
-    pthread_mutex_unlock(&job->details_lock);
+    pthread_mutex_unlock(&job->lock);
 }
 
 void sv_explain_holes(struct sv_job *job, uint32_t row, struct sv_error error)
