@@ -64,7 +64,7 @@ import psutil
 import uvloop
 
 from sv_engine.config.sections import Execute, Generate, Roles, RoleSet, TestSampling
-from sv_engine.execute.executor import Executor, Judged
+from sv_engine.execute.executor import Executor
 from sv_engine.generate import GenerationRequest, RecordedGenerator
 from sv_engine.play.board import Played
 from sv_engine.play.pipeline import CellRunner, Hooks, PipelineStatistics, Player, play
@@ -97,8 +97,10 @@ class Instant:
     workers = 1
     idle = False
 
-    async def judge(self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float) -> Judged:
-        return Judged.holes(len(solutions), len(tests))
+    async def judge(
+        self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float, entry_point: str | None = None
+    ) -> Verdicts:
+        return Verdicts.unknown(len(solutions), len(tests), cpu_s)
 
 
 class Simulated:
@@ -114,7 +116,9 @@ class Simulated:
     def idle(self) -> bool:
         return min(self._free_s) <= asyncio.get_running_loop().time()
 
-    async def judge(self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float) -> Judged:
+    async def judge(
+        self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float, entry_point: str | None = None
+    ) -> Verdicts:
         now_s = end_s = asyncio.get_running_loop().time()
         for _ in solutions:
             worker = self._free_s.index(min(self._free_s))
@@ -122,7 +126,7 @@ class Simulated:
             self._free_s[worker] = start_s + ROW_S + CELL_S * len(tests)
             end_s = max(end_s, self._free_s[worker])
         await asyncio.sleep(end_s - now_s)
-        return Judged.holes(len(solutions), len(tests))
+        return Verdicts.unknown(len(solutions), len(tests), cpu_s)
 
 
 def record(path: Path, problems: int, rng: random.Random) -> list[Problem]:

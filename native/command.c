@@ -22,6 +22,11 @@ static void drain(int *fd, struct running *r, int which)
 {
     char buffer[16384];
     const uint64_t limit = r->job->limits.output_bytes;
+    const uint32_t cell = __atomic_load_n(&r->region->cell, __ATOMIC_RELAXED);
+    if (r->job->kind == SV_KIND_CELLS && cell > r->cell) { /* each cell has the limit for itself */
+        r->cell = cell;
+        r->seen = 0;
+    }
     for (;;) {
         ssize_t n = read(*fd, buffer, sizeof buffer);
         if (n < 0 && errno == EINTR)
@@ -111,6 +116,8 @@ void sv_start(struct worker *w, enum side side, struct sv_job *job, int zygote, 
     memset(r, 0, sizeof *r);
     r->template = t;
     r->job = job;
+    r->region = w->memory[side].region;
+    r->cell = start;
     r->out[0] = r->out[1] = r->err[0] = r->err[1] = r->in = -1;
     r->fds[3] = channel;
     if (t->control < 0) {

@@ -93,7 +93,7 @@ static uint32_t settle(struct sv_region *region, const struct watch *watch, uint
     }
     if (cell >= cells)
         return cells; /* the subject wrote every verdict itself */
-    if (watch->cause == CAUSE_EXIT && channel && region->stopped != 0)
+    if (watch->cause == CAUSE_EXIT && region->stopped != 0 && (channel || cell > start))
         return cell; /* its peer is gone; the worker pairs it with a new one */
     switch (watch->cause) {
     case CAUSE_TIMEOUT:

@@ -159,8 +159,10 @@ struct running {
     struct template *template;
     struct sv_job *job;
     int out[2], err[2], in, fds[SV_WIRE_FDS];
+    const struct sv_region *region;
     uint64_t seen, alive_ns;
     uint32_t serial;
+    uint32_t cell; /* whose output is being counted, by the word of a process that may lie */
     int sent; /* its template has heard of it */
     int ordered, over;
     int flooded; /* it wrote more than it may, though it may have ended before it was stopped */

@@ -16,7 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 from sv_engine.cli import main
-from sv_engine.execute.executor import Budget, Executor, SandboxFault
+from sv_engine.execute.executor import Executor
+from sv_engine.execute.sandbox import Budget, SandboxFault
 from sv_engine.problems.formats import RolloutFile
 from sv_engine.records import Executed, Rollout, Test
 

@@ -18,8 +18,9 @@ from click.testing import CliRunner, Result
 from sv_engine.cli import main
 from sv_engine.commands import exec_command
 from sv_engine.execute import executor as execute
-from sv_engine.execute.executor import Budget, Executor, near_limit
-from sv_engine.execute.matrix_store import load
+from sv_engine.execute.executor import Executor
+from sv_engine.execute.sandbox import Budget
+from sv_engine.execute.store import load
 from sv_engine.execute.timeouts import Allowance
 from sv_engine.records import Executed, Problem, Recheck, Rollout, Solution, Test
 from sv_sandbox import Level

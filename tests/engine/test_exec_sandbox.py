@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from sv_engine.execute import executor as execute
-from sv_engine.execute.executor import Budget, Executor, SandboxFault, trust_names, verdict_names
+from sv_engine.execute.executor import Executor
+from sv_engine.execute.sandbox import Budget, SandboxFault, trust_names, verdict_names
 from sv_engine.execute.timeouts import Allowance, Doubt, recheck
 from sv_engine.records import (
     INLINE_CODE,

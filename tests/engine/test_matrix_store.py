@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sv_engine.execute.executor import Budget
-from sv_engine.execute.matrix_store import (
+from sv_engine.execute.sandbox import Budget
+from sv_engine.execute.store import (
     ARRAYS,
     MATRIX_ARRAYS,
     StoreError,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sv_engine.execute import overload
-from sv_engine.execute.executor import Budget, Judged
+from sv_engine.execute.sandbox import Budget
 from sv_engine.execute.overload import MAX_PRESSURE_PERCENT, overloaded, some_avg10
 from sv_engine.execute.timeouts import Allowance, Doubt, recheck
 from sv_engine.records import Executed, PassMatrix, Problem, Recheck, Rollout, Solution, Test
@@ -29,10 +29,12 @@ class QuietMachine:
         self.verdicts = verdicts or {}
         self.asked: list[tuple[str, str, float]] = []
 
-    async def judge(self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float) -> Judged:
+    async def judge(
+        self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float, entry_point: str | None = None
+    ) -> Verdicts:
         (solution,), (test,) = solutions, tests
         self.asked.append((solution, test, cpu_s))
-        judged = Judged.holes(1, 1)
+        judged = Verdicts.unknown(1, 1, cpu_s)
         judged.verdict_ST[0, 0] = self.verdicts.get((solution, test), TIMEOUT)
         judged.cpu_us_ST[0, 0] = CUT_US if judged.verdict_ST[0, 0] == TIMEOUT else 100
         return judged

@@ -20,10 +20,16 @@ from .link import Link, Lost, OneProcess
 from .namespace import Names, TestNamespace, VacuousNames, finding
 from .provenance import PROVEN, Provenance
 from .source import unpacked
+from .state import State
 from .testcode import TestCode
 from .values import CodecError, Unencodable
 
 PASS, WRONG, FORBIDDEN = 1, 2, 7
+
+
+class UsedUp(BaseException):
+    """The subject's interpreter is not as it was at first: a cell has left something behind."""
+
 
 _planned: list[plan.Literal | None] = []
 
@@ -141,6 +147,9 @@ def judge(native: Any, start: int, cells: int) -> None:
         trust = PROVEN
         try:
             verdict, detail, trust = end.judge_one(cell, native.blob(cell))
+        except UsedUp:
+            native.stop()  # a fresh pair for this cell
+            return
         except Lost:
             native.end(cell, cell + 1, native.MARK_LOST, b"", trust)
             native.stop()
@@ -150,7 +159,7 @@ def judge(native: Any, start: int, cells: int) -> None:
         except CodecError as error:
             verdict, detail = FORBIDDEN, f"malformed answer: {error}".encode()[:200]
         native.end(cell, cell + 1, verdict, detail, trust)
-        if end.link.trouble is not None:
+        if end.link.trouble is not None or end.left_something():
             native.stop()  # the stream may be out of step: a new subject for the next cell
             return
 
@@ -176,6 +185,7 @@ class Judge:
         self._shared: shared.JudgeShared | None = None
         self._named: set[int] = set()
         self._helpers: set[int] = set()
+        self._state: State | None = None
 
     def judge_one(self, cell: int, blob: bytes) -> tuple[int, bytes, int]:
         """Run one test: verdict, detail, trust. Lost, OneProcess and CodecError pass through,
@@ -193,16 +203,29 @@ class Judge:
         self._shared = None
         if "patch" in test.names:
             watch_patches(self)
+        self._state = State(test.names)
+        self._state.loaded()
         error = self._failure(cell, test)
+        if isinstance(error, UsedUp):
+            raise error
         if self.link.trouble is not None:
             raise self.link.trouble
         if error is not None:
             return *subject.verdict_of(error), marks.trust()
         return PASS, marks.why().encode("utf-8", "replace"), marks.trust()
 
+    def left_something(self) -> bool:
+        """Whether the last test has changed this interpreter; what it drew is put back."""
+        if self._state is None:
+            return False
+        self._state.begin()
+        return self._state.changed()
+
     def _failure(self, cell: int, test: TestCode) -> BaseException | None:
         try:
             loaded = self.link.ask("load", cell, test.wanted)
+            if loaded is None:
+                raise UsedUp
             self._shared = shared.JudgeShared(test.wanted)
             self._import(loaded, test)
             run(test, self.marks, SolutionNames(self, test))

@@ -360,7 +360,8 @@ class ReferenceClass(ReferenceType):
         )
 
     def __eq__(cls, other: object) -> bool:
-        link_of(cls).policy.mark("a class compared")
+        if isinstance(other, ReferenceType):
+            link_of(cls).policy.mark("a class compared")
         return cls is other
 
     def __hash__(cls) -> int:

@@ -15,8 +15,10 @@ from typing import Any
 
 from . import operations, shared
 from .link import Link, Lost
+from .rows import find_modules
 from .source import unpacked
-from .subject import claim, find_modules, new_namespace, only_owner, verdict_of
+from .state import State, names_of
+from .subject import claim, new_namespace, only_owner, verdict_of
 
 
 def main(native: Any) -> None:
@@ -50,6 +52,7 @@ class Server:
         self._solution: CodeType | None = None
         self._namespace: dict[str, Any] = {}
         self._loop: Any = None
+        self._state: State | None = None
         self._own: dict[str, Callable[..., Any]] = {
             "load": self._load,
             "name": self._name,
@@ -124,9 +127,12 @@ class Server:
 
     # ---- requests of its own ---------------------------------------------------------------------
 
-    def _load(self, cell: int, wanted: tuple[str, ...]) -> tuple[str, ...]:
-        """Load the solution anew; which modules of packages it has imported."""
+    def _load(self, cell: int, wanted: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Load the solution anew; which modules of packages it has imported. None: a cell has left
+        something behind, so this process is no good for another."""
         self.finish()
+        if self._state is not None and self._state.changed():
+            return None
         self.cell = cell
         self.native.begin(cell)
         self.link.forget()
@@ -134,12 +140,17 @@ class Server:
         if self._solution is None:
             find_modules(self._source.files)
             self._solution = compile(self._source.text, "<solution>", "exec", dont_inherit=True)
+        first = self._state is None
+        self._state = self._state or State(names_of(self._solution))
+        self._state.begin()
         for name in self._source.files:
             sys.modules.pop(name.removesuffix(".py").replace("/", "."), None)
         before = set(sys.modules)
         self._namespace = new_namespace()
         exec(self._solution, self._namespace)
         self.native.loaded()
+        if first:
+            self._state.loaded()
         return tuple(name for name in sys.modules if "." in name and name not in before)[:200]
 
     def _name(self, name: str) -> tuple[bool, Any]:

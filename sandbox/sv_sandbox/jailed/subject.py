@@ -1,10 +1,8 @@
-"""What runs inside the jail: one row of cells, or one program, in a fork of a template.
+"""A process that runs foreign code, and one program as `__main__`.
 
-In: the row in shared memory (`native.row`, `native.blob`).  Out: a verdict per cell (`native.end`).
-
-With the `inline` judge everything here shares one process with the tests, so a hostile program can
-forge its verdict; it can do nothing to anybody else. With the `split` judge this process has the
-solution alone (`run_calls`, or `server`); what it says the calls returned is data.
+In: the program and its files (`native.blob`). Out: a verdict (`native.end`) and an exit code. The
+program may do to this process what it likes: what it forges is its own verdict, and passing asks for
+exit code 0 and the output that the caller expects.
 """
 
 from __future__ import annotations
@@ -20,18 +18,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
-from importlib.machinery import ModuleSpec
-from types import (
-    CodeType,
-    ModuleType,
-)
+from types import ModuleType
 from typing import Any
-
-from . import values
-from .plan import requested
-from .source import Source, unpacked
-from .values import Unencodable
 
 # Codes of `Verdict`, which stays outside the jail.
 PASS, WRONG, EXCEPTION, MEMORY, OUTPUT, FORBIDDEN, EARLY_EXIT = 1, 2, 3, 5, 6, 7, 8
@@ -41,21 +29,6 @@ DETAIL_BYTES = 200
 
 _stdout, _stderr = sys.stdout, sys.stderr
 _owner = 0  # the process that speaks for the row; a child that it forks never does
-
-
-def main(native: Any) -> None:
-    """Run the row and end the process. Never returns."""
-    claim()
-    kind, start, cells, blobs = native.row()
-    try:
-        if kind == native.KIND_PROGRAM:
-            run_program(native, blobs)
-        elif kind == native.KIND_CALLS:
-            run_calls(native, start, cells)
-        else:
-            run_cells(native, start, cells)
-    finally:
-        os._exit(0)
 
 
 def claim() -> None:
@@ -100,86 +73,10 @@ def new_namespace(name: str = "solution") -> dict[str, Any]:
     return module.__dict__
 
 
-class _Finder:
-    """Finds the modules that the caller puts beside a solution."""
-
-    def __init__(self, files: Mapping[str, bytes]):
-        self._files = files
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """As the import system asks."""
-        stem = name.replace(".", "/")
-        for file, is_package in ((f"{stem}/__init__.py", True), (f"{stem}.py", False)):
-            if file in self._files:
-                return ModuleSpec(name, self, origin=file, is_package=is_package)  # type: ignore[arg-type]
-        folder = any(file.startswith(f"{stem}/") for file in self._files)
-        return ModuleSpec(name, self, is_package=True) if folder else None  # type: ignore[arg-type]
-
-    def create_module(self, spec: Any) -> None:
-        """A plain one."""
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Run the file."""
-        origin = module.__spec__.origin if module.__spec__ is not None else None
-        if origin is not None:
-            code = compile(self._files[origin], origin, "exec", dont_inherit=True)
-            exec(code, module.__dict__)
-
-
-def find_modules(files: Mapping[str, bytes]) -> None:
-    """From now on `import` finds these; what is no module lies in the scratch folder."""
-    if files:
-        finder: Any = _Finder(files)
-        sys.meta_path.append(finder)
-        for path, content in files.items():
-            if not path.endswith(".py"):
-                write_file(path, content)
-
-
-def run_cells(native: Any, start: int, cells: int) -> None:
-    """Each test in a fresh execution of the solution, one after another.
-
-    The first execution is the load: if it fails, it fails for every remaining cell.
-    """
-    native.begin(start)
-    try:
-        source = unpacked(native.blob(0))
-        find_modules(source.files)
-        solution = compile(source.text, "<solution>", "exec", dont_inherit=True)
-        namespace = new_namespace()
-        exec(solution, namespace)
-    except BaseException as error:
-        verdict, detail = verdict_of(error)
-        native.end(start, cells, verdict, detail)
-        return
-    native.loaded()
-    for cell in range(start, cells):
-        if cell > start:
-            native.begin(cell)
-        verdict, detail = run_cell(
-            native, solution if cell > start else None, unpacked(native.blob(1 + cell)), namespace
-        )
-        only_owner()
-        native.end(cell, cell + 1, verdict, detail)
-
-
-def run_cell(
-    native: Any, solution: CodeType | None, test: Source, namespace: dict[str, Any]
-) -> tuple[int, bytes]:
-    """One verdict. `solution` is None when `namespace` is freshly loaded already."""
-    try:
-        if solution is not None:
-            namespace = new_namespace()
-            exec(solution, namespace)
-        exec(compile(test.text, "<test>", "exec", dont_inherit=True), namespace)
-        _stdout.flush()
-    except BaseException as error:
-        return verdict_of(error)
-    return PASS, b""
-
-
-def run_program(native: Any, blobs: int) -> None:
-    """One program as `__main__`, with the exit code an interpreter would give."""
+def main(native: Any) -> None:
+    """One program, with the exit code an interpreter would give. Never returns."""
+    claim()
+    blobs = native.row()[3]
     native.begin(0)
     verdict, detail, exit_code = execute(native, blobs)
     for finish in (threading._shutdown, atexit._run_exitfuncs, flush, let_go, flush):  # type: ignore[attr-defined]
@@ -264,44 +161,3 @@ def write_file(path: str, content: bytes) -> None:
         os.makedirs(parent, exist_ok=True)
     with open(path, "wb") as file:
         file.write(content)
-
-
-# ---- the split judge: the solution alone ---------------------------------------------------------
-
-
-def run_calls(native: Any, start: int, cells: int) -> None:
-    """Answer a list of encoded calls, each in a fresh execution of the solution."""
-    native.begin(start)
-    try:
-        source = unpacked(native.blob(0))
-        find_modules(source.files)
-        solution = compile(source.text, "<solution>", "exec", dont_inherit=True)
-        namespace = new_namespace()
-        exec(solution, namespace)
-    except BaseException as error:
-        verdict, detail = verdict_of(error)
-        native.end(start, cells, verdict if verdict != PASS else EARLY_EXIT, detail)
-        return
-    native.loaded()
-    for cell in range(start, cells):
-        if cell > start:
-            native.begin(cell)
-        mark, answer = native.MARK_ANSWERED, b""
-        try:
-            if cell > start:
-                namespace = new_namespace()
-                exec(solution, namespace)
-            request = values.decode(native.blob(1 + cell))
-            answers = tuple(requested(operation, namespace) for operation in request)
-            try:
-                answer = values.encode(answers, plain=True)
-            except Unencodable:
-                mark = native.MARK_LONG
-            if len(answer) > native.MAX_ANSWER_BYTES:
-                mark, answer = native.MARK_LONG, b""
-            _stdout.flush()
-        except BaseException as error:
-            mark, answer = verdict_of(error)
-        only_owner()
-        if not native.end(cell, cell + 1, mark, answer) and mark == native.MARK_ANSWERED:
-            native.end(cell, cell + 1, native.MARK_LONG, b"")  # the row's answers are too many

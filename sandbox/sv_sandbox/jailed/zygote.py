@@ -58,6 +58,7 @@ def main() -> None:
     sys.path.insert(0, spec["folder"])
     sys.modules["_native"] = native  # for our own modules; a program never finds it
     judge: Any = importlib.import_module("jailed.judge")
+    rows: Any = importlib.import_module("jailed.rows")
     server: Any = importlib.import_module("jailed.server")
     subject: Any = importlib.import_module("jailed.subject")
     warm_up(spec)
@@ -90,7 +91,8 @@ def main() -> None:
         for name in ours:
             del sys.modules[name]  # out of a program's way
         mains = {native.KIND_JUDGE: judge, native.KIND_VACUOUS: judge, native.KIND_SERVE: server}
-        mains.get(native.row()[0], subject).main(native)
+        mains[native.KIND_PROGRAM] = subject
+        mains.get(native.row()[0], rows).main(native)
     os._exit(0)
 
 

@@ -13,7 +13,6 @@ import pytest
 
 from sv_engine.evaluate.heldout import Bench, Heldout, Setting, evaluate, ratio_estimate, verified
 from sv_engine.evaluate.metrics import Estimate
-from sv_engine.execute.executor import Judged
 from sv_engine.generate import EngineDiedError, GenerationRequest
 from sv_engine.pocket import grammar
 from sv_engine.prompts.roles import POCKET
@@ -146,8 +145,10 @@ def test_the_pocket_set_is_sound(scripted: Scripted, cells: Any) -> None:
 
 def test_holes_are_no_evidence(scripted: Scripted) -> None:
     class Lost:
-        async def judge(self, solutions: list[str], tests: list[str], cpu_s: float) -> Judged:
-            return Judged.holes(len(solutions), len(tests))
+        async def judge(
+        self, solutions: list[str], tests: list[str], cpu_s: float, entry_point: str | None = None
+    ) -> Verdicts:
+            return Verdicts.unknown(len(solutions), len(tests), cpu_s)
 
     figures = measure(scripted(write), Lost(), [FIRST])
     assert "code_pass_at_1" not in figures

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sv_engine.config.sections import Execute, Generate, Roles, RoleSet, TestSampling
-from sv_engine.execute.executor import Judged, SandboxFault
+from sv_engine.execute.sandbox import SandboxFault
 from sv_engine.generate import EngineDiedError, GenerationRequest
 from sv_engine.play.board import Played
 from sv_engine.play.pipeline import GroundTruthError, Hooks, PipelineStatistics, Player, play
@@ -328,7 +328,9 @@ def test_what_is_not_doubtful_does_not_wait(
     class Mixed:
         workers, idle = 1, False
 
-        async def judge(self, solutions: list[str], tests: list[str], cpu_s: float) -> Judged:
+        async def judge(
+        self, solutions: list[str], tests: list[str], cpu_s: float, entry_point: str | None = None
+    ) -> Verdicts:
             inner = overloaded if any("[:1]" in s for s in solutions) else cells
             return await inner.judge(solutions, tests, cpu_s)
 
@@ -347,8 +349,10 @@ def test_holes_stay_holes(scripted: Scripted) -> None:
     class Lost:
         workers, idle = 1, True
 
-        async def judge(self, solutions: list[str], tests: list[str], cpu_s: float) -> Judged:
-            return Judged.holes(len(solutions), len(tests))
+        async def judge(
+        self, solutions: list[str], tests: list[str], cpu_s: float, entry_point: str | None = None
+    ) -> Verdicts:
+            return Verdicts.unknown(len(solutions), len(tests), cpu_s)
 
     played, _, _ = run(scripted(write), Lost(), SINGLE)
     assert not any(p.matrix.known_ST.any() for p in played.values())
