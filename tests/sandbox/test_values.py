@@ -365,6 +365,7 @@ def test_words() -> None:
         *(bool, len, int, ValueError, Decimal, type(None), struct.error, numpy.int8),
         *(numpy.dtype("f8"), numpy.float16(2), numpy.float32(2), numpy.int8(1), numpy.uint64(1)),
         *(numpy.longdouble(1), numpy.complex64(1), numpy.str_("a"), numpy.datetime64("2024-01-01")),
+        numpy.array(["2024-01-01"], "M8[D]"),
         *(numpy.zeros(2, "f2"), numpy.zeros(2, "f4"), numpy.zeros(2, "c8"), numpy.zeros(2, "g")),
     )
     for value in words:
@@ -652,6 +653,38 @@ def test_damaged_messages() -> None:
         else:
             decoded += 1
     assert 1000 < decoded < 99_000
+
+
+def test_memory_that_runs_out_anywhere() -> None:
+    """Each allocation fails once: that is a MemoryError, and no number is left behind."""
+    testcapi = pytest.importorskip("_testcapi")
+    value = [1, 2**80, "\ud800é", {1: {2}, "x": frozenset({3})}, 1.5, b"x", slice(1), forged]
+    value += [range(3), 1j, [[[[]]]] * 3, list(range(1000, 1100)), {str(n): n for n in range(50)}]
+    parts = (1, "a", [2])
+    message = _native.encode(value, lambda one: (5, True, parts), [])
+    seen = _native.snapshot(value)
+
+    def build(tag: int, got: tuple[object, ...]) -> object:
+        return got
+
+    for work in (
+        lambda known: _native.encode(value, lambda one: (5, True, parts), known),
+        lambda known: _native.decode(message, build, known),
+        lambda known: _native.snapshot(value),
+        lambda known: _native.changed(value, seen),
+    ):
+        failed = 0
+        for allocation in range(700):
+            known: list[object] = []
+            testcapi.set_nomemory(allocation, allocation + 1)
+            try:
+                work(known)  # type: ignore[no-untyped-call]
+            except MemoryError:
+                failed += 1
+                assert not known
+            finally:
+                testcapi.remove_mem_hooks()
+        assert failed
 
 
 # ---- depth ---------------------------------------------------------------------------------------

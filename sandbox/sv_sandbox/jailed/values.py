@@ -144,8 +144,8 @@ def _is_simple(dtype: Any) -> bool:
 
 
 def _is_loose(dtype: Any) -> bool:
-    """Whether numbers of this dtype equal what they are not: they are rounded for comparison."""
-    return dtype.kind in "fc" and dtype.name not in _EXACT
+    """Whether elements of this dtype equal what they are not: they, or others, are rounded."""
+    return dtype.kind in "fcmM" and dtype.name not in _EXACT
 
 
 def _elements(dtype: Any, data: bytes) -> Any:
