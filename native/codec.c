@@ -1002,7 +1002,8 @@ int sv_codec_add(PyObject *module)
         return -1;
     if (PyModule_AddObjectRef(module, "CodecError", codec_error) != 0 ||
         PyModule_AddObjectRef(module, "Unencodable", unencodable) != 0 ||
-        PyModule_AddIntConstant(module, "MAX_DEPTH", MAX_DEPTH) != 0)
+        PyModule_AddIntConstant(module, "MAX_DEPTH", MAX_DEPTH) != 0 ||
+        PyModule_AddIntConstant(module, "MAX_VALUE_BYTES", MAX_BYTES) != 0)
         return -1;
     return PyModule_AddFunctions(module, methods);
 }

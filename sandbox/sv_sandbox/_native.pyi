@@ -63,6 +63,7 @@ def job_result(job: JobHandle, /) -> tuple[int, int, int, int, bytes, bytes]: ..
 # codec.c: see jailed/values.py.
 
 MAX_DEPTH: int
+MAX_VALUE_BYTES: int
 
 class CodecError(ValueError): ...
 class Unencodable(TypeError): ...

@@ -129,6 +129,7 @@ ROWS: tuple[Any, ...] = (
     *(ChainMap({"a": 1}, {"b": 2}), ChainMap(OrderedDict(a=1))),
     *(types.MappingProxyType({"a": [1]}), types.SimpleNamespace(a=1, b=[2])),
     *({"a": 1}.keys(), {"a": [1], "b": 2}.values(), {"a": 1}.items(), {}.keys()),
+    *(OrderedDict(a=1).keys(), OrderedDict(a=[1]).values(), OrderedDict(a=1).items()),
     *(pathlib.PurePosixPath("a/b"), pathlib.Path("/x/../y"), pathlib.PureWindowsPath("c:\\d")),
     *(uuid.UUID(int=5), ipaddress.ip_address("10.0.0.1"), ipaddress.ip_address("fe80::1%eth0")),
     *(ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::/0")),
@@ -159,7 +160,7 @@ def test_every_row(value: Any) -> None:
     back = decode(encode(value), heard=lambda: heard.append(1))
     assert type(back) is type(value)
     assert told(back) == told(value)
-    assert told(decode(encode([value, {"a": value}], plain=True))[1]["a"]) == told(value)  # type: ignore[index]
+    assert told(decode(encode([value, {"a": value}], plain=True))[1]["a"]) == told(value)
     assert not heard
 
 
@@ -171,7 +172,8 @@ def test_memoryview() -> None:
     for view in (memoryview(b"abcd"), memoryview(array.array("i", [1, 2]))):
         back: Any = decode(encode(view))
         assert (type(back), back.tolist(), back.format) == (memoryview, view.tolist(), view.format)
-    for odd in (memoryview(b"abcd")[::2], memoryview(bytes(4)).cast("B", (2, 2))):
+    odd = numpy.zeros(2, ">i4")  # of a format that no memoryview casts to
+    for odd in (memoryview(b"abcd")[::2], memoryview(bytes(4)).cast("B", (2, 2)), memoryview(odd)):
         with pytest.raises(Unencodable):
             encode(odd)
 
@@ -352,6 +354,14 @@ def test_what_is_not_plain_is_referred_to(value: Any) -> None:
         decode(message)
 
 
+def test_shared_tuples_do_not_fill_the_memory() -> None:
+    value: tuple[Any, ...] = ()
+    for _ in range(60):
+        value = (value, value)
+    with pytest.raises(Unencodable, match="too large"):
+        encode(value)
+
+
 def test_a_factory_of_the_solution_is_referred_to() -> None:
     value = defaultdict(lambda: 7, a=[1])
     with pytest.raises(Unencodable):
@@ -403,7 +413,6 @@ def test_numpy() -> None:
         ),
         *(numpy.array(["a", "bcd"]), numpy.array([b"x"]), numpy.array([1, 2], ">i4")),
         *(
-            numpy.array(["2024-01-01"], "M8[D]"),
             numpy.asfortranarray(numpy.eye(3)),
             numpy.eye(2)[:, 0],
         ),
@@ -659,29 +668,39 @@ def test_memory_that_runs_out_anywhere() -> None:
     """Each allocation fails once: that is a MemoryError, and no number is left behind."""
     testcapi = pytest.importorskip("_testcapi")
     value = [1, 2**80, "\ud800é", {1: {2}, "x": frozenset({3})}, 1.5, b"x", slice(1), forged]
-    value += [range(3), 1j, [[[[]]]] * 3, list(range(1000, 1100)), {str(n): n for n in range(50)}]
+    value += [
+        range(3),
+        1j,
+        {1, 2, 3},
+        [[[[]]]] * 3,
+        list(range(1000, 1100)),
+        {str(n): n for n in range(50)},
+    ]
     parts = (1, "a", [2])
     message = _native.encode(value, lambda one: (5, True, parts), [])
-    seen = _native.snapshot(value)
+    known = [*value, *([n] for n in range(99))]
+    seen = _native.snapshot(known)
+    for one in known[-99:]:
+        one.append(1)
 
     def build(tag: int, got: tuple[object, ...]) -> object:
         return got
 
     for work in (
-        lambda known: _native.encode(value, lambda one: (5, True, parts), known),
-        lambda known: _native.decode(message, build, known),
-        lambda known: _native.snapshot(value),
-        lambda known: _native.changed(value, seen),
+        lambda met: _native.encode(value, lambda one: (5, True, parts), met),
+        lambda met: _native.decode(message, build, met),
+        lambda _: _native.snapshot(known),
+        lambda _: _native.changed(known, seen),
     ):
         failed = 0
         for allocation in range(700):
-            known: list[object] = []
+            met: list[object] = []
             testcapi.set_nomemory(allocation, allocation + 1)
             try:
-                work(known)  # type: ignore[no-untyped-call]
+                work(met)
             except MemoryError:
                 failed += 1
-                assert not known
+                assert not met
             finally:
                 testcapi.remove_mem_hooks()
         assert failed
@@ -749,7 +768,7 @@ def test_depth_of_keys() -> None:
                 with pytest.raises(Unencodable):
                     encode(place(nested(300, wrap)))
         twice = bytes([SET, 2]) + (bytes([TUPLE, 1]) * 199 + bytes([TUPLE, 0])) * 2
-        assert len(decode(twice)) == 1  # type: ignore[arg-type]  # compared, item by item
+        assert len(decode(twice)) == 1  # compared, item by item
 
     in_small_stack(action)
 
@@ -804,18 +823,18 @@ def test_checksum() -> None:
 
 def test_the_core_takes_only_what_it_names() -> None:
     for call in (
-        lambda: _native.encode(1, 2, 3),  # type: ignore[arg-type]
-        lambda: _native.encode(1),  # type: ignore[call-arg]
-        lambda: _native.decode(bytearray(b"\0"), 2, []),  # type: ignore[arg-type]
-        lambda: _native.decode(b"\0", 2, ()),  # type: ignore[arg-type]
-        lambda: _native.encode(object(), lambda one: 3, []),  # type: ignore[arg-type, return-value]
-        lambda: _native.encode(object(), lambda one: (1, True), []),  # type: ignore[arg-type, return-value]
-        lambda: _native.changed([], ()),  # type: ignore[arg-type]
-        lambda: _native.snapshot(()),  # type: ignore[arg-type]
-        lambda: _native.checksum([[]]),  # type: ignore[list-item]
+        lambda: _native.encode(1, 2, 3),
+        lambda: _native.encode(1),
+        lambda: _native.decode(bytearray(b"\0"), 2, []),
+        lambda: _native.decode(b"\0", 2, ()),
+        lambda: _native.encode(object(), lambda one: 3, []),
+        lambda: _native.encode(object(), lambda one: (1, True), []),
+        lambda: _native.changed([], ()),
+        lambda: _native.snapshot(()),
+        lambda: _native.checksum([[]]),
     ):
         with pytest.raises(TypeError):
-            call()  # type: ignore[no-untyped-call]
+            call()
     with pytest.raises(ValueError, match="tag"):
         _native.encode(object(), lambda one: (1 << 20, True, ()), [])
     with pytest.raises(ZeroDivisionError):  # what `refer` raises is the caller's
