@@ -55,7 +55,7 @@ sanitize: $(VENV)/.base  ## the C core under AddressSanitizer and UBSan
 	cmake --build build/sanitize-extension
 	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc $(BIN)/python scripts/sanitized.py \
-		build/sanitize-extension/_native.abi3.so tests/sandbox/test_values.py -q \
+		build/sanitize-extension/_native.abi3.so tests/sandbox/test_values*.py -q \
 		-k "not depth and not allocate and not jail and not memory_that"
 
 FUZZ_S ?= 60

@@ -20,6 +20,18 @@ void sv_forget_from(PyObject *containers, Py_ssize_t known)
     PyErr_Restore(type, error, trace);
 }
 
+void *sv_grown(void *array, size_t used, size_t *room, size_t size)
+{
+    if (used < *room)
+        return array;
+    size_t more = *room == 0 ? 16 : 2 * *room;
+    void *moved = PyMem_Realloc(array, more * size);
+    if (moved == NULL)
+        return PyErr_NoMemory();
+    *room = more;
+    return moved;
+}
+
 uint64_t sv_mix(uint64_t sum, uint64_t word)
 {
     sum = (sum ^ word) * 0x9e3779b97f4a7c15u; /* 2^64 over the golden ratio */

@@ -45,6 +45,9 @@ bool sv_is_list(PyObject *object);
 /* Takes the numbers from `known` on back, and keeps the exception that is set. */
 void sv_forget_from(PyObject *containers, Py_ssize_t known);
 
+/* Room for one more of `size` bytes each. The array (moved), or NULL with an exception. */
+void *sv_grown(void *array, size_t used, size_t *room, size_t size);
+
 uint64_t sv_mix(uint64_t sum, uint64_t word);
 
 /* ---- encode.c, decode.c ------------------------------------------------------------------------- */

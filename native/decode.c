@@ -206,16 +206,10 @@ static int open_frame(struct reader *d, enum kind kind)
     }
     if (d->depth == MAX_DEPTH || keys > MAX_KEY_DEPTH)
         return malformed("nested too deeply");
-    if (d->depth == d->frame_room) {
-        size_t room = d->frame_room == 0 ? 16 : 2 * d->frame_room;
-        struct take_frame *frames = PyMem_Realloc(d->frames, room * sizeof *frames);
-        if (frames == NULL) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        d->frames = frames;
-        d->frame_room = room;
-    }
+    struct take_frame *frames = sv_grown(d->frames, d->depth, &d->frame_room, sizeof *frames);
+    if (frames == NULL)
+        return -1;
+    d->frames = frames;
     struct take_frame frame = {.kind = (unsigned char)kind, .left = count, .tag = (uint16_t)tag,
                                .keys = keys, .number = (uint32_t)PyList_Size(d->containers)};
     frame.target = new_target(kind, count);

@@ -216,17 +216,12 @@ static int push_items(struct writer *w, PyObject *items, enum kind kind, PyObjec
         Py_DECREF(items);
         return refuse("nested too deeply");
     }
-    if (w->depth == w->frame_room) {
-        size_t room = w->frame_room == 0 ? 16 : 2 * w->frame_room;
-        struct put_frame *frames = PyMem_Realloc(w->frames, room * sizeof *frames);
-        if (frames == NULL) {
-            Py_DECREF(items);
-            PyErr_NoMemory();
-            return -1;
-        }
-        w->frames = frames;
-        w->frame_room = room;
+    struct put_frame *frames = sv_grown(w->frames, w->depth, &w->frame_room, sizeof *frames);
+    if (frames == NULL) {
+        Py_DECREF(items);
+        return -1;
     }
+    w->frames = frames;
     w->frames[w->depth++] = (struct put_frame){
         .items = items, .open = open, .keys = keys, .of_dict = kind == DICT,
         .of_set = kind == SET || kind == FROZENSET};
