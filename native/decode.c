@@ -97,26 +97,12 @@ static PyObject *take_int(struct reader *d, enum kind kind)
 {
     const size_t size = (size_t)1 << (kind - INT1);
     const unsigned char *bytes = take_bytes(d, size);
-    int8_t n1;
-    int16_t n2;
-    int32_t n4;
-    long long n8;
+    const unsigned spare = 64 - 8 * (unsigned)size;
+    uint64_t word = 0;
     if (bytes == NULL)
         return NULL;
-    switch (kind) {
-    case INT1:
-        memcpy(&n1, bytes, sizeof n1);
-        return PyLong_FromLong(n1);
-    case INT2:
-        memcpy(&n2, bytes, sizeof n2);
-        return PyLong_FromLong(n2);
-    case INT4:
-        memcpy(&n4, bytes, sizeof n4);
-        return PyLong_FromLong(n4);
-    default:
-        memcpy(&n8, bytes, sizeof n8);
-        return PyLong_FromLongLong(n8);
-    }
+    memcpy(&word, bytes, size);
+    return PyLong_FromLongLong((int64_t)(word << spare) >> spare); /* its sign, all the way up */
 }
 
 static PyObject *take_run_of(struct reader *d, enum kind kind)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import array
+import gc
 import math
 import pathlib
 import random
