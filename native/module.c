@@ -6,6 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "codec.h"
 #include "sv.h"
 
 #include <errno.h>
@@ -16,7 +17,6 @@
 #include <unistd.h>
 
 PyMODINIT_FUNC PyInit__native(void);
-int sv_codec_add(PyObject *module); /* codec.c */
 
 /* ---- zygote and template ------------------------------------------------------------------------ */
 

@@ -307,7 +307,10 @@ class Judge:
 
     def notes(self) -> Any:
         """What the process shares with the solution's."""
-        return tuple(self._shared.notes()) or None if self._shared is not None else None
+        found = self._shared.notes() if self._shared is not None else []
+        if any(name == "files" for name, _ in found):
+            self.marks.word("files that the solution sees")
+        return tuple(found) or None
 
     def noted(self, notes: Any) -> None:
         """And what that one shares."""
@@ -316,6 +319,8 @@ class Judge:
         for note in notes:
             if type(note) is not tuple or len(note) != 2 or type(note[0]) is not str:
                 raise CodecError("not a note")
+            if note[0] == "files":
+                self.marks.word("files of the solution's")
             self._shared.noted(*note)
 
     def read(self, value: Any, name: str) -> Any:

@@ -3,19 +3,23 @@
 Each end has one `Shared`. What the solution prints reaches the test's stdout; where the test puts
 another object in the place of a standard stream, `input` or `print`, the solution finds it; the
 state of `random`, the environment and the arguments are those of whoever used them last; warnings
-and log records of the solution reach the test's filters and handlers. What a test's text does not
-mention (`wanted`) is not looked at.
+and log records of the solution reach the test's filters and handlers; what one writes into the
+scratch folder the other finds there (`files`). What a test's text does not mention (`wanted`) is not
+looked at.
 """
 
 from __future__ import annotations
 
 import builtins
+import contextlib
+import gc
 import io
 import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
+from .files import Files
 from .values import CodecError
 
 Notes = tuple[tuple[str, Any], ...]
@@ -70,12 +74,21 @@ STATES: dict[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {
 """Process-wide states by the name that a test mentions: how one is read, and how it is set."""
 
 
+def flush() -> None:
+    """What lies in the buffers of open files is to be seen by the other end."""
+    for value in gc.get_objects():
+        if type(value) in (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom):
+            with contextlib.suppress(Exception):  # closed, or read only
+                value.flush()
+
+
 class Shared:
     """One end's part."""
 
     def __init__(self, wanted: tuple[str, ...] = ()):
         self._states = {name: STATES[name] for name in wanted if name in STATES}
         self._seen = {name: read() for name, (read, _) in self._states.items()}
+        self._files = Files(os.getcwd()) if "files" in wanted else None
 
     def notes(self) -> list[tuple[str, Any]]:
         """What has changed since the last frame."""
@@ -85,10 +98,18 @@ class Shared:
             if now != self._seen[name]:
                 self._seen[name] = now
                 found.append((name, now))
+        if self._files is not None:
+            flush()
+            changes = self._files.changes()
+            if changes:
+                found.append(("files", changes))
         return found
 
     def noted(self, name: str, value: Any) -> None:
         """What has changed at the other end. Raises CodecError."""
+        if name == "files" and self._files is not None:
+            self._files.put(value)
+            return
         if name not in self._states:
             raise CodecError("a note that nobody wants")
         read, put = self._states[name]
@@ -108,7 +129,7 @@ class JudgeShared(Shared):
 
     def notes(self) -> list[tuple[str, Any]]:
         """As `Shared`, and streams; None for one that is Python's own again."""
-        found = super().notes() if self._states else []
+        found = super().notes() if self._states or self._files else []
         for name, module in STREAMS.items():
             now = getattr(module, name, None)
             if now is _ORIGINALS[name]:
@@ -165,7 +186,7 @@ class SubjectShared(Shared):
 
     def notes(self) -> list[tuple[str, Any]]:
         """As `Shared`, and what was said since."""
-        found = super().notes() if self._states else []
+        found = super().notes() if self._states or self._files else []
         text = self.printed.take()
         if text:
             found.append(("printed", text))

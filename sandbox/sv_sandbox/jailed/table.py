@@ -219,7 +219,8 @@ def _build_pattern(pattern: str, flags: int) -> re.Pattern[str]:
 
 
 def _memoryview(value: memoryview) -> Parts:
-    return (value.tobytes(), value.format) if value.ndim == 1 and value.c_contiguous else ()
+    simple = value.ndim == 1 and value.c_contiguous and len(value.format) == 1
+    return (value.tobytes(), value.format) if simple else ()
 
 
 def _build_random(state: tuple[Any, ...]) -> random.Random:
@@ -277,6 +278,27 @@ ROWS = (
     Row(type({}.keys()), (dict,), lambda v: (dict.fromkeys(v),), dict.keys, mutable=True),
     Row(type({}.values()), (dict,), lambda v: (dict(enumerate(v)),), dict.values, mutable=True),
     Row(type({}.items()), (dict,), lambda v: (dict(v),), dict.items, mutable=True),
+    Row(
+        type(OrderedDict().keys()),
+        (OrderedDict,),
+        lambda v: (OrderedDict.fromkeys(v),),
+        OrderedDict.keys,
+        mutable=True,
+    ),
+    Row(
+        type(OrderedDict().values()),
+        (OrderedDict,),
+        lambda v: (OrderedDict(enumerate(v)),),
+        OrderedDict.values,
+        mutable=True,
+    ),
+    Row(
+        type(OrderedDict().items()),
+        (OrderedDict,),
+        lambda v: (OrderedDict(v),),
+        OrderedDict.items,
+        mutable=True,
+    ),
     *(
         Row(kind, (str,), lambda v: (str(v),), kind)
         for kind in (

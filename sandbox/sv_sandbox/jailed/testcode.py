@@ -19,6 +19,11 @@ _MENTIONED = {
     **{"assertWarnsRegex": "warnings", "deprecated_call": "warnings", "logging": "logging"},
     **{"assertLogs": "logging", "assertNoLogs": "logging", "caplog": "logging", "seed": "random"},
 }
+_MENTIONED |= dict.fromkeys(
+    "open tempfile Path pathlib listdir makedirs mkdir TemporaryDirectory NamedTemporaryFile mkdtemp"
+    " mkstemp tmp_path shutil exists isfile write_text chdir getcwd".split(),
+    "files",
+)
 """What is shared between test and solution, by the names that speak of it."""
 
 

@@ -75,35 +75,44 @@ def _is_namedtuple(kind: type) -> bool:
         type(kind) is type
         and kind.__bases__ == (tuple,)
         and type(fields) is tuple
-        and 0 < len(fields) <= MAX_FIELDS
         and all(type(field) is str for field in fields)
         and _MADE.issuperset(own.keys() - set(fields))
         and getattr(own.get("__repr__"), "__code__", None) is _sample.__repr__.__code__
     )
 
 
+def _is_key(key: tuple[Any, ...]) -> bool:
+    """Whether this is the name and the fields of a class of namedtuples."""
+    name, *fields = key or ("",)
+    return (
+        all(type(word) is str and len(word) <= 100 and word.isidentifier() for word in key)
+        and not any(map(iskeyword, key))
+        and all(word[0] != "_" or word == f"_{index}" for index, word in enumerate(fields))
+        and 0 < len(fields) == len(set(fields)) <= MAX_FIELDS
+        and name != ""
+    )
+
+
 def _namedtuple(value: Any) -> Parts:
     kind = type(value)
     key = (kind.__name__, *kind._fields)
-    if len(_namedtuples) >= MAX_CLASSES:
-        _namedtuples.clear()
-    _namedtuples[key] = kind  # what comes back is of it again
+    if not _is_key(key):
+        return ()
+    _keep(key, kind)  # what comes back is of it again
     return (key, tuple(tuple.__iter__(value)))
 
 
+def _keep(key: tuple[str, ...], kind: type) -> None:
+    if len(_namedtuples) >= MAX_CLASSES:
+        _namedtuples.clear()
+    _namedtuples[key] = kind
+
+
 def _build_namedtuple(key: tuple[Any, ...], values: Parts) -> object:
-    name, *fields = key
-    for index, word in enumerate(key):
-        if type(word) is not str or len(word) > 100 or not word.isidentifier() or iskeyword(word):
-            raise CodecError("not a name")
-        if index and word.startswith("_") and word != f"_{index - 1}":
-            raise CodecError("not the name of a field")
-    if not 0 < len(fields) == len(values) <= MAX_FIELDS or len(set(fields)) != len(fields):
+    if not _is_key(key) or len(values) != len(key) - 1:
         raise CodecError("not a namedtuple")
     if key not in _namedtuples:
-        if len(_namedtuples) >= MAX_CLASSES:
-            _namedtuples.clear()
-        _namedtuples[key] = namedtuple(name, fields, rename=True, module="solution")
+        _keep(key, namedtuple(key[0], key[1:], rename=True, module="solution"))
     return tuple.__new__(_namedtuples[key], values)
 
 
@@ -119,9 +128,9 @@ def _build_sequence(name: str, values: Parts) -> object:
 
 # ---- NumPy, where it is loaded ---------------------------------------------------------------
 
-_DTYPE = re.compile(r"[<>|=][biufcSUmM][0-9]{1,6}(\[[0-9A-Za-z/]{1,12}\])?")
-_EXACT = frozenset(("float64", "int64", "bool", "bool_", "complex128"))
-"""NumPy's numbers that compare as Python's do."""
+_DTYPE = re.compile(r"[<>|=][biufcSUmM][0-9]{1,9}(\[[0-9A-Za-z/]{1,12}\])?")
+_EXACT = frozenset("?lqdD")
+"""NumPy's numbers that compare as Python's do: bool, int64 (twice), float64, complex128."""
 
 
 def _numpy() -> Any:
@@ -145,8 +154,8 @@ def _is_simple(dtype: Any) -> bool:
 
 
 def _is_loose(dtype: Any) -> bool:
-    """Whether numbers of this dtype equal what they are not: they are rounded for comparison."""
-    return dtype.kind in "fc" and dtype.name not in _EXACT
+    """Whether elements of this dtype equal what they are not: they, or others, are rounded."""
+    return dtype.kind in "fcmM" and dtype.char not in _EXACT
 
 
 def _elements(dtype: Any, data: bytes) -> Any:
@@ -181,7 +190,7 @@ def _scalar(value: Any) -> Parts:
 def _build_scalar(exact: bool) -> Callable[[str, bytes], object]:
     def build(text: str, data: bytes) -> object:
         dtype = _dtype(text)
-        if (dtype.name in _EXACT) is not exact or len(data) != dtype.itemsize:
+        if (dtype.char in _EXACT) is not exact or len(data) != dtype.itemsize:
             raise CodecError("no such number")
         return _elements(dtype, data)[0] if data else dtype.type()
 
@@ -240,7 +249,7 @@ def _numpy_row(numpy: Any, value: Any, bases: tuple[type, ...]) -> Row | None:
     if kind is numpy.ndarray and _is_simple(value.dtype) and value.dtype.itemsize:
         return LOOSE_ARRAY if _is_loose(value.dtype) else ARRAY
     if numpy.generic in bases and numpy.dtype(kind).type is kind and _is_simple(value.dtype):
-        return SCALAR if value.dtype.name in _EXACT else LOOSE_SCALAR
+        return SCALAR if value.dtype.char in _EXACT else LOOSE_SCALAR
     if numpy.dtype in bases and _is_simple(value):
         return DTYPE
     if kind is type and numpy.generic in mro(value) and vars(numpy).get(value.__name__) is value:
