@@ -1,0 +1,412 @@
+"""The names that a test gets by `import pytest`, in the process where test code runs.
+
+`install` puts a module `pytest` into `sys.modules`, also where the real one could be imported.
+Decorators only note what they were given (`Mark`, `Fixture`): `collect` acts on the notes. What
+swallows an expected exception tells `sites`. A name that is missing is `NotAvailable`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib
+import math
+import re
+import sys
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass, field
+from decimal import Decimal
+from numbers import Complex
+from types import ModuleType, TracebackType
+from typing import Any, NoReturn, Protocol
+
+Kinds = type[BaseException] | tuple[type[BaseException], ...]
+
+
+class Sites(Protocol):
+    """Who keeps account of assertions."""
+
+    def caught(self, error: BaseException, kinds: Kinds) -> None:
+        """`error`, which the test expects as one of `kinds`, is about to be swallowed."""
+
+
+class NoSites:
+    def caught(self, error: BaseException, kinds: Kinds) -> None:
+        pass
+
+
+sites: Sites = NoSites()
+
+
+class Unsupported(BaseException):
+    """The test asks for what nobody here can give it: no verdict, never a failure."""
+
+
+class NotAvailable(AttributeError):
+    """A name of pytest that is missing here."""
+
+
+class Outcome(BaseException):
+    """What a test says of itself. No `except Exception` of a test catches it, as in pytest."""
+
+
+class Skipped(Outcome):
+    __module__ = "builtins"
+
+
+class Failed(Outcome):
+    __module__ = "builtins"
+
+
+class XFailed(Failed):
+    pass
+
+
+def skip(reason: str = "", *, allow_module_level: bool = False) -> NoReturn:
+    raise Skipped(reason)
+
+
+def fail(reason: str = "", pytrace: bool = True) -> NoReturn:
+    raise Failed(reason)
+
+
+def xfail(reason: str = "") -> NoReturn:
+    raise XFailed(reason)
+
+
+for _says, _kind in ((skip, Skipped), (fail, Failed), (xfail, XFailed)):
+    setattr(_says, "Exception", _kind)  # noqa: B010 (a function has no such attribute for mypy)
+
+
+def importorskip(modname: str, minversion: str | None = None, reason: str | None = None) -> Any:
+    try:
+        module = importlib.import_module(modname)
+    except ImportError as error:
+        raise Skipped(reason or f"could not import {modname!r}: {error}") from None
+    found = re.findall(r"\d+", getattr(module, "__version__", "0"))
+    if [int(n) for n in found] < [int(n) for n in re.findall(r"\d+", minversion or "")]:
+        raise Skipped(reason or f"module {modname!r} is older than {minversion}")
+    return module
+
+
+# ---- what decorators note -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mark:
+    """`@mark.name(*args, **kwargs)`; as a decorator it appends itself to `pytestmark`."""
+
+    name: str
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        target = args[0] if len(args) == 1 and not kwargs else None
+        if isinstance(target, type) or getattr(target, "__name__", "<lambda>") != "<lambda>":
+            own = vars(target).get("pytestmark", []) if hasattr(target, "__dict__") else []
+            target.pytestmark = [*(own if isinstance(own, list) else [own]), self]  # type: ignore[union-attr]
+            return target
+        return Mark(self.name, self.args + args, {**self.kwargs, **kwargs})
+
+
+class Marks:
+    def __getattr__(self, name: str) -> Mark:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return Mark(name)
+
+
+@dataclass(frozen=True)
+class Param:
+    """One set of arguments of `parametrize`, or one value of a fixture's `params`."""
+
+    values: tuple[Any, ...]
+    id: str | None = None
+    marks: tuple[Mark, ...] = ()
+
+
+def param(*values: Any, id: str | None = None, marks: Any = ()) -> Param:  # noqa: A002 (as pytest's)
+    return Param(values, id, (marks,) if isinstance(marks, Mark) else tuple(marks))
+
+
+@dataclass(frozen=True, eq=False)
+class Fixture:
+    function: Callable[..., Any]
+    scope: str = "function"
+    params: tuple[Any, ...] | None = None
+    autouse: bool = False
+    ids: Any = None
+    name: str | None = None
+    bound: bool = False
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        fail(f'Fixture "{self.function.__name__}" called directly')
+
+
+def fixture(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    if options.get("params") is not None:
+        options["params"] = tuple(options["params"])
+    if not isinstance(options.get("scope", ""), str):
+        raise Unsupported("a fixture whose scope is computed")
+    return Fixture(function, **options) if function else lambda f: Fixture(f, **options)
+
+
+# ---- expected exceptions and warnings -----------------------------------------------------------
+
+
+class ExceptionInfo:
+    """What `raises` caught."""
+
+    value: Any
+
+    @property
+    def type(self) -> Any:
+        return type(self.value)
+
+    @property
+    def typename(self) -> str:
+        return type(self.value).__name__
+
+    @property
+    def tb(self) -> Any:
+        return self.value.__traceback__
+
+    def exconly(self, tryshort: bool = False) -> str:
+        return f"{self.typename}: {self.value}"
+
+    def errisinstance(self, kinds: Kinds) -> bool:
+        return isinstance(self.value, kinds)
+
+    def match(self, pattern: str | re.Pattern[str]) -> bool:
+        text = "\n".join([str(self.value), *getattr(self.value, "__notes__", [])])
+        if not re.search(pattern, text):
+            raise AssertionError(f"Regex pattern did not match.\n {pattern!r}\n {text!r}")
+        return True
+
+    def __class_getitem__(cls, item: Any) -> Any:
+        return cls
+
+
+class Raises:
+    def __init__(self, kinds: Any, match: Any = None, check: Any = None):
+        self.kinds, self.match, self.check, self.info = kinds, match, check, ExceptionInfo()
+
+    def __enter__(self) -> ExceptionInfo:
+        return self.info
+
+    def __exit__(self, kind: Any, error: BaseException | None, tb: TracebackType | None) -> bool:
+        if error is None:
+            fail(f"DID NOT RAISE {self.kinds!r}")
+        if not isinstance(error, self.kinds):
+            return False
+        self.info.value = error
+        if self.match is not None:
+            self.info.match(self.match)
+        if self.check is not None and not self.check(error):
+            raise AssertionError(f"check did not return True: {error!r}")
+        sites.caught(error, self.kinds)
+        return True
+
+
+def raises(expected_exception: Any = None, *args: Any, **kwargs: Any) -> Any:
+    match, check = (None, None) if args else (kwargs.pop("match", None), kwargs.pop("check", None))
+    if expected_exception is None and (match is not None or check is not None):
+        expected_exception = BaseException
+    kinds = expected_exception if isinstance(expected_exception, tuple) else (expected_exception,)
+    if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
+        raise TypeError(f"expected exception must be a BaseException type, not {kinds!r}")
+    if not kinds:
+        raise ValueError("expected at least one exception type")
+    context = Raises(kinds, match, check)
+    if not args:
+        if kwargs:
+            raise TypeError(f"unexpected keyword arguments of pytest.raises: {sorted(kwargs)}")
+        return context
+    with context as info:
+        args[0](*args[1:], **kwargs)
+    return info
+
+
+class Warns:
+    """The warnings of its block; those that do not match are given again at its end."""
+
+    def __init__(self, kinds: Any, match: Any = None):
+        self.kinds, self.match = kinds, match
+
+    def __enter__(self) -> Warns:
+        self._catch = warnings.catch_warnings(record=True)
+        self.list: list[Any] = self._catch.__enter__() or []
+        warnings.simplefilter("always")
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, tb: Any) -> None:
+        self._catch.__exit__(kind, error, tb)
+        if error is not None and not isinstance(error, Exception):
+            return
+        others = [seen for seen in self.list if not self._matches(seen)]
+        for seen in others:
+            warnings.warn_explicit(seen.message, seen.category, seen.filename, seen.lineno)
+        if len(others) == len(self.list):
+            fail(f"DID NOT WARN. No matching warnings of {self.kinds} were emitted.")
+
+    def _matches(self, seen: Any) -> bool:
+        said = self.match is None or re.search(self.match, str(seen.message))
+        return bool(issubclass(seen.category, self.kinds) and said)
+
+    def pop(self, kind: type[Warning] = Warning) -> Any:
+        for index, seen in enumerate(self.list):
+            if issubclass(seen.category, kind):
+                return self.list.pop(index)
+        raise AssertionError(f"{kind!r} not found in warning list")
+
+    def __len__(self) -> int:
+        return len(self.list)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.list[index]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.list)
+
+
+def warns(expected_warning: Any = Warning, *args: Any, **kwargs: Any) -> Any:
+    if not args:
+        return Warns(expected_warning, kwargs.get("match"))
+    with Warns(expected_warning):
+        return args[0](*args[1:], **kwargs)
+
+
+def deprecated_call(*args: Any, **kwargs: Any) -> Any:
+    return warns((DeprecationWarning, PendingDeprecationWarning, FutureWarning), *args, **kwargs)
+
+
+# ---- approx -------------------------------------------------------------------------------------
+
+
+def _array(value: Any) -> Any:
+    """`value` as an array, where it is one of NumPy's."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or numpy.isscalar(value):
+        return None
+    return numpy.asarray(value) if hasattr(value, "__array__") else None
+
+
+def _is_bool(value: Any) -> bool:
+    return type(value).__name__ in ("bool", "bool_")
+
+
+class Approx:
+    """Equal to what is near `expected`: a number, or numbers in a sequence, mapping or array."""
+
+    __array_ufunc__ = None
+    __array_priority__ = 100
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, expected: Any, rel: Any = None, abs: Any = None, nan_ok: bool = False):  # noqa: A002
+        self.expected, self.options = expected, (rel, abs, nan_ok)
+        self.array = _array(expected)
+        self.items: Any = None
+        if isinstance(expected, Mapping):
+            self.items = expected.values()
+        elif self.array is None and not isinstance(expected, str | bytes):
+            if hasattr(expected, "__getitem__") and isinstance(expected, Sized):
+                self.items = expected
+            elif isinstance(expected, Collection):
+                raise TypeError(f"pytest.approx() only supports ordered sequences, got {expected}")
+        if self.items is not None and any(isinstance(x, type(expected)) for x in self.items):
+            raise TypeError(f"pytest.approx() does not support nested data structures: {expected}")
+
+    def near(self, expected: Any) -> Approx:
+        return Approx(expected, *self.options)
+
+    def tolerance(self) -> Any:
+        rel, absolute, _ = self.options
+        one: Any = Decimal if isinstance(self.expected, Decimal) else float
+        least = one("1e-12") if absolute is None else absolute
+        wide = (one("1e-6") if rel is None else rel) * abs(self.expected)
+        if least < 0 or wide < 0 or math.isnan(least) or math.isnan(wide):
+            raise ValueError(f"tolerances can't be negative or NaN: rel={rel}, abs={absolute}")
+        return least if rel is None and absolute is not None else max(least, wide)
+
+    def __eq__(self, actual: Any) -> bool:
+        if self.array is not None:
+            other = _array(actual)
+            if other is None and hasattr(actual, "__len__"):
+                other = sys.modules["numpy"].asarray(actual)
+            if other is None:
+                return all(actual == self.near(x) for x in self.array.flat)
+            same = other.shape == self.array.shape
+            pairs = zip(other.flat, self.array.flat, strict=True) if same else ()
+            return same and all(a.item() == self.near(x.item()) for a, x in pairs)
+        if self.items is None:
+            array = _array(actual)
+            return self._near(actual) if array is None else all(self._near(a) for a in array.flat)
+        if isinstance(self.expected, Mapping):
+            if not hasattr(actual, "keys") or set(actual.keys()) != set(self.expected.keys()):
+                return False
+            return all(actual[key] == self.near(x) for key, x in self.expected.items())
+        if not hasattr(actual, "__len__") or len(actual) != len(self.expected):
+            return False
+        return all(a == self.near(x) for a, x in zip(actual, self.expected, strict=False))
+
+    def _near(self, actual: Any) -> bool:
+        expected = self.expected
+        if _is_bool(expected) and not _is_bool(actual):
+            return False
+        if actual == expected:
+            return True
+        if isinstance(expected, datetime.datetime | datetime.timedelta):
+            return bool(abs(expected - actual) <= self.options[1])
+        numbers = isinstance(expected, Complex | Decimal) and isinstance(actual, Complex | Decimal)
+        if _is_bool(expected) or not numbers:
+            return False
+        if math.isnan(abs(expected)):
+            return bool(self.options[2] and math.isnan(abs(actual)))
+        if math.isinf(abs(expected)):
+            return False
+        return bool(abs(expected - actual) <= self.tolerance())
+
+    def __ne__(self, actual: Any) -> bool:
+        return not self == actual
+
+    def __bool__(self) -> bool:
+        raise AssertionError("approx() is not supported in a boolean context")
+
+    def __repr__(self) -> str:
+        if isinstance(self.expected, Mapping):
+            return f"approx({ {key: self.near(x) for key, x in self.expected.items()} })"
+        if self.array is not None:
+            return f"approx({[self.near(x.item()) for x in self.array.flat]})"
+        if self.items is not None:
+            inside = type(self.expected)
+            kind = inside if inside in (list, tuple) else list
+            return f"approx({kind(self.near(x) for x in self.items)})"
+        number = isinstance(self.expected, Complex | Decimal) and not _is_bool(self.expected)
+        if not number or math.isinf(abs(self.expected)) or math.isnan(abs(self.expected)):
+            return str(self.expected)
+        turn = " ∠ ±180°" if isinstance(self.expected, complex) else ""
+        return f"{self.expected} ± {self.tolerance():.1e}{turn}"
+
+
+def approx(expected: Any, rel: Any = None, abs: Any = None, nan_ok: bool = False) -> Approx:  # noqa: A002
+    return Approx(expected, rel, abs, nan_ok)
+
+
+# ---- the module ---------------------------------------------------------------------------------
+
+
+def _missing(name: str) -> NoReturn:
+    raise NotAvailable(f"pytest.{name} is not available in the sandbox")
+
+
+def install(to: Sites, main: Callable[..., Any]) -> None:
+    """Make `import pytest` mean this module's names; `main` is what `pytest.main` does."""
+    global sites
+    sites = to
+    module = ModuleType("pytest")
+    public: Sequence[Any] = (skip, fail, xfail, importorskip, param, fixture, raises, warns)
+    module.__dict__.update({one.__name__: one for one in (*public, deprecated_call, approx)})
+    module.__dict__.update(mark=Marks(), ExceptionInfo=ExceptionInfo, WarningsRecorder=Warns)
+    module.__dict__.update(__getattr__=_missing, main=main, __version__="9")
+    module.__dict__.update(FixtureRequest=object, CollectError=Unsupported)
+    sys.modules["pytest"] = module
