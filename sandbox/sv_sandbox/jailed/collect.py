@@ -10,17 +10,18 @@ calls (`unittest.main()`) from exiting or judging, and tells `Sites` of each swa
 from __future__ import annotations
 
 import ast
-import dataclasses
 import enum
 import inspect
 import itertools
 import re
 import unittest
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from . import pytest_names as names
 from .collect_run import (
+    Outcome,
     TestItem,
     by_text,
     class_setup,
@@ -33,14 +34,12 @@ from .collect_run import (
 )
 from .pytest_names import Fixture, Mark, Param, Sites, Skipped, Unsupported
 
-SCOPES = ("session", "package", "module", "class", "function")
-TEXT = "<test>"
-"""The file name that a test's text is compiled under."""
-
-__all__ = ["Outcome", "TestItem", "Unsupported", "install", "no_verdict", "run", "tests_of"]
+_SCOPES = ("session", "package", "module", "class", "function")
+__all__ = ["Outcome", "TestItem", "install", "is_end", "no_verdict", "run", "tests_of"]
 
 _suites: list[unittest.TestCase] = []
-"""What the text handed to a runner of unittest: run here, later."""
+_handed_over: list[object] = []
+"""What the text gave to runners of unittest, and its calls of any runner: all run here, later."""
 
 
 # ---- installation -------------------------------------------------------------------------------
@@ -49,7 +48,8 @@ _suites: list[unittest.TestCase] = []
 def install(sites: Sites) -> None:
     """Before the text runs, once in a process that runs one row."""
     _suites.clear()
-    names.install(sites, lambda *args, **kwargs: 0)
+    _handed_over.clear()
+    names.install(sites, _main)
     context: Any = unittest.case._AssertRaisesContext
     runner: Any = unittest.TextTestRunner
     leave = context.__exit__
@@ -62,10 +62,12 @@ def install(sites: Sites) -> None:
 
     def program(self: Any, *args: Any, **kwargs: Any) -> None:
         self.result = unittest.TestResult()
+        _handed_over.append(self)
 
     def keep(self: Any, test: Any) -> unittest.TestResult:
         result = unittest.TestResult()
         result.testsRun = test.countTestCases()
+        _handed_over.append(self)
         _suites.extend(_cases(test))
         return result
 
@@ -74,12 +76,22 @@ def install(sites: Sites) -> None:
     runner.run = keep
 
 
+def _main(*args: Any, **kwargs: Any) -> int:
+    """`pytest.main`, whose answer is the status of the process."""
+    _handed_over.append(args)
+    return 0
+
+
+def is_end(error: BaseException) -> bool:
+    """Whether the text ended after it handed its tests to a runner: `sys.exit(pytest.main())`."""
+    return isinstance(error, SystemExit) and not error.code and bool(_handed_over)
+
+
 def no_verdict(error: BaseException) -> str:
     """Why an exception that left the text's module level is neither a pass nor a failure; or ''."""
-    if isinstance(error, ImportError) and error.name == "pytest":
-        return str(error)
-    skips = isinstance(error, Skipped | unittest.SkipTest) and by_text(error)
-    return said(error) if skips or isinstance(error, Unsupported | names.NotAvailable) else ""
+    ours = isinstance(error, Skipped | unittest.SkipTest | Unsupported | names.NotAvailable)
+    ours = ours or (isinstance(error, ImportError) and error.name == "pytest")
+    return said(error) if ours and by_text(error) else ""
 
 
 def _cases(test: Any) -> Iterator[unittest.TestCase]:
@@ -93,261 +105,230 @@ def _cases(test: Any) -> Iterator[unittest.TestCase]:
 
 
 def tests_of(namespace: Mapping[str, Any], tree: ast.Module) -> list[TestItem]:
-    bound = _bound(_statements(tree.body, namespace))
-    setup = {"module": (module_setup(namespace),), "function": (function_setup(namespace),)}
-    fixtures = {f" {name}": chain for name, chain in setup.items()} | _fixtures(
-        {name: namespace[name] for name in bound if name in namespace}
-    )
-    ran = _ran(tree, namespace, bound)
+    """What runs of the text, after it has run itself."""
+    is_main = namespace.get("__name__") == "__main__"
+    bound, ran, called = _bound(tree, is_main), _ran(tree, is_main), _calls(tree)
+    fixtures = {
+        " module": (module_setup(namespace),),
+        " function": (function_setup(namespace),),
+        **_fixtures({name: namespace[name] for name in bound if name in namespace}),
+    }
     marks = _marks_of(namespace.get("pytestmark", ()))
+    module = TestItem("", None, marks=marks, fixtures=fixtures, namespace=namespace)
     items: list[TestItem] = []
     for name, node in bound.items():
         value = namespace.get(name)
+        of = replace(module, name=name, function=value if callable(value) else _dropped)
         if isinstance(value, type):
-            items += _class_items(
-                value, TestItem(name, value, marks=marks, fixtures=fixtures, namespace=namespace)
-            )
-        elif name.startswith("test") and name not in ran and getattr(value, "__test__", True):
-            defined = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-            if getattr(node, "decorator_list", None) and not callable(value) and name in namespace:
-                value = _dropped
-            if callable(value) and (defined or inspect.isfunction(inspect.unwrap(value))):
-                items += _expand(
-                    TestItem(name, value, marks=marks, fixtures=fixtures, namespace=namespace)
-                )
+            items += _class_items(value, of)
+        elif name.startswith("test") and name not in ran and _is_test(name, node, namespace):
+            found = _expand(of)
+            # a helper that only other tests can call, since no fixture gives what it needs
+            helper = name in called and found and not _known(found[0])
+            items += [] if helper else found
     if _suites:
         items = [item for item in items if item.case is None]
-        items += [_case_item(case, fixtures, namespace) for case in _suites]
+        kinds = {type(case): _of_class(type(case), module) for case in _suites}
+        items += [_case_item(case, kinds[type(case)]) for case in _suites]
     return items
 
 
 def _dropped() -> None:
-    raise TypeError("its decorator returned nothing that can be called")
+    raise TypeError("the decorator of this test gave nothing that can be called")
 
 
-def _statements(body: Sequence[ast.stmt], namespace: Mapping[str, Any]) -> Iterator[ast.stmt]:
-    """Those of the module level, inside `if`, `try`, `for` and `with` too, where they may run."""
-    for node in body:
-        yield node
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            continue
-        is_main = isinstance(node, ast.If) and ast.unparse(node.test) in (
-            "__name__ == '__main__'",
-            "'__main__' == __name__",
-        )
-        for part in ("body", "orelse", "finalbody"):
-            if is_main and (part == "body") != (namespace.get("__name__") == "__main__"):
-                continue
-            yield from _statements(getattr(node, part, ()), namespace)
-        for inner in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
-            yield from _statements(inner.body, namespace)
+def _is_test(name: str, node: ast.AST, namespace: Mapping[str, Any]) -> bool:
+    value = namespace.get(name)
+    if name not in namespace or isinstance(value, Fixture) or not getattr(value, "__test__", True):
+        return False
+    if isinstance(node, _FUNCTIONS):
+        return callable(value) or bool(node.decorator_list)
+    return callable(value) and inspect.isfunction(inspect.unwrap(value))
 
 
-def _bound(statements: Iterable[ast.stmt]) -> dict[str, ast.stmt]:
-    """Names that the statements bind by `def`, `class` and `=`, in order, with the last of them."""
-    found: dict[str, ast.stmt] = {}
-    for node in statements:
-        targets: list[Any] = [node] if hasattr(node, "name") else []
-        if isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = getattr(node, "targets", None) or [node.target]  # type: ignore[union-attr]
-        for target in targets:
-            name = getattr(target, "name", None) or getattr(target, "id", None)
-            if name:
-                found.pop(name, None)
-                found[name] = node
-    return found
+def _known(item: TestItem) -> bool:
+    return all(name in item.fixtures or name == "request" for name in item.needs)
 
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_MAIN = ("__name__ == '__main__'", "'__main__' == __name__")
 
 
-def _ran(tree: ast.Module, namespace: Mapping[str, Any], bound: Mapping[str, ast.stmt]) -> set[str]:
-    """Functions that the text runs itself: mentioned at its module level, called by one of those,
-    or called by another test function."""
-    calls = {name: _calls(node) for name, node in bound.items() if isinstance(node, _FUNCTIONS)}
-    mentioned: set[str] = set()
-    for node in _statements(tree.body, namespace):
-        if not isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
-            inner = getattr(node, "body", None)
-            parts = ast.iter_child_nodes(node) if inner else [node]
-            mentioned.update(
-                *(_mentions(p) for p in parts if not isinstance(p, ast.stmt)),
-                *([_mentions(node)] if not inner else []),
-            )
-    ran = _reach(mentioned, calls)
-    tests = [name for name in calls if name.startswith("test") and name not in ran]
-    reach = {name: _reach(calls[name], calls) for name in tests}
-    return ran | {
-        name
-        for name in tests
-        for other in tests
-        if other != name and name in reach[other] and other not in reach[name]
-    }
+def _inside(node: ast.AST, is_main: bool) -> Iterable[ast.AST]:
+    """The parts of a node that run with the module: not the insides of functions."""
+    if isinstance(node, (*_FUNCTIONS, ast.Lambda)):
+        return ()
+    if isinstance(node, ast.If) and ast.unparse(node.test) in _MAIN:
+        return node.body if is_main else node.orelse
+    return ast.iter_child_nodes(node)
 
 
-def _mentions(node: ast.AST) -> set[str]:
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        return set()  # `test_a.__test__ = False` runs nothing
+def _bound(node: ast.AST, is_main: bool) -> dict[str, ast.AST]:
+    """Names that the module level binds by `def`, `class` and `=`, with the last that does."""
+    found: dict[str, ast.AST] = {}
+    for inner in _inside(node, is_main):
+        if isinstance(inner, (*_FUNCTIONS, ast.ClassDef)):
+            found[inner.name] = inner
+        elif isinstance(inner, ast.Assign | ast.AnnAssign):
+            targets = inner.targets if isinstance(inner, ast.Assign) else [inner.target]
+            found.update({name.id: inner for name in targets if isinstance(name, ast.Name)})
+        elif not isinstance(inner, ast.expr):
+            found.update(_bound(inner, is_main))
+    return found
+
+
+def _ran(tree: ast.Module, is_main: bool) -> set[str]:
+    """Functions that the text runs itself: those its module level mentions, and those they call."""
+    calls = {node.name: _calls(node) for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)}
+    ran: set[str] = set()
+    new = _mentions(tree, is_main)
+    while new:
+        ran |= new
+        new = set().union(*(calls.get(name, set()) for name in new)) - ran
+    return ran
+
+
+def _mentions(node: ast.AST, is_main: bool) -> set[str]:
+    if isinstance(node, ast.Attribute | ast.Assign) and isinstance(node.value, ast.Name):
+        return set()  # `test_a.__test__ = False` and `test_b = test_a` run nothing
     found = {node.id} if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) else set()
-    return found.union(*map(_mentions, ast.iter_child_nodes(node)))
+    return found.union(*(_mentions(inner, is_main) for inner in _inside(node, is_main)))
 
 
 def _calls(node: ast.AST) -> set[str]:
-    nodes = (n.func for n in ast.walk(node) if isinstance(n, ast.Call))
-    return {func.id for func in nodes if isinstance(func, ast.Name)}
-
-
-def _reach(start: Iterable[str], calls: Mapping[str, set[str]]) -> set[str]:
-    seen: set[str] = set()
-    new = set(start)
-    while new:
-        seen |= new
-        new = set().union(*(calls.get(name, set()) for name in new)) - seen
-    return seen
+    functions = (inner.func for inner in ast.walk(node) if isinstance(inner, ast.Call))
+    return {function.id for function in functions if isinstance(function, ast.Name)}
 
 
 # ---- classes and arguments ----------------------------------------------------------------------
 
 
-def _own_names(cls: type) -> set[str]:
-    """What it and its bases define, `object` apart."""
-    return set().union(*(vars(base) for base in cls.__mro__[:-1]))
+def _of_class(cls: type, of: TestItem) -> TestItem:
+    """`of` with what the tests of a class share: its marks, its set-up, its fixtures."""
+    marks = tuple(m for base in cls.__mro__ for m in _marks_of(vars(base).get("pytestmark", ())))
+    bound = {k: replace(v, bound=True) for k, v in _members(cls).items() if isinstance(v, Fixture)}
+    inner = {
+        f"{of.name}.class": (class_setup(cls),),
+        f"{of.name}.method": (method_setup(),),
+        **_fixtures(bound),
+    }
+    joined = {name: of.fixtures.get(name, ()) + chain for name, chain in inner.items()}
+    return replace(of, cls=cls, marks=marks + of.marks, fixtures={**of.fixtures, **joined})
+
+
+def _members(cls: type) -> dict[str, Any]:
+    """What the class and its bases define; those of a base first, overridden ones once."""
+    members: dict[str, Any] = {}
+    for base in cls.__mro__[:-1]:
+        members = {k: v for k, v in vars(base).items() if k not in members} | members
+    return members
 
 
 def _class_items(cls: type, of: TestItem) -> list[TestItem]:
-    """The tests of a class; `of` is an item for the class itself, whose parts they share."""
-    is_case = issubclass(cls, unittest.TestCase)
-    wanted = is_case or of.name.rpartition(".")[2].startswith("Test")
-    if not wanted or not getattr(cls, "__test__", True):
+    """The tests of a class, if it is one of tests."""
+    if not getattr(cls, "__test__", True):
         return []
-    if not is_case and {"__init__", "__new__"} & _own_names(cls):
-        return []
-    marks = tuple(m for base in cls.__mro__ for m in _marks_of(vars(base).get("pytestmark", ())))
-    members: dict[str, Any] = {}
-    for base in cls.__mro__:
-        members = {k: v for k, v in vars(base).items() if k not in members} | members
-    bound = {
-        k: dataclasses.replace(v, bound=True) for k, v in members.items() if isinstance(v, Fixture)
-    }
-    setup = {f"{of.name}.class": (class_setup(cls),), f"{of.name}.method": (method_setup(cls),)}
-    fixtures = _joined(of.fixtures, setup | _fixtures(bound))
-    of = dataclasses.replace(of, cls=cls, marks=marks + of.marks, fixtures=fixtures)
-    if is_case:
+    if issubclass(cls, unittest.TestCase):
+        shared = _of_class(cls, of)
         found = unittest.defaultTestLoader.getTestCaseNames(cls) or ["runTest"]
-        return [
-            _case_item(cls(n), fixtures, of.namespace, of.marks) for n in found if hasattr(cls, n)
-        ]
+        return [_case_item(cls(name), shared) for name in found if hasattr(cls, name)]
+    members = _members(cls)
+    if not of.name.rpartition(".")[2].startswith("Test") or {"__init__", "__new__"} & set(members):
+        return []
     items: list[TestItem] = []
+    shared = _of_class(cls, of)
     for name, member in members.items():
-        inner = dataclasses.replace(of, name=f"{of.name}.{name}")
+        inner = replace(shared, name=f"{of.name}.{name}")
         if isinstance(member, type):
-            items += _class_items(member, inner) if name.startswith("Test") else []
+            items += _class_items(member, inner)
         elif name.startswith("test") and not isinstance(member, Fixture):
             function = getattr(cls, name)
             if callable(function) and getattr(function, "__test__", True):
-                items += _expand(dataclasses.replace(inner, function=function, method=name))
+                items += _expand(replace(inner, function=function, method=name))
     return items
 
 
-def _case_item(
-    case: unittest.TestCase,
-    fixtures: Mapping[str, tuple[Fixture, ...]],
-    namespace: Mapping[str, Any],
-    marks: tuple[Mark, ...] = (),
-) -> TestItem:
-    cls, method = type(case), case._testMethodName
-    function = getattr(case, method, None)
-    name = f"{cls.__qualname__.rpartition('.')[2]}.{method}"
-    item = TestItem(
-        name, function or case.run, cls, case=case, fixtures=fixtures, namespace=namespace
-    )
-    marks = _marks_of(getattr(function, "pytestmark", ())) + marks
-    return dataclasses.replace(item, marks=marks, needs=_closure(item, _asked(item, ())))
+def _case_item(case: unittest.TestCase, of: TestItem) -> TestItem:
+    method = case._testMethodName
+    function = getattr(case, method, case.run)
+    name = f"{type(case).__qualname__.rpartition('.')[2]}.{method}"
+    marks = _marks_of(getattr(function, "pytestmark", ())) + of.marks
+    item = replace(of, name=name, function=function, case=case, marks=marks)
+    return replace(item, needs=_closure(item, _asked(item, ())))
+
+
+class _Row(NamedTuple):
+    """One point of an axis of arguments."""
+
+    tag: str
+    direct: dict[str, Any]
+    indirect: dict[str, tuple[int, Any]]
+    marks: tuple[Mark, ...]
 
 
 def _expand(of: TestItem) -> list[TestItem]:
-    """The item once for each set of arguments that its marks and its fixtures' `params` give."""
+    """The item once for each set of arguments that fixtures' `params` and its marks give."""
     marks = _marks_of(getattr(of.function, "pytestmark", ())) + of.marks
-    of = dataclasses.replace(of, marks=marks)
+    of = replace(of, marks=marks)
     plain = inspect.isfunction(inspect.getattr_static(of.cls, of.method)) if of.cls else False
     needs = _closure(of, _asked(of, parameters(of.function, plain)))
-    rows = [("", of)]
-    for mark in (m for m in marks if m.name == "parametrize"):
-        rows = [
-            (f"{tag}-{more}" if tag else more, new)
-            for tag, item in rows
-            for more, new in _with_arguments(item, *mark.args, **mark.kwargs)
-        ]
-    for name in needs:
-        chain = of.fixtures.get(name, ())
-        if (
-            chain
-            and chain[-1].params is not None
-            and name not in (rows[0][1].direct.keys() | rows[0][1].indirect.keys())
-        ):
-            values = _params(chain[-1].params, 1)
-            tags = _ids([name], values, chain[-1].ids)
-            rows = [
-                (
-                    f"{tag}-{more}" if tag else more,
-                    dataclasses.replace(
-                        item,
-                        marks=value.marks + item.marks,
-                        indirect={**item.indirect, name: (at, value.values[0])},
-                    ),
-                )
-                for tag, item in rows
-                for at, (more, value) in enumerate(zip(tags, values, strict=True))
-            ]
-    return [
-        dataclasses.replace(
-            item,
-            name=f"{of.name}[{tag}]" if tag else of.name,
-            needs=tuple(name for name in needs if name not in item.direct),
-        )
-        for tag, item in rows
+    axes = [_mark_axis(*mark.args, **mark.kwargs) for mark in marks if mark.name == "parametrize"]
+    given = {name for axis in axes for name in (*axis[0].direct, *axis[0].indirect)}
+    if not given <= set(needs):
+        raise ValueError(f"{of.name} uses no argument {sorted(given - set(needs))}")
+    last = {name: of.fixtures[name][-1] for name in needs if name in of.fixtures.keys() - given}
+    wide = [
+        _axis([name], map(_one, fixture.params), fixture.ids, [name])
+        for name, fixture in last.items()
+        if fixture.params is not None
     ]
+    items = []
+    for rows in itertools.product(*wide, *axes):
+        tag = f"[{'-'.join(row.tag for row in rows)}]" if rows else ""
+        item = replace(of, name=of.name + tag, direct={}, indirect={})
+        for row in rows:
+            item = replace(
+                item,
+                direct={**item.direct, **row.direct},
+                indirect={**item.indirect, **row.indirect},
+                marks=row.marks + item.marks,
+            )
+        wanted = tuple(name for name in needs if name not in item.direct)
+        items.append(replace(item, needs=wanted))
+    return items
 
 
-def _with_arguments(
-    item: TestItem, argnames: Any, argvalues: Any, indirect: Any = False, ids: Any = None, **_: Any
-) -> list[tuple[str, TestItem]]:
-    """One parametrize mark applied. No values at all: one skipped test."""
-    keys = (
-        [k.strip() for k in argnames.split(",") if k.strip()]
-        if isinstance(argnames, str)
-        else list(argnames)
-    )
-    single = len(keys) == 1 and (not isinstance(argnames, str) or "," not in argnames)
-    single = single and isinstance(argnames, str)
-    rows = _params(argvalues, 1 if single else 0)
+def _mark_axis(
+    argnames: Any, argvalues: Any, indirect: Any = False, ids: Any = None, **_: Any
+) -> list[_Row]:
+    """What `parametrize(argnames, argvalues)` gives."""
+    if isinstance(argnames, str):
+        keys = [key.strip() for key in argnames.split(",") if key.strip()]
+        argvalues = argvalues if "," in argnames else [_one(value) for value in argvalues]
+    else:
+        keys = list(argnames)
+    return _axis(keys, argvalues, ids, keys if indirect is True else indirect or ())
+
+
+def _one(value: Any) -> Param:
+    return value if isinstance(value, Param) else Param((value,))
+
+
+def _axis(keys: list[str], values: Any, ids: Any, through: Collection[str]) -> list[_Row]:
+    """A row for each of `values`; those of the names in `through` go to fixtures. No values at
+    all: one row that is skipped."""
+    rows = [value if isinstance(value, Param) else Param(tuple(value)) for value in values]
     if not rows:
         rows = [Param((None,) * len(keys), "NOTSET", (Mark("skip", ("got empty parameter set",)),))]
-    through = keys if indirect is True else list(indirect or ())
     found = []
     for at, (tag, row) in enumerate(zip(_ids(keys, rows, ids), rows, strict=True)):
         if len(row.values) != len(keys):
             raise ValueError(f"parametrize: {len(keys)} names, {len(row.values)} values: {row}")
         pairs = dict(zip(keys, row.values, strict=True))
-        found.append(
-            (
-                tag,
-                dataclasses.replace(
-                    item,
-                    marks=row.marks + item.marks,
-                    direct={**item.direct, **{k: v for k, v in pairs.items() if k not in through}},
-                    indirect={
-                        **item.indirect,
-                        **{k: (at, v) for k, v in pairs.items() if k in through},
-                    },
-                ),
-            )
-        )
+        direct = {key: value for key, value in pairs.items() if key not in through}
+        indirect = {key: (at, value) for key, value in pairs.items() if key in through}
+        found.append(_Row(tag, direct, indirect, row.marks))
     return found
-
-
-def _params(values: Iterable[Any], single: int) -> list[Param]:
-    return [v if isinstance(v, Param) else Param((v,) if single else tuple(v)) for v in values]
 
 
 def _ids(keys: Sequence[str], rows: Sequence[Param], ids: Any) -> list[str]:
@@ -398,12 +379,6 @@ def _fixtures(namespace: Mapping[str, Any]) -> dict[str, tuple[Fixture, ...]]:
     }
 
 
-def _joined(
-    outer: Mapping[str, tuple[Fixture, ...]], inner: Mapping[str, tuple[Fixture, ...]]
-) -> dict[str, tuple[Fixture, ...]]:
-    return {**outer, **{name: outer.get(name, ()) + chain for name, chain in inner.items()}}
-
-
 def _asked(item: TestItem, arguments: Sequence[str]) -> list[str]:
     auto = [name for name, chain in item.fixtures.items() if any(f.autouse for f in chain)]
     used = [name for m in item.marks if m.name == "usefixtures" for name in m.args]
@@ -417,5 +392,5 @@ def _closure(item: TestItem, asked: Iterable[str]) -> tuple[str, ...]:
         for fixture in item.fixtures.get(name, ()):
             more = parameters(fixture.function, fixture.bound)
             found += [n for n in more if n not in found and n != "request"]
-    scope = {n: SCOPES.index(c[-1].scope) for n, c in item.fixtures.items() if c}
-    return tuple(sorted(found, key=lambda name: scope.get(name, len(SCOPES) - 1)))
+    scope = {n: _SCOPES.index(c[-1].scope) for n, c in item.fixtures.items() if c}
+    return tuple(sorted(found, key=lambda name: scope.get(name, len(_SCOPES) - 1)))

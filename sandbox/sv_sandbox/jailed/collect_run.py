@@ -35,7 +35,7 @@ class TestItem:
 
     __test__: ClassVar[bool] = False
     name: str
-    function: Callable[..., Any]
+    function: Any
     cls: type | None = None
     method: str = ""
     case: unittest.TestCase | None = None
@@ -149,7 +149,7 @@ def function_setup(namespace: Mapping[str, Any]) -> Fixture:
     return Fixture(setup, autouse=True)
 
 
-def method_setup(cls: type) -> Fixture:
+def method_setup() -> Fixture:
     def setup(request: Request) -> Iterator[None]:
         for name in ("setup_method", "teardown_method"):
             function = getattr(request.instance, name, None)
@@ -263,7 +263,7 @@ class _Run:
     def finish(self, fixture: Fixture) -> None:
         live = self.live.pop(fixture, None)
         if live is not None:
-            _all([*(lambda f=f: self.finish(f) for f in live.dependents), *live.stops])
+            _all([*live.stops, *(lambda f=f: self.finish(f) for f in live.dependents)])
 
     def attempt(self, step: Callable[[], None]) -> BaseException | None:
         """What the step raised."""
@@ -426,7 +426,7 @@ def _run_one(state: _Run, item: TestItem, following: TestItem | None, outcome: O
         skipped = "xfail"
     error = state.attempt(lambda: state.test(item)) if skipped is None else None
     after = state.attempt(lambda: state.leave(following))
-    if isinstance(error, Unsupported | names.NotAvailable):
+    if isinstance(error, Unsupported | names.NotAvailable) and by_text(error):
         outcome.unsupported[item.name] = str(error)
         return
     if isinstance(error, Skipped | unittest.SkipTest | XFailed) and by_text(error):

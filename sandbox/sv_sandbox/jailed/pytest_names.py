@@ -235,7 +235,7 @@ class Warns:
 
     def __enter__(self) -> Warns:
         self._catch = warnings.catch_warnings(record=True)
-        self.list: list[Any] = self._catch.__enter__() or []
+        self.list: Any = self._catch.__enter__()
         warnings.simplefilter("always")
         return self
 
@@ -313,7 +313,10 @@ class Approx:
                 self.items = expected
             elif isinstance(expected, Collection):
                 raise TypeError(f"pytest.approx() only supports ordered sequences, got {expected}")
-        if self.items is not None and any(isinstance(x, type(expected)) for x in self.items):
+        nested = (
+            isinstance(x, Collection) and not isinstance(x, str | bytes) for x in self.items or ()
+        )
+        if any(nested):
             raise TypeError(f"pytest.approx() does not support nested data structures: {expected}")
 
     def near(self, expected: Any) -> Approx:
@@ -382,10 +385,15 @@ class Approx:
             kind = inside if inside in (list, tuple) else list
             return f"approx({kind(self.near(x) for x in self.items)})"
         number = isinstance(self.expected, Complex | Decimal) and not _is_bool(self.expected)
-        if not number or math.isinf(abs(self.expected)) or math.isnan(abs(self.expected)):
+        if not number or math.isinf(abs(self.expected)):
             return str(self.expected)
+        try:
+            wide = self.tolerance()
+            said = f"{wide:.1e}" if wide < 1e-3 or wide >= 1e3 else f"{wide:.2g}"
+        except ValueError:
+            said = "???"
         turn = " ∠ ±180°" if isinstance(self.expected, complex) else ""
-        return f"{self.expected} ± {self.tolerance():.1e}{turn}"
+        return f"{self.expected} ± {said}{turn}"
 
 
 def approx(expected: Any, rel: Any = None, abs: Any = None, nan_ok: bool = False) -> Approx:  # noqa: A002
@@ -408,5 +416,5 @@ def install(to: Sites, main: Callable[..., Any]) -> None:
     module.__dict__.update({one.__name__: one for one in (*public, deprecated_call, approx)})
     module.__dict__.update(mark=Marks(), ExceptionInfo=ExceptionInfo, WarningsRecorder=Warns)
     module.__dict__.update(__getattr__=_missing, main=main, __version__="9")
-    module.__dict__.update(FixtureRequest=object, CollectError=Unsupported)
+    module.__dict__.update(FixtureRequest=object, register_assert_rewrite=lambda *names: None)
     sys.modules["pytest"] = module

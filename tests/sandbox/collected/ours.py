@@ -16,41 +16,52 @@ from sv_sandbox.jailed import collect, pytest_fixtures
 from sv_sandbox.jailed.pytest_names import Unsupported
 
 
+SOLUTION = "# ---- solution ----\n"
+"""In a text: what follows is not the test's."""
+
+
 class Sites:
-    """Prints what was swallowed, for the test of it."""
+    """Keeps what was swallowed."""
+
+    def __init__(self):
+        self.seen = []
 
     def caught(self, error, kinds):
-        seen.append(f"{type(error).__name__} as {kinds}")
+        self.seen.append(type(error).__name__)
 
 
-seen: list[str] = []
-
-
-def outcomes(path: str) -> dict[str, str]:
-    collect.install(Sites())
-    text = Path(path).read_text()
+def loaded(path, text, solution):
+    """The tests of a text, after it ran."""
     module = types.ModuleType("test")
     sys.modules["test"] = module
     namespace = module.__dict__
     namespace["__file__"] = path
+    exec(compile(solution, "<solution>", "exec", dont_inherit=True), namespace)
     try:
         exec(compile(text, "<test>", "exec", dont_inherit=True), namespace)
-        outcome = collect.run(
-            collect.tests_of(namespace, ast.parse(text)), pytest_fixtures.OFFERED
-        )
+    except SystemExit as error:
+        if not collect.is_end(error):
+            raise
+    return collect.tests_of(namespace, ast.parse(text))
+
+
+def outcomes(path: str) -> dict[str, str]:
+    sites = Sites()
+    collect.install(sites)
+    text, _, solution = Path(path).read_text().partition(SOLUTION)
+    try:
+        items = loaded(path, text, solution)
+        outcome = collect.run(items, pytest_fixtures.OFFERED)
     except BaseException as error:
-        if isinstance(error, Unsupported):
-            return {"": f"unsupported: {error}"}
-        return {"": "skipped" if collect.no_verdict(error) else f"failed: {error!r}"}
-    said = {f"caught {index}": one for index, one in enumerate(seen)} if "CAUGHT" in text else {}
-    if "ERRORS" in os.environ:
-        said = {f"{name}: {error!r}": "ERROR" for name, error in outcome.failed.items()}
+        no_verdict = isinstance(error, Unsupported) or collect.no_verdict(error)
+        return {"": "skipped" if no_verdict else "failed"}
     return {
+        **dict.fromkeys((item.name for item in items), "not run"),
         **dict.fromkeys(outcome.passed, "passed"),
         **dict.fromkeys(outcome.failed, "failed"),
         **dict.fromkeys(outcome.skipped, "skipped"),
         **dict.fromkeys(outcome.unsupported, "unsupported"),
-        **said,
+        **({"caught": " ".join(sites.seen)} if "CAUGHT" in text else {}),
     }
 
 
