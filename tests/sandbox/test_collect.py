@@ -173,7 +173,7 @@ OURS: dict[str, tuple[str, dict[str, str]]] = {
         {"T.test_a": F},
     ),
     "solution_skips_at_once": (
-        "f()\n# ---- solution ----\ndef f():\n    import unittest\n    raise unittest.SkipTest('no')",
+        "f()\n# ---- solution ----\nimport unittest\ndef f(): raise unittest.SkipTest('no')",
         {"": F},
     ),
     "solution_xfails": (
@@ -193,6 +193,28 @@ OURS: dict[str, tuple[str, dict[str, str]]] = {
     "solution_base": (
         "class TestA(Base):\n    def test_a(self): pass\n# ---- solution ----\nclass Base: pass",
         {"TestA.test_a": P},
+    ),
+    "solution_answers": (
+        "def test_a(): pass\ntest_value = f()\ntest_b = g\n# ---- solution ----\nclass Any:\n"
+        "    def __getattr__(self, name): raise OSError\n    def __call__(self): raise KeyError\n"
+        "f = Any\ndef g(): raise KeyError",
+        {"test_a": P},
+    ),
+    "decorator_hides": (
+        "@f\ndef test_a(): assert 0\ndef test_b(): pass\n# ---- solution ----\nclass f:\n"
+        "    __test__ = False\n    pytestmark = [type('Mark', (), {'name': 'skip'})]\n"
+        "    def __init__(self, g): self.__call__ = self.g = g\n    def __call__(self): self.g()",
+        {"test_a": F, "test_b": P},
+    ),
+    "base_hides": (
+        "class TestA(Base):\n    def test_a(self): assert 0\n# ---- solution ----\nclass Base:\n"
+        "    __module__ = 'solution'\n    __test__ = False\n    def __init__(self): pass",
+        {"TestA.test_a": F},
+    ),
+    "length_without_items": (
+        PYTEST + "def test_a(): assert f() == pytest.approx([1, 2])\n"
+        "# ---- solution ----\nclass f:\n    def __len__(self): return 2\n    def __iter__(self): return iter(())",
+        {"test_a": F},
     ),
     # ---- swallowed exceptions are told
     "told": (

@@ -17,20 +17,21 @@ import re
 import unittest
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from . import pytest_names as names
 from .collect_run import (
+    TEXT,
     Outcome,
     TestItem,
     by_text,
     class_setup,
-    function_setup,
     method_setup,
-    module_setup,
     parameters,
     run,
     said,
+    text_setup,
 )
 from .pytest_names import Fixture, Mark, Param, Sites, Skipped, Unsupported
 
@@ -107,13 +108,15 @@ def _cases(test: Any) -> Iterator[unittest.TestCase]:
 def tests_of(namespace: Mapping[str, Any], tree: ast.Module) -> list[TestItem]:
     """What runs of the text, after it has run itself."""
     is_main = namespace.get("__name__") == "__main__"
-    bound, ran, called = _bound(tree, is_main), _ran(tree, is_main), _calls(tree)
-    fixtures = {
-        " module": (module_setup(namespace),),
-        " function": (function_setup(namespace),),
-        **_fixtures({name: namespace[name] for name in bound if name in namespace}),
-    }
-    marks = _marks_of(namespace.get("pytestmark", ()))
+    bound = _bound(tree, is_main)
+    tests = [n for n in bound if n.startswith("test") or isinstance(bound[n], ast.ClassDef)]
+    if not tests and not _suites:
+        return []  # so it is with almost all texts
+    ran, called = _ran(tree, is_main), _calls(tree)
+    own = {name: namespace[name] for name in bound if name in namespace}
+    each = {" function": (text_setup("function", own),)}
+    fixtures = {" module": (text_setup("module", own),), **_fixtures(own)}
+    marks = _marks_of(namespace.get("pytestmark"))
     module = TestItem("", None, marks=marks, fixtures=fixtures, namespace=namespace)
     items: list[TestItem] = []
     for name, node in bound.items():
@@ -122,7 +125,7 @@ def tests_of(namespace: Mapping[str, Any], tree: ast.Module) -> list[TestItem]:
         if isinstance(value, type):
             items += _class_items(value, of)
         elif name.startswith("test") and name not in ran and _is_test(name, node, namespace):
-            found = _expand(of)
+            found = _expand(replace(of, fixtures={**each, **fixtures}))
             # a helper that only other tests can call, since no fixture gives what it needs
             helper = name in called and found and not _known(found[0])
             items += [] if helper else found
@@ -138,12 +141,14 @@ def _dropped() -> None:
 
 
 def _is_test(name: str, node: ast.AST, namespace: Mapping[str, Any]) -> bool:
+    """By what the text says; an object of the solution is asked nothing, so it can drop no test."""
     value = namespace.get(name)
-    if name not in namespace or isinstance(value, Fixture) or not getattr(value, "__test__", True):
+    if name not in namespace or type(value) is Fixture:
         return False
-    if isinstance(node, _FUNCTIONS):
-        return callable(value) or bool(node.decorator_list)
-    return callable(value) and inspect.isfunction(inspect.unwrap(value))
+    if type(value) is FunctionType:
+        defined = isinstance(node, _FUNCTIONS) or value.__code__.co_filename == TEXT
+        return defined and getattr(value, "__test__", True)
+    return isinstance(node, _FUNCTIONS) and (callable(value) or bool(node.decorator_list))
 
 
 def _known(item: TestItem) -> bool:
@@ -205,7 +210,7 @@ def _calls(node: ast.AST) -> set[str]:
 
 def _of_class(cls: type, of: TestItem) -> TestItem:
     """`of` with what the tests of a class share: its marks, its set-up, its fixtures."""
-    marks = tuple(m for base in cls.__mro__ for m in _marks_of(vars(base).get("pytestmark", ())))
+    marks = tuple(m for base in cls.__mro__ for m in _marks_of(vars(base).get("pytestmark")))
     bound = {k: replace(v, bound=True) for k, v in _members(cls).items() if isinstance(v, Fixture)}
     inner = {
         f"{of.name}.class": (class_setup(cls),),
@@ -216,28 +221,29 @@ def _of_class(cls: type, of: TestItem) -> TestItem:
     return replace(of, cls=cls, marks=marks + of.marks, fixtures={**of.fixtures, **joined})
 
 
-def _members(cls: type) -> dict[str, Any]:
-    """What the class and its bases define; those of a base first, overridden ones once."""
+def _members(cls: type, module: str = "") -> dict[str, Any]:
+    """What the class and its bases (those of one module) define, bases first."""
     members: dict[str, Any] = {}
     for base in cls.__mro__[:-1]:
-        members = {k: v for k, v in vars(base).items() if k not in members} | members
+        if module in ("", base.__module__):
+            members = {k: v for k, v in vars(base).items() if k not in members} | members
     return members
 
 
 def _class_items(cls: type, of: TestItem) -> list[TestItem]:
     """The tests of a class, if it is one of tests."""
-    if not getattr(cls, "__test__", True):
+    own = _members(cls, cls.__module__)
+    if not own.get("__test__", True):
         return []
     if issubclass(cls, unittest.TestCase):
         shared = _of_class(cls, of)
         found = unittest.defaultTestLoader.getTestCaseNames(cls) or ["runTest"]
         return [_case_item(cls(name), shared) for name in found if hasattr(cls, name)]
-    members = _members(cls)
-    if not of.name.rpartition(".")[2].startswith("Test") or {"__init__", "__new__"} & set(members):
+    if not of.name.rpartition(".")[2].startswith("Test") or {"__init__", "__new__"} & own.keys():
         return []
     items: list[TestItem] = []
     shared = _of_class(cls, of)
-    for name, member in members.items():
+    for name, member in _members(cls).items():
         inner = replace(shared, name=f"{of.name}.{name}")
         if isinstance(member, type):
             items += _class_items(member, inner)
@@ -252,7 +258,7 @@ def _case_item(case: unittest.TestCase, of: TestItem) -> TestItem:
     method = case._testMethodName
     function = getattr(case, method, case.run)
     name = f"{type(case).__qualname__.rpartition('.')[2]}.{method}"
-    marks = _marks_of(getattr(function, "pytestmark", ())) + of.marks
+    marks = _marks_of(getattr(function, "pytestmark", None)) + of.marks
     item = replace(of, name=name, function=function, case=case, marks=marks)
     return replace(item, needs=_closure(item, _asked(item, ())))
 
@@ -268,7 +274,7 @@ class _Row(NamedTuple):
 
 def _expand(of: TestItem) -> list[TestItem]:
     """The item once for each set of arguments that fixtures' `params` and its marks give."""
-    marks = _marks_of(getattr(of.function, "pytestmark", ())) + of.marks
+    marks = _marks_of(getattr(of.function, "pytestmark", None)) + of.marks
     of = replace(of, marks=marks)
     plain = inspect.isfunction(inspect.getattr_static(of.cls, of.method)) if of.cls else False
     needs = _closure(of, _asked(of, parameters(of.function, plain)))
@@ -365,7 +371,9 @@ def _id(value: Any, otherwise: str, ids: Callable[[Any], Any] | None) -> str:
 
 
 def _marks_of(value: Any) -> tuple[Mark, ...]:
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
+    """Marks, and nothing else that calls itself so."""
+    values = value if type(value) in (list, tuple) else (value,)
+    return tuple(mark for mark in values if type(mark) is Mark)
 
 
 # ---- fixtures -----------------------------------------------------------------------------------

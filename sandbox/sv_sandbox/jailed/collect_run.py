@@ -8,8 +8,8 @@ A skip counts only where the text itself skips: one that comes out of the soluti
 
 from __future__ import annotations
 
-import asyncio
 import builtins
+import importlib
 import inspect
 import itertools
 import os
@@ -84,11 +84,14 @@ def said(error: BaseException) -> str:
 
 
 def parameters(function: Any, bound: bool) -> list[str]:
-    """Names of what a call must give, apart from `self` and from what `mock.patch` gives."""
+    """Names of what a call must give, apart from `self` and from what `mock.patch` gives. An object
+    of the solution that took a function's place is not asked."""
+    if type(function).__module__ not in ("builtins", "functools"):
+        return []
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     try:
         every = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
+    except ValueError:  # one of Python's own, in C
         return []
     found = [p.name for p in every if p.kind in kinds and p.default is inspect.Parameter.empty]
     default = getattr(sys.modules.get("unittest.mock"), "DEFAULT", None)
@@ -98,24 +101,24 @@ def parameters(function: Any, bound: bool) -> list[str]:
 
 
 def _with_argument(function: Any, argument: Any) -> None:
-    """Call a setup or teardown, which may or may not want its module, class or method."""
+    """Call a set-up or tear-down, which may or may not want its module, class or method."""
     if function is not None:
         function = getattr(function, "__func__", function)
         function(*[argument] * bool(parameters(function, False)))
 
 
-def module_setup(namespace: Mapping[str, Any]) -> Fixture:
-    def setup(request: Request) -> Iterator[None]:
-        module = request.module
-        for start, stop in (("setUpModule", "tearDownModule"), ("setup_module", "teardown_module")):
-            if start in namespace or stop in namespace:
-                _with_argument(namespace.get(start), module)
-                yield
-                _with_argument(namespace.get(stop), module)
-                return
-        yield
+def text_setup(scope: str, own: Mapping[str, Any]) -> Fixture:
+    """What the text itself (`own`: what it binds) defines for its "module" or each "function"."""
+    unittests = scope == "module" and ("setUpModule" in own or "tearDownModule" in own)
+    start, stop = ("setUp", "tearDown") if unittests else ("setup_", "teardown_")
+    word = "Module" if unittests else scope
 
-    return Fixture(setup, "module", autouse=True)
+    def setup(request: Request) -> Iterator[None]:
+        _with_argument(own.get(start + word), getattr(request, scope))
+        yield
+        _with_argument(own.get(stop + word), getattr(request, scope))
+
+    return Fixture(setup, scope, autouse=True)
 
 
 def class_setup(cls: type) -> Fixture:
@@ -136,17 +139,6 @@ def class_setup(cls: type) -> Fixture:
                     raise error
 
     return Fixture(setup, "class", autouse=True)
-
-
-def function_setup(namespace: Mapping[str, Any]) -> Fixture:
-    def setup(request: Request) -> Iterator[None]:
-        if request.instance is None:
-            _with_argument(namespace.get("setup_function"), request.function)
-        yield
-        if request.instance is None:
-            _with_argument(namespace.get("teardown_function"), request.function)
-
-    return Fixture(setup, autouse=True)
 
 
 def method_setup() -> Fixture:
@@ -291,7 +283,7 @@ class _Run:
         wanted = parameters(function, False)
         value = function(**{name: self.value(name, item, None) for name in wanted})
         if inspect.iscoroutine(value):
-            asyncio.run(value)
+            importlib.import_module("asyncio").run(value)
 
     def leave(self, following: TestItem | None) -> None:
         """End the fixtures that the next test has no part in, the last one first."""
