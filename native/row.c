@@ -56,6 +56,8 @@ uint32_t sv_inline_cells(struct worker *w, struct sv_job *job, uint32_t row, con
         const char *text = sv_record_detail(region, i, SV_DETAIL_MAX, &len);
         if (error->stage != 0 || region->records[i].verdict == SV_INFRA)
             holes++;
+        else if (region->records[i].verdict == SV_UNSPLIT)
+            sv_leave_out(job, row, cells != NULL ? cells[i] : i, text, len);
         else
             sv_settle_cell(job, row, cells != NULL ? cells[i] : i, region->records[i].verdict,
                            region->records[i].cpu_us, SV_TRUST_INLINE, text, len, &last);

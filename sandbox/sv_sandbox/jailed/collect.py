@@ -33,10 +33,12 @@ from .collect_run import (
     said,
     text_setup,
 )
+from .pytest_fixtures import OFFERED, TEMPORARY
 from .pytest_names import Fixture, Mark, Param, Sites, Skipped, Unsupported
 
+NO_SITES = names.NoSites()
 _SCOPES = ("session", "package", "module", "class", "function")
-__all__ = ["Outcome", "TestItem", "install", "is_end", "no_verdict", "run", "tests_of"]
+__all__ = ["Failures", "Outcome", "TestItem", "install", "is_end", "judge", "no_verdict", "run", "tests_of"]
 
 _suites: list[unittest.TestCase] = []
 _handed_over: list[object] = []
@@ -103,6 +105,38 @@ def _cases(test: Any) -> Iterator[unittest.TestCase]:
 
 
 # ---- what the text defines ----------------------------------------------------------------------
+
+
+def judge(
+    namespace: Mapping[str, Any],
+    tree: ast.Module,
+    through: tuple[type[BaseException], ...] = (),
+    one_process: bool = False,
+) -> str:
+    """Run what the text hands over. Raises what fails it; returns why nothing was judged, or ''.
+    `one_process`: the solution runs here as well, so that fixtures reach it."""
+    try:
+        outcome = run(
+            tests_of(namespace, tree), OFFERED if one_process else TEMPORARY, through=through
+        )
+    except Unsupported as error:
+        return str(error)
+    error = outcome.error()
+    if error is None:
+        return ""
+    if isinstance(error, Skipped):
+        return str(error)
+    if len(outcome.passed) + len(outcome.failed) > 1 and isinstance(error, Exception):
+        raise Failures(outcome.detail(), error) from error
+    raise error
+
+
+class Failures(Exception):
+    """Some of several tests failed; `first` is the first of them."""
+
+    def __init__(self, detail: str, first: Exception):
+        super().__init__(detail)
+        self.first = first
 
 
 def tests_of(namespace: Mapping[str, Any], tree: ast.Module) -> list[TestItem]:

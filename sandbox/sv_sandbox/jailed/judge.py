@@ -15,7 +15,7 @@ import threading
 from types import ModuleType
 from typing import Any
 
-from . import lending, operations, plan, proxies, rewrite, shared, subject, testcode, values
+from . import collect, lending, operations, plan, proxies, rewrite, shared, subject, testcode, values
 from .link import Link, Lost, OneProcess
 from .namespace import Names, TestNamespace, VacuousNames, finding
 from .provenance import PROVEN, Provenance
@@ -164,13 +164,40 @@ def judge(native: Any, start: int, cells: int) -> None:
             return
 
 
-def run(test: TestCode, marks: Provenance, names: Names) -> None:
-    """Run a test's code against these names. Raises what fails it."""
+def run(test: TestCode, marks: Provenance, names: Names) -> str:
+    """Run a test's code, and the test functions and classes that it hands over, against these names.
+    Raises what fails it; returns what was not judged, and why (empty for almost all)."""
     space = TestNamespace(names)
     space[rewrite.SITES] = marks
+    if test.hands_over:
+        collect.install(marks)
+    watch_suppress(marks)
     with finding(names, test.modules):
-        exec(test.code, space)
+        try:
+            exec(test.code, space)
+        except SystemExit as error:
+            if error.code or proxies.is_told(error):
+                raise  # of its own accord it may end, with success
+        except BaseException as error:
+            if not test.hands_over or not collect.no_verdict(error):
+                raise
+            return collect.no_verdict(error)
+        if test.hands_over:
+            return collect.judge(space, test.tree, (Lost, OneProcess, CodecError, UsedUp))
         sys.stdout.flush()
+    return ""
+
+
+def watch_suppress(marks: Provenance) -> None:
+    """What `contextlib.suppress` swallows is told to the marks of this cell."""
+
+    def leave(self: Any, kind: Any, error: Any, trace: Any) -> bool:
+        swallowed = kind is not None and issubclass(kind, self._exceptions)
+        if swallowed:
+            marks.caught(error, self._exceptions)
+        return swallowed
+
+    contextlib.suppress.__exit__ = leave  # type: ignore[method-assign]
 
 
 class Judge:
@@ -228,8 +255,11 @@ class Judge:
                 raise UsedUp
             self._shared = shared.JudgeShared(test.wanted)
             self._import(loaded, test)
-            run(test, self.marks, SolutionNames(self, test))
+            left_out = run(test, self.marks, SolutionNames(self, test))
+            if left_out:
+                raise OneProcess(left_out)
         except BaseException as error:
+            self.link.trouble = self.link.trouble or (error if type(error) is OneProcess else None)
             return error
         failed = self.marks.failure()
         if failed is None and test.sites and not self.marks.reached:

@@ -61,6 +61,7 @@ class Provenance:
         self._informed = False
         self._pending: list[BaseException] = []
         self._forgiven: list[BaseException] = []
+        self._foreign: list[Any] = []
         self._lock = threading.Lock()
 
     # ---- the mark ------------------------------------------------------------------------------
@@ -154,9 +155,16 @@ class Provenance:
             self.caught(error, kinds, own)
         return kinds
 
+    def expected(self, kinds: Any, own: bool) -> Any:
+        """The classes that `raises`, `assertRaises` or `suppress` is given."""
+        if not own:
+            self._foreign.append(kinds)
+        return kinds
+
     def caught(self, error: BaseException, kinds: Any, own: bool = True) -> None:
         """The test expects `kinds`; where `error` is one, it fails nothing any more."""
         flat = list(flattened(kinds))
+        own = own and not any(one is kind for one in self._foreign for kind in (kinds, *flat))
         if not any(isinstance(kind, type) and issubclass(type(error), kind) for kind in flat):
             return
         if any(is_reference(kind) for kind in flat):

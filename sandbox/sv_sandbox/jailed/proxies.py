@@ -99,6 +99,14 @@ def origin_of(value: Any) -> tuple[str, str]:
     return "", ""
 
 
+def is_told(error: BaseException) -> bool:
+    """Whether an exception came from the other end."""
+    try:
+        return _get_own(error, "_sv_link") is not None
+    except AttributeError:
+        return False
+
+
 def is_module(value: Any) -> bool:
     """Whether this stands for a module."""
     return issubclass(type(value), Module)

@@ -159,3 +159,5 @@ OFFERED = {
     "monkeypatch": Fixture(_monkeypatch),
     "tmp_path": Fixture(_tmp_path),
 }
+TEMPORARY = {name: OFFERED[name] for name in ("tmp_path", "capsys")}
+"""Those that do as well where the solution is elsewhere: it sees the folder, and is heard."""

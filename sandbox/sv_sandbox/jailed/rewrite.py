@@ -8,6 +8,7 @@ In: the parsed test. Out: the same tree, where
     self.assertX(...)   the same around the call (`pytest.fail`, `np.testing.assert_...` alike), and
     with raises(...):   around the whole statement
     except T:           except S.handler(T, own):
+    raises(T), suppress(T)   raises(S.expected(T, own)), suppress(S.expected(T, own))
     a is b              S.identity(a) is S.identity(b), unless one is a constant
     raise AssertionError(...)   raise S.raised(AssertionError(...))
 
@@ -35,6 +36,7 @@ _EXPECTING = frozenset(
     "raises warns deprecated_call assertRaises assertRaisesRegex assertWarns assertWarnsRegex"
     " assertLogs assertNoLogs".split()
 )
+_GIVEN_CLASSES = _EXPECTING - {"assertLogs", "assertNoLogs", "deprecated_call"} | {"suppress"}
 _BRANCHES = (ast.If, ast.While, ast.IfExp, ast.Match, ast.BoolOp)
 
 
@@ -158,19 +160,30 @@ class _Rewriter(ast.NodeTransformer):
         return ast.copy_location(_site([node, left]), node)
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
-        own = True
         if node.type is None:
             caught: ast.expr = ast.Name("BaseException", ast.Load())
             first = ast.Expr(_call("handler", caught, ast.Constant(True)))
             self.generic_visit(node)
             node.body.insert(0, first)
             return node
-        named = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
-        for one in named:
-            root = _root(one)
-            own = own and (root in self._own or hasattr(builtins, root))
+        own = self._names_own(node.type)
         self.generic_visit(node)
         node.type = _call("handler", node.type, ast.Constant(own))
+        return node
+
+    def _names_own(self, kinds: ast.expr) -> bool:
+        """Whether the text names classes of Python's or of its own."""
+        named = kinds.elts if isinstance(kinds, ast.Tuple) else [kinds]
+        return all(_root(one) in self._own or hasattr(builtins, _root(one)) for one in named)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        own = [self._names_own(argument) for argument in node.args]
+        self.generic_visit(node)
+        if _name_of(node) in _GIVEN_CLASSES:
+            few = len(node.args) if _name_of(node) == "suppress" else 1
+            for at, argument in enumerate(node.args[:few]):
+                if not isinstance(argument, ast.Starred):
+                    node.args[at] = _call("expected", argument, ast.Constant(own[at]))
         return node
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:

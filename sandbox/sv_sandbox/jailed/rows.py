@@ -9,6 +9,8 @@ nothing else.
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
@@ -16,7 +18,7 @@ from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 from typing import Any
 
-from . import values
+from . import collect, values
 from .plan import requested
 from .source import unpacked
 from .state import State, names_of
@@ -29,6 +31,7 @@ from .subject import (
     verdict_of,
     write_file,
 )
+from .testcode import hands_over
 from .values import Unencodable
 
 _stdout = sys.stdout
@@ -130,26 +133,35 @@ class Tests(Row):
     """Whole tests, in one process with the solution."""
 
     def __init__(self, native: Any, start: int, cells: int):
-        self._codes: dict[int, CodeType] = {}
+        self._native = native
+        self._parsed: dict[int, tuple[ast.Module, CodeType]] = {}
         self.names = set()
         for cell in range(start, cells):
-            text = unpacked(native.blob(1 + cell)).text
-            try:
-                code = compile(text, "<test>", "exec", dont_inherit=True)
-            except BaseException:
-                continue  # it fails again when its turn comes
-            self.names |= names_of(code)
-            self._codes[cell] = code
-        self._native = native
+            with contextlib.suppress(BaseException):  # it fails again when its turn comes
+                self._parsed[cell] = _parsed(unpacked(native.blob(1 + cell)).text)
+                self.names |= names_of(self._parsed[cell][1])
 
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
-        """One test."""
-        code: Any = self._codes.get(cell)
-        if code is None:
-            text = unpacked(self._native.blob(1 + cell)).text
-            code = compile(text, "<test>", "exec", dont_inherit=True)
-        exec(code, namespace)
-        return PASS, b""
+        """One test, and the test functions and classes that it hands over."""
+        tree, code = self._parsed.get(cell) or _parsed(unpacked(self._native.blob(1 + cell)).text)
+        if not hands_over(tree):
+            exec(code, namespace)
+            return PASS, b""
+        collect.install(collect.NO_SITES)
+        left_out = ""
+        try:
+            exec(code, namespace)
+        except BaseException as error:
+            left_out = collect.no_verdict(error)
+            if not left_out and not collect.is_end(error):
+                raise
+        left_out = left_out or collect.judge(namespace, tree, one_process=True)
+        return (self._native.MARK_UNSPLIT, left_out.encode()) if left_out else (PASS, b"")
+
+
+def _parsed(text: bytes) -> tuple[ast.Module, CodeType]:
+    tree = ast.parse(text)
+    return tree, compile(tree, "<test>", "exec", dont_inherit=True)
 
 
 # ---- modules beside the solution -----------------------------------------------------------------

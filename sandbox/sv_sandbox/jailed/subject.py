@@ -47,6 +47,9 @@ def only_owner() -> None:
 def verdict_of(error: BaseException) -> tuple[int, bytes]:
     """The verdict an escaping exception stands for, and a short detail."""
     verdict = EXCEPTION
+    text = ""
+    if hasattr(error, "first") and type(error).__name__ == "Failures":
+        error, text = error.first, str(error)
     if isinstance(error, AssertionError):
         verdict = WRONG
     elif isinstance(error, MemoryError):
@@ -59,8 +62,10 @@ def verdict_of(error: BaseException) -> tuple[int, bytes]:
         elif error.errno in FULL:
             verdict = OUTPUT
     try:
-        text = str(error)[:DETAIL_BYTES]
-        detail = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        if not text:
+            text = str(error)[:DETAIL_BYTES]
+            text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        detail = text
         return verdict, detail.encode("utf-8", "replace")[:DETAIL_BYTES]
     except BaseException:  # the program's own __str__ failed; the verdict stands
         return verdict, b""

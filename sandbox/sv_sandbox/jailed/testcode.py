@@ -39,6 +39,7 @@ class TestCode:
         self.names = set(_names(self.tree))
         self.patches = _patched_module(self.tree)
         """A module whose attribute the test sets; empty for almost all."""
+        self.hands_over = hands_over(self.tree)
         self.sites = rewrite.rewrite(self.tree, self.binds)
         self.code = compile(self.tree, "<test>", "exec", dont_inherit=True)
 
@@ -52,6 +53,21 @@ class TestCode:
 
 
 assert {"random", "environ", "argv"} <= STATES.keys()
+
+
+def hands_over(tree: ast.Module) -> bool:
+    """Whether the text may define tests that it does not run itself, or use pytest's names."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            if node.name.lower().startswith("test") or isinstance(node, ast.ClassDef):
+                return True
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            named = {one.name for one in node.names} | {getattr(node, "module", None)}
+            if named & {"pytest", "unittest"}:
+                return True
+        elif isinstance(node, ast.Name) and node.id.startswith("test"):
+            return True
+    return False
 
 
 def _names(tree: ast.AST) -> list[str]:
