@@ -327,6 +327,21 @@ class Judge:
         elif operation in ("isinstance", "issubclass", "contains"):
             self.marks.word(f"{operation} of a class")
 
+    def raised(
+        self, operation: str, operands: tuple[Any, ...], error: BaseException
+    ) -> BaseException:
+        """An exception by which Python would end an iteration, a task or a thread of the test's
+        without a word, and what is asserted there, is a RuntimeError, unless the test speaks of it.
+        """
+        quiet = type(error).__name__ if _ends_quietly(error) else ""
+        steps = operation == "special" and operands[1] in ("next", "anext")
+        steps = steps or (operation == "run" and isinstance(error, StopAsyncIteration))
+        if not quiet or steps or (self._test is not None and quiet in self._test.names):
+            return error
+        told = RuntimeError(f"the solution raised {quiet}")
+        told.__cause__ = error
+        return told
+
     def word(self) -> None:
         """A class or function of Python's own, or a loose number, came as an answer."""
         self.marks.word("a function, a class or a loose number that it answered")
@@ -396,6 +411,15 @@ class Judge:
         if type(finished) is not tuple or len(finished) != 1:
             raise CodecError("not the result of a coroutine")
         return finished[0]
+
+
+def _ends_quietly(error: BaseException) -> bool:
+    if isinstance(error, StopIteration | StopAsyncIteration):
+        return True
+    if type(error).__name__ == "CancelledError":
+        return True
+    main = threading.current_thread() is threading.main_thread()
+    return not isinstance(error, Exception) and not main
 
 
 def watch_patches(judge: Judge) -> None:

@@ -61,6 +61,11 @@ class Policy(Protocol):
     def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
         """A request of ours was answered."""
 
+    def raised(
+        self, operation: str, operands: tuple[Any, ...], error: BaseException
+    ) -> BaseException:
+        """A request of ours raised this: what to raise here."""
+
     def word(self) -> None:
         """A value arrived that can be called, or compares loosely."""
 
@@ -142,7 +147,7 @@ class Link:
             if kind == RAISE:
                 if not isinstance(value, BaseException):
                     raise CodecError("not an exception")
-                raise value
+                raise self.policy.raised(operation, operands, value)
         except (Lost, OneProcess, CodecError) as error:
             # Whoever catches BaseException: what ends a cell is remembered, not only raised.
             self.trouble = self.trouble or error

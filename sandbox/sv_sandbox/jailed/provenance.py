@@ -58,6 +58,7 @@ class Provenance:
         self.rests_on: list[str] = []
         self.reached = 0
         self._open = 0
+        self._questions = self._before = 0
         self._informed = False
         self._pending: list[BaseException] = []
         self._forgiven: list[BaseException] = []
@@ -75,6 +76,7 @@ class Provenance:
         """A question was answered: `special` is the special method without underscores (None: a
         method, or a call), `to_object` whether an object was asked and not a function, class or
         module, `carried` whether data of the test's or a second reference went along."""
+        self._questions += carried
         if special is not None and special not in NEUTRAL:
             self.word(f"__{special}__ of an object")
         elif carried and to_object and answer is not None:
@@ -108,6 +110,7 @@ class Provenance:
         """An assertion begins."""
         with self._lock:
             self._open += 1
+            self._before = self._questions
 
     def holds(self, kind: int, value: Any) -> bool:
         """Whether what was asserted holds; then the site is left."""
@@ -125,7 +128,7 @@ class Provenance:
             self.reached += 1
         if kind != EQUALITY and self._informed:
             self.word("an object's answer to data of the test")
-        if kind == NESTED:
+        if kind == NESTED and self._questions > self._before + 1:
             self.word("what the solution says of its own answer")
 
     def failed(self, *message: Any) -> AssertionError:

@@ -89,9 +89,8 @@ def _asks_of_answer(node: ast.AST, own: set[str]) -> bool:
 
 
 def _calls_foreign(node: ast.AST, own: set[str]) -> bool:
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
-        return False
-    return node.func.id not in own and not hasattr(builtins, node.func.id)
+    root = _root(node.func) if isinstance(node, ast.Call) else ""
+    return bool(root) and root not in own and not hasattr(builtins, root)
 
 
 def _name_of(call: ast.expr) -> str:

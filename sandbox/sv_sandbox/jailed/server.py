@@ -87,6 +87,12 @@ class Server:
     def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
         """What the test answered is believed."""
 
+    def raised(
+        self, operation: str, operands: tuple[Any, ...], error: BaseException
+    ) -> BaseException:
+        """What it raised is raised here."""
+        return error
+
     def word(self) -> None:
         """So is what it sends."""
 
