@@ -147,6 +147,8 @@ def tests_of(namespace: Mapping[str, Any], tree: ast.Module) -> list[TestItem]:
     if not tests and not _suites:
         return []  # so it is with almost all texts
     ran, called = _ran(tree, is_main), _calls(tree)
+    if ran.intersection(tests) and not _suites and not _handed_over:
+        return []  # the text runs its tests itself
     own = {name: namespace[name] for name in bound if name in namespace}
     each = {" function": (text_setup("function", own),)}
     fixtures = {" module": (text_setup("module", own),), **_fixtures(own)}

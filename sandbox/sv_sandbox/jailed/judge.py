@@ -250,10 +250,10 @@ class Judge:
 
     def _failure(self, cell: int, test: TestCode) -> BaseException | None:
         try:
+            self._shared = shared.JudgeShared(test.wanted)
             loaded = self.link.ask("load", cell, test.wanted)
             if loaded is None:
                 raise UsedUp
-            self._shared = shared.JudgeShared(test.wanted)
             self._import(loaded, test)
             left_out = run(test, self.marks, SolutionNames(self, test))
             if left_out:
@@ -348,7 +348,8 @@ class Judge:
 
     def mark(self, why: str) -> None:
         """A proxy gave a yes or no."""
-        self.marks.word(why)
+        if not self.link.coding:
+            self.marks.word(why)
 
     def notes(self) -> Any:
         """What the process shares with the solution's."""
@@ -442,6 +443,9 @@ def watch_patches(judge: Judge) -> None:
     kind.__enter__ = watched
 
 
+_TOLD_OF_MODULES = ("__version__", "__all__", "__author__")
+
+
 class SolutionNames(Names):
     """The names of the solution, asked for when they are read."""
 
@@ -449,14 +453,14 @@ class SolutionNames(Names):
         self._judge, self._entry_point = judge, test.entry_point
         self._known: dict[str, Any] = {}
 
-    def read(self, name: str) -> Any:
+    def read(self, name: str, asked_for: bool = False) -> Any:
         """Raises KeyError for what neither the solution nor this rule has: built-in names are the
-        test's, except the declared entry point."""
+        test's, except the declared entry point, and what it imports from the solution by name."""
+        if plan.is_builtin(name) and name != self._entry_point and not asked_for:
+            raise KeyError(name)
         if name in self._known:
             return self._known[name]
-        if plan.is_builtin(name) and name != self._entry_point:
-            raise KeyError(name)
-        if name.startswith("__") and name not in ("__version__", "__all__", "__author__"):
+        if name.startswith("__") and name.endswith("__") and name not in _TOLD_OF_MODULES:
             raise KeyError(name)
         found, value = self._judge.name(name, self._entry_point)
         if not found:
@@ -470,7 +474,8 @@ class SolutionNames(Names):
         names = self._judge.link.ask("names")
         if type(names) is not tuple or not all(type(name) is str for name in names):
             raise CodecError("not names")
-        return list(names)
+        kept = [name for name in names if not plan.is_builtin(name) or name == self._entry_point]
+        return [name for name in kept if name[:2] != "__"]
 
     def module(self, name: str) -> Any:
         """A module beside the solution."""

@@ -86,7 +86,7 @@ class Link:
         self._buffer = b""
         self.lock = threading.RLock()  # either side may have threads
         self.trouble: BaseException | None = None
-        self._answering = False
+        self._answering = self.coding = False
         self.forget()
 
     def forget(self) -> None:
@@ -137,6 +137,8 @@ class Link:
             raise self.trouble
         try:
             with self.lock:
+                if self.coding:
+                    raise CodecError("asked while a frame was written or read")
                 self._send(REQUEST, operation, operands)
                 while True:
                     kind, value, more = self._receive()
@@ -220,7 +222,11 @@ class Link:
         data = self._frame()
         self._waiting(False)
         before = len(self._containers)
-        frame = values.decode(data, self._resolve, self._containers, self.policy.word)
+        self.coding = True
+        try:
+            frame = values.decode(data, self._resolve, self._containers, self.policy.word)
+        finally:
+            self.coding = False
         if type(frame) is not tuple or len(frame) != 5 or frame[0] not in (REQUEST, RETURN, RAISE):
             raise CodecError("not a frame")
         kind, first, second, changes, notes = frame

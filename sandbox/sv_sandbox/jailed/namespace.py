@@ -21,8 +21,8 @@ from . import plan
 class Names:
     """Where a test's undefined names come from."""
 
-    def read(self, name: str) -> Any:
-        """The value. Raises KeyError."""
+    def read(self, name: str, asked_for: bool = False) -> Any:
+        """The value; `asked_for` of the solution by name. Raises KeyError."""
         raise KeyError(name)
 
     def listed(self) -> list[str]:
@@ -44,7 +44,7 @@ class VacuousNames(Names):
     def __init__(self, entry_point: str | None):
         self._entry_point = entry_point
 
-    def read(self, name: str) -> Any:
+    def read(self, name: str, asked_for: bool = False) -> Any:
         """Something that raises."""
         if (plan.is_builtin(name) and name != self._entry_point) or name.startswith("__"):
             raise KeyError(name)
@@ -126,7 +126,7 @@ class _SolutionModule(ModuleType):
         if name == "__all__":
             return self.__dict__["_sv_names"].listed()
         try:
-            return self.__dict__["_sv_names"].read(name)
+            return self.__dict__["_sv_names"].read(name, True)
         except KeyError:
             raise AttributeError(f"module 'solution' has no attribute {name!r}") from None
 

@@ -305,6 +305,15 @@ for _name in ("__doc__", "__module__"):
 # ---- objects and classes -------------------------------------------------------------------------
 
 
+def _class_dict(cls: Any) -> Any:
+    """The names of a class: of the original, but for the library while it registers this one."""
+    return names_in(cls) if link_of(cls).coding else _read(cls, "__dict__")
+
+
+def _without_roots(classes: tuple[type, ...]) -> tuple[type, ...]:
+    return tuple(one for one in classes if one is not Reference) or (object,)
+
+
 class ReferenceClass(ReferenceType):
     """The metaclass of classes of the other end; a local class that extends one is made there."""
 
@@ -312,9 +321,9 @@ class ReferenceClass(ReferenceType):
     _sv_number: int
     __annotations__ = _asked("__annotations__")  # type: ignore[assignment]
     __signature__ = _asked("__signature__")
-    __dict__ = _asked("__dict__")  # type: ignore[assignment]
-    __bases__ = _asked("__bases__")  # type: ignore[assignment]
-    __mro__ = _asked("__mro__")  # type: ignore[assignment]
+    __dict__ = property(lambda cls: _class_dict(cls))  # type: ignore[assignment]
+    __bases__ = property(lambda cls: _without_roots(shapes.bases_of(cls)))  # type: ignore[assignment]
+    __mro__ = property(lambda cls: _without_roots(mro(cls)))  # type: ignore[assignment]
     __flags__ = _asked("__flags__")  # type: ignore[assignment]
 
     def __new__(
@@ -582,7 +591,8 @@ class Makers:
             raise CodecError("not an object")
         base = shapes.content_of(kind)
         if base is None:
-            made = object.__new__(kind)
+            root = next(one for one in mro(kind) if one in (*shapes.EXTENDED, object))
+            made = root.__new__(kind)
         elif base in MUTABLE:
             made = base.__new__(kind)
             containers.refill(made, content[0])

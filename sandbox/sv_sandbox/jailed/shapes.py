@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import inspect
 import sys
 from collections.abc import Callable
@@ -27,6 +28,8 @@ from typing import Any
 from . import table, values
 from .values import CodecError, Unencodable
 
+EXTENDED = (datetime.tzinfo,)
+"""Classes of C code that want objects of their own kind, and ask them by methods."""
 CONTENT: tuple[type, ...] = (
     *(bool, int, float, complex, str, bytes, tuple, frozenset),
     *(list, dict, set, bytearray),
@@ -42,7 +45,7 @@ SPECIALS = frozenset(
         *"eq ne lt le gt ge bool contains len iter next call getitem setitem delitem".split(),
         *"neg pos abs invert int float complex index round trunc floor ceil bytes reversed".split(),
         *"length_hint fspath enter exit aenter aexit aiter anext await missing hash".split(),
-        *"str repr format get".split(),
+        *"str repr format get set delete set_name".split(),
     )
 )
 """Special methods that an object of the other end is asked by, without underscores."""
@@ -76,14 +79,15 @@ class Whole:
 
 def builtin_name(kind: type) -> str:
     """The name of a class that both ends have and may extend; empty for others."""
-    if kind is object or kind in CONTENT:
-        return f"builtins.{kind.__name__}"
+    if kind is object or kind in CONTENT or kind in EXTENDED:
+        return f"{kind.__module__}.{kind.__name__}"
     return (issubclass(kind, BaseException) and table.exception_name(kind)) or ""
 
 
 def builtin(name: object) -> type:
     """The class of that name. Raises CodecError."""
-    found = next((kind for kind in (object, *CONTENT) if f"builtins.{kind.__name__}" == name), None)
+    known = (object, *CONTENT, *EXTENDED)
+    found = next((kind for kind in known if f"{kind.__module__}.{kind.__name__}" == name), None)
     found = found or (table.exception(name) if type(name) is str else None)
     if found is None:
         raise CodecError("no such class")
