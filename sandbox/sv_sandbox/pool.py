@@ -100,15 +100,20 @@ class Pool:
         self._policy, self._ceiling, self._seed = policy, level, seed
         self._environment = environment(seed=seed, time_zone=time_zone, locale=locale)
         self._starting = threading.Lock()
-        pairs = [_socketpair() for _ in (_PLAIN, _WITH_NUMPY)]
-        ours, self._theirs = [a for a, _ in pairs], [b for _, b in pairs]
-        self._sockets = ours
+        self._sockets: list[socket.socket] = []
+        self._theirs: list[socket.socket] = []
         fault = (0, 0, 0)
         if _fault is not None:
             fault = (_native.STAGES.index(_fault[0]), _fault[1], _fault[2])
         try:
+            _open_standard_streams()
+            for _ in (_PLAIN, _WITH_NUMPY):
+                ours, theirs = _socketpair()
+                self._sockets.append(ours)
+                self._theirs.append(theirs)
             self._start_zygote(_PLAIN)
-            self._handle = _native.pool_new([s.fileno() for s in ours], self.workers, fault)
+            sockets = [ours.fileno() for ours in self._sockets]
+            self._handle = _native.pool_new(sockets, self.workers, fault)
         except BaseException:
             self._close_zygotes()
             raise
@@ -117,7 +122,7 @@ class Pool:
             Pool._shut,
             os.getpid(),
             self._handle,
-            ours,
+            self._sockets,
             self._theirs,
             self._zygotes,
             self._scratch,
@@ -480,6 +485,16 @@ def run(
         return pool.run(
             program, stdin=stdin, files=files, limits=limits, expected=expected, check=check
         )
+
+
+def _open_standard_streams() -> None:
+    """A service may have closed its descriptors 0 to 2. What a pool opens must not land there,
+    where whatever prints would write to it; so they lead nowhere from now on."""
+    fd = os.open(os.devnull, os.O_RDWR)
+    while fd <= 2:
+        os.set_inheritable(fd, True)
+        fd = os.open(os.devnull, os.O_RDWR)
+    os.close(fd)
 
 
 def _socketpair() -> tuple[socket.socket, socket.socket]:

@@ -250,7 +250,7 @@ def test_a_flood_that_ends_by_itself(pool: Pool, judge: str, test: str) -> None:
         assert (result.verdict, len(result.stdout)) == (Verdict.OUTPUT, 2000)
 
 
-# ---- what is planned and compared, and who waits for whom ------------------------------------------
+# ---- what is planned and compared, and who waits for whom ----------------------------------------
 
 PLAIN_TEST = "assert f(1) == 2"
 ADD_ONE = "def f(x):\n    return x + 1\n"
@@ -329,7 +329,7 @@ def test_a_row_larger_than_its_arena(count: int, argument: str, answer: str) -> 
     tests = [f"assert f({argument}) == {right!r}", f"assert f({argument}) == None"] * (count // 2)
     solution = f"def f(x):\n    return {answer}\n"
     with Pool(1, limits=Limits(cpu_s=1)) as pool:
-        m = pool.matrix([solution], tests[:-1] + ["assert f('zz') == 5"])
+        m = pool.matrix([solution], [*tests[:-1], "assert f('zz') == 5"])
         assert bytes(m.verdict_ST)[:-1] == (bytes([1, 2]) * (count // 2))[:-1]
 
 

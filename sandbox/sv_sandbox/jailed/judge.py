@@ -1,9 +1,10 @@
 """The judge's side of the split judge: plans, comparisons, and test code behind a stub.
 
 Two kinds of work. Tasks (`plan_tests`, `compare`) run in a process that is kept for them, because
-nothing foreign runs in them; it is watched cell by cell all the same. Test code runs in a fork (`judge`), where every name that the solution
-defines is a stub that calls the subject over the channel; what comes back is plain data or a stub
-(`remote`), so a verdict depends on values, never on methods of the solution's objects.
+nothing foreign runs in them; it is watched cell by cell all the same. Test code runs in a fork
+(`judge`), where every name that the solution defines is a stub that calls the subject over the
+channel; what comes back is plain data or a stub (`remote`), so a verdict depends on values, never
+on methods of the solution's objects.
 """
 
 from __future__ import annotations
