@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,66 @@ def test_confined_levels_hide_files(level: Level, repository: Any) -> None:
         assert b"project" not in result.stdout
         written = pool.run("open('/usr/x', 'w')")
         assert written.verdict is Verdict.FORBIDDEN, written
+
+
+STANDARD_FILES = [
+    "print(len(open('/dev/stdin').read().split()))",
+    "import sys\nsys.stdin = open('/dev/stdin')\nprint(len(input().split()))",
+    "print(len(open('/dev/fd/0').read().split()))",
+    "print(len(open('/proc/self/fd/0').read().split()))",
+    "import io\nprint(len(io.FileIO('/dev/stdin').read().split()))",
+    "import os\nprint(len(os.read(os.open('/dev/stdin', os.O_RDONLY), 99).split()))",
+    "from pathlib import Path\nprint(len(Path('/dev/stdin').read_text().split()))",
+    "import fileinput\nprint(sum(len(line.split()) for line in fileinput.input('/dev/stdin')))",
+    "import shutil\nshutil.copyfile('/dev/stdin', 'x')\nprint(len(open('x').read().split()))",
+    "import os\nassert os.path.exists('/dev/stdin')\nprint(3)",
+    "open('/dev/stdout', 'w').write('3')",
+    "print('3', file=open('/dev/fd/1', 'w'))",
+    "print('3', file=open('/proc/self/fd/1', 'a'))",
+    "print('no', file=open('/dev/stderr', 'w')); print(3)",
+    "print('3', file=open('/dev/stdout', 'w'), flush=True); open('/dev/null', 'w').write('x')",
+]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_standard_files_have_names(level: Level) -> None:
+    """Whatever uid a program has; and they are its own only, to be read or written as they are."""
+    with pool_at(level) as pool:
+        for program in STANDARD_FILES:
+            result = pool.run(program, stdin="a b c\n", expected="3")
+            assert result.verdict is Verdict.PASS, (program, result)
+        for program in ("open('/dev/stdout').read()", "open('/dev/stdin', 'w').write('x')"):
+            result = pool.run(program, stdin="a")
+            assert result.verdict in (Verdict.FORBIDDEN, Verdict.EXCEPTION), (program, result)
+        assert pool.run("print(open('/dev/stdin').read())").stdout == b"\n"
+
+
+@pytest.mark.hostile
+def test_what_lies_below_proc_tells_nothing() -> None:
+    """The names of a process's own files, and no content; of no other process even that."""
+    source = """
+import os
+shown = [name for name in os.listdir('/proc') if name.isdigit()]
+assert shown in ([], [str(os.getpid())]), shown
+for folder, _, names in os.walk('/proc'):
+    for name in names:
+        path = os.path.join(folder, name)
+        if not os.path.islink(path):
+            for mode in ('rb', 'r+b', 'ab'):
+                try:
+                    open(path, mode).read(1)
+                except OSError:
+                    continue
+                raise AssertionError((path, mode))
+print('nothing')
+"""
+    with pool_at(Level.ISOLATED, limits=Limits(cpu_s=10)) as pool:
+        result = pool.run(
+            "import os\nif os.path.isdir('/proc'):\n" + textwrap.indent(source, "    ")
+        )
+        assert result.verdict is Verdict.PASS, result
+        told = pool.run("open('/proc/self/mountinfo').read()")
+        assert told.verdict in (Verdict.FORBIDDEN, Verdict.EXCEPTION), told
 
 
 @pytest.mark.parametrize("level", LEVELS)
