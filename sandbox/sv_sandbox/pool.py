@@ -370,6 +370,7 @@ class Pool:
         theirs = self._theirs[index]
         spec = zygote_spec(
             sock=theirs.fileno(),
+            workers=self.workers,
             scratch=self._scratch,
             level=self._ceiling,
             kill_unknown=self._policy == "kill",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import subprocess
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +15,7 @@ from typing import Any
 import pytest
 
 from sv_sandbox import Layer, Level, Limits, Pool, SandboxError, Verdict
-from sv_sandbox.spec import readable_by_all, standard_library
+from sv_sandbox.spec import readable_by_all, standard_library, uids
 
 LEVELS = [Level.BASIC, Level.CONFINED, Level.ISOLATED]
 
@@ -346,3 +349,79 @@ def test_an_ordinary_user_is_told_what_is_missing(other_user: Any) -> None:
     assert not own_uid["active"]
     assert "root" in own_uid["reason"]
     assert "uid 65534" in text
+
+
+# ---- user namespaces that others made: rootless containers ---------------------------------------
+
+FULL_MAP = "         0          0 4294967295\n"
+
+
+@pytest.mark.parametrize(
+    ("uid_map", "gid_map", "workers", "expected"),
+    [
+        (FULL_MAP, FULL_MAP, 2, range(2_000_000, 2_004_096)),
+        ("0 100000 65536\n", "0 100000 65536\n", 2, range(20_000, 20_012)),
+        ("0 1000 1\n1 100000 65536\n", "0 1000 1\n1 100000 65536\n", 2, range(20_000, 20_012)),
+        ("0 100000 65536\n", "0 100000 65536\n", 500, range(20_000, 22_004)),
+        (FULL_MAP, "0 0 65536\n", 2, range(20_000, 20_012)),
+        (FULL_MAP, "0 0 1\n", 2, None),
+        ("0 1000 1\n", "0 1000 1\n", 2, None),
+        ("0 100000 1000\n", "0 100000 1000\n", 2, None),
+        ("0 100000 65536\n", "0 100000 65536\n", 50_000, None),
+        ("", "", 2, None),
+    ],
+)
+def test_uids_are_of_those_that_are_mapped(
+    uid_map: str, gid_map: str, workers: int, expected: range | None
+) -> None:
+    assert uids(workers, 0, uid_map, gid_map) == expected
+    blocks = {uids(workers, pid, uid_map, gid_map) for pid in range(600)}
+    for one, other in itertools.combinations(filter(None, blocks), 2):
+        assert one.stop <= other.start or other.stop <= one.start
+
+
+IN_A_CONTAINER = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.unshare(0x10020000) != 0:  # CLONE_NEWUSER | CLONE_NEWNS
+    sys.exit(77)
+print("unshared", flush=True)
+sys.stdin.readline()
+os.setresgid(0, 0, 0)
+os.setresuid(0, 0, 0)
+from sv_sandbox import Layer, Limits, Pool
+with Pool(2, limits=Limits(cpu_s=5)) as pool:
+    m = pool.matrix(["def f(x): return x", "import os\\nos.fork()"], ["assert f(1) == 1"])
+    n = pool.matrix(["import numpy\\ndef f(x): return x"], ["x = f(2)\\nassert x == 2"])
+    r = pool.run("print(input())", stdin="a", expected="a")
+    print(pool.level.name, Layer.OWN_UID in pool.layers, m.verdict_ST.tolist(),
+          n.verdict_ST.tolist(), r.verdict.name, flush=True)
+"""
+
+
+@pytest.mark.parametrize("count", [65_536, 4_294_967_295, 1000, 1])
+def test_root_in_a_user_namespace(count: int, scratch_root: Path) -> None:
+    """Whatever a container maps for its root: a pool starts, at the level of the bare machine."""
+    with Pool(1) as pool:
+        bare = pool.level.name
+    if os.geteuid() != 0 and count > 1:
+        pytest.skip("needs root, or newuidmap, to map more than one uid")
+    child = subprocess.Popen(
+        [sys.executable, "-c", IN_A_CONTAINER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(scratch_root)},
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    if not child.stdout.readline():
+        assert child.wait(20) == 77
+        pytest.skip("this machine makes no user namespaces")
+    if os.geteuid() != 0:
+        Path(f"/proc/{child.pid}/setgroups").write_text("deny")
+    for kind, own in (("uid", os.geteuid()), ("gid", os.getegid())):
+        Path(f"/proc/{child.pid}/{kind}_map").write_text(f"0 {own} {count}")
+    out, _ = child.communicate("go\n", timeout=120)
+    assert child.returncode == 0
+    assert out.split(maxsplit=2) == [bare, str(count > 60_000), "[[1], [7]] [[1]] PASS\n"]
