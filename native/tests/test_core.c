@@ -653,7 +653,7 @@ struct order {
 
 static const struct sv_limits quick = {.cpu_us = 200000, .wall_us = 600000, .memory_bytes = 256u << 20,
                                        .output_bytes = 100000, .file_bytes = 1u << 20, .open_files = 32,
-                                       .threads = 8};
+                                       .threads = 8, .stack_bytes = 8u << 20};
 
 /* `rows` and `cells`: words between spaces. */
 static void submit(struct client *c, struct order *o, const char *rows, const char *cells,

@@ -33,7 +33,7 @@ from pathlib import Path
 from types import TracebackType
 
 from . import _native, cgroup
-from .check import Check, difference, named
+from .check import Check, difference, named, shortest
 from .job import NO_DESCRIPTORS, Job, Matrix, RunResult, Unsplit
 from .levels import Layer, Level
 from .spec import environment, zygote_spec
@@ -221,9 +221,13 @@ class Pool:
         expected: what it should print; a program that left with exit code 0 then passes if `check`
         accepts its output (one of `check.CHECKS`, or a function (stdin, expected, output) -> bool),
         and is `Verdict.WRONG` otherwise. None: its own end is the verdict.
+
+        Raises ValueError for what can never pass or run: an expected output longer than
+        `output_bytes` allows, a program and files larger than a region.
         """
-        accept = named(check)
-        job = self._submit_program(program, stdin, files or {}, limits or self.limits)
+        accept, limits = named(check), limits or self.limits
+        _check_room(expected, accept, limits)
+        job = self._submit_program(program, stdin, files or {}, limits)
         job.wait()
         return _checked(self._result(job), stdin, expected, accept)
 
@@ -238,8 +242,9 @@ class Pool:
         check: str | Check = "lines",
     ) -> RunResult:
         """`run` for asyncio."""
-        accept = named(check)
-        job = self._submit_program(program, stdin, files or {}, limits or self.limits)
+        accept, limits = named(check), limits or self.limits
+        _check_room(expected, accept, limits)
+        job = self._submit_program(program, stdin, files or {}, limits)
         await job
         return _checked(self._result(job), stdin, expected, accept)
 
@@ -502,6 +507,18 @@ def _socketpair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
+def _check_room(expected: str | bytes | None, accept: Check, limits: Limits) -> None:
+    """Raises ValueError for an expected output that no program may print."""
+    if expected is None or len(expected) * 4 <= limits.output_bytes:
+        return
+    least = shortest(accept, _bytes(expected))
+    if least > limits.output_bytes:
+        raise ValueError(
+            f"the expected output has {least} bytes and Limits.output_bytes is"
+            f" {limits.output_bytes}: no program could pass"
+        )
+
+
 def _checked(
     result: RunResult, stdin: str | bytes, expected: str | bytes | None, accept: Check
 ) -> RunResult:
@@ -523,7 +540,7 @@ def _encode(sources: Sequence[str]) -> list[bytes]:
     return [source.encode("utf-8", "surrogatepass") for source in sources]
 
 
-def _limits(limits: Limits) -> tuple[int, int, int, int, int, int, int, int]:
+def _limits(limits: Limits) -> tuple[int, ...]:
     return (
         max(1, round(limits.cpu_s * 1e6)),
         max(1, round(limits.wall_guard_s * 1e6)),
@@ -533,4 +550,6 @@ def _limits(limits: Limits) -> tuple[int, int, int, int, int, int, int, int]:
         limits.open_files,
         limits.threads,
         int(limits.processes),
+        limits.stack_bytes,
+        limits.int_digits,
     )

@@ -56,6 +56,7 @@ def main() -> None:
     for number in (1, 2):
         os.dup2(0, number)  # the pipe has shown sys.stdout what it is, and goes: /dev/null
     sys.path.insert(0, spec["folder"])
+    bounds: Any = importlib.import_module("jailed.bounds")
     judge: Any = importlib.import_module("jailed.judge")
     server: Any = importlib.import_module("jailed.server")
     subject: Any = importlib.import_module("jailed.subject")
@@ -80,6 +81,7 @@ def main() -> None:
         role = native.template_serve()
         if role == native.ROLE_END:
             break
+        bounds.apply(native)
         if role == native.ROLE_TASK:
             try:
                 judge.task(native)
