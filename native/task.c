@@ -56,7 +56,7 @@ static _Noreturn void fail(int sock, enum sv_stage stage)
 static void become_task(struct sv_template_state *state, const struct sv_fault *fault, int sock)
 {
     const struct sv_error well = {0, 0};
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || prctl(PR_SET_NAME, "sv-task", 0, 0, 0) != 0)
         fail(sock, SV_STAGE_FORK);
     if (sv_fault_at(fault, SV_STAGE_SUBJECT_SECCOMP) != 0 || sv_filter_install_subject() != 0)
         fail(sock, SV_STAGE_SUBJECT_SECCOMP);
