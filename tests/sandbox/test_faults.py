@@ -243,6 +243,29 @@ def test_killed_from_outside_in_the_middle(whom: str, number: int) -> None:
         assert honest(pool.matrix(SOLUTIONS, TESTS)) == 0
 
 
+@clean
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+def test_the_process_that_compares_is_killed_from_outside(number: int) -> None:
+    """Between two rows, or in the middle of one: what it planned is planned again."""
+    with Pool(2, limits=Limits(cpu_s=10)) as pool:
+        job = pool.submit(SLOW, TESTS)
+        killed = 0
+        while not job.done:
+            for process in children_of(templates(pool)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if process.name() == "sv-task" and killed < 8:
+                        process.send_signal(number)
+                        killed += 1
+            time.sleep(0.05)
+        matrix = job.wait(60)
+        assert killed > 0
+        holes = sum(code == Verdict.INFRA for row in matrix.verdict_ST.tolist() for code in row)
+        assert holes == 0
+        assert honest(pool.matrix(SOLUTIONS, TESTS)) == 0
+        if number == signal.SIGKILL:  # what it may send to itself could be a cell's own doing
+            assert slow_is_honest(matrix) == 0
+
+
 @pytest.mark.slow
 @clean
 def test_a_template_that_is_stopped_is_replaced() -> None:
