@@ -389,6 +389,14 @@ print("unshared", flush=True)
 sys.stdin.readline()
 os.setresgid(0, 0, 0)
 os.setresuid(0, 0, 0)
+if sys.argv[1] == "unprivileged":  # no namespaces, and of root's capabilities not the greatest
+    with open("/proc/sys/user/max_user_namespaces", "w") as file:
+        file.write("0")
+    libc.prctl(24, 21, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_SYS_ADMIN; what is executed has it no more
+os.execv(sys.executable, [sys.executable, "-c", sys.argv[2]])
+"""
+
+POOL_IN_A_CONTAINER = """
 from sv_sandbox import Layer, Limits, Pool
 with Pool(2, limits=Limits(cpu_s=5)) as pool:
     m = pool.matrix(["def f(x): return x", "import os\\nos.fork()"], ["assert f(1) == 1"])
@@ -399,29 +407,43 @@ with Pool(2, limits=Limits(cpu_s=5)) as pool:
 """
 
 
+def in_a_container(count: int, kind: str, scratch_root: Path) -> list[str]:
+    """Of a pool of root in a user namespace with so many ids: level, own uids, verdicts."""
+    if os.geteuid() != 0 and count > 1:
+        pytest.skip("needs root, or newuidmap, to map more than one uid")
+    with subprocess.Popen(
+        [sys.executable, "-c", IN_A_CONTAINER, kind, POOL_IN_A_CONTAINER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(scratch_root)},
+    ) as child:
+        assert child.stdout is not None
+        if not child.stdout.readline():
+            assert child.wait(20) == 77
+            pytest.skip("this machine makes no user namespaces")
+        if os.geteuid() != 0:
+            Path(f"/proc/{child.pid}/setgroups").write_text("deny")
+        for which, own in (("uid", os.geteuid()), ("gid", os.getegid())):
+            Path(f"/proc/{child.pid}/{which}_map").write_text(f"0 {own} {count}")
+        out, _ = child.communicate("go\n", timeout=120)
+    assert child.returncode == 0
+    return out.strip().split(maxsplit=2)
+
+
 @pytest.mark.parametrize("count", [65_536, 4_294_967_295, 1000, 1])
 def test_root_in_a_user_namespace(count: int, scratch_root: Path) -> None:
     """Whatever a container maps for its root: a pool starts, at the level of the bare machine."""
     with Pool(1) as pool:
         bare = pool.level.name
-    if os.geteuid() != 0 and count > 1:
-        pytest.skip("needs root, or newuidmap, to map more than one uid")
-    child = subprocess.Popen(
-        [sys.executable, "-c", IN_A_CONTAINER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TMPDIR": str(scratch_root)},
-    )
-    assert child.stdin is not None
-    assert child.stdout is not None
-    if not child.stdout.readline():
-        assert child.wait(20) == 77
-        pytest.skip("this machine makes no user namespaces")
-    if os.geteuid() != 0:
-        Path(f"/proc/{child.pid}/setgroups").write_text("deny")
-    for kind, own in (("uid", os.geteuid()), ("gid", os.getegid())):
-        Path(f"/proc/{child.pid}/{kind}_map").write_text(f"0 {own} {count}")
-    out, _ = child.communicate("go\n", timeout=120)
-    assert child.returncode == 0
-    assert out.split(maxsplit=2) == [bare, str(count > 60_000), "[[1], [7]] [[1]] PASS\n"]
+    found = in_a_container(count, "rootless", scratch_root)
+    assert found == [bare, str(count > 60_000), "[[1], [7]] [[1]] PASS"]
+
+
+@pytest.mark.parametrize("count", [65_536, 1000])
+def test_root_in_a_container_without_privileges(count: int, scratch_root: Path) -> None:
+    """As under `docker run` with its own seccomp profile: no namespaces to be had."""
+    with pool_at(Level.CONFINED) as pool:
+        bare = pool.level.name
+    found = in_a_container(count, "unprivileged", scratch_root)
+    assert found == [bare, str(count > 60_000 and IN_REACH), "[[1], [7]] [[1]] PASS"]
