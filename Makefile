@@ -44,8 +44,9 @@ test-slow: $(VENV)/.base  ## minutes each: benchmarks' own solutions, leaks over
 test-loop: $(VENV)/.loop  ## and those that need vLLM, torch and TRL
 	$(BIN)/python -m pytest -m heavy $(PYTEST_ARGS)
 
-lint: $(VENV)/.base  ## ruff, mypy --strict
+lint: $(VENV)/.base  ## ruff, mypy --strict, the native module beside its stub
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest sv_sandbox._native --allowlist native/stubtest_allowlist.txt
 
 sanitize: $(VENV)/.base  ## the C core under AddressSanitizer and UBSan
 	cmake -S native -B build/sanitize -DSV_TESTS=ON -DSV_SANITIZE=ON

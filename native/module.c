@@ -157,6 +157,12 @@ static PyObject *stop(PyObject *self, PyObject *none)
     Py_RETURN_NONE;
 }
 
+static PyObject *limits(PyObject *self, PyObject *none)
+{
+    (void)self, (void)none;
+    return Py_BuildValue("KKI", state.limits.memory_bytes, state.limits.stack_bytes, state.limits.int_digits);
+}
+
 /* ---- client: pools -------------------------------------------------------------------------------- */
 
 static const char *const POOL = "sv_sandbox.pool";
@@ -355,10 +361,11 @@ static PyObject *pool_submit(PyObject *self, PyObject *args)
     Py_ssize_t stdin_len;
     struct sv_limits l = {0};
     struct sv_fault fault;
-    if (!PyArg_ParseTuple(args, "OiiO!y#O!I(KKKKKIII)y#O(ii)", &pool_capsule, &kind, &judge, &PyList_Type,
+    if (!PyArg_ParseTuple(args, "OiiO!y#O!I(KKKKKIIIKI)y#O(ii)", &pool_capsule, &kind, &judge, &PyList_Type,
                           &rows, &zygotes, &zygotes_len, &PyList_Type, &cells, &cell_count, &l.cpu_us,
                           &l.wall_us, &l.memory_bytes, &l.output_bytes, &l.file_bytes, &l.open_files,
-                          &l.threads, &l.processes, &stdin_bytes, &stdin_len, &results,
+                          &l.threads, &l.processes,
+                          &l.stack_bytes, &l.int_digits, &stdin_bytes, &stdin_len, &results,
                           &fault.stage, &fault.err))
         return NULL;
     struct sv_pool *pool = pool_of(pool_capsule);
@@ -568,6 +575,8 @@ static PyMethodDef methods[] = {
     {"end", end, METH_VARARGS, 
      "end(first, last, verdict or mark, detail, trust=0) -> whether the detail had room; cells first..last-1"},
     {"stop", stop, METH_NOARGS, "stop(): the other end of the channel is gone"},
+    {"limits", limits, METH_NOARGS,
+     "limits() -> (memory_bytes, stack_bytes, int_digits): those that the interpreter keeps"},
     {"pool_new", pool_new, METH_VARARGS, "pool_new(zygote_sockets, workers, fault) -> pool"},
     {"pool_close", pool_close, METH_O, "pool_close(pool): stops and joins every worker"},
     {"pool_probe", pool_probe, METH_VARARGS,

@@ -93,7 +93,8 @@ out:
             (void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
         sv_close_fd(&pidfd);
         sv_close_fd(&pair[0]);
-        atomic_fetch_add(&pool->failed_spawns, 1);
+        if (error.err != EMFILE) /* the caller's shortage, which may pass: not a broken machine */
+            atomic_fetch_add(&pool->failed_spawns, 1);
         return error;
     }
     atomic_store(&pool->failed_spawns, 0);

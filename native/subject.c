@@ -43,6 +43,13 @@ static int subject_rlimits(const struct sv_template_state *state, uint64_t cpu_s
         sv_limit(RLIMIT_CPU, cpu_s, 1) != 0 || sv_limit(RLIMIT_FSIZE, l->file_bytes, 0) != 0 ||
         sv_limit(RLIMIT_NOFILE, l->open_files, 0) != 0)
         return -1;
+    /* The soft limit alone: programs raise it, and may. */
+    struct rlimit stack;
+    if (getrlimit(RLIMIT_STACK, &stack) != 0)
+        return -1;
+    stack.rlim_cur = l->stack_bytes < stack.rlim_max ? l->stack_bytes : stack.rlim_max;
+    if (setrlimit(RLIMIT_STACK, &stack) != 0)
+        return -1;
     /* Counted per uid, with all that the uid does elsewhere where it is not the jail's own: then the
      * bound is wide, but a bomb still ends before the machine's last pid. */
     uint64_t tasks = (uint64_t)l->threads + 2 + (state->task.pid > 0);
@@ -72,10 +79,11 @@ static int subject_descriptors(int channel)
     return (int)syscall(SYS_close_range, SV_CHANNEL_FD + 1, ~0u, 0);
 }
 
-void sv_become_subject(const struct sv_template_state *state, const struct sv_run *run,
+void sv_become_subject(struct sv_template_state *state, const struct sv_run *run,
                        const int fds[SV_WIRE_FDS], int report, uint64_t cpu_s, int stale)
 {
     int stage = SV_STAGE_FORK;
+    state->limits = run->limits;
     const struct sv_fault *fault = &run->fault;
     if (stale) {
         errno = ESTALE;

@@ -42,7 +42,8 @@ struct sv_limits {
     uint32_t open_files;
     uint32_t threads;
     uint32_t processes; /* 0: the subject may not fork or exec */
-    uint32_t reserved;
+    uint32_t int_digits; /* the interpreter's to keep: see jailed/bounds.py */
+    uint64_t stack_bytes;
 };
 
 /* ---- region.c: the memory that carries one row -------------------------------------------------
@@ -270,6 +271,7 @@ struct sv_template_state { /* what a new template knows when sv_zygote_serve ret
         uint32_t number;  /* of how many there were */
         int inside, began; /* in that process itself */
     } task;
+    struct sv_limits limits; /* of the row, in a fork that runs one */
     struct sv_region *region;
     struct sv_jail *jail;
 };

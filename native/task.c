@@ -33,6 +33,7 @@
 
 struct go { /* template -> task process, over their own socket; one byte comes back */
     uint64_t address_space_bytes;
+    struct sv_limits limits;
 };
 
 void sv_task_forget(struct sv_template_state *state)
@@ -55,7 +56,7 @@ static _Noreturn void fail(int sock, enum sv_stage stage)
 static void become_task(struct sv_template_state *state, const struct sv_fault *fault, int sock)
 {
     const struct sv_error well = {0, 0};
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || prctl(PR_SET_NAME, "sv-task", 0, 0, 0) != 0)
         fail(sock, SV_STAGE_FORK);
     if (sv_fault_at(fault, SV_STAGE_SUBJECT_SECCOMP) != 0 || sv_filter_install_subject() != 0)
         fail(sock, SV_STAGE_SUBJECT_SECCOMP);
@@ -86,6 +87,7 @@ int sv_task_next(struct sv_template_state *state)
     limit.rlim_cur = go.address_space_bytes < limit.rlim_max ? go.address_space_bytes : limit.rlim_max;
     if (setrlimit(RLIMIT_AS, &limit) != 0)
         return SV_ROLE_END;
+    state->limits = go.limits;
     state->task.began = 1;
     return SV_ROLE_TASK;
 }
@@ -228,7 +230,7 @@ int sv_run_task(struct sv_template_state *state, const struct sv_command *comman
     region->cells = run->cells;
     region->start = region->cell = run->start;
     region->cell_cpu_ns = watch.cpu_ns;
-    const struct go go = {state->base_vm_bytes + limits.memory_bytes};
+    const struct go go = {state->base_vm_bytes + limits.memory_bytes, limits};
     /* If it is gone since, the watch sees that. */
     (void)send(state->task.sock, &go, sizeof go, MSG_NOSIGNAL);
     sv_watch(state, command, &watch);

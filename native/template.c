@@ -172,14 +172,81 @@ static int touched(const struct sv_template_state *state, const struct scratch *
            now.st.st_ctim.tv_nsec != before->st.st_ctim.tv_nsec || now.listed != before->listed;
 }
 
+/* Forks a subject, whose word that all is well, or what failed, comes through *report. Returns 1 in the
+ * subject, 0 in the template, -1 with done->error set. */
+static int fork_subject(struct sv_template_state *state, const struct sv_command *command,
+                        const int fds[SV_WIRE_FDS], uint32_t start, struct watch *watch, int *report,
+                        struct sv_done *done)
+{
+    const struct sv_run *run = &command->run;
+    struct sv_region *region = state->region;
+    int ends[2];
+    pid_t pid = -1;
+    region->kind = run->kind;
+    region->cells = run->cells;
+    region->start = region->cell = start;
+    region->loading = 1;
+    region->stopped = region->waiting = 0;
+    region->cell_cpu_ns = 0;
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        done->error = (struct sv_error){SV_STAGE_FORK, errno};
+        return -1;
+    }
+    if (sv_fault_at(&run->fault, SV_STAGE_FORK) == 0)
+        pid = (pid_t)syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, NULL, &watch->pidfd, NULL, NULL);
+    if (pid == 0) {
+        /* A row that used pids (threads) moved the namespace's counter, which the next row
+         * could read like a note: this template is used up. */
+        const int stale = run->fresh != 0 && start == run->start && state->in_pid_namespace &&
+                          state->last_pid != 0 && getpid() != state->last_pid + 1;
+        sv_become_subject(state, run, fds, ends[1], sv_row_cpu_s(run->cells - start, &run->limits), stale);
+        return 1;
+    }
+    const int saved = errno;
+    close(ends[1]);
+    if (pid < 0) {
+        done->error = (struct sv_error){SV_STAGE_FORK, saved};
+        close(ends[0]);
+        return -1;
+    }
+    watch->pid = state->last_pid = pid;
+    *report = ends[0];
+    return 0;
+}
+
+/* After a subject: what it said before it began, what it used, how it ended. Returns what failed before
+ * it ran a line of the row, if anything. */
+static struct sv_error take_stock(const struct sv_command *command, uint32_t start, struct watch *watch,
+                                  int report, struct sv_done *done)
+{
+    /* Silence is a subject that died before it began: our failure, never its answer. */
+    struct sv_error reported[2] = {{SV_STAGE_FORK, ECHILD}, {0, 0}};
+    const struct sv_limits *limits = &command->run.limits;
+    const ssize_t n = read(report, reported, sizeof reported);
+    close(report);
+    const uint64_t used_us = microseconds(&watch->usage.ru_utime) + microseconds(&watch->usage.ru_stime);
+    const uint64_t rss_bytes = (uint64_t)watch->usage.ru_maxrss * 1024u;
+    done->wait_status = watch->wait_status;
+    done->cpu_us += used_us;
+    if (rss_bytes > done->max_rss_bytes)
+        done->max_rss_bytes = rss_bytes;
+    if (watch->cause == CAUSE_EXIT && used_us >= sv_row_cpu_s(command->run.cells - start, limits) * 1000000u)
+        watch->cause = CAUSE_TIMEOUT; /* the backstop's SIGKILL */
+    if (limits->processes != 0 && WIFSIGNALED(watch->wait_status))
+        watch->own_sigkill = 1; /* children may kill their parent, so SIGKILL proves nothing */
+    const int killed = watch->cause == CAUSE_EXIT && !watch->own_sigkill &&
+                       WIFSIGNALED(watch->wait_status) && WTERMSIG(watch->wait_status) == SIGKILL;
+    done->outside = watch->cause == CAUSE_ABORT || killed;
+    return reported[n == sizeof reported];
+}
+
 /* Returns 1 in a subject, 0 in the template, -1 when the worker has gone. */
 static int run_row(struct sv_template_state *state, const struct sv_command *command,
                    const int fds[SV_WIRE_FDS], const struct scratch *scratch_before, struct sv_done *done)
 {
     struct sv_region *region = state->region;
-    const uint32_t cells = command->run.cells;
+    const uint32_t cells = command->run.cells, kind = command->run.kind;
     const uint64_t began_ns = sv_now_ns();
-    const uint32_t first = command->run.start;
     uint32_t start = command->run.start;
     int once = 0, worker_gone = 0;
 
@@ -187,73 +254,29 @@ static int run_row(struct sv_template_state *state, const struct sv_command *com
         settled_cells = 0;
     keep_settled(region, start);
     while (start < cells && !worker_gone && !once) {
-        int report[2], pidfd = -1;
-        pid_t pid = -1;
-        struct watch watch = {.answers = -1,
+        int report = -1;
+        struct watch watch = {.pidfd = -1,
+                              .answers = -1,
                               .limits = &command->run.limits,
                               .cell = start,
                               .looked_ns = sv_now_ns()};
-
-        region->kind = command->run.kind;
-        region->cells = cells;
-        region->start = region->cell = start;
-        region->loading = 1;
-        region->stopped = region->waiting = 0;
-        region->cell_cpu_ns = 0;
-        if (pipe2(report, O_CLOEXEC) != 0) {
-            done->error = (struct sv_error){SV_STAGE_FORK, errno};
-            break;
-        }
-        const uint64_t cpu_s = sv_row_cpu_s(cells - start, &command->run.limits);
-        if (sv_fault_at(&command->run.fault, SV_STAGE_FORK) == 0)
-            pid = (pid_t)syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, NULL, &pidfd, NULL, NULL);
-        if (pid == 0) {
-            /* A row that used pids (threads) moved the namespace's counter, which the next row
-             * could read like a note: this template is used up. */
-            const int stale = command->run.fresh != 0 && start == first && state->in_pid_namespace &&
-                              state->last_pid != 0 && getpid() != state->last_pid + 1;
-            sv_become_subject(state, &command->run, fds, report[1], cpu_s, stale);
+        const int forked = fork_subject(state, command, fds, start, &watch, &report, done);
+        if (forked > 0)
             return 1;
-        }
-        int saved = errno;
-        if (pid > 0)
-            state->last_pid = pid;
-        close(report[1]);
-        if (pid < 0) {
-            done->error = (struct sv_error){SV_STAGE_FORK, saved};
-            close(report[0]);
+        if (forked < 0)
             break;
-        }
-        watch.pid = pid;
-        watch.pidfd = pidfd;
         sv_watch(state, command, &watch);
-        close(pidfd);
+        close(watch.pidfd);
         sweep(state, &command->run.limits);
-        /* Silence is a subject that died before it began: our failure, never its answer. */
-        struct sv_error reported[2] = {{SV_STAGE_FORK, ECHILD}, {0, 0}};
-        const ssize_t n = read(report[0], reported, sizeof reported);
-        close(report[0]);
-        const struct sv_error failed = reported[n == sizeof reported];
+        const struct sv_error failed = take_stock(command, start, &watch, report, done);
         worker_gone = watch.worker_gone;
-        done->wait_status = watch.wait_status;
-        const uint64_t used_us = microseconds(&watch.usage.ru_utime) + microseconds(&watch.usage.ru_stime);
-        done->cpu_us += used_us;
-        if (watch.cause == CAUSE_EXIT && used_us >= cpu_s * 1000000u)
-            watch.cause = CAUSE_TIMEOUT; /* the backstop's SIGKILL */
-        if (command->run.limits.processes != 0 && WIFSIGNALED(watch.wait_status))
-            watch.own_sigkill = 1; /* children may kill their parent, so SIGKILL proves nothing */
-        if ((uint64_t)watch.usage.ru_maxrss * 1024u > done->max_rss_bytes)
-            done->max_rss_bytes = (uint64_t)watch.usage.ru_maxrss * 1024u;
         if (failed.stage != 0 && watch.cause != CAUSE_ABORT) {
             done->error = failed; /* the subject never ran a line of the row */
             break;
         }
-        const int infra = watch.cause == CAUSE_ABORT || (watch.cause == CAUSE_EXIT && !watch.own_sigkill &&
-                          WIFSIGNALED(watch.wait_status) && WTERMSIG(watch.wait_status) == SIGKILL);
-        done->outside = (uint32_t)infra;
         memcpy(region->records, settled, start * sizeof settled[0]);
-        const uint32_t next = settle(region, &watch, start, cells, command->run.kind, fds[3] >= 0);
-        if (!infra && command->run.kind != SV_KIND_SERVE)
+        const uint32_t next = settle(region, &watch, start, cells, kind, fds[3] >= 0);
+        if (!done->outside && kind != SV_KIND_SERVE)
             fill_gaps(region, next);
         keep_settled(region, next);
         start = next;

@@ -17,7 +17,7 @@ uint64_t sv_row_cpu_s(uint32_t cells, const struct sv_limits *l);
 /* In the fork: sets a limit, as far as what is in force allows. 0, or -1 with errno. */
 int sv_limit(int resource, uint64_t value, uint64_t beyond);
 /* In the fork: returns, or ends the process after telling the template why through `report`. */
-void sv_become_subject(const struct sv_template_state *state, const struct sv_run *run,
+void sv_become_subject(struct sv_template_state *state, const struct sv_run *run,
                        const int fds[SV_WIRE_FDS], int report, uint64_t cpu_s, int stale);
 
 /* ---- watch.c ------------------------------------------------------------------------------------ */

@@ -576,6 +576,70 @@ static _Noreturn void subject(struct sv_region *region)
     _exit(0);
 }
 
+/* The split judge: a subject answers a call with its own text, and "yes" is what is expected of all. */
+static _Noreturn void answer_calls(struct sv_region *region)
+{
+    region->loading = 0;
+    for (uint32_t i = region->start; i < region->cells; i++) {
+        const char *call;
+        uint32_t len;
+        region->cell = i;
+        region->cell_cpu_ns = sv_cpu_ns(0);
+        if (sv_region_get(region, 1 + i, &call, &len) != 0)
+            _exit(9);
+        (void)sv_record_set(region, i, (enum sv_verdict)SV_ANSWERED, 1, call, len);
+        region->cell = i + 1;
+    }
+    _exit(0);
+}
+
+/* What planning a test, or comparing an answer, can come to. */
+static void suffer(const struct sv_region *region, uint32_t index, const char *prefix)
+{
+    char word[32];
+    const char *const ends[] = {"spin", "memory", "abort", "gone"};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        (void)snprintf(word, sizeof word, "%s%s", prefix, ends[i]);
+        if (!blob_is(region, index, word))
+            continue;
+        for (volatile int forever = i == 0; forever;)
+            ;
+        if (i == 1)
+            _exit(SV_TASK_NO_MEMORY);
+        if (i == 2)
+            abort();
+        _exit(0);
+    }
+}
+
+static void do_task(struct sv_region *region)
+{
+    static uint32_t planned; /* is lost with its process, as in a real judge */
+    const int plans = region->kind == SV_KIND_PLAN;
+    if (plans)
+        planned = region->cells;
+    else if (planned == 0)
+        _exit(8);
+    for (uint32_t i = 0; i < region->cells; i++) {
+        const char *text;
+        uint32_t len;
+        if (sv_region_get(region, i, &text, &len) != 0)
+            _exit(9);
+        if (len == 0)
+            continue; /* no answer */
+        region->cell_cpu_ns = sv_cpu_ns(0);
+        region->cell = i;
+        suffer(region, i, plans ? "plan-" : "");
+        if (plans && blob_is(region, i, "raise"))
+            (void)sv_record_set(region, i, (enum sv_verdict)SV_CODE, 0, "", 0);
+        else if (plans)
+            (void)sv_record_set(region, i, (enum sv_verdict)SV_LITERAL, 0, text, len);
+        else
+            (void)sv_record_set(region, i, blob_is(region, i, "yes") ? SV_PASS : SV_WRONG, 0, "no", 2);
+        region->cell = i + 1;
+    }
+}
+
 static char *scratch_root;
 
 static _Noreturn void zygote(int sock, uint32_t clone_flags)
@@ -594,9 +658,20 @@ static _Noreturn void zygote(int sock, uint32_t clone_flags)
     jail.landlock = 1;
     jail.host_in_reach = 1;
     jail.scratch_bytes = 1 << 20;
-    if (sv_zygote_serve(sock, &jail, &state) == 1 && sv_template_serve(&state) == SV_ROLE_SUBJECT)
-        subject(state.region);
-    _exit(0);
+    if (sv_zygote_serve(sock, &jail, &state) != 1)
+        _exit(0);
+    for (;;)
+        switch (sv_template_serve(&state)) {
+        case SV_ROLE_SUBJECT:
+            if (state.region->kind == SV_KIND_CALLS)
+                answer_calls(state.region);
+            subject(state.region);
+        case SV_ROLE_TASK:
+            do_task(state.region);
+            break;
+        default:
+            _exit(0);
+        }
 }
 
 #define ALL_NAMESPACES                                                                             \
@@ -653,7 +728,9 @@ struct order {
 
 static const struct sv_limits quick = {.cpu_us = 200000, .wall_us = 600000, .memory_bytes = 256u << 20,
                                        .output_bytes = 100000, .file_bytes = 1u << 20, .open_files = 32,
-                                       .threads = 8};
+                                       .threads = 8, .stack_bytes = 8u << 20};
+
+static enum sv_judge judge_of_jobs = SV_JUDGE_INLINE;
 
 /* `rows` and `cells`: words between spaces. */
 static void submit(struct client *c, struct order *o, const char *rows, const char *cells,
@@ -677,7 +754,7 @@ static void submit(struct client *c, struct order *o, const char *rows, const ch
     }
     struct sv_job_spec spec = {
         .kind = kind,
-        .judge = SV_JUDGE_INLINE,
+        .judge = judge_of_jobs,
         .rows = o->rows,
         .cells = o->cells,
         .row_blobs = row_blobs,
@@ -835,6 +912,88 @@ static void test_rows_in_namespaces(void)
 static void test_rows_without_namespaces(void)
 {
     run_and_check(0);
+}
+
+/* A test or an answer that costs the process that plans and compares its life costs its own cell its
+ * verdict, in every row, and no other. */
+static void tasks_and_check(uint32_t clone_flags)
+{
+    int before = open_fds();
+    struct client c = open_pool(1, clone_flags, NO_FAULT, 0);
+    struct order o;
+    struct sv_statistics s;
+    judge_of_jobs = SV_JUDGE_SPLIT;
+    submit(&c, &o, "pass pass", "yes no spin yes memory abort gone no yes", SV_KIND_CELLS, NO_FAULT, "");
+    finish(&o);
+    for (uint32_t row = 0; row < 2; row++) {
+        const uint8_t expected[] = {SV_PASS, SV_WRONG, SV_TIMEOUT, SV_PASS, SV_MEMORY,
+                                    SV_EXCEPTION, SV_EXCEPTION, SV_WRONG, SV_PASS};
+        for (uint32_t i = 0; i < 9; i++)
+            CHECK_EQ(o.verdict[row * 9 + i], expected[i]);
+        CHECK(detail_has(&o, row, 2, "while its answer was compared"));
+        CHECK(detail_has(&o, row, 5, "signal 6 while its answer was compared"));
+    }
+    drop(&o);
+    submit(&c, &o, "pass pass", "yes plan-memory plan-spin yes plan-abort plan-gone no", SV_KIND_CELLS,
+           NO_FAULT, "");
+    finish(&o);
+    for (uint32_t row = 0; row < 2; row++) {
+        const uint8_t expected[] = {SV_PASS, SV_MEMORY, SV_TIMEOUT, SV_PASS, SV_EXCEPTION,
+                                    SV_EXCEPTION, SV_WRONG};
+        for (uint32_t i = 0; i < 7; i++)
+            CHECK_EQ(o.verdict[row * 7 + i], expected[i]);
+        CHECK(detail_has(&o, row, 2, "while the test was planned"));
+    }
+    drop(&o);
+    submit(&c, &o, "pass pass pass pass", "yes no", SV_KIND_CELLS, NO_FAULT, "");
+    finish(&o);
+    VERDICTS(&o, SV_PASS, SV_WRONG, SV_PASS, SV_WRONG, SV_PASS, SV_WRONG, SV_PASS, SV_WRONG);
+    drop(&o);
+    sv_pool_statistics(c.pool, &s);
+    CHECK_EQ(s.infra_rows, 0);
+    CHECK_EQ(s.retried, 0);
+    close_pool(&c);
+    judge_of_jobs = SV_JUDGE_INLINE;
+    CHECK_EQ(open_fds(), before);
+}
+
+static void test_tasks_in_namespaces(void)
+{
+    tasks_and_check(ALL_NAMESPACES);
+}
+
+static void test_tasks_without_namespaces(void)
+{
+    tasks_and_check(0);
+}
+
+static void test_bells(void)
+{
+    struct client c = open_pool(1, ALL_NAMESPACES, NO_FAULT, 0);
+    struct order o[40];
+    struct sv_bell *bell = sv_bell_new();
+    uint64_t tokens[7], sum = 0;
+    size_t seen = 0;
+    CHECK(bell != NULL);
+    for (uint32_t i = 0; i < 40; i++) {
+        submit(&c, &o[i], "pass", "pass wrong", SV_KIND_CELLS, NO_FAULT, "");
+        CHECK(sv_job_ring(o[i].job, bell, 100 + i) >= 0);
+    }
+    for (uint32_t i = 0; i < 40; i++)
+        finish(&o[i]);
+    for (size_t n = 7; n == 7; seen += n) {
+        n = sv_bell_take(bell, tokens, 7);
+        for (size_t i = 0; i < n; i++)
+            sum += tokens[i];
+    }
+    CHECK(seen <= 40); /* what had ended before it was asked to ring does not */
+    CHECK(seen < 40 || sum == 40 * 100 + 39 * 40 / 2);
+    CHECK_EQ(sv_job_ring(o[0].job, bell, 1), 0);
+    CHECK_EQ(sv_bell_take(bell, tokens, 7), 0);
+    for (uint32_t i = 0; i < 40; i++)
+        drop(&o[i]);
+    sv_bell_release(bell);
+    close_pool(&c);
 }
 
 static void test_spawn_faults(void)
@@ -1032,6 +1191,9 @@ static const struct {
     {"filters hold", test_filters_hold},
     {"rows in namespaces", test_rows_in_namespaces},
     {"rows without namespaces", test_rows_without_namespaces},
+    {"tasks in namespaces", test_tasks_in_namespaces},
+    {"tasks without namespaces", test_tasks_without_namespaces},
+    {"bells", test_bells},
     {"spawn faults", test_spawn_faults},
     {"subject faults", test_subject_faults},
     {"close with rows in flight", test_close_with_rows_in_flight},

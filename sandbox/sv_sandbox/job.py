@@ -107,11 +107,12 @@ def _unpickled(
     return matrix
 
 
-class _Bell:
-    """What an event loop listens to while jobs are awaited in it: one descriptor for all of them."""
+_bells: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Bell] = weakref.WeakKeyDictionary()
+_tokens = itertools.count()
 
-    _of: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Bell] = weakref.WeakKeyDictionary()
-    _tokens = itertools.count()
+
+class _Bell:
+    """What an event loop listens to while jobs are awaited in it: one descriptor for them all."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop):
         self._bell = _native.bell_new()
@@ -122,15 +123,15 @@ class _Bell:
     def here(cls) -> _Bell:
         """That of the running loop. Raises OSError when there is no descriptor for one."""
         loop = asyncio.get_running_loop()
-        bell = cls._of.get(loop)
+        bell = _bells.get(loop)
         if bell is None:
-            bell = cls._of[loop] = cls(loop)
+            bell = _bells[loop] = cls(loop)
         return bell
 
     @contextlib.contextmanager
     def expecting(self, handle: _native.JobHandle) -> Iterator[asyncio.Future[None]]:
         """A future that is done when the job has ended; the last one takes the bell away."""
-        loop, token = asyncio.get_running_loop(), next(self._tokens)
+        loop, token = asyncio.get_running_loop(), next(_tokens)
         ended = self._waiting[token] = loop.create_future()
         try:
             if not _native.job_ring(handle, self._bell, token):
@@ -140,7 +141,7 @@ class _Bell:
             del self._waiting[token]
             if not self._waiting:
                 loop.remove_reader(_native.bell_fd(self._bell))
-                self._of.pop(loop, None)
+                _bells.pop(loop, None)
 
     def _rung(self) -> None:
         for token in _native.bell_take(self._bell):

@@ -33,7 +33,7 @@ from pathlib import Path
 from types import TracebackType
 
 from . import _native, cgroup
-from .check import Check, difference, named
+from .check import Check, difference, named, shortest
 from .jailed.source import Source, packed
 from .job import NO_DESCRIPTORS, Job, Matrix, RunResult
 from .levels import Layer, Level
@@ -106,15 +106,20 @@ class Pool:
         self._policy, self._ceiling, self._seed = policy, level, seed
         self._environment = environment(seed=seed, time_zone=time_zone, locale=locale)
         self._starting = threading.Lock()
-        pairs = [_socketpair() for _ in (_PLAIN, _WITH_NUMPY)]
-        ours, self._theirs = [a for a, _ in pairs], [b for _, b in pairs]
-        self._sockets = ours
+        self._sockets: list[socket.socket] = []
+        self._theirs: list[socket.socket] = []
         fault = (0, 0, 0)
         if _fault is not None:
             fault = (_native.STAGES.index(_fault[0]), _fault[1], _fault[2])
         try:
+            _open_standard_streams()
+            for _ in (_PLAIN, _WITH_NUMPY):
+                ours, theirs = _socketpair()
+                self._sockets.append(ours)
+                self._theirs.append(theirs)
             self._start_zygote(_PLAIN)
-            self._handle = _native.pool_new([s.fileno() for s in ours], self.workers, fault)
+            sockets = [ours.fileno() for ours in self._sockets]
+            self._handle = _native.pool_new(sockets, self.workers, fault)
         except BaseException:
             self._close_zygotes()
             raise
@@ -123,7 +128,7 @@ class Pool:
             Pool._shut,
             os.getpid(),
             self._handle,
-            ours,
+            self._sockets,
             self._theirs,
             self._zygotes,
             self._scratch,
@@ -246,9 +251,13 @@ class Pool:
         expected: what it should print; a program that left with exit code 0 then passes if `check`
         accepts its output (one of `check.CHECKS`, or a function (stdin, expected, output) -> bool),
         and is `Verdict.WRONG` otherwise. None: its own end is the verdict.
+
+        Raises ValueError for what can never pass or run: an expected output longer than
+        `output_bytes` allows, a program and files larger than a region.
         """
-        accept = named(check)
-        job = self._submit_program(program, stdin, files or {}, limits or self.limits)
+        accept, limits = named(check), limits or self.limits
+        _check_room(expected, accept, limits)
+        job = self._submit_program(program, stdin, files or {}, limits)
         job.wait()
         return _checked(self._result(job), stdin, expected, accept)
 
@@ -263,8 +272,9 @@ class Pool:
         check: str | Check = "lines",
     ) -> RunResult:
         """`run` for asyncio."""
-        accept = named(check)
-        job = self._submit_program(program, stdin, files or {}, limits or self.limits)
+        accept, limits = named(check), limits or self.limits
+        _check_room(expected, accept, limits)
+        job = self._submit_program(program, stdin, files or {}, limits)
         await job
         return _checked(self._result(job), stdin, expected, accept)
 
@@ -389,6 +399,7 @@ class Pool:
         theirs = self._theirs[index]
         spec = zygote_spec(
             sock=theirs.fileno(),
+            workers=self.workers,
             scratch=self._scratch,
             level=self._ceiling,
             kill_unknown=self._policy == "kill",
@@ -506,8 +517,30 @@ def run(
         )
 
 
+def _open_standard_streams() -> None:
+    """A service may have closed its descriptors 0 to 2. What a pool opens must not land there,
+    where whatever prints would write to it; so they lead nowhere from now on."""
+    fd = os.open(os.devnull, os.O_RDWR)
+    while fd <= 2:
+        os.set_inheritable(fd, True)
+        fd = os.open(os.devnull, os.O_RDWR)
+    os.close(fd)
+
+
 def _socketpair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def _check_room(expected: str | bytes | None, accept: Check, limits: Limits) -> None:
+    """Raises ValueError for an expected output that no program may print."""
+    if expected is None or len(expected) * 4 <= limits.output_bytes:
+        return
+    least = shortest(accept, _bytes(expected))
+    if least > limits.output_bytes:
+        raise ValueError(
+            f"the expected output has {least} bytes and Limits.output_bytes is"
+            f" {limits.output_bytes}: no program could pass"
+        )
 
 
 def _checked(
@@ -543,7 +576,7 @@ def _encode(sources: Sequence[str]) -> list[bytes]:
     return [source.encode("utf-8", "surrogatepass") for source in sources]
 
 
-def _limits(limits: Limits) -> tuple[int, int, int, int, int, int, int, int]:
+def _limits(limits: Limits) -> tuple[int, ...]:
     return (
         max(1, round(limits.cpu_s * 1e6)),
         max(1, round(limits.wall_guard_s * 1e6)),
@@ -553,4 +586,6 @@ def _limits(limits: Limits) -> tuple[int, int, int, int, int, int, int, int]:
         limits.open_files,
         limits.threads,
         int(limits.processes),
+        limits.stack_bytes,
+        limits.int_digits,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -250,7 +251,7 @@ def test_a_flood_that_ends_by_itself(pool: Pool, judge: str, test: str) -> None:
         assert (result.verdict, len(result.stdout)) == (Verdict.OUTPUT, 2000)
 
 
-# ---- what is planned and compared, and who waits for whom ------------------------------------------
+# ---- what is planned and compared, and who waits for whom ----------------------------------------
 
 PLAIN_TEST = "assert f(1) == 2"
 ADD_ONE = "def f(x):\n    return x + 1\n"
@@ -329,7 +330,7 @@ def test_a_row_larger_than_its_arena(count: int, argument: str, answer: str) -> 
     tests = [f"assert f({argument}) == {right!r}", f"assert f({argument}) == None"] * (count // 2)
     solution = f"def f(x):\n    return {answer}\n"
     with Pool(1, limits=Limits(cpu_s=1)) as pool:
-        m = pool.matrix([solution], tests[:-1] + ["assert f('zz') == 5"])
+        m = pool.matrix([solution], [*tests[:-1], "assert f('zz') == 5"])
         assert bytes(m.verdict_ST)[:-1] == (bytes([1, 2]) * (count // 2))[:-1]
 
 
@@ -357,3 +358,116 @@ assert f(1) == 2
     with Pool(1, limits=Limits(cpu_s=20, wall_s=0.5)) as pool:
         m = pool.matrix([ADD_ONE], [test, "x = f(1)\nassert [x, f(3)] == [2, 4]", PLAIN_TEST])
         assert m.verdict_ST.tolist() == [[Verdict.PASS] * 3], [m.detail(0, t) for t in range(3)]
+
+
+# ---- stacks, digits, room for what is expected ---------------------------------------------------
+
+DEEP = """
+import functools, sys, threading
+sys.setrecursionlimit(10**7)
+threading.stack_size({size})
+{cache}
+def d(n): return 0 if n == 0 else 1 + d(n - 1)
+def main(): print(d({depth}))
+t = threading.Thread(target=main)
+t.start()
+t.join()
+"""
+
+
+@pytest.mark.parametrize(
+    ("size", "depth", "cache", "limits"),
+    [
+        *((mb << 20, 100_000, "", Limits(cpu_s=10)) for mb in (64, 128, 256, 512, 1023)),
+        (512 << 20, 500_000, "", Limits(cpu_s=10)),
+        (512 << 20, 100_000, "", Limits(cpu_s=10, memory_bytes=2 << 30)),
+        (512 << 20, 30_000, "@functools.lru_cache(None)", Limits(cpu_s=10)),
+        (2**30 + 4096, 10_000, "", Limits(cpu_s=10, memory_bytes=128 << 20)),
+        (64 << 20, 10_000, "", Limits(cpu_s=10, stack_bytes=4 << 20)),
+        (0, 5_000, "", Limits(cpu_s=10)),
+    ],
+)
+def test_stacks_that_contest_programs_ask_for(
+    size: int, depth: int, cache: str, limits: Limits
+) -> None:
+    program = DEEP.format(size=size, depth=depth, cache=cache)
+    with Pool(1) as pool:
+        result = pool.run(program, expected=str(depth), limits=limits)
+        assert result.verdict is Verdict.PASS, result
+
+
+def test_stack_sizes_behave_as_documented(pool: Pool) -> None:
+    source = """
+import _thread, threading
+assert threading.stack_size() == 0
+assert threading.stack_size(512 << 20) == 0
+assert threading.stack_size(64 << 20) == 512 << 20
+assert threading.stack_size() == 64 << 20 and _thread.stack_size() == 0
+for wrong in (1, -1, '1', None):
+    try:
+        threading.stack_size(wrong)
+    except (TypeError, ValueError):
+        continue
+    raise AssertionError(wrong)
+import resource
+soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+assert soft == 96 << 20, soft
+resource.setrlimit(resource.RLIMIT_STACK, (hard, hard))
+"""
+    result = pool.run(source, limits=Limits(stack_bytes=96 << 20))
+    assert result.verdict is Verdict.PASS, result
+
+
+@pytest.mark.parametrize(
+    ("digits", "length", "verdict"),
+    [
+        (4300, 4300, Verdict.PASS),
+        (4300, 4301, Verdict.EXCEPTION),
+        (640, 641, Verdict.EXCEPTION),
+        (10_000, 10_000, Verdict.PASS),
+        (0, 50_000, Verdict.PASS),
+    ],
+)
+@pytest.mark.parametrize("test", ["assert f({n}) == '1' * {n}", "x = f({n})\nassert len(x) == {n}"])
+def test_digits(judge: str, test: str, digits: int, length: int, verdict: Verdict) -> None:
+    solution = "def f(n):\n    return str(int('1' * n))\n"
+    limits = Limits(cpu_s=5, int_digits=digits)
+    with Pool(1) as pool:
+        m = pool.matrix([solution], [test.format(n=length)], limits=limits, judge=judge)
+        assert m.verdict(0, 0) is verdict, m.detail(0, 0)
+        result = pool.run(f"print(int('1' * {length}))", limits=limits)
+        assert result.verdict is verdict, result
+        assert pool.run("print(10**4299 % 7)").verdict is Verdict.PASS  # the next has its own
+
+
+LONG = "\n".join(map(str, range(300_000)))
+
+
+@pytest.mark.parametrize("check", ["exact", "lines", "tokens"])
+@pytest.mark.parametrize(
+    ("expected", "limit"), [(LONG, 1 << 20), ("x" * 101, 100), ("ä" * 51, 100), (b"x" * 101, 100)]
+)
+def test_more_is_expected_than_may_be_printed(
+    pool: Pool, check: str, expected: str | bytes, limit: int
+) -> None:
+    with pytest.raises(ValueError, match="no program could pass"):
+        pool.run("pass", expected=expected, check=check, limits=Limits(output_bytes=limit))
+
+
+@pytest.mark.parametrize(
+    ("expected", "check"),
+    [
+        ("x" * 100, "exact"),
+        ("x" * 100 + "\n" * 50, "lines"),
+        ("x" + " " * 200 + "x", "tokens"),
+        ("1." + "0" * 200, "floats"),
+        ("x" * 500, lambda stdin, expected, output: output == b"fine\n"),
+    ],
+)
+def test_what_fits_may_be_expected(pool: Pool, expected: str, check: Any) -> None:
+    shorter = {"floats": "1.0", "tokens": "x x", "lines": "x" * 100}
+    program = "print('fine')"
+    if isinstance(check, str):
+        program = f"print({shorter.get(check, expected)!r}, end='')"
+    result = pool.run(program, expected=expected, check=check, limits=Limits(output_bytes=100))
+    assert result.verdict is Verdict.PASS, result

@@ -57,6 +57,7 @@ def main() -> None:
         os.dup2(0, number)  # the pipe has shown sys.stdout what it is, and goes: /dev/null
     sys.path.insert(0, spec["folder"])
     sys.modules["_native"] = native  # for our own modules; a program never finds it
+    bounds: Any = importlib.import_module("jailed.bounds")
     judge: Any = importlib.import_module("jailed.judge")
     rows: Any = importlib.import_module("jailed.rows")
     server: Any = importlib.import_module("jailed.server")
@@ -82,6 +83,7 @@ def main() -> None:
         role = native.template_serve()
         if role == native.ROLE_END:
             break
+        bounds.apply(native)
         if role == native.ROLE_TASK:
             try:
                 judge.task(native)
