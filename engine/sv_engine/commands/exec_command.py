@@ -28,12 +28,13 @@ from rich.console import Console
 from sv_engine.commands.interrupts import sigterm_as_ctrl_c
 from sv_engine.commands.progress import ProgressLine, Snapshot
 from sv_engine.evaluate.summary import Tally, selector_table
-from sv_engine.execute.executor import Budget, Executor, SandboxFault, doctor_report
-from sv_engine.execute.matrix_store import StoreError, file_name, load, load_if_answered, save
+from sv_engine.execute.executor import Executor
+from sv_engine.execute.sandbox import Budget, SandboxFault, doctor_report
+from sv_engine.execute.store import StoreError, file_name, load, load_if_answered, save
 from sv_engine.execute.timeouts import RECHECK_CPU_S, Allowance, Doubt, recheck
 from sv_engine.problems.formats import Format, RolloutFile
 from sv_engine.problems.jsonl import BadRow
-from sv_engine.records import Executed, Rollout
+from sv_engine.records import Candidates, Outcome, Repeat
 
 EXIT_BAD_ROWS = 3
 LEVELS = ("none", "basic", "confined", "isolated")
@@ -112,12 +113,19 @@ class CpuSeconds(click.FloatRange):
     help="Run solution and test apart (cannot be forged), or in one process.",
 )
 @click.option(
-    "--unsplit",
-    type=click.Choice(["count", "mask", "fail"]),
-    default=Budget().unsplit,
+    "--trust",
+    type=click.Choice(["proven", "vouched", "inline"]),
+    default=Budget().trust,
     show_default=True,
-    help="Cells that the split judge has to judge in one process: count them, make them holes, or "
-    "fail them.",
+    help="Trust that a pass needs: our code compared plain data; an object of the solution said "
+    "yes; or solution and test shared a process.",
+)
+@click.option(
+    "--below",
+    type=click.Choice(["hole", "fail"]),
+    default=Budget().below,
+    show_default=True,
+    help="What a pass with less trust becomes.",
 )
 @click.option(
     "--confirm",
@@ -150,7 +158,8 @@ def exec_command(
     cpu_s: float,
     reference_cpu_s: float,
     judge: str,
-    unsplit: str,
+    trust: str,
+    below: str,
     confirm: bool,
     require: str,
     existing: str,
@@ -162,8 +171,8 @@ def exec_command(
     1 failed, 2 wrong usage, 3 done but some rows of FILE were not usable, 130 interrupted (143 by
     SIGTERM): what is finished is kept, and `--existing resume` goes on.
     """
-    if judge != "split" and unsplit != Budget().unsplit:
-        raise click.UsageError("--unsplit is for --judge split: inline judges every cell inline")
+    if judge == "inline":
+        trust = "inline"  # no verdict of one process has more
     errors = Console(stderr=True)
     with contextlib.ExitStack() as stack:
         if file is None:
@@ -173,7 +182,7 @@ def exec_command(
         run = _Run(
             source=source,
             out=out or Path("runs") / file.stem,
-            budget=Budget(cpu_s, reference_cpu_s, judge, unsplit, confirm),
+            budget=Budget(cpu_s, reference_cpu_s, judge, trust, below, confirm),
             existing=Existing(existing),
             limit=limit,
         )
@@ -220,9 +229,9 @@ class _Run:
     def matrices(self) -> Path:
         return self.out / "matrices"
 
-    def path(self, rollout: Rollout) -> Path:
+    def path(self, candidates: Candidates) -> Path:
         """Where a problem is stored."""
-        return self.matrices / file_name(rollout.problem.id)
+        return self.matrices / file_name(candidates.problem.id)
 
     def prepare(self) -> None:
         """Make the output folder ready; raises click.ClickException."""
@@ -245,31 +254,31 @@ class _Run:
                 f"cannot write to output folder {self.out}: {error.strerror}"
             ) from None
 
-    def pending(self) -> Iterator[Rollout]:
+    def pending(self) -> Iterator[Candidates]:
         """Yield what is left to execute; results that can be kept are counted on the way."""
-        for rollout in islice(self.source, self.limit):
+        for candidates in islice(self.source, self.limit):
             kept = None
             if self.existing is Existing.RESUME:
-                kept = load_if_answered(self.path(rollout), rollout, self.budget)
+                kept = load_if_answered(self.path(candidates), candidates, self.budget)
             if kept is None:
-                yield rollout
+                yield candidates
             else:
                 self.resumed += 1
                 self._count(kept)
 
-    def keep(self, executed: Executed) -> None:
+    def keep(self, outcome: Outcome) -> None:
         """Store and count a finished problem; raises OSError."""
-        save(self.path(executed.rollout), executed, self.budget)
-        self.executed_cells += executed.matrix.verdict_ST.size + int(executed.repeated_ST.sum())
-        if executed.rollout.problem.reference_test is not None:
-            self.executed_cells += executed.reference_S.size
-        self._count(executed)
+        save(self.path(outcome.candidates), outcome, self.budget)
+        for block in outcome.blocks():
+            self.executed_cells += block.verdicts.verdict_ST.size
+            self.executed_cells += int((block.verdicts.repeat_ST != Repeat.NONE).sum())
+        self._count(outcome)
 
-    def _count(self, executed: Executed) -> None:
-        if executed.is_doubtful:
-            self.doubtful.append(self.path(executed.rollout))
+    def _count(self, outcome: Outcome) -> None:
+        if outcome.is_doubtful:
+            self.doubtful.append(self.path(outcome.candidates))
         else:
-            self.tally.add(executed)
+            self.tally.add(outcome)
 
     def count_doubtful(self) -> None:
         """Count what was put aside, as it is stored now; raises StoreError and OSError."""
@@ -281,7 +290,7 @@ class _Run:
         bad_rows = self.source.bad_rows
         rate = self.executed_cells / self.wall_s if self.wall_s else 0.0
         return {
-            "format_version": 1,
+            "format_version": 2,
             "input": {"file": str(self.source.path), "format": self.source.format},
             "interrupted": bool(self.stopped),
             "stopped_by": self.stopped or None,
@@ -352,9 +361,9 @@ async def _recheck(run: _Run, alone: Executor) -> None:
     allowance = Allowance()
     for doubt in Doubt:
         for path in run.doubtful:
-            executed = load(path)
-            await recheck(executed, doubt, alone, run.budget, allowance)
-            save(path, executed, run.budget)
+            outcome = load(path)
+            await recheck(list(outcome.blocks()), alone, allowance, [doubt])
+            save(path, outcome, run.budget)
             if allowance.spent:
                 return
 
@@ -372,8 +381,8 @@ async def _stream(run: _Run, executor: Executor, errors: Console) -> None:
     async with ProgressLine(errors, snapshot):
         results = executor.stream(run.pending(), in_flight)
         async with contextlib.aclosing(results):
-            async for executed in results:
-                run.keep(executed)
+            async for outcome in results:
+                run.keep(outcome)
 
 
 def _report(run: _Run, errors: Console, exit_interrupted: int) -> None:

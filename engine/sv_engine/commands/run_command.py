@@ -129,7 +129,7 @@ def _run(config: Config, folder: Path, errors: Console) -> None:
 async def _run_async(config: Config, folder: Path, errors: Console) -> None:
     """Open the doors, run the loop, close them in the opposite order."""
     from sv_engine import train
-    from sv_engine.execute.executor import SandboxFault
+    from sv_engine.execute.sandbox import SandboxFault
     from sv_engine.run.display import Display
     from sv_engine.run.doors import open_executor, open_generator
     from sv_engine.run.journal import Journal

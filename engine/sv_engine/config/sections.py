@@ -209,8 +209,11 @@ class Execute(Section):
     """CPU time of a reference test, which is many asserts in one."""
     judge: Literal["split", "inline"] = "split"
     """`split`: program and test in different processes, so that a verdict cannot be forged."""
-    unsplit: Literal["count", "mask", "fail"] = "mask"
-    """What becomes of the rare cell that `split` has to judge in one process."""
+    trust: Literal["proven", "vouched", "inline"] = "proven"
+    """The trust that a pass needs: `proven`, our code compared plain data; `vouched`, an object
+    of the program said yes; `inline`, program and test shared a process."""
+    below: Literal["hole", "fail"] = "hole"
+    """What a pass with less trust becomes."""
     min_cells: Positive = 64
     """Cells of a problem that an idle worker may run before the tests of the problem are all there:
     their programs run once more on the tests that come later."""

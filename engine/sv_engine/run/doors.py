@@ -8,7 +8,8 @@ from pathlib import Path
 import psutil
 
 from sv_engine.config.sections import Backend, Config, Dpo, Sft
-from sv_engine.execute.executor import Budget, Executor
+from sv_engine.execute.executor import Executor
+from sv_engine.execute.sandbox import Budget
 from sv_engine.generate import (
     Generator,
     OpenAIGenerator,
@@ -81,10 +82,15 @@ def open_executor(config: Config) -> Executor:
     """The sandbox, not yet entered."""
     execute = config.execute
     workers = execute.workers or default_workers()
-    budget = Budget(
-        execute.cpu_s, execute.reference_cpu_s, judge=execute.judge, unsplit=execute.unsplit
+    return Executor(budget_of(config), workers=workers, require=execute.require)
+
+
+def budget_of(config: Config) -> Budget:
+    """What decides about a verdict."""
+    execute = config.execute
+    return Budget(
+        execute.cpu_s, execute.reference_cpu_s, execute.judge, execute.trust, execute.below
     )
-    return Executor(budget, workers=workers, require=execute.require)
 
 
 def default_workers() -> int:

@@ -25,12 +25,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sv_engine.errors import EngineError
+from sv_engine.execute.sandbox import Budget
+from sv_engine.execute.store import pack
 from sv_engine.generate.protocol import GenerationRequest
-from sv_engine.records import Completion, Problem, Rollout, Selection
+from sv_engine.records import Completion, Outcome, Problem, Selection
 
 FILE_NAME = "journal.sqlite"
 FLUSH_S = 0.5
@@ -47,11 +46,9 @@ CREATE TABLE IF NOT EXISTS completion (
     key TEXT PRIMARY KEY, iteration INTEGER, phase TEXT, problem_id TEXT, role TEXT,
     prompt_key TEXT, sampling TEXT, sample INTEGER, text TEXT, finish_reason TEXT,
     token_count INTEGER, at REAL);
-CREATE TABLE IF NOT EXISTS verdict_row (
-    key TEXT PRIMARY KEY, iteration INTEGER, phase TEXT, problem_id TEXT, solution_key TEXT,
-    tests_key TEXT, weight INTEGER, verdicts BLOB, cpu_us BLOB);
-CREATE TABLE IF NOT EXISTS test_list (
-    key TEXT PRIMARY KEY, test_keys TEXT NOT NULL, weights TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS outcome (
+    iteration INTEGER, phase TEXT, setting TEXT, problem_id TEXT, packed BLOB NOT NULL,
+    PRIMARY KEY (iteration, phase, setting, problem_id));
 CREATE TABLE IF NOT EXISTS selection (
     iteration INTEGER, problem_id TEXT, selector TEXT, outcome TEXT, detail TEXT,
     PRIMARY KEY (iteration, problem_id));
@@ -59,9 +56,8 @@ CREATE TABLE IF NOT EXISTS metric (
     iteration INTEGER, name TEXT, value REAL, se REAL, n INTEGER, PRIMARY KEY (iteration, name));
 CREATE TABLE IF NOT EXISTS event (at REAL, iteration INTEGER, kind TEXT, detail TEXT);
 """
-"""`verdicts` are uint8 and `cpu_us` little-endian uint32, one per test of `test_list`; `test_keys`
-and `weights` are JSON arrays, `sampling` and `detail` JSON objects. `phase` is `play` or
-`heldout`."""
+"""`packed` is what `execute.store.pack` makes, `sampling` and `detail` are JSON objects. `phase` is
+`play` or `heldout`."""
 
 
 class JournalError(EngineError):
@@ -77,12 +73,19 @@ class Scope:
     """`play` or `heldout`."""
     weights: str
     """Content key of the weights that generated."""
+    setting: str = ""
+    """What was measured at which temperature (`heldout`)."""
 
 
 def content_key(*parts: object) -> str:
     """A 128-bit key of the parts, in hexadecimal."""
     text = "\0".join(map(str, parts)).encode("utf-8", "surrogatepass")
     return hashlib.blake2b(text, digest_size=16).hexdigest()
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """Another process may write meanwhile."""
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
 
 
 class Journal:
@@ -151,34 +154,10 @@ class Journal:
             time.time(),
         )
 
-    def add_verdicts(
-        self,
-        scope: Scope,
-        rollout: Rollout,
-        verdict_ST: NDArray[np.uint8],
-        cpu_us_ST: NDArray[np.uint32],
-    ) -> None:
-        """Every row of a pass matrix."""
-        test_keys = [self.add_text(test.source) for test in rollout.tests]
-        tests_key = content_key(*test_keys)
-        weights = [test.weight for test in rollout.tests]
-        self.add("test_list", tests_key, json.dumps(test_keys), json.dumps(weights))
-        for s, solution in enumerate(rollout.solutions):
-            solution_key = self.add_text(solution.source)
-            self.add(
-                "verdict_row",
-                content_key(
-                    solution_key, tests_key, rollout.problem.id, scope.iteration, scope.phase
-                ),
-                scope.iteration,
-                scope.phase,
-                rollout.problem.id,
-                solution_key,
-                tests_key,
-                solution.weight,
-                verdict_ST[s].tobytes(),
-                cpu_us_ST[s].astype("<u4").tobytes(),
-            )
+    def add_outcome(self, scope: Scope, outcome: Outcome, budget: Budget) -> None:
+        """Every verdict of one problem."""
+        packed = pack(outcome, budget)
+        self.add("outcome", scope.iteration, scope.phase, scope.setting, outcome.problem.id, packed)
 
     def add_selection(
         self, scope: Scope, problem_id: str, selection: Selection, outcome: str

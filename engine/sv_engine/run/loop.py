@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
@@ -25,14 +25,14 @@ from sv_engine.dataset.recipes import Harvest
 from sv_engine.errors import EngineError
 from sv_engine.evaluate.heldout import Bench, Heldout, Setting, evaluate, verified
 from sv_engine.evaluate.metrics import Estimate
+from sv_engine.evaluate.summary import Held
 from sv_engine.generate import GenerationRequest, Generator, Sampling
-from sv_engine.play.board import Played
 from sv_engine.play.describe import Wish, describe, read_function, read_sentence
 from sv_engine.play.pipeline import CellRunner, Hooks, PipelineStatistics, Player, play
 from sv_engine.problems import decontaminate, sources
 from sv_engine.prompts.roles import templates
-from sv_engine.records import Completion, Problem, Recheck
-from sv_engine.run.doors import base_model, train_spec
+from sv_engine.records import Completion, Outcome, Problem, Recheck
+from sv_engine.run.doors import base_model, budget_of, train_spec
 from sv_engine.run.journal import Journal, Scope
 from sv_engine.train import TrainProgress, TrainResult, TrainSpec, write_rows
 
@@ -170,7 +170,8 @@ async def _play(
     start_s = time.perf_counter()
     config, scope = run.config, _scope(run, iteration, "play")
     role_templates = templates(config.roles)
-    outcomes: Counter[str] = Counter()
+    budget, held = budget_of(config), Held()
+    uses: Counter[str] = Counter()
     samples: Counter[str] = Counter()
     harvests: dict[str, Harvest] = {}
 
@@ -179,21 +180,21 @@ async def _play(
         samples[completion.role] += 1
         samples["tokens"] += completion.token_count
 
-    def on_played(played: Played) -> None:
-        problem_id = played.rollout.problem.id
-        matrix = played.matrix
-        run.journal.add_verdicts(scope, played.rollout, matrix.verdict_ST, matrix.cpu_us_ST)
+    def on_outcome(outcome: Outcome) -> None:
+        problem_id = outcome.problem.id
+        run.journal.add_outcome(scope, outcome, budget)
+        held.add(outcome)
         rng = Random(f"{config.run.seed}-{iteration}-{problem_id}")
-        selection = recipes.believe(played, config.select, rng)
-        refusal = recipes.refusal(played, selection, config.recipe)
-        outcome = "used" if refusal is None else refusal.value
-        run.journal.add_selection(scope, problem_id, selection, outcome)
-        outcomes[outcome] += 1
+        selection = recipes.believe(outcome.evidence, config.select, rng)
+        refusal = recipes.refusal(outcome, selection, config.recipe)
+        use = "used" if refusal is None else refusal.value
+        run.journal.add_selection(scope, problem_id, selection, use)
+        uses[use] += 1
         if refusal is None:
             harvests[problem_id] = recipes.harvest(
-                played, selection, config.recipe, role_templates, rng
+                outcome, selection, config.recipe, role_templates, rng
             )
-        run.watcher.advance(note=f"{outcomes['used']} used")
+        run.watcher.advance(note=f"{uses['used']} used")
 
     for problem in problems:
         run.journal.add_problem(scope, problem)
@@ -201,11 +202,12 @@ async def _play(
     player = Player(
         run.generator, role_templates, config.generate, config.roles, _seed(config, iteration)
     )
-    hooks = Hooks(on_completion=on_completion, on_played=on_played)
+    hooks = Hooks(on_completion=on_completion, on_outcome=on_outcome)
     statistics = await play(problems, player, run.executor, config.execute, hooks)
     # Problems finish in any order; training data must not depend on it.
     harvest = recipes.gather([harvests[p.id] for p in problems if p.id in harvests])
-    report.played |= _played(len(problems), outcomes, samples, harvest, statistics)
+    report.played |= _played(len(problems), uses, samples, harvest, statistics)
+    report.played["held_back"] = held.figures()
     report.wall_s["play"] = time.perf_counter() - start_s
     run.journal.add_event(iteration, "played", **report.played)
     return harvest
@@ -213,14 +215,14 @@ async def _play(
 
 def _played(
     problems: int,
-    outcomes: Counter[str],
+    uses: Counter[str],
     samples: Counter[str],
     harvest: Harvest,
     statistics: PipelineStatistics,
 ) -> dict[str, Any]:
     return {
         "problems": problems,
-        "outcomes": dict(outcomes),
+        "outcomes": dict(uses),
         "samples": dict(samples),
         "cells": statistics.cells,
         "timeouts": {kind.name.lower(): statistics.rechecks[kind] for kind in list(Recheck)[1:]},
@@ -303,7 +305,7 @@ async def _evaluate(
 ) -> None:
     """Measure both roles at every temperature."""
     start_s = time.perf_counter()
-    config, bench = run.config, _bench(run, iteration)
+    config = run.config
     temperatures = dict.fromkeys(config.evaluate.temperatures)
     run.watcher.begin(f"iteration {iteration}: evaluate", len(heldout) * len(temperatures))
     for temperature in temperatures:
@@ -315,6 +317,7 @@ async def _evaluate(
             max_tokens=config.generate.max_tokens,
             top_p=config.generate.top_p if temperature > 0 else 1.0,
         )
+        bench = _bench(run, iteration, temperature)
         report.figures[temperature] = await evaluate(heldout, setting, bench)
         for name, figure in report.figures[temperature].items():
             run.journal.add_metric(
@@ -327,8 +330,14 @@ async def _evaluate(
     report.wall_s["evaluate"] = time.perf_counter() - start_s
 
 
-def _bench(run: Run, iteration: int) -> Bench:
+def _bench(run: Run, iteration: int, temperature: float = 0.0) -> Bench:
     config, scope = run.config, _scope(run, iteration, "heldout")
+    budget = budget_of(config)
+
+    def on_outcome(kind: str, outcome: Outcome) -> None:
+        setting = f"{kind} at {temperature}"
+        run.journal.add_outcome(replace(scope, setting=setting), outcome, budget)
+
     return Bench(
         generator=run.generator,
         executor=run.executor,
@@ -337,7 +346,7 @@ def _bench(run: Run, iteration: int) -> Bench:
         reference_cpu_s=config.execute.reference_cpu_s,
         problems_in_flight=config.generate.problems_in_flight,
         on_completion=lambda *sample: run.journal.add_completion(scope, *sample),
-        on_matrix=lambda *matrix: run.journal.add_verdicts(scope, *matrix),
+        on_outcome=on_outcome,
         on_problem=run.watcher.advance,
     )
 

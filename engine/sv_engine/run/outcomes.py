@@ -1,0 +1,72 @@
+"""Stored outcomes, whoever stored them: a folder of `exec`, the journal of a run, single files."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+from sv_engine.errors import EngineError
+from sv_engine.execute.store import StoreError, load, unpack
+from sv_engine.records import Outcome
+from sv_engine.run.journal import FILE_NAME, open_for_reading
+
+Loaders = dict[str, Callable[[], Outcome]]
+"""Name of an outcome, the same in every folder -> what loads it; that raises EngineError."""
+
+
+def stored_outcomes(path: Path, phase: str | None = None) -> Loaders:
+    """The outcomes at `path`, in a fixed order. phase: of a run, `play` or `heldout`; None: both.
+
+    Raises EngineError where there is none.
+    """
+    if not path.is_dir():
+        return {path.name: partial(_load, path)}
+    if (path / FILE_NAME).exists():
+        found = _of_run(path / FILE_NAME, phase)
+    else:
+        folder = path / "matrices" if (path / "matrices").is_dir() else path
+        found = {file.name: partial(_load, file) for file in sorted(folder.glob("*.npz"))}
+    if not found:
+        raise EngineError(
+            f"{path} holds no matrix",
+            remedy="name a folder of `sv-engine exec` or of `sv-engine run`",
+        )
+    return found
+
+
+def all_outcomes(paths: Iterable[Path], phase: str | None = None) -> Iterable[Outcome]:
+    """Load the outcomes of several places, one at a time."""
+    for path in paths:
+        for load_one in stored_outcomes(path, phase).values():
+            yield load_one()
+
+
+def _load(path: Path) -> Outcome:
+    try:
+        return load(path)
+    except (StoreError, OSError) as error:
+        raise EngineError(str(error), remedy="execute this problem again") from error
+
+
+def _of_run(path: Path, phase: str | None) -> Loaders:
+    keys = (
+        "SELECT iteration, phase, setting, problem_id FROM outcome WHERE ? IN (phase, '')"
+        " ORDER BY iteration, phase, setting, problem_id"
+    )
+    connection = open_for_reading(path)
+
+    def load_one(*key: object) -> Outcome:
+        one = "iteration = ? AND phase = ? AND setting = ? AND problem_id = ?"
+        (packed,) = connection.execute(f"SELECT packed FROM outcome WHERE {one}", key).fetchone()
+        try:
+            return unpack(packed, f"{path}, {key}")
+        except StoreError as error:
+            raise EngineError(str(error), remedy="the journal is damaged") from error
+
+    try:
+        rows = connection.execute(keys, [phase or ""]).fetchall()
+    except sqlite3.Error as error:
+        raise EngineError(f"not a journal: {error}", where=str(path)) from error
+    return {" ".join(map(str, row)).replace("  ", " "): partial(load_one, *row) for row in rows}
