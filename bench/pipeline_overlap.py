@@ -208,7 +208,7 @@ async def run(path: Path, problems: Sequence[Problem], executor: CellRunner, sca
     async with generator:
         start_s = time.perf_counter()
 
-        def on_completion(request: GenerationRequest, index: int, completion: Completion) -> None:
+        def on_completion(request: GenerationRequest, completion: Completion) -> None:
             text = (request.problem_id, request.role, completion.text)
             if text not in seen:
                 seen.add(text)

@@ -23,3 +23,7 @@ class EngineError(click.ClickException):
         if remedy:
             lines.append(f"  what to do: {remedy}")
         super().__init__("\n".join(lines))
+
+
+class RunStopped(Exception):
+    """Somebody asked the run to stop, and what was in flight is finished."""

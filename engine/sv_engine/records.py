@@ -11,7 +11,7 @@ the cell was not judged, and nothing may be concluded from it. So does trust (`s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import NamedTuple
@@ -58,6 +58,8 @@ class Completion:
     finish_reason: str = "stop"
     """`stop`, `length` or `abort`, as vLLM spells them."""
     token_count: int = 0
+    sample: int = 0
+    """Which sample of its request, from 0; it used the request's seed plus this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ class Test:
     weight: int = 1
     """0: the test was judged, but is no evidence."""
     prompt: str = ""
-    """The verifier's prompt under which it was first sampled; empty where none is known."""
+    """The verifier's prompt under which it was sampled, the least of several; empty where none is
+    known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +186,12 @@ class Verdicts:
         for name in CELL_ARRAYS:
             getattr(self, name)[cells] = getattr(part, name)
         self.vacuous_T[column : column + columns] |= part.vacuous_T
+
+    def ordered(self, rows: Sequence[int], columns: Sequence[int]) -> Verdicts:
+        """The same cells with rows and columns in another order."""
+        cells = np.ix_(rows, columns)
+        arrays = {name: getattr(self, name)[cells] for name in CELL_ARRAYS}
+        return Verdicts(self.cpu_s, **arrays, vacuous_T=self.vacuous_T[list(columns)])
 
     @property
     def known_ST(self) -> Bools:

@@ -1,6 +1,6 @@
 """What is believed about a problem -> what the model learns from it.
 
-In: an `Outcome` and a `Selection` on its evidence. Out: a `Harvest` of supervised examples and
+In: an `Outcome` and a `Selection` on its evidence. Out: a `TrainingData` of supervised examples and
 preference pairs for both roles, or the reason why the problem teaches nothing. No ground truth is
 in reach here. The guards against collapse are part of the method: without them the verifier
 drifts to trivial tests that everything passes (docs/self_play.md has the figures).
@@ -43,7 +43,7 @@ class Refusal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Harvest:
+class TrainingData:
     """Training data."""
 
     examples: tuple[Example, ...] = ()
@@ -101,9 +101,9 @@ def refusal(outcome: Outcome, selection: Selection, recipe: Recipe) -> Refusal |
     return Refusal.FEW_TESTS if len(inputs) < recipe.min_tests else None
 
 
-def harvest(
+def training_data(
     outcome: Outcome, selection: Selection, recipe: Recipe, templates: RoleTemplates, rng: Random
-) -> Harvest:
+) -> TrainingData:
     """The lessons of one problem that passed the guards."""
     solve, verify = templates.solve, templates.verify
     case = _Case(outcome, outcome.evidence, selection, recipe, solve, verify, rng)
@@ -113,24 +113,26 @@ def harvest(
     else:
         _teach_solver(case, selection.accepted_S)
         _teach_tests(case)
-    return Harvest(tuple(case.examples), tuple(case.hardness), tuple(case.pairs))
+    return TrainingData(tuple(case.examples), tuple(case.hardness), tuple(case.pairs))
 
 
-def gather(harvests: Sequence[Harvest]) -> Harvest:
+def gather(parts: Sequence[TrainingData]) -> TrainingData:
     """All lessons in one."""
-    return Harvest(
-        examples=tuple(e for h in harvests for e in h.examples),
-        hardness=tuple(x for h in harvests for x in h.hardness),
-        pairs=tuple(p for h in harvests for p in h.pairs),
+    return TrainingData(
+        examples=tuple(e for h in parts for e in h.examples),
+        hardness=tuple(x for h in parts for x in h.hardness),
+        pairs=tuple(p for h in parts for p in h.pairs),
     )
 
 
-def with_replay(fresh: Harvest, earlier: Harvest, share: float, rng: Random) -> Harvest:
+def with_replay(
+    fresh: TrainingData, earlier: TrainingData, share: float, rng: Random
+) -> TrainingData:
     """`fresh` with earlier examples, `share` times as many, the harder tests the likelier."""
     count = min(round(share * len(fresh.examples)), len(earlier.examples))
     weights = [hardness + 0.05 for hardness in earlier.hardness]
     drawn = _draw(rng, range(len(earlier.examples)), weights, count)
-    replayed = Harvest(
+    replayed = TrainingData(
         tuple(earlier.examples[i] for i in drawn), tuple(earlier.hardness[i] for i in drawn)
     )
     return gather([fresh, replayed])

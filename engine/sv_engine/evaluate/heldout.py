@@ -26,19 +26,20 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from sv_engine.errors import RunStopped
 from sv_engine.evaluate.metrics import Z_95, Estimate, pass_at_k
 from sv_engine.execute.timeouts import recheck
-from sv_engine.generate.protocol import GenerationRequest, Generator, Sampling
+from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling
 from sv_engine.play.pipeline import CellRunner, without_ground_truth
 from sv_engine.play.tasks import one_error
 from sv_engine.problems.distinct import distinct_solutions, distinct_tests
 from sv_engine.problems.extract import Drop
 from sv_engine.prompts.roles import RoleTemplates, call_of, read_solution, read_tests
-from sv_engine.records import Candidates, Completion, Outcome, Problem, Verdicts
+from sv_engine.records import Candidates, Outcome, Problem, Verdicts
 
 Sums = dict[str, list[tuple[float, float]]]
 """Figure -> (numerator, denominator) of each problem."""
@@ -76,7 +77,7 @@ class Setting:
 class Bench:
     """What an evaluation needs besides the problems."""
 
-    generator: Generator
+    generator: Sampler
     executor: CellRunner
     templates: RoleTemplates
     cpu_s: float
@@ -84,7 +85,10 @@ class Bench:
     reference_cpu_s: float
     """CPU time of a reference test, which is many asserts in one."""
     problems_in_flight: int = 64
-    on_completion: Callable[[GenerationRequest, int, Completion], None] = lambda *_: None
+    stored: Callable[[str, Candidates], Outcome | None] = lambda *_: None
+    """`code` or `tests`, and what is to be judged -> the outcome, if it was judged before."""
+    stopping: Callable[[], bool] = lambda: False
+    """Whether no further problem is to be begun."""
     on_outcome: Callable[[str, Outcome], None] = lambda *_: None
     """`code` or `tests`, and what was judged."""
     on_problem: Callable[[], None] = lambda: None
@@ -92,8 +96,9 @@ class Bench:
 
 @dataclass(slots=True)
 class _Answers:
-    solutions: list[str] = field(default_factory=list)
-    suites: list[list[str]] = field(default_factory=list)
+    solutions: list[str]
+    """One per completion, in the order of the samples, empty where none was readable."""
+    suites: list[list[str]]
     """One list of asserts per completion, empty where none was readable."""
 
 
@@ -114,16 +119,14 @@ async def verified(heldout: Sequence[Heldout], bench: Bench) -> list[Heldout]:
     A wrong entry would bias every figure in the same direction, so the files are not trusted.
     """
 
-    quiet = replace(bench, on_outcome=lambda *_: None)
-
     async def check(problem: Problem, wrong: Sequence[str]) -> Outcome:
         programs = distinct_solutions([problem.reference_solution or "", *wrong])
-        return await _run(Candidates(problem, programs, ()), quiet)
+        return await _run(Candidates(problem, programs, ()), bench)
 
     checked = await asyncio.gather(
         *(check(item.problem, item.wrong_solutions) for item in heldout if item.has_reference)
     )
-    await _recheck(checked, quiet)
+    await _recheck(checked, bench)
     return [
         Heldout(outcome.problem, _refuted(outcome))
         for outcome in checked
@@ -151,6 +154,8 @@ async def evaluate(
 
     async def one(item: Heldout) -> _Case:
         async with room:
+            if bench.stopping():
+                raise RunStopped
             answers = await _sample(without_ground_truth(item.problem), setting, bench)
             case = await _judge(item, answers, bench)
             bench.on_problem()
@@ -187,32 +192,25 @@ def ratio_estimate(sums: Sequence[tuple[float, float]]) -> Estimate | None:
 
 async def _sample(problem: Problem, setting: Setting, bench: Bench) -> _Answers:
     """Both roles; `problem` has no reference."""
-    answers = _Answers()
     solve, verify = bench.templates.solve, bench.templates.verify
 
-    async def sample(role: str, prompt: str, read: Callable[[str], None]) -> None:
+    async def sample(role: str, prompt: str) -> list[str]:
         key = f"{problem.id}\0{role}\0{setting.temperature}"
         seed = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest()) >> 1
         sampling = Sampling(setting.temperature, setting.top_p, setting.max_tokens, seed=seed)
         request = GenerationRequest(problem.id, role, prompt, setting.samples, sampling)
-        index = 0
         async with aclosing(bench.generator.generate(request)) as completions:
-            async for completion in completions:
-                bench.on_completion(request, index, completion)
-                index += 1
-                read(completion.text)
-
-    def read_one_solution(text: str) -> None:
-        source = read_solution(solve, problem, text)
-        answers.solutions.append("" if isinstance(source, Drop) else source)
-
-    def read_one_suite(text: str) -> None:
-        answers.suites.append(read_tests(verify, problem, text)[0])
+            found = [completion async for completion in completions]
+        return [c.text for c in sorted(found, key=lambda c: c.sample)]
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(sample("solve", solve.fill(problem), read_one_solution))
-        group.create_task(sample("verify", verify.fill(problem), read_one_suite))
-    return answers
+        programs = group.create_task(sample("solve", solve.fill(problem)))
+        suites = group.create_task(sample("verify", verify.fill(problem)))
+    sources = [read_solution(solve, problem, text) for text in programs.result()]
+    return _Answers(
+        ["" if isinstance(source, Drop) else source for source in sources],
+        [read_tests(verify, problem, text)[0] for text in suites.result()],
+    )
 
 
 async def _judge(item: Heldout, answers: _Answers, bench: Bench) -> _Case:
@@ -231,7 +229,9 @@ async def _judge(item: Heldout, answers: _Answers, bench: Bench) -> _Case:
 
 
 async def _run(candidates: Candidates, bench: Bench) -> Outcome:
-    """Run all cells; what is not doubtful is final."""
+    """Run all cells, or find them; what is not doubtful is final."""
+    if found := bench.stored(_kind(candidates), candidates):
+        return found
     problem, (solutions, tests) = candidates.problem, candidates.sources()
     judge, entry_point = bench.executor.judge, problem.entry_point
     verdicts = await judge(solutions, tests, bench.cpu_s, entry_point)
@@ -241,7 +241,7 @@ async def _run(candidates: Candidates, bench: Bench) -> Outcome:
         reference = await judge(solutions, own, bench.reference_cpu_s, entry_point)
     outcome = Outcome(candidates, verdicts, reference)
     if not outcome.is_doubtful:
-        bench.on_outcome(_kind(outcome), outcome)
+        bench.on_outcome(_kind(outcome.candidates), outcome)
     return outcome
 
 
@@ -250,11 +250,11 @@ async def _recheck(outcomes: Sequence[Outcome], bench: Bench) -> None:
     doubtful = [outcome for outcome in outcomes if outcome.is_doubtful]
     await recheck([block for o in doubtful for block in o.blocks()], bench.executor)
     for outcome in doubtful:
-        bench.on_outcome(_kind(outcome), outcome)
+        bench.on_outcome(_kind(outcome.candidates), outcome)
 
 
-def _kind(outcome: Outcome) -> str:
-    return "tests" if outcome.reference is None else "code"
+def _kind(candidates: Candidates) -> str:
+    return "tests" if candidates.problem.reference_test is None else "code"
 
 
 def _sums(case: _Case, ks: Sequence[int]) -> dict[str, tuple[float, float]]:

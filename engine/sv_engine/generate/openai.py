@@ -210,6 +210,7 @@ class OpenAIGenerator(StreamingGenerator):
             text=text,
             finish_reason=answer.choices[0].finish_reason or "stop",
             token_count=usage.completion_tokens if usage is not None else 0,
+            sample=index,
         )
 
     async def _load_weights(self, path: Path) -> None:

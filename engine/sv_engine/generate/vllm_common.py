@@ -173,6 +173,7 @@ def finished_samples(output: Any, request: GenerationRequest, seen: set[int]) ->
                     text=sample.text,
                     finish_reason=sample.finish_reason,
                     token_count=len(sample.token_ids),
+                    sample=sample.index,
                 )
             )
     return completions

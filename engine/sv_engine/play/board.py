@@ -157,17 +157,28 @@ class Board:
 
         Holds no ground truth: the problem has neither reference solution nor reference test.
         """
+        # In the order of their texts: what comes of a matrix must not depend on arrival.
+        solutions, tests = list(self._solutions), list(self._tests)
+        rows = sorted(range(len(solutions)), key=solutions.__getitem__)
+        columns = sorted(range(len(tests)), key=tests.__getitem__)
+        place = {column: t for t, column in enumerate(columns)}
+        suites = [Suite(s.prompt, tuple(place[t] for t in s.tests)) for s in self._suites]
         candidates = Candidates(
             self.problem,
-            tuple(Solution(source, n) for source, n in self._solutions.items()),
-            tuple(Test(s, self._weight[s], self._prompt[s]) for s in self._tests),
-            dict(self._dropped),
-            tuple(self._suites),
+            tuple(Solution(solutions[s], self._solutions[solutions[s]]) for s in rows),
+            tuple(self._test(tests[t]) for t in columns),
+            dict(sorted(self._dropped.items())),
+            tuple(sorted(suites, key=lambda suite: (suite.prompt, suite.tests))),
         )
-        shape = (len(self._solutions), len(self._tests))
         # Without a single cell (no program, or no test) nothing was ever filled in.
-        unfilled = Verdicts.unknown(*shape, self.verdicts.cpu_s)
-        return Outcome(candidates, unfilled if 0 in shape else self.verdicts)
+        if not rows or not columns:
+            return Outcome(
+                candidates, Verdicts.unknown(len(rows), len(columns), self.verdicts.cpu_s)
+            )
+        return Outcome(candidates, self.verdicts.ordered(rows, columns))
+
+    def _test(self, source: str) -> Test:
+        return Test(source, self._weight[source], self._prompt[source])
 
     def _cast(self, call: Call, test: str) -> None:
         self._ballots[call.argument][test] += 1
@@ -175,4 +186,4 @@ class Board:
 
     def _add_test(self, test: str, prompt: str) -> None:
         self._tests.setdefault(test, len(self._tests))
-        self._prompt.setdefault(test, prompt)
+        self._prompt[test] = min(prompt, self._prompt.get(test, prompt))

@@ -30,7 +30,7 @@ from typing import Protocol
 
 from sv_engine.config.sections import Execute, Generate, Roles, TestSampling
 from sv_engine.execute.timeouts import recheck
-from sv_engine.generate.protocol import GenerationRequest, Generator, Sampling
+from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling
 from sv_engine.play.board import Board, Rectangle
 from sv_engine.play.tasks import one_error
 from sv_engine.problems.extract import Drop
@@ -70,8 +70,7 @@ class GroundTruthError(ValueError):
 class Hooks:
     """What the pipeline tells its caller; all are called on the event loop and must not block."""
 
-    on_completion: Callable[[GenerationRequest, int, Completion], None] = lambda *_: None
-    """Request, index of the sample in its order of arrival, sample."""
+    on_completion: Callable[[GenerationRequest, Completion], None] = lambda *_: None
     on_cells: Callable[[int], None] = lambda _: None
     """Number of cells judged."""
     on_outcome: Callable[[Outcome], None] = lambda _: None
@@ -96,7 +95,7 @@ class PipelineStatistics:
 class Player:
     """What plays a problem: the model, its prompts and how they are sampled."""
 
-    generator: Generator
+    generator: Sampler
     templates: RoleTemplates
     generate: Generate
     roles: Roles
@@ -184,7 +183,6 @@ class _Run:
     async def _solve(self, board: Board, group: asyncio.TaskGroup, *, verify_each: bool) -> None:
         generate, templates = self._player.generate, self._player.templates
         prompt = templates.solve.fill(board.problem)
-        number = 0
         async with self._sample(board, "solve", prompt, generate.solutions) as completions:
             async for completion in completions:
                 source = read_solution(templates.solve, board.problem, completion.text)
@@ -192,10 +190,10 @@ class _Run:
                     board.drop(Counter([f"solution: {source.value}"]))
                     continue
                 board.add_solution(source)
+                number = completion.sample  # of the model's seed, not of the order of arrival
                 if verify_each and number < generate.tests:
                     asked = templates.verify_solution.fill(board.problem, solution=source)
                     group.create_task(self._verify(board, group, asked, 1, salt=str(number)))
-                number += 1
                 self._use_idle_workers()
                 if 0 < generate.enough_solutions <= board.solution_count:
                     break
@@ -266,10 +264,8 @@ class _Run:
         stream = self._player.generator.generate(request)
 
         async def told() -> AsyncGenerator[Completion, None]:
-            index = 0
             async for completion in stream:
-                self._hooks.on_completion(request, index, completion)
-                index += 1
+                self._hooks.on_completion(request, completion)
                 yield completion
 
         async with aclosing(stream), aclosing(told()) as completions:

@@ -16,15 +16,15 @@ Loaders = dict[str, Callable[[], Outcome]]
 """Name of an outcome, the same in every folder -> what loads it; that raises EngineError."""
 
 
-def stored_outcomes(path: Path, phase: str | None = None) -> Loaders:
-    """The outcomes at `path`, in a fixed order. phase: of a run, `play` or `heldout`; None: both.
+def stored_outcomes(path: Path, stage: str | None = None) -> Loaders:
+    """The outcomes at `path`, in a fixed order. stage: of a run, such as `play`; None: all.
 
     Raises EngineError where there is none.
     """
     if not path.is_dir():
         return {path.name: partial(_load, path)}
     if (path / FILE_NAME).exists():
-        found = _of_run(path / FILE_NAME, phase)
+        found = _of_run(path / FILE_NAME, stage)
     else:
         folder = path / "matrices" if (path / "matrices").is_dir() else path
         found = {file.name: partial(_load, file) for file in sorted(folder.glob("*.npz"))}
@@ -36,10 +36,10 @@ def stored_outcomes(path: Path, phase: str | None = None) -> Loaders:
     return found
 
 
-def all_outcomes(paths: Iterable[Path], phase: str | None = None) -> Iterable[Outcome]:
+def all_outcomes(paths: Iterable[Path], stage: str | None = None) -> Iterable[Outcome]:
     """Load the outcomes of several places, one at a time."""
     for path in paths:
-        for load_one in stored_outcomes(path, phase).values():
+        for load_one in stored_outcomes(path, stage).values():
             yield load_one()
 
 
@@ -50,15 +50,15 @@ def _load(path: Path) -> Outcome:
         raise EngineError(str(error), remedy="execute this problem again") from error
 
 
-def _of_run(path: Path, phase: str | None) -> Loaders:
+def _of_run(path: Path, stage: str | None) -> Loaders:
     keys = (
-        "SELECT iteration, phase, setting, problem_id FROM outcome WHERE ? IN (phase, '')"
-        " ORDER BY iteration, phase, setting, problem_id"
+        "SELECT iteration, stage, problem_id FROM outcome WHERE ? IN (stage, '')"
+        " ORDER BY iteration, stage, problem_id"
     )
     connection = open_for_reading(path)
 
     def load_one(*key: object) -> Outcome:
-        one = "iteration = ? AND phase = ? AND setting = ? AND problem_id = ?"
+        one = "iteration = ? AND stage = ? AND problem_id = ?"
         (packed,) = connection.execute(f"SELECT packed FROM outcome WHERE {one}", key).fetchone()
         try:
             return unpack(packed, f"{path}, {key}")
@@ -66,7 +66,7 @@ def _of_run(path: Path, phase: str | None) -> Loaders:
             raise EngineError(str(error), remedy="the journal is damaged") from error
 
     try:
-        rows = connection.execute(keys, [phase or ""]).fetchall()
+        rows = connection.execute(keys, [stage or ""]).fetchall()
     except sqlite3.Error as error:
         raise EngineError(f"not a journal: {error}", where=str(path)) from error
-    return {" ".join(map(str, row)).replace("  ", " "): partial(load_one, *row) for row in rows}
+    return {" ".join(map(str, row)): partial(load_one, *row) for row in rows}

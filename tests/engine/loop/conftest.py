@@ -46,8 +46,10 @@ class ScriptedGenerator(StreamingGenerator):
         random.Random(request.prompt).shuffle(order)
         for index in order:
             await asyncio.sleep(0)
-            text = self.write(request, index)
-            stream.deliver(Completion(request.problem_id, request.role, text, token_count=1))
+            text = self.write(request, request.first + index)
+            stream.deliver(
+                Completion(request.problem_id, request.role, text, token_count=1, sample=index)
+            )
 
     def _stop(self, stream: Stream) -> None:
         if stream.handle is not None:

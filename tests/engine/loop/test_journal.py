@@ -30,7 +30,7 @@ from sv_engine.records import (
 from sv_engine.run.journal import FILE_NAME, Journal, JournalError, Scope, content_key
 from sv_engine.run.outcomes import stored_outcomes
 
-SCOPE = Scope(1, "play", "weights")
+SCOPE = Scope(1)
 REQUEST = GenerationRequest("p", "solve", "the prompt", 4, Sampling(temperature=0.5, seed=3))
 CANDIDATES = Candidates(
     Problem("p", "the prompt", "f"),
@@ -46,6 +46,10 @@ def outcome() -> Outcome:
     return Outcome(CANDIDATES, verdicts)
 
 
+def sample(number: int, text: str) -> Completion:
+    return Completion("p", "solve", text, sample=number)
+
+
 def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
     with sqlite3.connect(folder / FILE_NAME) as connection:
         return connection.execute(query).fetchall()
@@ -54,8 +58,8 @@ def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
 def test_completions_are_found_by_what_was_asked(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         for index in range(3):
-            journal.add_completion(SCOPE, REQUEST, index, Completion("p", "solve", f"text {index}"))
-        journal.add_completion(SCOPE, REQUEST, 0, Completion("p", "solve", "again"))
+            journal.add_completion(SCOPE, REQUEST, 0, sample(index, f"text {index}"))
+        journal.add_completion(SCOPE, REQUEST, 0, sample(0, "again"))
     found = rows(tmp_path, "SELECT sample, text, sampling, prompt_key FROM completion ORDER BY 1")
     assert [row[:2] for row in found] == [(0, "text 0"), (1, "text 1"), (2, "text 2")]
     assert json.loads(found[0][2])["temperature"] == 0.5

@@ -246,7 +246,7 @@ def test_nothing_of_the_evaluation_reaches_play_or_training(
     assert len(data) == 4
     for path in data:
         assert not any(mark in path.read_text() for mark in ("HELDOUT", "REFERENCE", "BANK"))
-    played = column(tmp_path, "SELECT problem_id FROM completion WHERE phase = 'play'")
+    played = column(tmp_path, "SELECT problem_id FROM completion WHERE stage = 'play'")
     played += column(tmp_path, "SELECT problem_id FROM selection")
     assert played
     assert not any("HELDOUT" in problem_id for problem_id in played)

@@ -59,7 +59,7 @@ def run(
         played[item.problem.id] = item
 
     hooks = Hooks(
-        on_completion=lambda request, index, completion: requests.append(request),
+        on_completion=lambda request, completion: requests.append(request),
         on_outcome=on_outcome,
     )
 
@@ -118,7 +118,7 @@ def events(scripted: Scripted, cells: Any, late: str, execute: Execute) -> list[
 
     seen: list[str] = []
     hooks = Hooks(
-        on_completion=lambda request, index, completion: seen.append(request.role),
+        on_completion=lambda request, completion: seen.append(request.role),
         on_cells=lambda count: seen.append("cells"),
     )
 
@@ -170,7 +170,7 @@ def test_idle_workers_are_filled_once(scripted: Scripted) -> None:
             player = Player(generator, POCKET, generate, ROLES, seed=7)
             await play(PROBLEMS, player, stuck, Execute(min_cells=1), Hooks(on_completion=stop))
 
-    def stop(request: GenerationRequest, index: int, completion: Any) -> None:
+    def stop(request: GenerationRequest, completion: Any) -> None:
         if len(asked) == 100:  # before any problem is complete
             raise KeyError("enough")
         asked.append(request)

@@ -9,7 +9,7 @@ import pytest
 
 from sv_engine.config.sections import Recipe, RecipeName, Select, TestPairing
 from sv_engine.dataset import recipes
-from sv_engine.dataset.recipes import Harvest, Refusal
+from sv_engine.dataset.recipes import Refusal, TrainingData
 from sv_engine.prompts.roles import CHAT, POCKET, RoleTemplates
 from sv_engine.records import (
     Candidates,
@@ -62,10 +62,10 @@ def harvest(
     selector: str = "b4",
     templates: RoleTemplates = POCKET,
     seed: int = 0,
-) -> Harvest:
+) -> TrainingData:
     rng = Random(seed)
     selection = recipes.believe(played.evidence, Select(selector=selector), rng)
-    return recipes.harvest(played, selection, recipe, templates, rng)
+    return recipes.training_data(played, selection, recipe, templates, rng)
 
 
 def body(number: int) -> str:
@@ -264,7 +264,9 @@ def test_sol_ver_solver_must_pass_all_accepted_tests() -> None:
         np.array([True, True, False]),
         np.array([True, True, True, True]),
     )
-    lessons = recipes.harvest(played, selection, Recipe(name=RecipeName.SOL_VER), POCKET, Random(0))
+    lessons = recipes.training_data(
+        played, selection, Recipe(name=RecipeName.SOL_VER), POCKET, Random(0)
+    )
     assert [e.completion for e in lessons.examples] == [body(0)]
     assert {p.rejected for p in lessons.pairs} == {body(1), body(2)}
     assert matrix.passed_ST.sum() == 9
@@ -273,9 +275,11 @@ def test_sol_ver_solver_must_pass_all_accepted_tests() -> None:
 # ---- replay -------------------------------------------------------------------------------------
 
 
-def some(kind: str, count: int, hardness: float) -> Harvest:
+def some(kind: str, count: int, hardness: float) -> TrainingData:
     examples = tuple(Example(kind, "verify", "", str(i)) for i in range(count))
-    return Harvest(examples, (hardness,) * count, (PreferencePair(kind, "verify", "", "a", "b"),))
+    return TrainingData(
+        examples, (hardness,) * count, (PreferencePair(kind, "verify", "", "a", "b"),)
+    )
 
 
 def test_replay_adds_a_share_of_earlier_examples_the_harder_the_likelier() -> None:
@@ -290,5 +294,5 @@ def test_replay_adds_a_share_of_earlier_examples_the_harder_the_likelier() -> No
 
 def test_replay_of_nothing() -> None:
     fresh = some("fresh", 3, 0.0)
-    assert recipes.with_replay(fresh, Harvest(), 0.5, Random(0)) == fresh
+    assert recipes.with_replay(fresh, TrainingData(), 0.5, Random(0)) == fresh
     assert recipes.with_replay(fresh, fresh, 0.0, Random(0)) == fresh
