@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 from sv_engine.errors import EngineError
 from sv_engine.execute.store import StoreError, load, unpack
 from sv_engine.records import Outcome
-from sv_engine.run.journal import FILE_NAME, open_for_reading
+from sv_engine.run.journal import FILE_NAME, Scope, open_for_reading
 
+Key = tuple[int, str, str]
+"""Iteration, stage and problem."""
 Loaders = dict[str, Callable[[], Outcome]]
 """Name of an outcome, the same in every folder -> what loads it; that raises EngineError."""
 
@@ -50,23 +53,38 @@ def _load(path: Path) -> Outcome:
         raise EngineError(str(error), remedy="execute this problem again") from error
 
 
+def outcomes_of_run(folder: Path, stage: str | None = None) -> Iterator[tuple[Scope, Outcome]]:
+    """The outcomes of a run with what they belong to, one at a time."""
+    path = folder / FILE_NAME
+    if not path.exists():
+        raise EngineError(f"{folder} holds no run", remedy="name a folder of `sv-engine run`")
+    with closing(open_for_reading(path)) as connection:
+        for iteration, found, problem_id in _keys(connection, path, stage):
+            scope = Scope(iteration, found)
+            yield scope, _unpack(connection, path, (iteration, found, problem_id))
+
+
 def _of_run(path: Path, stage: str | None) -> Loaders:
-    keys = (
+    connection = open_for_reading(path)
+    keys = _keys(connection, path, stage)
+    return {" ".join(map(str, key)): partial(_unpack, connection, path, key) for key in keys}
+
+
+def _keys(connection: sqlite3.Connection, path: Path, stage: str | None) -> list[Key]:
+    query = (
         "SELECT iteration, stage, problem_id FROM outcome WHERE ? IN (stage, '')"
         " ORDER BY iteration, stage, problem_id"
     )
-    connection = open_for_reading(path)
-
-    def load_one(*key: object) -> Outcome:
-        one = "iteration = ? AND stage = ? AND problem_id = ?"
-        (packed,) = connection.execute(f"SELECT packed FROM outcome WHERE {one}", key).fetchone()
-        try:
-            return unpack(packed, f"{path}, {key}")
-        except StoreError as error:
-            raise EngineError(str(error), remedy="the journal is damaged") from error
-
     try:
-        rows = connection.execute(keys, [stage or ""]).fetchall()
+        return connection.execute(query, [stage or ""]).fetchall()
     except sqlite3.Error as error:
         raise EngineError(f"not a journal: {error}", where=str(path)) from error
-    return {" ".join(map(str, row)): partial(load_one, *row) for row in rows}
+
+
+def _unpack(connection: sqlite3.Connection, path: Path, key: Key) -> Outcome:
+    one = "iteration = ? AND stage = ? AND problem_id = ?"
+    (packed,) = connection.execute(f"SELECT packed FROM outcome WHERE {one}", key).fetchone()
+    try:
+        return unpack(packed, f"{path}, {key}")
+    except StoreError as error:
+        raise EngineError(str(error), remedy="the journal is damaged") from error
