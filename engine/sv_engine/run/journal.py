@@ -25,6 +25,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -196,8 +197,8 @@ class Journal:
         )
 
     def add_outcome(self, scope: Scope, outcome: Outcome, budget: Budget) -> None:
-        """Every verdict of one problem."""
-        packed = pack(outcome, budget)
+        """Every verdict of one problem; the writer packs it, so it must not change any more."""
+        packed = partial(pack, outcome, budget)
         self.add("outcome", scope.iteration, scope.stage, outcome.problem.id, packed)
 
     def add_selection(
@@ -361,9 +362,10 @@ class Journal:
                 batch[-1].set()
 
     def _commit(self, rows: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
+        ready = [(table, [v() if callable(v) else v for v in values]) for table, values in rows]
         try:
             with self._connection:
-                for table, values in rows:
+                for table, values in ready:
                     places = ", ".join("?" * len(values))
                     self._connection.execute(
                         f"INSERT OR IGNORE INTO {table} VALUES ({places})", values
