@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from typing import Any
 
 import click
+
+from sv_engine.errors import EngineError
 
 COMMANDS = {
     "run": "sv_engine.commands.run_command:run_command",
@@ -27,6 +30,13 @@ COMMANDS = {
 
 class LazyGroup(click.Group):
     """Imports a command's module only when that command is asked for."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; what the user can act on is printed without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except EngineError as error:
+            raise click.ClickException(str(error)) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all commands, in the order of the table."""

@@ -48,6 +48,22 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Heldout:
+    """A problem with what only the evaluation may see."""
+
+    problem: Problem
+    """With reference solution and reference test."""
+    wrong_solutions: tuple[str, ...] = ()
+    """The frozen bank: programs that the reference test refutes."""
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether it can be judged."""
+        problem = self.problem
+        return None not in (problem.reference_solution, problem.reference_test)
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """One raw text that a model wrote for one prompt."""
 

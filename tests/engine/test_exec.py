@@ -165,7 +165,7 @@ def pool(monkeypatch: pytest.MonkeyPatch, second: ScriptedPool) -> ScriptedPool:
         "sv_engine.evaluate.summary.trust_names",
         lambda: ["none", "inline", "vouched", "proven"],
     )
-    monkeypatch.setattr("sv_engine.commands.compare_command.verdict_names", lambda: NAMES)
+    monkeypatch.setattr("sv_engine.evaluate.compare.verdict_names", lambda: NAMES)
     monkeypatch.setattr("sv_engine.commands.exec_command.doctor_report", Report)
     monkeypatch.setattr("sv_engine.commands.doctor_command.doctor_report", Report)
     return scripted
@@ -745,7 +745,7 @@ def test_a_full_disk_is_named(
     def save(path: Path, *rest: object) -> None:
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr("sv_engine.commands.exec_command.save", save)
+    monkeypatch.setattr("sv_engine.commands.exec_run.save", save)
     result = invoke("exec", write_input(tmp_path / "in.jsonl"), "--out", tmp_path / "out")
     assert result.exit_code == 1
     assert "No space left on device" in result.output

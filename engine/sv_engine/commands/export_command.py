@@ -9,11 +9,10 @@ from pathlib import Path
 import click
 
 from sv_engine.config.layers import load
-from sv_engine.config.sections import Config, RoleSet
+from sv_engine.config.sections import Config, PromptFormat, RoleSet
 from sv_engine.dataset.export import Layout, Row, rows, write
 from sv_engine.dataset.stage import learn
 from sv_engine.errors import EngineError
-from sv_engine.prompts.format import PromptFormat
 from sv_engine.run.doors import base_model
 from sv_engine.run.outcomes import outcomes_of_run
 

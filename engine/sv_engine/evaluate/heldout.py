@@ -39,26 +39,10 @@ from sv_engine.play.tasks import one_error
 from sv_engine.problems.distinct import distinct_solutions, distinct_tests
 from sv_engine.problems.extract import Drop
 from sv_engine.prompts.roles import RoleTemplates, call_of, read_solution, read_tests
-from sv_engine.records import Candidates, Outcome, Problem, Verdicts
+from sv_engine.records import Candidates, Heldout, Outcome, Problem, Verdicts
 
 Sums = dict[str, list[tuple[float, float]]]
 """Figure -> (numerator, denominator) of each problem."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heldout:
-    """A problem with what only the evaluation may see."""
-
-    problem: Problem
-    """With reference solution and reference test."""
-    wrong_solutions: tuple[str, ...] = ()
-    """The frozen bank: programs that the reference test refutes."""
-
-    @property
-    def has_reference(self) -> bool:
-        """Whether it can be judged."""
-        problem = self.problem
-        return None not in (problem.reference_solution, problem.reference_test)
 
 
 @dataclass(frozen=True, slots=True)

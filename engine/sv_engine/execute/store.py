@@ -1,8 +1,7 @@
-"""Outcomes as bytes: one compressed .npz per problem, nothing lost, nothing pickled.
+"""Outcomes as bytes: one NumPy archive per problem, nothing lost, nothing pickled.
 
-`exec` writes them to files, a run puts the same bytes into its journal. A file is written whole or
-not at all (written aside, then renamed), so that what a killed command leaves can be read. Texts
-lie in one JSON document inside the archive; docs/formats.md lists all entries. `key` tells whether
+`exec` writes them to files, a run puts the same archive into its journal. A file is written whole
+or not at all (aside, then renamed), so that what a killed command leaves can be read. Texts lie in one JSON document inside the archive; docs/formats.md lists all entries. `key` tells whether
 a stored outcome answers the same question: texts, weights, budget.
 """
 
@@ -15,7 +14,8 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ REFERENCE = "reference_"
 
 
 class StoreError(ValueError):
-    """Bytes that are not what `pack` returns: where, and what is wrong."""
+    """Bytes that are no stored outcome: where, and what is wrong."""
 
 
 def file_name(problem_id: str) -> str:
@@ -62,7 +62,12 @@ def key(candidates: Candidates, budget: Budget) -> str:
 
 
 def pack(outcome: Outcome, budget: Budget) -> bytes:
-    """The outcome, and the budget that it was judged under."""
+    """The outcome, and the budget that it was judged under: an archive, compressed as a whole,
+    which is a third of one with compressed entries."""
+    return zlib.compress(_archive(outcome, budget, np.savez))
+
+
+def _archive(outcome: Outcome, budget: Budget, write: Callable[..., None]) -> bytes:
     candidates = outcome.candidates
     document = _document(candidates) | {
         "format_version": FORMAT_VERSION,
@@ -72,7 +77,7 @@ def pack(outcome: Outcome, budget: Budget) -> bytes:
     }
     arrays: dict[str, Any] = dict(_arrays(outcome))
     buffer = io.BytesIO()
-    np.savez_compressed(
+    write(
         buffer,
         weight_S=candidates.weight_S,
         weight_T=candidates.weight_T,
@@ -84,14 +89,18 @@ def pack(outcome: Outcome, budget: Budget) -> bytes:
 
 def unpack(data: bytes, where: str) -> Outcome:
     """What was packed; raises StoreError, which names `where`."""
-    return _outcome(*_read(data, where), where)
+    try:
+        archive = zlib.decompress(data)
+    except zlib.error:
+        raise StoreError(f"{where}: not a packed outcome") from None
+    return _outcome(*_read(archive, where), where)
 
 
 def save(path: Path, outcome: Outcome, budget: Budget) -> None:
     """Write `outcome` to `path`; raises OSError."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        aside.write_bytes(pack(outcome, budget))
+        aside.write_bytes(_archive(outcome, budget, np.savez_compressed))
         aside.replace(path)
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -100,7 +109,7 @@ def save(path: Path, outcome: Outcome, budget: Budget) -> None:
 
 def load(path: Path) -> Outcome:
     """Read what `save` wrote; raises StoreError, or OSError where the file cannot be read."""
-    return unpack(path.read_bytes(), str(path))
+    return _outcome(*_read(path.read_bytes(), str(path)), str(path))
 
 
 def load_if_answered(path: Path, candidates: Candidates, budget: Budget) -> Outcome | None:

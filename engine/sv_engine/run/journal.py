@@ -51,11 +51,15 @@ CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE text (key TEXT PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE problem (
     iteration INTEGER, id TEXT, prompt TEXT, entry_point TEXT, PRIMARY KEY (iteration, id));
-CREATE TABLE completion (
-    iteration INTEGER, stage TEXT, problem_id TEXT, role TEXT, request_key TEXT,
-    occurrence INTEGER, sample INTEGER, prompt_key TEXT, sampling TEXT, text TEXT,
-    finish_reason TEXT, token_count INTEGER, at REAL,
-    PRIMARY KEY (iteration, stage, problem_id, role, request_key, occurrence, sample));
+CREATE TABLE request (
+    id INTEGER PRIMARY KEY, iteration INTEGER, stage TEXT, problem_id TEXT, role TEXT,
+    occurrence INTEGER, prompt_key TEXT, sampling TEXT);
+CREATE TABLE sample (
+    request INTEGER, sample INTEGER, text TEXT, finish_reason TEXT, token_count INTEGER, at REAL,
+    PRIMARY KEY (request, sample));
+CREATE VIEW completion AS SELECT iteration, stage, problem_id, role, occurrence, prompt_key,
+    sampling, sample, text, finish_reason, token_count, at
+    FROM sample JOIN request ON request.id = sample.request;
 CREATE TABLE outcome (
     iteration INTEGER, stage TEXT, problem_id TEXT, packed BLOB NOT NULL,
     PRIMARY KEY (iteration, stage, problem_id));
@@ -77,7 +81,8 @@ CREATE TABLE event (at REAL, iteration INTEGER, kind TEXT, detail TEXT,
 """,
 )
 """Step n takes a database of `user_version` n to n + 1. `packed` is what `execute.store.pack`
-makes; `sampling`, `rows` and `detail` are JSON. `stage` is `play`, or says what was held out."""
+makes; `sampling`, `rows` and `detail` are JSON. `stage` is `play`, or says what was held out. The
+`id` of a request is made of all that it belongs to and asks."""
 
 
 class JournalError(EngineError):
@@ -119,6 +124,8 @@ class Journal:
         self._rows = queue.Queue(MAX_WAITING)
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
+        self._requests: set[int] = set()
+        """Those that were handed over by this process."""
         self.is_resumed = False
         """Whether there was a run here before."""
 
@@ -179,22 +186,14 @@ class Journal:
         self, scope: Scope, request: GenerationRequest, occurrence: int, completion: Completion
     ) -> None:
         """One sample. occurrence: how often the very same was asked before in this scope."""
-        self.add(
-            "completion",
-            scope.iteration,
-            scope.stage,
-            completion.problem_id,
-            completion.role,
-            request_key(request),
-            occurrence,
-            completion.sample,
-            self.add_text(request.prompt),
-            _sampling(request),
-            _storable(completion.text),
-            completion.finish_reason,
-            completion.token_count,
-            time.time(),
-        )
+        number = _request_id(scope, request, occurrence)
+        if number not in self._requests:
+            self._requests.add(number)
+            belongs = (scope.iteration, scope.stage, request.problem_id, request.role, occurrence)
+            asks = (self.add_text(request.prompt), _sampling(request))
+            self.add("request", number, *belongs, *asks)
+        values = (_storable(completion.text), completion.finish_reason, completion.token_count)
+        self.add("sample", number, completion.sample, *values, time.time())
 
     def add_outcome(self, scope: Scope, outcome: Outcome, budget: Budget) -> None:
         """Every verdict of one problem; the writer packs it, so it must not change any more."""
@@ -253,11 +252,9 @@ class Journal:
         if not self.is_resumed:
             return []
         found = self._find(
-            "SELECT sample, text, finish_reason, token_count FROM completion WHERE iteration = ?"
-            " AND stage = ? AND problem_id = ? AND role = ? AND request_key = ?"
-            " AND occurrence = ? ORDER BY rowid",
-            *(scope.iteration, scope.stage, request.problem_id, request.role),
-            *(request_key(request), occurrence),
+            "SELECT sample, text, finish_reason, token_count FROM sample WHERE request = ?"
+            " ORDER BY rowid",
+            _request_id(scope, request, occurrence),
         )
         plain = Completion(request.problem_id, request.role, "")
         return [
@@ -385,6 +382,12 @@ class Journal:
             )
             + "; what was journalled before is intact",
         )
+
+
+def _request_id(scope: Scope, request: GenerationRequest, occurrence: int) -> int:
+    """63 bits that name a request within a run."""
+    asked = (request.problem_id, request.role, request_key(request), occurrence)
+    return int(content_key(scope.iteration, scope.stage, *asked), 16) >> 65
 
 
 def _sampling(request: GenerationRequest) -> str:

@@ -29,9 +29,7 @@ from sv_engine.dataset import recipes
 from sv_engine.dataset.recipes import TrainingData
 from sv_engine.dataset.stage import learn
 from sv_engine.errors import EngineError, RunStopped
-from sv_engine.evaluate.heldout import Bench, Heldout, Setting, evaluate, verified
-from sv_engine.evaluate.metrics import Estimate
-from sv_engine.evaluate.summary import Held
+from sv_engine.evaluate.heldout import Bench, Setting, evaluate, verified
 from sv_engine.generate import Generator, Sampling
 from sv_engine.play.describe import Quota, describe, read_function, read_sentence
 from sv_engine.play.pipeline import CellRunner, Hooks, Player, play
@@ -40,19 +38,18 @@ from sv_engine.prompts.roles import templates
 from sv_engine.records import (
     Candidates,
     Example,
+    Heldout,
     Outcome,
     PreferencePair,
     Problem,
-    Recheck,
 )
 from sv_engine.run.doors import base_model, budget_of, train_spec
 from sv_engine.run.journal import Journal, Scope, content_key
 from sv_engine.run.journalled import JournalledGenerator
+from sv_engine.run.report import IterationReport, PlayCounts
 from sv_engine.train import TrainProgress, TrainResult, TrainSpec, write_rows
 
 Trainer = Callable[[TrainSpec, Callable[[TrainProgress], None]], Awaitable[TrainResult]]
-Figures = dict[float, dict[str, Estimate]]
-"""Temperature -> figure -> estimate."""
 
 
 class Watcher(Protocol):
@@ -73,19 +70,6 @@ class Watcher(Protocol):
 
 class NothingLearntError(EngineError):
     """Selection accepted nothing, so there is nothing to train on."""
-
-
-@dataclass(slots=True)
-class IterationReport:
-    """What one iteration came to; 0 is the base model."""
-
-    iteration: int
-    figures: Figures = field(default_factory=dict)
-    played: dict[str, Any] = field(default_factory=dict)
-    """Problems, samples, cells, timeouts run again, refusals, examples and pairs."""
-    trained: dict[str, Any] = field(default_factory=dict)
-    wall_s: dict[str, float] = field(default_factory=dict)
-    """Seconds of each phase."""
 
 
 @dataclass(slots=True)
@@ -204,7 +188,7 @@ async def _play(
     start_s = time.perf_counter()
     config, scope = run.config, Scope(iteration)
     run.sampler.scope = scope
-    budget, counts = budget_of(config), _PlayCounts()
+    budget, counts = budget_of(config), PlayCounts()
     lessons: dict[str, TrainingData] = {}
 
     def take(outcome: Outcome) -> None:
@@ -248,32 +232,6 @@ def _until_stopped(run: Run, problems: Sequence[Problem]) -> Iterator[Problem]:
         if run.stopping():
             return
         yield problem
-
-
-@dataclass(slots=True)
-class _PlayCounts:
-    """What the outcomes of an iteration add up to."""
-
-    uses: Counter[str] = field(default_factory=Counter)
-    cells: int = 0
-    rechecks: Counter[Recheck] = field(default_factory=Counter)
-    held: Held = field(default_factory=Held)
-
-    def add(self, outcome: Outcome, use: str) -> None:
-        """Count one problem."""
-        self.uses[use] += 1
-        self.cells += outcome.tests.verdict_ST.size
-        self.held.add(outcome)
-        self.rechecks.update(map(Recheck, outcome.tests.recheck_ST.ravel().tolist()))
-
-    def figures(self) -> dict[str, Any]:
-        """For the summary."""
-        return {
-            "outcomes": dict(sorted(self.uses.items())),
-            "cells": self.cells,
-            "timeouts": {kind.name.lower(): self.rechecks[kind] for kind in list(Recheck)[1:]},
-            "held_back": self.held.figures(),
-        }
 
 
 # ---- train --------------------------------------------------------------------------------------

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sv_engine.evaluate.heldout import Bench, Heldout, Setting, evaluate, ratio_estimate, verified
+from sv_engine.evaluate.heldout import Bench, Setting, evaluate, ratio_estimate, verified
 from sv_engine.evaluate.metrics import Estimate
 from sv_engine.generate import EngineDiedError, GenerationRequest
 from sv_engine.pocket import grammar
 from sv_engine.prompts.roles import POCKET
-from sv_engine.records import TIMEOUT_CODE, Problem, Verdicts
+from sv_engine.records import TIMEOUT_CODE, Heldout, Problem, Verdicts
 
 FIRST = Heldout(
     Problem(

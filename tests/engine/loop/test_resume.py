@@ -27,7 +27,8 @@ VARIANTS = {
 }
 TABLES = {
     "problem": "*",
-    "completion": "iteration, stage, problem_id, role, request_key, occurrence, sample, text",
+    "request": "*",
+    "sample": "request, sample, text",
     "outcome": "*",
     "selection": "*",
     "training_row": "*",
