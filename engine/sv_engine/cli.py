@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from typing import Any
 
 import click
+
+from sv_engine.errors import EngineError
 
 COMMANDS = {
     "run": "sv_engine.commands.run_command:run_command",
     "exec": "sv_engine.commands.exec_command:exec_command",
     "select": "sv_engine.commands.select_command:select_command",
     "compare": "sv_engine.commands.compare_command:compare_command",
+    "replay": "sv_engine.commands.replay_command:replay_command",
+    "export": "sv_engine.commands.export_command:export_command",
     "doctor": "sv_engine.commands.doctor_command:doctor_command",
     "pocket": "sv_engine.commands.pocket_command:pocket_command",
 }
@@ -25,6 +30,13 @@ COMMANDS = {
 
 class LazyGroup(click.Group):
     """Imports a command's module only when that command is asked for."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; what the user can act on is printed without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except EngineError as error:
+            raise click.ClickException(str(error)) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all commands, in the order of the table."""

@@ -13,7 +13,7 @@ import pytest
 from sv_engine.execute.sandbox import SandboxFault
 from sv_engine.generate import EngineDiedError, GenerationRequest
 from sv_engine.generate.streams import Stream, StreamingGenerator
-from sv_engine.records import TIMEOUT_CODE, Completion, Recheck
+from sv_engine.records import TIMEOUT_CODE, Completion, Recheck, Verdicts
 
 
 class ScriptedGenerator(StreamingGenerator):
@@ -46,8 +46,10 @@ class ScriptedGenerator(StreamingGenerator):
         random.Random(request.prompt).shuffle(order)
         for index in order:
             await asyncio.sleep(0)
-            text = self.write(request, index)
-            stream.deliver(Completion(request.problem_id, request.role, text, token_count=1))
+            text = self.write(request, request.first + index)
+            stream.deliver(
+                Completion(request.problem_id, request.role, text, token_count=1, sample=index)
+            )
 
     def _stop(self, stream: Stream) -> None:
         if stream.handle is not None:
@@ -76,7 +78,11 @@ class InProcessCells:
         self.matrices = 0
 
     async def judge(
-        self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float, entry_point: str | None = None
+        self,
+        solutions: Sequence[str],
+        tests: Sequence[str],
+        cpu_s: float,
+        entry_point: str | None = None,
     ) -> Verdicts:
         await asyncio.sleep(0)
         self.matrices += 1
@@ -116,7 +122,11 @@ class OverloadedCells(InProcessCells):
         self.alone: list[tuple[str, str]] = []
 
     async def judge(
-        self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float, entry_point: str | None = None
+        self,
+        solutions: Sequence[str],
+        tests: Sequence[str],
+        cpu_s: float,
+        entry_point: str | None = None,
     ) -> Verdicts:
         self.running += 1
         judged = await super().judge(solutions, tests, cpu_s)
