@@ -252,10 +252,11 @@ class Pool:
         accepts its output (one of `check.CHECKS`, or a function (stdin, expected, output) -> bool),
         and is `Verdict.WRONG` otherwise. None: its own end is the verdict.
 
-        Raises ValueError for what can never pass or run: an expected output longer than
-        `output_bytes` allows, a program and files larger than a region.
+        Where no `limits` are given, a program may print as much as is expected. Raises ValueError for
+        what can never pass or run: an expected output longer than the given `output_bytes`, a program
+        and files larger than a region.
         """
-        accept, limits = named(check), limits or self.limits
+        accept, limits = named(check), self._with_room(limits, expected)
         _check_room(expected, accept, limits)
         job = self._submit_program(program, stdin, files or {}, limits)
         job.wait()
@@ -272,11 +273,18 @@ class Pool:
         check: str | Check = "lines",
     ) -> RunResult:
         """`run` for asyncio."""
-        accept, limits = named(check), limits or self.limits
+        accept, limits = named(check), self._with_room(limits, expected)
         _check_room(expected, accept, limits)
         job = self._submit_program(program, stdin, files or {}, limits)
         await job
         return _checked(self._result(job), stdin, expected, accept)
+
+    def _with_room(self, limits: Limits | None, expected: str | bytes | None) -> Limits:
+        """The limits of one program: where the caller names none, as much output as is expected."""
+        if limits is not None:
+            return limits
+        room = max(self.limits.output_bytes, len(_bytes(expected or b"")) * 5 // 4 + 4096)
+        return replace(self.limits, output_bytes=room)
 
     # -- life
 
