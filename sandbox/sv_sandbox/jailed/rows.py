@@ -1,10 +1,10 @@
 """Rows of cells in one process with the solution: planned calls, or whole tests (inline).
 
-In: the row in shared memory (`native.row`, `native.blob`). Out: for each cell an answer, or a verdict
-(`native.end`). Each cell finds the solution freshly loaded, in an interpreter as it was at first
-(`state`). Under the split judge this process has the solution alone (`run_calls`), and what it says
-the calls returned is data; with the tests beside it a hostile solution can forge its verdicts, and
-nothing else.
+In: the row in shared memory (`native.row`, `native.blob`). Out: for each cell an answer, or a
+verdict (`native.end`). Each cell finds the solution freshly loaded, in an interpreter as it was at
+first (`state`). Under the split judge this process has the solution alone (`run_calls`), and what
+it says the calls returned is data; with the tests beside it a hostile solution can forge its
+verdicts, and nothing else.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ _MENTIONED = {
     **{"assertLogs": "logging", "assertNoLogs": "logging", "caplog": "logging", "seed": "random"},
 }
 _MENTIONED |= dict.fromkeys(
-    "open tempfile Path pathlib listdir makedirs mkdir TemporaryDirectory NamedTemporaryFile mkdtemp"
+    "open tempfile Path pathlib listdir makedirs mkdir TemporaryDirectory NamedTemporaryFile"
+    " mkdtemp"
     " mkstemp tmp_path shutil exists isfile write_text chdir getcwd".split(),
     "files",
 )
