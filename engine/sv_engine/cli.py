@@ -17,6 +17,7 @@ COMMANDS = {
     "exec": "sv_engine.commands.exec_command:exec_command",
     "select": "sv_engine.commands.select_command:select_command",
     "compare": "sv_engine.commands.compare_command:compare_command",
+    "serve": "sv_engine.commands.serve_command:serve_command",
     "doctor": "sv_engine.commands.doctor_command:doctor_command",
     "pocket": "sv_engine.commands.pocket_command:pocket_command",
 }
