@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sv_engine.executors.checks import decimals
 from sv_engine.executors.protocol import Io, Row, Terms, Test, lost_row
 from sv_engine.records import INFRA_CODE, PASS_CODE
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 BLOCK_CELLS = 512
 """Cells of one block: a fraction of a second of work, and rows that stream."""
 TESTS_PER_JOB = 1024
+CHECKS = {"decimals": decimals}
+"""Comparisons beyond those of the sandbox."""
 Gate = Callable[[], contextlib.AbstractAsyncContextManager[Any]]
 
 
@@ -198,7 +201,7 @@ class LocalExecutor:
                 solution,
                 stdin=test.stdin,
                 expected=test.expected,
-                check=test.check,
+                check=CHECKS.get(test.check, test.check),
                 limits=self._limits(terms),
             )
         except SandboxError as error:

@@ -21,7 +21,7 @@ class Io:
     stdin: str
     expected: str
     check: str = "lines"
-    """How output is compared: exact, lines, tokens, floats (`sv_sandbox.check`)."""
+    """How output is compared: exact, lines, tokens, floats (`sv_sandbox.check`), decimals."""
 
 
 Test = str | Io

@@ -13,13 +13,13 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from sv_engine.serve import health, sandboxfusion
+from sv_engine.serve import health, matrix, sandboxfusion
 from sv_engine.serve.admission import Overloaded
 from sv_engine.serve.gatekeeper import Gatekeeper
 from sv_engine.serve.service import Service
 from sv_engine.serve.settings import Settings
 
-ROUTERS = (health.router, sandboxfusion.router)
+ROUTERS = (health.router, sandboxfusion.router, matrix.router)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
