@@ -8,6 +8,7 @@ import ipaddress
 import click
 
 from sv_engine.errors import EngineError
+from sv_engine.interrupts import sigterm_as_ctrl_c
 
 LEVELS = ("none", "basic", "confined", "isolated")
 
@@ -62,20 +63,29 @@ def serve_command(
     from sv_engine.serve.run import serve
     from sv_engine.serve.settings import Settings
 
-    serve(
-        Settings(
-            host=host,
-            port=port,
-            token=token,
-            workers=workers,
-            require=require,
-            trust=trust,
-            max_body_bytes=max_body_mb << 20,
-            max_run_s=max_run_s,
-            memory_bytes=memory_mb << 20,
-            drain_s=drain_s,
-        )
+    settings = Settings(
+        host=host,
+        port=port,
+        token=token,
+        workers=workers,
+        require=require,
+        trust=trust,
+        max_body_bytes=max_body_mb << 20,
+        max_run_s=max_run_s,
+        memory_bytes=memory_mb << 20,
+        drain_s=drain_s,
     )
+    with sigterm_as_ctrl_c() as interrupt:
+        try:
+            serve(settings)
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(interrupt.exit_code) from None
+        except OSError as error:
+            raise EngineError(
+                f"cannot listen: {error.strerror or error}",
+                where=f"{host}:{port}",
+                remedy="choose another --port, or --host",
+            ) from None
 
 
 def _is_loopback(host: str) -> bool:

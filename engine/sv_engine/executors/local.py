@@ -155,7 +155,9 @@ class LocalExecutor:
     ) -> list[Row]:
         """Rows of some solutions: assertions as jobs of cells, programs one by one."""
         at_asserts = [t for t, test in enumerate(tests) if isinstance(test, str)]
-        spans = [at_asserts[n : n + TESTS_PER_JOB] for n in range(0, len(at_asserts), TESTS_PER_JOB)]
+        spans = [
+            at_asserts[n : n + TESTS_PER_JOB] for n in range(0, len(at_asserts), TESTS_PER_JOB)
+        ]
         jobs = [self._cells(solutions, span, tests, terms) for span in spans]
         programs = [
             self._program(solution, test, terms)

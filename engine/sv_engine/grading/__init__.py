@@ -1,4 +1,4 @@
-"""From an answer of a model and a dataset's ground truth to a grade; shared by servers and adapters."""
+"""From what a model answered and a dataset's ground truth to a grade."""
 
 from sv_engine.grading.answer import code_of
 from sv_engine.grading.grade import Grade, grade

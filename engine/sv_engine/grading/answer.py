@@ -30,7 +30,8 @@ def text_of(answer: str | Sequence[Any]) -> str:
         return answer
     if not answer:
         return ""
-    content = answer[-1]["content"] if isinstance(answer[-1], dict) else answer[-1].content
+    last: Any = answer[-1]
+    content = last["content"] if isinstance(last, dict) else last.content
     if isinstance(content, str):
         return content
     return "".join(part.get("text", "") for part in content or ())

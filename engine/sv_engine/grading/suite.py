@@ -46,7 +46,7 @@ class Call:
         return f"assert {self._call(program)} == {_literal(self.expected[0])}"
 
     def tolerant(self, program: str) -> str:
-        """The same after a round trip through JSON: a tuple is a list; any of the values will do."""
+        """The same after a round trip through JSON (a tuple is a list); any value will do."""
         return (
             "import json as _sv_json\n"
             f"_sv_value = _sv_json.loads(_sv_json.dumps({self._call(program)}))\n"
@@ -110,9 +110,7 @@ def _read_mapping(
     raise SuiteError(f"no tests in a mapping with the keys {', '.join(map(str, truth)) or 'none'}")
 
 
-def _read_list(
-    truth: Sequence[Any], fn_name: str | None, check: str
-) -> list[Test | Call]:
+def _read_list(truth: Sequence[Any], fn_name: str | None, check: str) -> list[Test | Call]:
     tests: list[Test | Call] = []
     for index, each in enumerate(truth):
         if isinstance(each, str):

@@ -6,24 +6,33 @@ or elsewhere), 401 and 413 come from the gatekeeper. A protocol is a module with
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from sv_engine.serve import health, matrix, sandboxfusion
+from sv_engine.serve import health, matrix, nemo_gym, openenv, program_servers, sandboxfusion
 from sv_engine.serve.admission import Overloaded
 from sv_engine.serve.gatekeeper import Gatekeeper
 from sv_engine.serve.service import Service
 from sv_engine.serve.settings import Settings
 
-ROUTERS = (health.router, sandboxfusion.router, matrix.router)
+ROUTERS = (
+    health.router,
+    sandboxfusion.router,
+    matrix.router,
+    nemo_gym.router,
+    openenv.router,
+    program_servers.router,
+)
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The ASGI application; its sandbox starts with it, and ends with it."""
+def create_app(
+    settings: Settings | None = None, on_start: Callable[[], None] = lambda: None
+) -> FastAPI:
+    """The ASGI application; its sandbox starts with it (then `on_start`), and ends with it."""
     settings = settings or Settings()
 
     @asynccontextmanager
@@ -31,6 +40,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         service = Service(settings)
         await service.start()
         app.state.service = service
+        on_start()
         try:
             yield
         finally:
@@ -39,9 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(title="sv-engine", lifespan=lifespan)
     for router in ROUTERS:
         app.include_router(router)
-    app.add_middleware(
-        Gatekeeper, token=settings.token, max_body_bytes=settings.max_body_bytes
-    )
+    app.add_middleware(Gatekeeper, token=settings.token, max_body_bytes=settings.max_body_bytes)
     app.add_exception_handler(Overloaded, _overloaded)
     app.add_exception_handler(RequestValidationError, _invalid)
     return app

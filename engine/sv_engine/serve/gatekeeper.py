@@ -1,4 +1,4 @@
-"""Before any route: the bearer token, and the size of the body. Plain ASGI, so that it costs little.
+"""Before any route: the bearer token, and the size of the body. Plain ASGI: it costs little.
 
 A refusal is JSON with `detail`, as FastAPI's own: 401 without the token, 413 for too much.
 """

@@ -15,9 +15,7 @@ Served = Annotated[Service, Depends(service_of)]
 
 @router.get("/health", responses={503: {"description": "The sandbox does not work."}})
 async def health(service: Served) -> JSONResponse:
-    """Run a program; 503 if that fails, or if the server is about to end."""
-    if service.draining:
-        return JSONResponse({"status": "draining"}, 503)
+    """Run a program; 503 if that fails."""
     fault = await service.works()
     if fault is not None:
         return JSONResponse({"status": "failing", "detail": fault}, 503)

@@ -1,8 +1,9 @@
 """`POST /v1/matrix`: S solutions on T tests in one request, a row per line as it is finished.
 
-The answer is NDJSON: a head line, a line per row in the order in which rows finish, and an end
-line; an empty line says that the server is still at work. A stream without its end line was cut off; the rows that came are final, the others may be
-asked for again. Codes of verdicts and trust are named in the head.
+The answer is NDJSON: a head line, which names the codes of verdicts and trust; a line per row in
+the order in which rows finish; an end line. An empty line says that the server is still at work. A
+stream without its end line was cut off: the rows that came are final, the others may be asked for
+again.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 
 import uvicorn
 
@@ -14,29 +15,29 @@ BACKLOG = 4096
 
 
 def serve(settings: Settings) -> None:
-    """Serve; returns when the last request has ended, or after `drain_s`."""
-    config = uvicorn.Config(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        backlog=BACKLOG,
-        loop="uvloop",
-        http="httptools",
-        access_log=False,
-        log_level="warning",
-        timeout_graceful_shutdown=math.ceil(settings.drain_s),
-        ws_max_size=settings.max_body_bytes,
-    )
-    server = _Server(config)
-    server.run()
+    """Serve; returns when the last request has ended, or `drain_s` after the signal.
+
+    Raises OSError where the address cannot be had, and what the sandbox raises.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((settings.host, settings.port))
+        sock.listen(BACKLOG)
+        config = uvicorn.Config(
+            create_app(settings, on_start=lambda: _announce(sock)),
+            backlog=BACKLOG,
+            loop="uvloop",
+            http="httptools",
+            access_log=False,
+            log_level="warning",
+            timeout_graceful_shutdown=math.ceil(settings.drain_s),
+            ws_max_size=settings.max_body_bytes,
+        )
+        uvicorn.Server(config).run(sockets=[sock])
 
 
-class _Server(uvicorn.Server):
-    """Says where it listens, and tells `/health` when it is about to end."""
-
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        await super().startup(sockets)  # type: ignore[arg-type]
-        for server in self.servers:
-            for sock in server.sockets:
-                host, port = sock.getsockname()[:2]
-                print(f"listening on http://{host}:{port}", flush=True)
+def _announce(sock: socket.socket) -> None:
+    host, port = sock.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    print(f"listening on http://{shown}:{port}", flush=True)

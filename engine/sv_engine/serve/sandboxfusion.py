@@ -1,7 +1,7 @@
 """SandboxFusion's `POST /run_code` and `GET /v1/ping`, with the assertions in a program guarded.
 
-The shapes are those of its `sandbox/server/sandbox_api.py` (2026): HTTP 200 whatever a program does,
-unknown keys ignored, strings never null. HTTP 504 says that the server is overloaded; verl and
+Shapes as in its `sandbox/server/sandbox_api.py` (2026): HTTP 200 whatever a program does, unknown
+keys ignored, strings never null. HTTP 504 says that the server is overloaded; verl and
 others try that again. `SandboxError` is said only when the sandbox could not run the program.
 
 A program whose text ends in assertions, or stands in verl's `fn_name` wrapper, is also judged with

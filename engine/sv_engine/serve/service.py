@@ -24,7 +24,8 @@ class Service:
             settings.workers, require=settings.require, memory_bytes=settings.memory_bytes
         )
         self.admission = Admission(slots=1, max_waiting=settings.max_waiting)
-        self.draining = False
+        self.sessions = 0
+        """Open OpenEnv sessions."""
 
     async def start(self) -> None:
         """Start the pool; raises what the sandbox raises."""
@@ -33,7 +34,6 @@ class Service:
 
     async def close(self) -> None:
         """End the pool."""
-        self.draining = True
         await self.executor.close()
 
     def terms(
@@ -94,9 +94,7 @@ class Service:
 
     async def works(self) -> str | None:
         """None if a program runs now, else what is wrong; raises Overloaded."""
-        ran = await self.run(
-            "print(6 * 7)", self.terms(HEALTH_WAIT_S), deadline_s=HEALTH_WAIT_S
-        )
+        ran = await self.run("print(6 * 7)", self.terms(HEALTH_WAIT_S), deadline_s=HEALTH_WAIT_S)
         return None if ran.stdout == b"42\n" else f"{ran.verdict}: {ran.detail}"
 
 

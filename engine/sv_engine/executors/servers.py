@@ -1,9 +1,9 @@
 """Rows spread over several `sv-engine serve`.
 
-Rows travel in blocks to the node with the fewest blocks outstanding, over connections that are kept.
-A node that fails gets no block for a while, and what it had not answered goes to another; a block
-that was cut off is asked for again only where rows are missing, so that every row comes once. When
-no node answers for `patience_s`, the rows that are left come as holes.
+Rows travel in blocks to the node with the fewest blocks outstanding, over connections that stay
+open. A node that fails gets no block for a while, and what it had not answered goes to another; of
+a block that was cut off only the missing rows are asked for again, so that every row comes once.
+When no node answers for `patience_s`, the rows that are left come as holes.
 """
 
 from __future__ import annotations
