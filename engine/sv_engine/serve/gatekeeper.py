@@ -8,14 +8,11 @@ from __future__ import annotations
 import hmac
 import json
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 OPEN_PATHS = frozenset({"/health", "/v1/ping"})
 """Probes of a load balancer carry no token."""
-
-
-class _TooLarge(Exception):
-    """The body grew past the limit while it was read."""
 
 
 class Gatekeeper:
@@ -48,26 +45,17 @@ class Gatekeeper:
         return hmac.compare_digest(given, self.expected)
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        taken, started = 0, False
+        taken = 0
 
         async def counted() -> Message:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > self.max_body_bytes:
-                raise _TooLarge
+            if taken > self.max_body_bytes:  # whoever reads the body lets this through
+                raise HTTPException(413, f"the body exceeds {self.max_body_bytes} bytes")
             return message
 
-        async def noted(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            await self.app(scope, counted, noted)
-        except _TooLarge:
-            if not started:
-                await _refuse(send, 413, f"the body exceeds {self.max_body_bytes} bytes")
+        await self.app(scope, counted, send)
 
 
 async def _refuse(send: Send, status: int, detail: str) -> None:

@@ -15,6 +15,7 @@ import base64
 import binascii
 import inspect
 import json
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -38,7 +39,7 @@ CUTTING_CPU_S = 5.0
 TRIES = 2
 """How often a program is run whose verdict was lost."""
 KILLED = -9
-"""Return code of a program that a signal ended."""
+"""Return code of a program that the sandbox ended."""
 
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 Path = Annotated[str, Field(min_length=1, max_length=4096)]
@@ -238,7 +239,7 @@ def _response(ran: Ran) -> RunCodeResponse:
     result = CommandRunResult(
         status="Finished",
         execution_time=ran.wall_s,
-        return_code=KILLED if ran.exit_code is None else ran.exit_code,
+        return_code=_signal_code(ran) if ran.exit_code is None else ran.exit_code,
         stdout=ran.stdout.decode("utf-8", "replace"),
         stderr=ran.stderr.decode("utf-8", "replace"),
     )
@@ -250,6 +251,11 @@ def _response(ran: Ran) -> RunCodeResponse:
         stderr = f"{result.stderr}{ran.verdict}: {ran.detail}\n"
         result = result.model_copy(update={"return_code": 1, "stderr": stderr})
     return RunCodeResponse(status="Success" if succeeded else "Failed", run_result=result)
+
+
+def _signal_code(ran: Ran) -> int:
+    named = re.match(r"signal (\d+)", ran.detail)
+    return -int(named[1]) if named else KILLED
 
 
 def _refused(ran: Ran, why: str) -> RunCodeResponse:
