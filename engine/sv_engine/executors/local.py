@@ -148,7 +148,13 @@ class LocalExecutor:
         from sv_sandbox import Limits
 
         memory_bytes = min(terms.memory_bytes, self._memory_bytes)
-        return Limits(cpu_s=terms.cpu_s, wall_s=terms.wall_s, memory_bytes=memory_bytes)
+        return Limits(
+            cpu_s=terms.cpu_s,
+            wall_s=terms.wall_s,
+            memory_bytes=memory_bytes,
+            output_bytes=terms.output_bytes,
+            processes=terms.processes,
+        )
 
     async def _block(
         self, solutions: Sequence[str], start: int, tests: Sequence[Test], terms: Terms

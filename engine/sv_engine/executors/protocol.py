@@ -36,6 +36,9 @@ class Terms:
     wall_s: float | None = None
     """Guard for programs that wait; None: what the sandbox sets for `cpu_s`."""
     memory_bytes: int = 512 << 20
+    output_bytes: int = 1 << 20
+    processes: bool = False
+    """Whether children may be started."""
     trust: str = "proven"
     """The least trust that a pass needs: proven, vouched, inline."""
     below: str = "hole"
