@@ -26,8 +26,9 @@ from inspect_ai.util import (
 from sv_engine.executors.local import LocalExecutor
 from sv_engine.executors.protocol import Terms
 
-HOME = "/tmp"
-"""Where a sample's folder lies inside."""
+FOLDER = "sample"
+HOME = f"/tmp/{FOLDER}"
+"""Where a sample's folder lies inside: not all of /tmp, where an environment may be in view."""
 LONGEST_S = 600
 """For a command without a time-out."""
 STREAM_BYTES = 10 << 20
@@ -39,6 +40,8 @@ MISSING, KILLED = 127, 137
 _COMMAND = """\
 import base64, json, os, subprocess, sys
 spec = json.loads({spec!r})
+os.makedirs({home!r}, exist_ok=True)
+os.chdir({home!r})
 path = os.path.dirname(sys.executable) + ":/usr/bin:/bin"
 for name in spec["executable"]:
     os.chmod(name, 0o755)
@@ -132,8 +135,9 @@ class SvSandboxEnvironment(SandboxEnvironment):  # type: ignore[misc]
             output_bytes=OUTPUT_BYTES,
             processes=True,
         )
-        program = _COMMAND.format(spec=json.dumps(spec), most=STREAM_BYTES)
-        ran = await _executor.run(program, stdin=input or b"", files=self._files, terms=terms)
+        program = _COMMAND.format(spec=json.dumps(spec), most=STREAM_BYTES, home=HOME)
+        files = {f"{FOLDER}/{path}": data for path, data in self._files.items()}
+        ran = await _executor.run(program, stdin=input or b"", files=files, terms=terms)
         if ran.verdict == "infra":
             raise SandboxUnavailableError(ran.detail)
         if ran.verdict == "timeout":
