@@ -7,8 +7,8 @@ import ipaddress
 
 import click
 
-from sv_engine.errors import EngineError
 from sv_engine.commands.interrupts import sigterm_as_ctrl_c
+from sv_engine.errors import EngineError
 
 LEVELS = ("none", "basic", "confined", "isolated")
 
