@@ -2,8 +2,8 @@
 
 A slot is one piece of work in the pool: a program, or a block of rows. Slots are given in the order
 of arrival; a request with many blocks asks for a few at a time, so that it cannot hold up the
-others by more than those. The wait is estimated from how long slots were held lately, and a request
-that would wait past its deadline is refused before it waits: its client can go elsewhere.
+others by more than those. The wait is estimated from how fast slots have become free lately, and a
+request that would wait past its deadline is refused before it waits: its client can go elsewhere.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 _MEMORY = 0.1
-"""Weight of the newest holding time in the running mean."""
+"""Weight of the newest interval in the running mean."""
 
 
 class Overloaded(Exception):
@@ -32,8 +32,9 @@ class Admission:
     running: int = 0
     refused: int = 0
     peak_waiting: int = 0
-    held_s: float = 0.0
-    """Running mean of how long a slot is held."""
+    interval_s: float = 0.0
+    """Running mean of the time from one free slot to the next, while work waits."""
+    _freed_s: float | None = None
     _queue: deque[asyncio.Future[None]] = field(default_factory=deque)
 
     @property
@@ -45,7 +46,7 @@ class Admission:
         """How long a new arrival would wait."""
         if self.running < self.slots:
             return 0.0
-        return (len(self._queue) + 1) * self.held_s / self.slots
+        return (len(self._queue) + 1) * self.interval_s
 
     @asynccontextmanager
     async def slot(self, deadline_s: float | None = None) -> AsyncIterator[None]:
@@ -54,11 +55,9 @@ class Admission:
         Raises Overloaded.
         """
         await self._enter(deadline_s)
-        start_s = time.monotonic()
         try:
             yield
         finally:
-            self.held_s += _MEMORY * (time.monotonic() - start_s - self.held_s)
             self._leave()
 
     async def _enter(self, deadline_s: float | None) -> None:
@@ -86,6 +85,10 @@ class Admission:
             raise
 
     def _leave(self) -> None:
+        now_s = time.monotonic()
+        if self._freed_s is not None:
+            self.interval_s += _MEMORY * (now_s - self._freed_s - self.interval_s)
+        self._freed_s = now_s if self._queue else None
         while self._queue:
             turn = self._queue.popleft()
             if not turn.done():

@@ -31,7 +31,7 @@ async def metrics(service: Served) -> Response:
         "running": queue.running,
         "waiting": queue.waiting,
         "peak_waiting": queue.peak_waiting,
-        "slot_held_seconds": queue.held_s,
+        "slot_interval_seconds": queue.interval_s,
     }
     counters = {"refused": queue.refused, **service.executor.statistics()}
     lines = []

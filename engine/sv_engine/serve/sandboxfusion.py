@@ -24,7 +24,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 
 from sv_engine.executors.local import Ran
-from sv_engine.executors.protocol import Row, Terms
+from sv_engine.executors.protocol import Row, Terms, collect
 from sv_engine.records import INFRA_CODE, PASS_CODE
 from sv_engine.serve import split_text
 from sv_engine.serve.service import Service, service_of
@@ -32,7 +32,9 @@ from sv_engine.serve.split_text import Cut, Swallowed, cuts
 from sv_engine.serve.verl_wrapper import unwrap
 
 CLIENT_SLACK_S = 10.0
-"""What verl's client allows beyond the limits it sends; half of it may be spent waiting."""
+"""What verl's client allows beyond the limits it sends."""
+WAITING = 0.75
+"""Share of that, and of the time to compile, which Python does not need, that may go in waiting."""
 PARSED_HERE = 32 << 10
 """Longer texts are cut inside the sandbox: a parser can be made to take long."""
 CUTTING_CPU_S = 5.0
@@ -113,12 +115,13 @@ class _Run:
     terms: Terms
     files: dict[str, bytes]
 
-    @property
-    def wait_s(self) -> float:
-        return (self.request.compile_timeout + CLIENT_SLACK_S) / 2
-
     async def answer(self) -> RunCodeResponse:
-        """Run and judge; raises Overloaded, and ValueError for a file name."""
+        """Run and judge, in one slot; raises Overloaded, and ValueError for a file name."""
+        wait_s = WAITING * (self.request.compile_timeout + CLIENT_SLACK_S)
+        async with self.service.slot(wait_s):
+            return await self._answer()
+
+    async def _answer(self) -> RunCodeResponse:
         wrapped = unwrap(self.request.code)
         try:
             found = await self._cuts(self.request.code)
@@ -150,13 +153,10 @@ class _Run:
         if self.request.fetch_files:
             files = {**files, _PROGRAM: program.encode("utf-8", "surrogatepass")}
             program = _FETCHING.format(program=_PROGRAM, paths=self.request.fetch_files)
+        stdin = self.request.stdin or ""
         for _ in range(TRIES):
-            ran = await self.service.run(
-                program,
-                self.terms,
-                stdin=self.request.stdin or "",
-                files=files,
-                deadline_s=self.wait_s,
+            ran = await self.service.executor.run(
+                program, stdin=stdin, files=files, terms=self.terms
             )
             if ran.verdict != "infra":
                 break
@@ -167,7 +167,7 @@ class _Run:
             return cuts(code)
         files = {"split_text.py": inspect.getsource(split_text).encode(), "text": code.encode()}
         terms = self.service.terms(CUTTING_CPU_S)
-        ran = await self.service.run(_CUTTING, terms, files=files, deadline_s=self.wait_s)
+        ran = await self.service.executor.run(_CUTTING, files=files, terms=terms)
         if ran.verdict != "pass":
             return []  # the parser gives up on it, and so will the program's
         found = json.loads(ran.stdout)
@@ -179,7 +179,7 @@ class _Run:
         """None if every test passes, else why not."""
         solution, tests = cut
         for _ in range(TRIES):
-            row = await self.service.row(solution, tests, self.terms, self.wait_s)
+            row = (await collect(self.service.executor, [solution], tests, self.terms))[0]
             if INFRA_CODE not in row.verdict_T:
                 return _fault(row)
         return _Hole(_fault(row) or "not judged")

@@ -13,6 +13,9 @@ from sv_engine.serve.admission import Admission
 from sv_engine.serve.settings import Settings
 
 HEALTH_WAIT_S = 5.0
+SLOTS_PER_WORKER = 8
+"""So that no worker is idle while the event loop is busy; what waits in the pool costs no time of
+its limit."""
 
 
 class Service:
@@ -30,7 +33,7 @@ class Service:
     async def start(self) -> None:
         """Start the pool; raises what the sandbox raises."""
         self.executor.start()
-        self.admission.slots = self.executor.workers + 1  # one is fetched while the others run
+        self.admission.slots = SLOTS_PER_WORKER * self.executor.workers
 
     async def close(self) -> None:
         """End the pool."""

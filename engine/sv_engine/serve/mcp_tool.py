@@ -1,0 +1,42 @@
+"""One tool for agents, over MCP at `/mcp`: `run_python`. Needs the extra `mcp`.
+
+The endpoint is stateless and answers in JSON; it serves whatever speaks the protocol's streamable
+HTTP: OpenEnv, NeMo-Gym, verifiers' toolsets, desktop agents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sv_engine.serve.service import Service
+
+MAX_TIMEOUT_S = 60.0
+WAIT_S = 10.0
+
+
+def create_server(service: Callable[[], Service]) -> Any:
+    """The MCP server; `service` is asked for when a call comes. Raises ImportError without `mcp`."""
+    from mcp.server.fastmcp import FastMCP
+
+    server = FastMCP("sv-engine", stateless_http=True, json_response=True)
+
+    @server.tool()
+    async def run_python(code: str, stdin: str = "", timeout_s: float = 5.0) -> dict[str, Any]:
+        """Run a Python program in a sandbox without network; its folder is gone afterwards.
+
+        Returns stdout, stderr, exit_code, and verdict: pass, exception, timeout, memory, output.
+        """
+        box = service()
+        terms = box.terms(min(timeout_s, MAX_TIMEOUT_S))
+        ran = await box.run(code, terms, stdin=stdin, deadline_s=WAIT_S)
+        if ran.verdict == "infra":
+            raise RuntimeError(f"the program was not run: {ran.detail}")
+        return {
+            "stdout": ran.stdout.decode("utf-8", "replace"),
+            "stderr": ran.stderr.decode("utf-8", "replace"),
+            "exit_code": ran.exit_code,
+            "verdict": "pass" if ran.verdict == "early_exit" and not ran.exit_code else ran.verdict,
+        }
+
+    return server
