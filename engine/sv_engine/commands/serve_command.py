@@ -36,6 +36,7 @@ LEVELS = ("none", "basic", "confined", "isolated")
     help="The most memory that a program may ask for.",
 )
 @click.option("--drain-s", type=click.FloatRange(0, 3600), default=30.0, show_default=True)
+@click.option("--mcp", is_flag=True, help="Serve the tool run_python at /mcp (extra `mcp`).")
 def serve_command(
     host: str,
     port: int,
@@ -47,16 +48,19 @@ def serve_command(
     max_run_s: float,
     memory_mb: int,
     drain_s: float,
+    mcp: bool,
 ) -> None:
     """Serve the sandbox over HTTP: SandboxFusion's API, NeMo-Gym's, OpenEnv's, and matrices.
 
     Needs the extra `serve`. Listens on the loopback address; on any other a token is required.
     SIGTERM lets running requests end first.
     """
-    missing = [name for name in ("fastapi", "uvicorn") if importlib.util.find_spec(name) is None]
+    needed = ("fastapi", "uvicorn", "mcp") if mcp else ("fastapi", "uvicorn")
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
+        extra = "mcp" if mcp else "serve"
         raise EngineError(
-            f"{' and '.join(missing)} not installed", remedy="pip install 'sv-engine[serve]'"
+            f"{' and '.join(missing)} not installed", remedy=f"pip install 'sv-engine[{extra}]'"
         )
     if token is None and not _is_loopback(host):
         raise click.UsageError(f"--host {host} is not this machine alone: give a --token")
@@ -74,6 +78,7 @@ def serve_command(
         max_run_s=max_run_s,
         memory_bytes=memory_mb << 20,
         drain_s=drain_s,
+        mcp=mcp,
     )
     with sigterm_as_ctrl_c() as interrupt:
         try:

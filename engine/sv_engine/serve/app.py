@@ -7,7 +7,7 @@ or elsewhere), 401 and 413 come from the gatekeeper. A protocol is a module with
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -40,9 +40,10 @@ def create_app(
         service = Service(settings)
         await service.start()
         app.state.service = service
-        on_start()
         try:
-            yield
+            async with _tool(app, settings):
+                on_start()
+                yield
         finally:
             await service.close()
 
@@ -53,6 +54,14 @@ def create_app(
     app.add_exception_handler(Overloaded, _overloaded)
     app.add_exception_handler(RequestValidationError, _invalid)
     return app
+
+
+def _tool(app: FastAPI, settings: Settings) -> AbstractAsyncContextManager[None]:
+    if not settings.mcp:
+        return nullcontext()
+    from sv_engine.serve.mcp_tool import mounted
+
+    return mounted(app, settings.host, settings.max_body_bytes)
 
 
 async def _overloaded(request: Request, error: Exception) -> JSONResponse:

@@ -30,3 +30,5 @@ class Settings:
     """How long running requests may take after SIGTERM."""
     max_sessions: int = 1024
     """Open OpenEnv sessions."""
+    mcp: bool = False
+    """Whether the MCP tool is served at /mcp."""
