@@ -1,9 +1,9 @@
 """Rows on a Ray cluster: one actor a node, each with a pool of its own.
 
 Blocks of rows are as large as `BLOCK_S` of work needs, from how long rows took so far, so that the
-cost of a call to an actor (about a millisecond) stays small. What comes back is bytes, well under the
-100 KB that Ray passes along without its object store. An actor that dies is started again by Ray
-on a node that lives; the rows of its block are given to others, and no row comes twice.
+cost of a call to an actor (about a millisecond) stays small. What comes back is bytes, less than
+the 100 KB that Ray passes along without its object store. An actor that dies is started again by
+Ray on a node that lives; the rows of its block are given to others, and no row comes twice.
 
 Needs the extra `ray`. `BlockJudge` is the class for `ray.data`:
 

@@ -19,7 +19,7 @@ WAIT_S = 10.0
 
 
 def create_server(service: Callable[[], Service]) -> Any:
-    """The MCP server; `service` is asked for when a call comes. Raises ImportError without `mcp`."""
+    """The MCP server; `service` is asked for when a call comes."""
     from mcp.server.mcpserver import MCPServer
 
     server = MCPServer("sv-engine")
