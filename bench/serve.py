@@ -5,7 +5,8 @@ many connections at once.
                           [--soak-seconds 60] [--rounds 3] [--out bench/results/serve.json]
 
 SandboxFusion is a checkout (github.com/bytedance/SandboxFusion) with an interpreter that has its
-dependencies; only its router of `/run_code` is mounted, which spares it the rest of its start.
+dependencies; only its router of `/run_code` is mounted, which spares it the rest of its start, and
+its programs run under that interpreter where it would look for an environment of conda's.
 Both servers run at the same time and are loaded in turns, on the same cores. Every answer is
 checked. Rates per core are rates over the number of cores.
 """
@@ -33,10 +34,14 @@ from bench.http_load import Load, load, request
 HERE = Path(__file__).resolve().parent
 HOST = "127.0.0.1"
 FUSION = """\
+import os
 import sys
 import uvicorn
 from fastapi import FastAPI
+from sandbox.runners import major
 from sandbox.server.sandbox_api import sandbox_router
+here = {"PATH": os.path.dirname(sys.executable) + ":" + os.environ["PATH"]}
+major.get_python_rt_env = lambda name: here
 app = FastAPI()
 app.include_router(sandbox_router)
 uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
@@ -93,7 +98,7 @@ def _plain() -> tuple[bytes, Any]:
     code, stdin, expected = PLAIN
     return (
         _body(code, stdin),
-        lambda status, body: status == 200 and body["run_result"]["stdout"] == expected,
+        lambda status, body: (body.get("run_result") or {}).get("stdout") == expected,
     )
 
 
@@ -152,6 +157,7 @@ def matrix(arguments: argparse.Namespace) -> dict[str, Any]:
     solutions = [f"def f(x):\n    return x + {n % 3}" for n in range(400)]
     tests = [f"assert f({n}) == {n + 1}" for n in range(50)]
     cells = len(solutions) * len(tests)
+    right = len(tests) * sum(n % 3 == 1 for n in range(len(solutions)))
 
     async def served(port: int) -> float:
         executor = HttpExecutor([f"http://{HOST}:{port}"])
@@ -159,7 +165,7 @@ def matrix(arguments: argparse.Namespace) -> dict[str, Any]:
         start_s = time.monotonic()
         rows = await collect(executor, solutions, tests, Terms())
         wall_s = time.monotonic() - start_s
-        assert sum(row.passed for row in rows) == cells // 3 + 50 * (len(solutions) % 3 > 1)
+        assert sum(row.passed for row in rows) == right
         await executor.close()
         return cells / wall_s
 

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sv_engine.grading import Suite, SuiteError, read_suite
 from sv_engine.serve.admission import Overloaded
 from sv_engine.serve.judging import graded, invalid
-from sv_engine.serve.service import Service, service_of
+from sv_engine.serve.service import Service, service_in, service_of
 
 ENVIRONMENT = "sv"
 DEFAULT_CPU_S = 10.0
@@ -197,7 +197,7 @@ Code = Literal[
 @router.websocket("/ws")
 async def socket(websocket: WebSocket) -> None:
     """One episode after another, until the socket closes."""
-    service = service_of(websocket)
+    service = service_in(websocket)
     await websocket.accept()
     if service.sessions >= service.settings.max_sessions:
         await websocket.send_json(_error("too many sessions", "CAPACITY_REACHED"))

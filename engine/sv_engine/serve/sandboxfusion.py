@@ -19,7 +19,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -86,18 +86,19 @@ class RunCodeResponse(BaseModel):
     files: dict[str, str] = {}
 
 
-@router.post("/run_code")
+@router.post("/run_code", response_model=RunCodeResponse)
 async def run_code(
     request: RunCodeRequest, service: Annotated[Service, Depends(service_of)]
-) -> RunCodeResponse:
+) -> Response:
     """Run one program; assertions at its end are judged apart from it."""
     files = _decoded(request.files)
     terms = service.terms(request.run_timeout, memory_bytes=request.memory_limit_MB << 20)
     run = _Run(service, request, terms, files)
     try:
-        return await run.answer()
+        answer = await run.answer()
     except ValueError as error:  # a file name that no program can have
         raise _invalid("files", str(error)) from None
+    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 @router.get("/v1/ping")

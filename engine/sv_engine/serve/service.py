@@ -101,8 +101,13 @@ class Service:
         return None if ran.stdout == b"42\n" else f"{ran.verdict}: {ran.detail}"
 
 
-def service_of(connection: HTTPConnection) -> Service:
-    """The service of the application that a request came to (a FastAPI dependency)."""
+def service_in(connection: HTTPConnection) -> Service:
+    """The service of the application that a request came to."""
     service = connection.app.state.service
     assert isinstance(service, Service)
     return service
+
+
+async def service_of(connection: HTTPConnection) -> Service:
+    """`service_in` as a FastAPI dependency; one that is no coroutine would cost a thread."""
+    return service_in(connection)
