@@ -225,6 +225,7 @@ class _OpenRow:
         self.verdict_T, self.trust_T = bytearray(tests), bytearray(tests)
         self.cpu_us_T = [0] * tests
         self.detail_T: dict[int, str] = {}
+        self.vacuous_T = bytearray(tests)
 
     def take_cells(self, s: int, span: list[int], matrix: Matrix | str) -> None:
         for column, t in enumerate(span):
@@ -234,6 +235,7 @@ class _OpenRow:
             self.verdict_T[t] = matrix.verdict_ST[s, column]
             self.trust_T[t] = matrix.trust_ST[s, column]
             self.cpu_us_T[t] = matrix.cpu_us_ST[s, column]
+            self.vacuous_T[t] = matrix.vacuous_T[column]
             if self.verdict_T[t] != PASS_CODE:
                 self.detail_T[t] = matrix.detail(s, column)
 
@@ -245,7 +247,12 @@ class _OpenRow:
 
     def closed(self) -> Row:
         return Row(
-            self.index, bytes(self.verdict_T), self.cpu_us_T, bytes(self.trust_T), self.detail_T
+            self.index,
+            bytes(self.verdict_T),
+            self.cpu_us_T,
+            bytes(self.trust_T),
+            self.detail_T,
+            bytes(self.vacuous_T) if any(self.vacuous_T) else b"",
         )
 
 

@@ -56,6 +56,8 @@ class Row:
     trust_T: bytes
     detail_T: dict[int, str] = field(default_factory=dict)
     """Why a cell did not pass, where that is known."""
+    vacuous_T: bytes = b""
+    """1 where a test passes with nothing behind it; empty: none does."""
 
     @property
     def passed(self) -> int:

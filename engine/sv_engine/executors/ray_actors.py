@@ -17,7 +17,7 @@ import asyncio
 import pickle
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sv_engine.executors.protocol import Row, Terms, Test, lost_row
@@ -131,10 +131,7 @@ class _Actor:
         """Rows of a block, with the numbers that they have in the whole."""
         packed = await self.handle.judge.remote(block, list(tests), terms)
         rows: list[Row] = pickle.loads(packed)  # written by our own actor
-        return [
-            Row(indices[row.index], row.verdict_T, row.cpu_us_T, row.trust_T, row.detail_T)
-            for row in rows
-        ]
+        return [replace(row, index=indices[row.index]) for row in rows]
 
 
 class Judge:
@@ -150,7 +147,7 @@ class Judge:
         rows = [row async for row in self.executor.submit(solutions, tests, terms)]
         packed = pickle.dumps(rows)
         if len(packed) > MAX_RESULT_BYTES:
-            rows = [Row(row.index, row.verdict_T, row.cpu_us_T, row.trust_T) for row in rows]
+            rows = [replace(row, detail_T={}) for row in rows]
             packed = pickle.dumps(rows)
         return packed
 

@@ -224,6 +224,7 @@ def decode_row(value: dict[str, Any], indices: Sequence[int]) -> Row:
         value["cpu_us"],
         bytes(value["trust"]),
         {int(t): detail for t, detail in value["detail"].items()},
+        bytes(value.get("vacuous", [])),
     )
 
 

@@ -11,20 +11,19 @@ in no known shape. That is never the program's failure, and each adapter says it
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import os
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
+from sv_engine.executors.loop_thread import LoopThread
 from sv_engine.executors.protocol import RowExecutor, Terms
 from sv_engine.grading import SuiteError, code_of, grade, read_suite
 
 LOCAL = "local"
 MAX_IN_FLIGHT = 256
-T = TypeVar("T")
 
 
 class NotJudgedError(RuntimeError):
@@ -153,20 +152,11 @@ class _Engine:
     def __init__(self, executor: RowExecutor) -> None:
         self.executor = executor
         self.places = asyncio.Semaphore(MAX_IN_FLIGHT)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="sv-scorer", daemon=True
-        )
-        self._thread.start()
-
-    def start(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        self._thread = LoopThread("sv-scorer")
+        self.start = self._thread.start
 
     def close(self) -> None:
-        self.start(self.executor.close()).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._thread.close(self.executor.close())
 
 
 @lru_cache(maxsize=64)

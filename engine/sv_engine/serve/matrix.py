@@ -120,13 +120,14 @@ async def _lines(
 
 def encode_row(row: Row) -> dict[str, Any]:
     """A row as JSON; `decode_row` is its inverse."""
-    return {
+    shown = {
         "row": row.index,
         "verdict": list(row.verdict_T),
         "cpu_us": list(row.cpu_us_T),
         "trust": list(row.trust_T),
         "detail": row.detail_T,
     }
+    return {**shown, "vacuous": list(row.vacuous_T)} if row.vacuous_T else shown
 
 
 def _line(value: dict[str, Any]) -> str:
