@@ -25,6 +25,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from sv_engine.commands.executor_options import Place, executor_options
 from sv_engine.commands.interrupts import sigterm_as_ctrl_c
 from sv_engine.commands.progress import ProgressLine, Snapshot
 from sv_engine.evaluate.summary import Tally, selector_table
@@ -140,6 +141,7 @@ class CpuSeconds(click.FloatRange):
     help="If the output folder holds results: refuse, overwrite them, or keep the problems whose "
     "texts and limits are the same and execute the rest.",
 )
+@executor_options
 def exec_command(
     file: Path | None,
     out: Path | None,
@@ -154,6 +156,7 @@ def exec_command(
     confirm: bool,
     require: str,
     existing: str,
+    place: Place,
 ) -> None:
     """Run every solution of FILE against every test of the same problem, in the sandbox.
 
@@ -164,6 +167,8 @@ def exec_command(
     """
     if judge != "split" and unsplit != Budget().unsplit:
         raise click.UsageError("--unsplit is for --judge split: inline judges every cell inline")
+    if place.kind != "local" and (judge != "split" or confirm):
+        raise click.UsageError("--judge inline and --confirm are for --executor local")
     errors = Console(stderr=True)
     with contextlib.ExitStack() as stack:
         if file is None:
@@ -181,7 +186,7 @@ def exec_command(
         try:
             run.rows = source.count()
             run.prepare()
-            _execute(run, errors, workers, require)
+            _execute(run, errors, workers, require, place)
         except KeyboardInterrupt:
             run.stopped = run.stopped or "interrupted"
     _report(run, errors, interrupt.exit_code)
@@ -305,11 +310,12 @@ class _Run:
         }
 
 
-def _execute(run: _Run, errors: Console, workers: int | None, require: str) -> None:
+def _execute(run: _Run, errors: Console, workers: int | None, require: str, place: Place) -> None:
     """Run all problems; what stops it early is noted in `run.stopped`."""
     with _noting_what_stops(run):
         run.sandbox = doctor_report().to_dict()
-        with Executor(run.budget, workers=workers, require=require) as executor:
+        pool = place.open()
+        with Executor(run.budget, workers=workers, require=require, pool=pool) as executor:
             start_s = time.monotonic()
             try:
                 asyncio.run(_stream(run, executor, errors))

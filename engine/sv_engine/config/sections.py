@@ -199,6 +199,10 @@ class Roles(Section):
 class Execute(Section):
     """The sandbox."""
 
+    executor: Literal["local", "http", "ray"] = "local"
+    """Where cells run: in the sandbox here, on `servers`, or on the Ray cluster that is found."""
+    servers: list[str] = []
+    """URLs of `sv-engine serve`; SV_TOKEN holds their bearer token, if they want one."""
     workers: Positive | None = None
     """None: one per core."""
     cpu_s: Rate = 1.0

@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from sv_engine.errors import EngineError
 from sv_engine.executors.loop_thread import LoopThread
 from sv_engine.executors.protocol import RowExecutor, Terms
 
@@ -145,3 +146,19 @@ class RowPool:
             below="fail" if unsplit == "fail" else "hole",
         )
         return RowJob(self._thread, self.executor, solutions, tests, terms)
+
+
+def pool_at(kind: Kind, servers: Sequence[str] = (), token: str | None = None) -> RowPool | None:
+    """The pool at a place, None for the sandbox of this machine.
+
+    Raises EngineError where an extra, a server or a cluster is missing.
+    """
+    if kind == "local" and not servers:
+        return None
+    try:
+        return RowPool(open_rows(kind, servers, token))
+    except ImportError as error:
+        remedy = f"pip install 'sv-engine[{kind}]'"
+        raise EngineError(f"{error.name} is not installed", remedy=remedy) from None
+    except (ValueError, ConnectionError) as error:
+        raise EngineError(str(error), where=f"executor {kind}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import resources
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import psutil
 
 from sv_engine.config.sections import Backend, Config, Dpo, Sft
 from sv_engine.execute.executor import Budget, Executor
+from sv_engine.executors.row_pool import pool_at
 from sv_engine.generate import (
     Generator,
     OpenAIGenerator,
@@ -84,7 +86,8 @@ def open_executor(config: Config) -> Executor:
     budget = Budget(
         execute.cpu_s, execute.reference_cpu_s, judge=execute.judge, unsplit=execute.unsplit
     )
-    return Executor(budget, workers=workers, require=execute.require)
+    pool = pool_at(execute.executor, execute.servers, os.environ.get("SV_TOKEN"))
+    return Executor(budget, workers=workers, require=execute.require, pool=pool)
 
 
 def default_workers() -> int:
