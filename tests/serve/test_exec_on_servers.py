@@ -24,9 +24,12 @@ def test_servers_give_the_verdicts_of_this_machine(server_url: str, tmp_path: Pa
     names = sorted(path.name for path in (here / "matrices").iterdir())
     assert len(names) == 2
     for name in names:
-        mine, theirs = (np.load(each / "matrices" / name) for each in (here, there))
-        for key in ("verdict_ST", "trust_ST", "vacuous_T", "reference_S"):
-            assert np.array_equal(mine[key], theirs[key])
+        with (
+            np.load(here / "matrices" / name) as mine,
+            np.load(there / "matrices" / name) as theirs,
+        ):
+            for key in ("verdict_ST", "trust_ST", "vacuous_T", "reference_S"):
+                assert np.array_equal(mine[key], theirs[key])
 
 
 @pytest.mark.parametrize(
