@@ -64,9 +64,8 @@ import psutil
 import uvloop
 
 from sv_engine.config.sections import Execute, Generate, Roles, RoleSet, TestSampling
-from sv_engine.execute.executor import Executor, Judged
+from sv_engine.execute.executor import Executor
 from sv_engine.generate import GenerationRequest, RecordedGenerator
-from sv_engine.play.board import Played
 from sv_engine.play.pipeline import CellRunner, Hooks, PipelineStatistics, Player, play
 from sv_engine.pocket.tasks import (
     UNDEFINED,
@@ -80,7 +79,7 @@ from sv_engine.pocket.tasks import (
     write_body,
 )
 from sv_engine.prompts.roles import POCKET
-from sv_engine.records import Completion, Problem
+from sv_engine.records import Completion, Outcome, Problem, Verdicts
 from sv_engine.run.doors import default_workers
 
 CPU_S = 0.3
@@ -97,8 +96,14 @@ class Instant:
     workers = 1
     idle = False
 
-    async def judge(self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float) -> Judged:
-        return Judged.holes(len(solutions), len(tests))
+    async def judge(
+        self,
+        solutions: Sequence[str],
+        tests: Sequence[str],
+        cpu_s: float,
+        entry_point: str | None = None,
+    ) -> Verdicts:
+        return Verdicts.unknown(len(solutions), len(tests), cpu_s)
 
 
 class Simulated:
@@ -114,7 +119,13 @@ class Simulated:
     def idle(self) -> bool:
         return min(self._free_s) <= asyncio.get_running_loop().time()
 
-    async def judge(self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float) -> Judged:
+    async def judge(
+        self,
+        solutions: Sequence[str],
+        tests: Sequence[str],
+        cpu_s: float,
+        entry_point: str | None = None,
+    ) -> Verdicts:
         now_s = end_s = asyncio.get_running_loop().time()
         for _ in solutions:
             worker = self._free_s.index(min(self._free_s))
@@ -122,7 +133,7 @@ class Simulated:
             self._free_s[worker] = start_s + ROW_S + CELL_S * len(tests)
             end_s = max(end_s, self._free_s[worker])
         await asyncio.sleep(end_s - now_s)
-        return Judged.holes(len(solutions), len(tests))
+        return Verdicts.unknown(len(solutions), len(tests), cpu_s)
 
 
 def record(path: Path, problems: int, rng: random.Random) -> list[Problem]:
@@ -169,19 +180,17 @@ def _test(rng: random.Random, task: Task) -> str:
 
 
 @dataclass
-class Outcome:
+class Timed:
     """One run of the pipeline."""
 
     wall_s: float
-    played: list[Played]
+    played: list[Outcome]
     counters: PipelineStatistics
     arrival_s: dict[str, dict[str, list[float]]]
     """Problem -> role -> when each distinct text arrived, since the start."""
 
 
-async def run(
-    path: Path, problems: Sequence[Problem], executor: CellRunner, scale: float
-) -> Outcome:
+async def run(path: Path, problems: Sequence[Problem], executor: CellRunner, scale: float) -> Timed:
     """Play the recording, a second of which takes `scale` seconds."""
     generate = Generate(
         solutions=SAMPLES,
@@ -190,7 +199,7 @@ async def run(
         problems_in_flight=8,
         max_in_flight=8 * 2 * SAMPLES,
     )
-    played: list[Played] = []
+    played: list[Outcome] = []
     seen: set[tuple[str, str, str]] = set()
     arrival_s: dict[str, dict[str, list[float]]] = {
         problem.id: {"solve": [], "verify": []} for problem in problems
@@ -199,7 +208,7 @@ async def run(
     async with generator:
         start_s = time.perf_counter()
 
-        def on_completion(request: GenerationRequest, index: int, completion: Completion) -> None:
+        def on_completion(request: GenerationRequest, completion: Completion) -> None:
             text = (request.problem_id, request.role, completion.text)
             if text not in seen:
                 seen.add(text)
@@ -207,15 +216,15 @@ async def run(
                 times.append(time.perf_counter() - start_s)
 
         player = Player(generator, POCKET, generate, Roles(templates=RoleSet.POCKET), 0)
-        hooks = Hooks(on_completion=on_completion, on_played=played.append)
+        hooks = Hooks(on_completion=on_completion, on_outcome=played.append)
         counters = await play(problems, player, executor, Execute(cpu_s=CPU_S), hooks)
-        return Outcome(time.perf_counter() - start_s, played, counters, arrival_s)
+        return Timed(time.perf_counter() - start_s, played, counters, arrival_s)
 
 
-async def execute_all(executor: CellRunner, played: Sequence[Played]) -> float:
+async def execute_all(executor: CellRunner, played: Sequence[Outcome]) -> float:
     """Seconds to run all matrices, everything submitted at once."""
     start_s = time.perf_counter()
-    await asyncio.gather(*(executor.judge(*p.rollout.sources(), CPU_S) for p in played))
+    await asyncio.gather(*(executor.judge(*p.candidates.sources(), CPU_S) for p in played))
     return time.perf_counter() - start_s
 
 
@@ -236,7 +245,7 @@ def soonest_s(arrival_s: dict[str, dict[str, list[float]]], execution_s: float) 
 async def one_round(
     path: Path,
     asked: Sequence[Problem],
-    played: Sequence[Played],
+    played: Sequence[Outcome],
     executor: CellRunner,
     scale: float,
 ) -> dict[str, float]:
@@ -248,7 +257,7 @@ async def one_round(
     together_s = time.perf_counter() - start_s
     execution_s = (before_s + await execute_all(executor, played)) / 2
     generation = await run(path, asked, Instant(), scale)
-    assert both.counters.cells == sum(p.matrix.verdict_ST.size for p in played)
+    assert both.counters.cells == sum(p.tests.verdict_ST.size for p in played)
     floor_s = max(generation.wall_s, execution_s)
     bound_s = max(floor_s, soonest_s(generation.arrival_s, execution_s))
     return {
@@ -261,7 +270,7 @@ async def one_round(
         "pipeline_over_floor": both.wall_s / floor_s,
         "pipeline_over_bound": both.wall_s / bound_s,
         "pipeline_over_together": both.wall_s / together_s,
-        "rows_over_programs": both.counters.rows / sum(len(p.rollout.solutions) for p in played),
+        "rows_over_programs": both.counters.rows / sum(len(p.candidates.solutions) for p in played),
     }
 
 
@@ -279,7 +288,7 @@ async def measure(executor: CellRunner, problems: int, rounds: int) -> list[dict
             for ratio, figures in seen.items():
                 scale = ratio * execution_s / one_second.wall_s
                 figures.append(await one_round(path, asked, played, executor, scale))
-    cells = sum(p.matrix.verdict_ST.size for p in played)
+    cells = sum(p.tests.verdict_ST.size for p in played)
     rows = []
     for ratio, figures in seen.items():
         medians = {name: statistics.median(r[name] for r in figures) for name in figures[0]}

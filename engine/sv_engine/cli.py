@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from typing import Any
 
 import click
+
+from sv_engine.errors import EngineError
 
 COMMANDS = {
     "run": "sv_engine.commands.run_command:run_command",
@@ -18,6 +21,8 @@ COMMANDS = {
     "select": "sv_engine.commands.select_command:select_command",
     "compare": "sv_engine.commands.compare_command:compare_command",
     "serve": "sv_engine.commands.serve_command:serve_command",
+    "replay": "sv_engine.commands.replay_command:replay_command",
+    "export": "sv_engine.commands.export_command:export_command",
     "doctor": "sv_engine.commands.doctor_command:doctor_command",
     "pocket": "sv_engine.commands.pocket_command:pocket_command",
 }
@@ -26,6 +31,13 @@ COMMANDS = {
 
 class LazyGroup(click.Group):
     """Imports a command's module only when that command is asked for."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; what the user can act on is printed without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except EngineError as error:
+            raise click.ClickException(str(error)) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all commands, in the order of the table."""

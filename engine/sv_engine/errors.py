@@ -1,16 +1,14 @@
 """The one root of errors that a user can act on.
 
 Every message answers three questions in this order: what failed, where, and what to do. The
-command line prints it without a traceback (it is a click exception); code may catch the leaf it
-can handle. Verdicts of programs are values and never come this way.
+command line prints it without a traceback; code may catch the leaf it can handle. Verdicts of
+programs are values and never come this way.
 """
 
 from __future__ import annotations
 
-import click
 
-
-class EngineError(click.ClickException):
+class EngineError(Exception):
     """Something the user can act on: `what` failed, `where`, and what to do (`remedy`)."""
 
     def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
@@ -23,3 +21,7 @@ class EngineError(click.ClickException):
         if remedy:
             lines.append(f"  what to do: {remedy}")
         super().__init__("\n".join(lines))
+
+
+class RunStopped(Exception):
+    """Somebody asked the run to stop, and what was in flight is finished."""

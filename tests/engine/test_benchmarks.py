@@ -16,9 +16,10 @@ import pytest
 from click.testing import CliRunner
 
 from sv_engine.cli import main
-from sv_engine.execute.executor import Budget, Executor, SandboxFault
+from sv_engine.execute.executor import Executor
+from sv_engine.execute.sandbox import Budget, SandboxFault
 from sv_engine.problems.formats import RolloutFile
-from sv_engine.records import Executed, Rollout, Test
+from sv_engine.records import Candidates, Outcome, Test
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 PASS, WRONG, EXCEPTION = 1, 2, 3
@@ -37,15 +38,15 @@ def executor() -> Iterator[Executor]:
         yield opened
 
 
-def rollouts(name: str) -> list[Rollout]:
+def rollouts(name: str) -> list[Candidates]:
     path = DATA / f"{name}.jsonl"
     if not path.exists():
         pytest.skip(f"{path.name} is not on this machine")
     return list(RolloutFile(path))
 
 
-def execute(executor: Executor, given: list[Rollout]) -> list[Executed]:
-    async def collect() -> list[Executed]:
+def execute(executor: Executor, given: list[Candidates]) -> list[Outcome]:
+    async def collect() -> list[Outcome]:
         return [done async for done in executor.stream(given)]
 
     return asyncio.run(collect())
@@ -71,7 +72,7 @@ class _Mutation(ast.NodeTransformer):
         return node
 
 
-def mutated(rollout: Rollout) -> Rollout | None:
+def mutated(rollout: Candidates) -> Candidates | None:
     """The problem with one wrong expectation in each test; None if no assert calls the solution."""
     tests = []
     for test in rollout.tests:
@@ -89,18 +90,18 @@ def mutated(rollout: Rollout) -> Rollout | None:
 def test_right_answers_pass_and_changed_expectations_fail(name: str, executor: Executor) -> None:
     given = [r for r in rollouts(name) if r.problem.id not in SLOW]
     failing = {
-        done.matrix.problem_id: done.matrix.verdict_ST.tolist()
+        done.problem.id: done.tests.verdict_ST.tolist()
         for done in execute(executor, given)
-        if not done.matrix.passed_ST.all() or done.reference_S.tolist() != [PASS]
+        if not all(b.verdicts.passed_ST.all() for b in done.blocks())
     }
     assert failing == {}
 
     changed = [wrong for r in given if (wrong := mutated(r)) is not None]
     assert len(changed) > 0.95 * len(given)
     believed = {
-        done.matrix.problem_id: done.matrix.verdict_ST.tolist()
+        done.problem.id: done.tests.verdict_ST.tolist()
         for done in execute(executor, changed)
-        if not (done.matrix.verdict_ST == WRONG).all()
+        if not (done.tests.verdict_ST == WRONG).all()
     }
     assert believed == {}
 

@@ -18,14 +18,25 @@ from click.testing import CliRunner, Result
 from sv_engine.cli import main
 from sv_engine.commands import exec_command
 from sv_engine.execute import executor as execute
-from sv_engine.execute.executor import Budget, Executor, near_limit
-from sv_engine.execute.matrix_store import load
+from sv_engine.execute.executor import Executor
+from sv_engine.execute.sandbox import Budget
+from sv_engine.execute.store import load
 from sv_engine.execute.timeouts import Allowance
-from sv_engine.records import Executed, Problem, Recheck, Rollout, Solution, Test
+from sv_engine.records import (
+    Candidates,
+    Outcome,
+    Problem,
+    Recheck,
+    Repeat,
+    Solution,
+    Test,
+    Verdicts,
+    near_limit,
+)
 from sv_sandbox import Level
 
 PASS, WRONG, TIMEOUT, INFRA = 1, 2, 4, 0
-SPLIT, INLINE = 1, 2
+PROVEN, INLINE = 3, 1
 NAMES = ["infra", "pass", "wrong", "exception", "timeout", "memory", "output", "forbidden", "exit"]
 
 
@@ -34,14 +45,25 @@ class ScriptedError(RuntimeError):
 
 
 class Cells:
-    def __init__(self, verdict_ST: Any, cpu_us_ST: Any, trust_ST: Any, vacuous_T: Any) -> None:
+    def __init__(
+        self, verdict_ST: Any, cpu_us_ST: Any, trust_ST: Any, held_ST: Any, vacuous_T: Any
+    ) -> None:
         self.verdict_ST, self.cpu_us_ST = memoryview(verdict_ST), memoryview(cpu_us_ST)
-        self.trust_ST, self.vacuous_T = memoryview(trust_ST), memoryview(vacuous_T)
+        self.trust_ST, self.held_ST = memoryview(trust_ST), memoryview(held_ST)
+        self.vacuous_T = memoryview(vacuous_T)
 
 
 class ScriptedJob:
-    def __init__(self, pool: ScriptedPool, solutions: Sequence[str], tests: Sequence[str]) -> None:
+    def __init__(
+        self,
+        pool: ScriptedPool,
+        solutions: Sequence[str],
+        tests: Sequence[str],
+        trust: str,
+        below: str,
+    ) -> None:
         self.pool, self.solutions, self.tests = pool, solutions, tests
+        self.trust, self.below = trust, below
         self.rows_done = 0
 
     def __await__(self) -> Generator[Any, None, Cells]:
@@ -60,10 +82,13 @@ class ScriptedJob:
                 self.rows_done += 1
         finally:
             self.pool.running -= 1
-        trust_ST = np.where(verdict_ST == INFRA, 0, SPLIT).astype(np.uint8)
-        trust_ST[:, ["inline" in test for test in self.tests]] = INLINE
+        trust_ST = np.where(verdict_ST == INFRA, 0, PROVEN).astype(np.uint8)
+        is_inline = ["inline" in test for test in self.tests]
+        trust_ST[:, is_inline] = INLINE
+        held_ST = (verdict_ST == PASS) & is_inline if self.trust == "proven" else 0 * verdict_ST
+        verdict_ST[held_ST != 0] = {"hole": INFRA, "fail": WRONG}[self.below]
         vacuous_T = np.array(["vacuous" in test for test in self.tests], np.uint8)
-        return Cells(verdict_ST, cpu_us_ST, trust_ST, vacuous_T)
+        return Cells(verdict_ST, cpu_us_ST, trust_ST, held_ST.astype(np.uint8), vacuous_T)
 
 
 class ScriptedPool:
@@ -75,7 +100,8 @@ class ScriptedPool:
     def __init__(self) -> None:
         self.script: Callable[[str, str], tuple[int, int]] = lambda s, t: (PASS, 10)
         self.jobs: list[tuple[int, int, float]] = []  # solutions, tests, CPU limit
-        self.judges: set[tuple[str, str]] = set()
+        self.judges: set[tuple[str, str, str]] = set()
+        self.entry_points: set[str | None] = set()
         self.running = self.most_running = 0
         self.closed = False
 
@@ -92,11 +118,14 @@ class ScriptedPool:
         *,
         limits: Any,
         judge: str,
-        unsplit: str,
+        trust: str,
+        below: str,
+        entry_point: str | None,
     ) -> ScriptedJob:
-        self.judges.add((judge, unsplit))
+        self.judges.add((judge, trust, below))
+        self.entry_points.add(entry_point)
         self.jobs.append((len(solutions), len(tests), limits))
-        return ScriptedJob(self, solutions, tests)
+        return ScriptedJob(self, solutions, tests, trust, below)
 
 
 class Report:
@@ -119,24 +148,41 @@ def pool(monkeypatch: pytest.MonkeyPatch, second: ScriptedPool) -> ScriptedPool:
     opened = {0: scripted, 1: second}
     monkeypatch.setattr(execute, "open_pool", lambda workers, require, seed=0: opened[seed])
     monkeypatch.setattr(execute, "overloaded", lambda: False)
-    monkeypatch.setattr(execute, "limits_of", lambda cpu_s: cpu_s)
+    monkeypatch.setattr(
+        execute,
+        "submit_options",
+        lambda budget, cpu_s, entry_point: {
+            "limits": cpu_s,
+            "judge": budget.judge,
+            "trust": budget.trust,
+            "below": budget.below,
+            "entry_point": entry_point,
+        },
+    )
     monkeypatch.setattr(execute, "sandbox_errors", lambda: ScriptedError)
     monkeypatch.setattr("sv_engine.evaluate.summary.verdict_names", lambda: NAMES)
     monkeypatch.setattr(
-        "sv_engine.evaluate.summary.trust_names", lambda: ["none", "split", "inline"]
+        "sv_engine.evaluate.summary.trust_names",
+        lambda: ["none", "inline", "vouched", "proven"],
     )
-    monkeypatch.setattr("sv_engine.commands.compare_command.verdict_names", lambda: NAMES)
+    monkeypatch.setattr("sv_engine.evaluate.compare.verdict_names", lambda: NAMES)
     monkeypatch.setattr("sv_engine.commands.exec_command.doctor_report", Report)
     monkeypatch.setattr("sv_engine.commands.doctor_command.doctor_report", Report)
     return scripted
 
 
-def rollout(name: str, solutions: int = 2, tests: int = 3, test: str | None = "own") -> Rollout:
-    return Rollout(
+def rollout(name: str, solutions: int = 2, tests: int = 3, test: str | None = "own") -> Candidates:
+    return Candidates(
         Problem(name, "", "f", reference_test=test),
         tuple(Solution(f"solution {name} {i}", i + 1) for i in range(solutions)),
         tuple(Test(f"test {name} {i}") for i in range(tests)),
     )
+
+
+def own(done: Outcome) -> Verdicts:
+    """The verdicts of the benchmark's own test."""
+    assert done.reference is not None
+    return done.reference
 
 
 # ---- Executor -----------------------------------------------------------------------------------
@@ -146,10 +192,10 @@ def test_execute_gives_the_verdicts_of_every_cell(pool: ScriptedPool) -> None:
     pool.script = lambda s, t: (PASS if s[-1] == "0" or t[-1] == "2" else WRONG, 7)
     with Executor(Budget(0.3, 1.0)) as executor:
         done = asyncio.run(executor.execute(rollout("a")))
-    assert done.matrix.verdict_ST.tolist() == [[PASS, PASS, PASS], [WRONG, WRONG, PASS]]
-    assert done.matrix.cpu_us_ST.tolist() == [[7] * 3] * 2
-    assert done.matrix.weight_S.tolist() == [1, 2]
-    assert done.reference_S.tolist() == [PASS, WRONG]
+    assert done.tests.verdict_ST.tolist() == [[PASS, PASS, PASS], [WRONG, WRONG, PASS]]
+    assert done.tests.cpu_us_ST.tolist() == [[7] * 3] * 2
+    assert done.candidates.weight_S.tolist() == [1, 2]
+    assert own(done).verdict_ST.tolist() == [[PASS], [WRONG]]
     assert sorted(pool.jobs) == [(2, 1, 1.0), (2, 3, 0.3)]
     assert (executor.rows_done, executor.cells_done) == (4, 8)
     assert pool.closed
@@ -161,20 +207,20 @@ def test_nothing_to_execute_is_an_empty_matrix(
 ) -> None:
     with Executor() as executor:
         done = asyncio.run(executor.execute(rollout("a", solutions, tests)))
-    assert done.matrix.verdict_ST.shape == (solutions, tests)
-    assert done.reference_S.shape == (solutions,)
+    assert done.tests.verdict_ST.shape == (solutions, tests)
+    assert own(done).verdict_ST.shape == (solutions, 1)
 
 
-def test_without_own_test_the_reference_is_unknown(pool: ScriptedPool) -> None:
+def test_without_own_test_there_is_no_reference(pool: ScriptedPool) -> None:
     with Executor() as executor:
         done = asyncio.run(executor.execute(rollout("a", test=None)))
-    assert done.reference_S.tolist() == [INFRA, INFRA]
+    assert done.reference is None
 
 
 def test_stream_is_bounded_lazy_and_complete(pool: ScriptedPool) -> None:
     pulled: list[str] = []
 
-    def source() -> Generator[Rollout]:
+    def source() -> Generator[Candidates]:
         for i in range(20):
             pulled.append(str(i))
             yield rollout(str(i), solutions=1 + i % 4, test=None)
@@ -182,7 +228,7 @@ def test_stream_is_bounded_lazy_and_complete(pool: ScriptedPool) -> None:
     async def collect() -> list[str]:
         names = []
         async for done in executor.stream(source(), in_flight=3):
-            names.append(done.matrix.problem_id)
+            names.append(done.problem.id)
             assert len(pulled) <= len(names) + 5
         return names
 
@@ -220,12 +266,12 @@ def test_trust_and_vacuous_tests_are_kept_and_are_no_evidence(pool: ScriptedPool
     with Executor() as executor:
         done = asyncio.run(executor.execute(dataclasses.replace(given, tests=tests)))
         judged = asyncio.run(executor.judge(["s"], ["plain", "vacuous"], 0.3))
-    assert done.trust_ST.tolist() == [[SPLIT, SPLIT, INLINE]] * 2
-    assert done.reference_trust_S.tolist() == [SPLIT, SPLIT]
-    assert done.vacuous_T.tolist() == [False, True, False]
-    assert done.matrix.weight_T.tolist() == [1, 4, 1]
+    assert done.tests.trust_ST.tolist() == [[PROVEN, PROVEN, INLINE]] * 2
+    assert own(done).trust_ST.tolist() == [[PROVEN], [PROVEN]]
+    assert done.tests.vacuous_T.tolist() == [False, True, False]
+    assert done.candidates.weight_T.tolist() == [1, 4, 1]
     assert done.evidence.weight_T.tolist() == [1, 0, 1]
-    assert judged.evidence_ST.tolist() == [[PASS, INFRA]]
+    assert judged.known_ST.tolist() == judged.passed_ST.tolist() == [[True, False]]
 
 
 def test_confirm_runs_what_passed_under_another_seed(
@@ -235,11 +281,13 @@ def test_confirm_runs_what_passed_under_another_seed(
     second.script = lambda s, t: (WRONG if (s[-1], t[-1]) == ("1", "0") else PASS, 7)
     with Executor(Budget(confirm=True)) as executor:
         done = asyncio.run(executor.execute(rollout("a", solutions=3)))
-    assert done.repeated_ST.tolist() == [[True] * 3, [True, True, False], [True, True, False]]
-    assert np.argwhere(done.flipped_ST).tolist() == [[1, 0]]
+    repeated_ST = done.tests.repeat_ST != Repeat.NONE
+    assert repeated_ST.tolist() == [[True] * 3, [True, True, False], [True, True, False]]
+    assert np.argwhere(done.tests.repeat_ST == Repeat.FLIPPED).tolist() == [[1, 0]]
     assert sum(s * t for s, t, _ in second.jobs) == 7  # those that passed, and no other
-    assert done.matrix.verdict_ST[1, 0] == PASS
-    assert done.evidence.verdict_ST.tolist() == [[1, 1, 1], [INFRA, PASS, WRONG], [1, 1, WRONG]]
+    assert done.tests.verdict_ST[1, 0] == PASS
+    assert done.evidence.passed_ST.tolist() == [[1, 1, 1], [0, 1, 0], [1, 1, 0]]
+    assert np.argwhere(~done.evidence.known_ST).tolist() == [[1, 0]]
     assert second.closed
 
 
@@ -255,8 +303,7 @@ def test_a_second_run_that_tells_nothing_is_no_flip(
     second.script = lambda s, t: (verdict if t[-1] == "0" else PASS, 7)
     with Executor(Budget(confirm=True)) as executor:
         done = asyncio.run(executor.execute(rollout("a", solutions=1)))
-    assert done.repeated_ST.tolist() == [[False, True, True]]
-    assert not done.flipped_ST.any()
+    assert done.tests.repeat_ST.tolist() == [[Repeat.NONE, Repeat.PASSED, Repeat.PASSED]]
 
 
 @pytest.mark.parametrize("full", [True, False])
@@ -268,8 +315,8 @@ def test_timeouts_are_doubtful_only_under_overload(
     with Executor() as executor:
         done = asyncio.run(executor.execute(rollout("a", solutions=1)))
     mark = Recheck.NOT_CONFIRMED if full else Recheck.NONE
-    assert done.recheck_ST.tolist() == [[0, 0, mark]]
-    assert done.reference_recheck_S.tolist() == [mark]
+    assert done.tests.recheck_ST.tolist() == [[0, 0, mark]]
+    assert own(done).recheck_ST.tolist() == [[mark]]
     assert done.is_doubtful == full
 
 
@@ -295,7 +342,7 @@ def invoke(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def stored(out: Path) -> list[Executed]:
+def stored(out: Path) -> list[Outcome]:
     return [load(path) for path in sorted((out / "matrices").glob("*.npz"))]
 
 
@@ -323,9 +370,9 @@ def test_exec_keeps_every_verdict_and_sums_up(pool: ScriptedPool, tmp_path: Path
     assert summary["selectors"]["maxpass"]["pass_at_1"] == 1.0
 
     kept = stored(out)
-    assert [done.matrix.problem_id for done in kept] == ["p/0", "p/1", "p/2"]
-    assert kept[0].matrix.verdict_ST.tolist() == [[PASS, PASS], [WRONG, WRONG]]
-    assert kept[0].rollout.solutions == (Solution("right", 1), Solution("wrong", 3))
+    assert [done.problem.id for done in kept] == ["p/0", "p/1", "p/2"]
+    assert kept[0].tests.verdict_ST.tolist() == [[PASS, PASS], [WRONG, WRONG]]
+    assert kept[0].candidates.solutions == (Solution("right", 1), Solution("wrong", 3))
 
 
 def test_exec_limit_and_default_sample(
@@ -468,24 +515,47 @@ def test_what_the_table_and_the_summary_say_of_trust(pool: ScriptedPool, tmp_pat
     (tmp_path / "in.jsonl").write_text(json.dumps(row))
     # Only the vacuous test would set the two apart.
     pool.script = lambda s, t: (PASS if (s == "r") == (t in ("vacuous", "own")) else WRONG, 7)
-    result = invoke("exec", tmp_path / "in.jsonl", "--out", tmp_path / "out", "--unsplit", "fail")
+    result = invoke("exec", tmp_path / "in.jsonl", "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    assert "2 of 6 cells judged inline, 1 of 3 tests vacuous" in " ".join(result.output.split())
+    shown = " ".join(result.output.split())
+    assert "trust of 6 cells: 2 inline, 4 proven; 1 of 3 tests vacuous" in shown
+    assert "1 passes of 1 problems held back for want of trust: a (1)" in shown
     summary = json.loads((tmp_path / "out/summary.json").read_text())
-    assert summary["trust"] == {"none": 0, "split": 4, "inline": 2}
-    assert summary["reference_trust"] == {"none": 0, "split": 2, "inline": 0}
+    assert summary["trust"] == {"none": 0, "inline": 2, "vouched": 0, "proven": 4}
+    assert summary["reference_trust"] == {"none": 0, "inline": 0, "vouched": 0, "proven": 2}
+    assert summary["held_back"] == {"passes": 1, "problems": 1, "most": {"a": 1}}
     assert summary["vacuous_tests"] == 1
-    assert summary["budget"]["unsplit"] == "fail"
+    assert summary["budget"]["trust"] == "proven"
     assert summary["confirm"] == {"cells": 0, "flips": 0, "flip_rate": None}
     assert summary["selectors"]["maxpass"]["pass_at_1"] == 0  # "s" passes what is evidence
-    assert pool.judges == {("split", "fail")}
+    assert pool.judges == {("split", "proven", "hole")}
+    assert pool.entry_points == {"f"}
 
 
-def test_unsplit_is_for_the_split_judge(pool: ScriptedPool, tmp_path: Path) -> None:
-    source = write_input(tmp_path / "in.jsonl")
-    result = invoke("exec", source, "--judge", "inline", "--unsplit", "count")
-    assert result.exit_code == 2
-    assert "--unsplit" in result.output
+@pytest.mark.parametrize(
+    ("options", "verdict", "held"),
+    [
+        ([], "infra", 2),
+        (["--below", "fail"], "wrong", 2),
+        (["--trust", "vouched", "--below", "fail"], "pass", 0),
+        (["--trust", "inline"], "pass", 0),
+        (["--judge", "inline"], "pass", 0),
+    ],
+)
+def test_a_pass_without_the_wanted_trust_becomes_what_is_asked(
+    pool: ScriptedPool, tmp_path: Path, options: list[str], verdict: str, held: int
+) -> None:
+    row = {"id": "a", "entry_point": "f", "solutions": ["s", "r"], "tests": ["inline"]}
+    (tmp_path / "in.jsonl").write_text(json.dumps(row))
+    out = tmp_path / "out"
+    result = invoke("exec", tmp_path / "in.jsonl", "--out", out, *options)
+    assert result.exit_code == 0, result.output
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["verdicts"][verdict] == 2
+    assert summary["held_back"]["passes"] == held
+    invoke("exec", tmp_path / "in.jsonl", "--out", out, *options, "--existing", "resume")
+    assert json.loads((out / "summary.json").read_text())["problems_resumed"] == 1
+    assert f"then {held}" in invoke("compare", out, out).output
 
 
 @pytest.mark.parametrize(
@@ -535,7 +605,10 @@ def test_exec_confirm_reports_the_flip_rate(
     assert summary["confirm"] == {"cells": 6, "flips": 3, "flip_rate": 0.5}
     assert summary["verdicts"]["pass"] == 6
     assert "3 of 6 passes flipped" in " ".join(result.output.split())
-    assert all(np.argwhere(done.flipped_ST).tolist() == [[0, 1]] for done in stored(out))
+    assert all(
+        np.argwhere(done.tests.repeat_ST == Repeat.FLIPPED).tolist() == [[0, 1]]
+        for done in stored(out)
+    )
 
     assert invoke("exec", source, "--out", out, "--existing", "resume").exit_code == 0
     assert json.loads((out / "summary.json").read_text())["problems_resumed"] == 0
@@ -566,7 +639,7 @@ def test_exec_runs_timeouts_of_an_overload_again_alone(
     assert seen["right", "test 1"] == 6
     assert seen["wrong", "test 0"] == 6  # one of the row
     assert seen["wrong", "test 1"] == 3  # went with it
-    assert [done.matrix.verdict_ST.tolist() for done in stored(out)] == [[[1, 1], [4, 4]]] * 3
+    assert [done.tests.verdict_ST.tolist() for done in stored(out)] == [[[1, 1], [4, 4]]] * 3
 
     figures = tmp_path / "figures.json"
     assert invoke("select", out, "--json", figures).exit_code == 0
@@ -636,12 +709,12 @@ def test_many_tests_are_spread_over_jobs(
     pool.script = lambda s, t: (PASS, int(t.split()[-1]))
     with Executor() as executor:
         done = asyncio.run(executor.execute(rollout("a", 2, 10, test=None)))
-    assert done.matrix.cpu_us_ST.tolist() == [list(range(10))] * 2
+    assert done.tests.cpu_us_ST.tolist() == [list(range(10))] * 2
     assert [tests for _, tests, _ in pool.jobs] == [4, 4, 2]
     monkeypatch.setattr(execute, "TEST_CHARS_PER_JOB", 20)  # two of "test a 0"
     with Executor() as executor:
         done = asyncio.run(executor.execute(rollout("a", 2, 5, test=None)))
-    assert done.matrix.cpu_us_ST.tolist() == [list(range(5))] * 2
+    assert done.tests.cpu_us_ST.tolist() == [list(range(5))] * 2
     assert [tests for _, tests, _ in pool.jobs[3:]] == [2, 2, 1]
 
 
@@ -672,7 +745,7 @@ def test_a_full_disk_is_named(
     def save(path: Path, *rest: object) -> None:
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr("sv_engine.commands.exec_command.save", save)
+    monkeypatch.setattr("sv_engine.commands.exec_run.save", save)
     result = invoke("exec", write_input(tmp_path / "in.jsonl"), "--out", tmp_path / "out")
     assert result.exit_code == 1
     assert "No space left on device" in result.output
@@ -701,7 +774,7 @@ def test_compare_names_the_folder_without_results(pool: ScriptedPool, tmp_path: 
     invoke("exec", write_input(tmp_path / "in.jsonl"), "--out", full)
     result = invoke("compare", full, empty)
     assert result.exit_code == 1
-    assert f"{empty} holds no matrices" in result.output
+    assert f"{empty} holds no matrix" in result.output
 
 
 def test_a_mistyped_command_is_told_the_nearest() -> None:

@@ -6,20 +6,20 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
-import numpy as np
 import pytest
 
 from sv_engine.execute import executor as execute
-from sv_engine.execute.executor import Budget, Executor, SandboxFault, trust_names, verdict_names
-from sv_engine.execute.timeouts import Allowance, Doubt, recheck
+from sv_engine.execute.executor import Executor
+from sv_engine.execute.sandbox import Budget, SandboxFault, trust_names, verdict_names
+from sv_engine.execute.timeouts import recheck
 from sv_engine.records import (
-    INLINE_CODE,
     PASS_CODE,
     TIMEOUT_CODE,
-    Executed,
+    Candidates,
+    Outcome,
     Problem,
     Recheck,
-    Rollout,
+    Repeat,
     Solution,
     Test,
 )
@@ -27,6 +27,7 @@ from sv_engine.records import (
 Open = Callable[[Budget], Executor]
 
 DOUBLE = "class Base:\n    pass\n\ndef f(x):\n    return 2 * x\n"
+FAILED = {"forbidden", "wrong"}
 INLINE_TEST = "class Mine(Base):\n    pass\nassert isinstance(Mine(), Base)"
 
 
@@ -44,28 +45,32 @@ def opened() -> Iterator[Open]:
         yield open_one
 
 
-def run(executor: Executor, solutions: list[str], tests: list[str]) -> Executed:
-    given = Rollout(Problem("p", "", "f"), tuple(map(Solution, solutions)), tuple(map(Test, tests)))
+def run(executor: Executor, solutions: list[str], tests: list[str]) -> Outcome:
+    problem = Problem("p", "", "f")
+    given = Candidates(problem, tuple(map(Solution, solutions)), tuple(map(Test, tests)))
     return asyncio.run(executor.execute(given))
 
 
 def test_codes_are_those_of_the_sandbox() -> None:
-    assert trust_names()[INLINE_CODE] == "inline"
     assert verdict_names()[TIMEOUT_CODE] == "timeout"
 
 
 @pytest.mark.parametrize(
-    ("unsplit", "verdict"), [("count", "pass"), ("mask", "infra"), ("fail", "forbidden")]
+    ("trust", "below", "verdict"),
+    [("inline", "hole", {"pass"}), ("proven", "hole", {"infra"}), ("proven", "fail", FAILED)],
 )
-def test_unsplit_cells_become_what_the_budget_says(
-    opened: Open, unsplit: str, verdict: str
+def test_inline_cells_become_what_the_budget_says(
+    opened: Open, trust: str, below: str, verdict: set[str]
 ) -> None:
-    executor = opened(Budget(cpu_s=5.0, unsplit=unsplit))
+    executor = opened(Budget(cpu_s=5.0, trust=trust, below=below))
     done = run(executor, [DOUBLE], ["assert f(2) == 4", INLINE_TEST, "assert True or f"])
-    kinds, trust = verdict_names(), trust_names()
-    assert [kinds[code] for code in done.matrix.verdict_ST[0]] == ["pass", verdict, "pass"]
-    assert [trust[code] for code in done.trust_ST[0]] == ["split", "inline", "split"]
-    assert done.vacuous_T.tolist() == [False, False, True]
+    kinds, names = verdict_names(), trust_names()
+    found = [kinds[code] for code in done.tests.verdict_ST[0]]
+    assert (found[0], found[2]) == ("pass", "pass")
+    assert found[1] in verdict
+    assert names[done.tests.trust_ST[0, 1]] == "inline"
+    assert names[done.tests.trust_ST[0, 0]] in ("split", "proven")
+    assert done.tests.vacuous_T.tolist() == [False, False, True]
     assert done.evidence.weight_T.tolist() == [1, 1, 0]
 
 
@@ -75,9 +80,9 @@ def test_what_hangs_on_the_hash_seed_flips(opened: Open) -> None:
     done = run(
         executor, [by_hash, "def f():\n    return 3"], [f"assert f() == {k}" for k in range(97)]
     )
-    assert done.matrix.passed_ST.sum(axis=1).tolist() == [1, 1]
-    assert np.array_equal(done.repeated_ST, done.matrix.passed_ST)
-    assert done.flipped_ST.sum(axis=1).tolist() == [1, 0]
+    assert (done.tests.verdict_ST == PASS_CODE).sum(axis=1).tolist() == [1, 1]
+    assert (done.tests.repeat_ST == Repeat.FLIPPED).sum(axis=1).tolist() == [1, 0]
+    assert (done.tests.repeat_ST == Repeat.PASSED).sum(axis=1).tolist() == [0, 1]
 
 
 def test_endless_cells_are_confirmed_alone(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,10 +95,9 @@ def test_endless_cells_are_confirmed_alone(opened: Open, monkeypatch: pytest.Mon
         ["assert f(1) is None", "assert f(0) is None", "assert f(2) is None"],
     )
     mark = Recheck.NOT_CONFIRMED
-    assert done.recheck_ST.tolist() == [[mark, Recheck.NONE, mark]]
+    assert done.tests.recheck_ST.tolist() == [[mark, Recheck.NONE, mark]]
     judged = executor.cells_done
-    for doubt in Doubt:
-        asyncio.run(recheck(done, doubt, executor, budget, Allowance()))
-    assert done.recheck_ST.tolist() == [[Recheck.CONFIRMED, Recheck.NONE, Recheck.CONFIRMED]]
-    assert done.matrix.verdict_ST.tolist() == [[TIMEOUT_CODE, PASS_CODE, TIMEOUT_CODE]]
+    asyncio.run(recheck(list(done.blocks()), executor))
+    assert done.tests.recheck_ST.tolist() == [[Recheck.CONFIRMED, Recheck.NONE, Recheck.CONFIRMED]]
+    assert done.tests.verdict_ST.tolist() == [[TIMEOUT_CODE, PASS_CODE, TIMEOUT_CODE]]
     assert executor.cells_done - judged == 1

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sv_engine.config.sections import PromptFormat
 from sv_engine.generate import (
     EndpointError,
     GenerationRequest,
@@ -18,7 +19,6 @@ from sv_engine.generate import (
     Sampling,
     WeightsError,
 )
-from sv_engine.prompts.format import PromptFormat
 
 pytest.importorskip("openai")
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # the client's own imports w
 
 def _options(*servers: Any, **options: Any) -> OpenAIOptions:
     urls = tuple(server.url for server in servers)
-    return OpenAIOptions(base_urls=urls, model="m", **{"pause_s": 0.01, **options})
+    return OpenAIOptions(urls=urls, path="m", **{"pause_s": 0.01, **options})
 
 
 async def _texts(generator: Any, n: int = 2, **sampling: Any) -> list[str]:

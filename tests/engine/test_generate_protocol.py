@@ -53,17 +53,17 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
         pytest.importorskip("openai")
         server = request.getfixturevalue("openai_server")
         return lambda max_in_flight=64: OpenAIGenerator(
-            OpenAIOptions(base_urls=(server.url,), model="m", max_in_flight=max_in_flight)
+            OpenAIOptions(urls=(server.url,), path="m", max_in_flight=max_in_flight)
         )
     pytest.importorskip("vllm", reason="needs the cpu or cuda extra")
     model = str(request.getfixturevalue("tiny_model"))
     return lambda max_in_flight=64: open_vllm(
         VllmOptions(
-            model=model,
+            path=model,
             engine=EngineKind(kind),
             dtype="float32",
             max_in_flight=max_in_flight,
-            kv_cache_bytes=64 << 20,
+            kv_cache_mib=64,
         )
     )
 

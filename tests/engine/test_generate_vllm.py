@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import sv_engine
+from sv_engine.config.sections import PromptFormat
 from sv_engine.generate import (
     EngineDiedError,
     EngineKind,
@@ -27,7 +28,7 @@ from sv_engine.generate import (
     WeightsError,
     open_vllm,
 )
-from sv_engine.prompts.format import ChatTemplateError, PromptFormat
+from sv_engine.prompts.format import ChatTemplateError
 
 pytest.importorskip("vllm", reason="needs the cpu or cuda extra")
 
@@ -39,9 +40,8 @@ PROMPT = "def f(xs):\n    return sorted(xs)  # " * 4
 
 def _options(model: Path, **options: Any) -> VllmOptions:
     return VllmOptions(
-        model=str(model),
-        **{"engine": EngineKind.IN_PROCESS, "dtype": "float32", "kv_cache_bytes": 64 << 20}
-        | options,
+        path=str(model),
+        **{"engine": EngineKind.IN_PROCESS, "dtype": "float32", "kv_cache_mib": 64} | options,
     )
 
 
@@ -271,12 +271,12 @@ def test_death_in_the_middle_reaches_everybody(tiny_model: Path) -> None:
 
 def test_memory_that_is_not_there(tiny_model: Path) -> None:
     async def body() -> None:
-        async with InProcessVllm(_options(tiny_model, kv_cache_bytes=1 << 46)):
+        async with InProcessVllm(_options(tiny_model, kv_cache_mib=1 << 26)):
             pass
 
     with pytest.raises(ModelLoadError, match="not enough memory") as caught:
         asyncio.run(body())
-    assert "kv_cache_bytes" in caught.value.remedy
+    assert "generate.kv_cache_mib" in caught.value.remedy
 
 
 def test_a_model_that_vllm_does_not_know(tiny_model: Path, tmp_path: Path) -> None:
@@ -310,8 +310,8 @@ def test_bfloat16_in_a_fresh_process(tiny_model: Path) -> None:
         "import asyncio, sys\n"
         "from sv_engine.generate import *\n"
         "async def main():\n"
-        "    options = VllmOptions(model=sys.argv[1], engine='in_process', dtype='bfloat16',\n"
-        "                          kv_cache_bytes=64 << 20)\n"
+        "    options = VllmOptions(path=sys.argv[1], engine='in_process', dtype='bfloat16',\n"
+        "                          kv_cache_mib=64)\n"
         "    async with open_vllm(options) as generator:\n"
         "        request = GenerationRequest('p', 'solve', 'x', 1, Sampling(max_tokens=8))\n"
         "        print([c.problem_id async for c in generator.generate(request)])\n"

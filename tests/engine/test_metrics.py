@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sv_engine.evaluate.metrics import estimate, expected_value, pass_at_k
-from sv_engine.selection.quality import Degeneracy, degeneracy, kill_T, validity_T
+from sv_engine.selection.quality import Degeneracy, degeneracy
 from sv_engine.selection.special import log_beta, log_gamma
 
 
@@ -74,14 +74,6 @@ def test_log_beta_is_symmetric_and_steps_by_its_recurrence(a: float, b: float) -
 
 
 # ---- quality ------------------------------------------------------------------------------------
-
-
-def test_validity_and_kill_are_weighted_means_over_known_cells() -> None:
-    passed = np.array([[1, 1, 0], [1, 0, 0], [1, 0, 1], [0, 0, 1]], dtype=bool)
-    known = np.array([[1, 1, 0], [1, 1, 0], [1, 1, 1], [1, 1, 1]], dtype=bool)
-    weight, accepted = np.array([1.0, 3, 1, 1]), np.array([True, True, False, False])
-    np.testing.assert_allclose(validity_T(passed, known, weight, accepted), [1, 0.25, np.nan])
-    np.testing.assert_allclose(kill_T(passed, known, weight, accepted), [0.5, 1, 0])
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sv_engine.records import PassMatrix, Selection
+from sv_engine import records
+from sv_engine.records import Bools, Floats, Selection
 from sv_engine.selection import SELECTORS, select
 from sv_engine.selection.agreement import codet, consensus
-from sv_engine.selection.arrays import Bools, Floats, groups_of_equal_rows, top
+from sv_engine.selection.arrays import groups_of_equal_rows, top
 from sv_engine.selection.b4 import b4
 from sv_engine.selection.counting import maxpass, threshold
 from sv_engine.selection.em import em
@@ -114,14 +115,10 @@ def test_a_column_of_holes_changes_nothing(name: str, given_: Evidence, garbage:
 @given(given_=evidence(), bits=st.lists(st.booleans(), min_size=6, max_size=6))
 def test_a_test_of_weight_0_is_absent(name: str, given_: Evidence, bits: list[bool]) -> None:
     s, t = given_.passed_ST.shape
-    cpu_us_ST = np.zeros((s, t), np.uint32)
-    verdict_ST = np.where(given_.known_ST, np.where(given_.passed_ST, 1, 2), 0).astype(np.uint8)
-    tells_apart = np.where(bits[:s], 1, 2).astype(np.uint8)
-    plain = select(name, PassMatrix("p", verdict_ST, cpu_us_ST, given_.weight_S, given_.weight_T))
-    wider = PassMatrix(
-        "p",
-        np.insert(verdict_ST, t // 2, tells_apart, axis=1),
-        np.insert(cpu_us_ST, t // 2, 0, axis=1),
+    plain = select(name, records.Evidence(*given_))
+    wider = records.Evidence(
+        np.insert(given_.passed_ST, t // 2, bits[:s], axis=1),
+        np.insert(given_.known_ST, t // 2, True, axis=1),
         given_.weight_S,
         np.insert(given_.weight_T, t // 2, 0.0),
     )
@@ -180,10 +177,9 @@ def test_equal_rows_get_equal_scores(name: str, given_: Evidence) -> None:
 
 
 def test_select_reads_verdicts_holes_and_weights() -> None:
-    matrix = PassMatrix(
-        "p",
-        np.array([[1, 2, 0], [1, 1, 1]], np.uint8),
-        np.zeros((2, 3), np.uint32),
+    matrix = records.Evidence(
+        np.array([[1, 0, 0], [1, 1, 1]], bool),
+        np.array([[1, 1, 0], [1, 1, 1]], bool),
         np.array([2.0, 1.0]),
         np.array([1.0, 1.0, 5.0]),
     )

@@ -14,13 +14,12 @@ from typing import Any
 
 import pytest
 
-from sv_engine.prompts.format import PromptFormat
+from sv_engine.config.sections import PromptFormat
 from sv_engine.records import Example, PreferencePair
 from sv_engine.train import (
     DiskFullError,
     DivergedError,
     DpoPhase,
-    Lora,
     SftPhase,
     TrainInputError,
     TrainProgress,
@@ -50,6 +49,10 @@ def data(tmp_path: Path) -> dict[str, Path]:
     return files
 
 
+FULL = {"method": "full"}
+LORA = {"method": "lora", "lora_rank": 4}
+
+
 def _spec(model: Path, data: dict[str, Path], **changes: Any) -> TrainSpec:
     values: dict[str, Any] = {
         "base_model": str(model),
@@ -58,7 +61,7 @@ def _spec(model: Path, data: dict[str, Path], **changes: Any) -> TrainSpec:
             data=data["sft"], learning_rate=1e-2, epochs=4, batch_size=8, warmup_steps=1
         ),
         "dpo": DpoPhase(data=data["dpo"], learning_rate=1e-3, batch_size=8, nll_weight=0),
-        "lora": None,
+        "method": "full",
         "max_length": 64,
         "threads": 1,
     }
@@ -80,12 +83,12 @@ def _load(path: Path | None) -> Any:
     return AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
 
 
-@pytest.mark.parametrize("lora", [None, Lora(rank=8)], ids=["full", "lora"])
+@pytest.mark.parametrize("lora", [FULL, {**LORA, "lora_rank": 8}], ids=["full", "lora"])
 def test_the_reference_of_dpo_is_the_model_after_sft(
-    tiny_model: Path, data: dict[str, Path], lora: Lora | None
+    tiny_model: Path, data: dict[str, Path], lora: dict[str, Any]
 ) -> None:
     seen: list[TrainProgress] = []
-    result = asyncio.run(train(_spec(tiny_model, data, lora=lora), seen.append))
+    result = asyncio.run(train(_spec(tiny_model, data, **lora), seen.append))
     assert result.sft is not None
     assert result.dpo is not None
     # The model has moved far from the base, and still DPO starts where nothing is preferred:
@@ -125,7 +128,7 @@ def test_an_adapter_its_merge_and_going_on_with_it(tiny_model: Path, data: dict[
     import torch
     from peft import PeftModel
 
-    result = asyncio.run(train(_spec(tiny_model, data, lora=Lora(rank=4))))
+    result = asyncio.run(train(_spec(tiny_model, data, **LORA)))
     assert result.adapter is not None
     assert sorted(p.name for p in result.adapter.iterdir() if p.is_dir()) == []  # no "ref" copy
     adapted = PeftModel.from_pretrained(_load(tiny_model), str(result.adapter)).eval()
@@ -137,7 +140,7 @@ def test_an_adapter_its_merge_and_going_on_with_it(tiny_model: Path, data: dict[
     further = _spec(
         tiny_model,
         data,
-        lora=Lora(rank=4),
+        **LORA,
         adapter=result.adapter,
         output=data["sft"].parent / "further",
         merge=False,
@@ -219,13 +222,13 @@ def test_a_disk_that_fills_up_while_saving(tiny_model: Path, data: dict[str, Pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lora", [None, Lora(rank=4)], ids=["full", "lora"])
+@pytest.mark.parametrize("lora", [FULL, LORA], ids=["full", "lora"])
 def test_two_processes_by_torchrun(
-    tiny_model: Path, data: dict[str, Path], lora: Lora | None
+    tiny_model: Path, data: dict[str, Path], lora: dict[str, Any]
 ) -> None:
     def run(name: str, launch: tuple[str, ...]) -> TrainResult:
         output = data["sft"].parent / name
-        return asyncio.run(train(_spec(tiny_model, data, lora=lora, output=output, launch=launch)))
+        return asyncio.run(train(_spec(tiny_model, data, **lora, output=output, launch=launch)))
 
     torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone")
     two = run("two", (*torchrun, "--nproc_per_node", "2"))

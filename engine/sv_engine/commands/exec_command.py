@@ -9,46 +9,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import enum
 import json
 import math
 import os
-import platform
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
-from importlib import metadata, resources
-from itertools import islice
+from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
-from sv_engine.commands.executor_options import Place, executor_options
+from sv_engine.commands.exec_run import STORED_BAD_ROWS, ExecRun, Existing
 from sv_engine.commands.interrupts import sigterm_as_ctrl_c
 from sv_engine.commands.progress import ProgressLine, Snapshot
-from sv_engine.evaluate.summary import Tally, selector_table
-from sv_engine.execute.executor import Budget, Executor, SandboxFault, doctor_report
-from sv_engine.execute.matrix_store import StoreError, file_name, load, load_if_answered, save
+from sv_engine.evaluate.summary import selector_table
+from sv_engine.execute.executor import Executor
+from sv_engine.execute.sandbox import Budget, SandboxFault, doctor_report
+from sv_engine.execute.store import StoreError, load, save
 from sv_engine.execute.timeouts import RECHECK_CPU_S, Allowance, Doubt, recheck
 from sv_engine.problems.formats import Format, RolloutFile
 from sv_engine.problems.jsonl import BadRow
-from sv_engine.records import Executed, Rollout
 
 EXIT_BAD_ROWS = 3
 LEVELS = ("none", "basic", "confined", "isolated")
 """Names of `sv_sandbox.Level`, which is imported only when something runs."""
 SHOWN_BAD_ROWS = 20
-STORED_BAD_ROWS = 100
-
-
-class Existing(enum.StrEnum):
-    """What to do with results that already lie in the output folder."""
-
-    REFUSE = "refuse"
-    OVERWRITE = "overwrite"
-    RESUME = "resume"
 
 
 class CpuSeconds(click.FloatRange):
@@ -113,12 +101,19 @@ class CpuSeconds(click.FloatRange):
     help="Run solution and test apart (cannot be forged), or in one process.",
 )
 @click.option(
-    "--unsplit",
-    type=click.Choice(["count", "mask", "fail"]),
-    default=Budget().unsplit,
+    "--trust",
+    type=click.Choice(["proven", "vouched", "inline"]),
+    default=Budget().trust,
     show_default=True,
-    help="Cells that the split judge has to judge in one process: count them, make them holes, or "
-    "fail them.",
+    help="Trust that a pass needs: our code compared plain data; an object of the solution said "
+    "yes; or solution and test shared a process.",
+)
+@click.option(
+    "--below",
+    type=click.Choice(["hole", "fail"]),
+    default=Budget().below,
+    show_default=True,
+    help="What a pass with less trust becomes.",
 )
 @click.option(
     "--confirm",
@@ -141,7 +136,6 @@ class CpuSeconds(click.FloatRange):
     help="If the output folder holds results: refuse, overwrite them, or keep the problems whose "
     "texts and limits are the same and execute the rest.",
 )
-@executor_options
 def exec_command(
     file: Path | None,
     out: Path | None,
@@ -152,11 +146,11 @@ def exec_command(
     cpu_s: float,
     reference_cpu_s: float,
     judge: str,
-    unsplit: str,
+    trust: str,
+    below: str,
     confirm: bool,
     require: str,
     existing: str,
-    place: Place,
 ) -> None:
     """Run every solution of FILE against every test of the same problem, in the sandbox.
 
@@ -165,20 +159,18 @@ def exec_command(
     1 failed, 2 wrong usage, 3 done but some rows of FILE were not usable, 130 interrupted (143 by
     SIGTERM): what is finished is kept, and `--existing resume` goes on.
     """
-    if judge != "split" and unsplit != Budget().unsplit:
-        raise click.UsageError("--unsplit is for --judge split: inline judges every cell inline")
-    if place.kind != "local" and (judge != "split" or confirm):
-        raise click.UsageError("--judge inline and --confirm are for --executor local")
+    if judge == "inline":
+        trust = "inline"  # no verdict of one process has more
     errors = Console(stderr=True)
     with contextlib.ExitStack() as stack:
         if file is None:
             sample = resources.files("sv_engine.problems") / "samples" / "sample.jsonl"
             file = stack.enter_context(resources.as_file(sample))
         source = RolloutFile(file, Format(file_format) if file_format else None, tests_per_sample)
-        run = _Run(
+        run = ExecRun(
             source=source,
             out=out or Path("runs") / file.stem,
-            budget=Budget(cpu_s, reference_cpu_s, judge, unsplit, confirm),
+            budget=Budget(cpu_s, reference_cpu_s, judge, trust, below, confirm),
             existing=Existing(existing),
             limit=limit,
         )
@@ -186,136 +178,17 @@ def exec_command(
         try:
             run.rows = source.count()
             run.prepare()
-            _execute(run, errors, workers, require, place)
+            _execute(run, errors, workers, require)
         except KeyboardInterrupt:
             run.stopped = run.stopped or "interrupted"
     _report(run, errors, interrupt.exit_code)
 
 
-@dataclass
-class _Run:
-    """One run of the command: what it reads, where it writes, how far it is."""
-
-    source: RolloutFile
-    out: Path
-    budget: Budget
-    existing: Existing
-    limit: int | None
-    tally: Tally = field(default_factory=Tally)
-    rows: int = 0
-    """Lines of the file."""
-    resumed: int = 0
-    executed_cells: int = 0
-    wall_s: float = 0.0
-    recheck_wall_s: float = 0.0
-    doubtful: list[Path] = field(default_factory=list)
-    """Stored problems that are counted when their timeouts have been run again."""
-    sandbox: dict[str, Any] | None = None
-    stopped: str = ""
-    """Why the run ended early; empty if it did not."""
-
-    @property
-    def problems_total(self) -> int:
-        """Problems of the run, as far as is known: a row that is not usable is found when it is
-        read."""
-        usable = self.rows - len(self.source.bad_rows)
-        return min(usable, self.limit or usable)
-
-    @property
-    def matrices(self) -> Path:
-        return self.out / "matrices"
-
-    def path(self, rollout: Rollout) -> Path:
-        """Where a problem is stored."""
-        return self.matrices / file_name(rollout.problem.id)
-
-    def prepare(self) -> None:
-        """Make the output folder ready; raises click.ClickException."""
-        try:
-            self.matrices.mkdir(parents=True, exist_ok=True)
-            old = [*self.matrices.glob("*.npz"), *self.out.glob("summary.json")]
-            if old and self.existing is Existing.REFUSE:
-                raise click.ClickException(
-                    f"{self.out} already holds results; choose another --out, or --existing "
-                    "overwrite, or --existing resume"
-                )
-            if self.existing is Existing.OVERWRITE:
-                for path in old:
-                    path.unlink()
-            probe = self.matrices / f".probe.{os.getpid()}"
-            probe.write_bytes(b"")
-            probe.unlink()
-        except OSError as error:
-            raise click.ClickException(
-                f"cannot write to output folder {self.out}: {error.strerror}"
-            ) from None
-
-    def pending(self) -> Iterator[Rollout]:
-        """Yield what is left to execute; results that can be kept are counted on the way."""
-        for rollout in islice(self.source, self.limit):
-            kept = None
-            if self.existing is Existing.RESUME:
-                kept = load_if_answered(self.path(rollout), rollout, self.budget)
-            if kept is None:
-                yield rollout
-            else:
-                self.resumed += 1
-                self._count(kept)
-
-    def keep(self, executed: Executed) -> None:
-        """Store and count a finished problem; raises OSError."""
-        save(self.path(executed.rollout), executed, self.budget)
-        self.executed_cells += executed.matrix.verdict_ST.size + int(executed.repeated_ST.sum())
-        if executed.rollout.problem.reference_test is not None:
-            self.executed_cells += executed.reference_S.size
-        self._count(executed)
-
-    def _count(self, executed: Executed) -> None:
-        if executed.is_doubtful:
-            self.doubtful.append(self.path(executed.rollout))
-        else:
-            self.tally.add(executed)
-
-    def count_doubtful(self) -> None:
-        """Count what was put aside, as it is stored now; raises StoreError and OSError."""
-        for path in self.doubtful:
-            self.tally.add(load(path))
-
-    def summary(self) -> dict[str, Any]:
-        """The document of summary.json."""
-        bad_rows = self.source.bad_rows
-        rate = self.executed_cells / self.wall_s if self.wall_s else 0.0
-        return {
-            "format_version": 1,
-            "input": {"file": str(self.source.path), "format": self.source.format},
-            "interrupted": bool(self.stopped),
-            "stopped_by": self.stopped or None,
-            "problems_resumed": self.resumed,
-            "bad_rows": {
-                "count": len(bad_rows),
-                "first": [str(row) for row in bad_rows[:STORED_BAD_ROWS]],
-            },
-            "wall_s": self.wall_s,
-            "cells_per_s": rate,
-            "recheck_wall_s": self.recheck_wall_s,
-            "budget": asdict(self.budget),
-            "tests_per_sample": self.source.tests_per_sample,
-            "sandbox": self.sandbox,
-            "versions": {
-                "sv_engine": metadata.version("sv-engine"),
-                "python": platform.python_version(),
-                "numpy": metadata.version("numpy"),
-            },
-            **self.tally.figures(),
-        }
-
-
-def _execute(run: _Run, errors: Console, workers: int | None, require: str, place: Place) -> None:
+def _execute(run: ExecRun, errors: Console, workers: int | None, require: str) -> None:
     """Run all problems; what stops it early is noted in `run.stopped`."""
     with _noting_what_stops(run):
         run.sandbox = doctor_report().to_dict()
-        pool = place.open()
-        with Executor(run.budget, workers=workers, require=require, pool=pool) as executor:
+        with Executor(run.budget, workers=workers, require=require) as executor:
             start_s = time.monotonic()
             try:
                 asyncio.run(_stream(run, executor, errors))
@@ -340,7 +213,7 @@ def _execute(run: _Run, errors: Console, workers: int | None, require: str, plac
 
 
 @contextlib.contextmanager
-def _noting_what_stops(run: _Run) -> Iterator[None]:
+def _noting_what_stops(run: ExecRun) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -353,19 +226,19 @@ def _noting_what_stops(run: _Run) -> Iterator[None]:
         run.stopped = f"{error.filename or run.out}: {error.strerror or error}"
 
 
-async def _recheck(run: _Run, alone: Executor) -> None:
+async def _recheck(run: ExecRun, alone: Executor) -> None:
     """Run doubtful timeouts again, alone: nothing else is in flight, and there is one worker."""
     allowance = Allowance()
     for doubt in Doubt:
         for path in run.doubtful:
-            executed = load(path)
-            await recheck(executed, doubt, alone, run.budget, allowance)
-            save(path, executed, run.budget)
+            outcome = load(path)
+            await recheck(list(outcome.blocks()), alone, allowance, [doubt])
+            save(path, outcome, run.budget)
             if allowance.spent:
                 return
 
 
-async def _stream(run: _Run, executor: Executor, errors: Console) -> None:
+async def _stream(run: ExecRun, executor: Executor, errors: Console) -> None:
     def snapshot() -> Snapshot:
         return Snapshot(
             problems_done=run.tally.problems + len(run.doubtful),
@@ -378,11 +251,11 @@ async def _stream(run: _Run, executor: Executor, errors: Console) -> None:
     async with ProgressLine(errors, snapshot):
         results = executor.stream(run.pending(), in_flight)
         async with contextlib.aclosing(results):
-            async for executed in results:
-                run.keep(executed)
+            async for outcome in results:
+                run.keep(outcome)
 
 
-def _report(run: _Run, errors: Console, exit_interrupted: int) -> None:
+def _report(run: ExecRun, errors: Console, exit_interrupted: int) -> None:
     """Write summary.json, print the table, and end with the exit code."""
     bad_rows = run.source.bad_rows
     _show_bad_rows(bad_rows, errors)
@@ -400,7 +273,7 @@ def _report(run: _Run, errors: Console, exit_interrupted: int) -> None:
         raise click.exceptions.Exit(EXIT_BAD_ROWS)
 
 
-def _show_results(run: _Run) -> None:
+def _show_results(run: ExecRun) -> None:
     try:
         text = json.dumps(run.summary(), indent=2, allow_nan=False)
         (run.out / "summary.json").write_text(text + "\n")

@@ -1,12 +1,16 @@
-"""SIGTERM ends a command as Ctrl-C does, with an exit code of its own."""
+"""Signals: SIGTERM ends a command as Ctrl-C does, with an exit code of its own; a run stops in two
+steps, after what is in flight, and at once."""
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+
+from rich.console import Console
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -37,3 +41,41 @@ def sigterm_as_ctrl_c() -> Iterator[Interrupt]:
         yield interrupt
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+class Signals:
+    """What a run on an event loop makes of SIGINT and SIGTERM."""
+
+    def __init__(self, console: Console) -> None:
+        self.exit_code = INTERRUPTED
+        self.stopping = False
+        """Nothing further is to be begun."""
+        self._console = console
+
+    @contextmanager
+    def handled(self) -> Iterator[None]:
+        """Inside the block Ctrl-C asks the run to stop; a second one, and SIGTERM, cancel the
+        current task."""
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None
+
+        def on_ctrl_c() -> None:
+            if self.stopping:
+                task.cancel()
+                return
+            self.stopping = True
+            self._console.print(
+                "stopping when what is in flight is finished; Ctrl-C again stops at once"
+            )
+
+        def on_sigterm() -> None:
+            self.exit_code = TERMINATED
+            task.cancel()
+
+        loop.add_signal_handler(signal.SIGINT, on_ctrl_c)
+        loop.add_signal_handler(signal.SIGTERM, on_sigterm)
+        try:
+            yield
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)
+            loop.remove_signal_handler(signal.SIGTERM)

@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
-from sv_engine.commands.interrupts import sigterm_as_ctrl_c
+from sv_engine.commands.interrupts import Signals
 from sv_engine.config.layers import DEFAULT, dump, load, packaged_names
-from sv_engine.errors import EngineError
+from sv_engine.errors import EngineError, RunStopped
 
 if TYPE_CHECKING:
     from sv_engine.config.sections import Config
+
+CONFIG_NAME = "config.toml"
+"""Of the run directory: the resolved configuration."""
+FILE_NAME = "journal.sqlite"
+"""Of `run.journal`, which is imported only when something runs."""
 
 
 @click.command("run")
@@ -30,37 +36,58 @@ if TYPE_CHECKING:
     help="Override one value of the configuration; may be repeated.",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Run directory.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="DIR",
+    help="Go on with the run in this directory, under its own configuration.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the resolved configuration and stop.")
-def run_command(config: str, settings: tuple[str, ...], out: Path | None, dry_run: bool) -> None:
+@click.pass_context
+def run_command(
+    context: click.Context,
+    config: str,
+    settings: tuple[str, ...],
+    out: Path | None,
+    resume: Path | None,
+    dry_run: bool,
+) -> None:
     """Self-play: generate, execute, select, train, evaluate, again.
 
     CONFIG is a TOML file or the name of a packaged configuration; without it the pocket model
     plays on this machine, which takes a few minutes. Environment variables
-    SV_ENGINE_SECTION__KEY and --set override its values. Exit codes: 0 done, 1 failed, 2 wrong
-    usage, 130 interrupted (143 by SIGTERM); the run directory keeps everything that was generated.
+    SV_ENGINE_SECTION__KEY and --set override its values. Ctrl-C finishes what is in flight and
+    says how to go on, a second one stops at once; the run directory keeps everything that was
+    generated. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (143 by SIGTERM).
     """
-    resolved = load(config, environment=os.environ, settings=settings)
+    if resume is not None:
+        given = context.get_parameter_source("config") is not ParameterSource.DEFAULT
+        if given or settings or out is not None:
+            raise click.UsageError("--resume takes the configuration of its run: nothing beside it")
+        config = str(resume / CONFIG_NAME)
+    resolved = load(config, environment={} if resume else os.environ, settings=settings)
     _check_templates(resolved)
     if dry_run:
         click.echo(dump(resolved), nl=False)
         return
     _check_files(resolved)
-    folder = _new_folder(resolved, out)
+    folder = resume.resolve() if resume else _new_folder(resolved, out)
     errors = Console(stderr=True)
     errors.print(f"run directory: {folder}", highlight=False, soft_wrap=True)
-    with sigterm_as_ctrl_c() as interrupt:
-        try:
-            _run(resolved, folder, errors)
-        except KeyboardInterrupt:
-            errors.print(f"interrupted; {folder} keeps what was generated", highlight=False)
-            raise SystemExit(interrupt.exit_code) from None
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            raise EngineError(
-                "the disk is full" if full else f"{error.strerror or error}",
-                where=str(error.filename or folder),
-                remedy=_remedy(error.errno),
-            ) from error
+    signals = Signals(errors)
+    go_on = f"sv-engine run --resume {folder}"
+    try:
+        _run(resolved, folder, errors, signals)
+    except (KeyboardInterrupt, asyncio.CancelledError, RunStopped):
+        errors.print(f"interrupted; `{go_on}` goes on", highlight=False, soft_wrap=True)
+        raise SystemExit(signals.exit_code) from None
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise EngineError(
+            "the disk is full" if full else f"{error.strerror or error}",
+            where=str(error.filename or folder),
+            remedy=f"{_remedy(error.errno)}; then `{go_on}`",
+        ) from error
     click.echo(folder / "summary.json")
 
 
@@ -95,7 +122,7 @@ def _check_files(config: Config) -> None:
 def _remedy(code: int | None) -> str:
     if code in (errno.EMFILE, errno.ENFILE):
         return "raise `ulimit -n`, or lower execute.workers"
-    return "free space, or give --out on another disk; the journal keeps the rest"
+    return "free space"
 
 
 def _new_folder(config: Config, out: Path | None) -> Path:
@@ -103,13 +130,20 @@ def _new_folder(config: Config, out: Path | None) -> Path:
     folder = out or config.run.out / f"{config.run.name}-{stamp}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if (folder / FILE_NAME).exists():
+            raise EngineError(
+                "the run directory holds a run",
+                where=str(folder),
+                remedy=f"`sv-engine run --resume {folder}` goes on with it; give another --out for "
+                "a new one",
+            )
         if any(folder.iterdir()):
             raise EngineError(
                 "the run directory is not empty",
                 where=str(folder),
                 remedy="give another --out, or remove this one",
             )
-        (folder / "config.toml").write_text(dump(config), "utf-8")
+        (folder / CONFIG_NAME).write_text(dump(config), "utf-8")
     except OSError as error:
         raise EngineError(
             f"the run directory cannot be made: {error.strerror}",
@@ -119,22 +153,27 @@ def _new_folder(config: Config, out: Path | None) -> Path:
     return folder.resolve()
 
 
-def _run(config: Config, folder: Path, errors: Console) -> None:
+def _run(config: Config, folder: Path, errors: Console, signals: Signals) -> None:
     import uvloop
 
+    async def main() -> None:
+        with signals.handled():
+            await _run_async(config, folder, errors, signals)
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run_async(config, folder, errors))
+        runner.run(main())
 
 
-async def _run_async(config: Config, folder: Path, errors: Console) -> None:
+async def _run_async(config: Config, folder: Path, errors: Console, signals: Signals) -> None:
     """Open the doors, run the loop, close them in the opposite order."""
     from sv_engine import train
-    from sv_engine.execute.executor import SandboxFault
+    from sv_engine.execute.sandbox import SandboxFault
     from sv_engine.run.display import Display
     from sv_engine.run.doors import open_executor, open_generator
     from sv_engine.run.journal import Journal
-    from sv_engine.run.loop import IterationReport, Run, run_loop
+    from sv_engine.run.loop import Run, run_loop
     from sv_engine.run.memory import MemoryWatch
+    from sv_engine.run.report import IterationReport
     from sv_engine.run.summary import summarise, write_summary
 
     start_s = time.monotonic()
@@ -162,6 +201,7 @@ async def _run_async(config: Config, folder: Path, errors: Console) -> None:
                         journal=journal,
                         watcher=display,
                         on_report=on_report,
+                        stopping=lambda: signals.stopping,
                     )
                     await run_loop(run)
     except SandboxFault as error:

@@ -1,6 +1,6 @@
 """The configuration of a run: every knob, its unit, its default, in the order of the flow.
 
-The schema only; `config_layers.load` reads files, environment and command line into it. Sections
+The schema only; `config.layers.load` reads files, environment and command line into it. Sections
 are frozen and know no other keys than these.
 """
 
@@ -14,12 +14,20 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from sv_engine.prompts.format import PromptFormat
 from sv_engine.selection import SELECTORS, parameters
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
+
+
+class PromptFormat(StrEnum):
+    """Whether a prompt is one user turn of a chat or plain text to be continued."""
+
+    AUTO = "auto"
+    """Chat when the tokenizer has a chat template, plain otherwise."""
+    CHAT = "chat"
+    PLAIN = "plain"
 
 
 class StartFrom(StrEnum):
@@ -71,6 +79,14 @@ class RecipeName(StrEnum):
 
     CONSENSUS = "consensus"
     SOL_VER = "sol-ver"
+
+
+class Schedule(StrEnum):
+    """How the learning rate falls after the warm-up, to `final_lr_share` of its peak."""
+
+    LINEAR = "linear"
+    COSINE = "cosine"
+    CONSTANT = "constant"
 
 
 class TestPairing(StrEnum):
@@ -138,7 +154,18 @@ class Generate(Section):
 
     backend: Backend = Backend.VLLM
     urls: tuple[str, ...] = ()
-    """Base URLs of OpenAI-compatible servers (`openai`)."""
+    """Base URLs of OpenAI-compatible servers, as "http://host:8000/v1" (`openai`)."""
+    api_key_variable: str = "OPENAI_API_KEY"
+    """Environment variable that holds the key; servers without keys need none (`openai`)."""
+    reload_method: str = "reload_weights"
+    """Worker method that reads whole weights. Servers on a CPU need "read_weights", and to be
+    started with `--worker-extension-cls sv_engine.generate.vllm_worker.WeightReader` (`openai`)."""
+    timeout_s: Rate = 600.0
+    """Longest wait for one completion (`openai`)."""
+    attempts: Positive = 6
+    """Tries per completion before the run fails (`openai`)."""
+    pause_s: Rate = 0.5
+    """First pause after a failure; doubles each time, at most 30 s (`openai`)."""
     recording: Path | None = None
     """What the `recorded` backend replays."""
     time_scale: float = Field(default=0.0, ge=0)
@@ -213,8 +240,11 @@ class Execute(Section):
     """CPU time of a reference test, which is many asserts in one."""
     judge: Literal["split", "inline"] = "split"
     """`split`: program and test in different processes, so that a verdict cannot be forged."""
-    unsplit: Literal["count", "mask", "fail"] = "mask"
-    """What becomes of the rare cell that `split` has to judge in one process."""
+    trust: Literal["proven", "vouched", "inline"] = "proven"
+    """The trust that a pass needs: `proven`, our code compared plain data; `vouched`, an object
+    of the program said yes; `inline`, program and test shared a process."""
+    below: Literal["hole", "fail"] = "hole"
+    """What a pass with less trust becomes."""
     min_cells: Positive = 64
     """Cells of a problem that an idle worker may run before the tests of the problem are all there:
     their programs run once more on the tests that come later."""
@@ -270,12 +300,14 @@ class Stage(Section):
     """Examples (or pairs) per optimiser step, over all devices."""
     micro_batch_size: Positive | None = None
     """Examples per device and forward pass; None: the whole batch at once."""
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    schedule: Schedule = Schedule.LINEAR
     warmup_steps: int = Field(default=5, ge=0)
     final_lr_share: Share = 0.1
     """The schedule ends at this share of the learning rate."""
     optimiser: str = "adamw_torch"
     """Any optimiser name of transformers' TrainingArguments."""
+    adam_beta2: float = Field(default=0.95, gt=0, lt=1)
+    """Decay of Adam's second moment; short runs like it below the usual .999."""
     weight_decay: float = Field(default=0.0, ge=0)
     max_grad_norm: Rate = 1.0
 

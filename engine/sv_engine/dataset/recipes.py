@@ -1,6 +1,6 @@
 """What is believed about a problem -> what the model learns from it.
 
-In: a `Played` and a `Selection` on its matrix. Out: a `Harvest` of supervised examples and
+In: an `Outcome` and a `Selection` on its evidence. Out: a `TrainingData` of supervised examples and
 preference pairs for both roles, or the reason why the problem teaches nothing. No ground truth is
 in reach here. The guards against collapse are part of the method: without them the verifier
 drifts to trivial tests that everything passes (docs/self_play.md has the figures).
@@ -26,11 +26,9 @@ from typing import TypeVar
 import numpy as np
 
 from sv_engine.config.sections import Recipe, RecipeName, Select, TestPairing
-from sv_engine.play.board import Played
 from sv_engine.prompts.roles import RoleTemplates, Template, answer, call_of
-from sv_engine.records import Example, PreferencePair, Selection
-from sv_engine.selection import heard, select
-from sv_engine.selection.arrays import Bools, Floats
+from sv_engine.records import Bools, Evidence, Example, Floats, Outcome, PreferencePair, Selection
+from sv_engine.selection import select
 from sv_engine.selection.quality import Degeneracy, degeneracy
 
 Item = TypeVar("Item")
@@ -45,7 +43,7 @@ class Refusal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Harvest:
+class TrainingData:
     """Training data."""
 
     examples: tuple[Example, ...] = ()
@@ -69,7 +67,8 @@ class _Unit:
 class _Case:
     """One problem while it is made into lessons."""
 
-    played: Played
+    outcome: Outcome
+    evidence: Evidence
     selection: Selection
     recipe: Recipe
     solve: Template
@@ -80,57 +79,60 @@ class _Case:
     pairs: list[PreferencePair] = field(default_factory=list)
 
 
-def believe(played: Played, believing: Select, rng: Random) -> Selection:
+def believe(evidence: Evidence, believing: Select, rng: Random) -> Selection:
     """Run the selector on the tests that carry weight.
 
     `random` draws one sampled program and believes it and what it passes: the control.
     """
     if believing.selector == "random":
-        return select(partial(_random, rng=rng), played.matrix)
-    return select(believing.selector, played.matrix, **believing.options)
+        return select(partial(_random, rng=rng), evidence)
+    return select(believing.selector, evidence, **believing.options)
 
 
-def refusal(played: Played, selection: Selection, recipe: Recipe) -> Refusal | None:
+def refusal(outcome: Outcome, selection: Selection, recipe: Recipe) -> Refusal | None:
     """The guards on a whole problem; None if it may teach."""
-    matrix = played.matrix
-    voted = heard(matrix)
-    if degeneracy(voted.passed_ST, voted.known_ST) is not Degeneracy.NONE:
+    evidence = outcome.evidence
+    weighted = evidence.weighted
+    if degeneracy(weighted.passed_ST, weighted.known_ST) is not Degeneracy.NONE:
         return Refusal.DEGENERATE
-    if matrix.weight_S[selection.accepted_S].sum() < recipe.min_solution_samples:
+    if evidence.weight_S[selection.accepted_S].sum() < recipe.min_solution_samples:
         return Refusal.FEW_SOLUTIONS
-    inputs = {_call(played, int(t))[0] for t in np.flatnonzero(selection.accepted_T)}
+    inputs = {_call(outcome, int(t))[0] for t in np.flatnonzero(selection.accepted_T)}
     return Refusal.FEW_TESTS if len(inputs) < recipe.min_tests else None
 
 
-def harvest(
-    played: Played, selection: Selection, recipe: Recipe, templates: RoleTemplates, rng: Random
-) -> Harvest:
+def training_data(
+    outcome: Outcome, selection: Selection, recipe: Recipe, templates: RoleTemplates, rng: Random
+) -> TrainingData:
     """The lessons of one problem that passed the guards."""
-    case = _Case(played, selection, recipe, templates.solve, templates.verify, rng)
+    solve, verify = templates.solve, templates.verify
+    case = _Case(outcome, outcome.evidence, selection, recipe, solve, verify, rng)
     if recipe.name is RecipeName.SOL_VER:
         _teach_solver(case, _passing_all_accepted(case))
         _teach_suites(case)
     else:
         _teach_solver(case, selection.accepted_S)
         _teach_tests(case)
-    return Harvest(tuple(case.examples), tuple(case.hardness), tuple(case.pairs))
+    return TrainingData(tuple(case.examples), tuple(case.hardness), tuple(case.pairs))
 
 
-def gather(harvests: Sequence[Harvest]) -> Harvest:
+def gather(parts: Sequence[TrainingData]) -> TrainingData:
     """All lessons in one."""
-    return Harvest(
-        examples=tuple(e for h in harvests for e in h.examples),
-        hardness=tuple(x for h in harvests for x in h.hardness),
-        pairs=tuple(p for h in harvests for p in h.pairs),
+    return TrainingData(
+        examples=tuple(e for h in parts for e in h.examples),
+        hardness=tuple(x for h in parts for x in h.hardness),
+        pairs=tuple(p for h in parts for p in h.pairs),
     )
 
 
-def with_replay(fresh: Harvest, earlier: Harvest, share: float, rng: Random) -> Harvest:
+def with_replay(
+    fresh: TrainingData, earlier: TrainingData, share: float, rng: Random
+) -> TrainingData:
     """`fresh` with earlier examples, `share` times as many, the harder tests the likelier."""
     count = min(round(share * len(fresh.examples)), len(earlier.examples))
     weights = [hardness + 0.05 for hardness in earlier.hardness]
     drawn = _draw(rng, range(len(earlier.examples)), weights, count)
-    replayed = Harvest(
+    replayed = TrainingData(
         tuple(earlier.examples[i] for i in drawn), tuple(earlier.hardness[i] for i in drawn)
     )
     return gather([fresh, replayed])
@@ -138,9 +140,9 @@ def with_replay(fresh: Harvest, earlier: Harvest, share: float, rng: Random) -> 
 
 def _teach_solver(case: _Case, accepted_S: Bools) -> None:
     """Accepted programs as examples; each refuted one paired with an accepted one."""
-    played, recipe = case.played, case.recipe
-    problem, weight_S = played.rollout.problem, played.matrix.weight_S
-    sources = [s.source for s in played.rollout.solutions]
+    outcome, evidence, recipe = case.outcome, case.evidence, case.recipe
+    problem, weight_S = outcome.problem, evidence.weight_S
+    sources = [s.source for s in outcome.candidates.solutions]
     prompt = case.solve.fill(problem)
     by_weight = sorted(np.flatnonzero(accepted_S).tolist(), key=lambda s: -weight_S[s])
     texts = [answer(case.solve, problem, [sources[s]]) for s in by_weight]
@@ -148,13 +150,12 @@ def _teach_solver(case: _Case, accepted_S: Bools) -> None:
     for text in chosen:
         case.examples.append(Example(problem.id, "solve", prompt, text))
         case.hardness.append(0.0)
-    failed_ST = played.matrix.known_ST & ~played.matrix.passed_ST
     accepted_T = case.selection.accepted_T
-    refuted = np.flatnonzero(~accepted_S & failed_ST[:, accepted_T].any(axis=1))
+    refuted = np.flatnonzero(~accepted_S & evidence.failed_ST[:, accepted_T].any(axis=1))
     if not chosen or not refuted.size:
         return
     # Near misses teach most: the more accepted tests a wrong program passes, the likelier it is.
-    closeness_S = played.matrix.passed_ST[:, accepted_T].mean(axis=1)
+    closeness_S = evidence.passed_ST[:, accepted_T].mean(axis=1)
     weights = [closeness_S[s] + recipe.kill_floor for s in refuted]
     for s in _draw(case.rng, refuted.tolist(), weights, recipe.solution_pairs_per_problem):
         rejected = answer(case.solve, problem, [sources[s]])
@@ -190,9 +191,9 @@ def _teach_suites(case: _Case) -> None:
     recipe, accepted_T = case.recipe, case.selection.accepted_T
     kill_T, refuted_T = _kill_T(case), _refuted_T(case)
     holding, broken = [], []
-    for suite in dict.fromkeys(case.played.suites):
+    for suite in dict.fromkeys(case.outcome.candidates.suites):
         columns = list(suite.tests)
-        size = min(_call(case.played, t)[1] for t in columns)
+        size = min(_call(case.outcome, t)[1] for t in columns)
         unit = _Unit(suite.prompt, suite.tests, float(kill_T[columns].max()), size)
         if accepted_T[columns].all() and size >= recipe.min_input_size:
             holding.append(unit)
@@ -210,7 +211,7 @@ def _teach_suites(case: _Case) -> None:
 def _add_example(case: _Case, units: Sequence[_Unit]) -> None:
     text = _text(case, units)
     if text is not None:
-        problem_id = case.played.rollout.problem.id
+        problem_id = case.outcome.problem.id
         case.examples.append(Example(problem_id, "verify", units[0].prompt, text))
         case.hardness.append(max(unit.kill for unit in units))
 
@@ -218,14 +219,14 @@ def _add_example(case: _Case, units: Sequence[_Unit]) -> None:
 def _add_pair(case: _Case, right: Sequence[_Unit], wrong: Sequence[_Unit]) -> None:
     chosen, rejected = _text(case, right), _text(case, wrong)
     if chosen is not None and rejected is not None and chosen != rejected:
-        problem_id, prompt = case.played.rollout.problem.id, right[0].prompt
+        problem_id, prompt = case.outcome.problem.id, right[0].prompt
         case.pairs.append(PreferencePair(problem_id, "verify", prompt, chosen, rejected))
 
 
 def _text(case: _Case, units: Sequence[_Unit]) -> str | None:
-    tests = case.played.rollout.tests
+    tests = case.outcome.candidates.tests
     sources = [tests[t].source for unit in units for t in unit.columns]
-    return answer(case.verify, case.played.rollout.problem, sources)
+    return answer(case.verify, case.outcome.problem, sources)
 
 
 def _answers(units: Sequence[_Unit], per_answer: int) -> Iterator[Sequence[_Unit]]:
@@ -234,8 +235,8 @@ def _answers(units: Sequence[_Unit], per_answer: int) -> Iterator[Sequence[_Unit
 
 
 def _unit(case: _Case, column: int, kill_T: Floats) -> _Unit:
-    argument, size = _call(case.played, int(column))
-    prompt = case.played.prompt_T[column]
+    argument, size = _call(case.outcome, int(column))
+    prompt = case.outcome.candidates.tests[column].prompt
     return _Unit(prompt, (int(column),), float(kill_T[column]), size, argument)
 
 
@@ -255,28 +256,26 @@ def _power(units: Sequence[_Unit], recipe: Recipe) -> list[float]:
 
 
 def _passing_all_accepted(case: _Case) -> Bools:
-    passed_ST, accepted_T = case.played.matrix.passed_ST, case.selection.accepted_T
+    passed_ST, accepted_T = case.evidence.passed_ST, case.selection.accepted_T
     return np.asarray(case.selection.accepted_S & passed_ST[:, accepted_T].all(axis=1))
 
 
 def _kill_T(case: _Case) -> Floats:
     """Share of all sampled programs that fail each test."""
-    matrix = case.played.matrix
-    failed_ST = matrix.known_ST & ~matrix.passed_ST
-    return np.asarray(matrix.weight_S @ failed_ST / max(matrix.weight_S.sum(), 1.0))
+    weight_S = case.evidence.weight_S
+    return np.asarray(weight_S @ case.evidence.failed_ST / max(weight_S.sum(), 1.0))
 
 
 def _refuted_T(case: _Case) -> Bools:
     """Tests that some accepted program fails and that are not accepted themselves."""
-    matrix, selection = case.played.matrix, case.selection
-    failed_ST = matrix.known_ST & ~matrix.passed_ST
+    selection, failed_ST = case.selection, case.evidence.failed_ST
     return np.asarray(failed_ST[selection.accepted_S].any(axis=0) & ~selection.accepted_T)
 
 
-def _call(played: Played, column: int) -> tuple[str, int]:
+def _call(outcome: Outcome, column: int) -> tuple[str, int]:
     """Argument and size of a test's input; a test of another form is its own input, of size 0."""
-    test = played.rollout.tests[column].source
-    call = call_of(test, played.rollout.problem.entry_point)
+    test = outcome.candidates.tests[column].source
+    call = call_of(test, outcome.problem.entry_point)
     return (call.argument, call.size) if call else (test, 0)
 
 

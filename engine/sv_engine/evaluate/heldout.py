@@ -26,40 +26,23 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sv_engine.errors import RunStopped
 from sv_engine.evaluate.metrics import Z_95, Estimate, pass_at_k
-from sv_engine.execute.executor import Judged
-from sv_engine.execute.timeouts import Grid, settle
-from sv_engine.generate.protocol import GenerationRequest, Generator, Sampling
+from sv_engine.execute.timeouts import recheck
+from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling
 from sv_engine.play.pipeline import CellRunner, without_ground_truth
 from sv_engine.play.tasks import one_error
 from sv_engine.problems.distinct import distinct_solutions, distinct_tests
 from sv_engine.problems.extract import Drop
 from sv_engine.prompts.roles import RoleTemplates, call_of, read_solution, read_tests
-from sv_engine.records import INFRA_CODE, PASS_CODE, Completion, Problem, Rollout
+from sv_engine.records import Candidates, Heldout, Outcome, Problem, Verdicts
 
 Sums = dict[str, list[tuple[float, float]]]
 """Figure -> (numerator, denominator) of each problem."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heldout:
-    """A problem with what only the evaluation may see."""
-
-    problem: Problem
-    """With reference solution and reference test."""
-    wrong_solutions: tuple[str, ...] = ()
-    """The frozen bank: programs that the reference test refutes."""
-
-    @property
-    def has_reference(self) -> bool:
-        """Whether it can be judged."""
-        problem = self.problem
-        return None not in (problem.reference_solution, problem.reference_test)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +61,7 @@ class Setting:
 class Bench:
     """What an evaluation needs besides the problems."""
 
-    generator: Generator
+    generator: Sampler
     executor: CellRunner
     templates: RoleTemplates
     cpu_s: float
@@ -86,35 +69,21 @@ class Bench:
     reference_cpu_s: float
     """CPU time of a reference test, which is many asserts in one."""
     problems_in_flight: int = 64
-    on_completion: Callable[[GenerationRequest, int, Completion], None] = lambda *_: None
-    on_matrix: Callable[[Rollout, NDArray[np.uint8], NDArray[np.uint32]], None] = lambda *_: None
+    stored: Callable[[str, Candidates], Outcome | None] = lambda *_: None
+    """`code` or `tests`, and what is to be judged -> the outcome, if it was judged before."""
+    stopping: Callable[[], bool] = lambda: False
+    """Whether no further problem is to be begun."""
+    on_outcome: Callable[[str, Outcome], None] = lambda *_: None
+    """`code` or `tests`, and what was judged."""
     on_problem: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)
 class _Answers:
-    solutions: list[str] = field(default_factory=list)
-    suites: list[list[str]] = field(default_factory=list)
+    solutions: list[str]
+    """One per completion, in the order of the samples, empty where none was readable."""
+    suites: list[list[str]]
     """One list of asserts per completion, empty where none was readable."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """A matrix with its limit."""
-
-    rollout: Rollout
-    cpu_s: float
-    judged: Judged
-
-    @property
-    def verdict_ST(self) -> NDArray[np.uint8]:
-        return self.judged.evidence_ST
-
-    @property
-    def refuted(self) -> tuple[str, ...]:
-        """The programs that fail the first test."""
-        verdicts = zip(self.rollout.solutions, self.verdict_ST[:, 0], strict=True)
-        return tuple(solution.source for solution, code in verdicts if code > PASS_CODE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +91,10 @@ class _Case:
     """Everything about one problem."""
 
     answers: _Answers
-    code: _Cells
-    tests: _Cells
+    code: Outcome
+    """The sampled programs, judged by the reference test."""
+    tests: Outcome
+    """The reference and the bank of wrong programs, judged by the sampled asserts."""
 
 
 async def verified(heldout: Sequence[Heldout], bench: Bench) -> list[Heldout]:
@@ -132,22 +103,31 @@ async def verified(heldout: Sequence[Heldout], bench: Bench) -> list[Heldout]:
     A wrong entry would bias every figure in the same direction, so the files are not trusted.
     """
 
-    quiet = replace(bench, on_matrix=lambda *_: None)
-
-    async def check(problem: Problem, wrong: Sequence[str]) -> _Cells:
+    async def check(problem: Problem, wrong: Sequence[str]) -> Outcome:
         programs = distinct_solutions([problem.reference_solution or "", *wrong])
-        rollout = Rollout(problem, programs, distinct_tests([problem.reference_test or ""]))
-        return await _run(rollout, quiet.reference_cpu_s, quiet)
+        return await _run(Candidates(problem, programs, ()), bench)
 
     checked = await asyncio.gather(
         *(check(item.problem, item.wrong_solutions) for item in heldout if item.has_reference)
     )
-    await _settle(checked, quiet)
+    await _recheck(checked, bench)
     return [
-        Heldout(cells.rollout.problem, cells.refuted)
-        for cells in checked
-        if cells.verdict_ST[0, 0] == PASS_CODE
+        Heldout(outcome.problem, _refuted(outcome))
+        for outcome in checked
+        if _reference(outcome).passed_ST[0, 0]
     ]
+
+
+def _refuted(outcome: Outcome) -> tuple[str, ...]:
+    """The programs that fail the reference test."""
+    failed_S = _reference(outcome).failed_ST[:, 0]
+    solutions = outcome.candidates.solutions
+    return tuple(s.source for s, failed in zip(solutions, failed_S, strict=True) if failed)
+
+
+def _reference(outcome: Outcome) -> Verdicts:
+    assert outcome.reference is not None
+    return outcome.reference
 
 
 async def evaluate(
@@ -158,6 +138,8 @@ async def evaluate(
 
     async def one(item: Heldout) -> _Case:
         async with room:
+            if bench.stopping():
+                raise RunStopped
             answers = await _sample(without_ground_truth(item.problem), setting, bench)
             case = await _judge(item, answers, bench)
             bench.on_problem()
@@ -166,7 +148,7 @@ async def evaluate(
     async with one_error(), asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(item)) for item in heldout]
     cases = [task.result() for task in tasks]
-    await _settle([cells for case in cases for cells in (case.code, case.tests)], bench)
+    await _recheck([outcome for case in cases for outcome in (case.code, case.tests)], bench)
     by_name: Sums = defaultdict(list)
     for case in cases:
         for name, sums in _sums(case, setting.k).items():
@@ -194,32 +176,25 @@ def ratio_estimate(sums: Sequence[tuple[float, float]]) -> Estimate | None:
 
 async def _sample(problem: Problem, setting: Setting, bench: Bench) -> _Answers:
     """Both roles; `problem` has no reference."""
-    answers = _Answers()
     solve, verify = bench.templates.solve, bench.templates.verify
 
-    async def sample(role: str, prompt: str, read: Callable[[str], None]) -> None:
+    async def sample(role: str, prompt: str) -> list[str]:
         key = f"{problem.id}\0{role}\0{setting.temperature}"
         seed = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest()) >> 1
         sampling = Sampling(setting.temperature, setting.top_p, setting.max_tokens, seed=seed)
         request = GenerationRequest(problem.id, role, prompt, setting.samples, sampling)
-        index = 0
         async with aclosing(bench.generator.generate(request)) as completions:
-            async for completion in completions:
-                bench.on_completion(request, index, completion)
-                index += 1
-                read(completion.text)
-
-    def read_one_solution(text: str) -> None:
-        source = read_solution(solve, problem, text)
-        answers.solutions.append("" if isinstance(source, Drop) else source)
-
-    def read_one_suite(text: str) -> None:
-        answers.suites.append(read_tests(verify, problem, text)[0])
+            found = [completion async for completion in completions]
+        return [c.text for c in sorted(found, key=lambda c: c.sample)]
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(sample("solve", solve.fill(problem), read_one_solution))
-        group.create_task(sample("verify", verify.fill(problem), read_one_suite))
-    return answers
+        programs = group.create_task(sample("solve", solve.fill(problem)))
+        suites = group.create_task(sample("verify", verify.fill(problem)))
+    sources = [read_solution(solve, problem, text) for text in programs.result()]
+    return _Answers(
+        ["" if isinstance(source, Drop) else source for source in sources],
+        [read_tests(verify, problem, text)[0] for text in suites.result()],
+    )
 
 
 async def _judge(item: Heldout, answers: _Answers, bench: Bench) -> _Case:
@@ -228,78 +203,78 @@ async def _judge(item: Heldout, answers: _Answers, bench: Bench) -> _Case:
     assert problem.reference_solution is not None
     assert problem.reference_test is not None
     programs = distinct_solutions(s for s in answers.solutions if s)
-    code = Rollout(problem, programs, distinct_tests([problem.reference_test]))
-    references = (problem.reference_solution, *item.wrong_solutions)
+    references = distinct_solutions([problem.reference_solution, *item.wrong_solutions])
     asserts = distinct_tests(test for suite in answers.suites for test in suite)
-    tests = Rollout(problem, distinct_solutions(references), asserts)
+    unlabelled = without_ground_truth(problem)
     async with asyncio.TaskGroup() as group:
-        judging_code = group.create_task(_run(code, bench.reference_cpu_s, bench))
-        judging_tests = group.create_task(_run(tests, bench.cpu_s, bench))
-    return _Case(answers, judging_code.result(), judging_tests.result())
+        code = group.create_task(_run(Candidates(problem, programs, ()), bench))
+        tests = group.create_task(_run(Candidates(unlabelled, references, asserts), bench))
+    return _Case(answers, code.result(), tests.result())
 
 
-async def _run(rollout: Rollout, cpu_s: float, bench: Bench) -> _Cells:
-    """Run all cells; what is not doubtful is final."""
-    judged = await bench.executor.judge(*rollout.sources(), cpu_s)
-    cells = _Cells(rollout, cpu_s, judged)
-    if not judged.is_doubtful:
-        _tell(cells, bench)
-    return cells
+async def _run(candidates: Candidates, bench: Bench) -> Outcome:
+    """Run all cells, or find them; what is not doubtful is final."""
+    if found := bench.stored(_kind(candidates), candidates):
+        return found
+    problem, (solutions, tests) = candidates.problem, candidates.sources()
+    judge, entry_point = bench.executor.judge, problem.entry_point
+    verdicts = await judge(solutions, tests, bench.cpu_s, entry_point)
+    reference = None
+    if problem.reference_test is not None:
+        own = [problem.reference_test]
+        reference = await judge(solutions, own, bench.reference_cpu_s, entry_point)
+    outcome = Outcome(candidates, verdicts, reference)
+    if not outcome.is_doubtful:
+        bench.on_outcome(_kind(outcome.candidates), outcome)
+    return outcome
 
 
-async def _settle(all_cells: Sequence[_Cells], bench: Bench) -> None:
+async def _recheck(outcomes: Sequence[Outcome], bench: Bench) -> None:
     """Run timeouts that an overload may have caused again, now that nothing is in flight."""
-    doubtful = [cells for cells in all_cells if cells.judged.is_doubtful]
-    grids = [Grid.of(*cells.rollout.sources(), cells.cpu_s, cells.judged) for cells in doubtful]
-    await settle(grids, bench.executor)
-    for cells in doubtful:
-        _tell(cells, bench)
+    doubtful = [outcome for outcome in outcomes if outcome.is_doubtful]
+    await recheck([block for o in doubtful for block in o.blocks()], bench.executor)
+    for outcome in doubtful:
+        bench.on_outcome(_kind(outcome.candidates), outcome)
 
 
-def _tell(cells: _Cells, bench: Bench) -> None:
-    if cells.verdict_ST.size:
-        bench.on_matrix(cells.rollout, cells.verdict_ST, cells.judged.cpu_us_ST)
+def _kind(candidates: Candidates) -> str:
+    return "tests" if candidates.problem.reference_test is None else "code"
 
 
 def _sums(case: _Case, ks: Sequence[int]) -> dict[str, tuple[float, float]]:
     """The problem's share of every figure."""
     answers, code, tests = case.answers, case.code, case.tests
     return {
-        **_code_sums(code.rollout, code.verdict_ST, len(answers.solutions), ks),
-        **_test_sums(tests.rollout, tests.verdict_ST, answers.suites),
+        **_code_sums(code, len(answers.solutions), ks),
+        **_test_sums(tests, answers.suites),
     }
 
 
-def _code_sums(
-    code: Rollout, verdict_ST: NDArray[np.uint8], samples: int, ks: Sequence[int]
-) -> dict[str, tuple[float, float]]:
-    weight_S = np.array([s.weight for s in code.solutions], dtype=np.int64)
-    known_S = verdict_ST[:, 0] != INFRA_CODE
-    correct = int(weight_S[verdict_ST[:, 0] == PASS_CODE].sum())
-    judged = samples - int(weight_S[~known_S].sum())  # a hole is no sample
+def _code_sums(code: Outcome, samples: int, ks: Sequence[int]) -> dict[str, tuple[float, float]]:
+    verdicts, weight_S = _reference(code), code.candidates.weight_S
+    correct = int(weight_S[verdicts.passed_ST[:, 0]].sum())
+    judged = samples - int(weight_S[~verdicts.known_ST[:, 0]].sum())  # a hole is no sample
     sums = {
         f"code_pass_at_{k}": (float(pass_at_k(judged, correct, k)[()]), 1.0)
         for k in ks
         if k <= judged
     }
-    sums["code_uniqueness"] = (float(len(code.solutions)), float(weight_S.sum()))
+    sums["code_uniqueness"] = (float(len(weight_S)), float(weight_S.sum()))
     return sums
 
 
-def _test_sums(
-    tests: Rollout, verdict_ST: NDArray[np.uint8], suites: Sequence[Sequence[str]]
-) -> dict[str, tuple[float, float]]:
+def _test_sums(outcome: Outcome, suites: Sequence[Sequence[str]]) -> dict[str, tuple[float, float]]:
     """Row 0 of the matrix is the reference, the others are the bank."""
-    column = {test.source: t for t, test in enumerate(tests.tests)}
-    known_T, valid_T = verdict_ST[0] != INFRA_CODE, verdict_ST[0] == PASS_CODE
-    weight_T = np.array([t.weight for t in tests.tests], dtype=np.float64)
-    bank_ST = verdict_ST[1:]
-    bank_known_ST, killed_ST = bank_ST != INFRA_CODE, bank_ST > PASS_CODE
+    tests, verdicts = outcome.candidates.tests, outcome.tests
+    column = {test.source: t for t, test in enumerate(tests)}
+    known_T, valid_T = verdicts.known_ST[0], verdicts.passed_ST[0]
+    weight_T = outcome.candidates.weight_T
+    bank_known_ST, killed_ST = verdicts.known_ST[1:], verdicts.failed_ST[1:]
     readable = [[column[test] for test in suite] for suite in suites if suite]
     judged = [suite for suite in readable if known_T[suite].all()]
     unreadable = len(suites) - len(readable)
     holding = sum(bool(valid_T[suite].all()) for suite in judged)
-    sizes = [call_of(t.source, tests.problem.entry_point) for t in tests.tests]
+    sizes = [call_of(test.source, outcome.problem.entry_point) for test in tests]
     size_T = np.array([call.size if call else np.nan for call in sizes])
     sized_T = ~np.isnan(size_T)
     valid_weight_T = weight_T * valid_T

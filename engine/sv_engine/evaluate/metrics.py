@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sv_engine.selection.arrays import Floats, top
+from sv_engine.records import Floats
+from sv_engine.selection.arrays import top
 
 Z_95 = 1.959963984540054
 """Two-sided 95% quantile of the normal distribution."""

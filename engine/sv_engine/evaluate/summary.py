@@ -1,6 +1,6 @@
-"""What a set of executed rollouts comes to: counts, and pass@1 of each selector's choice.
+"""What a set of outcomes comes to: counts, and pass@1 of each selector's choice.
 
-Rollouts are added one by one and only numbers are kept, so that memory does not grow with their
+Outcomes are added one by one and only numbers are kept, so that memory does not grow with their
 cells. The keys of `Tally.figures` are those of summary.json (docs/formats.md).
 """
 
@@ -17,20 +17,59 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from sv_engine.evaluate.metrics import Estimate, estimate, expected_value
-from sv_engine.execute.executor import trust_names, verdict_names
-from sv_engine.records import INFRA_CODE, INLINE_CODE, PASS_CODE, Executed, Recheck
+from sv_engine.execute.sandbox import trust_names, verdict_names
+from sv_engine.records import Outcome, Recheck, Repeat
 from sv_engine.selection import SELECTORS, select
 
 BASELINE = "random"
+NAMED_HELD = 100
+"""Problems with passes held back that a summary names."""
+SHOWN_HELD = 5
+"""And that a table names."""
+
+
+class Held:
+    """Passes held back for want of trust: how many, and of which problems."""
+
+    def __init__(self) -> None:
+        self.passes = 0
+        self.by_problem: Counter[str] = Counter()
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one problem."""
+        if held := outcome.held_count:
+            self.passes += held
+            self.by_problem[outcome.problem.id] += held
+
+    def figures(self) -> dict[str, Any]:
+        """For a summary: those with most are named."""
+        return {
+            "passes": self.passes,
+            "problems": len(self.by_problem),
+            "most": dict(self.by_problem.most_common(NAMED_HELD)),
+        }
+
+    def line(self) -> str:
+        """For a table."""
+        if not self.passes:
+            return "no pass held back for want of trust"
+        names = [f"{name} ({n:,})" for name, n in self.by_problem.most_common(SHOWN_HELD)]
+        more = len(self.by_problem) - len(names)
+        rest = f" and {more:,} more" if more else ""
+        return (
+            f"{self.passes:,} passes of {len(self.by_problem):,} problems held back for want of "
+            f"trust: {', '.join(names)}{rest}"
+        )
 
 
 class Tally:
-    """Adds up executed rollouts, and judges every selector in `selectors` on each."""
+    """Adds up outcomes, and judges every selector in `selectors` on each."""
 
     def __init__(self, selectors: Sequence[str] = tuple(SELECTORS)) -> None:
         self.selectors = tuple(selectors)
         self.problems = 0
         self.cells = 0
+        self.held = Held()
         self._counts: Counter[str] = Counter()
         self._verdicts = np.zeros(len(verdict_names()), dtype=np.int64)
         self._reference_verdicts = np.zeros_like(self._verdicts)
@@ -40,38 +79,38 @@ class Tally:
         self._dropped: Counter[str] = Counter()
         self._pass_at_1: dict[str, list[float]] = {name: [] for name in self.selectors}
 
-    def add(self, executed: Executed) -> None:
+    def add(self, outcome: Outcome) -> None:
         """Count one problem and let every selector choose."""
-        rollout, matrix = executed.rollout, executed.matrix
+        candidates, tests, reference = outcome.candidates, outcome.tests, outcome.reference
         self.problems += 1
-        self.cells += matrix.verdict_ST.size
-        _add_by_kind(self._verdicts, matrix.verdict_ST)
-        _add_by_kind(self._trust, executed.trust_ST)
-        _add_by_kind(self._rechecks, executed.recheck_ST)
-        self._counts["solutions"] += len(rollout.solutions)
-        self._counts["tests"] += len(rollout.tests)
-        self._counts["vacuous_tests"] += int(executed.vacuous_T.sum())
-        self._counts["repeated_cells"] += int(executed.repeated_ST.sum())
-        self._counts["flipped_cells"] += int(executed.flipped_ST.sum())
-        self._counts["solution_samples"] += int(matrix.weight_S.sum())
-        self._counts["test_samples"] += int(matrix.weight_T.sum())
-        self._counts["near_limit_cells"] += int(executed.near_limit_ST.sum())
-        self._counts["near_limit_reference_cells"] += int(executed.reference_near_limit_S.sum())
-        self._counts["cpu_us"] += int(matrix.cpu_us_ST.sum(dtype=np.int64))
-        self._counts["cpu_us"] += int(executed.reference_cpu_us_S.sum(dtype=np.int64))
-        self._dropped.update(rollout.dropped)
-        if rollout.problem.reference_test is None:
+        self.cells += tests.verdict_ST.size
+        self.held.add(outcome)
+        _add_by_kind(self._verdicts, tests.verdict_ST)
+        _add_by_kind(self._trust, tests.trust_ST)
+        self._counts["solutions"] += len(candidates.solutions)
+        self._counts["tests"] += len(candidates.tests)
+        self._counts["vacuous_tests"] += int(tests.vacuous_T.sum())
+        self._counts["repeated_cells"] += int((tests.repeat_ST != Repeat.NONE).sum())
+        self._counts["flipped_cells"] += int((tests.repeat_ST == Repeat.FLIPPED).sum())
+        self._counts["solution_samples"] += sum(s.weight for s in candidates.solutions)
+        self._counts["test_samples"] += sum(t.weight for t in candidates.tests)
+        self._counts["near_limit_cells"] += int(tests.near_limit_ST.sum())
+        for block in outcome.blocks():
+            _add_by_kind(self._rechecks, block.verdicts.recheck_ST)
+            self._counts["cpu_us"] += int(block.verdicts.cpu_us_ST.sum(dtype=np.int64))
+        self._dropped.update(candidates.dropped)
+        if reference is None:
             return
-        self._counts["reference_cells"] += executed.reference_S.size
-        _add_by_kind(self._reference_verdicts, executed.reference_S)
-        _add_by_kind(self._reference_trust, executed.reference_trust_S)
-        _add_by_kind(self._rechecks, executed.reference_recheck_S)
-        correct_S = np.where(executed.reference_S == PASS_CODE, 1.0, 0.0)
-        correct_S[executed.reference_S == INFRA_CODE] = np.nan
-        evidence = executed.evidence
+        self._counts["reference_cells"] += reference.verdict_ST.size
+        self._counts["near_limit_reference_cells"] += int(reference.near_limit_ST.sum())
+        _add_by_kind(self._reference_verdicts, reference.verdict_ST)
+        _add_by_kind(self._reference_trust, reference.trust_ST)
+        correct_S = reference.passed_ST[:, 0].astype(np.float64)
+        correct_S[~reference.known_ST[:, 0]] = np.nan
+        evidence = outcome.evidence
         for name in self.selectors:
             score_S = select(name, evidence).score_S
-            self._pass_at_1[name].append(expected_value(score_S, matrix.weight_S, correct_S))
+            self._pass_at_1[name].append(expected_value(score_S, evidence.weight_S, correct_S))
 
     def pass_at_1(self) -> dict[str, Estimate]:
         """pass@1 of each selector's choice, over the problems that have a reference test."""
@@ -90,6 +129,7 @@ class Tally:
             "cells": self.cells,
             "verdicts": _named(verdict_names(), self._verdicts),
             "trust": _named(trust_names(), self._trust),
+            "held_back": self.held.figures(),
             "vacuous_tests": counts["vacuous_tests"],
             "near_limit_cells": counts["near_limit_cells"],
             "reference_cells": counts["reference_cells"],
@@ -123,8 +163,10 @@ class Tally:
         """What to know about the evidence, in a few lines."""
         counts, rechecks = self._counts, self._rechecks
         lines = [
-            f"{self._trust[INLINE_CODE]:,} of {self.cells:,} cells judged inline, "
-            f"{counts['vacuous_tests']:,} of {counts['tests']:,} tests vacuous"
+            f"trust of {self.cells:,} cells: {_counted(trust_names(), self._trust)}; "
+            f"{counts['vacuous_tests']:,} of {counts['tests']:,} tests vacuous",
+            "verdicts: " + _counted(verdict_names(), self._verdicts),
+            self.held.line(),
         ]
         if counts["repeated_cells"]:
             lines.append(
@@ -167,6 +209,11 @@ def _add_by_kind(totals: NDArray[np.int64], codes: NDArray[np.uint8]) -> None:
 
 def _named(names: Sequence[str], counts: NDArray[np.int64]) -> dict[str, int]:
     return {name: int(n) for name, n in zip(names, counts, strict=True)}
+
+
+def _counted(names: Sequence[str], counts: NDArray[np.int64]) -> str:
+    found = [f"{n:,} {name}" for name, n in _named(names, counts).items() if n]
+    return ", ".join(found) or "none"
 
 
 def _percent(share: float, sign: str = "") -> str:

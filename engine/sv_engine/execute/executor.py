@@ -1,10 +1,10 @@
-"""The door to the sandbox: rollouts in, executed rollouts out. Nothing else imports sv_sandbox.
+"""The door to the sandbox: candidates in, outcomes out.
 
 Every distinct solution of a problem runs against every distinct test of it, and against the
 benchmark's own test under its own limit. Many problems are in flight, so that the sandbox's
 workers never wait for the end of one; each is handed out the moment it is finished. Memory is
 bounded by the number in flight. Verdicts are copied out of shared memory before they are handed
-out, so that an `Executed` outlives its pool.
+out, so that an `Outcome` outlives its pool.
 
 A timeout of a job that ends while the machine is overloaded is marked, to be run again alone
 (`timeouts`). Where the budget says so, cells that passed run once more under another seed.
@@ -17,31 +17,34 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sv_engine.execute.overload import overloaded
+from sv_engine.execute.sandbox import (
+    Budget,
+    Job,
+    SandboxFault,
+    SandboxMatrix,
+    SandboxPool,
+    open_pool,
+    sandbox_errors,
+    submit_options,
+)
 from sv_engine.records import (
     INFRA_CODE,
     PASS_CODE,
     TIMEOUT_CODE,
-    Executed,
-    PassMatrix,
+    Candidates,
+    Outcome,
     Recheck,
-    Rollout,
+    Repeat,
+    Verdicts,
 )
 
-NEAR_LIMIT = 0.2
-"""Cells within this share of their CPU limit are marked: another run may decide otherwise."""
-OVERRUN_S = 0.1
-"""The sandbox ends an endless cell at limit + min(20%, this), so that a cell just over its limit
-is told from one without end."""
 MAX_LOST_JOBS = 8
 """As many jobs in succession without a single verdict are no accident of one program."""
 TESTS_PER_JOB = 1024
@@ -51,113 +54,8 @@ SECOND_SEED = 1
 """Of string hashes and of `random`, when passed cells run again; that of the first run is 0."""
 
 
-class Cells(Protocol):
-    """What the sandbox returns for a matrix: `sv_sandbox` matrices, or a scripted one in tests."""
-
-    @property
-    def verdict_ST(self) -> Any: ...
-    @property
-    def cpu_us_ST(self) -> Any: ...
-    @property
-    def trust_ST(self) -> Any: ...
-    @property
-    def vacuous_T(self) -> Any: ...
-
-
-class Job(Awaitable[Cells], Protocol):
-    """A submitted matrix."""
-
-    @property
-    def rows_done(self) -> int: ...
-
-
-class SandboxPool(Protocol):
-    """The part of `sv_sandbox.Pool` that is used here."""
-
-    def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> bool | None: ...
-    def submit(
-        self,
-        solutions: Sequence[str],
-        tests: Sequence[str],
-        *,
-        limits: Any,
-        judge: str,
-        unsplit: str,
-    ) -> Job: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What decides, besides the texts, what is stored: CPU seconds of a cell, and the judge."""
-
-    cpu_s: float = 0.3
-    """A test of the model."""
-    reference_cpu_s: float = 1.0
-    """The benchmark's own test, which is many asserts in one."""
-    judge: str = "split"
-    """Of the sandbox: `split` keeps solution and test apart, `inline` runs both in one process."""
-    unsplit: str = "mask"
-    """What becomes of cells that `split` has to judge inline: `count`, `mask` (a hole), `fail`."""
-    confirm: bool = False
-    """Whether cells that passed run once more under another seed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """Cells of S solutions on T tests, copied out of the sandbox; dtypes as in `Executed`."""
-
-    verdict_ST: NDArray[np.uint8]
-    cpu_us_ST: NDArray[np.uint32]
-    trust_ST: NDArray[np.uint8]
-    vacuous_T: NDArray[np.bool_]
-    recheck_ST: NDArray[np.uint8]
-
-    @classmethod
-    def holes(cls, solutions: int, tests: int) -> Judged:
-        """Nothing is known yet."""
-        shape = (solutions, tests)
-        return cls(
-            np.zeros(shape, np.uint8),
-            np.zeros(shape, np.uint32),
-            np.zeros(shape, np.uint8),
-            np.zeros(tests, np.bool_),
-            np.zeros(shape, np.uint8),
-        )
-
-    @property
-    def evidence_ST(self) -> NDArray[np.uint8]:
-        """The verdicts from which something may be concluded: a vacuous test has holes."""
-        return np.where(self.vacuous_T, np.uint8(INFRA_CODE), self.verdict_ST)
-
-    @property
-    def is_doubtful(self) -> bool:
-        """Whether a timeout is still to be run again."""
-        return bool((self.recheck_ST == Recheck.NOT_CONFIRMED).any())
-
-    def put(self, part: Judged, row: int = 0, column: int = 0) -> None:
-        """Copy `part` in, its first cell to (row, column)."""
-        rows, columns = part.verdict_ST.shape
-        cells = np.s_[row : row + rows, column : column + columns]
-        self.verdict_ST[cells] = part.verdict_ST
-        self.cpu_us_ST[cells] = part.cpu_us_ST
-        self.trust_ST[cells] = part.trust_ST
-        self.recheck_ST[cells] = part.recheck_ST
-        self.vacuous_T[column : column + columns] |= part.vacuous_T
-
-
-class SandboxFault(RuntimeError):
-    """The sandbox cannot run here, or failed: what happened, and where."""
-
-
 class Executor:
-    """A sandbox pool that executes rollouts; a context manager, to be used from one event loop.
+    """A sandbox pool that executes candidates; a context manager, to be used from one event loop.
 
     `workers` defaults to the cores; below the level `require` of the jail nothing runs. A budget
     with `confirm` gives half of the workers to the second runs. `pool` runs the cells elsewhere
@@ -219,18 +117,18 @@ class Executor:
         return True
 
     async def stream(
-        self, rollouts: Iterable[Rollout], in_flight: int = 8
-    ) -> AsyncGenerator[Executed, None]:
-        """Yield each rollout when it is finished, at most `in_flight` of them running.
+        self, source: Iterable[Candidates], in_flight: int = 8
+    ) -> AsyncGenerator[Outcome, None]:
+        """Yield each outcome when it is finished, at most `in_flight` problems running.
 
-        `rollouts` is pulled only as fast as problems finish. Raises SandboxFault.
+        `source` is pulled only as fast as problems finish. Raises SandboxFault.
         """
-        source = iter(rollouts)
-        running: set[asyncio.Task[Executed]] = set()
+        waiting = iter(source)
+        running: set[asyncio.Task[Outcome]] = set()
         try:
             while True:
-                while len(running) < in_flight and (rollout := next(source, None)) is not None:
-                    running.add(asyncio.create_task(self.execute(rollout)))
+                while len(running) < in_flight and (given := next(waiting, None)) is not None:
+                    running.add(asyncio.create_task(self.execute(given)))
                 if not running:
                     return
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -245,76 +143,64 @@ class Executor:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def execute(self, rollout: Rollout) -> Executed:
-        """Run every cell of one rollout; raises SandboxFault."""
-        problem, budget = rollout.problem, self.budget
-        sources, tests = rollout.sources()
-        reference = [problem.reference_test] if problem.reference_test is not None else []
-        judged, own = await asyncio.gather(
-            self.judge(sources, tests, budget.cpu_s),
-            self.judge(sources, reference, budget.reference_cpu_s),
+    async def execute(self, candidates: Candidates) -> Outcome:
+        """Run every cell of one problem; raises SandboxFault."""
+        problem, budget = candidates.problem, self.budget
+        solutions, tests = candidates.sources()
+        own = [] if problem.reference_test is None else [problem.reference_test]
+        verdicts, reference = await asyncio.gather(
+            self.judge(solutions, tests, budget.cpu_s, problem.entry_point),
+            self.judge(solutions, own, budget.reference_cpu_s, problem.entry_point),
         )
-        if not reference:
-            own = Judged.holes(len(sources), 1)
-        repeated_ST, flipped_ST = await self._repeat(sources, tests, judged)
-        return Executed(
-            rollout=rollout,
-            matrix=PassMatrix(
-                problem_id=problem.id,
-                verdict_ST=judged.verdict_ST,
-                cpu_us_ST=judged.cpu_us_ST,
-                weight_S=np.array([s.weight for s in rollout.solutions], dtype=np.float64),
-                weight_T=np.array([t.weight for t in rollout.tests], dtype=np.float64),
-            ),
-            trust_ST=judged.trust_ST,
-            vacuous_T=judged.vacuous_T,
-            near_limit_ST=near_limit(judged.cpu_us_ST, budget.cpu_s),
-            recheck_ST=judged.recheck_ST,
-            repeated_ST=repeated_ST,
-            flipped_ST=flipped_ST,
-            reference_S=own.verdict_ST[:, 0],
-            reference_cpu_us_S=own.cpu_us_ST[:, 0],
-            reference_trust_S=own.trust_ST[:, 0],
-            reference_near_limit_S=near_limit(own.cpu_us_ST[:, 0], budget.reference_cpu_s),
-            reference_recheck_S=own.recheck_ST[:, 0],
-        )
+        if budget.confirm:
+            await self._repeat(solutions, tests, verdicts, problem.entry_point)
+        return Outcome(candidates, verdicts, reference if own else None)
 
-    async def judge(self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float) -> Judged:
+    async def judge(
+        self,
+        solutions: Sequence[str],
+        tests: Sequence[str],
+        cpu_s: float,
+        entry_point: str | None = None,
+    ) -> Verdicts:
         """Run every cell; raises SandboxFault."""
-        return await self._judge(self._pool, solutions, tests, cpu_s)
+        return await self._judge(self._pool, solutions, tests, cpu_s, entry_point)
 
     async def _judge(
-        self, pool: SandboxPool, solutions: Sequence[str], tests: Sequence[str], cpu_s: float
-    ) -> Judged:
-        judged = Judged.holes(len(solutions), len(tests))
+        self,
+        pool: SandboxPool,
+        solutions: Sequence[str],
+        tests: Sequence[str],
+        cpu_s: float,
+        entry_point: str | None,
+    ) -> Verdicts:
+        verdicts = Verdicts.unknown(len(solutions), len(tests), cpu_s)
         if not solutions:
-            return judged
+            return verdicts
+        options = submit_options(self.budget, cpu_s, entry_point)
         spans = list(_spans(tests))
-        jobs = [self._job(pool, solutions, tests[span], cpu_s) for span in spans]
+        jobs = [self._job(pool, solutions, tests[span], options) for span in spans]
         for span, cells in zip(spans, await asyncio.gather(*jobs), strict=True):
             if cells is not None:
-                judged.verdict_ST[:, span] = cells.verdict_ST
-                judged.cpu_us_ST[:, span] = cells.cpu_us_ST
-                judged.trust_ST[:, span] = cells.trust_ST
-                judged.vacuous_T[span] = np.asarray(cells.vacuous_T) != 0
-        timed_out_ST = judged.verdict_ST == TIMEOUT_CODE
+                verdicts.verdict_ST[:, span] = cells.verdict_ST
+                verdicts.cpu_us_ST[:, span] = cells.cpu_us_ST
+                verdicts.trust_ST[:, span] = cells.trust_ST
+                verdicts.held_ST[:, span] = getattr(cells, "held_ST", 0)
+                verdicts.vacuous_T[span] = np.asarray(cells.vacuous_T) != 0
+        timed_out_ST = verdicts.verdict_ST == TIMEOUT_CODE
         if timed_out_ST.any() and overloaded():
-            judged.recheck_ST[timed_out_ST] = Recheck.NOT_CONFIRMED
-        return judged
+            verdicts.recheck_ST[timed_out_ST] = Recheck.NOT_CONFIRMED
+        return verdicts
 
     async def _repeat(
-        self, solutions: Sequence[str], tests: Sequence[str], judged: Judged
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Run the cells that passed once more; returns which did, and which did not pass again.
+        self, solutions: Sequence[str], tests: Sequence[str], verdicts: Verdicts, entry_point: str
+    ) -> None:
+        """Run the cells that passed once more, and note what that told.
 
-        A hole, and a timeout that an overload may have caused, tells nothing: it does not count
-        as repeated.
+        A hole, and a timeout that an overload may have caused, tells nothing.
         """
-        passed_ST = judged.verdict_ST == PASS_CODE
-        repeated_ST, flipped_ST = np.zeros_like(passed_ST), np.zeros_like(passed_ST)
-        if not self.budget.confirm or not passed_ST.any():
-            return repeated_ST, flipped_ST
         # Rows that passed the same tests make one job of just the cells that passed.
+        passed_ST = verdicts.verdict_ST == PASS_CODE
         patterns, pattern_S = np.unique(passed_ST, axis=0, return_inverse=True)
         for index, passed_T in enumerate(patterns):
             rows, columns = np.flatnonzero(pattern_S.reshape(-1) == index), np.flatnonzero(passed_T)
@@ -324,27 +210,23 @@ class Executor:
                 self._second,
                 [solutions[s] for s in rows.tolist()],
                 [tests[t] for t in columns.tolist()],
-                self.budget.cpu_s,
+                verdicts.cpu_s,
+                entry_point,
             )
-            told_ST = (again.verdict_ST != INFRA_CODE) & (again.recheck_ST == Recheck.NONE)
-            cells = np.ix_(rows, columns)
-            repeated_ST[cells] = told_ST
-            flipped_ST[cells] = told_ST & (again.verdict_ST != PASS_CODE)
-        return repeated_ST, flipped_ST
+            repeat_ST = np.where(again.verdict_ST == PASS_CODE, Repeat.PASSED, Repeat.FLIPPED)
+            silent_ST = (again.verdict_ST == INFRA_CODE) | (again.recheck_ST != Recheck.NONE)
+            verdicts.repeat_ST[np.ix_(rows, columns)] = np.where(silent_ST, Repeat.NONE, repeat_ST)
 
     async def _job(
-        self, pool: SandboxPool, solutions: Sequence[str], tests: Sequence[str], cpu_s: float
-    ) -> Cells | None:
+        self,
+        pool: SandboxPool,
+        solutions: Sequence[str],
+        tests: Sequence[str],
+        options: dict[str, Any],
+    ) -> SandboxMatrix | None:
         """Return the cells of one job, None if none of them could be judged."""
-        budget = self.budget
         try:
-            job = pool.submit(
-                solutions,
-                tests,
-                limits=limits_of(cpu_s),
-                judge=budget.judge,
-                unsplit=budget.unsplit,
-            )
+            job = pool.submit(solutions, tests, **options)
             self._live[job] = (len(solutions), len(tests))
             try:
                 cells = await job
@@ -371,58 +253,3 @@ def _spans(tests: Sequence[str]) -> Iterator[slice]:
             start, chars = index, len(test)
     if tests:
         yield slice(start, len(tests))
-
-
-def near_limit(cpu_us: NDArray[np.uint32], cpu_s: float) -> NDArray[np.bool_]:
-    """True where the CPU time is within 20% of the limit, on either side; shape as given."""
-    low_us = (1 - NEAR_LIMIT) * cpu_s * 1e6
-    high_us = (cpu_s + min(NEAR_LIMIT * cpu_s, OVERRUN_S)) * 1e6
-    return np.asarray((cpu_us >= low_us) & (cpu_us < high_us))
-
-
-# ---- the only lines that know sv_sandbox --------------------------------------------------------
-
-
-def open_pool(workers: int, require: str, seed: int = 0) -> SandboxPool:
-    """Return a pool; raises SandboxFault."""
-    from sv_sandbox import Pool, SandboxError
-
-    try:
-        return Pool(workers=workers, require=require, seed=seed)
-    except (SandboxError, ValueError) as error:  # ValueError: no such level
-        raise SandboxFault(str(error)) from error
-
-
-def limits_of(cpu_s: float) -> Any:
-    """The sandbox's limits for a cell of `cpu_s` CPU seconds."""
-    from sv_sandbox import Limits
-
-    return Limits(cpu_s=cpu_s)
-
-
-def sandbox_errors() -> type[Exception]:
-    """The exception class of a failing sandbox."""
-    from sv_sandbox import SandboxError
-
-    return SandboxError
-
-
-def verdict_names() -> list[str]:
-    """Names of the verdicts in lower case, indexed by their codes."""
-    from sv_sandbox import Verdict
-
-    return [verdict.name.lower() for verdict in sorted(Verdict)]
-
-
-def trust_names() -> list[str]:
-    """Names of the kinds of trust in lower case, indexed by their codes."""
-    from sv_sandbox import Trust
-
-    return [trust.name.lower() for trust in sorted(Trust)]
-
-
-def doctor_report() -> Any:
-    """What the jail can do on this machine: an object with `.text()` and `.to_dict()`."""
-    from sv_sandbox import doctor
-
-    return doctor.report()

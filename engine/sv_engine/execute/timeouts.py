@@ -17,16 +17,14 @@ ends look like one that fails nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sv_engine.execute.executor import Budget, Judged, near_limit
-from sv_engine.records import INFRA_CODE, TIMEOUT_CODE, Executed, Recheck
+from sv_engine.records import INFRA_CODE, TIMEOUT_CODE, Block, Recheck, Verdicts, near_limit
 
 RECHECK_CPU_S = 30.0
 """CPU seconds that one run may spend on cells run again, each counted as its limit."""
@@ -43,8 +41,12 @@ class Judge(Protocol):
     """The part of `execute.Executor` that is used here."""
 
     async def judge(
-        self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float
-    ) -> Judged: ...
+        self,
+        solutions: Sequence[str],
+        tests: Sequence[str],
+        cpu_s: float,
+        entry_point: str | None = None,
+    ) -> Verdicts: ...
 
 
 @dataclass(slots=True)
@@ -63,105 +65,44 @@ class Allowance:
         return not self.spent
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """Views of cells that share a limit; dtypes as in `Executed`."""
-
-    solutions: Sequence[str]
-    tests: Sequence[str]
-    cpu_s: float
-    verdict_ST: NDArray[np.uint8]
-    cpu_us_ST: NDArray[np.uint32]
-    trust_ST: NDArray[np.uint8]
-    near_limit_ST: NDArray[np.bool_]
-    recheck_ST: NDArray[np.uint8]
-
-    @classmethod
-    def of(
-        cls, solutions: Sequence[str], tests: Sequence[str], cpu_s: float, judged: Judged
-    ) -> Grid:
-        """The cells of `judged`, S solutions on T tests."""
-        return cls(
-            solutions,
-            tests,
-            cpu_s,
-            judged.verdict_ST,
-            judged.cpu_us_ST,
-            judged.trust_ST,
-            near_limit(judged.cpu_us_ST, cpu_s),
-            judged.recheck_ST,
-        )
-
-    def open_ST(self, doubt: Doubt) -> NDArray[np.bool_]:
-        """True where a timeout of this kind is still to be run again."""
-        is_near = doubt is Doubt.NEAR_LIMIT
-        open_ST = self.recheck_ST == Recheck.NOT_CONFIRMED
-        return np.asarray(open_ST & (self.near_limit_ST == is_near))
-
-    async def run(self, s: int, t: int, judge: Judge) -> Recheck:
-        """Run one cell; a hole changes nothing."""
-        again = await judge.judge([self.solutions[s]], [self.tests[t]], self.cpu_s)
-        verdict = int(again.verdict_ST[0, 0])
-        if verdict == INFRA_CODE:
-            return Recheck.NOT_CONFIRMED
-        self.verdict_ST[s, t] = verdict
-        self.cpu_us_ST[s, t] = again.cpu_us_ST[0, 0]
-        self.trust_ST[s, t] = again.trust_ST[0, 0]
-        self.near_limit_ST[s, t] |= near_limit(again.cpu_us_ST, self.cpu_s)[0, 0]
-        timed_out = verdict == TIMEOUT_CODE
-        self.recheck_ST[s, t] = Recheck.CONFIRMED if timed_out else Recheck.OVERTURNED
-        return Recheck(self.recheck_ST[s, t])
-
-
-async def settle(grids: Sequence[Grid], judge: Judge) -> None:
-    """Run doubtful timeouts of all grids again, those likeliest to be overturned first."""
-    allowance = Allowance()
-    for doubt in Doubt:
-        for grid in grids:
-            await _recheck(grid, doubt, judge, allowance)
-
-
 async def recheck(
-    executed: Executed, doubt: Doubt, judge: Judge, budget: Budget, allowance: Allowance
+    blocks: Sequence[Block],
+    judge: Judge,
+    allowance: Allowance | None = None,
+    doubts: Sequence[Doubt] = tuple(Doubt),
 ) -> None:
-    """Run timeouts of one kind again; returns early when the allowance is spent."""
-    for grid in _grids(executed, budget):
-        await _recheck(grid, doubt, judge, allowance)
+    """Run doubtful timeouts of all blocks again, those likeliest to be overturned first; returns
+    early when the allowance is spent."""
+    allowance = allowance or Allowance()
+    for doubt in doubts:
+        for block in blocks:
+            await _recheck(block, doubt, judge, allowance)
 
 
-async def _recheck(grid: Grid, doubt: Doubt, judge: Judge, allowance: Allowance) -> None:
-    for s, open_T in enumerate(grid.open_ST(doubt)):
+async def _recheck(block: Block, doubt: Doubt, judge: Judge, allowance: Allowance) -> None:
+    verdicts = block.verdicts
+    is_near = doubt is Doubt.NEAR_LIMIT
+    near_ST = near_limit(verdicts.cpu_us_ST, verdicts.cpu_s)
+    open_ST = (verdicts.recheck_ST == Recheck.NOT_CONFIRMED) & (near_ST == is_near)
+    for s, open_T in enumerate(open_ST):
         columns = np.flatnonzero(open_T)
-        for done, t in enumerate(columns, start=1):
-            if not allowance.take(grid.cpu_s):
+        for done, t in enumerate(columns.tolist(), start=1):
+            if not allowance.take(verdicts.cpu_s):
                 return
-            found = await grid.run(s, int(t), judge)
+            found = await _run(block, s, t, judge)
             if doubt is Doubt.ENDLESS and found is Recheck.CONFIRMED:
-                grid.recheck_ST[s, columns[done:]] = Recheck.CONFIRMED
+                verdicts.recheck_ST[s, columns[done:]] = Recheck.CONFIRMED
                 break
 
 
-def _grids(executed: Executed, budget: Budget) -> Iterator[Grid]:
-    rollout, matrix = executed.rollout, executed.matrix
-    solutions, tests = rollout.sources()
-    yield Grid(
-        solutions,
-        tests,
-        budget.cpu_s,
-        matrix.verdict_ST,
-        matrix.cpu_us_ST,
-        executed.trust_ST,
-        executed.near_limit_ST,
-        executed.recheck_ST,
-    )
-    if rollout.problem.reference_test is not None:
-        yield Grid(
-            solutions,
-            [rollout.problem.reference_test],
-            budget.reference_cpu_s,
-            executed.reference_S[:, None],
-            executed.reference_cpu_us_S[:, None],
-            executed.reference_trust_S[:, None],
-            executed.reference_near_limit_S[:, None],
-            executed.reference_recheck_S[:, None],
-        )
+async def _run(block: Block, s: int, t: int, judge: Judge) -> Recheck:
+    """Run one cell; a hole changes nothing."""
+    problem, solutions, tests, verdicts = block
+    again = await judge.judge([solutions[s]], [tests[t]], verdicts.cpu_s, problem.entry_point)
+    verdict = int(again.verdict_ST[0, 0])
+    if verdict == INFRA_CODE and not again.held_ST[0, 0]:
+        return Recheck.NOT_CONFIRMED
+    found = Recheck.CONFIRMED if verdict == TIMEOUT_CODE else Recheck.OVERTURNED
+    verdicts.put(again, s, t)
+    verdicts.recheck_ST[s, t] = found
+    return found

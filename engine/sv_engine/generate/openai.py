@@ -19,41 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from sv_engine.config.sections import Generate, Model, PromptFormat
 from sv_engine.generate.errors import EndpointError, PromptError, WeightsError
 from sv_engine.generate.streams import Stream, StreamingGenerator
 from sv_engine.generate.weights import absolute, is_adapter
-from sv_engine.prompts.format import PromptFormat
 from sv_engine.records import Completion
 
 MAX_PAUSE_S = 30.0
 
 
-class OpenAIOptions(BaseModel):
-    """Where the servers are and how patient to be."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    base_urls: tuple[str, ...] = Field(min_length=1)
-    """One URL per server, with the version: "http://host:8000/v1"."""
-    model: str
-    """Name of the model on the servers."""
-    api_key_variable: str = "OPENAI_API_KEY"
-    """Environment variable that holds the key; servers without keys need none."""
-    prompt_format: PromptFormat = PromptFormat.AUTO
-    """chat uses /chat/completions; plain and auto use /completions with the text as it is."""
-    max_in_flight: int = Field(default=256, gt=0)
-    """Completions running or waiting to be consumed, over all servers."""
-    reload_method: str = "reload_weights"
-    """Worker method that reads whole weights. Servers on a CPU need "read_weights", and to be
-    started with `--worker-extension-cls sv_engine.generate.vllm_worker.WeightReader`."""
-    timeout_s: float = Field(default=600.0, gt=0)
-    """Longest wait for one completion."""
-    attempts: int = Field(default=6, gt=0)
-    """Tries per completion before the run fails."""
-    pause_s: float = Field(default=0.5, gt=0)
-    """First pause after a failure; doubles each time, at most 30 s."""
+class OpenAIOptions(Generate, Model):
+    """Where the servers are and how patient to be: two sections of the configuration."""
 
 
 @dataclass(slots=True)
@@ -75,7 +51,7 @@ class OpenAIGenerator(StreamingGenerator):
     def __init__(self, options: OpenAIOptions) -> None:
         super().__init__(options.max_in_flight)
         self.options = options
-        self._model = options.model
+        self._model = options.path
         self._endpoints: list[_Endpoint] = []
         self._adapters = 0
 
@@ -96,7 +72,7 @@ class OpenAIGenerator(StreamingGenerator):
                     base_url=url, api_key=key, timeout=self.options.timeout_s, max_retries=0
                 ),
             )
-            for url in self.options.base_urls
+            for url in self.options.urls
         ]
 
     async def _close(self) -> None:
@@ -147,7 +123,7 @@ class OpenAIGenerator(StreamingGenerator):
                 completion = await self._ask(endpoint.client, stream, index)
             except passing as error:
                 last = f"{endpoint.url}: {_describe(error)}"
-                pause = min(self.options.pause_s * 2**endpoint.failures, MAX_PAUSE_S)
+                pause = min(self.options.pause_s * 2 ** min(endpoint.failures, 16), MAX_PAUSE_S)
                 endpoint.failures += 1
                 endpoint.resting_until_s = clock() + pause * random.uniform(0.5, 1.0)
             except self._openai.APIStatusError as error:
@@ -160,7 +136,7 @@ class OpenAIGenerator(StreamingGenerator):
                 endpoint.outstanding -= 1
         raise EndpointError(
             f"no server answered in {self.options.attempts} tries; the last one: {last}",
-            where=", ".join(self.options.base_urls),
+            where=", ".join(self.options.urls),
             remedy="check that the servers run and are reachable; everything yielded is kept",
         )
 
@@ -210,6 +186,7 @@ class OpenAIGenerator(StreamingGenerator):
             text=text,
             finish_reason=answer.choices[0].finish_reason or "stop",
             token_count=usage.completion_tokens if usage is not None else 0,
+            sample=index,
         )
 
     async def _load_weights(self, path: Path) -> None:
@@ -228,7 +205,7 @@ class OpenAIGenerator(StreamingGenerator):
         call = {"method": self.options.reload_method, "kwargs": {"weights_path": place}}
         await self._post_all("/collective_rpc", call, remedy)
         await self._post_all("/reset_prefix_cache", {}, remedy)
-        self._model = self.options.model
+        self._model = self.options.path
 
     async def sleep(self) -> None:
         """Ask every server to move its weights off the accelerator."""

@@ -44,10 +44,13 @@ class GenerationRequest:
 
     problem_id: str
     role: str
-    """`solve`, `verify` or `describe`."""
+    """`solve`, `verify`, `derive`, `critique` or `describe`."""
     prompt: str
     n: int = 1
     sampling: Sampling = field(default_factory=Sampling)
+    first: int = 0
+    """Where these samples stand among those of a larger request, of which `sampling.seed` is
+    that of the first one wanted; only recordings care."""
 
 
 @dataclass(slots=True)
@@ -64,7 +67,18 @@ class GeneratorStatistics:
     completion_tokens: int = 0
 
 
-class Generator(Protocol):
+class Sampler(Protocol):
+    """What the stages of the loop need of a generator."""
+
+    def generate(self, request: GenerationRequest) -> AsyncGenerator[Completion, None]:
+        """Yield each completion the moment it is finished; close it (`aclosing`) to stop early.
+
+        Raises PromptError (this request only), EngineDiedError, EndpointError.
+        """
+        ...
+
+
+class Generator(Sampler, Protocol):
     """A source of completions; an asynchronous context manager."""
 
     @property
@@ -83,13 +97,6 @@ class Generator(Protocol):
         trace: TracebackType | None,
     ) -> None:
         """Stop the engine; open iterators end."""
-        ...
-
-    def generate(self, request: GenerationRequest) -> AsyncGenerator[Completion, None]:
-        """Yield each completion the moment it is finished; close it (`aclosing`) to stop early.
-
-        Raises PromptError (this request only), EngineDiedError, EndpointError.
-        """
         ...
 
     async def abort(self, problem_id: str) -> None:

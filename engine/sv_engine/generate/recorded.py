@@ -3,7 +3,7 @@
 File: JSON lines, one per completion, in the order in which they finished:
 
     {"problem_id", "role", "request", "prompt_tokens", "after_s", "text", "finish_reason",
-     "token_count"}
+     "token_count", "sample"}
 
 `request` counts the requests of one (problem, role) from 0; `after_s` is the time from the
 request's start to this completion, in seconds. The k-th replayed request of a (problem, role)
@@ -62,12 +62,16 @@ class RecordedGenerator(StreamingGenerator):
         samples = recorded[min(self._served[key], len(recorded) - 1)]
         self._served[key] += 1
         self._statistics.prompt_tokens += int(samples[0]["prompt_tokens"])
-        stream.handle = asyncio.create_task(self._replay(stream, samples[: request.n]))
+        # The order is that of arrival, in which a line may say which sample it was.
+        wanted = range(request.first, request.first + request.n)
+        lines = [(line.get("sample", i), line) for i, line in enumerate(samples)]
+        chosen = [(sample - request.first, line) for sample, line in lines if sample in wanted]
+        stream.handle = asyncio.create_task(self._replay(stream, chosen))
 
-    async def _replay(self, stream: Stream, samples: list[dict[str, Any]]) -> None:
+    async def _replay(self, stream: Stream, samples: list[tuple[int, dict[str, Any]]]) -> None:
         clock = asyncio.get_running_loop().time
         start_s = clock()
-        for sample in samples:
+        for number, sample in samples:
             await asyncio.sleep(start_s + self.time_scale * sample["after_s"] - clock())
             stream.deliver(
                 Completion(
@@ -76,6 +80,7 @@ class RecordedGenerator(StreamingGenerator):
                     text=sample["text"],
                     finish_reason=sample["finish_reason"],
                     token_count=sample["token_count"],
+                    sample=number,
                 )
             )
         stream.end()
@@ -151,6 +156,7 @@ class Recorder:
                     "text": completion.text,
                     "finish_reason": completion.finish_reason,
                     "token_count": completion.token_count,
+                    "sample": request.first + completion.sample,
                 }
                 self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
                 self._file.flush()

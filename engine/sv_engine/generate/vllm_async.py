@@ -34,7 +34,7 @@ class AsyncVllm(VllmGenerator):
 
     def _build(self) -> Any:
         is_cpu = platform_is_cpu()
-        self._can_sleep = self.options.allow_sleep and not is_cpu
+        self._can_sleep = self.options.sleep_while_training and not is_cpu
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.v1.engine.async_llm import AsyncLLM
 
@@ -72,7 +72,7 @@ class AsyncVllm(VllmGenerator):
             raise
         except Exception as error:
             if self._engine.errored:
-                self._fail(died_error(error, self.options.model))
+                self._fail(died_error(error, self.options.path))
             else:
                 stream.end(refused_error(error, stream.request))
         finally:

@@ -85,13 +85,13 @@ class VllmGenerator(StreamingGenerator):
         """The LoRARequest that new requests use; None serves the model's own weights."""
 
     async def _open(self) -> None:
-        check_model(self.options.model)
+        check_model(self.options.path)
         try:
             await self._start_engine()
         except GenerationError:
             raise
         except Exception as error:
-            raise start_error(error, self.options.model) from error
+            raise start_error(error, self.options.path) from error
         is_chat(self._tokenizer, self.options.prompt_format)  # an impossible wish fails now
 
     def _prepare(self, request: GenerationRequest) -> tuple[dict[str, Any], Any]:
@@ -105,7 +105,7 @@ class VllmGenerator(StreamingGenerator):
                 f"the prompt has {len(ids)} tokens, the model has room for "
                 f"{self._max_model_len} with the completion",
                 where=f"problem {request.problem_id}, role {request.role}",
-                remedy="shorten the prompt, or raise max_model_len if the model allows it",
+                remedy="shorten the prompt, or raise generate.max_model_len if the model allows it",
             )
         try:
             parameters = SamplingParams(**sampling_arguments(request.sampling, request.n, room))
@@ -132,7 +132,7 @@ class VllmGenerator(StreamingGenerator):
                 ) from error
             self._adapter = lora
             return
-        check_weights(path, Path(self.options.model))
+        check_weights(path, Path(self.options.path))
         try:
             await self._reload(absolute(path))
         except Exception as error:
@@ -173,6 +173,7 @@ def finished_samples(output: Any, request: GenerationRequest, seen: set[int]) ->
                     text=sample.text,
                     finish_reason=sample.finish_reason,
                     token_count=len(sample.token_ids),
+                    sample=sample.index,
                 )
             )
     return completions
@@ -206,7 +207,8 @@ def start_error(error: Exception, model: str) -> ModelLoadError:
         return ModelLoadError(
             f"not enough memory to start vLLM: {error}",
             where=model,
-            remedy="lower kv_cache_bytes, gpu_memory_utilization, max_model_len or max_sequences, "
+            remedy="lower generate.kv_cache_mib, generate.gpu_memory, generate.max_model_len or "
+            "generate.max_sequences, "
             "or use a smaller model",
         )
     return ModelLoadError(
@@ -223,12 +225,12 @@ def died_error(error: BaseException, model: str) -> EngineDiedError:
         return EngineDiedError(
             f"vLLM ran out of memory: {error}",
             where=model,
-            remedy="lower max_sequences, kv_cache_bytes or gpu_memory_utilization; "
+            remedy="lower generate.max_sequences, generate.kv_cache_mib or generate.gpu_memory; "
             "everything yielded so far is kept",
         )
     return EngineDiedError(
         f"vLLM died: {type(error).__name__}: {error}",
         where=model,
-        remedy="start the run again: everything yielded so far is kept; "
+        remedy="go on with `sv-engine run --resume`: everything yielded so far is kept; "
         "VLLM_LOGGING_LEVEL=INFO shows more",
     )

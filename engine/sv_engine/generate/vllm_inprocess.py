@@ -128,7 +128,7 @@ class InProcessVllm(VllmGenerator):
         try:
             self._serve(engine)
         except BaseException as error:
-            self._post(self._fail, died_error(error, self.options.model))
+            self._post(self._fail, died_error(error, self.options.path))
             self._refuse_commands()
         finally:
             engine.engine_core.shutdown()

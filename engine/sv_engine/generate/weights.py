@@ -116,13 +116,13 @@ def check_adapter(path: Path, max_rank: int) -> Adapter:
         raise WeightsError(
             "the engine was started without room for LoRA adapters",
             where=str(path),
-            remedy=f"set lora_rank = {rank}, or load the merged weights of this adapter",
+            remedy=f"set train.lora_rank = {rank}, or load the merged weights of this adapter",
         )
     if rank > max_rank:
         raise WeightsError(
             f"the adapter has rank {rank}, the engine has room for {max_rank}",
             where=str(path),
-            remedy=f"set lora_rank = {rank} for generation, or train with a rank <= {max_rank}",
+            remedy=f"set train.lora_rank = {rank}, or train with a rank <= {max_rank}",
         )
     file = path / "adapter_model.safetensors"
     if not file.is_file():

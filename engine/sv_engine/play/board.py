@@ -1,7 +1,7 @@
 """The growing pass matrix of one problem, while its samples still arrive.
 
 In: solutions and tests, in any order, as they are sampled; verdicts of rectangles of cells. Out,
-once the problem is complete: a `Played`. The invariant: the judged cells form a rectangle (the
+once the problem is complete: an `Outcome`. The invariant: the judged cells form a rectangle (the
 first so many solutions by the first so many tests), and its border to what has arrived
 since is at most two rectangles; so a cell may run as soon as its solution and its test exist, and
 none runs twice. Equal texts are one row or column with a weight.
@@ -12,34 +12,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-import numpy as np
-
-from sv_engine.execute.executor import Judged
 from sv_engine.prompts.roles import Call, call_of
-from sv_engine.records import PassMatrix, Problem, Rollout, Solution, Test
-
-
-@dataclass(frozen=True, slots=True)
-class Suite:
-    """The tests of one completion of the verifier."""
-
-    prompt: str
-    tests: tuple[int, ...]
-    """Columns of the matrix, in the order of the text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Played:
-    """One problem with all its samples and verdicts: what selection and training data are made of.
-
-    Holds no ground truth: `rollout.problem` has neither reference solution nor reference test.
-    """
-
-    rollout: Rollout
-    matrix: PassMatrix
-    prompt_T: tuple[str, ...]
-    """The verifier's prompt under which each test was first sampled."""
-    suites: tuple[Suite, ...]
+from sv_engine.records import (
+    Block,
+    Candidates,
+    Outcome,
+    Problem,
+    Solution,
+    Suite,
+    Test,
+    Verdicts,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +36,10 @@ class Rectangle:
 class Board:
     """See the module. Used from the event loop only."""
 
-    def __init__(self, problem: Problem, *, agreement: float | None = None) -> None:
-        """agreement: the tests of one call are votes on its expected value, and those of a value
-        with a smaller share of them are no evidence; None: every test counts for itself."""
+    def __init__(self, problem: Problem, cpu_s: float, *, agreement: float | None = None) -> None:
+        """cpu_s: limit of a cell. agreement: the tests of one call are votes on its expected value,
+        and those of a value with a smaller share of them are no evidence; None: every test counts
+        for itself."""
         self.problem = problem
         self.closed = False
         """No more samples will arrive."""
@@ -70,7 +54,7 @@ class Board:
         self._dropped: Counter[str] = Counter()
         self._ballots: dict[str, Counter[str]] = defaultdict(Counter)
         self._value_of: dict[str, str] = {}
-        self.judged = Judged.holes(0, 0)
+        self.verdicts = Verdicts.unknown(0, 0, cpu_s)
         """The cells that have run."""
 
     @property
@@ -131,7 +115,7 @@ class Board:
 
     def border(self) -> list[Rectangle]:
         """What has not run: at most two rectangles, in the order in which they are to be filled."""
-        judged_S, judged_T = self.judged.verdict_ST.shape
+        judged_S, judged_T = self.verdicts.verdict_ST.shape
         new_S, new_T = range(judged_S, len(self._solutions)), range(len(self._tests))
         old_S, late_T = range(judged_S), range(judged_T, len(self._tests))
         candidates = [Rectangle(new_S, new_T), Rectangle(old_S, late_T)]
@@ -139,7 +123,7 @@ class Board:
 
     def border_cells(self) -> int:
         """Number of cells that have not run."""
-        return len(self._solutions) * len(self._tests) - self.judged.verdict_ST.size
+        return len(self._solutions) * len(self._tests) - self.verdicts.verdict_ST.size
 
     def sources(self, rectangle: Rectangle | None = None) -> tuple[list[str], list[str]]:
         """The programs and the tests of a rectangle; of the whole board without one."""
@@ -149,40 +133,52 @@ class Board:
         rows, columns = rectangle.rows, rectangle.columns
         return solutions[rows.start : rows.stop], tests[columns.start : columns.stop]
 
-    def fill(self, results: list[tuple[Rectangle, Judged]]) -> None:
+    def fill(self, results: list[tuple[Rectangle, Verdicts]]) -> None:
         """Enter the cells of a whole border."""
         if not results:
             return
-        old = self.judged
+        old = self.verdicts
         rows, columns = old.verdict_ST.shape
-        self.judged = Judged.holes(
+        self.verdicts = Verdicts.unknown(
             max([rows, *(r.rows.stop for r, _ in results)]),
             max([columns, *(r.columns.stop for r, _ in results)]),
+            old.cpu_s,
         )
-        self.judged.put(old)
+        self.verdicts.put(old)
         for rectangle, part in results:
-            self.judged.put(part, rectangle.rows.start, rectangle.columns.start)
+            self.verdicts.put(part, rectangle.rows.start, rectangle.columns.start)
 
-    def played(self) -> Played:
-        """The complete matrix. A test that lost its vote has weight 0: judged, but no evidence."""
-        solutions = tuple(Solution(source, n) for source, n in self._solutions.items())
-        tests = tuple(Test(source, self._weight[source]) for source in self._tests)
-        shape = (len(solutions), len(tests))
+    def block(self) -> Block:
+        """The verdicts so far with their texts."""
+        return Block(self.problem, *self.sources(), self.verdicts)
+
+    def outcome(self) -> Outcome:
+        """The complete matrix. A test that lost its vote has weight 0: judged, but no evidence.
+
+        Holds no ground truth: the problem has neither reference solution nor reference test.
+        """
+        # In the order of their texts: what comes of a matrix must not depend on arrival.
+        solutions, tests = list(self._solutions), list(self._tests)
+        rows = sorted(range(len(solutions)), key=solutions.__getitem__)
+        columns = sorted(range(len(tests)), key=tests.__getitem__)
+        place = {column: t for t, column in enumerate(columns)}
+        suites = [Suite(s.prompt, tuple(place[t] for t in s.tests)) for s in self._suites]
+        candidates = Candidates(
+            self.problem,
+            tuple(Solution(solutions[s], self._solutions[solutions[s]]) for s in rows),
+            tuple(self._test(tests[t]) for t in columns),
+            dict(sorted(self._dropped.items())),
+            tuple(sorted(suites, key=lambda suite: (suite.prompt, suite.tests))),
+        )
         # Without a single cell (no program, or no test) nothing was ever filled in.
-        judged = self.judged if 0 not in shape else Judged.holes(*shape)
-        matrix = PassMatrix(
-            problem_id=self.problem.id,
-            verdict_ST=judged.evidence_ST,
-            cpu_us_ST=judged.cpu_us_ST,
-            weight_S=np.array([s.weight for s in solutions], dtype=np.float64),
-            weight_T=np.array([t.weight for t in tests], dtype=np.float64),
-        )
-        return Played(
-            rollout=Rollout(self.problem, solutions, tests, dict(self._dropped)),
-            matrix=matrix,
-            prompt_T=tuple(self._prompt[source] for source in self._tests),
-            suites=tuple(self._suites),
-        )
+        if not rows or not columns:
+            return Outcome(
+                candidates, Verdicts.unknown(len(rows), len(columns), self.verdicts.cpu_s)
+            )
+        return Outcome(candidates, self.verdicts.ordered(rows, columns))
+
+    def _test(self, source: str) -> Test:
+        return Test(source, self._weight[source], self._prompt[source])
 
     def _cast(self, call: Call, test: str) -> None:
         self._ballots[call.argument][test] += 1
@@ -190,4 +186,4 @@ class Board:
 
     def _add_test(self, test: str, prompt: str) -> None:
         self._tests.setdefault(test, len(self._tests))
-        self._prompt.setdefault(test, prompt)
+        self._prompt[test] = min(prompt, self._prompt.get(test, prompt))

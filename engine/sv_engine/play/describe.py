@@ -10,25 +10,25 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from sv_engine.generate.protocol import GenerationRequest, Generator, Sampling
+from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling
 from sv_engine.play.tasks import one_error
 from sv_engine.pocket.grammar import ENTRY_POINT
 from sv_engine.problems import decontaminate
 from sv_engine.prompts.roles import Template
-from sv_engine.records import Completion, Problem
-from sv_engine.run.journal import content_key
+from sv_engine.records import Problem
 
 _FENCED = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Quota:
     """How many problems, and what they must keep away from."""
 
     count: int
@@ -40,11 +40,11 @@ class Wish:
 async def describe(
     snippets: Sequence[str],
     templates: Sequence[Template],
-    generator: Generator,
+    generator: Sampler,
     sampling: Sampling,
-    wish: Wish,
+    quota: Quota,
     read: Callable[[str], Problem | None],
-    on_completion: Callable[[GenerationRequest, int, Completion], None] = lambda *_: None,
+    on_completion: Callable[[], None] = lambda: None,
 ) -> tuple[list[Problem], Counter[str]]:
     """Problems, and why descriptions were dropped. read: `read_function` or `read_sentence`."""
     dropped: Counter[str] = Counter()
@@ -58,31 +58,36 @@ async def describe(
         request = GenerationRequest(f"describe-{number}", "describe", prompt, 1, sampling)
         async with room, aclosing(generator.generate(request)) as completions:
             async for completion in completions:
-                on_completion(request, 0, completion)
+                on_completion()
                 return read(completion.text)
         return None
 
     kept: list[Problem] = []
-    for start in range(0, len(snippets), 2 * wish.count):
+    for start in range(0, len(snippets), 2 * quota.count):
         async with one_error(), asyncio.TaskGroup() as group:
-            some = list(enumerate(snippets))[start : start + 2 * wish.count]
+            some = list(enumerate(snippets))[start : start + 2 * quota.count]
             tasks = [group.create_task(one(number, snippet)) for number, snippet in some]
         problems = [task.result() for task in tasks]
         dropped["no problem in the description"] += sum(p is None for p in problems)
         found += [problem for problem in problems if problem is not None]
         kept, reasons = decontaminate.clean(
-            found, wish.heldout_texts, ngram=wish.ngram, near_duplicate=wish.near_duplicate
+            found, quota.heldout_texts, ngram=quota.ngram, near_duplicate=quota.near_duplicate
         )
-        if len(kept) >= wish.count:
+        if len(kept) >= quota.count:
             break
     dropped.update({reason.value: count for reason, count in reasons.items()})
-    return kept[: wish.count], dropped
+    return kept[: quota.count], dropped
+
+
+def _name(text: str) -> str:
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6)
+    return f"described-{digest.hexdigest()}"
 
 
 def read_sentence(completion: str) -> Problem | None:
     """The pocket model's descriptions: one sentence, cut at the closing quotes."""
     text = completion.split('"""')[0].strip()
-    return Problem(f"described-{content_key(text)[:12]}", text, ENTRY_POINT) if text else None
+    return Problem(_name(text), text, ENTRY_POINT) if text else None
 
 
 def read_function(completion: str) -> Problem | None:
@@ -98,5 +103,5 @@ def read_function(completion: str) -> Problem | None:
                 imports = [n for n in tree.body if isinstance(n, (ast.Import, ast.ImportFrom))]
                 node.body = node.body[:1]
                 prompt = "\n".join(ast.unparse(part) for part in [*imports, node])
-                return Problem(f"described-{content_key(prompt)[:12]}", prompt, node.name)
+                return Problem(_name(prompt), prompt, node.name)
     return None

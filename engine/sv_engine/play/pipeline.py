@@ -1,6 +1,6 @@
 """From problems to pass matrices, generation and execution overlapped.
 
-In: problems without ground truth. Out: a `Played` for each, handed to `on_played` the moment it
+In: problems without ground truth. Out: an `Outcome` of each, handed to `on_outcome` the moment it
 is complete, in any order; one with timeouts that an overload of the machine may have caused comes
 last, when nothing else is in flight and they were run again (`timeouts`). Stages:
 
@@ -29,14 +29,13 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sv_engine.config.sections import Execute, Generate, Roles, TestSampling
-from sv_engine.execute.executor import Judged
-from sv_engine.execute.timeouts import Grid, settle
-from sv_engine.generate.protocol import GenerationRequest, Generator, Sampling
-from sv_engine.play.board import Board, Played, Rectangle
+from sv_engine.execute.timeouts import recheck
+from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling
+from sv_engine.play.board import Board, Rectangle
 from sv_engine.play.tasks import one_error
 from sv_engine.problems.extract import Drop
 from sv_engine.prompts.roles import RoleTemplates, answer, read_solution, read_tests
-from sv_engine.records import Completion, Problem, Recheck
+from sv_engine.records import Completion, Outcome, Problem, Recheck, Verdicts
 
 
 class CellRunner(Protocol):
@@ -52,7 +51,13 @@ class CellRunner(Protocol):
         """Whether some worker has nothing to do."""
         ...
 
-    async def judge(self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float) -> Judged:
+    async def judge(
+        self,
+        solutions: Sequence[str],
+        tests: Sequence[str],
+        cpu_s: float,
+        entry_point: str | None = None,
+    ) -> Verdicts:
         """Run every cell."""
         ...
 
@@ -65,11 +70,10 @@ class GroundTruthError(ValueError):
 class Hooks:
     """What the pipeline tells its caller; all are called on the event loop and must not block."""
 
-    on_completion: Callable[[GenerationRequest, int, Completion], None] = lambda *_: None
-    """Request, index of the sample in its order of arrival, sample."""
+    on_completion: Callable[[GenerationRequest, Completion], None] = lambda *_: None
     on_cells: Callable[[int], None] = lambda _: None
     """Number of cells judged."""
-    on_played: Callable[[Played], None] = lambda _: None
+    on_outcome: Callable[[Outcome], None] = lambda _: None
 
 
 @dataclass(slots=True)
@@ -91,7 +95,7 @@ class PipelineStatistics:
 class Player:
     """What plays a problem: the model, its prompts and how they are sampled."""
 
-    generator: Generator
+    generator: Sampler
     templates: RoleTemplates
     generate: Generate
     roles: Roles
@@ -117,7 +121,7 @@ async def play(
                     raise GroundTruthError(f"problem {problem.id} carries its reference")
                 await run.admit()
                 players.create_task(run.play(problem))
-    await run.settle()
+    await run.finish_doubtful()
     return run.statistics
 
 
@@ -157,7 +161,8 @@ class _Run:
         """Sample one problem to its end."""
         generate = self._player.generate
         votes = generate.test_sampling is TestSampling.TWO_STAGE
-        board = Board(problem, agreement=generate.agreement if votes else None)
+        agreement = generate.agreement if votes else None
+        board = Board(problem, self._execute.cpu_s, agreement=agreement)
         self._growing[board] = None
         async with asyncio.TaskGroup() as group:
             if self._player.roles.verifier_sees == "solution":
@@ -178,7 +183,6 @@ class _Run:
     async def _solve(self, board: Board, group: asyncio.TaskGroup, *, verify_each: bool) -> None:
         generate, templates = self._player.generate, self._player.templates
         prompt = templates.solve.fill(board.problem)
-        number = 0
         async with self._sample(board, "solve", prompt, generate.solutions) as completions:
             async for completion in completions:
                 source = read_solution(templates.solve, board.problem, completion.text)
@@ -186,10 +190,10 @@ class _Run:
                     board.drop(Counter([f"solution: {source.value}"]))
                     continue
                 board.add_solution(source)
+                number = completion.sample  # of the model's seed, not of the order of arrival
                 if verify_each and number < generate.tests:
                     asked = templates.verify_solution.fill(board.problem, solution=source)
                     group.create_task(self._verify(board, group, asked, 1, salt=str(number)))
-                number += 1
                 self._use_idle_workers()
                 if 0 < generate.enough_solutions <= board.solution_count:
                     break
@@ -260,10 +264,8 @@ class _Run:
         stream = self._player.generator.generate(request)
 
         async def told() -> AsyncGenerator[Completion, None]:
-            index = 0
             async for completion in stream:
-                self._hooks.on_completion(request, index, completion)
-                index += 1
+                self._hooks.on_completion(request, completion)
                 yield completion
 
         async with aclosing(stream), aclosing(told()) as completions:
@@ -301,10 +303,10 @@ class _Run:
 
     async def _run_last(self, board: Board) -> None:
         await self._run_border(board)
-        if board.judged.is_doubtful:
+        if board.verdicts.is_doubtful:
             self._doubtful.append(board)
         else:
-            self._hooks.on_played(board.played())
+            self._hooks.on_outcome(board.outcome())
         self._alive.release()
         self.statistics.boards -= 1
         self._use_idle_workers()
@@ -316,24 +318,25 @@ class _Run:
             tasks = [group.create_task(self._run_rectangle(board, r)) for r in border]
         board.fill([(r, task.result()) for r, task in zip(border, tasks, strict=True)])
 
-    async def _run_rectangle(self, board: Board, rectangle: Rectangle) -> Judged:
+    async def _run_rectangle(self, board: Board, rectangle: Rectangle) -> Verdicts:
         solutions, tests = board.sources(rectangle)
-        judged = await self._executor.judge(solutions, tests, self._execute.cpu_s)
+        verdicts = await self._executor.judge(
+            solutions, tests, self._execute.cpu_s, board.problem.entry_point
+        )
         self.statistics.jobs += 1
         self.statistics.rows += len(solutions)
-        self.statistics.cells += judged.verdict_ST.size
-        self._hooks.on_cells(judged.verdict_ST.size)
-        return judged
+        self.statistics.cells += verdicts.verdict_ST.size
+        self._hooks.on_cells(verdicts.verdict_ST.size)
+        return verdicts
 
-    async def settle(self) -> None:
+    async def finish_doubtful(self) -> None:
         """Hand out the problems with timeouts that an overload may have caused, when nothing else
         is in flight and these timeouts were run again."""
-        cpu_s = self._execute.cpu_s
-        grids = [Grid.of(*board.sources(), cpu_s, board.judged) for board in self._doubtful]
-        await settle(grids, self._executor)
+        await recheck([board.block() for board in self._doubtful], self._executor)
         for board in self._doubtful:
-            self.statistics.rechecks.update(map(Recheck, board.judged.recheck_ST.ravel().tolist()))
-            self._hooks.on_played(board.played())
+            found = board.verdicts.recheck_ST.ravel().tolist()
+            self.statistics.rechecks.update(map(Recheck, found))
+            self._hooks.on_outcome(board.outcome())
 
 
 def _seed(seed: int, *parts: str) -> int:

@@ -7,19 +7,10 @@ are never merged with them across the border.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any
 
+from sv_engine.config.sections import PromptFormat
 from sv_engine.errors import EngineError
-
-
-class PromptFormat(StrEnum):
-    """Whether a prompt is one user turn of a chat or plain text to be continued."""
-
-    AUTO = "auto"
-    """Chat when the tokenizer has a chat template, plain otherwise."""
-    CHAT = "chat"
-    PLAIN = "plain"
 
 
 class ChatTemplateError(EngineError):
@@ -33,7 +24,8 @@ def is_chat(tokenizer: Any, prompt_format: PromptFormat) -> bool:
         raise ChatTemplateError(
             "the tokenizer has no chat template",
             where=str(getattr(tokenizer, "name_or_path", "tokenizer")),
-            remedy='set prompt_format = "plain" (or "auto"), or use an instruction-tuned model',
+            remedy='set model.prompt_format = "plain" (or "auto"), or use an '
+            "instruction-tuned model",
         )
     return prompt_format is not PromptFormat.PLAIN and has_template
 

@@ -24,7 +24,7 @@ from rich.progress import (
 )
 
 from sv_engine.config.sections import Config, TestSampling
-from sv_engine.run.loop import IterationReport
+from sv_engine.run.report import IterationReport
 from sv_engine.run.summary import table
 
 PLAIN_TICK_S = 5.0

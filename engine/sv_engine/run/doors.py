@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import psutil
 
-from sv_engine.config.sections import Backend, Config, Dpo, Sft
-from sv_engine.execute.executor import Budget, Executor
-from sv_engine.executors.row_pool import pool_at
+from sv_engine.config.sections import Backend, Config, Stage
+from sv_engine.execute.executor import Executor
+from sv_engine.execute.sandbox import Budget
 from sv_engine.generate import (
     Generator,
     OpenAIGenerator,
@@ -20,7 +20,7 @@ from sv_engine.generate import (
     open_vllm,
 )
 from sv_engine.generate.vllm_common import is_cpu_build
-from sv_engine.train import DpoPhase, Lora, Schedule, SftPhase, TrainSpec
+from sv_engine.train import DpoPhase, SftPhase, TrainSpec
 
 WORKER_BYTES = 256 << 20
 """Memory set aside per sandbox worker when their number is chosen."""
@@ -42,6 +42,7 @@ def serves_adapters(config: Config) -> bool:
 def open_generator(config: Config) -> Generator:
     """The generator, not yet entered."""
     generate = config.generate
+    sections = dict(generate) | dict(config.model) | {"path": base_model(config)}
     match generate.backend:
         case Backend.RECORDED:
             assert generate.recording is not None
@@ -51,43 +52,25 @@ def open_generator(config: Config) -> Generator:
                 max_in_flight=generate.max_in_flight,
             )
         case Backend.OPENAI:
-            return OpenAIGenerator(
-                OpenAIOptions(
-                    base_urls=generate.urls,
-                    model=config.model.path,
-                    prompt_format=config.model.prompt_format,
-                    max_in_flight=generate.max_in_flight,
-                )
-            )
+            return OpenAIGenerator(OpenAIOptions(**sections))
         case Backend.VLLM:
-            return open_vllm(
-                VllmOptions(
-                    model=base_model(config),
-                    dtype=config.model.dtype,
-                    prompt_format=config.model.prompt_format,
-                    max_model_len=generate.max_model_len,
-                    max_sequences=generate.max_sequences,
-                    max_in_flight=generate.max_in_flight,
-                    kv_cache_bytes=generate.kv_cache_mib and generate.kv_cache_mib << 20,
-                    gpu_memory_utilization=generate.gpu_memory,
-                    allow_sleep=generate.sleep_while_training,
-                    lora_rank=config.train.lora_rank if serves_adapters(config) else 0,
-                    tensor_parallel_size=generate.tensor_parallel,
-                    threads=generate.threads,
-                    seed=config.run.seed,
-                )
-            )
+            rank = config.train.lora_rank if serves_adapters(config) else 0
+            return open_vllm(VllmOptions(**sections, lora_rank=rank, seed=config.run.seed))
 
 
 def open_executor(config: Config) -> Executor:
     """The sandbox, not yet entered."""
     execute = config.execute
     workers = execute.workers or default_workers()
-    budget = Budget(
-        execute.cpu_s, execute.reference_cpu_s, judge=execute.judge, unsplit=execute.unsplit
+    return Executor(budget_of(config), workers=workers, require=execute.require)
+
+
+def budget_of(config: Config) -> Budget:
+    """What decides about a verdict."""
+    execute = config.execute
+    return Budget(
+        execute.cpu_s, execute.reference_cpu_s, execute.judge, execute.trust, execute.below
     )
-    pool = pool_at(execute.executor, execute.servers, os.environ.get("SV_TOKEN"))
-    return Executor(budget, workers=workers, require=execute.require, pool=pool)
 
 
 def default_workers() -> int:
@@ -104,41 +87,21 @@ def train_spec(
     start, adapter: the weights to go on from. folder: of the iteration, with `sft.jsonl` and
     `dpo.jsonl`; the new weights go to its `model`.
     """
-    train = config.train
-    decay = train.decay_per_iteration ** (iteration - 1)
+    decay = config.train.decay_per_iteration ** (iteration - 1)
+
+    def values(stage: Stage, data: Path) -> dict[str, Any]:
+        return dict(stage) | {"data": data, "learning_rate": stage.learning_rate * decay}
+
     sft, dpo = folder / "sft.jsonl", folder / "dpo.jsonl"
-    lora = Lora(rank=train.lora_rank, alpha=train.lora_alpha, dropout=train.lora_dropout)
+
     return TrainSpec(
+        **dict(config.train),
         base_model=start,
         adapter=adapter,
         output=folder / "model",
-        sft=_sft_phase(config.sft, sft, decay) if sft.exists() else None,
-        dpo=_dpo_phase(config.dpo, dpo, decay) if dpo.exists() else None,
-        lora=lora if train.method == "lora" else None,
+        sft=SftPhase(**values(config.sft, sft)) if sft.exists() else None,
+        dpo=DpoPhase(**values(config.dpo, dpo)) if dpo.exists() else None,
         merge=not serves_adapters(config),
-        precision=train.precision,
         prompt_format=config.model.prompt_format,
-        max_length=train.max_length,
-        gradient_checkpointing=train.gradient_checkpointing,
         seed=config.run.seed,
-        threads=train.threads,
-        launch=train.launch,
-    )
-
-
-def _sft_phase(stage: Sft, data: Path, decay: float) -> SftPhase:
-    return SftPhase(
-        data=data,
-        learning_rate=stage.learning_rate * decay,
-        schedule=Schedule(stage.schedule),
-        **stage.model_dump(exclude={"enabled", "learning_rate", "schedule"}),
-    )
-
-
-def _dpo_phase(stage: Dpo, data: Path, decay: float) -> DpoPhase:
-    return DpoPhase(
-        data=data,
-        learning_rate=stage.learning_rate * decay,
-        schedule=Schedule(stage.schedule),
-        **stage.model_dump(exclude={"enabled", "learning_rate", "schedule"}),
     )

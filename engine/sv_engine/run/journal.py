@@ -1,71 +1,92 @@
-"""The journal of a run: everything that was generated, judged, selected and measured.
+"""The journal is the run: what was generated, judged, selected, trained and measured.
 
 One SQLite database (WAL) in the run directory, written by a thread of its own in batched
-transactions, so the event loop never waits for the disk. Rows are keyed by content: writing the
-same thing twice changes nothing, and whoever resumes a run finds a completion by what was asked
-(weights, prompt, sampling, index) and a verdict by what was run (program, tests). What was
-handed over is on disk after at most `FLUSH_S` seconds, and all of it after `close`, however the
-run ends. When the disk fails, the next `add` and `close` raise JournalError.
+transactions, so the event loop never waits for the disk. A row is keyed by what it belongs to
+(iteration, stage, problem, role, request, sample); writing it twice changes nothing. There is no
+cursor: a run that goes on does what its plan holds and the journal does not. What was handed over
+is on disk after at most `FLUSH_S` seconds, after `flush`, and after `close`, however the run ends;
+a killed process loses at most the last transaction, whole. When the disk fails, the next `add` and
+`close` raise JournalError.
 
-Schema: see `SCHEMA`; times are seconds since the epoch.
+One process at a time: the lock file names it, and goes with it. Times are seconds since the epoch,
+for people; nothing is decided by them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
+import os
 import queue
 import sqlite3
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import IO, Any, Self
 
 from sv_engine.errors import EngineError
+from sv_engine.execute.sandbox import Budget
+from sv_engine.execute.store import StoreError, pack, unpack
 from sv_engine.generate.protocol import GenerationRequest
-from sv_engine.records import Completion, Problem, Rollout, Selection
+from sv_engine.records import Completion, Outcome, Problem, Selection
+from sv_engine.train import TrainProgress, TrainResult
 
 FILE_NAME = "journal.sqlite"
+LOCK_NAME = "journal.lock"
 FLUSH_S = 0.5
+BUSY_S = 60.0
+"""How long the writer waits for a reader that has locked the database."""
 MAX_WAITING = 20_000
 """Rows that may wait for the disk; beyond that `add` waits, so memory stays bounded."""
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS run (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS text (key TEXT PRIMARY KEY, text TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS problem (
-    iteration INTEGER, phase TEXT, id TEXT, prompt TEXT, entry_point TEXT,
-    PRIMARY KEY (iteration, phase, id));
-CREATE TABLE IF NOT EXISTS completion (
-    key TEXT PRIMARY KEY, iteration INTEGER, phase TEXT, problem_id TEXT, role TEXT,
-    prompt_key TEXT, sampling TEXT, sample INTEGER, text TEXT, finish_reason TEXT,
-    token_count INTEGER, at REAL);
-CREATE TABLE IF NOT EXISTS verdict_row (
-    key TEXT PRIMARY KEY, iteration INTEGER, phase TEXT, problem_id TEXT, solution_key TEXT,
-    tests_key TEXT, weight INTEGER, verdicts BLOB, cpu_us BLOB);
-CREATE TABLE IF NOT EXISTS test_list (
-    key TEXT PRIMARY KEY, test_keys TEXT NOT NULL, weights TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS selection (
+MIGRATIONS = (
+    """
+CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE text (key TEXT PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE problem (
+    iteration INTEGER, id TEXT, prompt TEXT, entry_point TEXT, PRIMARY KEY (iteration, id));
+CREATE TABLE request (
+    id INTEGER PRIMARY KEY, iteration INTEGER, stage TEXT, problem_id TEXT, role TEXT,
+    occurrence INTEGER, prompt_key TEXT, sampling TEXT);
+CREATE TABLE sample (
+    request INTEGER, sample INTEGER, text TEXT, finish_reason TEXT, token_count INTEGER, at REAL,
+    PRIMARY KEY (request, sample));
+CREATE VIEW completion AS SELECT iteration, stage, problem_id, role, occurrence, prompt_key,
+    sampling, sample, text, finish_reason, token_count, at
+    FROM sample JOIN request ON request.id = sample.request;
+CREATE TABLE outcome (
+    iteration INTEGER, stage TEXT, problem_id TEXT, packed BLOB NOT NULL,
+    PRIMARY KEY (iteration, stage, problem_id));
+CREATE TABLE selection (
     iteration INTEGER, problem_id TEXT, selector TEXT, outcome TEXT, detail TEXT,
     PRIMARY KEY (iteration, problem_id));
-CREATE TABLE IF NOT EXISTS metric (
+CREATE TABLE training_row (
+    iteration INTEGER, phase TEXT, number INTEGER, problem_id TEXT, role TEXT, content TEXT,
+    PRIMARY KEY (iteration, phase, number));
+CREATE TABLE training_step (
+    iteration INTEGER, phase TEXT, step INTEGER, loss REAL, learning_rate REAL, rows TEXT,
+    detail TEXT, PRIMARY KEY (iteration, phase, step));
+CREATE TABLE checkpoint (
+    iteration INTEGER PRIMARY KEY, weights TEXT, adapter TEXT, detail TEXT NOT NULL);
+CREATE TABLE metric (
     iteration INTEGER, name TEXT, value REAL, se REAL, n INTEGER, PRIMARY KEY (iteration, name));
-CREATE TABLE IF NOT EXISTS event (at REAL, iteration INTEGER, kind TEXT, detail TEXT);
-"""
-"""`verdicts` are uint8 and `cpu_us` little-endian uint32, one per test of `test_list`; `test_keys`
-and `weights` are JSON arrays, `sampling` and `detail` JSON objects. `phase` is `play` or
-`heldout`."""
+CREATE TABLE event (at REAL, iteration INTEGER, kind TEXT, detail TEXT,
+    PRIMARY KEY (iteration, kind));
+""",
+)
+"""Step n takes a database of `user_version` n to n + 1. `packed` is what `execute.store.pack`
+makes; `sampling`, `rows` and `detail` are JSON. `stage` is `play`, or says what was held out. The
+`id` of a request is made of all that it belongs to and asks."""
 
 
 class JournalError(EngineError):
-    """The journal cannot be opened or written."""
+    """The journal cannot be opened, read or written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +94,8 @@ class Scope:
     """What a row belongs to."""
 
     iteration: int
-    phase: str
-    """`play` or `heldout`."""
-    weights: str
-    """Content key of the weights that generated."""
+    stage: str = "play"
+    """`play`, or `heldout`, what was measured and at which temperature."""
 
 
 def content_key(*parts: object) -> str:
@@ -85,24 +104,49 @@ def content_key(*parts: object) -> str:
     return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
+def request_key(request: GenerationRequest) -> str:
+    """Key of what is asked, whatever the number of samples."""
+    return content_key(request.prompt, _sampling(request))
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """Another process may write meanwhile."""
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
+
+
 class Journal:
-    """See the module. `add` and what is built on it may be called from one thread, any loop."""
+    """See the module. Everything is to be called from one thread."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
-        self._rows: queue.Queue[tuple[str, tuple[Any, ...]] | None] = queue.Queue(MAX_WAITING)
+        self._lock_path = folder / LOCK_NAME
+        self._rows: queue.Queue[tuple[str, tuple[Any, ...]] | threading.Event | None]
+        self._rows = queue.Queue(MAX_WAITING)
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
+        self._requests: set[int] = set()
+        """Those that were handed over by this process."""
+        self.is_resumed = False
+        """Whether there was a run here before."""
 
     def __enter__(self) -> Self:
-        try:
-            self._connection = sqlite3.connect(self.path, check_same_thread=False)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.executescript(SCHEMA)
-        except sqlite3.Error as error:
-            raise self._error(error) from error
-        self._thread.start()
+        with contextlib.ExitStack() as opening:
+            opening.enter_context(self._locked())
+            try:
+                self.is_resumed = self.path.exists()
+                self._connection = sqlite3.connect(
+                    self.path, check_same_thread=False, timeout=BUSY_S
+                )
+                opening.callback(self._connection.close)
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._connection.execute("PRAGMA synchronous = NORMAL")
+                self._check_and_migrate()
+                self._reader = open_for_reading(self.path)
+                opening.callback(self._reader.close)
+            except sqlite3.Error as error:
+                raise self._error(error) from error
+            self._thread.start()
+            self._opened = opening.pop_all()
         return self
 
     def __exit__(
@@ -114,9 +158,11 @@ class Journal:
         self._rows.put(None)
         self._thread.join()
         with contextlib.suppress(sqlite3.Error):  # the failure that matters was kept
-            self._connection.close()
+            self._opened.close()
         if self._failure is not None and error is None:
             raise self._error(self._failure)
+
+    # ---- writing ----
 
     def add(self, table: str, *values: Any) -> None:
         """Hand one row over; the first row with a key stands. Raises JournalError."""
@@ -124,61 +170,35 @@ class Journal:
             raise self._error(self._failure)
         self._rows.put((table, values))
 
+    def flush(self) -> None:
+        """Wait until everything is on disk; raises JournalError."""
+        done = threading.Event()
+        self._rows.put(done)
+        done.wait()
+        if self._failure is not None:
+            raise self._error(self._failure)
+
     def add_problem(self, scope: Scope, problem: Problem) -> None:
         """What was asked; never with its reference."""
-        self.add(
-            "problem", scope.iteration, scope.phase, problem.id, problem.prompt, problem.entry_point
-        )
+        self.add("problem", scope.iteration, problem.id, problem.prompt, problem.entry_point)
 
     def add_completion(
-        self, scope: Scope, request: GenerationRequest, index: int, completion: Completion
+        self, scope: Scope, request: GenerationRequest, occurrence: int, completion: Completion
     ) -> None:
-        """One sample. index: its order of arrival within the request."""
-        sampling = json.dumps(asdict(request.sampling), sort_keys=True)
-        self.add(
-            "completion",
-            content_key(scope.weights, request.prompt, sampling, index),
-            scope.iteration,
-            scope.phase,
-            completion.problem_id,
-            completion.role,
-            self.add_text(request.prompt),
-            sampling,
-            index,
-            completion.text,
-            completion.finish_reason,
-            completion.token_count,
-            time.time(),
-        )
+        """One sample. occurrence: how often the very same was asked before in this scope."""
+        number = _request_id(scope, request, occurrence)
+        if number not in self._requests:
+            self._requests.add(number)
+            belongs = (scope.iteration, scope.stage, request.problem_id, request.role, occurrence)
+            asks = (self.add_text(request.prompt), _sampling(request))
+            self.add("request", number, *belongs, *asks)
+        values = (_storable(completion.text), completion.finish_reason, completion.token_count)
+        self.add("sample", number, completion.sample, *values, time.time())
 
-    def add_verdicts(
-        self,
-        scope: Scope,
-        rollout: Rollout,
-        verdict_ST: NDArray[np.uint8],
-        cpu_us_ST: NDArray[np.uint32],
-    ) -> None:
-        """Every row of a pass matrix."""
-        test_keys = [self.add_text(test.source) for test in rollout.tests]
-        tests_key = content_key(*test_keys)
-        weights = [test.weight for test in rollout.tests]
-        self.add("test_list", tests_key, json.dumps(test_keys), json.dumps(weights))
-        for s, solution in enumerate(rollout.solutions):
-            solution_key = self.add_text(solution.source)
-            self.add(
-                "verdict_row",
-                content_key(
-                    solution_key, tests_key, rollout.problem.id, scope.iteration, scope.phase
-                ),
-                scope.iteration,
-                scope.phase,
-                rollout.problem.id,
-                solution_key,
-                tests_key,
-                solution.weight,
-                verdict_ST[s].tobytes(),
-                cpu_us_ST[s].astype("<u4").tobytes(),
-            )
+    def add_outcome(self, scope: Scope, outcome: Outcome, budget: Budget) -> None:
+        """Every verdict of one problem; the writer packs it, so it must not change any more."""
+        packed = partial(pack, outcome, budget)
+        self.add("outcome", scope.iteration, scope.stage, outcome.problem.id, packed)
 
     def add_selection(
         self, scope: Scope, problem_id: str, selection: Selection, outcome: str
@@ -189,47 +209,160 @@ class Journal:
             "accepted_T": selection.accepted_T.nonzero()[0].tolist(),
             "diagnostics": selection.diagnostics,
         }
-        self.add(
-            "selection",
-            scope.iteration,
-            problem_id,
-            selection.selector,
-            outcome,
-            json.dumps(detail),
-        )
+        values = (selection.selector, outcome, json.dumps(detail))
+        self.add("selection", scope.iteration, problem_id, *values)
 
     def add_metric(self, iteration: int, name: str, value: float, se: float, n: int) -> None:
         """One measured figure with its standard error over n problems."""
         self.add("metric", iteration, name, value, se, n)
 
+    def add_step(self, iteration: int, step: TrainProgress) -> None:
+        """One optimiser step; `rows` names the rows of the training files that it consumed."""
+        values = (step.phase, step.step, step.loss, step.learning_rate)
+        detail = json.dumps(step.metrics)
+        self.add("training_step", iteration, *values, json.dumps(step.rows), detail)
+
+    def add_checkpoint(self, iteration: int, folder: Path, result: TrainResult) -> None:
+        """A training run ended and its weights are in place, below `folder`."""
+        places = [
+            str(place.relative_to(folder)) if place else None
+            for place in (result.weights, result.adapter)
+        ]
+        phases = {"sft": result.sft, "dpo": result.dpo}
+        detail = {name: asdict(phase) for name, phase in phases.items() if phase is not None}
+        weights, adapter = places[0], None if places[0] else places[1]
+        self.add("checkpoint", iteration, weights, adapter, json.dumps(detail))
+
     def add_event(self, iteration: int, kind: str, **detail: Any) -> None:
-        """Something that happened."""
+        """Something that happened once in an iteration."""
         self.add("event", time.time(), iteration, kind, json.dumps(detail, default=str))
 
     def add_text(self, text: str) -> str:
         """Store a text once; its content key."""
         key = content_key(text)
-        self.add("text", key, text.encode("utf-8", "replace").decode())
+        self.add("text", key, _storable(text))
         return key
+
+    # ---- reading what an earlier process left ----
+
+    def completions(
+        self, scope: Scope, request: GenerationRequest, occurrence: int
+    ) -> list[Completion]:
+        """The samples of a request that are there, in the order in which they arrived."""
+        if not self.is_resumed:
+            return []
+        found = self._find(
+            "SELECT sample, text, finish_reason, token_count FROM sample WHERE request = ?"
+            " ORDER BY rowid",
+            _request_id(scope, request, occurrence),
+        )
+        plain = Completion(request.problem_id, request.role, "")
+        return [
+            replace(plain, sample=sample, text=text, finish_reason=reason, token_count=tokens)
+            for sample, text, reason, tokens in found
+            if sample < request.n
+        ]
+
+    def outcome(self, scope: Scope, problem_id: str) -> Outcome | None:
+        """The verdicts of one problem, if they are there."""
+        if not self.is_resumed:
+            return None
+        key = (scope.iteration, scope.stage, problem_id)
+        one = "iteration = ? AND stage = ? AND problem_id = ?"
+        found = self._find(f"SELECT packed FROM outcome WHERE {one}", *key)
+        try:
+            return unpack(found[0][0], f"{self.path}, {key}") if found else None
+        except StoreError as error:
+            raise JournalError(str(error), remedy="the journal is damaged") from error
+
+    def event(self, iteration: int, kind: str) -> dict[str, Any] | None:
+        """The detail of what happened, if it did."""
+        if not self.is_resumed:
+            return None
+        query = "SELECT detail FROM event WHERE iteration = ? AND kind = ?"
+        found = self._find(query, iteration, kind)
+        detail: dict[str, Any] | None = json.loads(found[0][0]) if found else None
+        return detail
+
+    def checkpoint(self, iteration: int) -> tuple[str | None, str | None, dict[str, Any]] | None:
+        """Weights, adapter and figures of a training run that ended, if it did."""
+        query = "SELECT weights, adapter, detail FROM checkpoint WHERE iteration = ?"
+        found = self._find(query, iteration)
+        return (found[0][0], found[0][1], json.loads(found[0][2])) if found else None
+
+    def sample_counts(self, scope: Scope) -> dict[str, int]:
+        """Completions of each role in a scope, and their tokens, as far as they are flushed."""
+        query = (
+            "SELECT role, count(*), sum(token_count) FROM completion"
+            " WHERE iteration = ? AND stage = ? GROUP BY role ORDER BY role"
+        )
+        rows = self._reader.execute(query, (scope.iteration, scope.stage)).fetchall()
+        return {role: n for role, n, _ in rows} | {"tokens": sum(row[2] for row in rows)}
+
+    def _find(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        try:
+            return self._reader.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+
+    # ---- opening ----
+
+    @contextlib.contextmanager
+    def _locked(self) -> Any:
+        try:
+            file: IO[str] = self._lock_path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise self._error(error) from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                file.seek(0)
+                raise JournalError(
+                    f"another process works on this run: {file.read().strip() or 'unknown'}",
+                    where=str(self._lock_path),
+                    remedy="wait for it, or stop it; its lock goes with it",
+                ) from error
+            file.truncate(0)
+            started = time.strftime("%Y-%m-%d %H:%M:%S %z")
+            file.write(f"process {os.getpid()}, since {started}\n")
+            file.flush()
+            yield
+
+    def _check_and_migrate(self) -> None:
+        (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(f"the database is damaged: {found}")
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version > len(MIGRATIONS):
+            raise sqlite3.DatabaseError(f"a newer sv-engine wrote it (version {version})")
+        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+            step = f"BEGIN; {script}; PRAGMA user_version = {number}; COMMIT;"
+            self._connection.executescript(step)
+
+    # ---- the writer's thread ----
 
     def _write(self) -> None:
         last = False
         while not last:
             batch = [self._rows.get()]
             deadline = time.monotonic() + FLUSH_S
-            while batch[-1] is not None and len(batch) < MAX_WAITING:
+            while isinstance(batch[-1], tuple) and len(batch) < MAX_WAITING:
                 try:
                     batch.append(self._rows.get(timeout=max(0, deadline - time.monotonic())))
                 except queue.Empty:
                     break
             last = batch[-1] is None
             if self._failure is None:  # afterwards only the queue is emptied, so nobody waits
-                self._commit([row for row in batch if row is not None])
+                self._commit([row for row in batch if isinstance(row, tuple)])
+            if isinstance(batch[-1], threading.Event):
+                batch[-1].set()
 
     def _commit(self, rows: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
+        ready = [(table, [v() if callable(v) else v for v in values]) for table, values in rows]
         try:
             with self._connection:
-                for table, values in rows:
+                for table, values in ready:
                     places = ", ".join("?" * len(values))
                     self._connection.execute(
                         f"INSERT OR IGNORE INTO {table} VALUES ({places})", values
@@ -240,12 +373,27 @@ class Journal:
     def _error(self, cause: Exception) -> JournalError:
         full = "full" in str(cause)
         return JournalError(
-            f"the journal cannot be written: {cause}",
+            f"the journal cannot be used: {cause}",
             where=str(self.path),
             remedy=(
-                "free space on this disk, or set run.out to another one"
+                "free space on this disk, then go on with `sv-engine run --resume`"
                 if full
                 else "check that run.out is a writable folder on a local disk"
             )
             + "; what was journalled before is intact",
         )
+
+
+def _request_id(scope: Scope, request: GenerationRequest, occurrence: int) -> int:
+    """63 bits that name a request within a run."""
+    asked = (request.problem_id, request.role, request_key(request), occurrence)
+    return int(content_key(scope.iteration, scope.stage, *asked), 16) >> 65
+
+
+def _sampling(request: GenerationRequest) -> str:
+    return json.dumps(asdict(request.sampling), sort_keys=True)
+
+
+def _storable(text: str) -> str:
+    """SQLite keeps UTF-8: half a surrogate pair becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()

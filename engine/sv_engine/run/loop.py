@@ -1,5 +1,8 @@
 """The self-play loop: play, select, train, put the new weights back, evaluate, again.
 
+A run that goes on after a kill takes the same path from the start: what the journal holds is
+found instead of made, so the result is that of a run which was never interrupted.
+
 In: a configuration, the doors to model, sandbox and trainer, a journal. Out: `summary.json`,
 rewritten after every iteration, and in the run directory one folder per iteration with its
 training data (`sft.jsonl`, `dpo.jsonl`) and weights (`model/`). Iteration 0 is the base model.
@@ -11,34 +14,42 @@ that carries any; held-out problems go to `evaluate` only, and their texts to de
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
 from sv_engine.config.sections import Config, ProblemSource, RoleSet, StartFrom
 from sv_engine.dataset import recipes
-from sv_engine.dataset.recipes import Harvest
-from sv_engine.errors import EngineError
-from sv_engine.evaluate.heldout import Bench, Heldout, Setting, evaluate, verified
-from sv_engine.evaluate.metrics import Estimate
-from sv_engine.generate import GenerationRequest, Generator, Sampling
-from sv_engine.play.board import Played
-from sv_engine.play.describe import Wish, describe, read_function, read_sentence
-from sv_engine.play.pipeline import CellRunner, Hooks, PipelineStatistics, Player, play
+from sv_engine.dataset.recipes import TrainingData
+from sv_engine.dataset.stage import learn
+from sv_engine.errors import EngineError, RunStopped
+from sv_engine.evaluate.heldout import Bench, Setting, evaluate, verified
+from sv_engine.generate import Generator, Sampling
+from sv_engine.play.describe import Quota, describe, read_function, read_sentence
+from sv_engine.play.pipeline import CellRunner, Hooks, Player, play
 from sv_engine.problems import decontaminate, sources
 from sv_engine.prompts.roles import templates
-from sv_engine.records import Completion, Problem, Recheck
-from sv_engine.run.doors import base_model, train_spec
-from sv_engine.run.journal import Journal, Scope
+from sv_engine.records import (
+    Candidates,
+    Example,
+    Heldout,
+    Outcome,
+    PreferencePair,
+    Problem,
+)
+from sv_engine.run.doors import base_model, budget_of, train_spec
+from sv_engine.run.journal import Journal, Scope, content_key
+from sv_engine.run.journalled import JournalledGenerator
+from sv_engine.run.report import IterationReport, PlayCounts
 from sv_engine.train import TrainProgress, TrainResult, TrainSpec, write_rows
 
 Trainer = Callable[[TrainSpec, Callable[[TrainProgress], None]], Awaitable[TrainResult]]
-Figures = dict[float, dict[str, Estimate]]
-"""Temperature -> figure -> estimate."""
 
 
 class Watcher(Protocol):
@@ -62,19 +73,6 @@ class NothingLearntError(EngineError):
 
 
 @dataclass(slots=True)
-class IterationReport:
-    """What one iteration came to; 0 is the base model."""
-
-    iteration: int
-    figures: Figures = field(default_factory=dict)
-    played: dict[str, Any] = field(default_factory=dict)
-    """Problems, samples, cells, timeouts run again, refusals, examples and pairs."""
-    trained: dict[str, Any] = field(default_factory=dict)
-    wall_s: dict[str, float] = field(default_factory=dict)
-    """Seconds of each phase."""
-
-
-@dataclass(slots=True)
 class Run:
     """Everything one run holds."""
 
@@ -87,31 +85,55 @@ class Run:
     watcher: Watcher
     on_report: Callable[[list[IterationReport]], None] = lambda _: None
     """Called after every iteration with all reports so far: who writes the summary."""
+    stopping: Callable[[], bool] = lambda: False
+    """Whether nothing further is to be begun."""
     reports: list[IterationReport] = field(default_factory=list)
-    earlier: Harvest = field(default_factory=Harvest)
+    earlier: TrainingData = field(default_factory=TrainingData)
     """Accepted data of the iterations before."""
     weights: str = ""
     """Whole weights to go on from."""
     adapter: Path | None = None
+    sampler: JournalledGenerator = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sampler = JournalledGenerator(self.generator, self.journal)
+
+    def go_on(self) -> None:
+        """Raises RunStopped where somebody asked for it."""
+        if self.stopping():
+            raise RunStopped
 
 
 async def run_loop(run: Run) -> list[IterationReport]:
-    """All iterations; raises what a stage failed with, everything before it being journalled."""
+    """All iterations; raises what a stage failed with, everything before it being journalled.
+
+    Raises RunStopped when `run.stopping` says so and what is in flight is finished.
+    """
     run.weights = base_model(run.config)
     run.journal.add("run", "config", run.config.model_dump_json())
-    bench = _bench(run, 0)
-    heldout = await verified(sources.heldout(run.config.evaluate), bench)
+    heldout = await verified(sources.heldout(run.config.evaluate), _bench(run, 0, "check"))
     for iteration in range(run.config.run.iterations + 1):
         report = IterationReport(iteration)
         if iteration:
             problems = await _problems(run, iteration, heldout, report)
-            harvest = await _play(run, iteration, problems, report)
-            await _train(run, iteration, harvest, report)
+            fresh = await _play(run, iteration, problems, report)
+            run.go_on()
+            await _train(run, iteration, fresh, report)
+        run.go_on()
         await _evaluate(run, iteration, heldout, report)
         run.reports.append(report)
         run.on_report(run.reports)
         run.watcher.iteration(report)
     return run.reports
+
+
+def _finish(run: Run, report: IterationReport, phase: str, start_s: float) -> None:
+    """Note how long a phase took; one that was complete before keeps its time."""
+    wall_s = time.perf_counter() - start_s
+    earlier = run.journal.event(report.iteration, phase)
+    report.wall_s[phase] = earlier["wall_s"] if earlier else wall_s
+    if not earlier:
+        run.journal.add_event(report.iteration, phase, wall_s=wall_s)
 
 
 # ---- problems -----------------------------------------------------------------------------------
@@ -132,12 +154,7 @@ async def _problems(
         report.played["dropped_problems"] = {r.value: n for r, n in dropped.items()}
         return problems
     run.watcher.begin(f"iteration {iteration}: describe", config.count)
-    scope = _scope(run, iteration, "play")
-
-    def on_completion(request: GenerationRequest, index: int, completion: Completion) -> None:
-        run.journal.add_completion(scope, request, index, completion)
-        run.watcher.advance()
-
+    run.sampler.scope = Scope(iteration, "describe")
     generate = run.config.generate
     sampling = Sampling(
         generate.temperature, generate.top_p, generate.max_tokens, seed=run.config.run.seed
@@ -145,19 +162,20 @@ async def _problems(
     problems, reasons = await describe(
         sources.snippets(run.config, iteration),
         templates(run.config.roles).describe,
-        run.generator,
+        run.sampler,
         sampling,
-        Wish(config.count, texts, config.ngram, config.near_duplicate),
+        Quota(config.count, texts, config.ngram, config.near_duplicate),
         read_sentence if run.config.roles.templates is RoleSet.POCKET else read_function,
-        on_completion,
+        run.watcher.advance,
     )
     report.played["dropped_problems"] = dict(reasons)
     return problems
 
 
 def _heldout_texts(heldout: Sequence[Heldout]) -> list[str]:
-    found = [h.problem.prompt for h in heldout]
-    return found + [h.problem.reference_solution or "" for h in heldout]
+    problems = [item.problem for item in heldout]
+    texts = [(p.prompt, p.reference_solution, p.reference_test) for p in problems]
+    return [text for three in texts for text in three if text]
 
 
 # ---- play and select ----------------------------------------------------------------------------
@@ -165,79 +183,96 @@ def _heldout_texts(heldout: Sequence[Heldout]) -> list[str]:
 
 async def _play(
     run: Run, iteration: int, problems: Sequence[Problem], report: IterationReport
-) -> Harvest:
+) -> TrainingData:
     """Sample, execute, select; the training data."""
     start_s = time.perf_counter()
-    config, scope = run.config, _scope(run, iteration, "play")
-    role_templates = templates(config.roles)
-    outcomes: Counter[str] = Counter()
-    samples: Counter[str] = Counter()
-    harvests: dict[str, Harvest] = {}
+    config, scope = run.config, Scope(iteration)
+    run.sampler.scope = scope
+    budget, counts = budget_of(config), PlayCounts()
+    lessons: dict[str, TrainingData] = {}
 
-    def on_completion(request: GenerationRequest, index: int, completion: Completion) -> None:
-        run.journal.add_completion(scope, request, index, completion)
-        samples[completion.role] += 1
-        samples["tokens"] += completion.token_count
+    def take(outcome: Outcome) -> None:
+        lesson = learn(outcome, config, iteration)
+        run.journal.add_selection(scope, outcome.problem.id, lesson.selection, lesson.use)
+        counts.add(outcome, lesson.use)
+        lessons[outcome.problem.id] = lesson.data
+        run.watcher.advance(note=f"{counts.uses['used']} used")
 
-    def on_played(played: Played) -> None:
-        problem_id = played.rollout.problem.id
-        matrix = played.matrix
-        run.journal.add_verdicts(scope, played.rollout, matrix.verdict_ST, matrix.cpu_us_ST)
-        rng = Random(f"{config.run.seed}-{iteration}-{problem_id}")
-        selection = recipes.believe(played, config.select, rng)
-        refusal = recipes.refusal(played, selection, config.recipe)
-        outcome = "used" if refusal is None else refusal.value
-        run.journal.add_selection(scope, problem_id, selection, outcome)
-        outcomes[outcome] += 1
-        if refusal is None:
-            harvests[problem_id] = recipes.harvest(
-                played, selection, config.recipe, role_templates, rng
-            )
-        run.watcher.advance(note=f"{outcomes['used']} used")
+    def on_outcome(outcome: Outcome) -> None:
+        run.journal.add_outcome(scope, outcome, budget)
+        take(outcome)
 
+    run.watcher.begin(f"iteration {iteration}: play", len(problems))
+    left = []
     for problem in problems:
         run.journal.add_problem(scope, problem)
-    run.watcher.begin(f"iteration {iteration}: play", len(problems))
-    player = Player(
-        run.generator, role_templates, config.generate, config.roles, _seed(config, iteration)
-    )
-    hooks = Hooks(on_completion=on_completion, on_played=on_played)
-    statistics = await play(problems, player, run.executor, config.execute, hooks)
+        stored = run.journal.outcome(scope, problem.id)
+        left += [] if stored else [problem]
+        if stored:
+            take(stored)
+    seed = config.run.seed * 1_000_003 + iteration
+    player = Player(run.sampler, templates(config.roles), config.generate, config.roles, seed)
+    hooks = Hooks(on_outcome=on_outcome)
+    await play(_until_stopped(run, left), player, run.executor, config.execute, hooks)
+    run.go_on()
     # Problems finish in any order; training data must not depend on it.
-    harvest = recipes.gather([harvests[p.id] for p in problems if p.id in harvests])
-    report.played |= _played(len(problems), outcomes, samples, harvest, statistics)
-    report.wall_s["play"] = time.perf_counter() - start_s
+    data = recipes.gather([lessons[p.id] for p in problems])
+    await asyncio.to_thread(run.journal.flush)
+    samples = run.journal.sample_counts(scope)
+    report.played |= {"problems": len(problems), "samples": samples, **counts.figures()}
+    report.played["examples"] = dict(Counter(e.role for e in data.examples))
+    report.played["pairs"] = dict(Counter(p.role for p in data.pairs))
+    _finish(run, report, "play", start_s)
     run.journal.add_event(iteration, "played", **report.played)
-    return harvest
+    return data
 
 
-def _played(
-    problems: int,
-    outcomes: Counter[str],
-    samples: Counter[str],
-    harvest: Harvest,
-    statistics: PipelineStatistics,
-) -> dict[str, Any]:
-    return {
-        "problems": problems,
-        "outcomes": dict(outcomes),
-        "samples": dict(samples),
-        "cells": statistics.cells,
-        "timeouts": {kind.name.lower(): statistics.rechecks[kind] for kind in list(Recheck)[1:]},
-        "examples": dict(Counter(e.role for e in harvest.examples)),
-        "pairs": dict(Counter(p.role for p in harvest.pairs)),
-    }
+def _until_stopped(run: Run, problems: Sequence[Problem]) -> Iterator[Problem]:
+    for problem in problems:
+        if run.stopping():
+            return
+        yield problem
 
 
 # ---- train --------------------------------------------------------------------------------------
 
 
-async def _train(run: Run, iteration: int, harvest: Harvest, report: IterationReport) -> None:
-    """Train on the harvest and serve the new weights."""
-    config = run.config
-    folder = run.folder / f"iteration_{iteration}"
+async def _train(run: Run, iteration: int, fresh: TrainingData, report: IterationReport) -> None:
+    """Train on the data, unless that is done, and serve the new weights."""
+    start_s = time.perf_counter()
+    config, data = run.config, _data(run, iteration, fresh)
+    if config.run.start_from is StartFrom.BASE:
+        run.weights, run.adapter = base_model(config), None
+    if run.journal.checkpoint(iteration) is None:
+        await _make_checkpoint(run, iteration, data, report)
+    weights, adapter, report.trained = _found(run, iteration)
+    run.adapter = None if weights else Path(adapter or "")
+    run.weights = weights or run.weights
+    await run.sampler.load_weights(Path(weights or adapter or ""))
+    _finish(run, report, "train", start_s)
+
+
+def _found(run: Run, iteration: int) -> tuple[str | None, str | None, dict[str, Any]]:
+    found = run.journal.checkpoint(iteration)
+    assert found is not None
+    weights, adapter, trained = found
+    place = run.folder / (weights or adapter or "")
+    if not place.exists():
+        raise EngineError(
+            "the journal names a checkpoint that is gone",
+            where=str(place),
+            remedy="put it back, or start a new run",
+        )
+    return weights and str(place), adapter and str(place), trained
+
+
+async def _make_checkpoint(
+    run: Run, iteration: int, data: TrainingData, report: IterationReport
+) -> None:
+    """Train. The checkpoint counts from the moment its row is on disk, after its rename."""
+    config, folder = run.config, run.folder / f"iteration_{iteration}"
+    shutil.rmtree(folder, ignore_errors=True)  # of a training that did not end
     folder.mkdir(parents=True)
-    data = _data(run, iteration, harvest)
     if config.sft.enabled and data.examples:
         write_rows(folder / "sft.jsonl", data.examples)
     if config.dpo.enabled and data.pairs:
@@ -249,43 +284,37 @@ async def _train(run: Run, iteration: int, harvest: Harvest, report: IterationRe
             remedy="sample more (generate.solutions, generate.tests), or loosen the guards of "
             "[recipe]",
         )
-    if config.run.start_from is StartFrom.BASE:
-        run.weights, run.adapter = base_model(config), None
+    _name_rows(run, iteration, data)
     spec = train_spec(config, iteration, run.weights, run.adapter, folder)
-    start_s = time.perf_counter()
     run.watcher.begin(f"iteration {iteration}: train", 0)
 
     def on_progress(progress: TrainProgress) -> None:
         if progress.step == 1:
             run.watcher.begin(f"iteration {iteration}: {progress.phase}", progress.total)
+        run.journal.add_step(iteration, progress)
         run.watcher.advance(note=f"loss {progress.loss:.3f}")
 
     if config.generate.sleep_while_training:
-        await run.generator.sleep()
+        await run.sampler.sleep()
     result = await run.train(spec, on_progress)
     if config.generate.sleep_while_training:
-        await run.generator.wake()
-    new = result.weights or result.adapter
-    assert new is not None
-    await run.generator.load_weights(new)
-    run.adapter = None if result.weights else result.adapter
-    run.weights = str(result.weights) if result.weights else run.weights
-    report.wall_s["train"] = time.perf_counter() - start_s
-    report.trained = {
-        name: {
-            "rows": phase.rows,
-            "steps": phase.steps,
-            "first_loss": phase.first_loss,
-            "last_loss": phase.last_loss,
-            "wall_s": phase.wall_s,
-        }
-        for name, phase in (("sft", result.sft), ("dpo", result.dpo))
-        if phase is not None
-    }
-    run.journal.add_event(iteration, "trained", weights=new, **report.trained)
+        await run.sampler.wake()
+    run.journal.add_checkpoint(iteration, run.folder, result)
+    await asyncio.to_thread(run.journal.flush)
 
 
-def _data(run: Run, iteration: int, fresh: Harvest) -> Harvest:
+def _name_rows(run: Run, iteration: int, data: TrainingData) -> None:
+    """What the steps of this iteration consume, in the order of the files."""
+    files: dict[str, Sequence[Example | PreferencePair]]
+    files = {"sft": data.examples, "dpo": data.pairs}
+    for phase, rows in files.items():
+        for number, row in enumerate(rows):
+            content = content_key(*asdict(row).values())
+            values = (phase, number, row.problem_id, row.role, content)
+            run.journal.add("training_row", iteration, *values)
+
+
+def _data(run: Run, iteration: int, fresh: TrainingData) -> TrainingData:
     """What this iteration trains on: fresh data with replay, or all data so far."""
     config = run.config
     earlier, run.earlier = run.earlier, recipes.gather([run.earlier, fresh])
@@ -303,7 +332,7 @@ async def _evaluate(
 ) -> None:
     """Measure both roles at every temperature."""
     start_s = time.perf_counter()
-    config, bench = run.config, _bench(run, iteration)
+    config = run.config
     temperatures = dict.fromkeys(config.evaluate.temperatures)
     run.watcher.begin(f"iteration {iteration}: evaluate", len(heldout) * len(temperatures))
     for temperature in temperatures:
@@ -315,38 +344,34 @@ async def _evaluate(
             max_tokens=config.generate.max_tokens,
             top_p=config.generate.top_p if temperature > 0 else 1.0,
         )
+        bench = _bench(run, iteration, f"heldout at {temperature}")
         report.figures[temperature] = await evaluate(heldout, setting, bench)
         for name, figure in report.figures[temperature].items():
-            run.journal.add_metric(
-                iteration,
-                f"{name}@{temperature}",
-                figure.mean,
-                figure.standard_error,
-                figure.count,
-            )
-    report.wall_s["evaluate"] = time.perf_counter() - start_s
+            error, name_at = figure.standard_error, f"{name}@{temperature}"
+            run.journal.add_metric(iteration, name_at, figure.mean, error, figure.count)
+    _finish(run, report, "evaluate", start_s)
 
 
-def _bench(run: Run, iteration: int) -> Bench:
-    config, scope = run.config, _scope(run, iteration, "heldout")
+def _bench(run: Run, iteration: int, stage: str) -> Bench:
+    config, budget = run.config, budget_of(run.config)
+    run.sampler.scope = Scope(iteration, stage)
+
+    def stored(kind: str, candidates: Candidates) -> Outcome | None:
+        found = run.journal.outcome(Scope(iteration, f"{stage}: {kind}"), candidates.problem.id)
+        return found if found is not None and found.candidates == candidates else None
+
+    def on_outcome(kind: str, outcome: Outcome) -> None:
+        run.journal.add_outcome(Scope(iteration, f"{stage}: {kind}"), outcome, budget)
+
     return Bench(
-        generator=run.generator,
+        generator=run.sampler,
         executor=run.executor,
         templates=templates(config.roles),
         cpu_s=config.execute.cpu_s,
         reference_cpu_s=config.execute.reference_cpu_s,
         problems_in_flight=config.generate.problems_in_flight,
-        on_completion=lambda *sample: run.journal.add_completion(scope, *sample),
-        on_matrix=lambda *matrix: run.journal.add_verdicts(scope, *matrix),
+        stored=stored,
+        stopping=run.stopping,
+        on_outcome=on_outcome,
         on_problem=run.watcher.advance,
     )
-
-
-def _scope(run: Run, iteration: int, phase: str) -> Scope:
-    # Play samples with the weights of the iteration before; evaluation with this one's.
-    version = iteration - 1 if phase == "play" else iteration
-    return Scope(iteration, phase, f"{run.config.model.path}#{run.folder.name}#{version}")
-
-
-def _seed(config: Config, iteration: int) -> int:
-    return config.run.seed * 1_000_003 + iteration

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from sv_engine.config.sections import Config
 from sv_engine.evaluate.metrics import Estimate
-from sv_engine.run.loop import IterationReport
+from sv_engine.run.report import IterationReport
 
 LABELS = {
     "code pass@1": "code_pass_at_1",

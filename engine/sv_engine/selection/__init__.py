@@ -26,9 +26,8 @@ from typing import Protocol
 
 import numpy as np
 
-from sv_engine.records import PassMatrix, Selection
+from sv_engine.records import Bools, Evidence, Floats, Selection
 from sv_engine.selection.agreement import codet, consensus
-from sv_engine.selection.arrays import Bools, Floats
 from sv_engine.selection.b4 import b4
 from sv_engine.selection.counting import maxpass, random, threshold
 from sv_engine.selection.em import em
@@ -62,31 +61,20 @@ def parameters(name: str) -> list[str]:
     return [parameter.name for parameter in found if parameter.kind is parameter.KEYWORD_ONLY]
 
 
-def heard(matrix: PassMatrix) -> PassMatrix:
-    """The matrix without the tests of weight 0."""
-    heard_T = matrix.weight_T > 0
-    return replace(
-        matrix,
-        verdict_ST=matrix.verdict_ST[:, heard_T],
-        cpu_us_ST=matrix.cpu_us_ST[:, heard_T],
-        weight_T=matrix.weight_T[heard_T],
-    )
-
-
-def select(selector: str | Selector, matrix: PassMatrix, **options: float) -> Selection:
-    """Run a selector, or the one of that name, on the tests of `matrix` that carry weight.
+def select(selector: str | Selector, evidence: Evidence, **options: float) -> Selection:
+    """Run a selector, or the one of that name, on the tests that carry weight.
 
     A test of weight 0 is as good as absent: it scores 0 and is not accepted. (It must not reach a
     selector: it would still tell equal rows apart.) options: its parameters. Raises KeyError for
     an unknown name.
     """
     run: Callable[..., Selection] = SELECTORS[selector] if isinstance(selector, str) else selector
-    seen = heard(matrix)
+    seen = evidence.weighted
     chosen = run(seen.passed_ST, seen.known_ST, seen.weight_S, seen.weight_T, **options)
-    heard_T = matrix.weight_T > 0
-    score_T, accepted_T = np.zeros(len(heard_T)), np.zeros(len(heard_T), dtype=np.bool_)
-    score_T[heard_T], accepted_T[heard_T] = chosen.score_T, chosen.accepted_T
+    kept_T = evidence.weight_T > 0
+    score_T, accepted_T = np.zeros(len(kept_T)), np.zeros(len(kept_T), dtype=np.bool_)
+    score_T[kept_T], accepted_T[kept_T] = chosen.score_T, chosen.accepted_T
     return replace(chosen, score_T=score_T, accepted_T=accepted_T)
 
 
-__all__ = ["SELECTORS", "Selector", "heard", "parameters", "select"]
+__all__ = ["SELECTORS", "Selector", "parameters", "select"]

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
+from sv_engine.records import Bools, Floats
 
 RELATIVE_TOLERANCE = 1e-9
 """Scores closer than this are one score: sums of floats depend on their order."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sv_engine.records import Selection
-from sv_engine.selection.arrays import Bools, Floats, groups_of_equal_rows, top
+from sv_engine.records import Bools, Floats, Selection
+from sv_engine.selection.arrays import groups_of_equal_rows, top
 from sv_engine.selection.special import log_beta
 
 BETA_0 = 1e5

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sv_engine.records import Selection
+from sv_engine.records import Bools, Floats, Selection
 from sv_engine.selection.arrays import (
     RELATIVE_TOLERANCE,
-    Bools,
-    Floats,
     groups_of_equal_rows,
     pass_rate_T,
     ratio,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sv_engine.records import Selection
+from sv_engine.records import Bools, Floats, Selection
 from sv_engine.selection.agreement import codet
-from sv_engine.selection.arrays import Bools, Floats, groups_of_equal_rows
+from sv_engine.selection.arrays import groups_of_equal_rows
 
 PRIOR = {(1, 1): (50.0, 1.0), (1, 0): (1.0, 20.0), (0, 1): (1.0, 1.0), (0, 0): (1.0, 20.0)}
 """Beta(passes, fails) prior of rate[x, y]: correct code passes valid tests almost surely, nothing

@@ -18,15 +18,13 @@ from sv_engine.train.errors import (
 from sv_engine.train.merge import merge_adapter
 from sv_engine.train.progress import PhaseResult, TrainProgress, TrainResult
 from sv_engine.train.run import train
-from sv_engine.train.spec import DpoPhase, Lora, Schedule, SftPhase, TrainSpec
+from sv_engine.train.spec import DpoPhase, SftPhase, TrainSpec
 
 __all__ = [
     "DiskFullError",
     "DivergedError",
     "DpoPhase",
-    "Lora",
     "PhaseResult",
-    "Schedule",
     "SftPhase",
     "TrainError",
     "TrainInputError",

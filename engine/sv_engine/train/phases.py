@@ -21,10 +21,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from sv_engine.config.sections import Schedule
 from sv_engine.train.data import TokenRow, row_length
 from sv_engine.train.errors import DivergedError, TrainInputError
 from sv_engine.train.progress import PhaseResult, TrainProgress
-from sv_engine.train.spec import DpoPhase, Phase, Schedule, SftPhase, TrainSpec
+from sv_engine.train.spec import DpoPhase, SftPhase, TrainSpec
 
 LENGTH = "length"
 """Column of row lengths in tokens."""
@@ -80,7 +81,7 @@ def run_dpo(
     arguments["beta"] = phase.beta
     arguments["loss_type"] = ["sigmoid", "sft"] if phase.nll_weight else ["sigmoid"]
     arguments["loss_weights"] = [1.0, phase.nll_weight] if phase.nll_weight else [1.0]
-    arguments["precompute_ref_log_probs"] = spec.lora is None and _processes() == 1
+    arguments["precompute_ref_log_probs"] = not spec.is_lora and _processes() == 1
     return _run("dpo", Trainer, DPOConfig, arguments, model, tokenizer, rows, dropped_rows, report)
 
 
@@ -89,7 +90,7 @@ def _processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def _arguments(spec: TrainSpec, phase: Phase, scratch: Path) -> dict[str, Any]:
+def _arguments(spec: TrainSpec, phase: SftPhase | DpoPhase, scratch: Path) -> dict[str, Any]:
     """Keyword arguments that both trainers' configs share."""
     import torch
 
@@ -99,7 +100,7 @@ def _arguments(spec: TrainSpec, phase: Phase, scratch: Path) -> dict[str, Any]:
         raise TrainInputError(
             f"a batch of {phase.batch_size} cannot be split into steps of {micro} rows on "
             f"{devices} devices",
-            remedy=f"make batch_size a multiple of {micro * devices}",
+            remedy=f"make sft.batch_size and dpo.batch_size multiples of {micro * devices}",
         )
     options: dict[str, float] = {}
     if phase.schedule is Schedule.LINEAR:
@@ -174,14 +175,15 @@ def _run(
                     f"(loss {loss}, gradient norm {figures.get('grad_norm')})",
                     where=f"step {state.global_step} of {state.max_steps}, "
                     f"learning rate {rate:.3g}",
-                    remedy="lower the learning rate, raise warmup_steps or lower max_grad_norm; "
+                    remedy=f"lower {name}.learning_rate, raise {name}.warmup_steps or lower "
+                    f"{name}.max_grad_norm; "
                     "nothing was saved",
                 )
 
     if not rows:
         raise TrainInputError(
             f"every prompt of the {name} data is longer than max_length",
-            remedy="raise max_length",
+            remedy="raise train.max_length",
         )
     start_s = time.perf_counter()
     logging.getLogger("trl").setLevel(logging.ERROR)

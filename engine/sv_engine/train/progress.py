@@ -27,6 +27,8 @@ class TrainProgress:
     learning_rate: float
     metrics: dict[str, float] = field(default_factory=dict)
     """What else the trainer logs: gradient norm, token accuracy, reward margins."""
+    rows: list[int] = field(default_factory=list)
+    """Rows of the phase's file that this step consumed, from 0; empty where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,13 +99,13 @@ def _check(spec: TrainSpec) -> None:
     spec.output.parent.mkdir(parents=True, exist_ok=True)
     stored = sum(f.stat().st_size for f in Path(spec.base_model).glob("*.safetensors"))
     # Weights stored in 16 bits may be written in 32, so twice the base at most.
-    needed = 2 * stored if spec.lora is None or spec.merge else stored // 10
+    needed = 2 * stored if not spec.is_lora or spec.merge else stored // 10
     free = shutil.disk_usage(spec.output.parent).free
     if free < needed:
         raise DiskFullError(
             f"the disk has {free >> 20} MiB free, the weights need up to {needed >> 20} MiB",
             where=str(spec.output.parent),
-            remedy="free space, put the run directory on another disk, or set merge = false",
+            remedy="free space, or put the run directory on another disk (run.out)",
         )
 
 

@@ -140,8 +140,8 @@ def _train(spec: TrainSpec, events: IO[str] | None) -> dict[str, Any]:
     _refuse_broken(model)
     _save(spec, trainer, model, tokenizer, scratch, is_first=events is not None)
     return {
-        "adapter": spec.lora is not None,
-        "weights": spec.lora is None or spec.merge,
+        "adapter": spec.is_lora,
+        "weights": not spec.is_lora or spec.merge,
         **{name: asdict(result) for name, result in results.items()},
         "import_s": imported_s - started_s,
         "load_s": loaded_s - imported_s,
@@ -175,19 +175,18 @@ def _load_model(spec: TrainSpec) -> Any:
 
     dtype = torch.bfloat16 if spec.precision == "bf16" else torch.float32
     model = AutoModelForCausalLM.from_pretrained(spec.base_model, dtype=dtype)
-    if spec.lora is None:
+    if not spec.is_lora:
         return model
     if spec.adapter is not None:
         return PeftModel.from_pretrained(model, str(spec.adapter), is_trainable=True)
-    targets = spec.lora.targets
     return get_peft_model(
         model,
         LoraConfig(
             task_type="CAUSAL_LM",
-            r=spec.lora.rank,
-            lora_alpha=spec.lora.alpha,
-            lora_dropout=spec.lora.dropout,
-            target_modules=targets if isinstance(targets, str) else list(targets),
+            r=spec.lora_rank,
+            lora_alpha=spec.lora_alpha,
+            lora_dropout=spec.lora_dropout,
+            target_modules="all-linear",
         ),
     )
 
@@ -200,7 +199,7 @@ def _refuse_broken(model: Any) -> None:
         if weight.requires_grad and not torch.isfinite(weight).all():
             raise DivergedError(
                 f"the trained weight {name} is not finite",
-                remedy="lower the learning rate, raise warmup_steps or lower max_grad_norm; "
+                remedy="lower the learning rate or the bound on the gradient, or warm up longer; "
                 "nothing was saved",
             )
 
@@ -209,7 +208,7 @@ def _save(
     spec: TrainSpec, trainer: Any, model: Any, tokenizer: Any, scratch: Path, *, is_first: bool
 ) -> None:
     """Write into `scratch`, then rename to the output: it is whole or it is not there."""
-    place = scratch / (WEIGHTS if spec.lora is None else ADAPTER)
+    place = scratch / (ADAPTER if spec.is_lora else WEIGHTS)
     trainer.save_model(str(place))  # gathers shards, whatever the launcher; every rank calls it
     trainer.accelerator.wait_for_everyone()
     if not is_first:
@@ -217,7 +216,7 @@ def _save(
     # TRL's frozen copy of the adapter and its pickled settings are no part of the result.
     shutil.rmtree(place / "ref", ignore_errors=True)
     (place / "training_args.bin").unlink(missing_ok=True)
-    if spec.lora is not None and spec.merge:
+    if spec.is_lora and spec.merge:
         if trainer.accelerator.num_processes == 1:
             merged = model.merge_and_unload(safe_merge=True, adapter_names=["default"])
             merged.save_pretrained(scratch / WEIGHTS)

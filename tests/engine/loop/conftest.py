@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from sv_engine.execute.executor import Judged, SandboxFault
+from sv_engine.execute.sandbox import SandboxFault
 from sv_engine.generate import EngineDiedError, GenerationRequest
 from sv_engine.generate.streams import Stream, StreamingGenerator
-from sv_engine.records import TIMEOUT_CODE, Completion, Recheck
+from sv_engine.records import TIMEOUT_CODE, Completion, Recheck, Verdicts
 
 
 class ScriptedGenerator(StreamingGenerator):
@@ -46,8 +46,10 @@ class ScriptedGenerator(StreamingGenerator):
         random.Random(request.prompt).shuffle(order)
         for index in order:
             await asyncio.sleep(0)
-            text = self.write(request, index)
-            stream.deliver(Completion(request.problem_id, request.role, text, token_count=1))
+            text = self.write(request, request.first + index)
+            stream.deliver(
+                Completion(request.problem_id, request.role, text, token_count=1, sample=index)
+            )
 
     def _stop(self, stream: Stream) -> None:
         if stream.handle is not None:
@@ -75,14 +77,20 @@ class InProcessCells:
         """Matrices that are run before the sandbox fails."""
         self.matrices = 0
 
-    async def judge(self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float) -> Judged:
+    async def judge(
+        self,
+        solutions: Sequence[str],
+        tests: Sequence[str],
+        cpu_s: float,
+        entry_point: str | None = None,
+    ) -> Verdicts:
         await asyncio.sleep(0)
         self.matrices += 1
         if self.fail_after is not None and self.matrices > self.fail_after:
             raise SandboxFault("the sandbox is gone")
         self.rows.update(solutions)
         self.cells.update((s, t) for s in solutions for t in tests)
-        judged = Judged.holes(len(solutions), len(tests))
+        judged = Verdicts.unknown(len(solutions), len(tests), cpu_s)
         for s, solution in enumerate(solutions):
             judged.verdict_ST[s] = [self._run(solution, test) for test in tests]
         judged.cpu_us_ST[:] = 100
@@ -113,7 +121,13 @@ class OverloadedCells(InProcessCells):
         self.running = 0
         self.alone: list[tuple[str, str]] = []
 
-    async def judge(self, solutions: Sequence[str], tests: Sequence[str], cpu_s: float) -> Judged:
+    async def judge(
+        self,
+        solutions: Sequence[str],
+        tests: Sequence[str],
+        cpu_s: float,
+        entry_point: str | None = None,
+    ) -> Verdicts:
         self.running += 1
         judged = await super().judge(solutions, tests, cpu_s)
         self.running -= 1

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sv_engine.evaluate.heldout import Bench, Heldout, Setting, evaluate, ratio_estimate, verified
+from sv_engine.evaluate.heldout import Bench, Setting, evaluate, ratio_estimate, verified
 from sv_engine.evaluate.metrics import Estimate
-from sv_engine.execute.executor import Judged
 from sv_engine.generate import EngineDiedError, GenerationRequest
 from sv_engine.pocket import grammar
 from sv_engine.prompts.roles import POCKET
-from sv_engine.records import TIMEOUT_CODE, Problem
+from sv_engine.records import TIMEOUT_CODE, Heldout, Problem, Verdicts
 
 FIRST = Heldout(
     Problem(
@@ -146,8 +145,14 @@ def test_the_pocket_set_is_sound(scripted: Scripted, cells: Any) -> None:
 
 def test_holes_are_no_evidence(scripted: Scripted) -> None:
     class Lost:
-        async def judge(self, solutions: list[str], tests: list[str], cpu_s: float) -> Judged:
-            return Judged.holes(len(solutions), len(tests))
+        async def judge(
+            self,
+            solutions: list[str],
+            tests: list[str],
+            cpu_s: float,
+            entry_point: str | None = None,
+        ) -> Verdicts:
+            return Verdicts.unknown(len(solutions), len(tests), cpu_s)
 
     figures = measure(scripted(write), Lost(), [FIRST])
     assert "code_pass_at_1" not in figures
@@ -159,10 +164,12 @@ def test_timeouts_of_an_overload_are_run_again_alone(
     scripted: Scripted, cells: Any, overloaded: Any
 ) -> None:
     told: list[Any] = []
-    found = measure(scripted(write), overloaded, [FIRST], on_matrix=lambda *m: told.append(m))
+    found = measure(scripted(write), overloaded, [FIRST], on_outcome=lambda *m: told.append(m))
     quiet = measure(scripted(write), cells, [FIRST])
     assert {k: v.mean for k, v in found.items()} == {k: v.mean for k, v in quiet.items()}
-    assert [bool((verdict_ST == TIMEOUT_CODE).any()) for _, verdict_ST, _ in told] == [False] * 2
+    verdicts = [block.verdicts for _, outcome in told for block in outcome.blocks()]
+    assert not any((part.verdict_ST == TIMEOUT_CODE).any() for part in verdicts)
+    assert sorted(kind for kind, _ in told) == ["code", "tests"]
     bench = Bench(scripted(write), overloaded, POCKET, 1.0, 1.0)
     assert asyncio.run(verified([FIRST], bench)) == [FIRST]
 

@@ -15,19 +15,39 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sv_engine.execute.sandbox import Budget
 from sv_engine.generate import GenerationRequest, Sampling
-from sv_engine.records import Completion, Problem, Rollout, Selection, Solution, Test
+from sv_engine.records import (
+    Candidates,
+    Completion,
+    Outcome,
+    Problem,
+    Selection,
+    Solution,
+    Test,
+    Verdicts,
+)
 from sv_engine.run.journal import FILE_NAME, Journal, JournalError, Scope, content_key
+from sv_engine.run.outcomes import stored_outcomes
 
-SCOPE = Scope(1, "play", "weights")
+SCOPE = Scope(1)
 REQUEST = GenerationRequest("p", "solve", "the prompt", 4, Sampling(temperature=0.5, seed=3))
-ROLLOUT = Rollout(
+CANDIDATES = Candidates(
     Problem("p", "the prompt", "f"),
     (Solution("def f(): ...", 2), Solution("def f(): 1", 1)),
     (Test("assert f()", 1), Test("assert not f()", 3), Test("assert 1", 0)),
 )
-VERDICT_ST = np.array([[1, 2, 0], [3, 1, 1]], np.uint8)
-CPU_US_ST = np.array([[10, 20, 0], [30, 70_000, 50]], np.uint32)
+
+
+def outcome() -> Outcome:
+    verdicts = Verdicts.unknown(2, 3, 1.0)
+    verdicts.verdict_ST[:] = [[1, 2, 0], [3, 1, 1]]
+    verdicts.cpu_us_ST[:] = [[10, 20, 0], [30, 70_000, 50]]
+    return Outcome(CANDIDATES, verdicts)
+
+
+def sample(number: int, text: str) -> Completion:
+    return Completion("p", "solve", text, sample=number)
 
 
 def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
@@ -38,8 +58,8 @@ def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
 def test_completions_are_found_by_what_was_asked(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         for index in range(3):
-            journal.add_completion(SCOPE, REQUEST, index, Completion("p", "solve", f"text {index}"))
-        journal.add_completion(SCOPE, REQUEST, 0, Completion("p", "solve", "again"))
+            journal.add_completion(SCOPE, REQUEST, 0, sample(index, f"text {index}"))
+        journal.add_completion(SCOPE, REQUEST, 0, sample(0, "again"))
     found = rows(tmp_path, "SELECT sample, text, sampling, prompt_key FROM completion ORDER BY 1")
     assert [row[:2] for row in found] == [(0, "text 0"), (1, "text 1"), (2, "text 2")]
     assert json.loads(found[0][2])["temperature"] == 0.5
@@ -49,17 +69,13 @@ def test_completions_are_found_by_what_was_asked(tmp_path: Path) -> None:
 
 def test_a_matrix_reads_back(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
-        journal.add_verdicts(SCOPE, ROLLOUT, VERDICT_ST, CPU_US_ST)
-    texts = dict(rows(tmp_path, "SELECT key, text FROM text"))
-    ((keys, weights),) = rows(tmp_path, "SELECT test_keys, weights FROM test_list")
-    assert [texts[key] for key in json.loads(keys)] == [t.source for t in ROLLOUT.tests]
-    assert json.loads(weights) == [1, 3, 0]
-    found = rows(tmp_path, "SELECT solution_key, weight, verdicts, cpu_us FROM verdict_row")
-    for s, (key, weight, verdicts, cpu_us) in enumerate(found):
-        assert texts[key] == ROLLOUT.solutions[s].source
-        assert weight == ROLLOUT.solutions[s].weight
-        assert np.frombuffer(verdicts, np.uint8).tolist() == VERDICT_ST[s].tolist()
-        assert np.frombuffer(cpu_us, "<u4").tolist() == CPU_US_ST[s].tolist()
+        journal.add_outcome(SCOPE, outcome(), Budget())
+    found = stored_outcomes(tmp_path)
+    assert list(found) == ["1 play p"]
+    again = found["1 play p"]()
+    assert again.candidates == CANDIDATES
+    assert again.tests.verdict_ST.tolist() == outcome().tests.verdict_ST.tolist()
+    assert again.tests.cpu_us_ST.tolist() == outcome().tests.cpu_us_ST.tolist()
 
 
 def test_selections_metrics_events_problems(tmp_path: Path) -> None:
@@ -67,7 +83,7 @@ def test_selections_metrics_events_problems(tmp_path: Path) -> None:
         "b4", np.zeros(2), np.zeros(3), np.array([True, False]), np.array([True, False, True])
     )
     with Journal(tmp_path) as journal:
-        journal.add_problem(SCOPE, ROLLOUT.problem)
+        journal.add_problem(SCOPE, CANDIDATES.problem)
         journal.add_selection(SCOPE, "p", selection, "used")
         journal.add_metric(1, "code_pass_at_1@1.0", 0.5, 0.02, 400)
         journal.add_event(1, "trained", weights=Path("w"))

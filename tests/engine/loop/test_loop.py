@@ -14,14 +14,14 @@ import pytest
 
 from sv_engine.config.layers import load
 from sv_engine.config.sections import Config, Evaluate, RoleSet
-from sv_engine.evaluate.heldout import Heldout
 from sv_engine.generate import EngineDiedError, GenerationRequest
 from sv_engine.pocket import grammar
 from sv_engine.problems import sources
-from sv_engine.records import Problem
+from sv_engine.records import Heldout, Problem
 from sv_engine.run.doors import base_model
 from sv_engine.run.journal import FILE_NAME, Journal
-from sv_engine.run.loop import IterationReport, NothingLearntError, Run, run_loop
+from sv_engine.run.loop import NothingLearntError, Run, run_loop
+from sv_engine.run.report import IterationReport
 from sv_engine.run.summary import summarise, table, write_summary
 from sv_engine.train import (
     PhaseResult,
@@ -246,7 +246,7 @@ def test_nothing_of_the_evaluation_reaches_play_or_training(
     assert len(data) == 4
     for path in data:
         assert not any(mark in path.read_text() for mark in ("HELDOUT", "REFERENCE", "BANK"))
-    played = column(tmp_path, "SELECT problem_id FROM completion WHERE phase = 'play'")
+    played = column(tmp_path, "SELECT problem_id FROM completion WHERE stage = 'play'")
     played += column(tmp_path, "SELECT problem_id FROM selection")
     assert played
     assert not any("HELDOUT" in problem_id for problem_id in played)

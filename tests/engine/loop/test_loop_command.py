@@ -114,6 +114,54 @@ def test_a_run_on_a_recording(tmp_path: Path) -> None:
     assert summary["peak_memory_bytes"] > 10 << 20
 
 
+def test_the_same_command_again_says_how_to_go_on(tmp_path: Path) -> None:
+    pytest.importorskip("sv_sandbox._native", reason="the sandbox is not built")
+    path, out = recording(tmp_path / "r.jsonl"), tmp_path / "out"
+    assert invoke("--out", str(out), *settings(path)).exit_code == 0
+    before = json.loads((out / "summary.json").read_text())
+    again = invoke("--out", str(out), *settings(path))
+    assert again.exit_code == 1
+    assert f"sv-engine run --resume {out}" in "".join(again.output.split("\n"))
+    path.write_text("")  # nothing is asked again
+    assert invoke("--resume", str(out)).exit_code == 0
+    after = json.loads((out / "summary.json").read_text())
+    assert after["iterations"] == before["iterations"]
+    assert invoke("--resume", str(out), "--set", "run.seed=1").exit_code == 2
+
+
+def test_ctrl_c_once_finishes_what_is_in_flight(tmp_path: Path) -> None:
+    pytest.importorskip("sv_sandbox._native", reason="the sandbox is not built")
+    path, out = recording(tmp_path / "r.jsonl"), tmp_path / "out"
+    script = (
+        "import os, signal, sys\n"
+        "from sv_engine.cli import main\n"
+        "from sv_engine.run.journal import Journal\n"
+        "add, seen = Journal.add_completion, []\n"
+        "def add_and_interrupt(self, *values):\n"
+        "    add(self, *values)\n"
+        "    seen.append(1)\n"
+        "    if len(seen) == 3: os.kill(os.getpid(), signal.SIGINT)\n"
+        "if '--resume' not in sys.argv: Journal.add_completion = add_and_interrupt\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", script, "run"]
+    few = settings(path, **{"generate.problems_in_flight": 1})
+    first = subprocess.run(
+        [*command, "--out", str(out), *few], capture_output=True, text=True, check=False
+    )
+    assert first.returncode == 130, first.stderr
+    with sqlite3.connect(out / FILE_NAME) as connection:
+        query = "SELECT count(DISTINCT problem_id) FROM outcome WHERE stage LIKE 'heldout%code'"
+        # The third sample is the second problem's first: that one is finished, none is begun.
+        assert connection.execute(query).fetchone() == (2,)
+        assert connection.execute("SELECT count(*) FROM completion").fetchone() == (4,)
+    second = subprocess.run(
+        [*command, "--resume", str(out)], capture_output=True, text=True, check=False
+    )
+    assert second.returncode == 0, second.stderr
+    assert json.loads((out / "summary.json").read_text())["iterations"]
+
+
 def test_a_recording_that_lacks_a_problem_is_one_clear_error(tmp_path: Path) -> None:
     pytest.importorskip("sv_sandbox._native", reason="the sandbox is not built")
     path = recording(tmp_path / "r.jsonl")
@@ -140,9 +188,15 @@ def test_a_signal_leaves_a_sound_journal(tmp_path: Path, number: signal.Signals,
         assert process.stderr is not None
         wait_for_completions(out / FILE_NAME, 10)
         os.kill(process.pid, number)
+        first = process.stderr.readline() if number == signal.SIGINT else ""
+        while "Ctrl-C again" not in first and number == signal.SIGINT:
+            first = process.stderr.readline()
+        if number == signal.SIGINT:  # what is in flight never ends: once more
+            os.kill(process.pid, number)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == code, errors
     assert "interrupted" in errors
+    assert f"sv-engine run --resume {out}" in "".join(errors.split("\n"))
     assert "Traceback" not in errors
     with sqlite3.connect(out / FILE_NAME) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)

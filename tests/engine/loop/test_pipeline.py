@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from sv_engine.config.sections import Execute, Generate, Roles, RoleSet, TestSampling
-from sv_engine.execute.executor import Judged, SandboxFault
+from sv_engine.execute.sandbox import SandboxFault
 from sv_engine.generate import EngineDiedError, GenerationRequest
-from sv_engine.play.board import Played
 from sv_engine.play.pipeline import GroundTruthError, Hooks, PipelineStatistics, Player, play
 from sv_engine.prompts.roles import POCKET, RoleTemplates
-from sv_engine.records import Problem, Recheck
+from sv_engine.records import Outcome, Problem, Recheck, Verdicts
 
 PROBLEMS = [Problem(f"p{k}", f"take the first {k}.", "f") for k in range(1, 13)]
 ROLES = Roles(templates=RoleSet.POCKET)
@@ -51,17 +50,17 @@ def run(
     execute: Execute | None = None,
     roles: Roles = ROLES,
     templates: RoleTemplates = POCKET,
-) -> tuple[dict[str, Played], PipelineStatistics, list[GenerationRequest]]:
-    played: dict[str, Played] = {}
+) -> tuple[dict[str, Outcome], PipelineStatistics, list[GenerationRequest]]:
+    played: dict[str, Outcome] = {}
     requests: list[GenerationRequest] = []
 
-    def on_played(item: Played) -> None:
-        assert item.rollout.problem.id not in played
-        played[item.rollout.problem.id] = item
+    def on_outcome(item: Outcome) -> None:
+        assert item.problem.id not in played
+        played[item.problem.id] = item
 
     hooks = Hooks(
-        on_completion=lambda request, index, completion: requests.append(request),
-        on_played=on_played,
+        on_completion=lambda request, completion: requests.append(request),
+        on_outcome=on_outcome,
     )
 
     async def main() -> PipelineStatistics:
@@ -85,14 +84,14 @@ def test_every_cell_runs_once_and_the_matrix_is_right(
     played, statistics, _ = run(scripted(write), cells, generate, execute=execute)
     assert set(played) == {p.id for p in PROBLEMS}
     for item in played.values():
-        rollout, matrix = item.rollout, item.matrix
-        assert sum(s.weight for s in rollout.solutions) == generate.solutions
-        for s, solution in enumerate(rollout.solutions):
-            for t, test in enumerate(rollout.tests):
-                assert matrix.verdict_ST[s, t] == cells._run(solution.source, test.source)
-        assert (matrix.cpu_us_ST == 100).all()
+        candidates, verdicts = item.candidates, item.tests
+        assert sum(s.weight for s in candidates.solutions) == generate.solutions
+        for s, solution in enumerate(candidates.solutions):
+            for t, test in enumerate(candidates.tests):
+                assert verdicts.verdict_ST[s, t] == cells._run(solution.source, test.source)
+        assert (verdicts.cpu_us_ST == 100).all()
     # Problems may share programs and tests, so runs are counted over all of them.
-    expected = sum(p.matrix.verdict_ST.size for p in played.values())
+    expected = sum(p.tests.verdict_ST.size for p in played.values())
     assert statistics.cells == expected == cells.cells.total()
 
 
@@ -102,7 +101,7 @@ def test_a_busy_sandbox_runs_each_program_once(
 ) -> None:
     cells.idle = False
     played, statistics, _ = run(scripted(write), cells, generate, execute=Execute(min_cells=1))
-    programs = [len(p.rollout.solutions) for p in played.values() if p.rollout.tests]
+    programs = [len(p.candidates.solutions) for p in played.values() if p.candidates.tests]
     assert statistics.rows == sum(programs)
     assert statistics.jobs == len(programs)
 
@@ -119,7 +118,7 @@ def events(scripted: Scripted, cells: Any, late: str, execute: Execute) -> list[
 
     seen: list[str] = []
     hooks = Hooks(
-        on_completion=lambda request, index, completion: seen.append(request.role),
+        on_completion=lambda request, completion: seen.append(request.role),
         on_cells=lambda count: seen.append("cells"),
     )
 
@@ -159,7 +158,7 @@ def test_idle_workers_are_filled_once(scripted: Scripted) -> None:
         workers, idle = 2, True
         rows = 0
 
-        async def judge(self, solutions: list[str], tests: list[str], cpu_s: float) -> Any:
+        async def judge(self, solutions: list[str], *_: object) -> Any:
             self.rows += len(solutions)
             await asyncio.Event().wait()
 
@@ -171,7 +170,7 @@ def test_idle_workers_are_filled_once(scripted: Scripted) -> None:
             player = Player(generator, POCKET, generate, ROLES, seed=7)
             await play(PROBLEMS, player, stuck, Execute(min_cells=1), Hooks(on_completion=stop))
 
-    def stop(request: GenerationRequest, index: int, completion: Any) -> None:
+    def stop(request: GenerationRequest, completion: Any) -> None:
         if len(asked) == 100:  # before any problem is complete
             raise KeyError("enough")
         asked.append(request)
@@ -188,9 +187,9 @@ def test_matrices_do_not_depend_on_timing(scripted: Scripted, cells: Any) -> Non
         played, _, _ = run(scripted(write), cells, TWO_STAGE, execute=execute)
         return {
             k: {
-                (s.source, t.source, s.weight, t.weight, int(p.matrix.verdict_ST[i, j]))
-                for i, s in enumerate(p.rollout.solutions)
-                for j, t in enumerate(p.rollout.tests)
+                (s.source, t.source, s.weight, t.weight, int(p.tests.verdict_ST[i, j]))
+                for i, s in enumerate(p.candidates.solutions)
+                for j, t in enumerate(p.candidates.tests)
             }
             for k, p in played.items()
         }
@@ -210,16 +209,16 @@ def test_votes_decide_and_weigh(scripted: Scripted, cells: Any) -> None:
 
     played, _, _ = run(scripted(player), cells, TWO_STAGE, problems=PROBLEMS[:1])
     (item,) = played.values()
-    weights = {t.source: t.weight for t in item.rollout.tests}
+    weights = {t.source: t.weight for t in item.candidates.tests}
     # Votes are samples and derivations: [9] has 4 of 8, [1] three, [2] one.
     nine, one, two = (f"assert f([1, 2]) == ([{k}])" for k in (9, 1, 2))
     assert weights == {nine: 4, one: 0, two: 0}
-    assert item.matrix.weight_T.tolist() == [weights[t.source] for t in item.rollout.tests]
+    assert item.evidence.weight_T.tolist() == [weights[t.source] for t in item.candidates.tests]
     for agreement, expected in ((0.6, {nine: 0, one: 0, two: 0}), (0, {nine: 4, one: 3, two: 1})):
         values = iter(["[1]", "[1]", "[2]"])
         generate = TWO_STAGE.model_copy(update={"agreement": agreement})
         played, _, _ = run(scripted(player), cells, generate, problems=PROBLEMS[:1])
-        assert {t.source: t.weight for t in played["p1"].rollout.tests} == expected
+        assert {t.source: t.weight for t in played["p1"].candidates.tests} == expected
 
 
 def test_bounds_hold(scripted: Scripted, cells: Any) -> None:
@@ -236,8 +235,8 @@ def test_enough_stops_the_rest(scripted: Scripted, cells: Any) -> None:
     generator = scripted(distinct)
     generate = SINGLE.model_copy(update={"solutions": 50, "tests": 50, "enough_solutions": 4})
     played, _, requests = run(generator, cells, generate, problems=PROBLEMS[:2])
-    assert [len(p.rollout.solutions) for p in played.values()] == [4, 4]
-    assert [len(p.rollout.tests) for p in played.values()] == [50, 50]
+    assert [len(p.candidates.solutions) for p in played.values()] == [4, 4]
+    assert [len(p.candidates.tests) for p in played.values()] == [50, 50]
     assert sum(r.role == "solve" for r in requests) == 8
     assert generator.statistics.aborted == 2 * 46
 
@@ -249,8 +248,8 @@ def test_verifier_may_see_the_solution(scripted: Scripted, cells: Any) -> None:
     asked = [r for r in generator.requests if r.role == "verify"]
     assert len(asked) == len(PROBLEMS) * SINGLE.tests
     for item in played.values():
-        programs = {s.source for s in item.rollout.solutions}
-        for prompt in item.prompt_T:
+        programs = {s.source for s in item.candidates.solutions}
+        for prompt in {test.prompt for test in item.candidates.tests}:
             assert any(prompt.startswith(program) for program in programs)
 
 
@@ -261,8 +260,8 @@ def test_critique_takes_the_place_of_the_tests(scripted: Scripted, cells: Any) -
     generate = SINGLE.model_copy(update={"critique": True})
     played, _, _ = run(scripted(critic), cells, generate)
     for item in played.values():
-        assert [t.source for t in item.rollout.tests] == ["assert f([1]) == ([1])"]
-        assert item.rollout.tests[0].weight == SINGLE.tests
+        assert [t.source for t in item.candidates.tests] == ["assert f([1]) == ([1])"]
+        assert item.candidates.tests[0].weight == SINGLE.tests
 
 
 def test_unreadable_answers_are_counted_and_cost_nothing_else(
@@ -273,8 +272,8 @@ def test_unreadable_answers_are_counted_and_cost_nothing_else(
 
     played, _, _ = run(scripted(mute), cells, TWO_STAGE)
     for item in played.values():
-        assert item.matrix.verdict_ST.shape == (len(item.rollout.solutions), 0)
-        assert sum(n for k, n in item.rollout.dropped.items() if k.startswith("test")) == 5
+        assert item.tests.verdict_ST.shape == (len(item.candidates.solutions), 0)
+        assert sum(n for k, n in item.candidates.dropped.items() if k.startswith("test")) == 5
 
 
 def test_same_seed_asks_the_same(scripted: Scripted, cells: Any) -> None:
@@ -316,8 +315,8 @@ def test_timeouts_of_an_overload_are_run_again_alone(
     quiet, _, _ = run(scripted(write), cells, SINGLE)
     played, statistics, _ = run(scripted(write), overloaded, SINGLE, execute=FAST)
     for name, item in played.items():
-        assert (item.matrix.verdict_ST == quiet[name].matrix.verdict_ST).all()
-    judged = sum(item.matrix.verdict_ST.size for item in played.values())
+        assert (item.tests.verdict_ST == quiet[name].tests.verdict_ST).all()
+    judged = sum(item.tests.verdict_ST.size for item in played.values())
     assert statistics.rechecks == {Recheck.OVERTURNED: judged} != {}
     assert len(overloaded.alone) == judged
 
@@ -328,7 +327,13 @@ def test_what_is_not_doubtful_does_not_wait(
     class Mixed:
         workers, idle = 1, False
 
-        async def judge(self, solutions: list[str], tests: list[str], cpu_s: float) -> Judged:
+        async def judge(
+            self,
+            solutions: list[str],
+            tests: list[str],
+            cpu_s: float,
+            entry_point: str | None = None,
+        ) -> Verdicts:
             inner = overloaded if any("[:1]" in s for s in solutions) else cells
             return await inner.judge(solutions, tests, cpu_s)
 
@@ -347,8 +352,14 @@ def test_holes_stay_holes(scripted: Scripted) -> None:
     class Lost:
         workers, idle = 1, True
 
-        async def judge(self, solutions: list[str], tests: list[str], cpu_s: float) -> Judged:
-            return Judged.holes(len(solutions), len(tests))
+        async def judge(
+            self,
+            solutions: list[str],
+            tests: list[str],
+            cpu_s: float,
+            entry_point: str | None = None,
+        ) -> Verdicts:
+            return Verdicts.unknown(len(solutions), len(tests), cpu_s)
 
     played, _, _ = run(scripted(write), Lost(), SINGLE)
-    assert not any(p.matrix.known_ST.any() for p in played.values())
+    assert not any(p.tests.known_ST.any() for p in played.values())

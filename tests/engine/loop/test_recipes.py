@@ -9,18 +9,19 @@ import pytest
 
 from sv_engine.config.sections import Recipe, RecipeName, Select, TestPairing
 from sv_engine.dataset import recipes
-from sv_engine.dataset.recipes import Harvest, Refusal
-from sv_engine.play.board import Played, Suite
+from sv_engine.dataset.recipes import Refusal, TrainingData
 from sv_engine.prompts.roles import CHAT, POCKET, RoleTemplates
 from sv_engine.records import (
+    Candidates,
     Example,
-    PassMatrix,
+    Outcome,
     PreferencePair,
     Problem,
-    Rollout,
     Selection,
     Solution,
+    Suite,
     Test,
+    Verdicts,
 )
 
 PROBLEM = Problem("p", "take the first.", "f")
@@ -35,25 +36,19 @@ def make(
     weight_T: list[int] | None = None,
     prompts: list[str] | None = None,
     suites: tuple[Suite, ...] = (),
-) -> Played:
+) -> Outcome:
     """A played problem; rows: one string per solution, `+` a pass, `-` a fail, `?` a hole."""
     verdict_ST = np.array([[{"+": 1, "-": 2, "?": 0}[c] for c in row] for row in rows], np.uint8)
     weights = weight_T or [1] * len(inputs)
     solutions = tuple(Solution(f"def f(xs):\n    return {i}", w) for i, w in enumerate(weight_S))
+    asked = prompts or [VERIFY] * len(inputs)
     tests = tuple(
-        Test(f"assert f({x}) == {t}", w)
-        for t, (x, w) in enumerate(zip(inputs, weights, strict=True))
+        Test(f"assert f({x}) == {t}", w, prompt)
+        for t, (x, w, prompt) in enumerate(zip(inputs, weights, asked, strict=True))
     )
-    matrix = PassMatrix(
-        "p",
-        verdict_ST,
-        np.zeros(verdict_ST.shape, np.uint32),
-        np.array(weight_S, float),
-        np.array(weights, float),
-    )
-    return Played(
-        Rollout(PROBLEM, solutions, tests), matrix, tuple(prompts or [VERIFY] * len(tests)), suites
-    )
+    verdicts = Verdicts.unknown(*verdict_ST.shape, 1.0)
+    verdicts.verdict_ST[:] = verdict_ST
+    return Outcome(Candidates(PROBLEM, solutions, tests, suites=suites), verdicts)
 
 
 INPUTS = ["[1]", "[2]", "[1, 2]", "[3, 4]", "[5, 6]", "[]"]
@@ -62,15 +57,15 @@ PLAYED = make(["++++--", "++++--", "+++---", "+---++"], [4, 2, 3, 1], INPUTS)
 
 
 def harvest(
-    played: Played,
+    played: Outcome,
     recipe: Recipe = RECIPE,
     selector: str = "b4",
     templates: RoleTemplates = POCKET,
     seed: int = 0,
-) -> Harvest:
+) -> TrainingData:
     rng = Random(seed)
-    selection = recipes.believe(played, Select(selector=selector), rng)
-    return recipes.harvest(played, selection, recipe, templates, rng)
+    selection = recipes.believe(played.evidence, Select(selector=selector), rng)
+    return recipes.training_data(played, selection, recipe, templates, rng)
 
 
 def body(number: int) -> str:
@@ -150,7 +145,7 @@ def test_tests_are_never_paired_across_prompts() -> None:
 def test_a_test_that_lost_its_vote_is_no_evidence_but_may_be_refuted() -> None:
     weights = [1, 1, 1, 1, 0, 0]
     played = make(["+++++-", "+++++-", "+-----"], [4, 2, 3], INPUTS, weights)
-    selection = recipes.believe(played, Select(), Random(0))
+    selection = recipes.believe(played.evidence, Select(), Random(0))
     assert selection.accepted_T.tolist() == [True] * 4 + [False] * 2
     recipe = Recipe(pair_tests=TestPairing.ANY, tests_per_problem=10)
     lessons = harvest(played, recipe)
@@ -202,16 +197,18 @@ def test_same_seed_same_lessons() -> None:
         (PLAYED, None),
     ],
 )
-def test_guards(played: Played, reason: Refusal | None) -> None:
-    selection = recipes.believe(played, Select(), Random(0))
+def test_guards(played: Outcome, reason: Refusal | None) -> None:
+    selection = recipes.believe(played.evidence, Select(), Random(0))
     assert recipes.refusal(played, selection, RECIPE) == reason
 
 
 def test_random_believes_one_sampled_program() -> None:
-    chosen = [recipes.believe(PLAYED, Select(selector="random"), Random(k)) for k in range(400)]
+    chosen = [
+        recipes.believe(PLAYED.evidence, Select(selector="random"), Random(k)) for k in range(400)
+    ]
     for selection in chosen:
         (first, *_) = np.flatnonzero(selection.accepted_S)
-        rows = PLAYED.matrix.passed_ST
+        rows = PLAYED.evidence.passed_ST
         assert (selection.accepted_S == (rows == rows[first]).all(axis=1)).all()
         assert (selection.accepted_T == rows[first]).all()
     shares = np.mean([s.accepted_S for s in chosen], axis=0)
@@ -221,14 +218,16 @@ def test_random_believes_one_sampled_program() -> None:
 def test_no_selector_sees_a_column_without_weight() -> None:
     few = make(["++-", "+-+"], [1, 2], INPUTS[:3], [2, 1, 0])
     for name in ("b4", "codet", "maxpass", "mbr", "em", "consensus", "threshold"):
-        selection = recipes.believe(few, Select(selector=name), Random(0))
+        selection = recipes.believe(few.evidence, Select(selector=name), Random(0))
         assert not selection.accepted_T[2]
         assert selection.score_T[2] == 0
 
 
 def test_selector_options_reach_the_selector() -> None:
-    strict = recipes.believe(PLAYED, Select(selector="threshold"), Random(0))
-    loose = recipes.believe(PLAYED, Select(selector="threshold", options={"tau": 0.6}), Random(0))
+    strict = recipes.believe(PLAYED.evidence, Select(selector="threshold"), Random(0))
+    loose = recipes.believe(
+        PLAYED.evidence, Select(selector="threshold", options={"tau": 0.6}), Random(0)
+    )
     assert not strict.accepted_S.any()
     assert loose.accepted_S.tolist() == [True, True, False, False]
 
@@ -257,7 +256,7 @@ def test_sol_ver_learns_whole_suites() -> None:
 
 def test_sol_ver_solver_must_pass_all_accepted_tests() -> None:
     played = make(["++++", "+++-", "--++"], [1, 2, 1], INPUTS[:4], suites=())
-    matrix = played.matrix
+    matrix = played.evidence
     selection = Selection(
         "by hand",
         np.ones(3),
@@ -265,7 +264,9 @@ def test_sol_ver_solver_must_pass_all_accepted_tests() -> None:
         np.array([True, True, False]),
         np.array([True, True, True, True]),
     )
-    lessons = recipes.harvest(played, selection, Recipe(name=RecipeName.SOL_VER), POCKET, Random(0))
+    lessons = recipes.training_data(
+        played, selection, Recipe(name=RecipeName.SOL_VER), POCKET, Random(0)
+    )
     assert [e.completion for e in lessons.examples] == [body(0)]
     assert {p.rejected for p in lessons.pairs} == {body(1), body(2)}
     assert matrix.passed_ST.sum() == 9
@@ -274,9 +275,11 @@ def test_sol_ver_solver_must_pass_all_accepted_tests() -> None:
 # ---- replay -------------------------------------------------------------------------------------
 
 
-def some(kind: str, count: int, hardness: float) -> Harvest:
+def some(kind: str, count: int, hardness: float) -> TrainingData:
     examples = tuple(Example(kind, "verify", "", str(i)) for i in range(count))
-    return Harvest(examples, (hardness,) * count, (PreferencePair(kind, "verify", "", "a", "b"),))
+    return TrainingData(
+        examples, (hardness,) * count, (PreferencePair(kind, "verify", "", "a", "b"),)
+    )
 
 
 def test_replay_adds_a_share_of_earlier_examples_the_harder_the_likelier() -> None:
@@ -291,5 +294,5 @@ def test_replay_adds_a_share_of_earlier_examples_the_harder_the_likelier() -> No
 
 def test_replay_of_nothing() -> None:
     fresh = some("fresh", 3, 0.0)
-    assert recipes.with_replay(fresh, Harvest(), 0.5, Random(0)) == fresh
+    assert recipes.with_replay(fresh, TrainingData(), 0.5, Random(0)) == fresh
     assert recipes.with_replay(fresh, fresh, 0.0, Random(0)) == fresh

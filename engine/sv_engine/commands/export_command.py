@@ -1,0 +1,73 @@
+"""`sv-engine export`: the training data of a run as files that trainers read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from sv_engine.config.layers import load
+from sv_engine.config.sections import Config, PromptFormat, RoleSet
+from sv_engine.dataset.export import Layout, Row, rows, write
+from sv_engine.dataset.stage import learn
+from sv_engine.errors import EngineError
+from sv_engine.run.doors import base_model
+from sv_engine.run.outcomes import outcomes_of_run
+
+
+@click.command("export")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--format", "layout", type=click.Choice([layout.value for layout in Layout]), required=True
+)
+@click.option(
+    "--to",
+    "target",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="File to write; its name ends in .jsonl or .parquet.",
+)
+@click.option(
+    "--chat/--plain",
+    default=None,
+    help="Messages or texts. Default: messages where the run's tokenizer has a chat template.",
+)
+def export_command(folder: Path, layout: str, target: Path, chat: bool | None) -> None:
+    """Write the training data of a run, all iterations, with where each row comes from.
+
+    The columns are those that TRL and verl read: docs/formats.md.
+    """
+    config = load(str(folder / "config.toml"))
+    as_chat = is_chat_run(config) if chat is None else chat
+
+    def found() -> Iterator[Row]:
+        for scope, outcome in outcomes_of_run(folder, "play"):
+            lesson = learn(outcome, config, scope.iteration)
+            yield from rows(outcome, lesson, config, scope.iteration, Layout(layout), as_chat)
+
+    try:
+        count = write(target, found())
+    except OSError as error:
+        raise EngineError(
+            f"the file cannot be written: {error.strerror}", where=str(target), remedy="see --to"
+        ) from error
+    click.echo(f"{count:,} rows: {target}")
+
+
+def is_chat_run(config: Config) -> bool:
+    """Whether prompts went through a chat template, as far as files tell; for a model that is
+    known by its name only, whether its role templates are those for chat."""
+    if config.model.prompt_format is not PromptFormat.AUTO:
+        return config.model.prompt_format is PromptFormat.CHAT
+    model = Path(base_model(config))
+    if not model.is_dir():
+        return config.roles.templates is RoleSet.CHAT
+    if (model / "chat_template.jinja").exists():
+        return True
+    try:
+        settings = json.loads((model / "tokenizer_config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(settings.get("chat_template"))

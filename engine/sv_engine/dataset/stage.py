@@ -1,0 +1,44 @@
+"""Select -> dataset: from one problem's outcome to what the model learns from it.
+
+A pure function of the outcome, the configuration and the iteration: whoever runs it again, the
+loop after a restart, `replay` or `export`, gets the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from sv_engine.config.sections import Config
+from sv_engine.dataset import recipes
+from sv_engine.dataset.recipes import Refusal, TrainingData
+from sv_engine.prompts.roles import templates
+from sv_engine.records import Outcome, Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What is believed about a problem, and the training data it gives."""
+
+    selection: Selection
+    refusal: Refusal | None
+    """Why there is no training data; None if there may be."""
+    data: TrainingData
+
+    @property
+    def use(self) -> str:
+        """`used`, or why not."""
+        return "used" if self.refusal is None else self.refusal.value
+
+
+def learn(outcome: Outcome, config: Config, iteration: int) -> Lesson:
+    """Select, apply the guards, make training data."""
+    rng = Random(f"{config.run.seed}-{iteration}-{outcome.problem.id}")
+    selection = recipes.believe(outcome.evidence, config.select, rng)
+    refusal = recipes.refusal(outcome, selection, config.recipe)
+    if refusal is not None:
+        return Lesson(selection, refusal, TrainingData())
+    texts = templates(config.roles)
+    return Lesson(
+        selection, None, recipes.training_data(outcome, selection, config.recipe, texts, rng)
+    )

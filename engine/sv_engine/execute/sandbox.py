@@ -1,0 +1,122 @@
+"""The only lines that know sv_sandbox: what the executor needs of it, and its words."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+
+class SandboxFault(RuntimeError):
+    """The sandbox cannot run here, or failed: what happened, and where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What decides, besides the texts, what is stored: CPU seconds of a cell, and the judge."""
+
+    cpu_s: float = 0.3
+    """A test of the model."""
+    reference_cpu_s: float = 1.0
+    """The benchmark's own test, which is many asserts in one."""
+    judge: str = "split"
+    """Of the sandbox: `split` keeps solution and test apart, `inline` runs both in one process."""
+    trust: str = "proven"
+    """The trust that a pass needs: `proven`, `vouched` or `inline`."""
+    below: str = "hole"
+    """What a pass with less trust becomes: a `hole`, or a `fail`."""
+    confirm: bool = False
+    """Whether cells that passed run once more under another seed."""
+
+
+class SandboxMatrix(Protocol):
+    """What the sandbox returns for a matrix: buffers of its shape."""
+
+    @property
+    def verdict_ST(self) -> Any: ...
+    @property
+    def cpu_us_ST(self) -> Any: ...
+    @property
+    def trust_ST(self) -> Any: ...
+    @property
+    def held_ST(self) -> Any: ...
+    @property
+    def vacuous_T(self) -> Any: ...
+
+
+class Job(Awaitable[SandboxMatrix], Protocol):
+    """A submitted matrix."""
+
+    @property
+    def rows_done(self) -> int: ...
+
+
+class SandboxPool(Protocol):
+    """The part of `sv_sandbox.Pool` that is used here."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> bool | None: ...
+    def submit(self, solutions: Sequence[str], tests: Sequence[str], **options: Any) -> Job: ...
+
+
+def open_pool(workers: int, require: str, seed: int = 0) -> SandboxPool:
+    """Return a pool; raises SandboxFault."""
+    from sv_sandbox import Pool, SandboxError
+
+    try:
+        pool: Any = Pool(workers=workers, require=require, seed=seed)
+        return pool  # type: ignore[no-any-return]
+    except (SandboxError, ValueError) as error:  # ValueError: no such level
+        raise SandboxFault(str(error)) from error
+
+
+def submit_options(budget: Budget, cpu_s: float, entry_point: str | None) -> dict[str, Any]:
+    """The keywords of `Pool.submit` for cells of `cpu_s` CPU seconds."""
+    from sv_sandbox import Limits, Trust
+
+    options: dict[str, Any] = {"limits": Limits(cpu_s=cpu_s), "judge": budget.judge}
+    if hasattr(Trust, "PROVEN"):
+        return options | {
+            "trust": budget.trust,
+            "below": budget.below,
+            "entry_point": entry_point,
+        }
+    if budget.judge == "split":  # a sandbox that knows two kinds of trust only
+        below = {"hole": "mask", "fail": "fail"}[budget.below]
+        options["unsplit"] = "count" if budget.trust == "inline" else below
+    return options
+
+
+def sandbox_errors() -> type[Exception]:
+    """The exception class of a failing sandbox."""
+    from sv_sandbox import SandboxError
+
+    return SandboxError
+
+
+def verdict_names() -> list[str]:
+    """Names of the verdicts in lower case, indexed by their codes."""
+    from sv_sandbox import Verdict
+
+    return [verdict.name.lower() for verdict in sorted(Verdict)]
+
+
+def trust_names() -> list[str]:
+    """Names of the kinds of trust in lower case, indexed by their codes."""
+    from sv_sandbox import Trust
+
+    return [trust.name.lower() for trust in sorted(Trust)]
+
+
+def doctor_report() -> Any:
+    """What the jail can do on this machine: an object with `.text()` and `.to_dict()`."""
+    from sv_sandbox import doctor
+
+    return doctor.report()

@@ -1,0 +1,87 @@
+"""The generator of a run: what the journal holds is not asked again.
+
+In: requests within a `Scope`. Out: the samples that an earlier process left, in the order in which
+they arrived then, and after them those that are missing, each journalled before it is passed on.
+Sample i of a request uses its seed + i, so a sample can be asked for alone. The same request asked
+twice in one scope counts its occurrences, so no two samples share a key.
+
+Weights are loaded when the first sample is asked of them: a run that goes on does not load those
+of iterations that are complete.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+
+from sv_engine.generate.protocol import GenerationRequest, Generator
+from sv_engine.records import Completion
+from sv_engine.run.journal import Journal, Scope, request_key
+
+
+class JournalledGenerator:
+    """See the module; the part of `Generator` that the stages of the loop use."""
+
+    def __init__(self, inner: Generator, journal: Journal) -> None:
+        self.inner = inner
+        self.scope = Scope(0)
+        """What is being done; the loop sets it before each stage."""
+        self._journal = journal
+        self._asked: Counter[tuple[Scope, str, str, str]] = Counter()
+        self._waiting: Path | None = None
+        self._loading = asyncio.Lock()
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Completion, None]:
+        """Yield the samples of `request`, journalled ones first; close it to stop early."""
+        scope = self.scope
+        key = (scope, request.problem_id, request.role, request_key(request))
+        occurrence = self._asked[key]
+        self._asked[key] += 1
+        known = self._journal.completions(scope, request, occurrence)
+        for completion in known:
+            yield completion
+        there = {completion.sample for completion in known}
+        missing = [sample for sample in range(request.n) if sample not in there]
+        for first, count in _runs(missing):
+            await self._load()
+            async with aclosing(self.inner.generate(_part(request, first, count))) as fresh:
+                async for completion in fresh:
+                    found = replace(completion, sample=first + completion.sample)
+                    self._journal.add_completion(scope, request, occurrence, found)
+                    yield found
+
+    async def load_weights(self, path: Path) -> None:
+        """Serve these weights from the next sample on."""
+        self._waiting = path
+
+    async def _load(self) -> None:
+        async with self._loading:
+            if self._waiting is not None:
+                await self.inner.load_weights(self._waiting)
+                self._waiting = None
+
+    async def sleep(self) -> None:
+        """As the inner generator."""
+        await self.inner.sleep()
+
+    async def wake(self) -> None:
+        """As the inner generator."""
+        await self.inner.wake()
+
+
+def _part(request: GenerationRequest, first: int, count: int) -> GenerationRequest:
+    seed = request.sampling.seed
+    shifted = replace(request.sampling, seed=None if seed is None else seed + first)
+    return replace(request, n=count, first=first, sampling=shifted)
+
+
+def _runs(samples: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Consecutive numbers as (first, count)."""
+    for _, run in groupby(enumerate(samples), lambda pair: pair[1] - pair[0]):
+        numbers = [number for _, number in run]
+        yield numbers[0], len(numbers)

@@ -1,0 +1,200 @@
+"""Runs that are killed and go on: nothing lost, nothing twice, the same result."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sv_engine.run import journal as journal_module
+from sv_engine.run.journal import FILE_NAME, LOCK_NAME, MIGRATIONS, Journal, JournalError
+
+SCRIPT = Path(__file__).parent / "killed_run.py"
+KILLED = -9
+VARIANTS = {
+    "plain": (),
+    "described": ("problems.source=describe", "run.start_from=base"),
+    "critique": ("generate.critique=true", "generate.test_sampling=single"),
+    "solution": ("roles.verifier_sees=solution", "recipe.name=sol-ver", "recipe.replay=0.5"),
+}
+TABLES = {
+    "problem": "*",
+    "request": "*",
+    "sample": "request, sample, text",
+    "outcome": "*",
+    "selection": "*",
+    "training_row": "*",
+    "training_step": "*",
+    "checkpoint": "*",
+    "metric": "*",
+    "text": "*",
+}
+
+
+def start(folder: Path, fatal: int, settings: tuple[str, ...]) -> tuple[int, int]:
+    """Exit status, and the number of moments if it came to its end."""
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, str(SCRIPT), str(folder), str(fatal), *settings]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, start_new_session=True
+    )
+    assert done.returncode in (0, KILLED), done.stderr
+    return done.returncode, int(done.stdout.split()[-1]) if done.returncode == 0 else 0
+
+
+def result(folder: Path) -> dict[str, Any]:
+    """Everything that a run leaves, but times."""
+    found: dict[str, Any] = {}
+    with sqlite3.connect(folder / FILE_NAME) as connection:
+        for table, columns in TABLES.items():
+            rows = connection.execute(f"SELECT {columns} FROM {table}").fetchall()
+            found[table] = sorted(rows, key=repr)
+    for path in sorted(folder.glob("iteration_*/*.jsonl")):
+        found[str(path.relative_to(folder))] = path.read_text()
+    summary = json.loads((folder / "summary.json").read_text())
+    for iteration in summary["iterations"]:
+        del iteration["wall_s"]
+    return {**found, "summary": summary}
+
+
+def check(tmp_path: Path, variant: str, kills: int, per_run: int, seed: int) -> None:
+    settings = VARIANTS[variant]
+    _, moments = start(tmp_path / "whole", 0, settings)
+    expected = result(tmp_path / "whole")
+    rng = random.Random(seed)
+    done = number = 0
+    while done < kills:
+        folder, number = tmp_path / f"killed_{number}", number + 1
+        here = 0
+        while here < per_run and start(folder, rng.randint(1, moments), settings)[0] == KILLED:
+            here += 1
+        start(folder, 0, settings)
+        done += here
+        again = result(folder)
+        for part, content in expected.items():
+            assert again[part] == content, f"{part} differs after {here} kills"
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_killed_run_goes_on_to_the_same_result(tmp_path: Path, variant: str) -> None:
+    check(tmp_path, variant, kills=3, per_run=3, seed=0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_hundred_moments(tmp_path: Path, variant: str) -> None:
+    check(tmp_path, variant, kills=25, per_run=4, seed=1)
+
+
+# ---- the journal when things go wrong -----------------------------------------------------------
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    with Journal(tmp_path):
+        with pytest.raises(JournalError, match=f"process {os.getpid()}, since") as caught:
+            Journal(tmp_path).__enter__()
+        assert LOCK_NAME in caught.value.where
+    with Journal(tmp_path) as journal:  # the lock went with its holder
+        assert journal.is_resumed
+
+
+def test_a_torn_last_write_costs_that_write_only(tmp_path: Path) -> None:
+    script = (
+        "import os, sys; from pathlib import Path; from sv_engine.run.journal import Journal\n"
+        "journal = Journal(Path(sys.argv[1])).__enter__()\n"
+        "for part in range(2):\n"
+        "    [journal.add_text(f'{part} {n}') for n in range(100)]; journal.flush()\n"
+        "os._exit(0)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
+    wal = tmp_path / f"{FILE_NAME}-wal"
+    with wal.open("r+b") as file:
+        file.truncate(wal.stat().st_size - 100)
+    with Journal(tmp_path) as journal:
+        kept = {row[0] for row in journal._reader.execute("SELECT text FROM text")}
+    assert {f"0 {n}" for n in range(100)} <= kept < {f"{p} {n}" for p in (0, 1) for n in range(100)}
+
+
+def test_a_damaged_database_is_told(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        for number in range(3000):
+            journal.add_text(f"text {number}")
+    data = bytearray((tmp_path / FILE_NAME).read_bytes())
+    data[8192:60_000] = bytes(60_000 - 8192)
+    (tmp_path / FILE_NAME).write_bytes(data)
+    with pytest.raises(JournalError, match=r"damaged|malformed"):
+        Journal(tmp_path).__enter__()
+
+
+def test_a_newer_journal_is_refused(tmp_path: Path) -> None:
+    with Journal(tmp_path):
+        pass
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    with pytest.raises(JournalError, match="newer sv-engine"):
+        Journal(tmp_path).__enter__()
+
+
+def test_an_older_journal_is_brought_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Journal(tmp_path) as journal:
+        journal.add_text("old")
+    more = (*MIGRATIONS, "ALTER TABLE text ADD COLUMN note TEXT")
+    monkeypatch.setattr(journal_module, "MIGRATIONS", more)
+    with Journal(tmp_path) as journal:
+        rows = journal._reader.execute("SELECT text, note FROM text").fetchall()
+        (version,) = journal._reader.execute("PRAGMA user_version").fetchone()
+    assert (rows, version) == ([("old", None)], len(more))
+
+
+def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        journal.add_text("waits")
+        assert other.execute("SELECT count(*) FROM text").fetchone() == (0,)
+        other.execute("COMMIT")
+        journal.flush()
+        assert other.execute("SELECT text FROM text").fetchone() == ("waits",)
+        other.close()
+
+
+def test_a_database_that_stays_locked_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "BUSY_S", 0.05)
+    with Journal(tmp_path):
+        pass
+    other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
+
+    def write() -> None:
+        with Journal(tmp_path) as journal:
+            other.execute("BEGIN IMMEDIATE")
+            journal.add_text("waits")
+            journal.flush()
+
+    with pytest.raises(JournalError, match="locked"):
+        write()
+    other.close()
+
+
+@pytest.mark.parametrize("jump_s", [-1e9, -3600.0, 3600.0, 1e9])
+def test_nothing_is_decided_by_the_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump_s: float
+) -> None:
+    real = time.time
+    with Journal(tmp_path) as journal:
+        journal.add_event(1, "before")
+        monkeypatch.setattr(time, "time", lambda: real() + jump_s)
+        journal.add_event(1, "after", x=1)
+    with Journal(tmp_path) as journal:
+        assert journal.event(1, "before") == {}
+        assert journal.event(1, "after") == {"x": 1}
