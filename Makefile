@@ -44,13 +44,20 @@ test-slow: $(VENV)/.base  ## minutes each: benchmarks' own solutions, leaks over
 test-loop: $(VENV)/.loop  ## and those that need vLLM, torch and TRL
 	$(BIN)/python -m pytest -m heavy $(PYTEST_ARGS)
 
-lint: $(VENV)/.base  ## ruff, mypy --strict
+lint: $(VENV)/.base  ## ruff, mypy --strict, the native module beside its stub
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest sv_sandbox._native --allowlist native/stubtest_allowlist.txt
 
-sanitize:  ## the C core under AddressSanitizer and UBSan
+sanitize: $(VENV)/.base  ## the C core under AddressSanitizer and UBSan
 	cmake -S native -B build/sanitize -DSV_TESTS=ON -DSV_SANITIZE=ON
 	cmake --build build/sanitize
 	ctest --test-dir build/sanitize --output-on-failure
+	cmake -S native -B build/sanitize-extension -DSV_SANITIZE=ON -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python
+	cmake --build build/sanitize-extension
+	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" \
+		ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc $(BIN)/python scripts/sanitized.py \
+		build/sanitize-extension/_native.abi3.so tests/sandbox/test_values*.py -q \
+		-k "not depth and not allocate and not jail and not memory_that"
 
 FUZZ_S ?= 60
 fuzz: $(VENV)/.base  ## codec and channel under a coverage-guided fuzzer, for FUZZ_S seconds each

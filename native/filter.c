@@ -196,78 +196,94 @@ static const long no_attributes[] = {
     SYS_fremovexattr,
 };
 
-int sv_filter_install(int kill_unknown, int private_root)
+/* Another machine's calls, and those that are decided by their number alone. */
+static void on_numbers(struct program *p, int private_root)
 {
-    struct program p = {.len = 0};
-    const uint32_t eperm = SECCOMP_RET_ERRNO | EPERM;
-    const uint32_t otherwise = kill_unknown ? SECCOMP_RET_KILL_PROCESS : eperm;
-
-    emit(&p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
-    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, SV_AUDIT_ARCH, 1, 0);
-    answer(&p, SECCOMP_RET_KILL_PROCESS);
-    load_nr(&p);
+    emit(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, SV_AUDIT_ARCH, 1, 0);
+    answer(p, SECCOMP_RET_KILL_PROCESS);
+    load_nr(p);
 #if defined(__x86_64__)
     /* The x32 calls share the arch word and start here. */
-    emit(&p, BPF_JMP | BPF_JGE | BPF_K, 0x40000000u, 0, 1);
-    answer(&p, SECCOMP_RET_KILL_PROCESS);
+    emit(p, BPF_JMP | BPF_JGE | BPF_K, 0x40000000u, 0, 1);
+    answer(p, SECCOMP_RET_KILL_PROCESS);
 #endif
     for (size_t i = 0; i < COUNT(allowed); i++)
-        on_call(&p, allowed[i], SECCOMP_RET_ALLOW);
+        on_call(p, allowed[i], SECCOMP_RET_ALLOW);
     for (size_t i = 0; i < COUNT(metadata); i++)
-        on_call(&p, metadata[i], private_root ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | 0);
+        on_call(p, metadata[i], private_root ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | 0);
     for (size_t i = 0; i < COUNT(no_such_call); i++)
-        on_call(&p, no_such_call[i], SECCOMP_RET_ERRNO | ENOSYS);
+        on_call(p, no_such_call[i], SECCOMP_RET_ERRNO | ENOSYS);
     for (size_t i = 0; i < COUNT(no_attributes); i++)
-        on_call(&p, no_attributes[i], SECCOMP_RET_ERRNO | ENOTSUP);
+        on_call(p, no_attributes[i], SECCOMP_RET_ERRNO | ENOTSUP);
+}
 
-    on_call_bits(&p, SYS_clone, 0,
-                 CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
-                     CLONE_NEWPID | CLONE_NEWNET,
-                 otherwise);
-    on_call(&p, SYS_clone, SECCOMP_RET_ALLOW);
-
+/* Calls on descriptors, by their arguments. */
+static void on_descriptors(struct program *p)
+{
     const uint32_t ioctls[] = {TCGETS, FIONREAD, FIONBIO, FIOCLEX, FIONCLEX, TIOCGWINSZ};
-    on_call_values(&p, SYS_ioctl, 1, ioctls, COUNT(ioctls), SECCOMP_RET_ERRNO | ENOTTY);
+    on_call_values(p, SYS_ioctl, 1, ioctls, COUNT(ioctls), SECCOMP_RET_ERRNO | ENOTTY);
     /* Locks say yes and do nothing: a row is alone with its scratch, and a lock on a file that
      * others can read would be a note to them. */
-    on_call(&p, SYS_flock, SECCOMP_RET_ERRNO | 0);
-    on_call(&p, SYS_fadvise64, SECCOMP_RET_ERRNO | 0);
+    on_call(p, SYS_flock, SECCOMP_RET_ERRNO | 0);
+    on_call(p, SYS_fadvise64, SECCOMP_RET_ERRNO | 0);
     const uint32_t locks[] = {F_SETLK, F_SETLKW, SV_F_OFD_SETLK, SV_F_OFD_SETLKW};
     for (size_t i = 0; i < COUNT(locks); i++)
-        on_call_value(&p, SYS_fcntl, 1, locks[i], SECCOMP_RET_ERRNO | 0);
+        on_call_value(p, SYS_fcntl, 1, locks[i], SECCOMP_RET_ERRNO | 0);
     /* To ask for a lock is allowed: nobody in a jail can set one, and SQLite's WAL mode asks. */
     const uint32_t fcntls[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL,
                                F_GETPIPE_SZ, F_GETLK, SV_F_OFD_GETLK};
-    on_call_values(&p, SYS_fcntl, 1, fcntls, COUNT(fcntls), SECCOMP_RET_ERRNO | EINVAL);
+    on_call_values(p, SYS_fcntl, 1, fcntls, COUNT(fcntls), SECCOMP_RET_ERRNO | EINVAL);
     const uint32_t prctls[] = {PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, PR_CAPBSET_READ,
                                PR_GET_NO_NEW_PRIVS, PR_GET_SECCOMP, PR_SET_PDEATHSIG};
-    on_call_values(&p, SYS_prctl, 0, prctls, COUNT(prctls), SECCOMP_RET_ERRNO | EINVAL);
+    on_call_values(p, SYS_prctl, 0, prctls, COUNT(prctls), SECCOMP_RET_ERRNO | EINVAL);
     const uint32_t programs[] = {SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF,
                                  SO_ATTACH_REUSEPORT_EBPF};
     for (size_t i = 0; i < COUNT(programs); i++)
-        on_call_value(&p, SYS_setsockopt, 2, programs[i], eperm);
-    on_call(&p, SYS_setsockopt, SECCOMP_RET_ALLOW);
+        on_call_value(p, SYS_setsockopt, 2, programs[i], SECCOMP_RET_ERRNO | EPERM);
+    on_call(p, SYS_setsockopt, SECCOMP_RET_ALLOW);
+}
+
+/* Other calls, by their arguments. */
+static void on_arguments(struct program *p, uint32_t otherwise)
+{
+    const uint32_t eperm = SECCOMP_RET_ERRNO | EPERM;
+    on_call_bits(p, SYS_clone, 0,
+                 CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+                     CLONE_NEWPID | CLONE_NEWNET,
+                 otherwise);
+    on_call(p, SYS_clone, SECCOMP_RET_ALLOW);
+
     /* Advice that is about pages of others as well: merged, or taken from the page cache. */
     const uint32_t advice[] = {MADV_MERGEABLE, SV_MADV_COLD, SV_MADV_PAGEOUT};
     for (size_t i = 0; i < COUNT(advice); i++)
-        on_call_value(&p, SYS_madvise, 2, advice[i], SECCOMP_RET_ERRNO | EINVAL);
-    on_call(&p, SYS_madvise, SECCOMP_RET_ALLOW);
+        on_call_value(p, SYS_madvise, 2, advice[i], SECCOMP_RET_ERRNO | EINVAL);
+    on_call(p, SYS_madvise, SECCOMP_RET_ALLOW);
     /* Pairs that stay pairs: a datagram socket sends to whatever address it is given. */
-    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, SYS_socketpair, 0, 6);
-    load_arg(&p, 1, false);
-    emit(&p, BPF_ALU | BPF_AND | BPF_K, 0xf /* without SOCK_CLOEXEC and SOCK_NONBLOCK */, 0, 0);
-    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, SOCK_STREAM, 2, 0);
-    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, SOCK_SEQPACKET, 1, 0);
-    answer(&p, eperm);
-    load_nr(&p);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_socketpair, 0, 6);
+    load_arg(p, 1, false);
+    emit(p, BPF_ALU | BPF_AND | BPF_K, 0xf /* without SOCK_CLOEXEC and SOCK_NONBLOCK */, 0, 0);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, SOCK_STREAM, 2, 0);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, SOCK_SEQPACKET, 1, 0);
+    answer(p, eperm);
+    load_nr(p);
     const uint32_t families[] = {AF_UNIX};
-    on_call_values(&p, SYS_socketpair, 0, families, COUNT(families), eperm);
+    on_call_values(p, SYS_socketpair, 0, families, COUNT(families), eperm);
     const uint32_t self[] = {0};
-    on_call_values(&p, SYS_prlimit64, 0, self, COUNT(self), eperm);
+    on_call_values(p, SYS_prlimit64, 0, self, COUNT(self), eperm);
 #if defined(__x86_64__)
     const uint32_t archs[] = {0x1002 /* ARCH_SET_FS */, 0x1003 /* ARCH_GET_FS */};
-    on_call_values(&p, SYS_arch_prctl, 0, archs, COUNT(archs), SECCOMP_RET_ERRNO | EINVAL);
+    on_call_values(p, SYS_arch_prctl, 0, archs, COUNT(archs), SECCOMP_RET_ERRNO | EINVAL);
 #endif
+}
+
+int sv_filter_install(int kill_unknown, int private_root)
+{
+    struct program p = {.len = 0};
+    const uint32_t otherwise = kill_unknown ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | EPERM;
+    on_numbers(&p, private_root);
+    on_descriptors(&p);
+    on_arguments(&p, otherwise);
     answer(&p, otherwise);
     return install(&p);
 }
@@ -304,17 +320,6 @@ int sv_filter_install_subject(void)
     const uint32_t names[] = {PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, PR_CAPBSET_READ,
                               PR_GET_NO_NEW_PRIVS, PR_GET_SECCOMP};
     on_call_values(&p, SYS_prctl, 0, names, COUNT(names), SECCOMP_RET_ERRNO | EINVAL);
-    /* RLIMIT_CPU can be asked for, not lowered: at its hard limit the kernel sends a SIGKILL. */
-    on_call_value(&p, SYS_setrlimit, 0, RLIMIT_CPU, eperm);
-    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, SYS_prlimit64, 0, 8);
-    load_arg(&p, 1, false);
-    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, RLIMIT_CPU, 0, 4);
-    load_arg(&p, 2, false);
-    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3);
-    load_arg(&p, 2, true);
-    emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1);
-    answer(&p, SECCOMP_RET_ALLOW);
-    answer(&p, eperm);
     /* clone: threads only */
     on_call_bits(&p, SYS_clone, 0, CLONE_THREAD, SECCOMP_RET_ALLOW);
     on_call(&p, SYS_clone, eperm);

@@ -145,32 +145,108 @@ static int show_link(const char *path)
     return symlink(to, path + 1) == 0 || errno == EEXIST ? 0 : -1;
 }
 
-static int step_mounts(const struct sv_jail *jail)
-{
-    int trees[SV_MAX_PATHS], device_trees[DEVICES];
-    char *links[SV_MAX_PATHS] = {NULL};
-    struct stat st;
+/* Sources are cloned before the new root hides some of them. */
+struct sources {
+    int paths[SV_MAX_PATHS], devices[DEVICES]; /* detached trees; -1: not on this machine, or a link */
+    int links[SV_MAX_PATHS];
+};
 
-    if (syscall(SYS_mount, NULL, "/", NULL, SV_MS_REC | SV_MS_PRIVATE, NULL) != 0)
-        return -1;
-    /* Clone every source before the new root hides some of them. */
+static int clone_sources(const struct sv_jail *jail, struct sources *from)
+{
+    struct stat st;
     for (uint32_t i = 0; i < jail->read_only_count; i++) {
-        trees[i] = -1;
+        from->paths[i] = -1;
+        from->links[i] = 0;
         if (lstat(jail->read_only[i], &st) != 0)
-            continue; /* not on this machine */
-        if (S_ISLNK(st.st_mode)) {
-            links[i] = jail->read_only[i];
             continue;
-        }
-        trees[i] = open_tree(jail->read_only[i]);
-        if (trees[i] < 0)
+        from->links[i] = S_ISLNK(st.st_mode);
+        if (!from->links[i] && (from->paths[i] = open_tree(jail->read_only[i])) < 0)
             return -1;
     }
     for (size_t i = 0; i < DEVICES; i++) {
-        device_trees[i] = open_tree(devices[i]);
-        if (device_trees[i] < 0 && errno != ENOENT)
+        from->devices[i] = open_tree(devices[i]);
+        if (from->devices[i] < 0 && errno != ENOENT)
             return -1;
     }
+    return 0;
+}
+
+static long landlock_abi(void)
+{
+    return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+}
+
+/* For /dev/stdin, /dev/fd/0, /dev/stdout: links that the kernel follows to what a process has open.
+ * Read-only, nobody's but one's own processes, and of these no file can be read, because Landlock
+ * (which asks about what a link leads to) allows nothing below /proc. So without Landlock there is
+ * none; nor where the kernel or a container refuses to mount one: programs miss little. */
+static int show_proc(void)
+{
+    static const char *const links[][2] = {{"/proc/self/fd", "dev/fd"},
+                                           {"/proc/self/fd/0", "dev/stdin"},
+                                           {"/proc/self/fd/1", "dev/stdout"},
+                                           {"/proc/self/fd/2", "dev/stderr"}};
+    int proc = -1, fs = landlock_abi() > 0 ? (int)syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC) : -1;
+    if (fs < 0)
+        return 0;
+    if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "hidepid", "invisible", 0) == 0 &&
+        syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "subset", "pid", 0) == 0 &&
+        syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+        proc = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
+                            SV_MOUNT_FLAGS | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    close(fs);
+    if (proc < 0)
+        return 0;
+    const int shown = mkdir("proc", 0555) == 0 && attach(proc, "proc") == 0;
+    close(proc);
+    if (!shown)
+        return -1;
+    for (size_t i = 0; i < sizeof links / sizeof links[0]; i++)
+        if (symlink(links[i][0], links[i][1]) != 0)
+            return -1;
+    return 0;
+}
+
+static int show_devices(const struct sv_jail *jail, const struct sources *from)
+{
+    /* POSIX semaphores and shared memory (multiprocessing's locks) are files of the scratch. */
+    if (mkdir("dev", 0755) != 0 || symlink("/tmp", "dev/shm") != 0)
+        return -1;
+    for (size_t i = 0; i < DEVICES; i++) {
+        if (from->devices[i] < 0)
+            continue;
+        if (show(devices[i], from->devices[i], MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC) != 0)
+            return -1;
+        close(from->devices[i]);
+    }
+    return jail->landlock ? show_proc() : 0;
+}
+
+static int show_paths(const struct sv_jail *jail, const struct sources *from)
+{
+    for (uint32_t i = 0; i < jail->read_only_count; i++) {
+        char below[PATH_MAX];
+        struct stat st;
+        (void)snprintf(below, sizeof below, ".%s", jail->read_only[i]);
+        if (lstat(below, &st) != 0 && from->links[i] && show_link(jail->read_only[i]) != 0)
+            return -1;
+        if (from->paths[i] < 0)
+            continue;
+        /* Shorter paths come first, so what already shows needs no mount of its own. */
+        if (lstat(below, &st) != 0 &&
+            show(jail->read_only[i], from->paths[i], SV_MOUNT_FLAGS) != 0)
+            return -1;
+        close(from->paths[i]);
+    }
+    return 0;
+}
+
+static int step_mounts(const struct sv_jail *jail)
+{
+    struct sources from;
+    if (syscall(SYS_mount, NULL, "/", NULL, SV_MS_REC | SV_MS_PRIVATE, NULL) != 0 ||
+        clone_sources(jail, &from) != 0)
+        return -1;
     int root = new_tmpfs(1 << 20, "1024", "0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOATIME);
     if (root < 0 || attach(root, "/tmp") != 0 || chdir("/tmp") != 0)
         return -1;
@@ -184,29 +260,7 @@ static int step_mounts(const struct sv_jail *jail)
     if (scratch < 0 || attach(scratch, "tmp") != 0)
         return -1;
     close(scratch);
-    /* POSIX semaphores and shared memory (multiprocessing's locks) are files of the scratch. */
-    if (mkdir("dev", 0755) != 0 || symlink("/tmp", "dev/shm") != 0)
-        return -1;
-    for (size_t i = 0; i < DEVICES; i++) {
-        if (device_trees[i] < 0)
-            continue;
-        if (show(devices[i], device_trees[i], MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC) != 0)
-            return -1;
-        close(device_trees[i]);
-    }
-    for (uint32_t i = 0; i < jail->read_only_count; i++) {
-        char below[PATH_MAX];
-        (void)snprintf(below, sizeof below, ".%s", jail->read_only[i]);
-        if (lstat(below, &st) != 0 && links[i] != NULL && show_link(links[i]) != 0)
-            return -1;
-        if (trees[i] < 0)
-            continue;
-        /* Shorter paths come first, so what already shows needs no mount of its own. */
-        if (lstat(below, &st) != 0 && show(jail->read_only[i], trees[i], SV_MOUNT_FLAGS) != 0)
-            return -1;
-        close(trees[i]);
-    }
-    return 0;
+    return show_devices(jail, &from) != 0 || show_paths(jail, &from) != 0 ? -1 : 0;
 }
 
 static int step_pivot(void)
@@ -310,7 +364,7 @@ static int step_landlock(const struct sv_jail *jail, int private_root, const cha
         uint64_t fs, net, scoped;
     } attr = {0, 0, 0};
     size_t size = sizeof attr.fs;
-    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    long abi = landlock_abi();
     if (abi < 0)
         return -1;
     attr.fs = (1ULL << 13) - 1;
@@ -335,11 +389,10 @@ static int step_landlock(const struct sv_jail *jail, int private_root, const cha
                           LANDLOCK_ACCESS_FS_READ_DIR;
     const uint64_t device = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE;
     int failed = 0;
-    if (private_root)
-        failed |= landlock_allow(ruleset, "/", read);
-    else
-        for (uint32_t i = 0; i < jail->read_only_count; i++)
-            failed |= landlock_allow(ruleset, jail->read_only[i], read);
+    if (private_root) /* all of it may be listed, not all of it read: see show_proc */
+        failed |= landlock_allow(ruleset, "/", LANDLOCK_ACCESS_FS_READ_DIR);
+    for (uint32_t i = 0; i < jail->read_only_count; i++)
+        failed |= landlock_allow(ruleset, jail->read_only[i], read);
     for (size_t i = 0; i < DEVICES; i++)
         failed |= landlock_allow(ruleset, devices[i], device);
     if (scratch != NULL)

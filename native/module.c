@@ -6,6 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "codec.h"
 #include "sv.h"
 
 #include <errno.h>
@@ -132,32 +133,21 @@ static PyObject *waiting(PyObject *self, PyObject *arg)
 static PyObject *end(PyObject *self, PyObject *args)
 {
     (void)self;
-    unsigned first, last, verdict;
+    unsigned first, last, verdict, trust = SV_TRUST_NONE;
     const char *detail;
     Py_ssize_t len;
-    if (!PyArg_ParseTuple(args, "IIIy#", &first, &last, &verdict, &detail, &len))
+    if (!PyArg_ParseTuple(args, "IIIy#|I", &first, &last, &verdict, &detail, &len, &trust))
         return NULL;
     uint64_t thread_ns = sv_thread_cpu_ns() - thread_began_ns;
     uint64_t cpu_ns = sv_cpu_ns(0) - state.region->cell_cpu_ns;
     uint64_t cpu_us = (cpu_ns > thread_ns ? cpu_ns : thread_ns) / 1000u;
-    for (unsigned i = first; i < last && i < SV_MAX_CELLS; i++)
-        sv_record_set(state.region, i, (enum sv_verdict)verdict, cpu_us, detail, (size_t)len);
+    int fits = 1;
+    for (unsigned i = first; i < last && i < SV_MAX_CELLS; i++) {
+        state.region->records[i].trust = (uint8_t)trust;
+        fits &= sv_record_set(state.region, i, (enum sv_verdict)verdict, cpu_us, detail, (size_t)len);
+    }
     state.region->cell = last;
-    Py_RETURN_NONE;
-}
-
-static PyObject *record(PyObject *self, PyObject *args)
-{
-    (void)self;
-    unsigned cell, mark;
-    const char *bytes;
-    Py_ssize_t len;
-    if (!PyArg_ParseTuple(args, "IIy#", &cell, &mark, &bytes, &len))
-        return NULL;
-    uint64_t cpu_us = (sv_thread_cpu_ns() - thread_began_ns) / 1000u;
-    sv_record_set(state.region, cell, (enum sv_verdict)mark, cpu_us, bytes, (size_t)len);
-    state.region->cell = cell + 1;
-    Py_RETURN_NONE;
+    return PyBool_FromLong(fits);
 }
 
 static PyObject *stop(PyObject *self, PyObject *none)
@@ -165,6 +155,12 @@ static PyObject *stop(PyObject *self, PyObject *none)
     (void)self, (void)none;
     state.region->stopped = 1;
     Py_RETURN_NONE;
+}
+
+static PyObject *limits(PyObject *self, PyObject *none)
+{
+    (void)self, (void)none;
+    return Py_BuildValue("KKI", state.limits.memory_bytes, state.limits.stack_bytes, state.limits.int_digits);
 }
 
 /* ---- client: pools -------------------------------------------------------------------------------- */
@@ -194,7 +190,7 @@ static PyObject *pool_new(PyObject *self, PyObject *args)
         return NULL;
     Py_ssize_t n = PyList_Size(socks);
     if (n < 1 || n > SV_MAX_ZYGOTES || workers < 1) {
-        PyErr_SetString(PyExc_ValueError, "a pool has 1 to 4 zygotes and at least one worker");
+        PyErr_SetString(PyExc_ValueError, "a pool has 1 or 2 zygotes and at least one worker");
         return NULL;
     }
     for (Py_ssize_t i = 0; i < n; i++) {
@@ -359,14 +355,17 @@ static PyObject *pool_submit(PyObject *self, PyObject *args)
     PyObject *pool_capsule, *rows, *cells, *results, *result = NULL;
     const char *zygotes;
     Py_ssize_t zygotes_len;
-    int kind, judge, stdin_fd, done_fd;
+    int kind, judge;
     unsigned cell_count;
+    const char *stdin_bytes;
+    Py_ssize_t stdin_len;
     struct sv_limits l = {0};
     struct sv_fault fault;
-    if (!PyArg_ParseTuple(args, "OiiO!y#O!I(KKKKKIII)iOi(ii)", &pool_capsule, &kind, &judge, &PyList_Type,
+    if (!PyArg_ParseTuple(args, "OiiO!y#O!I(KKKKKIIIKI)y#O(ii)", &pool_capsule, &kind, &judge, &PyList_Type,
                           &rows, &zygotes, &zygotes_len, &PyList_Type, &cells, &cell_count, &l.cpu_us,
                           &l.wall_us, &l.memory_bytes, &l.output_bytes, &l.file_bytes, &l.open_files,
-                          &l.threads, &l.processes, &stdin_fd, &results, &done_fd,
+                          &l.threads, &l.processes,
+                          &l.stack_bytes, &l.int_digits, &stdin_bytes, &stdin_len, &results,
                           &fault.stage, &fault.err))
         return NULL;
     struct sv_pool *pool = pool_of(pool_capsule);
@@ -398,12 +397,12 @@ static PyObject *pool_submit(PyObject *self, PyObject *args)
         .cell_lens = cell_lens,
         .cell_blob_count = (uint32_t)PyList_Size(cells),
         .limits = l,
-        .stdin_fd = stdin_fd,
+        .stdin_bytes = stdin_bytes,
+        .stdin_len = (size_t)stdin_len,
         .cpu_us = j->results.buf, /* first, for its alignment */
         .verdict = (uint8_t *)j->results.buf + cell_total * 4,
         .trust = (uint8_t *)j->results.buf + cell_total * 5,
         .vacuous = (uint8_t *)j->results.buf + cell_total * 6,
-        .done_fd = done_fd,
         .fault = fault,
     };
     j->rows = spec.rows;
@@ -432,6 +431,94 @@ static PyObject *job_rows_done(PyObject *self, PyObject *capsule)
     (void)self;
     struct job *j = PyCapsule_GetPointer(capsule, JOB);
     return j == NULL ? NULL : PyLong_FromUnsignedLong(sv_job_rows_finished(j->job));
+}
+
+static PyObject *job_wait(PyObject *self, PyObject *args)
+{
+    (void)self;
+    const uint64_t look_ns = 50000000; /* at signals: Ctrl-C */
+    PyObject *capsule;
+    double timeout_s;
+    if (!PyArg_ParseTuple(args, "Od", &capsule, &timeout_s))
+        return NULL;
+    struct job *j = PyCapsule_GetPointer(capsule, JOB);
+    if (j == NULL)
+        return NULL;
+    const uint64_t began = sv_now_ns();
+    const double longest_ns = timeout_s < 0 || timeout_s > 1e9 ? 1e18 : timeout_s * 1e9;
+    int over;
+    for (;;) {
+        const double left = longest_ns - (double)(sv_now_ns() - began);
+        Py_BEGIN_ALLOW_THREADS
+        over = sv_job_wait(j->job, left < 0 ? 0 : left < (double)look_ns ? (uint64_t)left : look_ns);
+        Py_END_ALLOW_THREADS
+        if (over || left <= 0)
+            return PyBool_FromLong(over);
+        if (PyErr_CheckSignals() != 0)
+            return NULL;
+    }
+}
+
+static const char *const BELL = "sv_sandbox.bell";
+
+static void bell_destroy(PyObject *capsule)
+{
+    struct sv_bell *bell = PyCapsule_GetPointer(capsule, BELL);
+    if (bell != NULL)
+        sv_bell_release(bell);
+}
+
+static PyObject *bell_new(PyObject *self, PyObject *none)
+{
+    (void)self, (void)none;
+    struct sv_bell *bell = sv_bell_new();
+    if (bell == NULL)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    PyObject *capsule = PyCapsule_New(bell, BELL, bell_destroy);
+    if (capsule == NULL)
+        sv_bell_release(bell);
+    return capsule;
+}
+
+static PyObject *bell_fd(PyObject *self, PyObject *capsule)
+{
+    (void)self;
+    struct sv_bell *bell = PyCapsule_GetPointer(capsule, BELL);
+    return bell == NULL ? NULL : PyLong_FromLong(sv_bell_fd(bell));
+}
+
+static PyObject *bell_take(PyObject *self, PyObject *capsule)
+{
+    (void)self;
+    uint64_t tokens[64];
+    size_t n = 64;
+    struct sv_bell *bell = PyCapsule_GetPointer(capsule, BELL);
+    PyObject *list = bell == NULL ? NULL : PyList_New(0);
+    while (list != NULL && n == 64) {
+        n = sv_bell_take(bell, tokens, 64);
+        for (size_t i = 0; i < n && list != NULL; i++) {
+            PyObject *token = PyLong_FromUnsignedLongLong(tokens[i]);
+            if (token == NULL || PyList_Append(list, token) != 0)
+                Py_CLEAR(list);
+            Py_XDECREF(token);
+        }
+    }
+    return list;
+}
+
+static PyObject *job_ring(PyObject *self, PyObject *args)
+{
+    (void)self;
+    PyObject *job_capsule, *bell_capsule;
+    unsigned long long token;
+    if (!PyArg_ParseTuple(args, "OOK", &job_capsule, &bell_capsule, &token))
+        return NULL;
+    struct job *j = PyCapsule_GetPointer(job_capsule, JOB);
+    struct sv_bell *bell = j == NULL ? NULL : PyCapsule_GetPointer(bell_capsule, BELL);
+    if (bell == NULL)
+        return NULL;
+    int r = sv_job_ring(j->job, bell, token);
+    return r < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyBool_FromLong(r);
 }
 
 static PyObject *job_cancel(PyObject *self, PyObject *capsule)
@@ -485,9 +572,11 @@ static PyMethodDef methods[] = {
     {"begin", begin, METH_O, "begin(cell): starts its clocks"},
     {"loaded", loaded, METH_NOARGS, "loaded(): what follows is the cell's own doing"},
     {"waiting", waiting, METH_O, "waiting(bool): whether a judge waits for its subject"},
-    {"end", end, METH_VARARGS, "end(first, last, verdict, detail): verdict of cells first..last-1"},
-    {"record", record, METH_VARARGS, "record(cell, mark, bytes): an answer or a mark"},
+    {"end", end, METH_VARARGS, 
+     "end(first, last, verdict or mark, detail, trust=0) -> whether the detail had room; cells first..last-1"},
     {"stop", stop, METH_NOARGS, "stop(): the other end of the channel is gone"},
+    {"limits", limits, METH_NOARGS,
+     "limits() -> (memory_bytes, stack_bytes, int_digits): those that the interpreter keeps"},
     {"pool_new", pool_new, METH_VARARGS, "pool_new(zygote_sockets, workers, fault) -> pool"},
     {"pool_close", pool_close, METH_O, "pool_close(pool): stops and joins every worker"},
     {"pool_probe", pool_probe, METH_VARARGS,
@@ -496,9 +585,15 @@ static PyMethodDef methods[] = {
     {"pool_set_zygote", pool_set_zygote, METH_VARARGS, "pool_set_zygote(pool, zygote, sock)"},
     {"pool_statistics", pool_statistics, METH_O, "pool_statistics(pool) -> dict"},
     {"pool_submit", pool_submit, METH_VARARGS,
-     "pool_submit(pool, kind, judge, rows, zygotes, cells, n, limits, stdin, results, done_fd, fault)"
+     "pool_submit(pool, kind, judge, rows, zygotes, cells, n, limits, stdin, results, fault)"
      " -> job"},
     {"job_rows_done", job_rows_done, METH_O, "job_rows_done(job) -> int"},
+    {"job_wait", job_wait, METH_VARARGS, "job_wait(job, timeout_s) -> whether it has ended; < 0: for ever"},
+    {"job_ring", job_ring, METH_VARARGS,
+     "job_ring(job, bell, token) -> False when it has ended already, and nothing will ring"},
+    {"bell_new", bell_new, METH_NOARGS, "bell_new() -> bell"},
+    {"bell_fd", bell_fd, METH_O, "bell_fd(bell) -> int: readable when jobs have ended"},
+    {"bell_take", bell_take, METH_O, "bell_take(bell) -> tokens of the jobs that have ended since"},
     {"job_cancel", job_cancel, METH_O, "job_cancel(job): rows not begun stay holes"},
     {"job_detail", job_detail, METH_VARARGS, "job_detail(job, row, cell) -> str"},
     {"job_result", job_result, METH_O,
@@ -544,8 +639,10 @@ static int add_constants(PyObject *module)
         {"ROLE_END", SV_ROLE_END},
         {"ROLE_SUBJECT", SV_ROLE_SUBJECT},
         {"ROLE_TASK", SV_ROLE_TASK},
+        {"TASK_NO_MEMORY", SV_TASK_NO_MEMORY},
         {"JUDGE_INLINE", SV_JUDGE_INLINE},
         {"JUDGE_SPLIT", SV_JUDGE_SPLIT},
+        {"JUDGE_EITHER", SV_JUDGE_EITHER},
     };
     for (size_t i = 0; i < sizeof constants / sizeof constants[0]; i++)
         if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value) != 0)
@@ -561,7 +658,7 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit__native(void)
 {
     PyObject *module = PyModule_Create(&definition);
-    if (module != NULL && add_constants(module) != 0) {
+    if (module != NULL && (add_constants(module) != 0 || sv_codec_add(module) != 0)) {
         Py_DECREF(module);
         return NULL;
     }

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+_Static_assert(offsetof(struct sv_region, records) == SV_PAGE, "the head fits on one page");
+
 static uint64_t to_ns(const struct timespec *t)
 {
     return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec;
@@ -50,6 +52,8 @@ int sv_region_put(struct sv_region *region, const void *bytes, size_t len)
         return -1;
     }
     uint32_t len32 = (uint32_t)len;
+    if (region->blobs % SV_INDEX_STEP == 0 && region->blobs / SV_INDEX_STEP < SV_INDEXED)
+        region->blob_at[region->blobs / SV_INDEX_STEP] = at;
     memcpy(region->payload + at, &len32, sizeof len32);
     if (len > 0)
         memcpy(region->payload + at + sizeof len32, bytes, len);
@@ -60,12 +64,14 @@ int sv_region_put(struct sv_region *region, const void *bytes, size_t len)
 
 int sv_region_get(const struct sv_region *region, uint32_t index, const char **bytes, uint32_t *len)
 {
-    uint32_t at = 0, payload_len = region->payload_len;
+    const uint32_t payload_len = region->payload_len;
+    uint32_t step = index / SV_INDEX_STEP < SV_INDEXED ? index / SV_INDEX_STEP : SV_INDEXED - 1;
+    uint32_t at = region->blob_at[step]; /* a subject may have written there: checked like a length */
     if (index >= region->blobs || payload_len > SV_PAYLOAD_BYTES)
         goto bad;
-    for (uint32_t i = 0;; i++) {
+    for (uint32_t i = step * SV_INDEX_STEP;; i++) {
         uint32_t blob_len;
-        if (at + sizeof blob_len > payload_len)
+        if ((uint64_t)at + sizeof blob_len > payload_len)
             goto bad;
         memcpy(&blob_len, region->payload + at, sizeof blob_len);
         at += (uint32_t)sizeof blob_len;
@@ -120,15 +126,18 @@ int sv_region_reset(struct sv_region *region, int memfd, uint32_t cells, uint32_
     return fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, sizeof *region);
 }
 
-void sv_record_set(struct sv_region *region, uint32_t cell, enum sv_verdict verdict,
+int sv_record_set(struct sv_region *region, uint32_t cell, enum sv_verdict verdict,
                    uint64_t cpu_us, const char *detail, size_t len)
 {
+    int fits = 1;
     if (cell >= SV_MAX_CELLS)
-        return;
+        return 0;
     struct sv_record *record = &region->records[cell];
     uint32_t at = region->arena_len;
-    if (at > SV_ARENA_BYTES || len > SV_ARENA_BYTES - at)
-        len = 0; /* the verdict matters more than its explanation */
+    if (at > SV_ARENA_BYTES || len > SV_ARENA_BYTES - at) {
+        len = 0; /* a verdict matters more than its explanation; an answer's writer is told */
+        fits = 0;
+    }
     if (len > 0) {
         memcpy(region->arena + at, detail, len);
         region->arena_len = at + (uint32_t)len;
@@ -137,6 +146,7 @@ void sv_record_set(struct sv_region *region, uint32_t cell, enum sv_verdict verd
     record->detail_len = (uint32_t)len;
     record->cpu_us = cpu_us > UINT32_MAX ? UINT32_MAX : (uint32_t)cpu_us;
     record->verdict = (uint8_t)verdict;
+    return fits;
 }
 
 const char *sv_record_detail(const struct sv_region *region, uint32_t cell, uint32_t max,

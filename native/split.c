@@ -2,10 +2,10 @@
  *
  * Three phases, each for the cells that need it:
  *   calls    tests that are one call with literal arguments. The subject gets the row's calls in
- *            one frame and never a test; its answers are compared in the judge's template, which
- *            runs no foreign code.
+ *            one frame (or a few, where they do not fit) and never a test; its answers are compared
+ *            in a process that runs no foreign code (task.c).
  *   channel  other test code runs in a judge process; its calls cross a socket to the subject.
- *   inline   what cannot cross at all (marked so in `trust`).
+ *   inline   what needs one process, if the caller counts that; else it is left out (`trust` says so).
  *
  * Invariant: a test's source and expected values are written to the judge's region only.
  */
@@ -32,124 +32,39 @@ static const struct sv_record *record_of(const struct worker *w, enum side side,
     return &w->memory[side].region->records[i];
 }
 
-void sv_plan_free(struct plan *plan)
-{
-    free(plan->literal);
-    free(plan->code);
-    free(plan->call_at);
-    free(plan->probe);
-    free(plan->calls.bytes);
-    memset(plan, 0, sizeof *plan);
-}
-
-/* Runs the command now in the judge's region; for tasks, and for judges without a channel. */
-static struct attempt run_judge(struct worker *w, struct sv_job *job, uint32_t start)
-{
-    struct running r;
-    struct running *const runs[1] = {&r};
-    sv_start(w, SIDE_JUDGE, job, job->judge_zygote, start, -1, &r);
-    sv_wait(w, runs, 1);
-    return r.result;
-}
-
-/* ---- the plan ------------------------------------------------------------------------------------- */
-
-static struct sv_error make_plan(struct worker *w, struct sv_job *job)
-{
-    struct plan *plan = &w->plan;
-    sv_plan_free(plan);
-    plan->literal = calloc(job->cells, sizeof *plan->literal);
-    plan->code = calloc(job->cells, sizeof *plan->code);
-    plan->call_at = calloc((size_t)job->cells + 1, sizeof *plan->call_at);
-    plan->probe = calloc(job->cells, sizeof *plan->probe);
-    if (plan->literal == NULL || plan->code == NULL || plan->call_at == NULL || plan->probe == NULL)
-        return (struct sv_error){SV_STAGE_PAYLOAD, ENOMEM};
-    sv_prepare(w, SIDE_JUDGE, SV_KIND_PLAN, job->cells);
-    for (uint32_t i = 0; i < job->cells; i++)
-        if (sv_put(w, SIDE_JUDGE, job->cell_blobs[i], job->cell_lens[i]) != 0)
-            return failed_at(SV_STAGE_PAYLOAD);
-    struct attempt a = run_judge(w, job, 0);
-    if (a.error.stage != 0)
-        return a.error;
-    for (uint32_t i = 0; i < job->cells; i++) {
-        uint32_t len;
-        const char *call = sv_record_detail(w->memory[SIDE_JUDGE].region, i, SV_ANSWER_MAX, &len);
-        const uint8_t mark = record_of(w, SIDE_JUDGE, i)->verdict;
-        if (mark != SV_LITERAL && mark != SV_READS)
-            plan->code[plan->codes++] = i;
-        if (mark != SV_LITERAL && mark != SV_READS && mark != SV_PROBE)
-            continue;
-        plan->probe[plan->literals] = mark == SV_PROBE;
-        if (mark == SV_READS)
-            job->vacuous[i] = 1; /* every worker finds the same */
-        if (sv_append(&plan->calls, call, len) != 0)
-            return (struct sv_error){SV_STAGE_PAYLOAD, ENOMEM};
-        plan->literal[plan->literals++] = i;
-        plan->call_at[plan->literals] = plan->calls.len;
-    }
-    plan->judge = &w->templates[SIDE_JUDGE][job->judge_zygote];
-    plan->judge_serial = plan->judge->lifetime;
-    plan->job_id = job->id;
-    if (sv_clear(w, SIDE_JUDGE) != 0)
-        return failed_at(SV_STAGE_REGION);
-    return (struct sv_error){0, 0};
-}
-
-/* Which code tests pass with nothing behind them? Asked once per job, by whoever comes first. */
-static struct sv_error find_vacuous(struct worker *w, struct sv_job *job)
-{
-    const struct plan *plan = &w->plan;
-    uint32_t start = 0;
-    struct sv_error error = {0, 0};
-    sv_prepare(w, SIDE_JUDGE, SV_KIND_VACUOUS, plan->codes);
-    for (uint32_t i = 0; i < plan->codes; i++)
-        if (sv_put(w, SIDE_JUDGE, job->cell_blobs[plan->code[i]], job->cell_lens[plan->code[i]]) != 0)
-            return failed_at(SV_STAGE_PAYLOAD);
-    while (start < plan->codes && !sv_unwanted(job)) {
-        struct attempt a = run_judge(w, job, start);
-        if (a.error.stage != 0)
-            return a.error;
-        start = a.done.next > start ? a.done.next : start + 1;
-    }
-    for (uint32_t i = 0; i < plan->codes; i++)
-        job->vacuous[plan->code[i]] = record_of(w, SIDE_JUDGE, i)->verdict == SV_PASS;
-    if (sv_clear(w, SIDE_JUDGE) != 0)
-        error = failed_at(SV_STAGE_REGION);
-    return error;
-}
-
-static struct sv_error ensure_plan(struct worker *w, struct sv_job *job)
-{
-    const struct plan *plan = &w->plan;
-    const struct template *judge = &w->templates[SIDE_JUDGE][job->judge_zygote];
-    struct sv_error error = {0, 0};
-    if (plan->job_id != job->id || plan->judge != judge || plan->judge_serial != judge->lifetime ||
-        judge->control < 0)
-        error = make_plan(w, job);
-    if (error.stage == 0 && plan->codes > 0 && atomic_exchange(&job->vacuous_known, 1) == 0) {
-        error = find_vacuous(w, job);
-        if (error.stage != 0)
-            atomic_store(&job->vacuous_known, 0);
-    }
-    return error;
-}
-
 /* ---- calls ------------------------------------------------------------------------------------------ */
 
-static struct sv_error ask_calls(struct worker *w, struct sv_job *job, uint32_t row)
+/* How many literal tests from `first` on fit into a subject's region beside its solution: up to this. */
+static uint32_t end_of_chunk(const struct worker *w, const struct sv_job *job, uint32_t row, uint32_t first)
+{
+    const struct plan *plan = &w->plan;
+    uint64_t room = SV_PAYLOAD_BYTES, head = sizeof(uint32_t) + job->row_lens[row];
+    room = head < room ? room - head : 0;
+    while (first < plan->literals) {
+        const uint64_t needs = sizeof(uint32_t) + plan->call_at[first + 1] - plan->call_at[first];
+        if (needs > room)
+            break;
+        room -= needs;
+        first++;
+    }
+    return first;
+}
+
+static struct sv_error ask_calls(struct worker *w, struct sv_job *job, uint32_t row, uint32_t first,
+                                 uint32_t last)
 {
     const struct plan *plan = &w->plan;
     struct running r;
     struct running *const runs[1] = {&r};
     uint32_t start = 0;
-    sv_prepare(w, SIDE_SUBJECT, SV_KIND_CALLS, plan->literals);
+    sv_prepare(w, SIDE_SUBJECT, SV_KIND_CALLS, last - first);
     if (sv_put(w, SIDE_SUBJECT, job->row_blobs[row], job->row_lens[row]) != 0)
         return failed_at(SV_STAGE_PAYLOAD);
-    for (uint32_t i = 0; i < plan->literals; i++)
+    for (uint32_t i = first; i < last; i++)
         if (sv_put(w, SIDE_SUBJECT, plan->calls.bytes + plan->call_at[i],
                    plan->call_at[i + 1] - plan->call_at[i]) != 0)
             return failed_at(SV_STAGE_PAYLOAD);
-    while (start < plan->literals && !sv_unwanted(job)) {
+    while (start < last - first && !sv_unwanted(job)) {
         sv_start(w, SIDE_SUBJECT, job, job->row_zygotes[row], start, -1, &r);
         sv_wait(w, runs, 1);
         sv_note_flood(w, SIDE_SUBJECT, &r);
@@ -160,55 +75,99 @@ static struct sv_error ask_calls(struct worker *w, struct sv_job *job, uint32_t 
     return (struct sv_error){0, 0};
 }
 
-/* Judges the literal tests of a row; cells whose answer was too long are added to `rest`. */
-static struct sv_error judge_calls(struct worker *w, struct sv_job *job, uint32_t row,
-                                   struct cells *rest)
+/* Settles what is decided without a comparison, adds to `rest` what test code has to decide, and
+ * returns whether the answer is to be compared. */
+static int is_answered(struct worker *w, struct sv_job *job, uint32_t row, uint32_t i, uint32_t first,
+                       struct cells *rest, uint32_t *last_detail)
 {
     static const char empty[] = "malformed answer: empty";
-    const struct plan *plan = &w->plan;
-    struct sv_error error = ask_calls(w, job, row);
-    uint32_t answered = 0, last = 0;
-    if (error.stage != 0)
-        return error;
+    const uint32_t cell = w->plan.literal[i];
+    const struct sv_record *record = record_of(w, SIDE_SUBJECT, i - first);
+    uint32_t len;
+    const char *answer =
+        sv_record_detail(w->memory[SIDE_SUBJECT].region, i - first, SV_ANSWER_MAX, &len);
+    /* What was too long, or a probe's name that exists: its code has to run. */
+    if (record->verdict == SV_LONG || (record->verdict == SV_ANSWERED && w->plan.probe[i]))
+        rest->at[rest->count++] = cell;
+    else if (record->verdict == SV_ANSWERED && len > 0)
+        return 1;
+    else if (record->verdict == SV_ANSWERED) /* no encoder writes nothing */
+        sv_settle_cell(job, row, cell, SV_FORBIDDEN, 0, SV_TRUST_PROVEN, empty, sizeof empty - 1,
+                       last_detail);
+    else /* it never answered: its own record is the verdict */
+        sv_settle_cell(job, row, cell, record->verdict, record->cpu_us, SV_TRUST_PROVEN, answer,
+                       len < SV_DETAIL_MAX ? len : SV_DETAIL_MAX, last_detail);
+    return 0;
+}
+
+/* Compares the answers `wanted` of tests from `first` on, as far as one process comes with it.
+ * Returns in *next how far that was. */
+static struct sv_error compare_once(struct worker *w, struct sv_job *job, uint32_t row, uint32_t first,
+                                    const uint8_t *wanted, uint32_t *next, uint32_t *last_detail)
+{
     const struct sv_region *subject = w->memory[SIDE_SUBJECT].region;
-    sv_prepare(w, SIDE_JUDGE, SV_KIND_COMPARE, plan->literals);
-    for (uint32_t i = 0; i < plan->literals; i++) {
-        uint32_t len = 0;
-        const uint8_t mark = record_of(w, SIDE_SUBJECT, i)->verdict;
-        const char *answer = sv_record_detail(subject, i, SV_ANSWER_MAX, &len);
-        const int probe = plan->probe[i];
-        if (probe && (mark == SV_ANSWERED || mark == SV_LONG))
-            rest->at[rest->count++] = plan->literal[i]; /* the name exists: its code has to run */
-        else if (mark == SV_ANSWERED && len > 0)
-            answered++;
-        else if (mark == SV_ANSWERED) /* no encoder writes nothing */
-            sv_settle_cell(job, row, plan->literal[i], SV_FORBIDDEN, 0, SV_TRUST_SPLIT, empty,
-                           sizeof empty - 1, &last);
-        else if (mark == SV_LONG)
-            rest->at[rest->count++] = plan->literal[i];
-        else /* it never answered: its own record is the verdict */
-            sv_settle_cell(job, row, plan->literal[i], mark, record_of(w, SIDE_SUBJECT, i)->cpu_us,
-                           SV_TRUST_SPLIT, answer, len < SV_DETAIL_MAX ? len : SV_DETAIL_MAX, &last);
-        if (sv_put(w, SIDE_JUDGE, answer, mark == SV_ANSWERED && !probe ? len : 0) != 0)
+    const uint32_t from = *next, literals = w->plan.literals;
+    uint32_t len = 0;
+    sv_prepare(w, SIDE_JUDGE, SV_KIND_COMPARE, literals);
+    for (uint32_t i = 0; i < literals; i++) {
+        const char *answer = "";
+        const int put = i >= from && wanted[i];
+        if (put)
+            answer = sv_record_detail(subject, i - first, SV_ANSWER_MAX, &len);
+        if (sv_put(w, SIDE_JUDGE, answer, put ? len : 0) != 0)
             return failed_at(SV_STAGE_PAYLOAD);
     }
-    if (answered > 0) {
-        struct attempt a = run_judge(w, job, 0);
-        if (a.error.stage != 0)
-            return a.error;
-    }
-    for (uint32_t i = 0; answered > 0 && i < plan->literals; i++) {
-        uint32_t len;
-        (void)sv_record_detail(subject, i, SV_ANSWER_MAX, &len);
-        if (record_of(w, SIDE_SUBJECT, i)->verdict != SV_ANSWERED || len == 0 || plan->probe[i])
+    struct attempt a = sv_run_judge(w, job, from);
+    if (a.error.stage != 0)
+        return a.error;
+    *next = a.done.next < literals ? a.done.next : literals;
+    for (uint32_t i = from; i < *next; i++) {
+        if (!wanted[i])
             continue;
-        const char *text =
-            sv_record_detail(w->memory[SIDE_JUDGE].region, i, SV_DETAIL_MAX, &len);
-        sv_settle_cell(job, row, plan->literal[i], record_of(w, SIDE_JUDGE, i)->verdict,
-                       record_of(w, SIDE_SUBJECT, i)->cpu_us, SV_TRUST_SPLIT, text, len, &last);
+        const char *text = sv_record_detail(w->memory[SIDE_JUDGE].region, i, SV_DETAIL_MAX, &len);
+        sv_settle_cell(job, row, w->plan.literal[i], record_of(w, SIDE_JUDGE, i)->verdict,
+                       record_of(w, SIDE_SUBJECT, i - first)->cpu_us, SV_TRUST_PROVEN, text, len,
+                       last_detail);
     }
-    if (sv_clear(w, SIDE_JUDGE) != 0 || sv_clear(w, SIDE_SUBJECT) != 0)
-        return failed_at(SV_STAGE_REGION);
+    return sv_clear(w, SIDE_JUDGE) == 0 ? (struct sv_error){0, 0} : failed_at(SV_STAGE_REGION);
+}
+
+/* An answer that costs its cell the process that compares, costs the others a new plan. */
+static struct sv_error compare(struct worker *w, struct sv_job *job, uint32_t row, uint32_t first,
+                               const uint8_t *wanted, uint32_t *last_detail)
+{
+    struct sv_error error = {0, 0};
+    uint32_t next = first, stuck = 0;
+    for (;;) {
+        const uint32_t from = next;
+        error = compare_once(w, job, row, first, wanted, &next, last_detail);
+        if (error.stage != 0 || next >= w->plan.literals || sv_unwanted(job))
+            return error;
+        stuck = next > from ? 0 : stuck + 1;
+        if (stuck > SV_LOST_TASKS)
+            return (struct sv_error){SV_STAGE_REPLY, ECHILD}; /* somebody keeps killing it */
+        error = sv_plan_again(w, job);
+        if (error.stage != 0)
+            return error;
+    }
+}
+
+/* Judges literal tests of a row; cells whose answer was too long are added to `rest`. */
+static struct sv_error judge_calls(struct worker *w, struct sv_job *job, uint32_t row, uint32_t first,
+                                   uint32_t last, struct cells *rest)
+{
+    uint8_t *wanted = calloc(w->plan.literals, 1);
+    struct sv_error error = {SV_STAGE_PAYLOAD, ENOMEM};
+    uint32_t answered = 0, last_detail = 0;
+    if (wanted != NULL)
+        error = ask_calls(w, job, row, first, last);
+    for (uint32_t i = first; error.stage == 0 && i < last; i++)
+        answered += wanted[i] = (uint8_t)is_answered(w, job, row, i, first, rest, &last_detail);
+    if (error.stage == 0 && answered > 0)
+        error = compare(w, job, row, first, wanted, &last_detail);
+    free(wanted);
+    if (error.stage == 0 && sv_clear(w, SIDE_SUBJECT) != 0)
+        error = failed_at(SV_STAGE_REGION);
     return error;
 }
 
@@ -219,8 +178,18 @@ static void settle_from(struct worker *w, struct sv_job *job, uint32_t row, uint
 {
     uint32_t len;
     const char *text = sv_record_detail(w->memory[side].region, i, SV_DETAIL_MAX, &len);
-    sv_settle_cell(job, row, cell, record_of(w, side, i)->verdict, cpu_us, SV_TRUST_SPLIT, text, len,
-                   last);
+    const struct sv_record *record = record_of(w, side, i);
+    /* Only a judge says on whose word a pass rests; nobody else passes a cell here. */
+    enum sv_trust trust = side == SIDE_JUDGE && record->trust == SV_TRUST_VOUCHED ? SV_TRUST_VOUCHED
+                                                                                  : SV_TRUST_PROVEN;
+    sv_settle_cell(job, row, cell, record->verdict, cpu_us, trust, text, len, last);
+}
+
+static void leave_out(struct worker *w, struct sv_job *job, uint32_t row, uint32_t i, uint32_t cell)
+{
+    uint32_t len;
+    const char *why = sv_record_detail(w->memory[SIDE_JUDGE].region, i, SV_DETAIL_MAX, &len);
+    sv_leave_out(job, row, cell, why, len);
 }
 
 /* A subject's record of a cell in a channel run: does it say how the subject ended? */
@@ -256,12 +225,14 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
     static const char hung_up[] = "left in the middle of a call";
     for (; i < judge.result.done.next && i < code->count; i++) {
         const struct sv_record *j = record_of(w, SIDE_JUDGE, i), *s = record_of(w, SIDE_SUBJECT, i);
-        if (j->verdict == SV_UNSPLIT)
+        if (j->verdict == SV_UNSPLIT && job->judge == SV_JUDGE_EITHER)
             rest->at[rest->count++] = code->at[i];
+        else if (j->verdict == SV_UNSPLIT)
+            leave_out(w, job, row, i, code->at[i]);
         else if (j->verdict == SV_LOST && says_why(s))
             settle_from(w, job, row, i, code->at[i], SIDE_SUBJECT, s->cpu_us, &last);
         else if (j->verdict == SV_LOST && subject.result.done.outside == 0)
-            sv_settle_cell(job, row, code->at[i], SV_EARLY_EXIT, s->cpu_us, SV_TRUST_SPLIT, hung_up,
+            sv_settle_cell(job, row, code->at[i], SV_EARLY_EXIT, s->cpu_us, SV_TRUST_PROVEN, hung_up,
                            sizeof hung_up - 1, &last);
         else if (j->verdict == SV_LOST)
             continue; /* a hole */
@@ -278,7 +249,7 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
             errno = EPROTO;
             return failed_at(SV_STAGE_REPLY);
         }
-        sv_settle_cell(job, row, code->at[i++], SV_EARLY_EXIT, 0, SV_TRUST_SPLIT, hung_up,
+        sv_settle_cell(job, row, code->at[i++], SV_EARLY_EXIT, 0, SV_TRUST_PROVEN, hung_up,
                        sizeof hung_up - 1, &last); /* a test that spoke for its judge */
     }
     *start = i;
@@ -310,8 +281,19 @@ static uint32_t holes_in(const struct sv_job *job, uint32_t row)
 {
     uint32_t holes = 0;
     for (uint32_t i = 0; i < job->cells; i++)
-        holes += job->verdict[(size_t)row * job->cells + i] == SV_INFRA;
+        holes += job->verdict[(size_t)row * job->cells + i] == SV_INFRA &&
+                 job->trust[(size_t)row * job->cells + i] == SV_TRUST_NONE;
     return holes;
+}
+
+/* Tests that could not be planned within their limits: their own failure, whatever the solution. */
+static void settle_unplanned(struct worker *w, struct sv_job *job, uint32_t row)
+{
+    static const char why[] = "while the test was planned";
+    uint32_t last = 0;
+    for (uint32_t i = 0; i < job->cells; i++)
+        if (w->plan.failed[i] != 0)
+            sv_settle_cell(job, row, i, w->plan.failed[i], 0, SV_TRUST_PROVEN, why, sizeof why - 1, &last);
 }
 
 uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct sv_error *error)
@@ -322,7 +304,7 @@ uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct
     if (code.at == NULL || whole.at == NULL)
         *error = (struct sv_error){SV_STAGE_PAYLOAD, ENOMEM};
     if (error->stage == 0)
-        *error = ensure_plan(w, job);
+        *error = sv_plan_ensure(w, job);
     if (error->stage == 0) {
         for (uint32_t i = 0, next = 0; i < w->plan.codes; i++) { /* those that nobody probes */
             while (next < w->plan.literals && w->plan.literal[next] < w->plan.code[i])
@@ -330,8 +312,15 @@ uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct
             if (next == w->plan.literals || w->plan.literal[next] != w->plan.code[i])
                 code.at[code.count++] = w->plan.code[i];
         }
-        if (w->plan.literals > 0)
-            *error = judge_calls(w, job, row, &code);
+        settle_unplanned(w, job, row);
+        for (uint32_t first = 0; first < w->plan.literals && error->stage == 0;) {
+            const uint32_t last = end_of_chunk(w, job, row, first);
+            if (last > first)
+                *error = judge_calls(w, job, row, first, last, &code);
+            else /* it fits beside no solution as long as this one */
+                code.at[code.count++] = w->plan.literal[first];
+            first = last > first ? last : first + 1;
+        }
     }
     if (error->stage == 0 && code.count > 0)
         *error = judge_channel(w, job, row, &code, &whole);

@@ -2,7 +2,8 @@
  *
  * Call path:  module.c (Python binding, client side)  ->  pool.c (worker threads, no Python)
  *             -> [unix socket] -> zygote.c (warm interpreter that forks templates)
- *             -> jail.c + filter.c (a template locks itself in)  ->  template.c (forks subjects).
+ *             -> jail.c + filter.c (a template locks itself in)  ->  template.c (forks subjects)
+ *             -> subject.c (what runs a row) and task.c (what plans and compares), under watch.c.
  *
  * Terms.  zygote: a warm interpreter outside the jail that never sees a job.  template: fork of
  * the zygote, jailed once, pid 1 of its own pid namespace, one per worker.  subject: fork of the
@@ -41,7 +42,8 @@ struct sv_limits {
     uint32_t open_files;
     uint32_t threads;
     uint32_t processes; /* 0: the subject may not fork or exec */
-    uint32_t reserved;
+    uint32_t int_digits; /* the interpreter's to keep: see jailed/bounds.py */
+    uint64_t stack_bytes;
 };
 
 /* ---- region.c: the memory that carries one row -------------------------------------------------
@@ -55,6 +57,8 @@ struct sv_limits {
 #define SV_PAYLOAD_BYTES (64u << 20) /* blobs of one row; the file is sparse */
 #define SV_DETAIL_MAX 240u /* of what a caller sees; cut when it is copied out */
 #define SV_PAGE 4096u
+#define SV_INDEX_STEP 8u
+#define SV_INDEXED 1000u /* so many fit on the first page, and reach beyond SV_MAX_CELLS */
 
 enum sv_kind {
     SV_KIND_CELLS = 1,   /* inline: solution and tests in one subject */
@@ -63,7 +67,7 @@ enum sv_kind {
     SV_KIND_SERVE = 4,   /* split: the solution answers calls that come over a channel */
     SV_KIND_JUDGE = 5,   /* split: test code runs, its calls go over the channel */
     SV_KIND_VACUOUS = 6, /* split: test code runs with nothing behind it */
-    /* Tasks that a judge template does itself, without a fork: no foreign code runs in them. */
+    /* Tasks of the process that a judge's template keeps for them: no foreign code runs in them. */
     SV_KIND_PLAN = 7,    /* split: which tests are one call with literals? */
     SV_KIND_COMPARE = 8, /* split: answers against expected values */
 };
@@ -71,21 +75,28 @@ enum sv_kind {
 /* What a record can hold besides a verdict; never leaves the native side. */
 enum sv_mark {
     SV_ANSWERED = 1, /* CALLS: the detail is the answer */
-    SV_LITERAL = 1,  /* PLAN: one call with literals; the detail is the encoded call */
-    SV_CODE = 2,     /* PLAN: needs the test code to run */
-    SV_PROBE = 4,    /* PLAN: as SV_CODE, but pointless where the name in the request is missing */
-    SV_READS = 3,    /* PLAN: as SV_LITERAL, but nothing is called: vacuous */
+    /* PLAN; a verdict in their place is the cell's own, whatever the solution. */
+    SV_LITERAL = 16, /* one call with literals; the detail is the encoded call */
+    SV_CODE = 17,    /* needs the test code to run */
+    SV_READS = 18,   /* as SV_LITERAL, but nothing is called: vacuous */
+    SV_PROBE = 19,   /* as SV_CODE, but pointless where the name in the request is missing */
     SV_LOST = 32,    /* JUDGE: the subject went away; its own record says why */
     SV_LONG = 33,    /* CALLS: the answer was too long for a record */
     SV_UNSPLIT = 34, /* JUDGE: an object that cannot cross; the cell is judged inline */
 };
 
 /* How a cell was judged (mirrored in sv_sandbox/verdict.py, Trust). */
-enum sv_trust { SV_TRUST_NONE = 0, SV_TRUST_SPLIT = 1, SV_TRUST_INLINE = 2 };
+enum sv_trust {
+    SV_TRUST_NONE = 0,
+    SV_TRUST_INLINE = 1,  /* one process; with SV_INFRA: it needs one, and was left out */
+    SV_TRUST_VOUCHED = 2, /* an object of the solution said so */
+    SV_TRUST_PROVEN = 3,  /* plain data, compared by our code */
+};
 
 struct sv_record {
     uint8_t verdict;
-    uint8_t reserved[3];
+    uint8_t trust; /* of a judge: enum sv_trust */
+    uint8_t reserved[2];
     uint32_t cpu_us;
     uint32_t detail_at;
     uint32_t detail_len;
@@ -107,6 +118,7 @@ struct sv_region {
     uint32_t waiting; /* a judge waits for its subject, whose own guard is the one that counts */
     uint32_t arena_len;
     uint64_t cell_cpu_ns;  /* the subject's CPU clock when the cell began */
+    uint32_t blob_at[SV_INDEXED]; /* where each SV_INDEX_STEPth blob begins in `payload` */
     /* each part on pages of its own, so that what a row touched can be counted in pages */
     _Alignas(SV_PAGE) struct sv_record records[SV_MAX_CELLS];
     _Alignas(SV_PAGE) char arena[SV_ARENA_BYTES];
@@ -127,8 +139,9 @@ struct sv_region_used {
 };
 int sv_region_reset(struct sv_region *region, int memfd, uint32_t cells, uint32_t payload_len,
                     struct sv_region_used *used);
-void sv_record_set(struct sv_region *region, uint32_t cell, enum sv_verdict verdict,
-                   uint64_t cpu_us, const char *detail, size_t len);
+/* Returns 1, or 0 where the detail (or the cell) had no room: the verdict is written all the same. */
+int sv_record_set(struct sv_region *region, uint32_t cell, enum sv_verdict verdict,
+                  uint64_t cpu_us, const char *detail, size_t len);
 const char *sv_record_detail(const struct sv_region *region, uint32_t cell, uint32_t max,
                              uint32_t *len);
 
@@ -252,7 +265,13 @@ struct sv_template_state { /* what a new template knows when sv_zygote_serve ret
     uint64_t tasks_outside; /* on the whole machine; 0: unknown */
     pid_t last_pid;       /* of the last subject */
     uint64_t ticked_ns;   /* when the worker last heard from us */
-    uint32_t task_serial; /* of a task that Python is doing; its end is still to be told */
+    struct {              /* the process that plans and compares: see task.c */
+        pid_t pid;        /* 0: none */
+        int pidfd, sock;
+        uint32_t number;  /* of how many there were */
+        int inside, began; /* in that process itself */
+    } task;
+    struct sv_limits limits; /* of the row, in a fork that runs one */
     struct sv_region *region;
     struct sv_jail *jail;
 };
@@ -270,6 +289,8 @@ struct sv_run { /* worker -> template; descriptors: stdin, stdout, stderr, chann
     uint32_t kind, cells; /* as in the region, where a subject may have changed them since */
     uint32_t start; /* the first cell to run */
     uint32_t fresh; /* first command of its row here: nothing of another row may show */
+    uint32_t task;  /* COMPARE: the process that holds the plan (sv_done.task); 0: any */
+    uint32_t reserved;
     struct sv_limits limits;
     struct sv_fault fault;
 };
@@ -286,6 +307,8 @@ struct sv_done { /* template -> worker when the row has ended and nothing of it 
     uint32_t serial;
     uint32_t outside; /* the last subject was killed by somebody else: the machine's doing */
     uint32_t next; /* the first cell without a verdict: all of them, but after an output flood */
+    uint32_t task; /* the process that holds what was planned; 0: none */
+    uint32_t reserved;
     uint64_t cpu_us;
     uint64_t wall_us;
     uint64_t max_rss_bytes;
@@ -293,8 +316,10 @@ struct sv_done { /* template -> worker when the row has ended and nothing of it 
 
 #define SV_CHANNEL_FD 3 /* where a subject finds its channel */
 
-/* Serves rows until end of file (SV_ROLE_END); returns SV_ROLE_SUBJECT in a new subject, and
- * SV_ROLE_TASK in the template when the row is a task: the next call tells its end. */
+/* Serves rows until end of file (SV_ROLE_END); returns in forks only: SV_ROLE_SUBJECT in a new
+ * subject, SV_ROLE_TASK in the process that does tasks, where the next call tells the end of this one
+ * and waits for more. That process ends with SV_TASK_NO_MEMORY when it has too little. */
+#define SV_TASK_NO_MEMORY 42
 enum sv_role { SV_ROLE_END = 0, SV_ROLE_SUBJECT = 1, SV_ROLE_TASK = 2 };
 int sv_template_serve(struct sv_template_state *state);
 
@@ -303,7 +328,11 @@ int sv_template_serve(struct sv_template_state *state);
 struct sv_pool;
 struct sv_job;
 
-enum sv_judge { SV_JUDGE_INLINE = 1, SV_JUDGE_SPLIT = 2 };
+enum sv_judge {
+    SV_JUDGE_INLINE = 1,
+    SV_JUDGE_SPLIT = 2,  /* what needs one process is left out */
+    SV_JUDGE_EITHER = 3, /* what needs one process is judged inline */
+};
 
 struct sv_job_spec {
     enum sv_kind kind; /* SV_KIND_CELLS or SV_KIND_PROGRAM */
@@ -316,12 +345,12 @@ struct sv_job_spec {
     const size_t *cell_lens;
     uint32_t cell_blob_count;
     struct sv_limits limits;
-    int stdin_fd;           /* -1: /dev/null */
+    const char *stdin_bytes; /* of a program */
+    size_t stdin_len;        /* 0: /dev/null */
     uint8_t *verdict;       /* rows x cells, zeroed by the caller, as are the next three */
     uint32_t *cpu_us;       /* rows x cells */
     uint8_t *trust;         /* rows x cells: enum sv_trust */
     uint8_t *vacuous;       /* cells: 1 where a test passes without a solution */
-    int done_fd;            /* eventfd written when the last row is done */
     struct sv_fault fault;  /* injected into each row */
 };
 
@@ -341,7 +370,19 @@ struct sv_statistics {
 };
 void sv_pool_statistics(struct sv_pool *pool, struct sv_statistics *out);
 
-uint32_t sv_job_rows_finished(struct sv_job *job); /* results written; all of them before done_fd */
+/* ---- job.c ---------------------------------------------------------------------------------- */
+
+/* One descriptor for all jobs that somebody waits for with others: readable when some have ended. */
+struct sv_bell;
+struct sv_bell *sv_bell_new(void); /* NULL with errno */
+int sv_bell_fd(const struct sv_bell *bell);
+/* Tokens of jobs that have ended since; how many. Fewer than `max`: that is all for now. */
+size_t sv_bell_take(struct sv_bell *bell, uint64_t *tokens, size_t max);
+void sv_bell_release(struct sv_bell *bell);
+/* Rings with this token when the job ends: 1; 0: it has ended, and nothing will ring; -1 with errno. */
+int sv_job_ring(struct sv_job *job, struct sv_bell *bell, uint64_t token);
+int sv_job_wait(struct sv_job *job, uint64_t timeout_ns); /* 1: it has ended */
+uint32_t sv_job_rows_finished(struct sv_job *job); /* results written; all of them when it ends */
 uint32_t sv_job_rows_done(struct sv_job *job); /* and not touched any more: may be freed */
 void sv_job_cancel(struct sv_job *job); /* rows not begun stay holes; the job still completes */
 const char *sv_job_detail(struct sv_job *job, uint32_t row, uint32_t cell, uint32_t *len);

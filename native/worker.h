@@ -1,5 +1,6 @@
-/* worker.h - what the client's files share: pool.c (queue and threads), row.c (one row in one
- * template), split.c (one row under the split judge). Included after sv.h.
+/* worker.h - what the client's files share: pool.c (queue and threads) -> row.c (one row) -> split.c and
+ * plan.c (under the split judge) -> command.c (one command in one template), spawn.c (templates),
+ * memory.c (regions), job.c (results, and who waits for them). Included after sv.h.
  */
 #ifndef SV_WORKER_H
 #define SV_WORKER_H
@@ -37,19 +38,22 @@ struct sv_job {
     uint8_t judge_zygote; /* the judge knows NumPy when any row does */
     struct sv_limits limits;
     struct sv_fault fault;
-    int stdin_fd;
+    const char *stdin_bytes; /* of a program; none: /dev/null */
+    size_t stdin_len;
     uint8_t *verdict;
     uint32_t *cpu_us;
     uint8_t *trust;
     uint8_t *vacuous;
     atomic_int vacuous_known; /* 0: nobody asked yet */
-    int done_fd;
     uint32_t next_row;
     atomic_uint rows_finished; /* results written */
     atomic_uint rows_done;     /* and not touched any more */
     atomic_int cancelled;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t ended;
+    int over;           /* the last row is finished */
+    struct ring *rings; /* bells to ring then */
     /* details: per cell an offset into `details` (0: none), where a uint16 length precedes the text */
-    pthread_mutex_t details_lock;
     uint32_t *detail_at;
     struct output details;
     struct sv_done done; /* of a program */
@@ -75,6 +79,8 @@ struct plan { /* split: what a judge made of a job's tests; valid in the templat
     struct output calls;      /* encoded calls, one after another */
     size_t *call_at;          /* literals + 1 offsets into `calls` */
     uint8_t *probe;           /* per literal: only asks whether a name exists */
+    uint8_t *failed;          /* per cell: the verdict of a test that could not be planned, or 0 */
+    uint32_t task;            /* the process that holds the expected values (sv_done.task) */
 };
 
 struct worker {
@@ -91,7 +97,7 @@ struct worker {
 struct sv_pool {
     pthread_mutex_t lock; /* guards the queue and statistics */
     pthread_cond_t work;
-    struct sv_job *first;
+    struct sv_job *first, *last; /* `last` only while there is a first */
     atomic_int stop;
     pthread_mutex_t zygote_lock[SV_MAX_ZYGOTES];
     int zygote[SV_MAX_ZYGOTES];
@@ -106,16 +112,42 @@ struct sv_pool {
     pid_t owner; /* a fork of the client has our memory and none of our threads */
 };
 
-/* ---- row.c ------------------------------------------------------------------------------------ */
+/* ---- pool.c ----------------------------------------------------------------------------------- */
+
+void sv_count(struct sv_pool *pool, uint64_t *counter);
+
+/* ---- job.c ------------------------------------------------------------------------------------ */
 
 int sv_append(struct output *o, const void *bytes, size_t n); /* 0, or -1: out of memory */
-void sv_close_fd(int *fd);
-void sv_count(struct sv_pool *pool, uint64_t *counter);
+/* Copies the specification. NULL with errno. */
+struct sv_job *sv_job_new(struct sv_pool *pool, const struct sv_job_spec *spec);
+void sv_finish_row(struct sv_job *job);
 int sv_unwanted(struct sv_job *job); /* cancelled, or its pool is closing */
+/* Writes one cell of the job's arrays; verdict codes are checked, late answers made TIMEOUT. */
+void sv_settle_cell(struct sv_job *job, uint32_t row, uint32_t cell, uint8_t verdict,
+                    uint64_t cpu_us, enum sv_trust trust, const char *detail, uint32_t len,
+                    uint32_t *last_detail);
+/* Gives the row's holes the address of the failure as their detail. */
+/* A cell whose test needs one process with the solution: a hole that is not tried again. */
+void sv_leave_out(struct sv_job *job, uint32_t row, uint32_t cell, const char *why, uint32_t len);
+void sv_explain_holes(struct sv_job *job, uint32_t row, struct sv_error error);
+
+/* ---- memory.c --------------------------------------------------------------------------------- */
+
+void sv_close_fd(int *fd);
 int sv_memory_create(struct memory *memory);
 void sv_memory_destroy(struct memory *memory);
+/* Copies blobs into the side's region, which sv_clear has emptied. 0, or -1 with errno. */
+void sv_prepare(struct worker *w, enum side side, enum sv_kind kind, uint32_t cells);
+int sv_put(struct worker *w, enum side side, const void *bytes, size_t len);
+int sv_clear(struct worker *w, enum side side);
+
+/* ---- spawn.c ---------------------------------------------------------------------------------- */
+
 struct sv_error sv_spawn(struct worker *w, enum side side, int zygote, struct sv_ready *ready);
 void sv_retire(struct worker *w, struct template *t);
+
+/* ---- command.c -------------------------------------------------------------------------------- */
 
 struct attempt {
     struct sv_error error;
@@ -126,9 +158,12 @@ struct attempt {
 struct running {
     struct template *template;
     struct sv_job *job;
-    int out[2], err[2], null;
+    int out[2], err[2], in, fds[SV_WIRE_FDS];
+    const struct sv_region *region;
     uint64_t seen, alive_ns;
     uint32_t serial;
+    uint32_t cell; /* whose output is being counted, by the word of a process that may lie */
+    int sent; /* its template has heard of it */
     int ordered, over;
     int flooded; /* it wrote more than it may, though it may have ended before it was stopped */
     struct attempt result;
@@ -139,24 +174,29 @@ void sv_start(struct worker *w, enum side side, struct sv_job *job, int zygote, 
 void sv_wait(struct worker *w, struct running *const *runs, int n);
 /* Gives the last cell of a flooded run, in its region's records, the verdict OUTPUT. */
 void sv_note_flood(struct worker *w, enum side side, const struct running *r);
-/* Copies blobs into the side's region, which sv_clear has emptied. 0, or -1 with errno. */
-void sv_prepare(struct worker *w, enum side side, enum sv_kind kind, uint32_t cells);
-int sv_put(struct worker *w, enum side side, const void *bytes, size_t len);
-int sv_clear(struct worker *w, enum side side);
-/* Writes one cell of the job's arrays; verdict codes are checked, late answers made TIMEOUT. */
-void sv_settle_cell(struct sv_job *job, uint32_t row, uint32_t cell, uint8_t verdict,
-                    uint64_t cpu_us, enum sv_trust trust, const char *detail, uint32_t len,
-                    uint32_t *last_detail);
-/* Gives the row's holes the address of the failure as their detail. */
-void sv_explain_holes(struct sv_job *job, uint32_t row, struct sv_error error);
+/* ---- row.c ------------------------------------------------------------------------------------ */
+
+/* Judges a row until it has no holes, or attempts have run out. */
+void sv_run_row(struct worker *w, struct sv_job *job, uint32_t row);
 /* Judges these cells (NULL: all) inline. Returns how many stayed holes. */
 uint32_t sv_inline_cells(struct worker *w, struct sv_job *job, uint32_t row, const uint32_t *cells,
                          uint32_t count, struct sv_error *error);
+
+/* ---- plan.c ------------------------------------------------------------------------------------ */
+
+#define SV_LOST_TASKS 3 /* in a row, none of which came any further */
+
+/* Runs the command now in the judge's region; for tasks, and for judges without a channel. */
+struct attempt sv_run_judge(struct worker *w, struct sv_job *job, uint32_t start);
+/* A valid plan of this job in w->plan, and job->vacuous known. */
+struct sv_error sv_plan_ensure(struct worker *w, struct sv_job *job);
+/* The same plan in a new process. ESTALE: it came out otherwise, and the row starts anew. */
+struct sv_error sv_plan_again(struct worker *w, struct sv_job *job);
+void sv_plan_free(struct plan *plan);
 
 /* ---- split.c ---------------------------------------------------------------------------------- */
 
 /* Judges a whole row. Returns how many cells stayed holes. */
 uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct sv_error *error);
-void sv_plan_free(struct plan *plan);
 
 #endif

@@ -26,6 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum word { OWN_UID = 'u', CALLERS_UID = 'c' }; /* zygote -> new template: who it is outside */
+
 static pid_t raw_clone(unsigned long flags, int *pidfd)
 {
     /* The raw call: no at-fork handlers, no second stack. The interpreter has one thread. */
@@ -48,22 +50,30 @@ static int write_file(pid_t pid, const char *name, const char *text)
     return n < 0 ? -1 : 0;
 }
 
-/* Who the template is outside: a uid of its own where we are root, else ourselves. */
+static int write_maps(pid_t pid, const char *map)
+{
+    return write_file(pid, "gid_map", map) != 0 || write_file(pid, "uid_map", map) != 0 ? -1 : 0;
+}
+
+/* Who the template is outside: a uid of its own where we are root and such uids are to be had, else
+ * ourselves. Returns whether it has one of its own, or -1. */
 static int map_identity(pid_t pid, int uid_outer)
 {
-    char uids[96], gids[96];
+    char map[96];
     if (geteuid() == 0 && uid_outer > 0) {
-        (void)snprintf(uids, sizeof uids, "0 0 1\n%d %d 1\n", SV_UID_INNER, uid_outer);
-        (void)snprintf(gids, sizeof gids, "0 0 1\n%d %d 1\n", SV_UID_INNER, uid_outer);
-    } else {
-        (void)snprintf(uids, sizeof uids, "%d %d 1\n", SV_UID_INNER, (int)geteuid());
-        (void)snprintf(gids, sizeof gids, "%d %d 1\n", SV_UID_INNER, (int)getegid());
-        if (write_file(pid, "setgroups", "deny") != 0 && errno != ENOENT)
-            return -1;
+        (void)snprintf(map, sizeof map, "0 0 1\n%d %d 1\n", SV_UID_INNER, uid_outer);
+        if (write_maps(pid, map) == 0)
+            return 1;
+        if (errno != EPERM && errno != EINVAL)
+            return -1; /* else: root without CAP_SETUID, or such a uid is not ours to give */
     }
-    if (write_file(pid, "gid_map", gids) != 0 || write_file(pid, "uid_map", uids) != 0)
+    if (write_file(pid, "setgroups", "deny") != 0 && errno != ENOENT && errno != EPERM)
         return -1;
-    return 0;
+    (void)snprintf(map, sizeof map, "%d %d 1\n", SV_UID_INNER, (int)getegid());
+    if (write_file(pid, "gid_map", map) != 0 && errno != EPERM) /* EPERM: it is written already */
+        return -1;
+    (void)snprintf(map, sizeof map, "%d %d 1\n", SV_UID_INNER, (int)geteuid());
+    return write_file(pid, "uid_map", map) != 0 ? -1 : 0;
 }
 
 static uint64_t own_vm_bytes(void)
@@ -121,6 +131,8 @@ static int remove_folder(int root, const char *name, unsigned *next)
 
 void sv_remove_tree(const char *path)
 {
+    if (rmdir(path) == 0) /* empty, as most are: that takes no descriptor */
+        return;
     (void)fchmodat(AT_FDCWD, path, 0700, AT_SYMLINK_NOFOLLOW);
     int root = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *folder = root < 0 ? NULL : fdopendir(root);
@@ -232,6 +244,38 @@ static void become_template(struct sv_template_state *state, const struct sv_spa
         _exit(1);
 }
 
+/* Forks with the namespaces that can be had: *flags gets which, *userns_errno why not all. */
+static pid_t clone_template(const struct sv_jail *jail, unsigned long *flags, int *userns_errno, int *pidfd)
+{
+    *flags = jail->clone_flags;
+    pid_t pid = raw_clone(*flags, pidfd);
+    if (pid < 0 && (*flags & CLONE_NEWUSER) != 0) {
+        *userns_errno = errno;
+        *flags = geteuid() == 0 ? *flags & ~(unsigned long)CLONE_NEWUSER : 0;
+        pid = raw_clone(*flags, pidfd);
+    }
+    if (pid < 0 && *flags != 0) {
+        if (*userns_errno == 0)
+            *userns_errno = errno;
+        *flags = 0;
+        pid = raw_clone(*flags, pidfd);
+    }
+    return pid;
+}
+
+/* In the zygote: says to the new template who it is. 0, or -1 with errno. */
+static int introduce(pid_t pid, const struct sv_jail *jail, const struct sv_fault *fault,
+                     unsigned long flags, int go)
+{
+    int own = 1;
+    if (sv_fault_at(fault, SV_STAGE_IDMAP) != 0)
+        return -1;
+    if ((flags & CLONE_NEWUSER) != 0 && (own = map_identity(pid, jail->uid_outer)) < 0)
+        return -1;
+    const char word = own ? OWN_UID : CALLERS_UID;
+    return write(go, &word, 1) == 1 ? 0 : -1;
+}
+
 /* Returns 1 in the new template, 0 in the zygote. */
 static int spawn_template(int sock, struct sv_jail *jail, const struct sv_spawn *spawn, const int fds[2],
                           struct sv_template_state *state)
@@ -239,50 +283,35 @@ static int spawn_template(int sock, struct sv_jail *jail, const struct sv_spawn 
     struct sv_spawned reply = {.error = {0, 0}, .pid = -1};
     int go[2], pidfd = -1, userns_errno = 0;
     pid_t pid = -1;
-    unsigned long flags = jail->clone_flags;
+    unsigned long flags = 0;
 
     if (pipe2(go, O_CLOEXEC) != 0) {
         reply.error = (struct sv_error){SV_STAGE_CLONE, errno};
         goto answer;
     }
-    if (sv_fault_at(&spawn->fault, SV_STAGE_CLONE) == 0) {
-        pid = raw_clone(flags, &pidfd);
-        if (pid < 0 && (flags & CLONE_NEWUSER) != 0) {
-            userns_errno = errno;
-            flags = geteuid() == 0 ? flags & ~(unsigned long)CLONE_NEWUSER : 0;
-            pid = raw_clone(flags, &pidfd);
-        }
-        if (pid < 0 && flags != 0) {
-            if (userns_errno == 0)
-                userns_errno = errno;
-            flags = 0;
-            pid = raw_clone(flags, &pidfd);
-        }
-    }
+    if (sv_fault_at(&spawn->fault, SV_STAGE_CLONE) == 0)
+        pid = clone_template(jail, &flags, &userns_errno, &pidfd);
     if (pid == 0) {
-        char byte;
+        char word;
         close(sock);
         close(go[1]);
-        ssize_t n = read(go[0], &byte, 1); /* until our identity is mapped */
+        ssize_t n = read(go[0], &word, 1); /* until our identity is mapped */
         close(go[0]);
         if (n != 1)
             _exit(1);
+        if (word == CALLERS_UID)
+            jail->uid_outer = -1;
         become_template(state, spawn, fds[0], fds[1], flags, userns_errno);
         return 1;
     }
     int saved = errno;
     close(go[0]);
+    reply.pid = pid;
     if (pid < 0) {
         reply.error = (struct sv_error){SV_STAGE_CLONE, saved};
-    } else {
-        reply.pid = pid;
-        if (sv_fault_at(&spawn->fault, SV_STAGE_IDMAP) != 0 ||
-            ((flags & CLONE_NEWUSER) != 0 && map_identity(pid, jail->uid_outer) != 0))
-            reply.error = (struct sv_error){SV_STAGE_IDMAP, errno};
-        else if (write(go[1], "g", 1) != 1)
-            reply.error = (struct sv_error){SV_STAGE_IDMAP, errno};
-        if (reply.error.stage != 0)
-            (void)kill(pid, SIGKILL);
+    } else if (introduce(pid, jail, &spawn->fault, flags, go[1]) != 0) {
+        reply.error = (struct sv_error){SV_STAGE_IDMAP, errno};
+        (void)kill(pid, SIGKILL);
     }
     close(go[1]);
 answer:

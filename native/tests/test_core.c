@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -577,6 +576,70 @@ static _Noreturn void subject(struct sv_region *region)
     _exit(0);
 }
 
+/* The split judge: a subject answers a call with its own text, and "yes" is what is expected of all. */
+static _Noreturn void answer_calls(struct sv_region *region)
+{
+    region->loading = 0;
+    for (uint32_t i = region->start; i < region->cells; i++) {
+        const char *call;
+        uint32_t len;
+        region->cell = i;
+        region->cell_cpu_ns = sv_cpu_ns(0);
+        if (sv_region_get(region, 1 + i, &call, &len) != 0)
+            _exit(9);
+        (void)sv_record_set(region, i, (enum sv_verdict)SV_ANSWERED, 1, call, len);
+        region->cell = i + 1;
+    }
+    _exit(0);
+}
+
+/* What planning a test, or comparing an answer, can come to. */
+static void suffer(const struct sv_region *region, uint32_t index, const char *prefix)
+{
+    char word[32];
+    const char *const ends[] = {"spin", "memory", "abort", "gone"};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        (void)snprintf(word, sizeof word, "%s%s", prefix, ends[i]);
+        if (!blob_is(region, index, word))
+            continue;
+        for (volatile int forever = i == 0; forever;)
+            ;
+        if (i == 1)
+            _exit(SV_TASK_NO_MEMORY);
+        if (i == 2)
+            abort();
+        _exit(0);
+    }
+}
+
+static void do_task(struct sv_region *region)
+{
+    static uint32_t planned; /* is lost with its process, as in a real judge */
+    const int plans = region->kind == SV_KIND_PLAN;
+    if (plans)
+        planned = region->cells;
+    else if (planned == 0)
+        _exit(8);
+    for (uint32_t i = 0; i < region->cells; i++) {
+        const char *text;
+        uint32_t len;
+        if (sv_region_get(region, i, &text, &len) != 0)
+            _exit(9);
+        if (len == 0)
+            continue; /* no answer */
+        region->cell_cpu_ns = sv_cpu_ns(0);
+        region->cell = i;
+        suffer(region, i, plans ? "plan-" : "");
+        if (plans && blob_is(region, i, "raise"))
+            (void)sv_record_set(region, i, (enum sv_verdict)SV_CODE, 0, "", 0);
+        else if (plans)
+            (void)sv_record_set(region, i, (enum sv_verdict)SV_LITERAL, 0, text, len);
+        else
+            (void)sv_record_set(region, i, blob_is(region, i, "yes") ? SV_PASS : SV_WRONG, 0, "no", 2);
+        region->cell = i + 1;
+    }
+}
+
 static char *scratch_root;
 
 static _Noreturn void zygote(int sock, uint32_t clone_flags)
@@ -595,9 +658,20 @@ static _Noreturn void zygote(int sock, uint32_t clone_flags)
     jail.landlock = 1;
     jail.host_in_reach = 1;
     jail.scratch_bytes = 1 << 20;
-    if (sv_zygote_serve(sock, &jail, &state) == 1 && sv_template_serve(&state) == SV_ROLE_SUBJECT)
-        subject(state.region);
-    _exit(0);
+    if (sv_zygote_serve(sock, &jail, &state) != 1)
+        _exit(0);
+    for (;;)
+        switch (sv_template_serve(&state)) {
+        case SV_ROLE_SUBJECT:
+            if (state.region->kind == SV_KIND_CALLS)
+                answer_calls(state.region);
+            subject(state.region);
+        case SV_ROLE_TASK:
+            do_task(state.region);
+            break;
+        default:
+            _exit(0);
+        }
 }
 
 #define ALL_NAMESPACES                                                                             \
@@ -648,18 +722,19 @@ static void close_pool(struct client *c)
 struct order {
     struct sv_job *job;
     uint32_t rows, cells;
-    int done_fd;
     uint8_t verdict[MAX_CELLS_HERE], trust[MAX_CELLS_HERE], vacuous[MAX_CELLS_HERE];
     uint32_t cpu_us[MAX_CELLS_HERE];
 };
 
 static const struct sv_limits quick = {.cpu_us = 200000, .wall_us = 600000, .memory_bytes = 256u << 20,
                                        .output_bytes = 100000, .file_bytes = 1u << 20, .open_files = 32,
-                                       .threads = 8};
+                                       .threads = 8, .stack_bytes = 8u << 20};
+
+static enum sv_judge judge_of_jobs = SV_JUDGE_INLINE;
 
 /* `rows` and `cells`: words between spaces. */
 static void submit(struct client *c, struct order *o, const char *rows, const char *cells,
-                   enum sv_kind kind, struct sv_fault fault, int stdin_fd)
+                   enum sv_kind kind, struct sv_fault fault, const char *input)
 {
     char row_text[256], cell_text[512];
     const char *row_blobs[16], *cell_blobs[MAX_CELLS_HERE];
@@ -677,10 +752,9 @@ static void submit(struct client *c, struct order *o, const char *rows, const ch
         cell_lens[o->cells] = strlen(word);
         cell_blobs[o->cells++] = word;
     }
-    o->done_fd = eventfd(0, EFD_CLOEXEC);
     struct sv_job_spec spec = {
         .kind = kind,
-        .judge = SV_JUDGE_INLINE,
+        .judge = judge_of_jobs,
         .rows = o->rows,
         .cells = o->cells,
         .row_blobs = row_blobs,
@@ -690,12 +764,12 @@ static void submit(struct client *c, struct order *o, const char *rows, const ch
         .cell_lens = cell_lens,
         .cell_blob_count = kind == SV_KIND_PROGRAM ? 0 : o->cells,
         .limits = quick,
-        .stdin_fd = stdin_fd,
+        .stdin_bytes = input,
+        .stdin_len = strlen(input),
         .verdict = o->verdict,
         .cpu_us = o->cpu_us,
         .trust = o->trust,
         .vacuous = o->vacuous,
-        .done_fd = o->done_fd,
         .fault = fault,
     };
     o->job = sv_pool_submit(c->pool, &spec);
@@ -707,14 +781,10 @@ static void submit(struct client *c, struct order *o, const char *rows, const ch
 /* 1 when the job ends within `ms`. */
 static int ended(struct order *o, int ms)
 {
-    struct pollfd p = {.fd = o->done_fd, .events = POLLIN};
-    int n;
-    do
-        n = poll(&p, 1, ms);
-    while (n < 0 && errno == EINTR);
-    for (int i = 0; n == 1 && i < 1000 && sv_job_rows_done(o->job) < o->rows; i++)
+    const int over = sv_job_wait(o->job, (uint64_t)ms * 1000000u);
+    for (int i = 0; over && i < 1000 && sv_job_rows_done(o->job) < o->rows; i++)
         (void)usleep(1000);
-    return n == 1;
+    return over;
 }
 
 static void finish(struct order *o)
@@ -726,7 +796,6 @@ static void finish(struct order *o)
 static void drop(struct order *o)
 {
     sv_job_free(o->job);
-    close(o->done_fd);
 }
 
 static int detail_has(struct order *o, uint32_t row, uint32_t cell, const char *words)
@@ -755,7 +824,7 @@ static void run_and_check(uint32_t clone_flags)
     int before = open_fds();
     struct client c = open_pool(2, clone_flags, NO_FAULT, 0);
     struct order o;
-    submit(&c, &o, "pass wrong exit", "pass wrong refused abort pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass wrong exit", "pass wrong refused abort pass", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
     VERDICTS(&o, SV_PASS, SV_WRONG, SV_PASS, SV_EXCEPTION, SV_PASS, SV_WRONG, SV_WRONG, SV_WRONG, SV_WRONG,
              SV_WRONG, SV_EARLY_EXIT, SV_EARLY_EXIT, SV_EARLY_EXIT, SV_EARLY_EXIT, SV_EARLY_EXIT);
@@ -764,51 +833,47 @@ static void run_and_check(uint32_t clone_flags)
     CHECK(detail_has(&o, 9, 9, ""));
     drop(&o);
 
-    submit(&c, &o, "pass", "spin pass exit pass stop pass sleep pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass", "spin pass exit pass stop pass sleep pass", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
     VERDICTS(&o, SV_TIMEOUT, SV_PASS, SV_EARLY_EXIT, SV_PASS, SV_TIMEOUT, SV_PASS, SV_TIMEOUT, SV_PASS);
     drop(&o);
 
-    submit(&c, &o, "pass spin", "pass flood pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass spin", "pass flood pass", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
     VERDICTS(&o, SV_PASS, SV_OUTPUT, SV_PASS, SV_TIMEOUT, SV_TIMEOUT, SV_TIMEOUT);
     drop(&o);
 
     /* One file each: a row that found another's would say so. */
-    submit(&c, &o, "touch touch touch touch touch touch", "pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "touch touch touch touch touch touch", "pass", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
     VERDICTS(&o, SV_PASS, SV_PASS, SV_PASS, SV_PASS, SV_PASS, SV_PASS);
     drop(&o);
 
     /* What a subject writes over the words that describe its row changes nothing. */
-    submit(&c, &o, "pass", "sleeper pass skip pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass", "sleeper pass skip pass", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
     VERDICTS(&o, SV_TIMEOUT, SV_PASS, SV_EARLY_EXIT, SV_EARLY_EXIT);
     drop(&o);
-    submit(&c, &o, "pass", "flip wrong", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass", "flip wrong", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o); /* which of the two it is at, is its own word */
     CHECK(o.verdict[0] == SV_TIMEOUT ? o.verdict[1] == SV_WRONG
                                      : o.verdict[0] == SV_EARLY_EXIT && o.verdict[1] == SV_TIMEOUT);
     drop(&o);
-    submit(&c, &o, "pass", "shrink pass task pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass", "shrink pass task pass", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
     VERDICTS(&o, SV_OUTPUT, SV_PASS, SV_OUTPUT, SV_PASS);
     drop(&o);
 
-    submit(&c, &o, "pass pass", "forge", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass pass", "forge", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
     drop(&o);
-    submit(&c, &o, "pass pass", "pass wrong pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass pass", "pass wrong pass", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
     VERDICTS(&o, SV_PASS, SV_WRONG, SV_PASS, SV_PASS, SV_WRONG, SV_PASS);
     drop(&o);
 
-    int input[2];
     size_t len;
-    CHECK(pipe2(input, O_CLOEXEC) == 0 && write(input[1], "abc", 3) == 3);
-    close(input[1]);
-    submit(&c, &o, "echo", "x", SV_KIND_PROGRAM, NO_FAULT, input[0]);
-    close(input[0]);
+    submit(&c, &o, "echo", "x", SV_KIND_PROGRAM, NO_FAULT, "abc");
     finish(&o);
     VERDICTS(&o, SV_PASS);
     const char *out = sv_job_output(o.job, 0, &len);
@@ -823,10 +888,7 @@ static void run_and_check(uint32_t clone_flags)
     CHECK_EQ(s.infra_rows, 0);
 
     /* The last of three attempts reads what the first one has read. */
-    input[0] = (int)syscall(SYS_memfd_create, "test-stdin", 1u);
-    CHECK(input[0] >= 0 && write(input[0], "abc", 3) == 3);
-    submit(&c, &o, "echo", "x", SV_KIND_PROGRAM, (struct sv_fault){SV_STAGE_REPLY, EIO}, input[0]);
-    close(input[0]);
+    submit(&c, &o, "echo", "x", SV_KIND_PROGRAM, (struct sv_fault){SV_STAGE_REPLY, EIO}, "abc");
     finish(&o);
     VERDICTS(&o, SV_INFRA);
     out = sv_job_output(o.job, 0, &len);
@@ -852,6 +914,88 @@ static void test_rows_without_namespaces(void)
     run_and_check(0);
 }
 
+/* A test or an answer that costs the process that plans and compares its life costs its own cell its
+ * verdict, in every row, and no other. */
+static void tasks_and_check(uint32_t clone_flags)
+{
+    int before = open_fds();
+    struct client c = open_pool(1, clone_flags, NO_FAULT, 0);
+    struct order o;
+    struct sv_statistics s;
+    judge_of_jobs = SV_JUDGE_SPLIT;
+    submit(&c, &o, "pass pass", "yes no spin yes memory abort gone no yes", SV_KIND_CELLS, NO_FAULT, "");
+    finish(&o);
+    for (uint32_t row = 0; row < 2; row++) {
+        const uint8_t expected[] = {SV_PASS, SV_WRONG, SV_TIMEOUT, SV_PASS, SV_MEMORY,
+                                    SV_EXCEPTION, SV_EXCEPTION, SV_WRONG, SV_PASS};
+        for (uint32_t i = 0; i < 9; i++)
+            CHECK_EQ(o.verdict[row * 9 + i], expected[i]);
+        CHECK(detail_has(&o, row, 2, "while its answer was compared"));
+        CHECK(detail_has(&o, row, 5, "signal 6 while its answer was compared"));
+    }
+    drop(&o);
+    submit(&c, &o, "pass pass", "yes plan-memory plan-spin yes plan-abort plan-gone no", SV_KIND_CELLS,
+           NO_FAULT, "");
+    finish(&o);
+    for (uint32_t row = 0; row < 2; row++) {
+        const uint8_t expected[] = {SV_PASS, SV_MEMORY, SV_TIMEOUT, SV_PASS, SV_EXCEPTION,
+                                    SV_EXCEPTION, SV_WRONG};
+        for (uint32_t i = 0; i < 7; i++)
+            CHECK_EQ(o.verdict[row * 7 + i], expected[i]);
+        CHECK(detail_has(&o, row, 2, "while the test was planned"));
+    }
+    drop(&o);
+    submit(&c, &o, "pass pass pass pass", "yes no", SV_KIND_CELLS, NO_FAULT, "");
+    finish(&o);
+    VERDICTS(&o, SV_PASS, SV_WRONG, SV_PASS, SV_WRONG, SV_PASS, SV_WRONG, SV_PASS, SV_WRONG);
+    drop(&o);
+    sv_pool_statistics(c.pool, &s);
+    CHECK_EQ(s.infra_rows, 0);
+    CHECK_EQ(s.retried, 0);
+    close_pool(&c);
+    judge_of_jobs = SV_JUDGE_INLINE;
+    CHECK_EQ(open_fds(), before);
+}
+
+static void test_tasks_in_namespaces(void)
+{
+    tasks_and_check(ALL_NAMESPACES);
+}
+
+static void test_tasks_without_namespaces(void)
+{
+    tasks_and_check(0);
+}
+
+static void test_bells(void)
+{
+    struct client c = open_pool(1, ALL_NAMESPACES, NO_FAULT, 0);
+    struct order o[40];
+    struct sv_bell *bell = sv_bell_new();
+    uint64_t tokens[7], sum = 0;
+    size_t seen = 0;
+    CHECK(bell != NULL);
+    for (uint32_t i = 0; i < 40; i++) {
+        submit(&c, &o[i], "pass", "pass wrong", SV_KIND_CELLS, NO_FAULT, "");
+        CHECK(sv_job_ring(o[i].job, bell, 100 + i) >= 0);
+    }
+    for (uint32_t i = 0; i < 40; i++)
+        finish(&o[i]);
+    for (size_t n = 7; n == 7; seen += n) {
+        n = sv_bell_take(bell, tokens, 7);
+        for (size_t i = 0; i < n; i++)
+            sum += tokens[i];
+    }
+    CHECK(seen <= 40); /* what had ended before it was asked to ring does not */
+    CHECK(seen < 40 || sum == 40 * 100 + 39 * 40 / 2);
+    CHECK_EQ(sv_job_ring(o[0].job, bell, 1), 0);
+    CHECK_EQ(sv_bell_take(bell, tokens, 7), 0);
+    for (uint32_t i = 0; i < 40; i++)
+        drop(&o[i]);
+    sv_bell_release(bell);
+    close_pool(&c);
+}
+
 static void test_spawn_faults(void)
 {
     for (int stage = SV_STAGE_CLONE; stage <= SV_STAGE_READY; stage++)
@@ -862,7 +1006,7 @@ static void test_spawn_faults(void)
                 struct sv_fault fault = {stage, kill_it ? -SIGKILL : ENOSPC};
                 struct client c = open_pool(2, ALL_NAMESPACES, fault, forever ? UINT32_MAX : 1);
                 struct order o;
-                submit(&c, &o, "pass wrong", "pass wrong", SV_KIND_CELLS, NO_FAULT, -1);
+                submit(&c, &o, "pass wrong", "pass wrong", SV_KIND_CELLS, NO_FAULT, "");
                 finish(&o);
                 if (!forever || (stage == SV_STAGE_LANDLOCK && !kill_it)) {
                     VERDICTS(&o, SV_PASS, SV_WRONG, SV_WRONG, SV_WRONG);
@@ -884,14 +1028,14 @@ static void test_subject_faults(void)
             const int errs[] = {ENOMEM, -SIGKILL, -SIGTERM};
             struct sv_fault fault = {stage, errs[kind]};
             struct order o;
-            submit(&c, &o, "pass wrong", "pass wrong", SV_KIND_CELLS, fault, -1);
+            submit(&c, &o, "pass wrong", "pass wrong", SV_KIND_CELLS, fault, "");
             finish(&o);
             VERDICTS(&o, SV_INFRA, SV_INFRA, SV_INFRA, SV_INFRA);
             CHECK(detail_has(&o, 1, 1, "sandbox failed at") );
             if (kind == 0 && stage != SV_STAGE_REPLY)
                 CHECK(detail_has(&o, 0, 0, sv_stage_name((enum sv_stage)stage)));
             drop(&o);
-            submit(&c, &o, "pass wrong", "pass wrong", SV_KIND_CELLS, NO_FAULT, -1);
+            submit(&c, &o, "pass wrong", "pass wrong", SV_KIND_CELLS, NO_FAULT, "");
             finish(&o);
             VERDICTS(&o, SV_PASS, SV_WRONG, SV_WRONG, SV_WRONG);
             drop(&o);
@@ -906,7 +1050,7 @@ static void test_close_with_rows_in_flight(void)
         struct client c = open_pool(2, ALL_NAMESPACES, NO_FAULT, 0);
         struct order o[3];
         for (int i = 0; i < 3; i++)
-            submit(&c, &o[i], "spin spin spin spin spin spin", "pass pass pass", SV_KIND_CELLS, NO_FAULT, -1);
+            submit(&c, &o[i], "spin spin spin spin spin spin", "pass pass pass", SV_KIND_CELLS, NO_FAULT, "");
         (void)usleep((useconds_t)delay_ms * 1000);
         close_pool(&c);
         for (int i = 0; i < 3; i++) {
@@ -923,8 +1067,8 @@ static void test_cancel(void)
 {
     struct client c = open_pool(1, ALL_NAMESPACES, NO_FAULT, 0);
     struct order o, after;
-    submit(&c, &o, "spin spin spin spin spin spin spin spin", "pass pass pass", SV_KIND_CELLS, NO_FAULT, -1);
-    submit(&c, &after, "pass", "pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "spin spin spin spin spin spin spin spin", "pass pass pass", SV_KIND_CELLS, NO_FAULT, "");
+    submit(&c, &after, "pass", "pass", SV_KIND_CELLS, NO_FAULT, "");
     (void)usleep(100000);
     sv_job_cancel(o.job);
     finish(&o);
@@ -964,7 +1108,7 @@ static void test_templates_killed(void)
     struct order o;
     pid_t found[16];
     int killed = 0;
-    submit(&c, &o, "pass pass pass pass pass pass", "spin pass spin pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass pass pass pass pass pass", "spin pass spin pass", SV_KIND_CELLS, NO_FAULT, "");
     for (int i = 0; i < 3; i++) {
         (void)usleep(150000);
         for (int n = templates_of(c.zygote, found, 16); n > 0; n--)
@@ -975,7 +1119,7 @@ static void test_templates_killed(void)
     for (uint32_t i = 0; i < 24; i++)
         CHECK(o.verdict[i] == SV_INFRA || o.verdict[i] == (i % 2 == 0 ? SV_TIMEOUT : SV_PASS));
     drop(&o);
-    submit(&c, &o, "pass", "pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass", "pass", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
     VERDICTS(&o, SV_PASS);
     drop(&o);
@@ -986,14 +1130,14 @@ static void test_zygote_killed(void)
 {
     struct client c = open_pool(2, ALL_NAMESPACES, NO_FAULT, 0);
     struct order o;
-    submit(&c, &o, "pass pass pass pass", "spin pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass pass pass pass", "spin pass", SV_KIND_CELLS, NO_FAULT, "");
     (void)usleep(200000);
     CHECK_EQ(kill(c.zygote, SIGKILL), 0);
     finish(&o);
     for (uint32_t i = 0; i < 8; i++)
         CHECK(o.verdict[i] == SV_INFRA || o.verdict[i] == (i % 2 == 0 ? SV_TIMEOUT : SV_PASS));
     drop(&o);
-    submit(&c, &o, "pass", "pass", SV_KIND_CELLS, NO_FAULT, -1);
+    submit(&c, &o, "pass", "pass", SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
     VERDICTS(&o, SV_INFRA);
     CHECK(detail_has(&o, 0, 0, "sandbox failed at"));
@@ -1011,8 +1155,8 @@ static void test_jobs_that_cannot_be(void)
     const struct sv_job_spec good = {
         .kind = SV_KIND_CELLS, .judge = SV_JUDGE_INLINE, .rows = 1, .cells = 1, .row_blobs = &blob,
         .row_lens = &len, .row_zygotes = &zygote_number, .cell_blobs = &blob, .cell_lens = &len,
-        .cell_blob_count = 1, .limits = quick, .stdin_fd = -1, .verdict = &verdict, .cpu_us = &cpu_us,
-        .trust = &trust, .vacuous = &vacuous, .done_fd = -1};
+        .cell_blob_count = 1, .limits = quick, .stdin_bytes = "", .verdict = &verdict, .cpu_us = &cpu_us,
+        .trust = &trust, .vacuous = &vacuous};
     struct sv_job_spec bad = good;
     bad.rows = 0;
     CHECK(sv_pool_submit(c.pool, &bad) == NULL && errno == EINVAL);
@@ -1047,6 +1191,9 @@ static const struct {
     {"filters hold", test_filters_hold},
     {"rows in namespaces", test_rows_in_namespaces},
     {"rows without namespaces", test_rows_without_namespaces},
+    {"tasks in namespaces", test_tasks_in_namespaces},
+    {"tasks without namespaces", test_tasks_without_namespaces},
+    {"bells", test_bells},
     {"spawn faults", test_spawn_faults},
     {"subject faults", test_subject_faults},
     {"close with rows in flight", test_close_with_rows_in_flight},

@@ -7,13 +7,14 @@ Needs nothing but the standard library and its own extension.
         print(pool.run("print(input())", stdin="hello").stdout)
 """
 
-from .job import Job, Matrix, RunResult, Unsplit
+from .job import Job, Matrix, RunResult
 from .levels import Layer, Level
 from .pool import JUDGES, Pool, run
-from .verdict import Limits, SandboxError, Trust, Verdict
+from .verdict import Below, Limits, SandboxError, Trust, Verdict
 
 __all__ = [
     "JUDGES",
+    "Below",
     "Job",
     "Layer",
     "Level",
@@ -23,7 +24,6 @@ __all__ = [
     "RunResult",
     "SandboxError",
     "Trust",
-    "Unsplit",
     "Verdict",
     "run",
 ]

@@ -1,15 +1,38 @@
+from collections.abc import Callable
 from typing import Any, NewType
 
 PoolHandle = NewType("PoolHandle", object)
 JobHandle = NewType("JobHandle", object)
+BellHandle = NewType("BellHandle", object)
 
 STAGES: tuple[str, ...]
 MAX_CELLS: int
 MAX_PAYLOAD_BYTES: int
+MAX_ANSWER_BYTES: int
+CHANNEL_FD: int
 KIND_CELLS: int
 KIND_PROGRAM: int
+KIND_CALLS: int
+KIND_SERVE: int
+KIND_JUDGE: int
+KIND_VACUOUS: int
+KIND_PLAN: int
+KIND_COMPARE: int
+MARK_ANSWERED: int
+MARK_LITERAL: int
+MARK_CODE: int
+MARK_READS: int
+MARK_PROBE: int
+MARK_LOST: int
+MARK_LONG: int
+MARK_UNSPLIT: int
+ROLE_END: int
+ROLE_SUBJECT: int
+ROLE_TASK: int
+TASK_NO_MEMORY: int
 JUDGE_INLINE: int
 JUDGE_SPLIT: int
+JUDGE_EITHER: int
 
 def fix_addresses() -> bool: ...
 def zygote_serve(
@@ -24,13 +47,15 @@ def zygote_serve(
     scratch_bytes: int,
     /,
 ) -> bool: ...
-def template_serve() -> bool: ...
+def template_serve() -> int: ...
 def row() -> tuple[int, int, int, int]: ...
 def blob(index: int, /) -> bytes: ...
 def begin(cell: int, /) -> None: ...
 def loaded() -> None: ...
 def waiting(waits: bool, /) -> None: ...
-def end(first: int, last: int, verdict: int, detail: bytes, /) -> None: ...
+def end(first: int, last: int, verdict: int, detail: bytes, trust: int = 0, /) -> bool: ...
+def stop() -> None: ...
+def limits() -> tuple[int, int, int]: ...
 def pool_new(
     zygote_sockets: list[int], workers: int, fault: tuple[int, int, int], /
 ) -> PoolHandle: ...
@@ -47,14 +72,44 @@ def pool_submit(
     zygotes: bytes,
     cells: list[bytes],
     cell_count: int,
-    limits: tuple[int, int, int, int, int, int, int, int],
-    stdin_fd: int,
+    limits: tuple[int, ...],
+    stdin: bytes,
     results: Any,
-    done_fd: int,
     fault: tuple[int, int],
     /,
 ) -> JobHandle: ...
 def job_rows_done(job: JobHandle, /) -> int: ...
+def job_wait(job: JobHandle, timeout_s: float, /) -> bool: ...
+def job_ring(job: JobHandle, bell: BellHandle, token: int, /) -> bool: ...
+def bell_new() -> BellHandle: ...
+def bell_fd(bell: BellHandle, /) -> int: ...
+def bell_take(bell: BellHandle, /) -> list[int]: ...
 def job_cancel(job: JobHandle, /) -> None: ...
 def job_detail(job: JobHandle, row: int, cell: int, /) -> str: ...
 def job_result(job: JobHandle, /) -> tuple[int, int, int, int, bytes, bytes]: ...
+
+# codec.c: see jailed/values.py.
+
+MAX_DEPTH: int
+MAX_VALUE_BYTES: int
+
+class CodecError(ValueError): ...
+class Unencodable(TypeError): ...
+
+def encode(
+    value: object,
+    other: Callable[[object], tuple[int, bool, tuple[object, ...]]],
+    containers: list[object],
+    /,
+) -> bytes: ...
+def decode(
+    data: bytes,
+    build: Callable[[int, tuple[object, ...]], object],
+    containers: list[object],
+    /,
+) -> object: ...
+def snapshot(containers: list[object], /) -> list[tuple[object, ...] | bytes | None]: ...
+def changed(
+    containers: list[object], seen: list[tuple[object, ...] | bytes | None], /
+) -> list[int]: ...
+def checksum(dicts: list[dict[str, object]], /) -> int: ...

@@ -59,6 +59,17 @@ def named(check: str | Check) -> Check:
     return CHECKS[check]
 
 
+def shortest(check: Check, expected: bytes) -> int:
+    """The least number of bytes that this check accepts; 0 for one that we do not know."""
+    if check is exact:
+        return len(expected)
+    if check is lines:
+        return len(b"\n".join(_lines(expected)))
+    if check is tokens:
+        return len(b" ".join(expected.split()))
+    return 0
+
+
 def difference(expected: bytes, output: bytes) -> str:
     """Where the two first differ, in a short line."""
     wanted, got = _lines(expected), _lines(output)

@@ -14,7 +14,7 @@ from typing import Any
 from . import cgroup
 from .levels import PURPOSE, Layer, Level
 from .pool import Pool, Probe
-from .spec import numpy_folder
+from .spec import numpy_folder, own_uids
 from .verdict import SandboxError
 
 
@@ -116,7 +116,9 @@ def _reason(layer: Layer, probe: Probe) -> str:
     if layer is Layer.OWN_UID:
         if os.geteuid() != 0:
             return "needs root (CAP_SETUID); as an ordinary user programs run under your own uid"
-        return "the identity could not be changed"
+        if own_uids(1) is None:
+            return "this user namespace maps too few uids for that (/proc/self/uid_map)"
+        return "the identity could not be changed, or no other uid can read the interpreter"
     if layer.name and layer.name.endswith("_NAMESPACE"):
         if probe.userns_errno:
             return (

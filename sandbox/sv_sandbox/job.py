@@ -8,31 +8,20 @@ every process of its row is gone; what the sandbox could not judge stays `Verdic
 from __future__ import annotations
 
 import asyncio
-import enum
+import contextlib
+import errno
+import itertools
 import mmap
-import os
-import select
 import weakref
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from . import _native
-from .verdict import SandboxError, Trust, Verdict
+from .verdict import Below, SandboxError, Trust, Verdict
 
 
-class Unsplit(enum.Enum):
-    """What becomes of a cell whose test cannot be split from its solution (`Trust.INLINE`)."""
-
-    MASK = "mask"
-    """It becomes a hole: whoever wrote the test might have helped the solution."""
-    COUNT = "count"
-    """It keeps its inline verdict, which can be forged."""
-    FAIL = "fail"
-    """It becomes `Verdict.FORBIDDEN`."""
-
-
-_AFTER_UNSPLIT = {Unsplit.MASK: Verdict.INFRA, Unsplit.FAIL: Verdict.FORBIDDEN}
+NO_DESCRIPTORS = " (this process has no descriptor left: RLIMIT_NOFILE, `ulimit -n`)"
 
 
 class Matrix:
@@ -56,13 +45,36 @@ class Matrix:
         """uint8 codes of `Trust`, shape (S, T)."""
         self.vacuous_T = vacuous
         """uint8, shape (T,): 1 where a test passes with nothing behind it (split judge only)."""
+        held = memoryview(bytearray(cells))
+        self.held_ST = held.cast("B", shape) if cells else held
+        """uint8, shape (S, T): 1 where a pass was held back for want of trust (`trust_ST` says what
+        it rests on), or a test was left out because it needs one process with the solution."""
+        self._memory, self._details = memory, dict[tuple[int, int], str]()
 
-    def _settle_unsplit(self, verdict: Verdict) -> None:
-        flat, trust = self.verdict_ST.cast("B"), bytes(self.trust_ST.cast("B"))
-        at = trust.find(Trust.INLINE)
-        while at >= 0:
-            flat[at] = verdict
-            at = trust.find(Trust.INLINE, at + 1)
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles as a matrix of its own, with every detail."""
+        cells = [(s, t) for s in range(self.shape[0]) for t in range(self.shape[1])]
+        details = {cell: self._told(*cell) for cell in cells}
+        held = self.held_ST.tobytes()
+        return _unpickled, (self._memory[:], self.shape, held, {k: v for k, v in details.items() if v})
+
+    @property
+    def held_back(self) -> int:
+        """How many cells were held back for want of trust."""
+        return sum(self.held_ST.cast("B")) if self.shape[0] * self.shape[1] else 0
+
+    def _hold_back(self, trust: Trust, below: Below) -> None:
+        verdicts, trusts = self.verdict_ST.cast("B"), bytes(self.trust_ST.cast("B"))
+        held = self.held_ST.cast("B")
+        for level in range(Trust.INLINE, trust):
+            at = trusts.find(level)
+            while at >= 0:
+                if verdicts[at] == Verdict.PASS:
+                    verdicts[at] = Verdict.WRONG if below is Below.FAIL else Verdict.INFRA
+                    held[at] = 1
+                elif verdicts[at] == Verdict.INFRA:  # left out: it says nothing of the solution
+                    held[at] = 1
+                at = trusts.find(level, at + 1)
 
     def verdict(self, s: int, t: int) -> Verdict:
         """The verdict of one cell."""
@@ -72,9 +84,75 @@ class Matrix:
         """Why a cell has its verdict, in at most 240 bytes; empty for a pass."""
         if not (0 <= s < self.shape[0] and 0 <= t < self.shape[1]):
             raise IndexError(f"no cell ({s}, {t}) in a matrix of shape {self.shape}")
-        if self.verdict_ST[s, t] == Verdict.INFRA and self.trust_ST[s, t] == Trust.INLINE:
-            return "left out: the test needs one process with the solution (see `Unsplit`)"
-        return "" if self._handle is None else _native.job_detail(self._handle, s, t)
+        told = self._told(s, t)
+        if self.held_ST[s, t]:
+            return f"held back ({Trust(self.trust_ST[s, t]).name.lower()}): {told}"
+        return told if self.verdict_ST[s, t] != Verdict.PASS else ""
+
+    def _told(self, s: int, t: int) -> str:
+        if self._handle is None:
+            return self._details.get((s, t), "")
+        return _native.job_detail(self._handle, s, t)
+
+
+def _unpickled(
+    memory: bytes, shape: tuple[int, int], held: bytes, details: dict[tuple[int, int], str]
+) -> Matrix:
+    area = mmap.mmap(-1, max(1, len(memory)))
+    area[: len(memory)] = memory
+    matrix = Matrix(None, area, shape)
+    if held:
+        matrix.held_ST.cast("B")[:] = held
+    matrix._details = details
+    return matrix
+
+
+_bells: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Bell] = weakref.WeakKeyDictionary()
+_tokens = itertools.count()
+
+
+class _Bell:
+    """What an event loop listens to while jobs are awaited in it: one descriptor for them all."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop):
+        self._bell = _native.bell_new()
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+        loop.add_reader(_native.bell_fd(self._bell), self._rung)
+
+    @classmethod
+    def here(cls) -> _Bell:
+        """That of the running loop. Raises OSError when there is no descriptor for one."""
+        loop = asyncio.get_running_loop()
+        bell = _bells.get(loop)
+        if bell is None:
+            bell = _bells[loop] = cls(loop)
+        return bell
+
+    @contextlib.contextmanager
+    def expecting(self, handle: _native.JobHandle) -> Iterator[asyncio.Future[None]]:
+        """A future that is done when the job has ended; the last one takes the bell away."""
+        loop, token = asyncio.get_running_loop(), next(_tokens)
+        ended = self._waiting[token] = loop.create_future()
+        try:
+            if not _native.job_ring(handle, self._bell, token):
+                ended.set_result(None)
+            yield ended
+        finally:
+            del self._waiting[token]
+            if not self._waiting:
+                loop.remove_reader(_native.bell_fd(self._bell))
+                _bells.pop(loop, None)
+
+    def _rung(self) -> None:
+        for token in _native.bell_take(self._bell):
+            ended = self._waiting.get(token)
+            if ended is not None and not ended.done():
+                ended.set_result(None)
+
+
+def hint(error: OSError) -> str:
+    """What to do about it, where an errno does not say so."""
+    return NO_DESCRIPTORS if error.errno == errno.EMFILE else ""
 
 
 class Job:
@@ -84,15 +162,13 @@ class Job:
         self,
         handle: _native.JobHandle | None,
         matrix: Matrix,
-        done_fd: int,
-        unsplit: Unsplit = Unsplit.COUNT,
+        trust: Trust = Trust.INLINE,
+        below: Below = Below.HOLE,
     ):
         self._handle = handle
         self._matrix = matrix
-        self._done_fd = done_fd
-        self._unsplit = unsplit
+        self._trust, self._below = trust, below
         self._cancelled = False
-        self._close_fd = weakref.finalize(self, os.close, done_fd) if done_fd >= 0 else None
 
     @property
     def rows(self) -> int:
@@ -120,49 +196,40 @@ class Job:
 
         An interrupt (Ctrl-C) cancels the job and is raised.
         """
-        if not self.done:
-            poll = select.poll()
-            poll.register(self._done_fd, select.POLLIN)
+        if self._handle is not None:
             try:
-                if not poll.poll(None if timeout_s is None else timeout_s * 1000):
-                    raise TimeoutError(f"{self.rows - self.rows_done} rows are not finished")
-            except BaseException as error:
-                if not isinstance(error, TimeoutError):
-                    self.cancel()
+                ended = _native.job_wait(self._handle, -1.0 if timeout_s is None else timeout_s)
+            except BaseException:
+                self.cancel()
                 raise
+            if not ended:
+                raise TimeoutError(f"{self.rows - self.rows_done} rows are not finished")
         return self._checked()
 
     def __await__(self) -> Generator[Any, None, Matrix]:
         """Wait without blocking the event loop; cancelling the task cancels the job."""
-        if not self.done:
-            yield from self._readable().__await__()
+        if self._handle is not None and not self.done:
+            yield from self._ended(self._handle).__await__()
         return self._checked()
 
-    async def _readable(self) -> None:
-        loop = asyncio.get_running_loop()
-        ready = loop.create_future()
-
-        def set_ready() -> None:
-            if not ready.done():
-                ready.set_result(None)
-
-        loop.add_reader(self._done_fd, set_ready)
+    async def _ended(self, handle: _native.JobHandle) -> None:
         try:
-            await ready
+            bell = _Bell.here()
+            with bell.expecting(handle) as ended:
+                await ended
         except asyncio.CancelledError:
             self.cancel()
             raise
-        finally:
-            loop.remove_reader(self._done_fd)
+        except OSError as error:
+            self.cancel()
+            raise SandboxError(f"cannot wait for a job: {error.strerror}{hint(error)}") from None
 
     def _checked(self) -> Matrix:
         matrix = self._matrix
         if self._handle is not None and not self._cancelled:
-            first = matrix.verdict_ST.cast("B")
-            if not any(first):
+            if not any(matrix.verdict_ST.cast("B")) and not any(matrix.trust_ST.cast("B")):
                 raise SandboxError(f"no cell could be judged: {matrix.detail(0, 0)}")
-            if self._unsplit in _AFTER_UNSPLIT:
-                matrix._settle_unsplit(_AFTER_UNSPLIT[self._unsplit])
+            matrix._hold_back(self._trust, self._below)
         return matrix
 
 

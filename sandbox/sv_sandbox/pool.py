@@ -15,7 +15,7 @@ what the sandbox could not judge stays `Verdict.INFRA`.
 from __future__ import annotations
 
 import asyncio
-import fcntl
+import errno
 import json
 import mmap
 import os
@@ -33,11 +33,12 @@ from pathlib import Path
 from types import TracebackType
 
 from . import _native, cgroup
-from .check import Check, difference, named
-from .job import Job, Matrix, RunResult, Unsplit
+from .check import Check, difference, named, shortest
+from .jailed.source import Source, packed
+from .job import NO_DESCRIPTORS, Job, Matrix, RunResult
 from .levels import Layer, Level
 from .spec import environment, zygote_spec
-from .verdict import Limits, SandboxError, Verdict
+from .verdict import Below, Limits, SandboxError, Trust, Verdict
 
 JUDGES = {"split": _native.JUDGE_SPLIT, "inline": _native.JUDGE_INLINE}
 """`split`: the solution in one process, the test in another, plain data between them.
@@ -51,7 +52,6 @@ _OUT_OF_REACH = (
     ". Without namespaces and without Landlock, root needs an interpreter that every user can read"
     f" (this one lies in {sys.base_prefix}), so that programs can run under another uid"
 )
-_SEALED = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 _TEMPLATE_BYTES = 64 << 20  # what a warm interpreter with NumPy may hold itself
 
 
@@ -60,6 +60,8 @@ class Pool:
 
     workers: templates that run at once; None: one per core this process may use.
     limits: what a job gets unless it says otherwise.
+    trust: what a pass must rest on (`Trust`: "proven", "vouched", "inline").
+    below: what becomes of a pass that rests on less (`Below`: "hole", "fail").
     require: refuse (SandboxError) on a machine that cannot give this level.
     policy: what a system call off the allow-list gets: "errno" (EPERM) or "kill".
     level: the highest level to use; lower it to see how programs fare on a lesser machine.
@@ -71,6 +73,8 @@ class Pool:
         workers: int | None = None,
         *,
         limits: Limits | None = None,
+        trust: Trust | str = Trust.PROVEN,
+        below: Below | str = Below.HOLE,
         require: Level | str = Level.BASIC,
         policy: str = "errno",
         level: Level | str = Level.ISOLATED,
@@ -89,6 +93,7 @@ class Pool:
             raise ValueError(f"seed must be a whole number from 0 to 2**32 - 1, not {seed!r}")
         _check_zone(time_zone)
         self.limits = limits or Limits()
+        self.trust, self.below = Trust.parse(trust), Below(below)
         self.workers = workers or len(os.sched_getaffinity(0))
         self._scratch = tempfile.mkdtemp(prefix="sv-sandbox-")
         os.chmod(self._scratch, 0o711)
@@ -101,15 +106,20 @@ class Pool:
         self._policy, self._ceiling, self._seed = policy, level, seed
         self._environment = environment(seed=seed, time_zone=time_zone, locale=locale)
         self._starting = threading.Lock()
-        pairs = [_socketpair() for _ in (_PLAIN, _WITH_NUMPY)]
-        ours, self._theirs = [a for a, _ in pairs], [b for _, b in pairs]
-        self._sockets = ours
+        self._sockets: list[socket.socket] = []
+        self._theirs: list[socket.socket] = []
         fault = (0, 0, 0)
         if _fault is not None:
             fault = (_native.STAGES.index(_fault[0]), _fault[1], _fault[2])
         try:
+            _open_standard_streams()
+            for _ in (_PLAIN, _WITH_NUMPY):
+                ours, theirs = _socketpair()
+                self._sockets.append(ours)
+                self._theirs.append(theirs)
             self._start_zygote(_PLAIN)
-            self._handle = _native.pool_new([s.fileno() for s in ours], self.workers, fault)
+            sockets = [ours.fileno() for ours in self._sockets]
+            self._handle = _native.pool_new(sockets, self.workers, fault)
         except BaseException:
             self._close_zygotes()
             raise
@@ -118,7 +128,7 @@ class Pool:
             Pool._shut,
             os.getpid(),
             self._handle,
-            ours,
+            self._sockets,
             self._theirs,
             self._zygotes,
             self._scratch,
@@ -155,23 +165,32 @@ class Pool:
         tests: Sequence[str],
         *,
         limits: Limits | None = None,
+        entry_point: str | None = None,
+        files: Mapping[str, str | bytes] | None = None,
+        trust: Trust | str | None = None,
+        below: Below | str | None = None,
         judge: str = "split",
-        unsplit: Unsplit | str = Unsplit.MASK,
         _fault: tuple[str, int] | None = None,
     ) -> Job:
         """Start judging every solution on every test; returns at once.
 
-        judge: "split" or "inline", see `JUDGES`. unsplit: what becomes of cells that the split
-        judge had to judge inline.
+        entry_point: the function under test. Built-in names are the test's own; this one is the
+        solution's all the same. files: modules and data beside the solution, by path.
+        trust, below: what a pass must rest on, and what becomes of one that does not; None: the
+        pool's. judge: "split" or, to compare with, "inline": everything in one process.
 
         Raises ValueError for what can never run: too many tests, a row larger than a region.
         """
-        unsplit = Unsplit(unsplit)
+        wanted = self.trust if trust is None else Trust.parse(trust)
+        below = self.below if below is None else Below(below)
         if isinstance(solutions, str) or isinstance(tests, str):
             raise ValueError("solutions and tests are sequences of sources, not one source")
         if judge not in JUDGES:
             raise ValueError(f"unknown judge {judge!r}: one of {', '.join(JUDGES)}")
-        rows, cells = _encode(solutions), _encode(tests)
+        beside = {path: _bytes(content) for path, content in _checked_files(files or {}).items()}
+        rows = [packed(Source(text, entry_point, beside)) for text in _encode(solutions)]
+        names = dict.fromkeys(beside, b"")
+        cells = [packed(Source(text, entry_point, names)) for text in _encode(tests)]
         if len(cells) > _native.MAX_CELLS:
             raise ValueError(f"{len(cells)} tests in one job; at most {_native.MAX_CELLS}")
         room = _native.MAX_PAYLOAD_BYTES - 4 * (len(cells) + 1) - sum(map(len, cells))
@@ -180,14 +199,17 @@ class Pool:
                 raise ValueError(f"solution {index} and its tests exceed the size of a row")
         limits = limits or self.limits
         if not rows or not cells:
-            return Job(None, Matrix(None, mmap.mmap(-1, 1), (len(rows), len(cells))), -1)
+            return Job(None, Matrix(None, mmap.mmap(-1, 1), (len(rows), len(cells))))
         in_tests = any(map(_NUMPY_IN_TEST.search, cells))
         kinds = bytes(_WITH_NUMPY if in_tests or _NUMPY.search(row) else _PLAIN for row in rows)
+        code = JUDGES[judge]
+        if judge == "split" and wanted is Trust.INLINE:
+            code = _native.JUDGE_EITHER
         job = self._submit(
-            _native.KIND_CELLS, JUDGES[judge], rows, kinds, cells, len(cells), limits, -1, _fault
+            _native.KIND_CELLS, code, rows, kinds, cells, len(cells), limits, b"", _fault
         )
         if judge == "split":
-            job._unsplit = unsplit
+            job._trust, job._below = wanted, below
         return job
 
     def matrix(
@@ -196,11 +218,23 @@ class Pool:
         tests: Sequence[str],
         *,
         limits: Limits | None = None,
+        entry_point: str | None = None,
+        files: Mapping[str, str | bytes] | None = None,
+        trust: Trust | str | None = None,
+        below: Below | str | None = None,
         judge: str = "split",
-        unsplit: Unsplit | str = Unsplit.MASK,
     ) -> Matrix:
-        """Judge every solution on every test, and wait."""
-        return self.submit(solutions, tests, limits=limits, judge=judge, unsplit=unsplit).wait()
+        """Judge every solution on every test, and wait: see `submit`."""
+        return self.submit(
+            solutions,
+            tests,
+            limits=limits,
+            entry_point=entry_point,
+            files=files,
+            trust=trust,
+            below=below,
+            judge=judge,
+        ).wait()
 
     def run(
         self,
@@ -217,9 +251,14 @@ class Pool:
         expected: what it should print; a program that left with exit code 0 then passes if `check`
         accepts its output (one of `check.CHECKS`, or a function (stdin, expected, output) -> bool),
         and is `Verdict.WRONG` otherwise. None: its own end is the verdict.
+
+        Where no `limits` are given, a program may print as much as is expected. Raises ValueError for
+        what can never pass or run: an expected output longer than the given `output_bytes`, a program
+        and files larger than a region.
         """
-        accept = named(check)
-        job = self._submit_program(program, stdin, files or {}, limits or self.limits)
+        accept, limits = named(check), self._with_room(limits, expected)
+        _check_room(expected, accept, limits)
+        job = self._submit_program(program, stdin, files or {}, limits)
         job.wait()
         return _checked(self._result(job), stdin, expected, accept)
 
@@ -234,10 +273,18 @@ class Pool:
         check: str | Check = "lines",
     ) -> RunResult:
         """`run` for asyncio."""
-        accept = named(check)
-        job = self._submit_program(program, stdin, files or {}, limits or self.limits)
+        accept, limits = named(check), self._with_room(limits, expected)
+        _check_room(expected, accept, limits)
+        job = self._submit_program(program, stdin, files or {}, limits)
         await job
         return _checked(self._result(job), stdin, expected, accept)
+
+    def _with_room(self, limits: Limits | None, expected: str | bytes | None) -> Limits:
+        """The limits of one program: where the caller names none, as much output as is expected."""
+        if limits is not None:
+            return limits
+        room = max(self.limits.output_bytes, len(_bytes(expected or b"")) * 5 // 4 + 4096)
+        return replace(self.limits, output_bytes=room)
 
     # -- life
 
@@ -278,7 +325,7 @@ class Pool:
         cells: list[bytes],
         cell_count: int,
         limits: Limits,
-        stdin_fd: int,
+        stdin: bytes,
         fault: tuple[str, int] | None = None,
     ) -> Job:
         if limits.processes and Layer.PID_NAMESPACE not in self.layers:
@@ -291,26 +338,20 @@ class Pool:
         shape = (len(rows), cell_count)
         size = shape[0] * shape[1]
         memory = mmap.mmap(-1, 6 * size + cell_count)
-        done_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        try:
-            handle = _native.pool_submit(
-                self._handle,
-                kind,
-                judge,
-                rows,
-                zygotes,
-                cells,
-                cell_count,
-                _limits(limits),
-                stdin_fd,
-                memory,
-                done_fd,
-                (0, 0) if fault is None else (_native.STAGES.index(fault[0]), fault[1]),
-            )
-        except BaseException:
-            os.close(done_fd)
-            raise
-        return Job(handle, Matrix(handle, memory, shape), done_fd)
+        handle = _native.pool_submit(
+            self._handle,
+            kind,
+            judge,
+            rows,
+            zygotes,
+            cells,
+            cell_count,
+            _limits(limits),
+            stdin,
+            memory,
+            (0, 0) if fault is None else (_native.STAGES.index(fault[0]), fault[1]),
+        )
+        return Job(handle, Matrix(handle, memory, shape))
 
     def _submit_program(
         self,
@@ -321,34 +362,16 @@ class Pool:
     ) -> Job:
         source = _encode([program])
         blobs: list[bytes] = []
-        for path, content in files.items():
-            if os.path.isabs(path) or ".." in Path(path).parts or not Path(path).name:
-                raise ValueError(f"file {path!r}: must be a path below the program's folder")
-            if "\0" in path or any(len(os.fsencode(part)) > 255 for part in Path(path).parts):
-                raise ValueError(f"file {path!r}: not a name that a file can have")
-            if any(str(parent) in files for parent in Path(path).parents):
-                raise ValueError(f"file {path!r}: lies below another file")
+        for path, content in _checked_files(files).items():
             blobs += [os.fsencode(path), _bytes(content)]
         if len(source[0]) + sum(map(len, blobs)) > _native.MAX_PAYLOAD_BYTES - 4 * (len(blobs) + 1):
             raise ValueError(
                 f"the program and its files exceed {_native.MAX_PAYLOAD_BYTES >> 20} MiB"
             )
         kind = bytes([_WITH_NUMPY if _NUMPY.search(source[0]) else _PLAIN])
-        text = _bytes(stdin)
-        stdin_fd = -1
-        if text:
-            stdin_fd = os.memfd_create("sv-stdin", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        try:
-            if text:
-                with open(stdin_fd, "wb", closefd=False) as file:
-                    file.write(text)
-                fcntl.fcntl(stdin_fd, fcntl.F_ADD_SEALS, _SEALED)  # another attempt reads the same
-            return self._submit(
-                _native.KIND_PROGRAM, JUDGES["inline"], source, kind, blobs, 1, limits, stdin_fd
-            )
-        finally:
-            if stdin_fd >= 0:
-                os.close(stdin_fd)
+        return self._submit(
+            _native.KIND_PROGRAM, JUDGES["inline"], source, kind, blobs, 1, limits, _bytes(stdin)
+        )
 
     @staticmethod
     def _result(job: Job) -> RunResult:
@@ -384,6 +407,7 @@ class Pool:
         theirs = self._theirs[index]
         spec = zygote_spec(
             sock=theirs.fileno(),
+            workers=self.workers,
             scratch=self._scratch,
             level=self._ceiling,
             kill_unknown=self._policy == "kill",
@@ -418,6 +442,7 @@ class Pool:
             raise SandboxError(
                 f"no template could be started: {_native.STAGES[stage]}: {os.strerror(error)}"
                 + (_OUT_OF_REACH if _native.STAGES[stage] == "identity" else "")
+                + (NO_DESCRIPTORS if error == errno.EMFILE else "")
             )
         return Probe(Layer(layers), landlock_errno, userns_errno)
 
@@ -500,8 +525,30 @@ def run(
         )
 
 
+def _open_standard_streams() -> None:
+    """A service may have closed its descriptors 0 to 2. What a pool opens must not land there,
+    where whatever prints would write to it; so they lead nowhere from now on."""
+    fd = os.open(os.devnull, os.O_RDWR)
+    while fd <= 2:
+        os.set_inheritable(fd, True)
+        fd = os.open(os.devnull, os.O_RDWR)
+    os.close(fd)
+
+
 def _socketpair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def _check_room(expected: str | bytes | None, accept: Check, limits: Limits) -> None:
+    """Raises ValueError for an expected output that no program may print."""
+    if expected is None or len(expected) * 4 <= limits.output_bytes:
+        return
+    least = shortest(accept, _bytes(expected))
+    if least > limits.output_bytes:
+        raise ValueError(
+            f"the expected output has {least} bytes and Limits.output_bytes is"
+            f" {limits.output_bytes}: no program could pass"
+        )
 
 
 def _checked(
@@ -516,6 +563,18 @@ def _checked(
     return replace(result, verdict=Verdict.WRONG, detail=detail)
 
 
+def _checked_files(files: Mapping[str, str | bytes]) -> Mapping[str, str | bytes]:
+    """Raises ValueError for a path that is none below a program's folder."""
+    for path in files:
+        if os.path.isabs(path) or ".." in Path(path).parts or not Path(path).name:
+            raise ValueError(f"file {path!r}: must be a path below the program's folder")
+        if "\0" in path or any(len(os.fsencode(part)) > 255 for part in Path(path).parts):
+            raise ValueError(f"file {path!r}: not a name that a file can have")
+        if any(str(parent) in files for parent in Path(path).parents):
+            raise ValueError(f"file {path!r}: lies below another file")
+    return files
+
+
 def _bytes(text: str | bytes) -> bytes:
     return text.encode() if isinstance(text, str) else text
 
@@ -525,7 +584,7 @@ def _encode(sources: Sequence[str]) -> list[bytes]:
     return [source.encode("utf-8", "surrogatepass") for source in sources]
 
 
-def _limits(limits: Limits) -> tuple[int, int, int, int, int, int, int, int]:
+def _limits(limits: Limits) -> tuple[int, ...]:
     return (
         max(1, round(limits.cpu_s * 1e6)),
         max(1, round(limits.wall_guard_s * 1e6)),
@@ -535,4 +594,6 @@ def _limits(limits: Limits) -> tuple[int, int, int, int, int, int, int, int]:
         limits.open_files,
         limits.threads,
         int(limits.processes),
+        limits.stack_bytes,
+        limits.int_digits,
     )

@@ -38,6 +38,45 @@ _CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 
 _UID_BASE, _UIDS_PER_POOL, _UID_POOLS = 2_000_000, 4096, 512
+_UIDS_OF_A_CONTAINER = range(20_000, 60_000)
+_UIDS_PER_WORKER = 4  # subject and judge, with NumPy and without
+
+
+def uids(workers: int, pid: int, uid_map: str, gid_map: str) -> range | None:
+    """The uids (and gids) outside that root's templates get, a block for each pool: far above those
+    that anybody has, or where the user namespace maps fewer (a rootless container: 65,536), above
+    those that people and services have. None: too few are mapped, and all keep the caller's.
+
+    uid_map, gid_map: what `/proc/self/uid_map` and `gid_map` say.
+    """
+    needed = _UIDS_PER_WORKER * (workers + 1)  # the doctor's probe is one more
+    for base, size, pools in (
+        (_UID_BASE, _UIDS_PER_POOL, _UID_POOLS),
+        (_UIDS_OF_A_CONTAINER.start, needed, len(_UIDS_OF_A_CONTAINER) // needed),
+    ):
+        all_of_them = range(base, base + size * pools)
+        if needed <= size and pools and _mapped(all_of_them, uid_map, gid_map):
+            first = base + (pid % pools) * size
+            return range(first, first + size)
+    return None
+
+
+def _mapped(wanted: range, *maps: str) -> bool:
+    return all(
+        any(
+            first <= wanted.start and wanted.stop <= first + count
+            for first, _, count in (map(int, line.split()) for line in text.splitlines())
+        )
+        for text in maps
+    )
+
+
+def own_uids(workers: int) -> range | None:
+    """`uids` for a pool of this process; None where it is not root."""
+    if os.geteuid() != 0:
+        return None
+    maps = (Path(f"/proc/self/{kind}_map").read_text() for kind in ("uid", "gid"))
+    return uids(workers, os.getpid(), *maps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +159,7 @@ def read_only_paths(extra: list[str]) -> list[str]:
 def zygote_spec(
     *,
     sock: int,
+    workers: int,
     scratch: str,
     level: Level,
     kill_unknown: bool,
@@ -131,7 +171,7 @@ def zygote_spec(
     here = Path(__file__).resolve().parent
     site = numpy_folder()
     extra = [site] if site is not None else []
-    uid = _UID_BASE + (os.getpid() % _UID_POOLS) * _UIDS_PER_POOL if os.geteuid() == 0 else -1
+    own = own_uids(workers)
     native_file = _native.__file__
     return ZygoteSpec(
         script=str(here / "jailed" / "zygote.py"),
@@ -142,7 +182,7 @@ def zygote_spec(
             "read_only": read_only_paths(extra),
             "scratch": scratch,
             "clone_flags": clone_flags(level),
-            "uid_outer": uid,
+            "uid_outer": -1 if own is None else own.start,
             "host_in_reach": int(all(map(readable_by_all, standard_library()))),
             "landlock": int(level >= Level.CONFINED),
             "kill_unknown": int(kill_unknown),

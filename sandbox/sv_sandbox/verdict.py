@@ -31,14 +31,36 @@ class Verdict(enum.IntEnum):
 
 
 class Trust(enum.IntEnum):
-    """How a cell was judged. Stored as one byte."""
+    """On whose word a verdict rests; more is better. Stored as one byte."""
 
     NONE = 0
     """Not judged: a hole."""
-    SPLIT = 1
-    """The solution never shared a process with the test: the verdict cannot be forged."""
-    INLINE = 2
-    """Solution and test in one process: fine for honest programs, forgeable by hostile ones."""
+    INLINE = 1
+    """Solution and test in one process: fine for honest programs, forgeable by hostile ones. With
+    `Verdict.INFRA`: the test needs one process, and was left out."""
+    VOUCHED = 2
+    """The solution never shared a process with the test, but an object of it gave a yes or no, or
+    an operator's result, that the verdict may rest on."""
+    PROVEN = 3
+    """Plain data that the solution computed, compared by our code."""
+
+
+    @staticmethod
+    def parse(trust: Trust | str) -> Trust:
+        """A trust that a caller can want, or its name. Raises ValueError."""
+        name = trust.name if isinstance(trust, Trust) else str(trust).upper()
+        if name not in ("INLINE", "VOUCHED", "PROVEN"):
+            raise ValueError(f"unknown trust {trust!r}: one of proven, vouched, inline")
+        return Trust[name]
+
+
+class Below(enum.StrEnum):
+    """What becomes of a pass whose trust is below the wanted one."""
+
+    HOLE = "hole"
+    """`Verdict.INFRA`: no evidence either way (what a matrix needs)."""
+    FAIL = "fail"
+    """`Verdict.WRONG`: a solution gains nothing by an object that says yes (what a reward needs)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +82,12 @@ class Limits:
     open_files: int = 64
     threads: int = 64
     """Tasks beyond the first, threads and children together."""
+    stack_bytes: int = 256 << 20
+    """Stack of the main thread (RLIMIT_STACK), and the largest that `threading.stack_size` gives a
+    thread, where half of memory_bytes is not less: who asks for more gets so much. Only C code
+    that recurses can miss the rest; calls between Python functions take none of it."""
+    int_digits: int = 4300
+    """`sys.set_int_max_str_digits`; 0: no limit."""
     processes: bool = False
     """Whether children may be started (needs a private pid namespace)."""
 
@@ -69,10 +97,19 @@ class Limits:
             value = getattr(self, name)
             if value is not None and not 0.001 <= value <= 86400:
                 raise ValueError(f"{name} must be 0.001 at least and a day at most, not {value}")
-        for name in ("memory_bytes", "output_bytes", "file_bytes", "open_files", "threads"):
+        for name in (
+            *("memory_bytes", "output_bytes", "file_bytes", "open_files", "threads"),
+            *("stack_bytes", "int_digits"),
+        ):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 0:
                 raise ValueError(f"{name} must be a whole number, 0 or more, not {value!r}")
+        if 0 < self.int_digits < 640 or self.int_digits >= 2**31:
+            raise ValueError(
+                f"int_digits must be 0, or from 640 to 2**31 - 1, not {self.int_digits}"
+            )
+        if self.stack_bytes < 1 << 20:
+            raise ValueError(f"stack_bytes must be at least 1 MiB, not {self.stack_bytes}")
         if self.open_files < 8:
             raise ValueError(f"open_files must be at least 8, not {self.open_files}")
 

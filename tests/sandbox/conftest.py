@@ -16,7 +16,7 @@ import tempfile
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,10 @@ def scratch_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(root, ignore_errors=True)
 
 
-def own_uids(pid: int) -> range:
-    """The uids that the templates of a root client with this pid get."""
-    base = sandbox_spec._UID_BASE + (pid % sandbox_spec._UID_POOLS) * sandbox_spec._UIDS_PER_POOL
-    return range(base, base + sandbox_spec._UIDS_PER_POOL)
+def own_uids(pid: int) -> Collection[int]:
+    """The uids that the templates of a root client with this pid get, in pools up to 16 workers."""
+    maps = (Path(f"/proc/self/{kind}_map").read_text() for kind in ("uid", "gid"))
+    return sandbox_spec.uids(16, pid, *maps) or ()
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ Faults are injected natively: at a stage, fail with an errno, or (negative) die 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import functools
 import os
+import resource
 import signal
 import threading
 import time
@@ -241,6 +243,29 @@ def test_killed_from_outside_in_the_middle(whom: str, number: int) -> None:
         assert honest(pool.matrix(SOLUTIONS, TESTS)) == 0
 
 
+@clean
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+def test_the_process_that_compares_is_killed_from_outside(number: int) -> None:
+    """Between two rows, or in the middle of one: what it planned is planned again."""
+    with Pool(2, limits=Limits(cpu_s=10)) as pool:
+        job = pool.submit(SLOW, TESTS)
+        killed = 0
+        while not job.done:
+            for process in children_of(templates(pool)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if process.name() == "sv-task" and killed < 8:
+                        process.send_signal(number)
+                        killed += 1
+            time.sleep(0.05)
+        matrix = job.wait(60)
+        assert killed > 0
+        holes = sum(code == Verdict.INFRA for row in matrix.verdict_ST.tolist() for code in row)
+        assert holes == 0
+        assert honest(pool.matrix(SOLUTIONS, TESTS)) == 0
+        if number == signal.SIGKILL:  # what it may send to itself could be a cell's own doing
+            assert slow_is_honest(matrix) == 0
+
+
 @pytest.mark.slow
 @clean
 def test_a_template_that_is_stopped_is_replaced() -> None:
@@ -316,31 +341,91 @@ def test_no_room_for_a_scratch_folder(monkeypatch: pytest.MonkeyPatch) -> None:
         Pool(1)
 
 
-@clean
-def test_no_descriptors_left_for_a_pool() -> None:
-    import resource
-
+@contextlib.contextmanager
+def descriptors_free(count: int) -> Iterator[None]:
+    """Within, this process can open so many more."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 3, hard))
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 64, hard)
+    )
+    held = []
     try:
-        with pytest.raises((OSError, SandboxError)):
-            Pool(2)
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(os.open("/dev/null", os.O_RDONLY))
+        for _ in range(count):
+            os.close(held.pop())
+        yield
     finally:
+        for fd in held:
+            os.close(fd)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@clean
-def test_no_descriptors_left_for_a_row() -> None:
-    import resource
+FREE = range(14)
+"""From none at all to more than any row needs."""
 
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with Pool(1) as pool:
-        assert honest(pool.matrix(SOLUTIONS, TESTS)) == 0
-        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 1, hard))
-        try:
-            job = pool.submit(SOLUTIONS, TESTS)
-            with pytest.raises(SandboxError, match="Too many open files"):
-                job.wait(30)
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        assert honest(pool.matrix(SOLUTIONS, TESTS)) == 0
+
+def use(pool: Pool, what: str, loop: asyncio.AbstractEventLoop) -> None:
+    """Something that takes descriptors; it is right, or raises."""
+    if what == "program":
+        result = pool.run("print(int(input()) * 2)", stdin="21", expected="42")
+        assert result.verdict is Verdict.PASS
+    elif what == "awaited":
+        result = loop.run_until_complete(
+            pool.run_async("print(int(input()))", stdin="21", expected="21")
+        )
+        assert result.verdict is Verdict.PASS
+    elif what == "channel":
+        m = pool.matrix(SOLUTIONS[:1], ["x = f(0)\nassert x == 0 and f(x) == 0"])
+        assert m.verdict(0, 0) is Verdict.PASS, m.detail(0, 0)
+    else:
+        assert honest(pool.matrix(SOLUTIONS, TESTS, judge=what)) in (0, 12)
+
+
+@clean
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("what", ["program", "awaited", "split", "inline", "channel"])
+def test_descriptors_run_out(what: str, warm: bool) -> None:
+    """However many are left: a right answer or an error that says so, never a hang."""
+    fared = []
+    with Pool(1) as pool, contextlib.closing(asyncio.new_event_loop()) as loop:
+        for free in FREE:
+            if warm:
+                use(pool, what, loop)
+            else:
+                for template in templates(pool):
+                    template.kill()
+            with descriptors_free(free):
+                try:
+                    use(pool, what, loop)
+                    fared.append("well")
+                except OSError as error:
+                    fared.append(os.strerror(error.errno or 0))
+                except SandboxError as error:
+                    fared.append(str(error))
+        use(pool, what, loop)
+    assert fared[-1] == "well"
+    assert warm or fared[0] != "well"
+    for outcome in fared:
+        assert outcome in ("well", "Too many open files") or "RLIMIT_NOFILE" in outcome
+
+
+@clean
+@pytest.mark.parametrize("free", [0, 2, 5, 9, 13])
+def test_a_pool_closes_without_descriptors(free: int) -> None:
+    pool = Pool(2)
+    with descriptors_free(free):
+        jobs = [pool.submit(SOLUTIONS, TESTS) for _ in range(20)]
+        for job in jobs[:10]:
+            with contextlib.suppress(SandboxError):
+                assert honest(job.wait(60)) in range(13)
+        pool.close()
+        assert all(job.done for job in jobs)
+
+
+@clean
+def test_descriptors_run_out_for_a_pool() -> None:
+    for free in (0, 1, 3, 5, 8):
+        with descriptors_free(free), pytest.raises((OSError, SandboxError), match="Too many open"):
+            Pool(2)

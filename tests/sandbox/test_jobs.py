@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,62 @@ def test_awaiting() -> None:
             return verdicts
 
     assert asyncio.run(main()) == [Verdict.PASS] * 50
+
+
+@pytest.mark.parametrize("waiting", [1, 2, 1000])
+def test_no_job_holds_a_descriptor(waiting: int) -> None:
+    """Neither while it waits in the queue nor while somebody awaits it; its input neither."""
+
+    async def main(pool: Pool) -> None:
+        async with pool:
+            await pool.run_async("print(1)")
+            blocked = pool.submit([LOOP], ["f()"])
+            before = len(os.listdir("/proc/self/fd"))
+            tasks = [
+                asyncio.ensure_future(pool.run_async("print(input())", stdin=str(n)))
+                for n in range(waiting)
+            ]
+            await asyncio.sleep(0)
+            assert len(os.listdir("/proc/self/fd")) <= before + 12  # a bell, and rows that run
+            blocked.cancel()
+            results = await asyncio.gather(*tasks)
+            assert [int(r.stdout) for r in results] == list(range(waiting))
+
+    asyncio.run(main(Pool(1, limits=Limits(cpu_s=2))))
+
+
+def test_one_pool_in_many_event_loops() -> None:
+    with Pool(2, limits=Limits(cpu_s=2)) as pool:
+
+        async def some(base: int) -> list[bytes]:
+            programs = (f"print({base + n})" for n in range(10))
+            return [r.stdout for r in await asyncio.gather(*map(pool.run_async, programs))]
+
+        with ThreadPoolExecutor(8) as threads:
+            found = list(threads.map(lambda base: asyncio.run(some(base)), range(0, 160, 10)))
+        assert [int(line) for lines in found for line in lines] == list(range(160))
+
+
+def test_one_job_awaited_by_many() -> None:
+    async def main() -> None:
+        with Pool(1, limits=Limits(cpu_s=2)) as pool:
+            job = pool.submit(ADD, ["assert f(1) == 1"])
+            cut_short = asyncio.ensure_future(_await(pool.submit([LOOP], ["f()"])))
+            seen = await asyncio.gather(*(_await(job) for _ in range(20)))
+            cut_short.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await cut_short
+            assert {bytes(m.verdict_ST) for m in seen} == {bytes([1, 2, 2, 2, 2])}
+            assert bytes((await job).verdict_ST) == bytes([1, 2, 2, 2, 2])  # it has ended
+
+    asyncio.run(main())
+
+
+def test_waiting_in_many_threads() -> None:
+    with Pool(2, limits=Limits(cpu_s=2)) as pool, ThreadPoolExecutor(32) as threads:
+        job = pool.submit(ADD, ["assert f(1) == 1"])
+        waits = [threads.submit(job.wait, 60) for _ in range(32)]
+        assert {bytes(wait.result().verdict_ST) for wait in waits} == {bytes([1, 2, 2, 2, 2])}
 
 
 def test_the_event_loop_is_free_while_a_job_runs() -> None:
@@ -273,3 +330,25 @@ def test_exit_by_exception_in_the_middle(script: Any) -> None:
     done = script(source)
     assert done.returncode == 1
     assert done.stderr.rstrip().endswith("RuntimeError: on purpose")
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1), (1, 2), (0, 1, 2)])
+def test_a_service_without_standard_streams(
+    script: Any, tmp_path: Path, closed: tuple[int, ...]
+) -> None:
+    """Nothing of a pool lands on descriptors 0 to 2, and nothing that is printed on a pool's."""
+    out = tmp_path / "out"
+    source = f"""
+        import os
+        for fd in {closed}: os.close(fd)
+        from sv_sandbox import Pool
+        with Pool(1) as pool:
+            for fd in (1, 2):
+                os.write(fd, b"noise" * 1000)
+            seen = [pool.run("print(input())", stdin=str(n), expected=str(n)) for n in range(3)]
+            m = pool.matrix(["def f(x): return x"], ["assert f(1) == 1", "x = f(2); assert x == 2"])
+        with open({str(out)!r}, "w") as file:
+            print([r.verdict.name for r in seen], m.verdict_ST.tolist(), file=file)
+    """
+    script(source)
+    assert out.read_text() == "['PASS', 'PASS', 'PASS'] [[1, 1]]\n"

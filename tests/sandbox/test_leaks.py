@@ -80,7 +80,8 @@ def check(pool: Pool, machine: object, rows: int) -> None:
     assert memory(client) - client_bytes < limits["client"]
     assert memory(zygote) - zygote_bytes < limits["zygote"]
     alive = [c for c in zygote.children(recursive=True) if c.status() != psutil.STATUS_ZOMBIE]
-    assert len(alive) <= 2 * pool.workers
+    # Two templates a worker, and below one of them the process that plans and compares.
+    assert len(alive) <= 3 * pool.workers
     assert len(zygote.children()) <= 2 * pool.workers + 4  # zombies are collected at each spawn
     assert bytes(pool.matrix(ROWS[:2], TESTS[:1]).verdict_ST) == bytes([1, 2])
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +15,7 @@ from typing import Any
 import pytest
 
 from sv_sandbox import Layer, Level, Limits, Pool, SandboxError, Verdict
-from sv_sandbox.spec import readable_by_all, standard_library
+from sv_sandbox.spec import readable_by_all, standard_library, uids
 
 LEVELS = [Level.BASIC, Level.CONFINED, Level.ISOLATED]
 
@@ -145,6 +149,66 @@ def test_confined_levels_hide_files(level: Level, repository: Any) -> None:
         assert b"project" not in result.stdout
         written = pool.run("open('/usr/x', 'w')")
         assert written.verdict is Verdict.FORBIDDEN, written
+
+
+STANDARD_FILES = [
+    "print(len(open('/dev/stdin').read().split()))",
+    "import sys\nsys.stdin = open('/dev/stdin')\nprint(len(input().split()))",
+    "print(len(open('/dev/fd/0').read().split()))",
+    "print(len(open('/proc/self/fd/0').read().split()))",
+    "import io\nprint(len(io.FileIO('/dev/stdin').read().split()))",
+    "import os\nprint(len(os.read(os.open('/dev/stdin', os.O_RDONLY), 99).split()))",
+    "from pathlib import Path\nprint(len(Path('/dev/stdin').read_text().split()))",
+    "import fileinput\nprint(sum(len(line.split()) for line in fileinput.input('/dev/stdin')))",
+    "import shutil\nshutil.copyfile('/dev/stdin', 'x')\nprint(len(open('x').read().split()))",
+    "import os\nassert os.path.exists('/dev/stdin')\nprint(3)",
+    "open('/dev/stdout', 'w').write('3')",
+    "print('3', file=open('/dev/fd/1', 'w'))",
+    "print('3', file=open('/proc/self/fd/1', 'a'))",
+    "print('no', file=open('/dev/stderr', 'w')); print(3)",
+    "print('3', file=open('/dev/stdout', 'w'), flush=True); open('/dev/null', 'w').write('x')",
+]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_standard_files_have_names(level: Level) -> None:
+    """Whatever uid a program has; and they are its own only, to be read or written as they are."""
+    with pool_at(level) as pool:
+        for program in STANDARD_FILES:
+            result = pool.run(program, stdin="a b c\n", expected="3")
+            assert result.verdict is Verdict.PASS, (program, result)
+        for program in ("open('/dev/stdout').read()", "open('/dev/stdin', 'w').write('x')"):
+            result = pool.run(program, stdin="a")
+            assert result.verdict in (Verdict.FORBIDDEN, Verdict.EXCEPTION), (program, result)
+        assert pool.run("print(open('/dev/stdin').read())").stdout == b"\n"
+
+
+@pytest.mark.hostile
+def test_what_lies_below_proc_tells_nothing() -> None:
+    """The names of a process's own files, and no content; of no other process even that."""
+    source = """
+import os
+shown = [name for name in os.listdir('/proc') if name.isdigit()]
+assert shown in ([], [str(os.getpid())]), shown
+for folder, _, names in os.walk('/proc'):
+    for name in names:
+        path = os.path.join(folder, name)
+        if not os.path.islink(path):
+            for mode in ('rb', 'r+b', 'ab'):
+                try:
+                    open(path, mode).read(1)
+                except OSError:
+                    continue
+                raise AssertionError((path, mode))
+print('nothing')
+"""
+    with pool_at(Level.ISOLATED, limits=Limits(cpu_s=10)) as pool:
+        result = pool.run(
+            "import os\nif os.path.isdir('/proc'):\n" + textwrap.indent(source, "    ")
+        )
+        assert result.verdict is Verdict.PASS, result
+        told = pool.run("open('/proc/self/mountinfo').read()")
+        assert told.verdict in (Verdict.FORBIDDEN, Verdict.EXCEPTION), told
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -285,3 +349,101 @@ def test_an_ordinary_user_is_told_what_is_missing(other_user: Any) -> None:
     assert not own_uid["active"]
     assert "root" in own_uid["reason"]
     assert "uid 65534" in text
+
+
+# ---- user namespaces that others made: rootless containers ---------------------------------------
+
+FULL_MAP = "         0          0 4294967295\n"
+
+
+@pytest.mark.parametrize(
+    ("uid_map", "gid_map", "workers", "expected"),
+    [
+        (FULL_MAP, FULL_MAP, 2, range(2_000_000, 2_004_096)),
+        ("0 100000 65536\n", "0 100000 65536\n", 2, range(20_000, 20_012)),
+        ("0 1000 1\n1 100000 65536\n", "0 1000 1\n1 100000 65536\n", 2, range(20_000, 20_012)),
+        ("0 100000 65536\n", "0 100000 65536\n", 500, range(20_000, 22_004)),
+        (FULL_MAP, "0 0 65536\n", 2, range(20_000, 20_012)),
+        (FULL_MAP, "0 0 1\n", 2, None),
+        ("0 1000 1\n", "0 1000 1\n", 2, None),
+        ("0 100000 1000\n", "0 100000 1000\n", 2, None),
+        ("0 100000 65536\n", "0 100000 65536\n", 50_000, None),
+        ("", "", 2, None),
+    ],
+)
+def test_uids_are_of_those_that_are_mapped(
+    uid_map: str, gid_map: str, workers: int, expected: range | None
+) -> None:
+    assert uids(workers, 0, uid_map, gid_map) == expected
+    blocks = {uids(workers, pid, uid_map, gid_map) for pid in range(600)}
+    for one, other in itertools.combinations(filter(None, blocks), 2):
+        assert one.stop <= other.start or other.stop <= one.start
+
+
+IN_A_CONTAINER = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.unshare(0x10020000) != 0:  # CLONE_NEWUSER | CLONE_NEWNS
+    sys.exit(77)
+print("unshared", flush=True)
+sys.stdin.readline()
+os.setresgid(0, 0, 0)
+os.setresuid(0, 0, 0)
+if sys.argv[1] == "unprivileged":  # no namespaces, and of root's capabilities not the greatest
+    with open("/proc/sys/user/max_user_namespaces", "w") as file:
+        file.write("0")
+    libc.prctl(24, 21, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_SYS_ADMIN; what is executed has it no more
+os.execv(sys.executable, [sys.executable, "-c", sys.argv[2]])
+"""
+
+POOL_IN_A_CONTAINER = """
+from sv_sandbox import Layer, Limits, Pool
+with Pool(2, limits=Limits(cpu_s=5)) as pool:
+    m = pool.matrix(["def f(x): return x", "import os\\nos.fork()"], ["assert f(1) == 1"])
+    n = pool.matrix(["import numpy\\ndef f(x): return x"], ["x = f(2)\\nassert x == 2"])
+    r = pool.run("print(input())", stdin="a", expected="a")
+    print(pool.level.name, Layer.OWN_UID in pool.layers, m.verdict_ST.tolist(),
+          n.verdict_ST.tolist(), r.verdict.name, flush=True)
+"""
+
+
+def in_a_container(count: int, kind: str, scratch_root: Path) -> list[str]:
+    """Of a pool of root in a user namespace with so many ids: level, own uids, verdicts."""
+    if os.geteuid() != 0 and count > 1:
+        pytest.skip("needs root, or newuidmap, to map more than one uid")
+    with subprocess.Popen(
+        [sys.executable, "-c", IN_A_CONTAINER, kind, POOL_IN_A_CONTAINER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(scratch_root)},
+    ) as child:
+        assert child.stdout is not None
+        if not child.stdout.readline():
+            assert child.wait(20) == 77
+            pytest.skip("this machine makes no user namespaces")
+        if os.geteuid() != 0:
+            Path(f"/proc/{child.pid}/setgroups").write_text("deny")
+        for which, own in (("uid", os.geteuid()), ("gid", os.getegid())):
+            Path(f"/proc/{child.pid}/{which}_map").write_text(f"0 {own} {count}")
+        out, _ = child.communicate("go\n", timeout=120)
+    assert child.returncode == 0
+    return out.strip().split(maxsplit=2)
+
+
+@pytest.mark.parametrize("count", [65_536, 4_294_967_295, 1000, 1])
+def test_root_in_a_user_namespace(count: int, scratch_root: Path) -> None:
+    """Whatever a container maps for its root: a pool starts, at the level of the bare machine."""
+    with Pool(1) as pool:
+        bare = pool.level.name
+    found = in_a_container(count, "rootless", scratch_root)
+    assert found == [bare, str(count > 60_000), "[[1], [7]] [[1]] PASS"]
+
+
+@pytest.mark.parametrize("count", [65_536, 1000])
+def test_root_in_a_container_without_privileges(count: int, scratch_root: Path) -> None:
+    """As under `docker run` with its own seccomp profile: no namespaces to be had."""
+    with pool_at(Level.CONFINED) as pool:
+        bare = pool.level.name
+    found = in_a_container(count, "unprivileged", scratch_root)
+    assert found == [bare, str(count > 60_000 and IN_REACH), "[[1], [7]] [[1]] PASS"]

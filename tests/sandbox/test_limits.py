@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -248,3 +249,225 @@ def test_a_flood_that_ends_by_itself(pool: Pool, judge: str, test: str) -> None:
         assert m.verdict(0, 0) is Verdict.PASS
         result = pool.run("print('y' * 3000)", limits=Limits(output_bytes=2000))
         assert (result.verdict, len(result.stdout)) == (Verdict.OUTPUT, 2000)
+
+
+# ---- what is planned and compared, and who waits for whom ----------------------------------------
+
+PLAIN_TEST = "assert f(1) == 2"
+ADD_ONE = "def f(x):\n    return x + 1\n"
+COLLISIONS = "def f(i):\n    return [k * (2**61 - 1) for k in range(1 + i, 5401 + i)]\n"
+SHAPES = """
+import numpy as np
+def f(i):
+    return np.zeros((30000, 1)) if i % 2 else np.zeros((1, 30000))
+"""
+COSTLY_ANSWERS = [
+    ("collisions", COLLISIONS, "assert set(f({i})) == {{1}}"),
+    ("collisions-twice", COLLISIONS, "assert set(f({i})) | set(f({i})) == {{1}}"),
+    ("shapes", SHAPES, "assert abs(f({i}) - f({i} + 1)).sum() < 1e-9"),
+    ("difference", SHAPES, "assert abs(f({i}) - f({i} + 1)) < 1e-9"),
+    ("repeated", "def f(i):\n    return 'a' * 60000\n", "assert f({i}) * 10**6 == 3"),
+    ("power", "def f(i):\n    return 10**9\n", "assert 10 ** f({i}) == 5"),
+    ("range", "def f(i):\n    return 10**11\n", "assert list(range(f({i}))) == []"),
+    ("sum", "def f(i):\n    return 10**11\n", "assert sum(range(f({i}))) == 5"),
+]
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize(
+    ("solution", "test"),
+    [case[1:] for case in COSTLY_ANSWERS],
+    ids=[case[0] for case in COSTLY_ANSWERS],
+)
+def test_an_answer_that_is_costly_to_compare_costs_only_its_own_cell(
+    solution: str, test: str
+) -> None:
+    tests = [test.format(i=i) for i in range(10)] + [PLAIN_TEST]
+    with Pool(1, limits=Limits(cpu_s=0.3)) as pool:
+        m = pool.matrix([solution, ADD_ONE], tests)
+        assert m.verdict(1, 10) is Verdict.PASS
+        assert Verdict.INFRA not in m.verdict_ST.tolist()[0]
+        assert Verdict.PASS not in m.verdict_ST.tolist()[0]
+        assert pool.statistics()["retried"] == 0
+
+
+COSTLY_TESTS = [
+    "assert f(list(range(10**7))) == 3",
+    "assert f([0] * 10**9) == 3",
+    "assert f('a' * 10**11) == 3",
+    "assert f(10**10**10) == 3",
+    "assert f(2) == 7**7**7**7",
+    "assert f([" + "0, " * 300_000 + "]) == 3",
+    "assert f(" + "[" * 5000 + "]" * 5000 + ") == 3",
+    "assert f(0) == " + " + ".join(["1"] * 20_000),
+]
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("test", COSTLY_TESTS, ids=[test[:30] for test in COSTLY_TESTS])
+def test_a_test_that_is_costly_to_plan_fails_alone(test: str) -> None:
+    with Pool(1, limits=Limits(cpu_s=0.5)) as pool:
+        m = pool.matrix([ADD_ONE, ADD_ONE + "0 / 0"], [PLAIN_TEST, test, PLAIN_TEST])
+        assert (m.verdict(0, 0), m.verdict(0, 2)) == (Verdict.PASS, Verdict.PASS)
+        assert m.verdict(0, 1) not in (Verdict.PASS, Verdict.INFRA), m.detail(0, 1)
+        assert m.verdict(1, 1) not in (Verdict.PASS, Verdict.INFRA), m.detail(1, 1)
+
+
+@pytest.mark.parametrize(
+    ("count", "argument", "answer"),
+    [
+        (2300, "'a' * 0 + " + repr("a" * 15_000), "len(x)"),
+        (2300, repr("a" * 15_000), "len(x)"),
+        (1200, repr("a" * 30_000), "len(x)"),
+        (2300, "15000", "'a' * x"),
+        (1200, repr("a" * 30_000), "x + 'a'"),
+    ],
+    ids=["expression", "requests", "longer-requests", "answers", "both"],
+)
+def test_a_row_larger_than_its_arena(count: int, argument: str, answer: str) -> None:
+    """Requests or answers of a row that do not fit go another way, and are never wrong."""
+    right = eval(answer, {"x": eval(argument)})
+    tests = [f"assert f({argument}) == {right!r}", f"assert f({argument}) == None"] * (count // 2)
+    solution = f"def f(x):\n    return {answer}\n"
+    with Pool(1, limits=Limits(cpu_s=1)) as pool:
+        m = pool.matrix([solution], [*tests[:-1], "assert f('zz') == 5"])
+        assert bytes(m.verdict_ST)[:-1] == (bytes([1, 2]) * (count // 2))[:-1]
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        "work(1)",
+        "f(0); work(1)",
+        "work(1); f(0); work(1)",
+        "[work(0.3) for _ in range(4)]",
+        "f(1); work(0.7); f(2); work(0.7)",
+    ],
+)
+def test_a_subject_may_wait_for_its_judge(work: str) -> None:
+    """A test that works long between two calls: the subject's idle guard is not for that."""
+    test = f"""
+import time
+def work(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end: pass
+f(1)
+{work}
+assert f(1) == 2
+"""
+    with Pool(1, limits=Limits(cpu_s=20, wall_s=0.5)) as pool:
+        m = pool.matrix([ADD_ONE], [test, "x = f(1)\nassert [x, f(3)] == [2, 4]", PLAIN_TEST])
+        assert m.verdict_ST.tolist() == [[Verdict.PASS] * 3], [m.detail(0, t) for t in range(3)]
+
+
+# ---- stacks, digits, room for what is expected ---------------------------------------------------
+
+DEEP = """
+import functools, sys, threading
+sys.setrecursionlimit(10**7)
+threading.stack_size({size})
+{cache}
+def d(n): return 0 if n == 0 else 1 + d(n - 1)
+def main(): print(d({depth}))
+t = threading.Thread(target=main)
+t.start()
+t.join()
+"""
+
+
+@pytest.mark.parametrize(
+    ("size", "depth", "cache", "limits"),
+    [
+        *((mb << 20, 100_000, "", Limits(cpu_s=10)) for mb in (64, 128, 256, 512, 1023)),
+        (512 << 20, 500_000, "", Limits(cpu_s=10)),
+        (512 << 20, 100_000, "", Limits(cpu_s=10, memory_bytes=2 << 30)),
+        (512 << 20, 30_000, "@functools.lru_cache(None)", Limits(cpu_s=10)),
+        (2**30 + 4096, 10_000, "", Limits(cpu_s=10, memory_bytes=128 << 20)),
+        (64 << 20, 10_000, "", Limits(cpu_s=10, stack_bytes=4 << 20)),
+        (0, 5_000, "", Limits(cpu_s=10)),
+    ],
+)
+def test_stacks_that_contest_programs_ask_for(
+    size: int, depth: int, cache: str, limits: Limits
+) -> None:
+    program = DEEP.format(size=size, depth=depth, cache=cache)
+    with Pool(1) as pool:
+        result = pool.run(program, expected=str(depth), limits=limits)
+        assert result.verdict is Verdict.PASS, result
+
+
+def test_stack_sizes_behave_as_documented(pool: Pool) -> None:
+    source = """
+import _thread, threading
+assert threading.stack_size() == 0
+assert threading.stack_size(512 << 20) == 0
+assert threading.stack_size(64 << 20) == 512 << 20
+assert threading.stack_size() == 64 << 20 and _thread.stack_size() == 0
+for wrong in (1, -1, '1', None):
+    try:
+        threading.stack_size(wrong)
+    except (TypeError, ValueError):
+        continue
+    raise AssertionError(wrong)
+import resource
+soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+assert soft == 96 << 20, soft
+resource.setrlimit(resource.RLIMIT_STACK, (hard, hard))
+"""
+    result = pool.run(source, limits=Limits(stack_bytes=96 << 20))
+    assert result.verdict is Verdict.PASS, result
+
+
+@pytest.mark.parametrize(
+    ("digits", "length", "verdict"),
+    [
+        (4300, 4300, Verdict.PASS),
+        (4300, 4301, Verdict.EXCEPTION),
+        (640, 641, Verdict.EXCEPTION),
+        (10_000, 10_000, Verdict.PASS),
+        (0, 50_000, Verdict.PASS),
+    ],
+)
+@pytest.mark.parametrize("test", ["assert f({n}) == '1' * {n}", "x = f({n})\nassert len(x) == {n}"])
+def test_digits(judge: str, test: str, digits: int, length: int, verdict: Verdict) -> None:
+    solution = "def f(n):\n    return str(int('1' * n))\n"
+    limits = Limits(cpu_s=5, int_digits=digits)
+    with Pool(1) as pool:
+        m = pool.matrix([solution], [test.format(n=length)], limits=limits, judge=judge)
+        assert m.verdict(0, 0) is verdict, m.detail(0, 0)
+        result = pool.run(f"print(int('1' * {length}))", limits=limits)
+        assert result.verdict is verdict, result
+        assert pool.run("print(10**4299 % 7)").verdict is Verdict.PASS  # the next has its own
+
+
+LONG = "\n".join(map(str, range(300_000)))
+
+
+@pytest.mark.parametrize("check", ["exact", "lines", "tokens"])
+@pytest.mark.parametrize(
+    ("expected", "limit"), [(LONG, 1 << 20), ("x" * 101, 100), ("ä" * 51, 100), (b"x" * 101, 100)]
+)
+def test_more_is_expected_than_may_be_printed(
+    pool: Pool, check: str, expected: str | bytes, limit: int
+) -> None:
+    with pytest.raises(ValueError, match="no program could pass"):
+        pool.run("pass", expected=expected, check=check, limits=Limits(output_bytes=limit))
+
+
+@pytest.mark.parametrize(
+    ("expected", "check"),
+    [
+        ("x" * 100, "exact"),
+        ("x" * 100 + "\n" * 50, "lines"),
+        ("x" + " " * 200 + "x", "tokens"),
+        ("1." + "0" * 200, "floats"),
+        ("x" * 500, lambda stdin, expected, output: output == b"fine\n"),
+    ],
+)
+def test_what_fits_may_be_expected(pool: Pool, expected: str, check: Any) -> None:
+    shorter = {"floats": "1.0", "tokens": "x x", "lines": "x" * 100}
+    program = "print('fine')"
+    if isinstance(check, str):
+        program = f"print({shorter.get(check, expected)!r}, end='')"
+    result = pool.run(program, expected=expected, check=check, limits=Limits(output_bytes=100))
+    assert result.verdict is Verdict.PASS, result

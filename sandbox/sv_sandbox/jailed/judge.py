@@ -1,43 +1,40 @@
-"""The judge's side of the split judge: plans, comparisons, and test code behind a stub.
+"""The judge: plans, comparisons, and test code whose names are those of a solution elsewhere.
 
-Two kinds of work. Tasks (`plan_tests`, `compare`) run in the judge's template itself, because
-nothing foreign runs in them. Test code runs in a fork (`judge`), where every name that the solution
-defines is a stub that calls the subject over the channel; what comes back is plain data or a stub
-(`remote`), so a verdict depends on values, never on methods of the solution's objects.
+Two kinds of work. Tasks (`plan_tests`, `compare`) run in a process that is kept for them, because
+nothing foreign runs in them; it is watched cell by cell all the same. Test code runs in a fork
+(`main`): names that the solution defines are asked for when they are read (`namespace`), and every
+use of an object of the solution is a question over the link, which `provenance` hears.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import signal
 import sys
 import threading
-import weakref
-from types import CoroutineType
-from typing import Any, NoReturn
+from types import ModuleType
+from typing import Any
 
-from . import about, codec, lend, plan, remote, subject, testcode
-from .channel import Channel, Lost
-from .codec import CodecError, Handle, Unencodable
-from .remote import RemoteType
+from . import collect, lending, operations, plan, proxies, rewrite, shared, subject, testcode, values
+from .link import Link, Lost, OneProcess
+from .namespace import Names, TestNamespace, VacuousNames, finding
+from .provenance import PROVEN, Provenance
+from .source import unpacked
+from .state import State
 from .testcode import TestCode
+from .values import CodecError, Unencodable
 
-COMPARE_CPU_S = 2.0
-PASS, WRONG, TIMEOUT, FORBIDDEN = 1, 2, 4, 7
+PASS, WRONG, FORBIDDEN = 1, 2, 7
+
+
+class UsedUp(BaseException):
+    """The subject's interpreter is not as it was at first: a cell has left something behind."""
+
 
 _planned: list[plan.Literal | None] = []
 
 
-class TooSlow(BaseException):
-    """Comparing the answers of one row took too long."""
-
-
-class Unsplittable(BaseException):
-    """The test needs the solution's classes or modules in its own process: it is judged inline.
-    Only `Peer.unsplittable` and `TestCode` say so, for what the test's own code does."""
-
-
-# ---- tasks: in the template, no foreign code ---------------------------------------------------
+# ---- tasks: in a process of their own, no foreign code -------------------------------------------
 
 
 def task(native: Any) -> None:
@@ -54,55 +51,47 @@ def plan_tests(native: Any, cells: int) -> None:
     known: dict[bytes, plan.Literal | None] = {}
     _planned.clear()
     for cell in range(cells):
-        source = native.blob(cell)
-        if source not in known:
-            literal = plan.plan(source)
+        native.begin(cell)
+        blob = native.blob(cell)
+        source = unpacked(blob)
+        if blob not in known:
+            literal = plan.plan(source.text, source.entry_point)
             if literal is not None and len(literal.request) > native.MAX_ANSWER_BYTES:
                 literal = None
-            known[source] = literal
-        literal = known[source]
-        if literal is not None or plan.probe(source) is not None:
-            _planned.append(literal)  # one entry per request; a probe's answer is never compared
-        if literal is None:
-            first = plan.probe(source)
-            if first is None:
-                native.record(cell, native.MARK_CODE, b"")
-            else:
-                native.record(cell, native.MARK_PROBE, first)
-        else:
+            known[blob] = literal
+        literal = known[blob]
+        mark, request = native.MARK_CODE, plan.probe(source.text) if literal is None else b""
+        if literal is not None:
             mark = native.MARK_LITERAL if literal.calls else native.MARK_READS
-            native.record(cell, mark, literal.request)
-
-
-def _too_slow(number: int, frame: Any) -> None:
-    raise TooSlow
+            request = literal.request
+        elif request is not None:
+            mark = native.MARK_PROBE
+        if not native.end(cell, cell + 1, mark, request or b""):  # no room for its request
+            mark = native.MARK_CODE
+            native.end(cell, cell + 1, mark, b"")
+        if mark != native.MARK_CODE:
+            _planned.append(literal)  # one entry per request; a probe's answer is never compared
 
 
 def compare(native: Any, blobs: int) -> None:
     """Answers in (an empty one is none); verdicts out."""
-    signal.signal(signal.SIGPROF, _too_slow)
     for cell in range(blobs):
         answer = native.blob(cell)
-        if not answer:
-            continue
-        try:
-            signal.setitimer(signal.ITIMER_PROF, COMPARE_CPU_S)
-            verdict, detail = compare_one(_planned[cell], answer)
-            signal.setitimer(signal.ITIMER_PROF, 0)
-        except TooSlow:
-            verdict, detail = TIMEOUT, b"the answer took too long to compare"
-        native.record(cell, verdict, detail)
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)  # which pid 1 gets from nobody below it
+        if answer:
+            native.begin(cell)
+            native.end(cell, cell + 1, *compare_one(_planned[cell], answer), PROVEN)
 
 
 def compare_one(literal: plan.Literal | None, answer: bytes) -> tuple[int, bytes]:
     """The verdict of one answer."""
     assert literal is not None, "the worker sends no answers of probes"
     try:
-        value = codec.decode(answer)
+        value = values.decode(answer)
         if type(value) is not tuple or len(value) != literal.count:
             raise CodecError("not as many values as were asked for")
-    except Exception as error:  # a CodecError; whatever else it were must not end the template
+    except MemoryError:
+        raise
+    except Exception as error:  # a CodecError; whatever else it were must not end the process
         return FORBIDDEN, f"malformed answer: {error}".encode()[:200]
     try:
         if literal.judge(value):
@@ -117,18 +106,18 @@ def shown(value: Any) -> str:
     """A short repr of plain data; cut before it can be long."""
     try:
         return repr(value)[:120]
-    except ValueError:  # an int too large to print
+    except (ValueError, RecursionError):  # an int too large to print, or too deep a nesting
         return f"a {type(value).__name__} too large to print"
 
 
-# ---- test code: in a fork -----------------------------------------------------------------------
+# ---- test code: in a fork ------------------------------------------------------------------------
 
 
 def main(native: Any) -> None:
     """Run the row's test code and end the process. Never returns."""
     kind, start, cells, _ = native.row()
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     try:
+        native.loaded()
         if kind == native.KIND_VACUOUS:
             vacuous(native, start, cells)
         else:
@@ -139,458 +128,383 @@ def main(native: Any) -> None:
 
 def vacuous(native: Any, start: int, cells: int) -> None:
     """PASS for each test that holds although everything it calls raises."""
-    native.loaded()
     for cell in range(start, cells):
         native.begin(cell)
         verdict = WRONG
-        try:
-            test = TestCode(native.blob(cell))
-            namespace = subject.new_namespace("test")
-            namespace.update(dict.fromkeys(test.wanted()[0], _raise))
-            exec(test.code, namespace)
-            verdict = PASS
-        except BaseException:
-            pass  # it looked at something: not vacuous
-        native.end(cell, cell + 1, verdict, b"")
-
-
-class NoSolution(Exception):
-    """What a stub with nothing behind it raises: no test expects just that."""
-
-
-def _raise(*args: Any, **kwargs: Any) -> Any:
-    raise NoSolution
+        with contextlib.suppress(BaseException):  # it looked at something: not vacuous
+            test = TestCode(unpacked(native.blob(cell)))
+            marks = Provenance()
+            run(test, marks, VacuousNames(test.entry_point))
+            verdict = WRONG if marks.failure() else PASS
+        native.end(cell, cell + 1, verdict, b"", PROVEN)
 
 
 def judge(native: Any, start: int, cells: int) -> None:
     """A verdict per test; LOST, and the end, when the subject is gone."""
-    native.loaded()
-    peer = Peer(native.CHANNEL_FD, native)
-    for name in ("random", "numpy.random"):
-        if name in sys.modules:
-            peer.seed_as(sys.modules[name], name)
+    end = Judge(native)
     for cell in range(start, cells):
         native.begin(cell)
+        trust = PROVEN
         try:
-            verdict, detail = judge_one(peer, cell, native.blob(cell))
+            verdict, detail, trust = end.judge_one(cell, native.blob(cell))
+        except UsedUp:
+            native.stop()  # a fresh pair for this cell
+            return
         except Lost:
-            native.end(cell, cell + 1, native.MARK_LOST, b"")
+            native.end(cell, cell + 1, native.MARK_LOST, b"", trust)
             native.stop()
             return
-        except Unsplittable as error:
+        except OneProcess as error:
             verdict, detail = native.MARK_UNSPLIT, str(error).encode("utf-8", "replace")[:200]
         except CodecError as error:
             verdict, detail = FORBIDDEN, f"malformed answer: {error}".encode()[:200]
-        native.end(cell, cell + 1, verdict, detail)
-        if peer.broken:
+        native.end(cell, cell + 1, verdict, detail, trust)
+        if end.link.trouble is not None or end.left_something():
             native.stop()  # the stream may be out of step: a new subject for the next cell
             return
 
 
-def judge_one(peer: Peer, cell: int, source: bytes) -> tuple[int, bytes]:
-    """Run one test. Lost, Unsplittable and CodecError pass through, whatever the test catches."""
-    peer.trouble = None
-    try:
-        test = TestCode(source)
-        reason = test.needs_one_process()
-        if reason:
-            raise Unsplittable(reason)
-        namespace = subject.new_namespace("test")
-        names, shadowing = test.wanted()
-        # A solution may be called `sum`; but where a test calls anything else of the solution,
-        # the built-in functions around that call are the test's, and stay ours.
-        loaded = peer.load(cell, test, names) or peer.load(cell, test, shadowing)
-        namespace.update(loaded | test.ours(loaded))
-        peer.follow(namespace)
-        exec(test.code, namespace)
-        failed = peer.failure()
-        if failed is not None:
-            raise failed
-        verdict: tuple[int, bytes] = PASS, b""
-    except (Lost, Unsplittable, CodecError):
-        raise
-    except BaseException as error:
-        verdict = subject.verdict_of(error)
-    if peer.trouble is not None:
-        raise peer.trouble
-    return verdict
-
-
-_ORIGINAL = {
-    name: getattr(sys.modules[name.partition(".")[0]], name.partition(".")[2])
-    for name in testcode.STREAMS
-}
-
-
-class StandIn(type):
-    """The class of what stands in for an exception class of the solution. Called by a test, it
-    makes what the original makes."""
-
-    def __new__(
-        mcs, name: str, bases: tuple[type, ...], body: dict[str, Any], **words: Any
-    ) -> StandIn:
-        """A class that the judge makes; to the test itself this is not open."""
-        if "_sv_peer" not in body:
-            for base in bases:
-                if isinstance(base, StandIn):
-                    base._sv_peer.unsplittable("the test subclasses an exception of the solution")
-        return super().__new__(mcs, name, bases, body)
-
-    _sv_peer: Peer
-    _sv_class: Any
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls._sv_class is None:
-            return super().__call__(*args, **kwargs)
-        return cls._sv_peer.instance(
-            cls._sv_peer.ask("raised", cls._sv_class, args, tuple(kwargs.items()))
-        )
-
-    def __instancecheck__(cls, instance: Any) -> bool:
-        if remote.is_remote(instance) and cls._sv_class is not None:
-            return cls._sv_peer.ask("op", "isinstance", (instance, cls._sv_class)) is True
-        return super().__instancecheck__(instance)
-
-    def __getattr__(cls, name: str) -> Any:
-        original = vars(cls).get("_sv_class")
-        if original is None or name.startswith("__") or name.startswith("_sv_"):
-            raise AttributeError(name)
-        return getattr(original, name)
-
-
-def _error_attribute(error: Any, name: str) -> Any:
-    """What a stand-in has not: its original has."""
-    original = vars(error).get("_sv_remote")
-    if original is None or name.startswith("__"):
-        raise AttributeError(name)
-    return getattr(original, name)
-
-
-def _error_text(error: Any) -> str:
-    return str(vars(error).get("_sv_text", "")) if "_sv_text" in vars(error) else _plain_str(error)
-
-
-_plain_str = BaseException.__str__
-_OURS = ("__", "_sv_")
-MAX_CAUSES = 20
-"""Exceptions that come along with one: its causes, and the parts of a group."""
-
-
-class Peer:
-    """The subject, as a judge calls it."""
-
-    def __init__(self, fd: int, native: Any = None):
-        self._waiting: Any = bool if native is None else native.waiting
-        self.stubs = remote.Maker(self)
-        self.channel = Channel(fd, self._kind_of, self._bind, self._handle_of)
-        self.trouble: BaseException | None = None
-        self.broken = False
-        self.count = 0
-        self._calling = 0
-        self._begun: list[Any] = []
-        self._lock = threading.RLock()
-        self._test = TestCode(b"")
-        self._namespace: dict[str, Any] = {}
-        self._loaded: dict[str, Any] = {}
-        self._streams: dict[str, Any] = {}
-        self._coroutines: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
-        self._exceptions: dict[tuple[Any, ...], Any] = {}
-
-    def load(self, cell: int, test: TestCode, names: list[str]) -> dict[str, Any]:
-        """What a fresh namespace of the solution has of `names`. Raises what loading did."""
-        self.channel.forget()
-        self.stubs.forget()
-        self._exceptions.clear()
-        self._namespace, self._loaded, self._streams = {}, {}, {}
-        self._begun = []
-        self._test = test
-        found = self.ask("load", cell, tuple(names))
-        if type(found) is not dict:
-            raise CodecError("no namespace")
-        namespace: dict[str, Any] = {}
-        for name, value in found.items():
-            if name not in names or type(value) is not tuple or len(value) != 2:
-                raise CodecError("no namespace that was asked for")
-            self._define(namespace, name, *value)
-        self._loaded = dict(namespace)
-        return namespace
-
-    def follow(self, namespace: dict[str, Any]) -> None:
-        """From now on, what the solution rebinds of its names is rebound here, where the test has
-        not done so itself; and what the test does to streams that its code speaks of, holds there.
-        """
-        self._namespace = namespace
-        self._streams = dict.fromkeys(self._test.streams())
-
-    def _redirect(self) -> None:
-        """Tell the subject of the streams that the test has replaced since the last request."""
-        for name, told in self._streams.items():
-            module, _, attribute = name.partition(".")
-            now = getattr(sys.modules[module], attribute, None)
-            if now is _ORIGINAL[name]:
-                now = None
-            if now is not told:
-                self._streams[name] = now
-                self._ask("redirect", name, now)
-
-    def _define(self, namespace: dict[str, Any], name: str, kind: Any, value: Any) -> None:
-        if kind == "module":
-            # Our own copy. What is not loaded here the subject can make us import only by the name
-            # that the test has for it. Another module's name stays undefined.
-            if type(value) is str and (value == name or value in sys.modules):
-                module = testcode.module_called(value)
-                if module is not None:
-                    namespace[name] = module
-        else:
-            # Only what the test itself calls by a class's name makes objects under test.
-            if isinstance(value, RemoteType) and testcode.is_class_name(name):
-                if self._test.tests_objects:
-                    remote.put_under_test(value)
-            namespace[name] = self.harmless(name, value)
-
-    def seed_as(self, module: Any, name: str) -> None:
-        """Where a test seeds this module, it is seeded in the subject as well."""
-        seed = module.seed
-
-        def seeded(*args: Any, **kwargs: Any) -> None:
-            seed(*args, **kwargs)
-            self.ask("seed", name, args, tuple(kwargs.items()))
-
-        module.seed = seeded
-
-    def unsplittable(self, reason: str) -> NoReturn:
-        """This test is judged inline, whatever it catches."""
-        self.trouble = Unsplittable(reason)
-        raise self.trouble
-
-    def ask(self, operation: str, *operands: Any) -> Any:
-        """One request and its answer; raises what it raised. Answers calls back meanwhile."""
-        if self.trouble is not None:
-            raise self.trouble
+def run(test: TestCode, marks: Provenance, names: Names) -> str:
+    """Run a test's code, and the test functions and classes that it hands over, against these names.
+    Raises what fails it; returns what was not judged, and why (empty for almost all)."""
+    space = TestNamespace(names)
+    space[rewrite.SITES] = marks
+    if test.hands_over:
+        collect.install(marks)
+    watch_suppress(marks)
+    with finding(names, test.modules):
         try:
-            with self._lock:  # a test may have threads; a call back may call again
-                if self._streams:
-                    self._redirect()
-                return self._ask(operation, *operands)
-        except Unencodable as error:
-            raise TypeError(str(error)) from None
-        except (Lost, CodecError, Unsplittable) as error:
-            # Test code may catch BaseException: what ends a cell is remembered, not only raised.
-            self.trouble = error
-            self.broken = self.broken or isinstance(error, CodecError) or self._calling > 0
-            raise
+            exec(test.code, space)
+        except SystemExit as error:
+            if error.code or proxies.is_told(error):
+                raise  # of its own accord it may end, with success
         except BaseException as error:
-            quiet = _quiet(error)
-            if not quiet or quiet in self._test.names or operands[:1] == ("next",):
+            if not test.hands_over or not collect.no_verdict(error):
                 raise
-            raise RuntimeError(f"the solution raised {quiet}") from error
+            return collect.no_verdict(error)
+        if test.hands_over:
+            return collect.judge(space, test.tree, (Lost, OneProcess, CodecError, UsedUp))
+        sys.stdout.flush()
+    return ""
 
-    def _ask(self, operation: str, *operands: Any) -> Any:
-        self.count += 1
-        failed: BaseException | None = None
-        self.channel.send(self.channel.encode((operation, *operands)))
-        while True:
-            self._waiting(True)
-            message = self.channel.receive()
-            self._waiting(False)
-            reply = self.channel.decode(message)
-            if type(reply) is not tuple or len(reply) < 2:
-                raise CodecError("not an answer")
-            if reply[0] == "call":
-                self._calling += 1
-                failed = self._called_back(*reply[1:]) or failed
-                self._calling -= 1
-                continue
-            return self._answer(reply, failed)
 
-    def _answer(self, reply: tuple[Any, ...], failed: BaseException | None) -> Any:
-        """What a request gave; `failed` fails the test whatever the solution makes of it."""
-        if len(reply) != 4 or type(reply[2]) is not tuple or type(reply[3]) is not str:
-            raise CodecError("not an answer")
-        status, value, rebound, printed = reply
-        for pair in rebound:
-            name, new = pair if type(pair) is tuple and len(pair) == 2 else (None, None)
-            if type(name) is not str or name not in self._loaded:
-                raise CodecError("a name that was not asked for")
-            if name not in self._test.binds and self._namespace.get(name) is self._loaded[name]:
-                self._namespace[name] = self._loaded[name] = self.harmless(name, new)
-        if printed:
-            sys.stdout.write(printed)
-        failed = failed or self.failure()
-        if failed is not None:
-            raise failed
-        if status == "ok":
-            return value
-        if status != "raise":
-            raise CodecError("not an answer")
-        raise self.instance(value)
+def watch_suppress(marks: Provenance) -> None:
+    """What `contextlib.suppress` swallows is told to the marks of this cell."""
 
-    def _called_back(
-        self, operation: Any, number: Any = None, *operands: Any
-    ) -> BaseException | None:
-        """The subject uses something that the test has lent it. Gives an exception that the
-        solution may not swallow."""
-        failed: BaseException | None = None
-        handed = self.channel.objects
+    def leave(self: Any, kind: Any, error: Any, trace: Any) -> bool:
+        swallowed = kind is not None and issubclass(kind, self._exceptions)
+        if swallowed:
+            marks.caught(error, self._exceptions)
+        return swallowed
+
+    contextlib.suppress.__exit__ = leave  # type: ignore[method-assign]
+
+
+class Judge:
+    """The policy of the judge's end: what the solution may ask, and what its answers are worth."""
+
+    silent = True  # a failed assertion's text may say what was expected
+
+    def __init__(self, native: Any):
+        self.link = Link(native.CHANNEL_FD, self, native.waiting)
+        self.marks = Provenance()
+        self._test: TestCode | None = None
+        self._shared: shared.JudgeShared | None = None
+        self._named: set[int] = set()
+        self._helpers: set[int] = set()
+        self._state: State | None = None
+
+    def judge_one(self, cell: int, blob: bytes) -> tuple[int, bytes, int]:
+        """Run one test: verdict, detail, trust. Lost, OneProcess and CodecError pass through,
+        whatever the test catches."""
         try:
-            if type(number) is not int or not 0 <= number < len(handed):
-                raise CodecError("nothing that was lent")
-            if operation == "leave" and len(operands) == 2 and operands[1] is not None:
-                operands = operands[0], self.instance(operands[1])
-            outcome: tuple[str, Any] = "returned", lend.asked(operation, handed[number], operands)
-            if operation == "start" and outcome[1][0] is False:
-                self._begun.append(outcome[1][1])
-        except (Lost, CodecError, Unsplittable):
-            raise
+            self._test = test = TestCode(unpacked(blob))
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            return *subject.verdict_of(error), PROVEN
+        if test.patches:
+            raise OneProcess(f"the test patches the module {test.patches}")
+        self.marks = marks = Provenance(test.branches)
+        self.link.forget()
+        self._named.clear()
+        self._helpers.clear()
+        self._shared = None
+        if "patch" in test.names:
+            watch_patches(self)
+        self._state = State(test.names)
+        self._state.loaded()
+        error = self._failure(cell, test)
+        if isinstance(error, UsedUp):
+            raise error
+        if self.link.trouble is not None:
+            raise self.link.trouble
+        if error is not None:
+            return *subject.verdict_of(error), marks.trust()
+        return PASS, marks.why().encode("utf-8", "replace"), marks.trust()
+
+    def left_something(self) -> bool:
+        """Whether the last test has changed this interpreter; what it drew is put back."""
+        if self._state is None:
+            return False
+        self._state.begin()
+        return self._state.changed()
+
+    def _failure(self, cell: int, test: TestCode) -> BaseException | None:
+        try:
+            self._shared = shared.JudgeShared(test.wanted)
+            loaded = self.link.ask("load", cell, test.wanted)
+            if loaded is None:
+                raise UsedUp
+            self._import(loaded, test)
+            left_out = run(test, self.marks, SolutionNames(self, test))
+            if left_out:
+                raise OneProcess(left_out)
         except BaseException as error:
-            outcome = "raised", error
-            if not _fails_nothing(error) or (
-                operation == "invoke"
-                and self._test.skips_an_assertion(error.__traceback__, handed[number])
-            ):
-                failed = error
-            self._begun = [task for task in self._begun if task is not handed[number]]
-        try:
-            reply = self.channel.encode(outcome)
-        except Unencodable as error:
-            reply = self.channel.encode(("raised", TypeError(str(error))))
-        self.channel.send(reply)
+            self.link.trouble = self.link.trouble or (error if type(error) is OneProcess else None)
+            return error
+        failed = self.marks.failure()
+        if failed is None and test.sites and not self.marks.reached:
+            return AssertionError("no assertion was reached")
+        if not test.sites:
+            self.marks.word("a test without an assertion")
         return failed
 
-    def failure(self) -> BaseException | None:
-        """What fails the test in coroutines of its own that the solution began and did not await to
-        the end; each exception once."""
-        for task in [task for task in self._begun if task.done()]:
-            self._begun.remove(task)
-            error: BaseException | None = None if task.cancelled() else task.exception()
-            if error is not None and not _fails_nothing(error):
-                return error
-        return None
+    def _import(self, loaded: Any, test: TestCode) -> None:
+        """Modules of packages that the solution has imported and the test speaks of."""
+        for name in loaded:
+            if name.partition(".")[0] in test.names and proxies.is_library(name):
+                with contextlib.suppress(ImportError):
+                    __import__(name)
 
-    # -- exceptions: built-in and library classes as themselves, others as a stand-in of the same
-    # -- name and bases
+    def name(self, name: str, entry_point: str | None) -> tuple[bool, Any]:
+        """What the solution has by this name."""
+        marks = len(self.marks.rests_on)
+        found = self.link.ask("name", name)
+        if type(found) is not tuple or len(found) != 2:
+            raise CodecError("not a name")
+        module, original = proxies.origin_of(found[1])
+        if original == name and self.module(module) is not None:
+            del self.marks.rests_on[marks:]  # a tool of the library's: here it is our own
+            return True, getattr(self.module(module), name, found[1])
+        known = proxies.number_of(found[1], self.link)
+        if known is not None:
+            self._named.add(known[0])
+            if entry_point is not None and name != entry_point:
+                self._helpers.add(known[0])
+        return found[0] is True, found[1]
 
-    def _exception(self, lineage: Any, original: Any = None) -> type[BaseException]:
-        """The class of this lineage: the name of a class that is here, or the name of a stand-in
-        and the lineages of its bases."""
-        if type(lineage) is str:
-            return codec.exception(lineage) or Exception
-        if type(lineage) is not tuple or len(lineage) < 2 or type(lineage[0]) is not str:
-            raise CodecError("not an exception")
-        if lineage not in self._exceptions:
-            body = {
-                "__str__": _error_text,
-                "__getattr__": _error_attribute,
-                "__module__": "solution",
-                "_sv_peer": self,
-                "_sv_class": None,
-            }
-            bases = tuple(dict.fromkeys(self._exception(base) for base in lineage[1:]))
-            try:
-                made = StandIn(lineage[0][:200].replace("\0", ""), bases, body)
-            except (TypeError, ValueError):
-                raise CodecError("no exception can be like this") from None
-            self._exceptions[lineage] = made
-        if original is not None:
-            type.__setattr__(self._exceptions[lineage], "_sv_class", original)
-        kind: type[BaseException] = self._exceptions[lineage]
-        return kind
+    # ---- the policy of this end ------------------------------------------------------------------
 
-    def may_end(self, error: BaseException | None, trace: Any) -> bool:
-        """Whether a context manager of the solution's may swallow this: never what fails the test,
-        of the rest what the test speaks of, and only where that passes over no assertion."""
-        names = {one.__name__ for one in type(error).__mro__[:-1]}
-        return (
-            _fails_nothing(error)
-            and not names.isdisjoint(self._test.names)
-            and not self._test.skips_an_assertion(trace)
-        )
+    def tell(self, value: object, reached: bool) -> None:
+        """See `lending`."""
+        lending.tell(value, reached)
+        code = getattr(getattr(value, "__func__", value), "__code__", None)
+        if code is not None and rewrite.holds_sites(code):
+            self.marks.word("a function that holds assertions was handed to the solution")
 
-    def harmless(self, name: str, value: Any) -> Any:
-        """What goes by a name of the solution's: for an exception class of Python's that a failed
-        assertion is an instance of (or several, with one such), one that nothing is."""
-        return self._exception((name, "Exception")) if _catches(value) else value
+    def perform(self, operation: str, operands: tuple[Any, ...]) -> Any:
+        """Answer a question of the solution's."""
+        if operation == "begin":
+            return _begin(*operands)
+        if operation == "done":
+            return _done(*operands)
+        lending.allow(operation, operands)
+        return operations.perform(operation, operands, self.link)
 
-    def instance(self, told: Any, room: int = MAX_CAUSES) -> BaseException:
-        """The exception that `about.described` told."""
-        if type(told) is not tuple or len(told) != 6:
-            raise CodecError("not an exception")
-        lineage, args, text, attributes, original, others = told
-        kind = self._exception(lineage)
-        if type(args) is not tuple or type(text) is not str or type(attributes) is not dict:
-            raise CodecError("not an exception")
-        if issubclass(type(original), BaseException):  # one of the test's own, on its way back
-            return original  # type: ignore[no-any-return]
-        if type(others) is not dict or room < 0 or not remote.is_remote(original):
-            raise CodecError("not an exception")
+    def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
+        """An answer of the solution's: on to `provenance`."""
+        if operation == "special":
+            self.marks.answered(operands[1], True, bool(operands[2]), answer)
+        elif operation == "call":
+            target, args, kwargs = operands
+            known = proxies.number_of(target, self.link)
+            number = -1 if known is None else known[0]
+            helper = number in self._helpers and not isinstance(target, type)
+            free = number in self._named or proxies.is_function(target)
+            self.marks.answered(None, helper or not free, bool(args or kwargs), answer)
+        elif operation == "method":
+            free = isinstance(operands[0], type) or proxies.is_module(operands[0])
+            self.marks.answered(None, not free, bool(operands[2] or operands[3]), answer)
+        elif operation in ("isinstance", "issubclass", "contains"):
+            self.marks.word(f"{operation} of a class")
+
+    def raised(
+        self, operation: str, operands: tuple[Any, ...], error: BaseException
+    ) -> BaseException:
+        """An exception by which Python would end an iteration, a task or a thread of the test's
+        without a word, and what is asserted there, is a RuntimeError, unless the test speaks of it.
+        """
+        quiet = type(error).__name__ if _ends_quietly(error) else ""
+        steps = operation == "special" and operands[1] in ("next", "anext")
+        steps = steps or (operation == "run" and isinstance(error, StopAsyncIteration))
+        if not quiet or steps or (self._test is not None and quiet in self._test.names):
+            return error
+        told = RuntimeError(f"the solution raised {quiet}")
+        told.__cause__ = error
+        return told
+
+    def word(self) -> None:
+        """A class or function of Python's own, or a loose number, came as an answer."""
+        self.marks.word("a function, a class or a loose number that it answered")
+
+    def mark(self, why: str) -> None:
+        """A proxy gave a yes or no."""
+        if not self.link.coding:
+            self.marks.word(why)
+
+    def notes(self) -> Any:
+        """What the process shares with the solution's."""
+        found = self._shared.notes() if self._shared is not None else []
+        if any(name == "files" for name, _ in found):
+            self.marks.word("files that the solution sees")
+        return tuple(found) or None
+
+    def noted(self, notes: Any) -> None:
+        """And what that one shares."""
+        if type(notes) is not tuple or self._shared is None:
+            raise CodecError("not notes")
+        for note in notes:
+            if type(note) is not tuple or len(note) != 2 or type(note[0]) is not str:
+                raise CodecError("not a note")
+            if note[0] == "files":
+                self.marks.word("files of the solution's")
+            self._shared.noted(*note)
+
+    def read(self, value: Any, name: str) -> Any:
+        """A method by its object and name."""
+        lending.allow("get", (value, name))
+        return getattr(value, name)
+
+    def module(self, name: str) -> Any:
+        """Our own copy of a module that the test speaks of, or that is loaded."""
+        if not proxies.is_library(name) or self._test is None:
+            return None
+        if name not in sys.modules and name.partition(".")[0] not in self._test.names:
+            return None
+        if name.partition(".")[0] == "numpy" and "numpy" not in sys.modules:
+            return None
         try:
-            if issubclass(kind, BaseExceptionGroup):
-                parts = [self.instance(part, room - 1) for part in others["group"]]
-                error: Any = kind.__new__(kind, str(args[0]), parts)
-            else:
-                error = about.made(kind, args)
-            if type(lineage) is tuple:  # a stand-in: it also says what the original says
-                error._sv_text = text
-            for name, value in attributes.items():
-                if name == "__notes__" or (name.isidentifier() and not name.startswith(_OURS)):
-                    setattr(error, name, value)
-        except (CodecError, Lost):
-            raise
-        except Exception:
-            error = Exception(text)
-        error._sv_remote = original
-        for name in ("cause", "context"):
-            if name in others:
-                setattr(error, f"__{name}__", self.instance(others[name], room - 1))
-        return error  # type: ignore[no-any-return]
+            __import__(name)
+        except ImportError:
+            return None
+        return sys.modules[name]
 
-    def _bind(self, handle: Handle, *value: Any) -> Any:
-        if value and handle.kind.startswith("class "):
-            return self._exception(value[0], self.stubs(handle))
-        known = self.stubs(handle, *value)
-        if handle.kind != "coroutine":
-            return known
-        coroutine = self._awaited(known)
-        self._coroutines[coroutine] = known
-        return coroutine
+    def one_process(self, why: str) -> Any:
+        """This cell is not judged here, whatever the test catches."""
+        self.link.trouble = OneProcess(why)
+        raise self.link.trouble
 
-    async def _awaited(self, coroutine: Any) -> Any:
+    async def awaited(self, coroutine: Any) -> Any:
         """A coroutine of the subject, as one of ours: it runs there while it is awaited here, and
         beside it what else is awaited."""
         import asyncio  # as large as all that a template has loaded: only where it is needed
 
-        task = self.ask("start", coroutine)
+        task = self.link.ask("start", coroutine)
         try:
             while True:
                 await asyncio.sleep(0)
-                finished = self.ask("run", task, _spare_s(asyncio.get_running_loop()))
+                finished = self.link.ask("run", task, _spare_s(asyncio.get_running_loop()))
                 if finished is not None:
                     break
         except BaseException:
-            if self.trouble is None:
-                self.ask("cancel", task)
+            if self.link.trouble is None:
+                self.link.ask("cancel", task)
             raise
         if type(finished) is not tuple or len(finished) != 1:
             raise CodecError("not the result of a coroutine")
         return finished[0]
 
-    # -- what goes to the subject
 
-    def _kind_of(self, value: Any) -> tuple[str, Any]:
-        if isinstance(value, RemoteType | StandIn):
-            raise Unencodable("a class made here cannot go back")
-        return lend.kind_of(value, self.channel.number)
+def _ends_quietly(error: BaseException) -> bool:
+    if isinstance(error, StopIteration | StopAsyncIteration):
+        return True
+    if type(error).__name__ == "CancelledError":
+        return True
+    main = threading.current_thread() is threading.main_thread()
+    return not isinstance(error, Exception) and not main
 
-    def _handle_of(self, value: Any) -> int | None:
-        """The subject's number of what it has itself: objects, classes, exceptions, coroutines."""
-        if not remote.is_remote(value):
-            if isinstance(value, StandIn):
-                value = value._sv_class
-            elif isinstance(value, BaseException):
-                value = vars(value).get("_sv_remote")
-            elif type(value) is CoroutineType:
-                value = self._coroutines.get(value)
-        return remote.handle_of(value)
+
+def watch_patches(judge: Judge) -> None:
+    """What `unittest.mock.patch` changes in a module the solution would not see."""
+    from unittest import mock
+
+    kind: Any = mock._patch  # type: ignore[attr-defined]
+    enter = kind.__enter__
+    while hasattr(enter, "_sv_plain"):
+        enter = enter._sv_plain
+
+    def watched(self: Any) -> Any:
+        target = self.getter()
+        redirected = (getattr(target, "__name__", ""), self.attribute) in testcode.REDIRECTED
+        if isinstance(target, ModuleType) and not redirected and target.__name__ != "test":
+            judge.one_process(f"the test patches {target.__name__}.{self.attribute}")
+        return enter(self)
+
+    watched._sv_plain = enter  # type: ignore[attr-defined]
+    kind.__enter__ = watched
+
+
+_TOLD_OF_MODULES = ("__version__", "__all__", "__author__")
+
+
+class SolutionNames(Names):
+    """The names of the solution, asked for when they are read."""
+
+    def __init__(self, judge: Judge, test: TestCode):
+        self._judge, self._entry_point = judge, test.entry_point
+        self._known: dict[str, Any] = {}
+
+    def read(self, name: str, asked_for: bool = False) -> Any:
+        """Raises KeyError for what neither the solution nor this rule has: built-in names are the
+        test's, except the declared entry point, and what it imports from the solution by name."""
+        if plan.is_builtin(name) and name != self._entry_point and not asked_for:
+            raise KeyError(name)
+        if name in self._known:
+            return self._known[name]
+        if name.startswith("__") and name.endswith("__") and name not in _TOLD_OF_MODULES:
+            raise KeyError(name)
+        found, value = self._judge.name(name, self._entry_point)
+        if not found:
+            raise KeyError(name)
+        if proxies.is_fixed(value):  # a function or class: what it is bound to hardly changes
+            self._known[name] = value
+        return value
+
+    def listed(self) -> list[str]:
+        """All public names."""
+        names = self._judge.link.ask("names")
+        if type(names) is not tuple or not all(type(name) is str for name in names):
+            raise CodecError("not names")
+        kept = [name for name in names if not plan.is_builtin(name) or name == self._entry_point]
+        return [name for name in kept if name[:2] != "__"]
+
+    def module(self, name: str) -> Any:
+        """A module beside the solution."""
+        return self._judge.link.ask("import", name)
+
+
+# ---- coroutines of the test's that the solution awaits -------------------------------------------
+
+
+def _begin(awaitable: Any) -> tuple[bool, Any]:
+    """Begin to await: whether it is over, and its result, or what to ask (`_done`) for it."""
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:  # the solution runs a loop of its own, inside a plain call
+        return True, asyncio.run(_awaited(awaitable))
+    return False, asyncio.ensure_future(awaitable)
+
+
+async def _awaited(awaitable: Any) -> Any:
+    return await awaitable
+
+
+def _done(task: Any) -> tuple[bool, Any]:
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or not isinstance(task, asyncio.Future):
+        raise CodecError("not a task")
+    return (True, task.result()) if task.done() else (False, task)
 
 
 def _spare_s(loop: Any) -> float:
@@ -600,28 +514,3 @@ def _spare_s(loop: Any) -> float:
     if ready:
         return 0.005
     return max(0.005, min(0.2, scheduled[0].when() - loop.time())) if scheduled else 0.2
-
-
-def _quiet(error: BaseException) -> str:
-    """The name of an exception by which Python would end an iteration, a task or a thread of the
-    test's without a word, and what is asserted there; empty for others. Raised by a solution, it is
-    RuntimeError, outside `next` and where the test does not speak of it."""
-    cancelled = codec.exception("asyncio.exceptions.CancelledError") or StopIteration
-    for kind in (StopIteration, cancelled):
-        if isinstance(error, kind):
-            return kind.__name__
-    heard: tuple[type[BaseException], ...] = (Exception,)
-    if threading.current_thread() is threading.main_thread():
-        heard = (Exception, SystemExit, KeyboardInterrupt)
-    return "" if isinstance(error, heard) else type(error).__name__
-
-
-def _fails_nothing(error: BaseException | None) -> bool:
-    return isinstance(error, Exception) and not isinstance(error, AssertionError)
-
-
-def _catches(kinds: Any) -> bool:
-    """Whether `except` or `isinstance` would take a failed assertion for one of these."""
-    if type(kinds) is tuple:
-        return any(map(_catches, kinds))
-    return type(kinds) is type and issubclass(AssertionError, kinds)

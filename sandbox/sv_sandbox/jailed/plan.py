@@ -18,7 +18,7 @@ import builtins
 from collections.abc import Callable
 from typing import Any
 
-from . import codec
+from . import values
 
 MAX_SOURCE_BYTES = 20_000
 MAX_LITERAL_ITEMS = 100_000
@@ -70,6 +70,15 @@ _NODES = (
 )  # fmt: skip
 
 
+_spent = [0]  # items that the constants of the test at hand stand for, beside those it spells out
+
+
+def _spend(items: int) -> None:
+    _spent[0] += items
+    if _spent[0] > MAX_LITERAL_ITEMS:
+        raise NotLiteral
+
+
 class NotLiteral(Exception):
     """The test needs more than one call and a comparison."""
 
@@ -82,7 +91,7 @@ class Literal:
     def __init__(
         self, operations: list[tuple[Any, ...]], asserted: Callable[[tuple[Any, ...]], Any]
     ):
-        self.request, self.count = codec.encode(tuple(operations)), len(operations)
+        self.request, self.count = values.encode(tuple(operations)), len(operations)
         self.calls = any(len(operation) > 1 for operation in operations)
         self._asserted = asserted
 
@@ -96,9 +105,11 @@ def _isinstance(value: Any, kinds: Any) -> bool:
     return isinstance(value, tuple(TYPES[name] for name in names))
 
 
-def plan(source: bytes) -> Literal | None:
+def plan(source: bytes, entry_point: str | None = None) -> Literal | None:
     """A Literal, or None when the test code has to run. Never raises."""
     try:
+        if entry_point is not None and is_builtin(entry_point):
+            return None  # the one name here that is not Python's
         return _plan(source)
     except (NotLiteral, SyntaxError, ValueError, TypeError, ArithmeticError, RecursionError):
         return None
@@ -107,6 +118,7 @@ def plan(source: bytes) -> Literal | None:
 
 
 def _plan(source: bytes) -> Literal:
+    _spent[0] = 0
     if len(source) > MAX_SOURCE_BYTES or b"assert" not in source:
         raise NotLiteral
     body = ast.parse(source).body
@@ -134,12 +146,16 @@ def _equality(test: ast.expr) -> Literal | None:
 def _expression(test: ast.expr) -> Literal:
     finder = _Finder()
     test = finder.visit(test)
-    if not finder.operations:
-        raise NotLiteral
+    if not finder.operations or any(_asks_of_answer(one) for one in finder.operations):
+        raise NotLiteral  # what the solution says of its own answer: `provenance` marks that
     expression = ast.fix_missing_locations(ast.Expression(test))
     code = compile(expression, "<test>", "eval", dont_inherit=True)
     scope = {"__builtins__": {}, **FUNCTIONS, "isinstance": _isinstance}
     return Literal(finder.operations, lambda answers: eval(code, {**scope, ANSWER: answers}))
+
+
+def _asks_of_answer(operation: tuple[Any, ...]) -> bool:
+    return len(operation) == 2 and any(kind == "result" for kind, _ in operation[1])
 
 
 _FROM_SITE = frozenset(("help", "copyright", "credits", "license"))
@@ -182,7 +198,7 @@ def probe(source: bytes) -> bytes | None:
             return None
     if is_builtin(node.id):
         return None
-    return codec.encode(((node.id,),))
+    return values.encode(((node.id,),))
 
 
 class _Finder(ast.NodeTransformer):
@@ -308,7 +324,10 @@ def constant(node: ast.expr) -> Any:
         if node.func.id == "range" and 0 < len(node.args) <= 3:
             return range(*(constant(arg) for arg in node.args))
         if len(node.args) == 1 and node.func.id in ("float", "set", "frozenset", "tuple", "list"):
-            return {"float": float, **_EMPTY}[node.func.id](constant(node.args[0]))
+            inside = constant(node.args[0])
+            if hasattr(inside, "__len__"):
+                _spend(len(inside))
+            return {"float": float, **_EMPTY}[node.func.id](inside)
     raise NotLiteral
 
 
@@ -328,8 +347,8 @@ def _operation(node: ast.BinOp) -> Any:
             if 0 <= right <= 1000 and abs(left) <= 1000:
                 return left**right
     elif isinstance(node.op, ast.Mult) and type(right) is int and type(left) in (list, str, tuple):
-        if 0 <= right * len(left) <= MAX_LITERAL_ITEMS:
-            return left * right
+        _spend(max(right, 0) * len(left))
+        return left * right
     elif isinstance(node.op, ast.Add) and type(left) is type(right) and type(left) in (list, str):
         return left + right
     raise NotLiteral

@@ -1,10 +1,8 @@
-"""What runs inside the jail: one row of cells, or one program, in a fork of a template.
+"""A process that runs foreign code, and one program as `__main__`.
 
-In: the row in shared memory (`native.row`, `native.blob`).  Out: a verdict per cell (`native.end`).
-
-With the `inline` judge everything here shares one process with the tests, so a hostile program can
-forge its verdict; it can do nothing to anybody else. With the `split` judge this process has the
-solution alone (`run_calls`, or `server`); what it says the calls returned is data.
+In: the program and its files (`native.blob`). Out: a verdict (`native.end`) and an exit code. The
+program may do to this process what it likes: what it forges is its own verdict, and passing asks for
+exit code 0 and the output that the caller expects.
 """
 
 from __future__ import annotations
@@ -20,15 +18,8 @@ import signal
 import sys
 import threading
 import traceback
-from types import (
-    CodeType,
-    ModuleType,
-)
+from types import ModuleType
 from typing import Any
-
-from . import codec
-from .codec import Unencodable
-from .plan import requested
 
 # Codes of `Verdict`, which stays outside the jail.
 PASS, WRONG, EXCEPTION, MEMORY, OUTPUT, FORBIDDEN, EARLY_EXIT = 1, 2, 3, 5, 6, 7, 8
@@ -38,21 +29,6 @@ DETAIL_BYTES = 200
 
 _stdout, _stderr = sys.stdout, sys.stderr
 _owner = 0  # the process that speaks for the row; a child that it forks never does
-
-
-def main(native: Any) -> None:
-    """Run the row and end the process. Never returns."""
-    claim()
-    kind, start, cells, blobs = native.row()
-    try:
-        if kind == native.KIND_PROGRAM:
-            run_program(native, blobs)
-        elif kind == native.KIND_CALLS:
-            run_calls(native, start, cells)
-        else:
-            run_cells(native, start, cells)
-    finally:
-        os._exit(0)
 
 
 def claim() -> None:
@@ -71,6 +47,9 @@ def only_owner() -> None:
 def verdict_of(error: BaseException) -> tuple[int, bytes]:
     """The verdict an escaping exception stands for, and a short detail."""
     verdict = EXCEPTION
+    text = ""
+    if hasattr(error, "first") and type(error).__name__ == "Failures":
+        error, text = error.first, str(error)
     if isinstance(error, AssertionError):
         verdict = WRONG
     elif isinstance(error, MemoryError):
@@ -83,8 +62,10 @@ def verdict_of(error: BaseException) -> tuple[int, bytes]:
         elif error.errno in FULL:
             verdict = OUTPUT
     try:
-        text = str(error)[:DETAIL_BYTES]
-        detail = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        if not text:
+            text = str(error)[:DETAIL_BYTES]
+            text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        detail = text
         return verdict, detail.encode("utf-8", "replace")[:DETAIL_BYTES]
     except BaseException:  # the program's own __str__ failed; the verdict stands
         return verdict, b""
@@ -97,48 +78,10 @@ def new_namespace(name: str = "solution") -> dict[str, Any]:
     return module.__dict__
 
 
-def run_cells(native: Any, start: int, cells: int) -> None:
-    """Each test in a fresh execution of the solution, one after another.
-
-    The first execution is the load: if it fails, it fails for every remaining cell.
-    """
-    native.begin(start)
-    try:
-        solution = compile(native.blob(0), "<solution>", "exec", dont_inherit=True)
-        namespace = new_namespace()
-        exec(solution, namespace)
-    except BaseException as error:
-        verdict, detail = verdict_of(error)
-        native.end(start, cells, verdict, detail)
-        return
-    native.loaded()
-    for cell in range(start, cells):
-        if cell > start:
-            native.begin(cell)
-        verdict, detail = run_cell(
-            native, solution if cell > start else None, native.blob(1 + cell), namespace
-        )
-        only_owner()
-        native.end(cell, cell + 1, verdict, detail)
-
-
-def run_cell(
-    native: Any, solution: CodeType | None, test: bytes, namespace: dict[str, Any]
-) -> tuple[int, bytes]:
-    """One verdict. `solution` is None when `namespace` is freshly loaded already."""
-    try:
-        if solution is not None:
-            namespace = new_namespace()
-            exec(solution, namespace)
-        exec(compile(test, "<test>", "exec", dont_inherit=True), namespace)
-        _stdout.flush()
-    except BaseException as error:
-        return verdict_of(error)
-    return PASS, b""
-
-
-def run_program(native: Any, blobs: int) -> None:
-    """One program as `__main__`, with the exit code an interpreter would give."""
+def main(native: Any) -> None:
+    """One program, with the exit code an interpreter would give. Never returns."""
+    claim()
+    blobs = native.row()[3]
     native.begin(0)
     verdict, detail, exit_code = execute(native, blobs)
     for finish in (threading._shutdown, atexit._run_exitfuncs, flush, let_go, flush):  # type: ignore[attr-defined]
@@ -223,41 +166,3 @@ def write_file(path: str, content: bytes) -> None:
         os.makedirs(parent, exist_ok=True)
     with open(path, "wb") as file:
         file.write(content)
-
-
-# ---- the split judge: the solution alone ---------------------------------------------------------
-
-
-def run_calls(native: Any, start: int, cells: int) -> None:
-    """Answer a list of encoded calls, each in a fresh execution of the solution."""
-    native.begin(start)
-    try:
-        solution = compile(native.blob(0), "<solution>", "exec", dont_inherit=True)
-        namespace = new_namespace()
-        exec(solution, namespace)
-    except BaseException as error:
-        verdict, detail = verdict_of(error)
-        native.end(start, cells, verdict if verdict != PASS else EARLY_EXIT, detail)
-        return
-    native.loaded()
-    for cell in range(start, cells):
-        if cell > start:
-            native.begin(cell)
-        mark, answer = native.MARK_ANSWERED, b""
-        try:
-            if cell > start:
-                namespace = new_namespace()
-                exec(solution, namespace)
-            request = codec.decode(native.blob(1 + cell))
-            values = tuple(requested(operation, namespace) for operation in request)
-            try:
-                answer = codec.encode(values)
-            except Unencodable:
-                mark = native.MARK_LONG
-            if len(answer) > native.MAX_ANSWER_BYTES:
-                mark, answer = native.MARK_LONG, b""
-            _stdout.flush()
-        except BaseException as error:
-            mark, answer = verdict_of(error)
-        only_owner()
-        native.end(cell, cell + 1, mark, answer)

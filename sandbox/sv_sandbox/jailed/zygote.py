@@ -48,7 +48,7 @@ def warm_up(spec: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Serve; in a new template serve rows; in a new subject run one."""
+    """Serve; in a new template serve rows; in its forks run one, or tasks one after another."""
     spec = json.loads(sys.argv[1])
     native = load_native(spec["native"])
     if spec["fixed_addresses"] and native.fix_addresses():
@@ -56,13 +56,16 @@ def main() -> None:
     for number in (1, 2):
         os.dup2(0, number)  # the pipe has shown sys.stdout what it is, and goes: /dev/null
     sys.path.insert(0, spec["folder"])
+    sys.modules["_native"] = native  # for our own modules; a program never finds it
+    bounds: Any = importlib.import_module("jailed.bounds")
     judge: Any = importlib.import_module("jailed.judge")
+    rows: Any = importlib.import_module("jailed.rows")
     server: Any = importlib.import_module("jailed.server")
     subject: Any = importlib.import_module("jailed.subject")
     warm_up(spec)
     sys.argv[:] = [""]
     # Now, and not in the subject: to look at every name there copies a page for each.
-    ours = [name for name in sys.modules if name.startswith("jailed")]
+    ours = [name for name in sys.modules if name.startswith("jailed") or name == "_native"]
     in_template = native.zygote_serve(
         spec["sock"],
         spec["read_only"],
@@ -80,13 +83,18 @@ def main() -> None:
         role = native.template_serve()
         if role == native.ROLE_END:
             break
+        bounds.apply(native)
         if role == native.ROLE_TASK:
-            judge.task(native)
+            try:
+                judge.task(native)
+            except MemoryError:
+                os._exit(native.TASK_NO_MEMORY)
             continue
         for name in ours:
             del sys.modules[name]  # out of a program's way
         mains = {native.KIND_JUDGE: judge, native.KIND_VACUOUS: judge, native.KIND_SERVE: server}
-        mains.get(native.row()[0], subject).main(native)
+        mains[native.KIND_PROGRAM] = subject
+        mains.get(native.row()[0], rows).main(native)
     os._exit(0)
 
 

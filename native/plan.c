@@ -1,0 +1,193 @@
+/* plan.c - what a judge made of a job's tests: which are calls with literals, which need code to run.
+ *
+ * In: a job.  Out: the worker's plan, which one task process of one template (task.c) holds the other
+ * half of: expected values, in the order of `literal`. Invariant: where that process is lost, the plan
+ * is made again before anything is compared; a test that cost the process its life is not planned
+ * twice, and fails by itself.
+ */
+#define _GNU_SOURCE
+#include "worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct sv_error failed_at(enum sv_stage stage)
+{
+    return (struct sv_error){stage, errno};
+}
+
+void sv_plan_free(struct plan *plan)
+{
+    free(plan->literal);
+    free(plan->code);
+    free(plan->call_at);
+    free(plan->probe);
+    free(plan->failed);
+    free(plan->calls.bytes);
+    memset(plan, 0, sizeof *plan);
+}
+
+struct attempt sv_run_judge(struct worker *w, struct sv_job *job, uint32_t start)
+{
+    struct running r;
+    struct running *const runs[1] = {&r};
+    sv_start(w, SIDE_JUDGE, job, job->judge_zygote, start, -1, &r);
+    sv_wait(w, runs, 1);
+    return r.result;
+}
+
+static uint8_t mark_of(const struct worker *w, uint32_t i)
+{
+    return w->memory[SIDE_JUDGE].region->records[i].verdict;
+}
+
+static struct sv_error new_plan(struct plan *plan, const struct sv_job *job)
+{
+    sv_plan_free(plan);
+    plan->literal = calloc(job->cells, sizeof *plan->literal);
+    plan->code = calloc(job->cells, sizeof *plan->code);
+    plan->call_at = calloc((size_t)job->cells + 1, sizeof *plan->call_at);
+    plan->probe = calloc(job->cells, sizeof *plan->probe);
+    plan->failed = calloc(job->cells, sizeof *plan->failed);
+    if (plan->literal == NULL || plan->code == NULL || plan->call_at == NULL ||
+        plan->probe == NULL || plan->failed == NULL) {
+        sv_plan_free(plan);
+        return (struct sv_error){SV_STAGE_PAYLOAD, ENOMEM};
+    }
+    plan->job_id = job->id;
+    return (struct sv_error){0, 0};
+}
+
+/* One attempt: *whole says whether a process has planned all that has not failed before. */
+static struct sv_error try_plan(struct worker *w, struct sv_job *job, int *whole)
+{
+    static const char nothing[] = "raise"; /* in the place of what has failed: asks nothing of anybody */
+    struct plan *plan = &w->plan;
+    uint32_t failed = 0;
+    sv_prepare(w, SIDE_JUDGE, SV_KIND_PLAN, job->cells);
+    for (uint32_t i = 0; i < job->cells; i++) {
+        const int skip = plan->failed[i] != 0;
+        if (sv_put(w, SIDE_JUDGE, skip ? nothing : job->cell_blobs[i],
+                   skip ? sizeof nothing - 1 : job->cell_lens[i]) != 0)
+            return failed_at(SV_STAGE_PAYLOAD);
+    }
+    struct attempt a = sv_run_judge(w, job, 0);
+    if (a.error.stage != 0)
+        return a.error;
+    if (sv_unwanted(job))
+        return (struct sv_error){SV_STAGE_REPLY, ECANCELED};
+    plan->task = a.done.task;
+    *whole = a.done.task != 0 && a.done.next >= job->cells;
+    for (uint32_t i = 0; i < job->cells; i++)
+        if (plan->failed[i] == 0 && mark_of(w, i) != 0 && mark_of(w, i) <= SV_EARLY_EXIT) {
+            plan->failed[i] = mark_of(w, i);
+            failed++;
+        }
+    if (!*whole && failed == 0)
+        return (struct sv_error){SV_STAGE_REPLY, ECHILD}; /* killed, and no test's doing */
+    return (struct sv_error){0, 0};
+}
+
+static struct sv_error read_plan(struct worker *w, struct sv_job *job)
+{
+    struct plan *plan = &w->plan;
+    plan->literals = plan->codes = 0;
+    plan->calls.len = 0;
+    for (uint32_t i = 0; i < job->cells; i++) {
+        uint32_t len;
+        const char *call = sv_record_detail(w->memory[SIDE_JUDGE].region, i, SV_ANSWER_MAX, &len);
+        const uint8_t mark = mark_of(w, i);
+        const int literal = mark == SV_LITERAL || mark == SV_READS;
+        if (plan->failed[i] != 0 && (literal || mark == SV_PROBE))
+            return (struct sv_error){SV_STAGE_REPLY, EPROTO}; /* nothing of it was to be planned */
+        if (!literal && plan->failed[i] == 0)
+            plan->code[plan->codes++] = i;
+        if (!literal && mark != SV_PROBE)
+            continue;
+        plan->probe[plan->literals] = mark == SV_PROBE;
+        if (mark == SV_READS)
+            job->vacuous[i] = 1; /* every worker finds the same */
+        if (sv_append(&plan->calls, call, len) != 0)
+            return (struct sv_error){SV_STAGE_PAYLOAD, ENOMEM};
+        plan->literal[plan->literals++] = i;
+        plan->call_at[plan->literals] = plan->calls.len;
+    }
+    plan->judge = &w->templates[SIDE_JUDGE][job->judge_zygote];
+    plan->judge_serial = plan->judge->lifetime;
+    return (struct sv_error){0, 0};
+}
+
+static struct sv_error make_plan(struct worker *w, struct sv_job *job)
+{
+    struct sv_error error = {0, 0};
+    int whole = 0;
+    if (w->plan.job_id != job->id)
+        error = new_plan(&w->plan, job);
+    w->plan.judge = NULL; /* valid when it is read */
+    while (error.stage == 0 && !whole) {
+        error = try_plan(w, job, &whole);
+        if (error.stage == 0 && whole)
+            error = read_plan(w, job);
+        if (sv_clear(w, SIDE_JUDGE) != 0 && error.stage == 0)
+            error = failed_at(SV_STAGE_REGION);
+    }
+    if (error.stage != 0)
+        w->plan.judge = NULL;
+    return error;
+}
+
+struct sv_error sv_plan_again(struct worker *w, struct sv_job *job)
+{
+    const uint32_t literals = w->plan.literals;
+    uint32_t *before = malloc((size_t)literals * sizeof *before + 1);
+    if (before == NULL)
+        return (struct sv_error){SV_STAGE_PAYLOAD, ENOMEM};
+    memcpy(before, w->plan.literal, (size_t)literals * sizeof *before);
+    struct sv_error error = make_plan(w, job);
+    /* A test that could be planned and now cannot: what a row was asked no longer fits. */
+    if (error.stage == 0 && (literals != w->plan.literals ||
+                             memcmp(before, w->plan.literal, (size_t)literals * sizeof *before) != 0))
+        error = (struct sv_error){SV_STAGE_REPLY, ESTALE};
+    free(before);
+    return error;
+}
+
+/* Which code tests pass with nothing behind them? Asked once per job, by whoever comes first. */
+static struct sv_error find_vacuous(struct worker *w, struct sv_job *job)
+{
+    const struct plan *plan = &w->plan;
+    uint32_t start = 0;
+    struct sv_error error = {0, 0};
+    sv_prepare(w, SIDE_JUDGE, SV_KIND_VACUOUS, plan->codes);
+    for (uint32_t i = 0; i < plan->codes; i++)
+        if (sv_put(w, SIDE_JUDGE, job->cell_blobs[plan->code[i]], job->cell_lens[plan->code[i]]) != 0)
+            return failed_at(SV_STAGE_PAYLOAD);
+    while (start < plan->codes && !sv_unwanted(job)) {
+        struct attempt a = sv_run_judge(w, job, start);
+        if (a.error.stage != 0)
+            return a.error;
+        start = a.done.next > start ? a.done.next : start + 1;
+    }
+    for (uint32_t i = 0; i < plan->codes; i++)
+        job->vacuous[plan->code[i]] = mark_of(w, i) == SV_PASS;
+    if (sv_clear(w, SIDE_JUDGE) != 0)
+        error = failed_at(SV_STAGE_REGION);
+    return error;
+}
+
+struct sv_error sv_plan_ensure(struct worker *w, struct sv_job *job)
+{
+    const struct plan *plan = &w->plan;
+    const struct template *judge = &w->templates[SIDE_JUDGE][job->judge_zygote];
+    struct sv_error error = {0, 0};
+    if (plan->job_id != job->id || plan->judge != judge || plan->judge_serial != judge->lifetime ||
+        judge->control < 0)
+        error = make_plan(w, job);
+    if (error.stage == 0 && plan->codes > 0 && atomic_exchange(&job->vacuous_known, 1) == 0) {
+        error = find_vacuous(w, job);
+        if (error.stage != 0)
+            atomic_store(&job->vacuous_known, 0);
+    }
+    return error;
+}

@@ -1,0 +1,67 @@
+/* template.h - what a template's files share: template.c (rows), subject.c (the fork that runs one),
+ * task.c (the fork that plans and compares), watch.c (limits). Included after sv.h.
+ */
+#ifndef SV_TEMPLATE_H
+#define SV_TEMPLATE_H
+
+#include "sv.h"
+
+#include <sys/resource.h>
+
+/* ---- subject.c ---------------------------------------------------------------------------------- */
+
+/* How far past its limit a cell may run, so that "just too slow" is told from "endless". */
+uint64_t sv_grace_us(uint64_t limit_us);
+/* A backstop for a whole row, in seconds; the template is the one that counts cells. */
+uint64_t sv_row_cpu_s(uint32_t cells, const struct sv_limits *l);
+/* In the fork: sets a limit, as far as what is in force allows. 0, or -1 with errno. */
+int sv_limit(int resource, uint64_t value, uint64_t beyond);
+/* In the fork: returns, or ends the process after telling the template why through `report`. */
+void sv_become_subject(struct sv_template_state *state, const struct sv_run *run,
+                       const int fds[SV_WIRE_FDS], int report, uint64_t cpu_s, int stale);
+
+/* ---- watch.c ------------------------------------------------------------------------------------ */
+
+enum cause { /* why a fork no longer runs its command */
+    CAUSE_EXIT,    /* it ended, or was killed by somebody else */
+    CAUSE_TIMEOUT, /* a cell took more than its CPU time */
+    CAUSE_IDLE,    /* or did nothing for too long */
+    CAUSE_WAITED,  /* or waited too long for the other end of its channel */
+    CAUSE_OUTPUT,
+    CAUSE_ABORT,
+    CAUSE_ANSWER, /* a task is done; the fork lives */
+};
+
+struct watch { /* of one fork, while it runs one command */
+    /* given: */
+    pid_t pid;
+    int pidfd;
+    int answers; /* where a task says that it is done; -1: a subject, which ends instead */
+    const struct sv_limits *limits; /* of each cell */
+    /* found: */
+    enum cause cause;
+    int wait_status;
+    struct rusage usage;
+    uint64_t cpu_at_kill_us;
+    int worker_gone;
+    int own_sigkill; /* a SIGKILL may be the row's own doing */
+    uint32_t cell; /* the furthest we saw it, and when we saw it first */
+    uint64_t cell_cpu_ns, idle_ns, waited_ns;
+    uint64_t looked_ns, cpu_ns; /* the last look */
+};
+
+/* Returns when the fork is gone, or (CAUSE_ANSWER) has done what it was told. */
+void sv_watch(struct sv_template_state *state, const struct sv_command *command, struct watch *watch);
+/* Whether a row leaves nobody but its subject: then the task beside it may live on. */
+int sv_row_is_one_process(const struct sv_template_state *state, const struct sv_limits *limits);
+
+/* ---- task.c ------------------------------------------------------------------------------------- */
+
+/* Plans or compares. Returns 1 in a new task process, 0 in the template, -1 when the worker has gone. */
+int sv_run_task(struct sv_template_state *state, const struct sv_command *command, struct sv_done *done);
+/* In the task process: says that it is done with what it did, and waits for more. */
+int sv_task_next(struct sv_template_state *state);
+/* In the template: the task process is gone, and has been waited for. */
+void sv_task_forget(struct sv_template_state *state);
+
+#endif

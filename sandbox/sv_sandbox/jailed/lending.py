@@ -1,0 +1,209 @@
+"""What of a test's objects the solution may use, and how: a table per type, in the judge.
+
+Plain data crosses as it is. Everything else of the test's that reaches the solution is *lent*: each
+use of it is a question, answered here if `allow` lets it. Whoever was lent an object may use it as a
+caller would: call, operators, public names, and of objects of the test's own classes all names but
+special ones. Code, constants, frames, closures and modules stay out of reach, and so does what would
+corrupt the judge's memory. What is never lent needs one process (OneProcess) where the test passes
+it, and is a TypeError where the solution reaches for it.
+"""
+
+from __future__ import annotations
+
+from types import (
+    AsyncGeneratorType,
+    BuiltinFunctionType,
+    CodeType,
+    CoroutineType,
+    FrameType,
+    FunctionType,
+    GeneratorType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+    TracebackType,
+)
+from typing import Any
+
+from .link import OneProcess
+from .shapes import CONTENT, mro, names_in
+
+_FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType, MethodWrapperType)
+_NEVER = (FrameType, CodeType, ModuleType, TracebackType)
+_LENT_FROM = frozenset(
+    (
+        "test builtins types typing abc enum dataclasses collections itertools functools operator"
+        " contextlib io _io re random _random array argparse unittest unittest.mock threading"
+        " _thread queue _queue concurrent.futures._base concurrent.futures.thread asyncio.locks"
+        " asyncio.queues asyncio.tasks asyncio.futures asyncio.events asyncio.mixins _asyncio sqlite3 decimal fractions"
+        " datetime zoneinfo uuid pathlib ipaddress logging numpy numpy.ma collections.abc"
+        " numpy.random._generator numpy.random.mtrand _thread. weakref _weakref csv _csv json.decoder"
+        " json.encoder struct _struct numbers string.templatelib graphlib heapq xml.etree.ElementTree"
+    ).split()
+)
+"""Modules whose objects are lent; those of others (mapped memory, event loops, SQL, …) might do
+anything here."""
+_NAMES_OF_FUNCTIONS = frozenset(
+    (
+        "__name__ __qualname__ __doc__ __module__ __dict__ __annotations__ __defaults__"
+        " __kwdefaults__ __wrapped__ __isabstractmethod__ __type_params__ __text_signature__"
+    ).split()
+)
+_NAMES_OF_OBJECTS = frozenset(
+    "__doc__ __module__ __dict__ __annotations__ __notes__ __dataclass_fields__".split()
+)
+_NAMES_OF_CLASSES = frozenset(
+    (
+        "__name__ __qualname__ __init__ __post_init__ __init_subclass__ __annotations__ __slots__"
+        " __match_args__ __members__ __dataclass_fields__ __dataclass_params__ __abstractmethods__"
+        " __dict__ __set_name__ __str__ __repr__ __eq__ __hash__ __lt__ __len__ __iter__ __call__"
+        " __enter__ __exit__ __getitem__ __contains__ __add__ __version__"
+    ).split()
+)
+_ONLY: dict[type, frozenset[str]] = {
+    CoroutineType: frozenset(("send", "throw", "close", "__name__", "__qualname__")),
+    GeneratorType: frozenset(("send", "throw", "close", "__name__", "__qualname__")),
+    AsyncGeneratorType: frozenset(("asend", "athrow", "aclose", "__name__", "__qualname__")),
+}
+"""Objects whose other public names lead to code and frames."""
+_KEPT_BACK = {
+    "numpy.ndarray": frozenset("resize ctypes dump dumps tofile data base setflags".split()),
+    "numpy.random.mtrand.RandomState": frozenset(("set_state",)),
+    "unittest.mock.NonCallableMock": frozenset(("method_calls",)),
+    "sqlite3.Connection": frozenset(
+        "enable_load_extension load_extension deserialize set_authorizer".split()
+    ),
+}
+"""Public names by which a library's objects would break the judge's memory, or lead to what nobody
+lent; of `unittest` those that its classes define, too: a solution does not set up a mock."""
+
+
+def tell(value: object, reached: bool) -> None:
+    """May this be told of? `reached`: the solution reached for it. Raises OneProcess, TypeError."""
+    reason = _why_not(value)
+    if reason:
+        if reached:
+            raise TypeError(f"{reason} is not lent to the solution")
+        raise OneProcess(f"{reason} cannot be lent to the solution")
+
+
+def _why_not(value: Any) -> str:
+    kind = type(value)
+    if isinstance(value, BaseException) or value is None:
+        return ""
+    if isinstance(value, type):
+        lent = issubclass(value, BaseException) or value.__module__ in _LENT_FROM
+        return "" if lent else f"the class {value.__name__}"
+    if kind in (MethodType, BuiltinFunctionType, MethodWrapperType):
+        owner = getattr(value, "__self__", None)
+        if isinstance(owner, ModuleType) or owner is None:
+            known = getattr(owner, "__name__", "") in _SAFE_MODULES
+            return "" if known else f"the function {value.__name__}"
+        return "" if _is_plain(owner) else _why_not(owner)
+    if kind is FunctionType:
+        return ""
+    if value is str.format or value is str.format_map:  # "{0.__globals__}"
+        return "str.format"
+    if isinstance(value, _NEVER) or kind.__module__ not in _LENT_FROM:
+        return f"a {kind.__name__}"
+    if kind.__module__ == "sqlite3":
+        _guard(value)
+    return ""
+
+
+def _guard(value: Any) -> None:
+    """SQL runs here as well: of it, nothing that calls or writes to an address."""
+    database = getattr(value, "connection", value)
+    if hasattr(database, "set_authorizer"):
+        database.set_authorizer(_authorized)
+
+
+def _authorized(action: int, first: str | None, second: str | None, *where: Any) -> int:
+    """As SQLite asks while it compiles a statement: 0 is yes, 1 no."""
+    called = action == 31 and (second or "").lower() in ("fts3_tokenizer", "load_extension")
+    return int(called or (action == 19 and (first or "").lower() == "writable_schema"))
+
+
+_SAFE_MODULES = frozenset("math cmath operator _operator itertools time _random _heapq".split())
+"""Modules whose built-in functions do nothing but compute."""
+
+
+_PLAIN = frozenset((type(None), *CONTENT))
+
+
+def _is_plain(value: object) -> bool:
+    return type(value) in _PLAIN
+
+
+def is_tests(kind: type) -> bool:
+    """Whether the test's own code made this class."""
+    return kind.__module__ == "test"
+
+
+# ---- what may be asked ---------------------------------------------------------------------------
+
+
+def allow(operation: str, operands: tuple[Any, ...]) -> None:
+    """May the solution ask this? Raises AttributeError or TypeError, as the object itself would."""
+    target: Any = operands[0] if operands else None
+    if isinstance(target, AssertionError):  # its text may say what was expected
+        raise TypeError("a failed assertion is not lent")
+    if operation in ("get", "method") and len(operands) > 1:
+        _readable(target, operands[1])
+    elif operation in ("set", "del") and len(operands) > 1:
+        _writable(target, operands[1], operands[2] if operation == "set" else None)
+    elif operation == "make":
+        for base in operands[1] if type(operands[1]) is tuple else ():
+            if not (isinstance(base, type) and (is_tests(base) or base.__module__ != "test")):
+                raise TypeError("not a class that was lent")
+
+
+def _readable(value: Any, name: Any) -> None:
+    kind = type(value)
+    if type(name) is str and _lends(value, kind, name):
+        return
+    raise AttributeError(f"{kind.__name__!r} object lends no attribute {name!r}")
+
+
+def _lends(value: Any, kind: type, name: str) -> bool:
+    special = name.startswith("__")
+    if kind in _ONLY:
+        return name in _ONLY[kind]
+    if isinstance(value, _FUNCTIONS):
+        return name in _NAMES_OF_FUNCTIONS if special else name in getattr(value, "__dict__", ())
+    if isinstance(value, type):
+        return name in _NAMES_OF_CLASSES if special else is_tests(value) or name[:1] != "_"
+    if special:
+        return name in _NAMES_OF_OBJECTS and (is_tests(kind) or name == "__doc__")
+    if is_tests(kind):
+        return not _is_kept_back(kind, name)
+    return name[:1] != "_" and not _is_kept_back(kind, name)
+
+
+def _is_kept_back(kind: type, name: str) -> bool:
+    return any(
+        (one.__module__.startswith("unittest.") and name in names_in(one))
+        or name in _KEPT_BACK.get(f"{one.__module__}.{one.__qualname__}", ())
+        for one in mro(kind)
+    )
+
+
+def _writable(value: Any, name: Any, new: Any) -> None:
+    """Attributes are set on objects and functions of the test's, where they hold data."""
+    kind = type(value)
+    if type(name) is str and not name.startswith("__"):
+        if kind is FunctionType and not hasattr(kind, name):
+            return
+        there = next((names_in(one)[name] for one in mro(kind) if name in names_in(one)), None)
+        is_method = not hasattr(type(there), "__set__") and (
+            callable(there) or hasattr(type(there), "__get__")
+        )
+        if any(one.__module__ == "unittest.mock" for one in mro(kind)):
+            is_open = type(new) in _PLAIN and name[:1] != "_" and not _is_kept_back(kind, name)
+        else:
+            is_open = kind.__name__ in ("SimpleNamespace", "Namespace") or (
+                is_tests(kind) and not isinstance(value, type)
+            )
+        if is_open and not is_method:
+            return
+    raise AttributeError(f"{kind.__name__!r} object lets nobody set {name!r}")

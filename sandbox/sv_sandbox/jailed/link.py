@@ -1,0 +1,298 @@
+"""The link between a judge and its subject: one frame format, the same code at both ends.
+
+A frame is one encoded tuple (`values`), its length before it:
+
+    (REQUEST, operation, operands, changes, notes)    answered by RETURN or RAISE, and meanwhile by
+                                                      requests of the other end, nested like calls
+    (RETURN, value, kept, changes, notes)
+    (RAISE, error, kept, changes, notes)
+
+Plain data crosses by value. Mutable containers that cross are numbered in a table which both ends
+extend alike; `changes` says what changed in those since the last frame, so mutation and identity
+look local; `kept` (of a request's last frame) says which stay when the table grows too large.
+Everything else crosses by reference: `refer` tells of it once, and gives it a number; the other end
+makes a proxy (`proxies`). `notes` carry what both processes share besides (`shared`).
+
+Invariants: a number means something to the two ends of one cell only (`forget`); what a frame says
+is checked before it is used; malformed frames raise CodecError, a closed link raises Lost, and after
+either nothing is asked any more. Who guarantees what may be asked: `Policy`.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from . import containers, proxies, shapes, values
+from .values import CodecError, Unencodable
+
+REQUEST, RETURN, RAISE = 0, 1, 2
+MAX_FRAME_BYTES = 64 << 20
+MAX_SHARED = 200
+MAX_SHARED_ITEMS = 2_000
+"""How many containers stay shared between requests, and their items: each frame looks at all."""
+
+_LENGTH = struct.Struct("<I")
+
+
+class Lost(BaseException):
+    """The other end hung up."""
+
+
+class OneProcess(BaseException):
+    """The test needs one process with the solution: its cell is not judged here."""
+
+
+class Policy(Protocol):
+    """What one end does with the link."""
+
+    silent: bool
+    """Whether nothing is told of what an AssertionError says."""
+
+    def tell(self, value: object, reached: bool) -> None:
+        """May this object be told of? `reached`: in an answer. Raises OneProcess, TypeError."""
+
+    def perform(self, operation: str, operands: tuple[Any, ...]) -> object:
+        """Answer a request. Raises what the object raises."""
+
+    def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
+        """A request of ours was answered."""
+
+    def raised(
+        self, operation: str, operands: tuple[Any, ...], error: BaseException
+    ) -> BaseException:
+        """A request of ours raised this: what to raise here."""
+
+    def word(self) -> None:
+        """A value arrived that can be called, or compares loosely."""
+
+    def notes(self) -> Any:
+        """What goes along with a frame; None for nothing."""
+
+    def noted(self, notes: Any) -> None:
+        """What came along with one."""
+
+
+class Link:
+    """One end of the link over the descriptor `fd`."""
+
+    def __init__(self, fd: int, policy: Policy, waiting: Callable[[bool], object] = bool):
+        self._fd = fd
+        self.policy = policy
+        self._waiting = waiting
+        self._buffer = b""
+        self.lock = threading.RLock()  # either side may have threads
+        self.trouble: BaseException | None = None
+        self._answering = self.coding = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Take back every number: a new cell begins."""
+        self.told: list[Any] = []
+        self.makers = proxies.Makers(self)
+        self._numbers: dict[Any, int] = {}
+        self._containers: list[Any] = []
+        self._seen: containers.Snapshot | None = None
+
+    # ---- references ------------------------------------------------------------------------------
+
+    def number(self, value: object) -> int:
+        """Our number of an object; a new one for one that was never told of."""
+        key = proxies.key_of(value)
+        known = self._numbers.get(key)
+        if known is None:
+            known = self._numbers[key] = len(self.told)
+            self.told.append(value)
+        return known
+
+    def known(self, number: object) -> Any:
+        """The object that we told of under this number. Raises CodecError."""
+        if type(number) is not int or not 0 <= number < len(self.told):
+            raise CodecError("no object was told of by this number")
+        return self.told[number]
+
+    def _refer(self, value: object) -> tuple[bool, tuple[Any, ...]]:
+        """How an object crosses that is no plain data, and whether its content stays shared."""
+        if type(value) is shapes.Whole:
+            value = value.kind
+        yours = proxies.number_of(value, self)
+        if yours is not None:
+            return False, ("yours", *yours)
+        if proxies.key_of(value) in self._numbers:
+            return False, ("mine", self.number(value))
+        self.policy.tell(value, self._answering)
+        return proxies.tell(value, self.number, self.policy.silent)
+
+    def _resolve(self, *parts: Any) -> Any:
+        return self.makers.resolve(parts)
+
+    # ---- asking and answering --------------------------------------------------------------------
+
+    def ask(self, operation: str, *operands: Any) -> Any:
+        """One request and its answer; raises what it raised. The other end may ask meanwhile."""
+        if self.trouble is not None:
+            raise self.trouble
+        try:
+            with self.lock:
+                if self.coding:
+                    raise CodecError("asked while a frame was written or read")
+                self._send(REQUEST, operation, operands)
+                while True:
+                    kind, value, more = self._receive()
+                    if kind == REQUEST:
+                        self._answer(value, more, last=False)
+                        continue
+                    break
+            if kind == RAISE:
+                if not isinstance(value, BaseException):
+                    raise CodecError("not an exception")
+                raise self.policy.raised(operation, operands, value)
+        except (Lost, OneProcess, CodecError) as error:
+            # Whoever catches BaseException: what ends a cell is remembered, not only raised.
+            self.trouble = self.trouble or error
+            raise
+        self.policy.heard(operation, operands, value)
+        return value
+
+    def serve(self) -> None:
+        """Answer one request. Raises Lost at the end of the link."""
+        with self.lock:
+            kind, operation, operands = self._receive()
+        if kind != REQUEST:
+            raise CodecError("an answer to nothing")
+        self._answer(operation, operands, last=True)
+
+    def _answer(self, operation: Any, operands: Any, last: bool) -> None:
+        if type(operation) is not str or type(operands) is not tuple:
+            raise CodecError("not a request")
+        kind: int = RETURN
+        try:
+            value: Any = self.policy.perform(operation, operands)
+        except (Lost, OneProcess, CodecError):
+            raise
+        except BaseException as error:
+            kind, value = RAISE, error
+        with self.lock:
+            self._answering = True
+            try:
+                self._send(kind, value, None, last)
+            except TypeError as error:  # Unencodable, or nothing that is lent
+                self._send(RAISE, _refused(error), None, last)
+            finally:
+                self._answering = False
+
+    # ---- frames ----------------------------------------------------------------------------------
+
+    def _send(self, kind: int, first: Any, second: Any, last: bool = False) -> None:
+        known, told = len(self._containers), len(self.told)
+        changes = self._changes()
+        kept = self._kept() if last else None
+        try:
+            data = values.encode(
+                (kind, first, kept if kind != REQUEST else second, changes, self.policy.notes()),
+                self._refer,
+                self._containers,
+            )
+        except BaseException:
+            del self._containers[known:]
+            self._untell(told)
+            raise
+        self._seen = None
+        if kept is not None:
+            self._keep(kept)
+        if len(data) > MAX_FRAME_BYTES:
+            raise Unencodable("too large")
+        view = memoryview(_LENGTH.pack(len(data)) + data)
+        try:
+            while view:
+                view = view[os.write(self._fd, view) :]
+        except OSError:
+            raise Lost from None
+
+    def _untell(self, count: int) -> None:
+        for value in self.told[count:]:
+            self._numbers.pop(proxies.key_of(value), None)
+        del self.told[count:]
+
+    def _receive(self) -> tuple[int, Any, Any]:
+        self._waiting(True)
+        data = self._frame()
+        self._waiting(False)
+        before = len(self._containers)
+        self.coding = True
+        try:
+            frame = values.decode(data, self._resolve, self._containers, self.policy.word)
+        finally:
+            self.coding = False
+        if type(frame) is not tuple or len(frame) != 5 or frame[0] not in (REQUEST, RETURN, RAISE):
+            raise CodecError("not a frame")
+        kind, first, second, changes, notes = frame
+        self._change(changes, before)
+        if kind != REQUEST and second is not None:
+            self._keep(second)
+        self._seen = containers.snapshot(self._containers) if self._containers else None
+        if notes is not None:
+            self.policy.noted(notes)
+        return kind, first, second
+
+    def _frame(self) -> bytes:
+        data = self._buffer
+        while len(data) < 4 or len(data) - 4 < (length := _LENGTH.unpack_from(data)[0]):
+            if len(data) >= 4 and length > MAX_FRAME_BYTES:
+                raise CodecError(f"a frame of {length} bytes")
+            try:
+                part = os.read(self._fd, 1 << 16 if len(data) < 4 else max(1 << 16, length))
+            except OSError:
+                raise Lost from None
+            if not part:
+                raise Lost
+            data = data + part if data else part
+        self._buffer = data[4 + length :]
+        return data[4 : 4 + length]
+
+    # ---- shared containers -----------------------------------------------------------------------
+
+    def _changes(self) -> tuple[Any, ...]:
+        if self._seen is None:
+            return ()
+        return tuple(
+            (number, containers.content(self._containers[number]))
+            for number in containers.changed(self._containers, self._seen)
+        )
+
+    def _change(self, changes: Any, known: int) -> None:
+        if type(changes) is not tuple:
+            raise CodecError("not changes")
+        for change in changes:
+            if type(change) is not tuple or len(change) != 2 or type(change[0]) is not int:
+                raise CodecError("not a change")
+            if not 0 <= change[0] < known:
+                raise CodecError("a change to nothing")
+            containers.refill(self._containers[change[0]], change[1])
+
+    def _kept(self) -> tuple[int, ...] | None:
+        """The newest containers that fit; None while all do."""
+        sizes = list(map(containers.size, self._containers))
+        if len(sizes) <= MAX_SHARED and sum(sizes) <= MAX_SHARED_ITEMS:
+            return None
+        room, kept = MAX_SHARED_ITEMS, []
+        for number in range(len(sizes) - 1, -1, -1):
+            room -= sizes[number]
+            if room >= 0 and len(kept) < MAX_SHARED // 2:
+                kept.append(number)
+            else:
+                room += sizes[number]
+        return tuple(reversed(kept))
+
+    def _keep(self, kept: Any) -> None:
+        size = len(self._containers)
+        if type(kept) is not tuple or not all(type(n) is int and 0 <= n < size for n in kept):
+            raise CodecError("not what stays")
+        self._containers[:] = [self._containers[number] for number in kept]
+
+
+def _refused(error: TypeError) -> Exception:
+    return MemoryError(f"the answer: {error}") if isinstance(error, Unencodable) else error

@@ -1,0 +1,174 @@
+"""The globals of a test: its own names, and behind them those of the solution, read when a name is.
+
+In: where names come from (`Names`). Out: a dictionary to run the test's code in, and the modules by
+which a test may speak of the solution: `solution`, its own module, modules beside the solution. The
+solution learns of a name only when the evaluation of the test reaches it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import importlib.machinery
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from . import plan
+
+
+class Names:
+    """Where a test's undefined names come from."""
+
+    def read(self, name: str, asked_for: bool = False) -> Any:
+        """The value; `asked_for` of the solution by name. Raises KeyError."""
+        raise KeyError(name)
+
+    def listed(self) -> list[str]:
+        """What `from solution import *` brings."""
+        return []
+
+    def module(self, name: str) -> Any:
+        """A module beside the solution. Raises ImportError."""
+        raise ImportError(name)
+
+
+class NoSolution(Exception):
+    """What a name with nothing behind it raises when it is called: no test expects just that."""
+
+
+class VacuousNames(Names):
+    """Names with nothing behind them."""
+
+    def __init__(self, entry_point: str | None):
+        self._entry_point = entry_point
+
+    def read(self, name: str, asked_for: bool = False) -> Any:
+        """Something that raises."""
+        if (plan.is_builtin(name) and name != self._entry_point) or name.startswith("__"):
+            raise KeyError(name)
+        return _nothing
+
+
+def _nothing(*args: Any, **kwargs: Any) -> Any:
+    raise NoSolution
+
+
+class TestNamespace(dict[str, Any]):
+    """Python looks names up here; what is missing is read from `names`."""
+
+    def __init__(self, names: Names):
+        module = _TestModule("test", names, self)
+        super().__init__(__name__="test", __doc__=None, __package__=None, __loader__=None)
+        self["__builtins__"] = _Builtins(names)
+        self._names = names
+        sys.modules["test"] = module
+
+    def __missing__(self, name: str) -> Any:
+        return self._names.read(name)  # else Python asks `_Builtins`
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As a dictionary, with the solution's names."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def __contains__(self, name: object) -> bool:
+        if dict.__contains__(self, name):
+            return True
+        try:
+            return isinstance(name, str) and self._names.read(name) is not self
+        except KeyError:
+            return False
+
+
+class _Builtins(dict[str, Any]):
+    """Where Python looks a name up that is no global (in the body of a class it asks no other)."""
+
+    def __init__(self, names: Names):
+        super().__init__(__import__=builtins.__import__)
+        self._names = names
+
+    def __missing__(self, name: str) -> Any:
+        try:
+            return self._names.read(name)
+        except KeyError:
+            return vars(builtins)[name]
+
+
+class _TestModule(ModuleType):
+    """What `sys.modules[__name__]` is to a test."""
+
+    def __init__(self, name: str, names: Names, space: dict[str, Any]):
+        super().__init__(name)
+        self.__dict__["_sv_space"] = space
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["_sv_space"][name]
+        except KeyError:
+            raise AttributeError(f"module 'test' has no attribute {name!r}") from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.__dict__["_sv_space"][name] = value
+
+
+class _SolutionModule(ModuleType):
+    """`import solution`."""
+
+    def __init__(self, names: Names):
+        super().__init__("solution")
+        self.__dict__["_sv_names"] = names
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__all__":
+            return self.__dict__["_sv_names"].listed()
+        try:
+            return self.__dict__["_sv_names"].read(name, True)
+        except KeyError:
+            raise AttributeError(f"module 'solution' has no attribute {name!r}") from None
+
+
+class _Finder:
+    """Finds modules that lie beside the solution."""
+
+    def __init__(self, names: Names, modules: set[str]):
+        self._names, self._modules = names, modules
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """As the import system asks."""
+        if name.partition(".")[0] not in self._modules:
+            return None
+        return importlib.machinery.ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
+
+    def create_module(self, spec: Any) -> Any:
+        """A module whose names are those of the one beside the solution."""
+        made = _Beside(spec.name)
+        made.__dict__["_sv_original"] = self._names.module(spec.name)
+        return made
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing runs here."""
+
+
+class _Beside(ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        if name in ("__path__", "__file__") or "_sv_original" not in self.__dict__:
+            raise AttributeError(name)
+        return getattr(self.__dict__["_sv_original"], name)
+
+
+@contextlib.contextmanager
+def finding(names: Names, modules: set[str]) -> Iterator[None]:
+    """`import solution`, and modules beside it, find those of `names`."""
+    finder: Any = _Finder(names, modules)
+    sys.modules["solution"] = _SolutionModule(names)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        for name in [name for name in sys.modules if name.partition(".")[0] in modules]:
+            del sys.modules[name]

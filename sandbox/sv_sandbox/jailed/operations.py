@@ -1,0 +1,95 @@
+"""What one end may ask of an object of the other: one table, the same at both ends.
+
+In: an operation's name and its operands, the object first. Out: what Python gives for it; raises
+what the object raises, and CodecError for what no proxy asks. The judge looks into `lending` before
+it performs anything; the subject answers for the solution, which may do with itself what it likes.
+"""
+
+from __future__ import annotations
+
+import copy
+import types
+from collections.abc import Callable
+from typing import Any
+
+from . import shapes
+from .values import CodecError
+
+
+def _call(target: Any, args: Any, kwargs: Any) -> Any:
+    if type(args) is not tuple or type(kwargs) is not tuple:
+        raise CodecError("not a call")
+    try:
+        words = dict(kwargs)
+    except (TypeError, ValueError):
+        raise CodecError("not a call") from None
+    if not all(type(name) is str for name in words):
+        raise CodecError("not a call")
+    return target(*args, **words)
+
+
+def _named(name: Any) -> str:
+    if type(name) is not str:
+        raise CodecError("not a name")
+    return name
+
+
+def _get(target: Any, name: Any) -> Any:
+    return getattr(target, _named(name))
+
+
+def _set(target: Any, name: Any, value: Any) -> None:
+    setattr(target, _named(name), value)
+
+
+def _del(target: Any, name: Any) -> None:
+    delattr(target, _named(name))
+
+
+def _method(target: Any, name: Any, args: Any, kwargs: Any) -> Any:
+    return _call(_get(target, name), args, kwargs)
+
+
+def _special(target: Any, name: Any, operands: Any) -> Any:
+    if type(name) is not str or name not in shapes.SPECIALS or type(operands) is not tuple:
+        raise CodecError("no such operation")
+    return getattr(type(target), f"__{name}__")(target, *operands)
+
+
+def _make(name: Any, bases: Any, body: Any, words: Any) -> Any:
+    """A class that extends some of ours; its functions stay at the other end."""
+    if type(name) is not str or type(bases) is not tuple or type(body) is not tuple:
+        raise CodecError("not a class")
+    inside = dict(body)
+    return types.new_class(name, bases, dict(words), lambda scope: scope.update(inside))
+
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    "call": _call,
+    "method": _method,
+    "special": _special,
+    "get": _get,
+    "set": _set,
+    "del": _del,
+    "make": _make,
+    "signature": shapes.parameters_of,
+    "code": shapes.code_facts,
+    "dir": dir,
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "isinstance": isinstance,
+    "issubclass": issubclass,
+    "iter": lambda kind: list(kind),
+    "len": len,
+    "contains": lambda kind, item: item in kind,
+    "getitem": lambda kind, key: kind[key],
+}
+
+
+def perform(operation: str, operands: tuple[Any, ...], link: Any) -> Any:
+    """Do what was asked over this link. Raises CodecError for what no proxy asks."""
+    do = OPERATIONS.get(operation)
+    if do is None:
+        raise CodecError("no such operation")
+    made = do(*operands)
+    return link.number(made) if operation == "make" else made  # the other end has a class for it

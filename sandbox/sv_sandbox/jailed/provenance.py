@@ -1,0 +1,204 @@
+"""On whose word a pass rests. One `Provenance` per cell, in the judge.
+
+In: every question that the judge puts to an object of the solution, with its answer (`answered`;
+`link.Link.ask` is the one place that asks), whatever arrives that is no plain data and can be
+called (`word`), and each assertion site of the test (`rewrite` puts the calls there).
+Out: `failure()`, and for a pass `trust()`:
+
+    PROVEN   the verdict rests on plain data that the solution computed, compared by our code
+    VOUCHED  it may rest on a yes or no, or an operator's result, that an object of the solution gave
+
+Why that holds. Of the solution the test has plain data (rebuilt here by the codec: exact types, no
+reference inside) and references, whose every use is a question. A solution that does not know the
+expected value can pass on a reference only if it is asked something with the value in it, or if its
+own yes or no decides. So a cell is marked by
+  1. an operator, a comparison, `in`, a truth, a hash, `is` or `isinstance` of an object;
+  2. a bool in answer to a question that carried data of the test's to an object (a call of a
+     function or class is a question to the solution, not to an object);
+  3. any other answer to such a question, where the test then decides by anything but an equality;
+  4. matching an exception class of the solution; a function of the test's that holds assertions and
+     is handed to the solution; a helper of the solution's that says yes or no on its answer;
+  5. a class or function of Python's own that it answers, a NumPy number that compares loosely.
+Calls, constructors, attributes, items, iteration and `len` are neutral: what they answer is a value
+that the solution had to find without having seen the expected one.
+
+A failed assertion fails the cell, whoever swallows it: only a handler in the test's own text that
+names classes of Python's or of the test's takes it back. A pass needs an assertion that was reached,
+or an exception that such a handler waited for.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+INLINE, VOUCHED, PROVEN = 1, 2, 3
+
+EQUALITY, OTHER, NESTED = 0, 1, 2
+"""What an assertion decides by (`rewrite.kind_of`): an equality; something else; something else
+after one answer of the solution went into another question."""
+
+NEUTRAL = frozenset(
+    (
+        "call iter next len aiter anext enter exit aenter aexit await getitem setitem delitem"
+        " missing repr str format bytes int float complex index neg pos abs invert round trunc floor"
+        " ceil reversed length_hint fspath get set del_name init new"
+    ).split()
+)
+"""Special methods that answer data or an object; any other is an operator, or says yes or no."""
+
+
+class Provenance:
+    """The mark of one cell, and its assertion sites."""
+
+    def __init__(self, branches: bool = False):
+        self.branches = branches
+        self.rests_on: list[str] = []
+        self.reached = 0
+        self._open = 0
+        self._questions = self._before = 0
+        self._informed = False
+        self._pending: list[BaseException] = []
+        self._forgiven: list[BaseException] = []
+        self._foreign: list[Any] = []
+        self._lock = threading.Lock()
+
+    # ---- the mark ------------------------------------------------------------------------------
+
+    def word(self, why: str) -> None:
+        """The verdict may rest on the solution's word."""
+        if len(self.rests_on) < 4 and why not in self.rests_on:
+            self.rests_on.append(why)
+
+    def answered(self, special: str | None, to_object: bool, carried: bool, answer: Any) -> None:
+        """A question was answered: `special` is the special method without underscores (None: a
+        method, or a call), `to_object` whether an object was asked and not a function, class or
+        module, `carried` whether data of the test's or a second reference went along."""
+        self._questions += carried
+        if special is not None and special not in NEUTRAL:
+            self.word(f"__{special}__ of an object")
+        elif carried and to_object and answer is not None:
+            if isinstance(answer, bool) or type(answer).__name__ in ("bool_", "bool"):
+                self.word("an object's yes or no to data of the test")
+            else:
+                self._informed = True
+                if self.branches:
+                    self.word("an object's answer to data of the test")
+
+    def trust(self) -> int:
+        """On whose word a pass of this cell rests."""
+        return VOUCHED if self.rests_on else PROVEN
+
+    def why(self) -> str:
+        """What a pass rests on beside plain data."""
+        return "it rests on " + "; ".join(self.rests_on) if self.rests_on else ""
+
+    def failure(self) -> BaseException | None:
+        """What fails the cell although the test's code came to its end; None: it has passed."""
+        for error in self._pending:
+            if not any(error is one for one in self._forgiven):
+                return error
+        if self._open > 0:
+            return AssertionError("an assertion was begun and never decided")
+        return None
+
+    # ---- assertion sites: what `rewrite` puts into a test's text ---------------------------------
+
+    def entered(self) -> None:
+        """An assertion begins."""
+        with self._lock:
+            self._open += 1
+            self._before = self._questions
+
+    def holds(self, kind: int, value: Any) -> bool:
+        """Whether what was asserted holds; then the site is left."""
+        if is_reference(value):
+            self.word("an object's truth")
+        if not value:
+            return False
+        self.left(kind)
+        return True
+
+    def left(self, kind: int) -> None:
+        """An assertion held."""
+        with self._lock:
+            self._open -= 1
+            self.reached += 1
+        if kind != EQUALITY and self._informed:
+            self.word("an object's answer to data of the test")
+        if kind == NESTED and self._questions > self._before + 1:
+            self.word("what the solution says of its own answer")
+
+    def failed(self, *message: Any) -> AssertionError:
+        """The assertion does not hold: what to raise."""
+        return AssertionError(*message)
+
+    def raised(self, error: Any) -> Any:
+        """The test's own code raises this."""
+        made = error() if isinstance(error, type) and issubclass(error, AssertionError) else error
+        if isinstance(made, AssertionError):
+            self._pending.append(made)
+        return made
+
+    def broken(self) -> None:
+        """An assertion was left by an exception: it fails the cell unless it is taken back."""
+        error = sys.exc_info()[1]
+        with self._lock:
+            self._open -= 1
+            if error is not None:
+                self._pending.append(error)
+
+    def handler(self, kinds: Any, own: bool) -> Any:
+        """The classes of an `except` clause of the test's text, evaluated when something was raised;
+        `own`: it names classes of Python's or of the test's."""
+        error = sys.exc_info()[1]
+        if error is not None:
+            self.caught(error, kinds, own)
+        return kinds
+
+    def expected(self, kinds: Any, own: bool) -> Any:
+        """The classes that `raises`, `assertRaises` or `suppress` is given."""
+        if not own:
+            self._foreign.append(kinds)
+        return kinds
+
+    def caught(self, error: BaseException, kinds: Any, own: bool = True) -> None:
+        """The test expects `kinds`; where `error` is one, it fails nothing any more."""
+        flat = list(flattened(kinds))
+        own = own and not any(one is kind for one in self._foreign for kind in (kinds, *flat))
+        if not any(isinstance(kind, type) and issubclass(type(error), kind) for kind in flat):
+            return
+        if any(is_reference(kind) for kind in flat):
+            self.word("an exception class of the solution")
+            own = own and not isinstance(error, AssertionError)
+        elif not own:
+            self.word("an exception class that the solution names")
+        if own or not isinstance(error, AssertionError):
+            self._forgiven.append(error)
+            self.reached += 1
+
+    def identity(self, value: Any) -> Any:
+        """An operand of `is`."""
+        if is_reference(value):
+            self.word("`is` of an object")
+        return value
+
+
+def flattened(kinds: Any) -> Iterable[Any]:
+    """The classes in nested tuples of classes."""
+    if isinstance(kinds, tuple):
+        for kind in tuple.__iter__(kinds):
+            yield from flattened(kind)
+    else:
+        yield kinds
+
+
+class ReferenceType(type):
+    """The metaclass of every class that stands for one of the other end's (`proxies`)."""
+
+
+def is_reference(value: Any) -> bool:
+    """Whether this is an object or a class of the other end."""
+    return issubclass(type(value), ReferenceType) or issubclass(type(type(value)), ReferenceType)

@@ -1,0 +1,163 @@
+"""Built-in fixtures of pytest that a caller may offer to `collect.run`: right only in one process
+with the solution, whose output, environment and modules they change."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .pytest_names import Fixture
+
+_NONE = object()
+
+
+class Captured(NamedTuple):
+    out: str
+    err: str
+
+
+class Capture:
+    def __init__(self) -> None:
+        self._kept = sys.stdout, sys.stderr
+        self._new()
+
+    def _new(self) -> None:
+        self._streams = io.StringIO(), io.StringIO()
+        sys.stdout, sys.stderr = self._streams
+
+    def readouterr(self) -> Captured:
+        got = Captured(*(stream.getvalue() for stream in self._streams))
+        for stream in self._streams:
+            stream.seek(0)
+            stream.truncate()
+        return got
+
+    @contextmanager
+    def disabled(self) -> Iterator[None]:
+        here, (sys.stdout, sys.stderr) = (sys.stdout, sys.stderr), self._kept
+        yield
+        sys.stdout, sys.stderr = here
+
+    def close(self) -> None:
+        sys.stdout, sys.stderr = self._kept
+
+
+class MonkeyPatch:
+    def __init__(self) -> None:
+        self._undo: list[Callable[[], Any]] = []
+
+    def setattr(self, target: Any, name: Any, value: Any = _NONE, raising: bool = True) -> None:
+        if isinstance(target, str):
+            target, name, value = *_resolved(target), name
+        old = getattr(target, name, _NONE)
+        if raising and old is _NONE:
+            raise AttributeError(f"{target!r} has no attribute {name!r}")
+        old = vars(target).get(name, _NONE) if isinstance(target, type) else old
+        self._undo.append(lambda: _restore(target, name, old))
+        setattr(target, name, value)
+
+    def delattr(self, target: Any, name: Any = _NONE, raising: bool = True) -> None:
+        if isinstance(target, str):
+            target, name = _resolved(target)
+        if hasattr(target, name) or raising:
+            old = vars(target).get(name, _NONE)
+            delattr(target, name)
+            self._undo.append(lambda: _restore(target, name, old))
+
+    def setitem(self, mapping: MutableMapping[Any, Any], name: Any, value: Any) -> None:
+        old = mapping.get(name, _NONE)
+        self._undo.append(lambda: _put_back(mapping, name, old))
+        mapping[name] = value
+
+    def delitem(self, mapping: MutableMapping[Any, Any], name: Any, raising: bool = True) -> None:
+        if name in mapping or raising:
+            old = mapping.pop(name)
+            self._undo.append(lambda: _put_back(mapping, name, old))
+
+    def setenv(self, name: str, value: Any, prepend: str | None = None) -> None:
+        if prepend and name in os.environ:
+            value = f"{value}{prepend}{os.environ[name]}"
+        self.setitem(os.environ, name, str(value))
+
+    def delenv(self, name: str, raising: bool = True) -> None:
+        self.delitem(os.environ, name, raising)
+
+    def syspath_prepend(self, path: Any) -> None:
+        kept = list(sys.path)
+        self._undo.append(lambda: sys.path.__setitem__(slice(None), kept))
+        sys.path.insert(0, str(path))
+
+    def chdir(self, path: Any) -> None:
+        here = os.getcwd()
+        self._undo.append(lambda: os.chdir(here))
+        os.chdir(path)
+
+    @contextmanager
+    def context(self) -> Iterator[MonkeyPatch]:
+        inner = MonkeyPatch()
+        try:
+            yield inner
+        finally:
+            inner.undo()
+
+    def undo(self) -> None:
+        while self._undo:
+            self._undo.pop()()
+
+
+def _resolved(path: str) -> tuple[Any, str]:
+    """ "os.path.exists" as the object before the last dot, and the name after it."""
+    parent, _, name = path.rpartition(".")
+    words = parent.split(".")
+    found: Any = importlib.import_module(words[0])
+    for at, word in enumerate(words[1:], 2):
+        if not hasattr(found, word):
+            importlib.import_module(".".join(words[:at]))
+        found = getattr(found, word)
+    return found, name
+
+
+def _restore(target: Any, name: str, old: Any) -> None:
+    if old is _NONE:
+        delattr(target, name)
+    else:
+        setattr(target, name, old)
+
+
+def _put_back(mapping: MutableMapping[Any, Any], name: Any, old: Any) -> None:
+    if old is _NONE:
+        mapping.pop(name, None)
+    else:
+        mapping[name] = old
+
+
+def _capsys() -> Iterator[Capture]:
+    capture = Capture()
+    yield capture
+    capture.close()
+
+
+def _monkeypatch() -> Iterator[MonkeyPatch]:
+    patch = MonkeyPatch()
+    yield patch
+    patch.undo()
+
+
+def _tmp_path() -> Path:
+    return Path(tempfile.mkdtemp())
+
+
+OFFERED = {
+    "capsys": Fixture(_capsys),
+    "monkeypatch": Fixture(_monkeypatch),
+    "tmp_path": Fixture(_tmp_path),
+}
+TEMPORARY = {name: OFFERED[name] for name in ("tmp_path", "capsys")}
+"""Those that do as well where the solution is elsewhere: it sees the folder, and is heard."""

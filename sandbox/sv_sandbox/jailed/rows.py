@@ -1,0 +1,203 @@
+"""Rows of cells in one process with the solution: planned calls, or whole tests (inline).
+
+In: the row in shared memory (`native.row`, `native.blob`). Out: for each cell an answer, or a verdict
+(`native.end`). Each cell finds the solution freshly loaded, in an interpreter as it was at first
+(`state`). Under the split judge this process has the solution alone (`run_calls`), and what it says
+the calls returned is data; with the tests beside it a hostile solution can forge its verdicts, and
+nothing else.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import os
+import sys
+from collections.abc import Mapping
+from importlib.machinery import ModuleSpec
+from types import CodeType, ModuleType
+from typing import Any
+
+from . import collect, values
+from .plan import requested
+from .source import unpacked
+from .state import State, names_of
+from .subject import (
+    EARLY_EXIT,
+    PASS,
+    claim,
+    new_namespace,
+    only_owner,
+    verdict_of,
+    write_file,
+)
+from .testcode import hands_over
+from .values import Unencodable
+
+_stdout = sys.stdout
+Namespace = dict[str, Any]
+
+
+def main(native: Any) -> None:
+    """Run the row and end the process. Never returns."""
+    claim()
+    kind, start, cells, _ = native.row()
+    try:
+        if kind == native.KIND_CALLS:
+            run_row(native, start, cells, Calls(native))
+        else:
+            run_row(native, start, cells, Tests(native, start, cells))
+    finally:
+        os._exit(0)
+
+
+def run_row(native: Any, start: int, cells: int, row: Row) -> None:
+    """Each cell in a fresh execution of the solution, one after another. The first execution is the
+    load: if it fails, it fails for every remaining cell."""
+    native.begin(start)
+    state = None
+    try:
+        source = unpacked(native.blob(0))
+        find_modules(source.files)
+        solution = compile(source.text, "<solution>", "exec", dont_inherit=True)
+        state = State(names_of(solution) | row.names)
+        namespace = new_namespace()
+        exec(solution, namespace)
+    except BaseException as error:
+        verdict, detail = verdict_of(error)
+        native.end(start, cells, row.not_loaded(verdict), detail)
+        return
+    native.loaded()
+    state.loaded()
+    for cell in range(start, cells):
+        if cell > start:
+            native.begin(cell)
+        try:
+            if cell > start:
+                state.begin()
+                namespace = new_namespace()
+                exec(solution, namespace)
+            verdict, detail = row.run(cell, namespace)
+            _stdout.flush()
+        except BaseException as error:
+            verdict, detail = verdict_of(error)
+        only_owner()
+        if not native.end(cell, cell + 1, verdict, detail) and verdict == native.MARK_ANSWERED:
+            native.end(cell, cell + 1, native.MARK_LONG, b"")  # the row's answers are too many
+        if cell + 1 < cells and state.changed():
+            native.stop()
+            return
+
+
+class Row:
+    """What the cells of a row do."""
+
+    names: set[str]
+    """What they speak of."""
+
+    def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
+        """One cell, with the solution loaded: verdict or mark, and what goes with it."""
+        raise RuntimeError("not a kind of row")
+
+    def not_loaded(self, verdict: int) -> int:
+        """The verdict of all cells where loading gave this one."""
+        return verdict
+
+
+class Calls(Row):
+    """Planned calls: each answer, encoded."""
+
+    def __init__(self, native: Any):
+        self._native = native
+        self.names = set()
+
+    def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
+        """The answers of one test's calls."""
+        native = self._native
+        request: Any = values.decode(native.blob(1 + cell))
+        answers = tuple(requested(operation, namespace) for operation in request)
+        try:
+            answer = values.encode(answers, plain=True)
+        except Unencodable:
+            return native.MARK_LONG, b""
+        if len(answer) > native.MAX_ANSWER_BYTES:
+            return native.MARK_LONG, b""
+        return native.MARK_ANSWERED, answer
+
+    def not_loaded(self, verdict: int) -> int:
+        """A solution that leaves with success has not answered."""
+        return verdict if verdict != PASS else EARLY_EXIT
+
+
+class Tests(Row):
+    """Whole tests, in one process with the solution."""
+
+    def __init__(self, native: Any, start: int, cells: int):
+        self._native = native
+        self._parsed: dict[int, tuple[ast.Module, CodeType]] = {}
+        self.names = set()
+        for cell in range(start, cells):
+            with contextlib.suppress(BaseException):  # it fails again when its turn comes
+                self._parsed[cell] = _parsed(unpacked(native.blob(1 + cell)).text)
+                self.names |= names_of(self._parsed[cell][1])
+
+    def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
+        """One test, and the test functions and classes that it hands over."""
+        tree, code = self._parsed.get(cell) or _parsed(unpacked(self._native.blob(1 + cell)).text)
+        if not hands_over(tree):
+            exec(code, namespace)
+            return PASS, b""
+        collect.install(collect.NO_SITES)
+        left_out = ""
+        try:
+            exec(code, namespace)
+        except BaseException as error:
+            left_out = collect.no_verdict(error)
+            if not left_out and not collect.is_end(error):
+                raise
+        left_out = left_out or collect.judge(namespace, tree, one_process=True)
+        return (self._native.MARK_UNSPLIT, left_out.encode()) if left_out else (PASS, b"")
+
+
+def _parsed(text: bytes) -> tuple[ast.Module, CodeType]:
+    tree = ast.parse(text)
+    return tree, compile(tree, "<test>", "exec", dont_inherit=True)
+
+
+# ---- modules beside the solution -----------------------------------------------------------------
+
+
+class _Finder:
+    """Finds the modules that the caller puts beside a solution."""
+
+    def __init__(self, files: Mapping[str, bytes]):
+        self._files = files
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """As the import system asks."""
+        stem = name.replace(".", "/")
+        for file, is_package in ((f"{stem}/__init__.py", True), (f"{stem}.py", False)):
+            if file in self._files:
+                return ModuleSpec(name, self, origin=file, is_package=is_package)  # type: ignore[arg-type]
+        folder = any(file.startswith(f"{stem}/") for file in self._files)
+        return ModuleSpec(name, self, is_package=True) if folder else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: Any) -> None:
+        """A plain one."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the file."""
+        origin = module.__spec__.origin if module.__spec__ is not None else None
+        if origin is not None:
+            code = compile(self._files[origin], origin, "exec", dont_inherit=True)
+            exec(code, module.__dict__)
+
+
+def find_modules(files: Mapping[str, bytes]) -> None:
+    """From now on `import` finds these; what is no module lies in the scratch folder."""
+    if files:
+        finder: Any = _Finder(files)
+        sys.meta_path.append(finder)
+        for path, content in files.items():
+            if not path.endswith(".py"):
+                write_file(path, content)

@@ -1,0 +1,251 @@
+"""What one end tells of a class, a function or an exception, once, as data.
+
+In: an object of this end. Out: tuples of plain data and of objects that the link refers to. Nothing
+of code, constants or values that a class holds is told; attributes are asked for when they are read.
+Pure, but for `described`, which asks an exception for its text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import inspect
+import sys
+from collections.abc import Callable
+from types import (
+    BuiltinFunctionType,
+    ClassMethodDescriptorType,
+    FunctionType,
+    MethodDescriptorType,
+    MethodType,
+    MethodWrapperType,
+    SimpleNamespace,
+    WrapperDescriptorType,
+)
+from typing import Any
+
+from . import table, values
+from .values import CodecError, Unencodable
+
+EXTENDED = (datetime.tzinfo,)
+"""Classes of C code that want objects of their own kind, and ask them by methods."""
+CONTENT: tuple[type, ...] = (
+    *(bool, int, float, complex, str, bytes, tuple, frozenset),
+    *(list, dict, set, bytearray),
+)
+"""Plain data that a class can extend: an object of such a class brings it along."""
+MUTABLE = (list, dict, set, bytearray)
+_BINARY = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift divmod".split()
+SPECIALS = frozenset(
+    (
+        *_BINARY,
+        *(f"r{name}" for name in _BINARY),
+        *(f"i{name}" for name in _BINARY if name != "divmod"),
+        *"eq ne lt le gt ge bool contains len iter next call getitem setitem delitem".split(),
+        *"neg pos abs invert int float complex index round trunc floor ceil bytes reversed".split(),
+        *"length_hint fspath enter exit aenter aexit aiter anext await missing hash".split(),
+        *"str repr format get set delete set_name".split(),
+    )
+)
+"""Special methods that an object of the other end is asked by, without underscores."""
+_PLAIN_METHODS = frozenset(("__init__", "__post_init__"))
+_CALLED = (
+    *(FunctionType, BuiltinFunctionType, classmethod, staticmethod, MethodDescriptorType),
+    *(WrapperDescriptorType, ClassMethodDescriptorType),
+)
+FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, MethodWrapperType)
+ABSTRACT = (
+    "collections.abc.Sized Iterable Iterator Container Collection Sequence MutableSequence Mapping"
+    " MutableMapping Set MutableSet Callable Hashable Reversible Generator Awaitable Coroutine"
+    " AsyncIterator AsyncIterable AsyncGenerator"
+).split()
+
+mro: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+"""The bases of a class, whatever its metaclass says."""
+bases_of: Callable[[type], tuple[type, ...]] = type.__dict__["__bases__"].__get__
+names_in: Callable[[type], Any] = type.__dict__["__dict__"].__get__
+"""The names of a class, whatever its metaclass says."""
+
+
+class Whole:
+    """Says that a class is told of, although it could cross by its name."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: type):
+        self.kind = kind
+
+
+def builtin_name(kind: type) -> str:
+    """The name of a class that both ends have and may extend; empty for others."""
+    if kind is object or kind in CONTENT or kind in EXTENDED:
+        return f"{kind.__module__}.{kind.__name__}"
+    return (issubclass(kind, BaseException) and table.exception_name(kind)) or ""
+
+
+def builtin(name: object) -> type:
+    """The class of that name. Raises CodecError."""
+    known = (object, *CONTENT, *EXTENDED)
+    found = next((kind for kind in known if f"{kind.__module__}.{kind.__name__}" == name), None)
+    found = found or (table.exception(name) if type(name) is str else None)
+    if found is None:
+        raise CodecError("no such class")
+    return found
+
+
+def content_of(kind: type) -> type | None:
+    """The plain data that a class extends."""
+    return next((base for base in mro(kind) if base in CONTENT), None)
+
+
+def class_told(kind: type) -> tuple[Any, ...]:
+    """Name, qualified name, module, documentation, bases (names, or classes to refer to), methods,
+    special methods that it has, those it refuses, what it counts as."""
+    methods, specials, absent = [], [], []
+    for name, value in names_in(kind).items():
+        special = name.startswith("__") and name.endswith("__")
+        short = name.strip("_")
+        if special and short in SPECIALS:
+            (absent if value is None else specials).append(short)
+        elif isinstance(value, _CALLED) and (not special or name in _PLAIN_METHODS):
+            methods.append(name)
+    bases = tuple(builtin_name(base) or Whole(base) for base in bases_of(kind))
+    doc = kind.__doc__ if type(kind.__doc__) is str else None
+    return (
+        *(str(kind.__name__), str(kind.__qualname__), str(kind.__module__), doc and doc[:2000]),
+        *(bases, tuple(methods), tuple(specials), tuple(absent), _counts_as(kind)),
+    )
+
+
+def _counts_as(kind: type) -> tuple[str, ...]:
+    """The abstract classes of the standard library that it was made or registered for."""
+    module = sys.modules["collections.abc"]
+    names = [name.rpartition(".")[2] for name in ABSTRACT]
+    return tuple(name for name in names if getattr(module, name) in mro(kind))
+
+
+def is_library_module(name: str) -> bool:
+    """Whether this is a module of the standard library's or NumPy's."""
+    top = name.partition(".")[0]
+    return top in sys.stdlib_module_names or top == "numpy"
+
+
+# ---- functions -----------------------------------------------------------------------------------
+
+_KINDS = tuple(inspect._ParameterKind)
+_FACTS = ("co_name", "co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_flags")
+
+
+def parameters_of(function: Any) -> tuple[Any, ...]:
+    """Each parameter: name, kind, default and annotation (each in a tuple, empty for none); at last
+    the annotation of the result. Raises ValueError, TypeError."""
+    signature = inspect.signature(function)
+    found = [
+        (one.name, int(one.kind), _given(one.default), _given(one.annotation))
+        for one in signature.parameters.values()
+    ]
+    return (*found, _given(signature.return_annotation))
+
+
+def _given(value: Any) -> tuple[Any, ...]:
+    return () if value is inspect.Parameter.empty or value is inspect.Signature.empty else (value,)
+
+
+def signature_of(told: Any) -> inspect.Signature:
+    """The signature that `parameters_of` told. Raises CodecError."""
+    empty: Any = inspect.Parameter.empty
+    try:
+        *parameters, result = told
+        return inspect.Signature(
+            [
+                inspect.Parameter(
+                    name,
+                    _KINDS[kind],
+                    default=default[0] if default else empty,
+                    annotation=note[0] if note else empty,
+                )
+                for name, kind, default, note in parameters
+            ],
+            return_annotation=result[0] if result else empty,
+        )
+    except (TypeError, ValueError, IndexError, AttributeError, KeyError):
+        raise CodecError("not a signature") from None
+
+
+def code_facts(function: Any) -> tuple[Any, ...]:
+    """Of a function's code: its name, the numbers of its arguments, its flags, their names."""
+    code = function.__code__
+    count = code.co_argcount + code.co_kwonlyargcount
+    count += bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
+    return (*(getattr(code, fact) for fact in _FACTS), code.co_varnames[:count])
+
+
+def code_of(facts: Any) -> SimpleNamespace:
+    """Something with the facts of a code object. Raises CodecError."""
+    if type(facts) is not tuple or len(facts) != len(_FACTS) + 1:
+        raise CodecError("not a function's code")
+    return SimpleNamespace(**dict(zip((*_FACTS, "co_varnames"), facts, strict=True)))
+
+
+def field_told(field: Any) -> tuple[Any, ...]:
+    """One field of a dataclass: name, default (in a tuple), what takes part, type."""
+    default = () if field.default is dataclasses.MISSING else (field.default,)
+    has_factory = field.default_factory is not dataclasses.MISSING
+    return (
+        *(field.name, default, has_factory, field.init is True, field.repr is True),
+        *(field.compare is True, field.kw_only is True, field.type),
+    )
+
+
+def field_from(told: Any) -> Any:
+    """Python's own field object with what `field_told` told. Raises CodecError."""
+    try:
+        name, default, has_factory, init, shown, compare, kw_only, kind = told
+        field: Any = dataclasses.field(init=init is True, repr=shown is True)
+        field.name, field.type, field.compare, field.kw_only = name, kind, compare, kw_only
+        if default:
+            (field.default,) = default
+        elif has_factory is True:
+            field.default_factory = lambda: None
+        field._field_type = dataclasses._FIELD  # type: ignore[attr-defined]
+        return field
+    except (TypeError, ValueError):
+        raise CodecError("not the field of a dataclass") from None
+
+
+# ---- exceptions ----------------------------------------------------------------------------------
+
+
+def described(error: BaseException, silent: bool = False) -> tuple[Any, ...]:
+    """Of an exception: arguments, text, plain attributes, cause, context, parts of a group. `silent`
+    keeps arguments and text back (a failed assertion's may say what was expected)."""
+    if silent:
+        return (), "", {}, None, None, ()
+    try:
+        text = str(error)[:2000]
+    except BaseException:
+        text = ""
+    args: tuple[Any, ...] = tuple(error.args)
+    if isinstance(error, OSError) and error.filename is not None:
+        args = (error.errno, error.strerror, error.filename)
+    parts: tuple[BaseException, ...] = ()
+    if isinstance(error, BaseExceptionGroup):
+        args, parts = (str(error.message),), tuple(error.exceptions)
+    attributes = {}
+    for name, value in vars(error).items():
+        if not name.startswith("_sv_"):
+            with contextlib.suppress(Unencodable):
+                values.encode(value)
+                attributes[name] = value
+    cause, context = error.__cause__, error.__context__
+    return args, text, attributes, cause, None if context is cause else context, parts
+
+
+def new_error(kind: Any, args: tuple[Any, ...]) -> Any:
+    """An exception, made by that class of Python's which lays out its memory, and no other code: C
+    code reads fields that no `__init__` has filled. Raises what that class does."""
+    error = kind.__new__(kind, *args)
+    base: Any = next(base for base in mro(kind) if table.EXCEPTIONS.get(base.__name__) is base)
+    base.__init__(error, *args)
+    return error

@@ -1,0 +1,96 @@
+"""What the tests of a row could leave to the next one in the interpreter: noticed, or put back.
+
+In: the names that the row's code speaks of; a module that it never names is not looked into.
+`begin` puts back random numbers as they were before the solution was loaded; `changed` tells whether
+the rest is as it was after that (`loaded`). A process where it is not ends, and the next cell begins
+in a fresh one.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import threading
+import warnings
+from types import CodeType, ModuleType
+from typing import Any
+
+from .values import native
+
+
+def names_of(code: CodeType) -> set[str]:
+    """All names that a code object speaks of, and those in it."""
+    found = set(code.co_names)
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            found |= names_of(const)
+    return found
+
+
+class State:
+    """The interpreter as it is now, before anything foreign has run."""
+
+    def __init__(self, names: set[str]):
+        modules = [sys.modules.get(name) for name in names - {"test", "solution"}]
+        self._modules = [vars(module) for module in modules if type(module) is ModuleType]
+        self._random = random.getstate() if "random" in names else None
+        numbers = sys.modules.get("numpy.random") if "random" in names else None
+        self._numpy_random: Any = numbers
+        self._numpy_state = numbers.get_state() if numbers is not None else None
+        self._first: Any = None
+
+    def loaded(self) -> None:
+        """The solution was loaded for the first time."""
+        self._first = self._now()
+
+    def begin(self) -> None:
+        """Another cell begins; the solution will be loaded for it."""
+        if self._random is not None:
+            random.setstate(self._random)
+        if self._numpy_state is not None:
+            self._numpy_random.set_state(self._numpy_state)
+
+    def changed(self) -> bool:
+        """Whether a cell has left something."""
+        return self._now() != self._first
+
+    def _now(self) -> tuple[Any, ...]:
+        return (
+            native.checksum(self._modules),
+            sys.getrecursionlimit(),
+            sys.get_int_max_str_digits(),
+            sys.gettrace() is None,
+            sys.getprofile() is None,
+            threading.active_count(),
+            signal.getitimer(signal.ITIMER_REAL)[0] > 0,
+            signal.getsignal(signal.SIGALRM),
+            signal.getsignal(signal.SIGINT),
+            list(map(id, warnings.filters)),
+            dict(os.environ),
+            sys.argv[:],
+            sys.path[:],
+            os.getcwd(),
+            _loop(),
+            _numpy(),
+        )
+
+
+def _loop() -> Any:
+    """Which event loop this thread has, if any was ever made or closed."""
+    events = sys.modules.get("asyncio.events")
+    policy = getattr(events, "_event_loop_policy", None)
+    local = getattr(policy, "_local", None)
+    return (id(policy) if policy else 0, id(getattr(local, "_loop", None)), _set_called(local))
+
+
+def _set_called(local: Any) -> bool:
+    return bool(getattr(local, "_set_called", False))
+
+
+def _numpy() -> Any:
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not hasattr(numpy, "geterr"):
+        return None
+    return sorted(numpy.geterr().items())

@@ -1,0 +1,335 @@
+"""The table of plain data beyond the built-in values: one row per type.
+
+A row names a type, the types that its parts may be of (exactly: checked at both ends), the parts of
+a value, and how a value is built from them. A value whose parts are of other types is not plain
+data. In the judge `build` runs on what a solution chose: it may raise anything, which is a
+CodecError, but it evaluates, unpickles and imports nothing. What crosses by name (`named`) is of
+fixed lists.
+"""
+
+from __future__ import annotations
+
+import array
+import builtins
+import datetime as dt
+import ipaddress
+import pathlib
+import random
+import re
+import statistics
+import string
+import sys
+import types
+import uuid
+import warnings
+import zoneinfo
+from collections import (
+    ChainMap,
+    Counter,
+    OrderedDict,
+    UserDict,
+    UserList,
+    UserString,
+    defaultdict,
+    deque,
+)
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING or __package__ != "jailed":
+    from sv_sandbox import _native
+else:
+    import _native  # put there by the zygote, while our modules are imported
+
+CodecError = _native.CodecError
+
+MAX_EXPONENT = 5_000  # of a Decimal: a few bytes must not stand for a number that fills a memory
+
+Parts = tuple[object, ...]
+Kinds = type | tuple[type, ...]
+
+
+class Row(NamedTuple):
+    """How the values of one type cross."""
+
+    kind: type
+    takes: tuple[Kinds, ...]
+    """What each part is of, exactly; `object` for anything."""
+    parts: Callable[[Any], Parts]
+    build: Callable[..., object]
+    mutable: bool = False
+    """Numbered, so that its identity survives."""
+    word: bool = False
+    """Computes when it is called, or compares loosely: a verdict may rest on the choice of it."""
+
+    def fits(self, parts: Parts) -> bool:
+        """Whether these are parts of a value of this type."""
+        return len(parts) == len(self.takes) and all(
+            kinds is object or type(part) is kinds or (type(kinds) is tuple and type(part) in kinds)
+            for part, kinds in zip(parts, self.takes, strict=True)
+        )
+
+
+# ---- what crosses by name --------------------------------------------------------------------
+
+_BUILTINS = (
+    "abs all any ascii bin bool bytearray bytes callable chr complex dict divmod enumerate filter"
+    " float format frozenset hash hex id int isinstance issubclass iter len list map max min next"
+    " object oct ord pow print range repr reversed round set slice sorted str sum tuple type zip"
+)
+_ERRORS = (
+    "_csv.Error _queue.Empty asyncio.exceptions.CancelledError asyncio.exceptions.InvalidStateError"
+    " asyncio.queues.QueueEmpty asyncio.queues.QueueFull binascii.Error copy.Error"
+    " concurrent.futures._base.CancelledError configparser.NoOptionError"
+    " configparser.NoSectionError dataclasses.FrozenInstanceError decimal.DecimalException"
+    " decimal.DivisionByZero"
+    " decimal.Inexact decimal.InvalidOperation decimal.Overflow decimal.Rounded decimal.Underflow"
+    " graphlib.CycleError json.decoder.JSONDecodeError locale.Error numpy.exceptions.AxisError"
+    " numpy.linalg.LinAlgError queue.Full re.error shutil.Error statistics.StatisticsError"
+    " struct.error zlib.error"
+)
+LIBRARY_ERRORS = frozenset(_ERRORS.split())
+"""Exception classes of libraries that cross by name, where the module is loaded at both ends."""
+BUILTINS = {name: getattr(builtins, name) for name in _BUILTINS.split()}
+"""Built-in functions and types that cross by name: none that reaches code, memory or files."""
+EXCEPTIONS: dict[str, type[BaseException]] = {
+    name: kind
+    for name, kind in vars(builtins).items()
+    if isinstance(kind, type) and issubclass(kind, BaseException)
+}
+"""Built-in exception classes, which cross by name as well."""
+
+
+def exception(name: str) -> type[BaseException] | None:
+    """The class of Python's own or of a library that goes by this name; imports nothing."""
+    if name not in LIBRARY_ERRORS:
+        return EXCEPTIONS.get(name)
+    module, _, short = name.rpartition(".")
+    kind = getattr(sys.modules.get(module), short, None)
+    return kind if isinstance(kind, type) and issubclass(kind, BaseException) else None
+
+
+def exception_name(kind: type[BaseException]) -> str | None:
+    """The name under which this very class crosses; None for the solution's own."""
+    if EXCEPTIONS.get(kind.__name__) is kind:
+        return kind.__name__
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    return name if name in LIBRARY_ERRORS and exception(name) is kind else None
+
+
+def named(name: str) -> object:
+    """What goes by this name. Raises CodecError."""
+    value = _NAMED.get(name) or exception(name)
+    if value is None:
+        raise CodecError("no such name")
+    return value
+
+
+def name_of(value: object) -> str | None:
+    """The name under which this very object crosses."""
+    name = _NAMES.get(id(value))
+    if name is None and type(value) is type and issubclass(value, BaseException):
+        return exception_name(value)
+    return name
+
+
+# ---- the rows --------------------------------------------------------------------------------
+
+_MAPPINGS = (dict, OrderedDict, defaultdict, Counter, UserDict, ChainMap)
+_NONE = type(None)
+_ZONES = (dt.timezone, zoneinfo.ZoneInfo, _NONE)
+_DATE = ("year", "month", "day")
+_TIME = ("hour", "minute", "second", "microsecond", "tzinfo", "fold")
+_FACTORIES: dict[str, Callable[[], object]] = {
+    kind.__name__: kind
+    for kind in (
+        *(bool, bytes, complex, dict, float, frozenset, int, list, set, str, tuple),
+        *(Counter, OrderedDict, deque),
+    )
+}
+
+
+def _attributes(*names: str) -> Callable[[object], Parts]:
+    return lambda value: tuple(getattr(value, name) for name in names)
+
+
+def _decimal(value: Decimal) -> Parts:
+    extreme = value.is_finite() and abs(value.adjusted()) > MAX_EXPONENT
+    return () if extreme else (str(value),)
+
+
+def _build_decimal(text: str) -> Decimal:
+    value = Decimal(text)
+    if not _decimal(value):
+        raise CodecError("a Decimal of extreme size")
+    return value
+
+
+def _timezone(value: dt.timezone) -> Parts:
+    offset, *name = value.__getinitargs__()  # type: ignore[attr-defined]
+    return (offset, name[0] if name else None)
+
+
+def _build_zone(key: str) -> zoneinfo.ZoneInfo:
+    if not re.fullmatch(r"[A-Za-z0-9_+-]{1,40}(/[A-Za-z0-9_+-]{1,40}){0,2}", key):
+        raise CodecError("no name of a time zone")
+    return zoneinfo.ZoneInfo(key)
+
+
+def _defaultdict(value: defaultdict[object, object]) -> Parts:
+    factory: object = value.default_factory
+    for name, known in _FACTORIES.items():
+        if known is factory:
+            factory = name
+    return (factory, dict(value))
+
+
+def _build_defaultdict(factory: Any, items: dict[object, object]) -> object:
+    return defaultdict(_FACTORIES[factory] if type(factory) is str else factory, items)
+
+
+def _holding(kind: type[UserDict[Any, Any]] | type[UserList[Any]]) -> Callable[[Any], object]:
+    def build(data: Any) -> object:
+        value = kind()
+        value.data = data
+        return value
+
+    return build
+
+
+def _chain(value: ChainMap[object, object]) -> Parts:
+    plain = type(value.maps) is list and all(type(one) in _MAPPINGS for one in value.maps)
+    return (tuple(value.maps),) if plain else ()
+
+
+def _build_chain(maps: tuple[Any, ...]) -> ChainMap[object, object]:
+    if not all(type(one) in _MAPPINGS for one in maps):
+        raise CodecError("a chain of what is no mapping")
+    return ChainMap(*maps)
+
+
+def _build_pattern(pattern: str, flags: int) -> re.Pattern[str]:
+    if flags & re.DEBUG:
+        raise CodecError("a pattern that prints")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return re.compile(pattern, flags)
+
+
+def _memoryview(value: memoryview) -> Parts:
+    simple = value.ndim == 1 and value.c_contiguous and len(value.format) == 1
+    return (value.tobytes(), value.format) if simple else ()
+
+
+def _build_random(state: tuple[Any, ...]) -> random.Random:
+    value = random.Random(0)
+    value.setstate(state)
+    return value
+
+
+ROWS = (
+    Row(Decimal, (str,), _decimal, _build_decimal),
+    Row(Fraction, (int, int), _attributes("numerator", "denominator"), Fraction),
+    Row(dt.timedelta, (int,) * 3, _attributes("days", "seconds", "microseconds"), dt.timedelta),
+    Row(dt.date, (int,) * 3, _attributes(*_DATE), dt.date),
+    Row(
+        dt.datetime,
+        (*(int,) * 7, _ZONES, int),
+        _attributes(*_DATE, *_TIME),
+        lambda *parts: dt.datetime(*parts[:8], fold=parts[8]),
+    ),
+    Row(
+        dt.time,
+        (*(int,) * 4, _ZONES, int),
+        _attributes(*_TIME),
+        lambda *parts: dt.time(*parts[:5], fold=parts[5]),
+    ),
+    Row(
+        dt.timezone,
+        (dt.timedelta, (str, _NONE)),
+        _timezone,
+        lambda offset, name: dt.timezone(offset, *([] if name is None else [name])),
+    ),
+    Row(zoneinfo.ZoneInfo, (str,), _attributes("key"), _build_zone),
+    Row(deque, (tuple, (int, _NONE)), lambda v: (tuple(v), v.maxlen), deque, mutable=True),
+    Row(Counter, (dict,), lambda v: (dict(v),), Counter, mutable=True),
+    Row(OrderedDict, (dict,), lambda v: (dict(v),), OrderedDict, mutable=True),
+    Row(defaultdict, (object, dict), _defaultdict, _build_defaultdict, mutable=True),
+    Row(UserDict, (dict,), _attributes("data"), _holding(UserDict), mutable=True),
+    Row(UserList, (list,), _attributes("data"), _holding(UserList), mutable=True),
+    Row(UserString, (str,), _attributes("data"), UserString, mutable=True),
+    Row(ChainMap, (tuple,), _chain, _build_chain, mutable=True),
+    Row(
+        types.MappingProxyType,
+        (_MAPPINGS,),
+        lambda v: (v.copy(),),
+        types.MappingProxyType,
+        mutable=True,
+    ),
+    Row(
+        types.SimpleNamespace,
+        (dict,),
+        lambda v: (dict(vars(v)),),
+        lambda attributes: types.SimpleNamespace(**attributes),
+        mutable=True,
+    ),
+    Row(type({}.keys()), (dict,), lambda v: (dict.fromkeys(v),), dict.keys, mutable=True),
+    Row(type({}.values()), (dict,), lambda v: (dict(enumerate(v)),), dict.values, mutable=True),
+    Row(type({}.items()), (dict,), lambda v: (dict(v),), dict.items, mutable=True),
+    Row(
+        type(OrderedDict().keys()),
+        (OrderedDict,),
+        lambda v: (OrderedDict.fromkeys(v),),
+        OrderedDict.keys,
+        mutable=True,
+    ),
+    Row(
+        type(OrderedDict().values()),
+        (OrderedDict,),
+        lambda v: (OrderedDict(enumerate(v)),),
+        OrderedDict.values,
+        mutable=True,
+    ),
+    Row(
+        type(OrderedDict().items()),
+        (OrderedDict,),
+        lambda v: (OrderedDict(v),),
+        OrderedDict.items,
+        mutable=True,
+    ),
+    *(
+        Row(kind, (str,), lambda v: (str(v),), kind)
+        for kind in (
+            *(pathlib.PosixPath, pathlib.PurePosixPath, pathlib.PureWindowsPath),
+            *(ipaddress.IPv4Address, ipaddress.IPv4Network, ipaddress.IPv4Interface),
+            *(ipaddress.IPv6Address, ipaddress.IPv6Network, ipaddress.IPv6Interface),
+        )
+    ),
+    Row(uuid.UUID, (int,), _attributes("int"), lambda number: uuid.UUID(int=number)),
+    Row(
+        array.array,
+        (str, bytes),
+        lambda v: (v.typecode, v.tobytes()),
+        array.array,
+        mutable=True,
+    ),
+    Row(re.Pattern, ((str, bytes), int), _attributes("pattern", "flags"), _build_pattern),
+    Row(memoryview, (bytes, str), _memoryview, lambda data, code: memoryview(data).cast(code)),
+    Row(random.Random, (tuple,), lambda v: (v.getstate(),), _build_random, mutable=True),
+    Row(
+        statistics.NormalDist,
+        ((float, int), (float, int)),
+        _attributes("mean", "stdev"),
+        statistics.NormalDist,
+    ),
+    Row(string.Template, (str,), _attributes("template"), string.Template, mutable=True),
+)
+_NAMED: dict[str, object] = {
+    **BUILTINS,
+    **EXCEPTIONS,
+    **{f"{row.kind.__module__}.{row.kind.__name__}": row.kind for row in ROWS},
+    "NoneType": _NONE,
+}
+_NAMES = {id(value): name for name, value in _NAMED.items()}

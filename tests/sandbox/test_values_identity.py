@@ -1,0 +1,159 @@
+"""The codec keeps who is who, at both ends, and sees what was changed."""
+
+from __future__ import annotations
+
+import array
+import random
+import time
+import types
+from collections import (
+    ChainMap,
+    Counter,
+    OrderedDict,
+    UserDict,
+    UserList,
+    defaultdict,
+    deque,
+)
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+import pytest
+
+from sv_sandbox import _native
+from sv_sandbox.jailed.values import CodecError, Unencodable, decode, encode
+
+
+def test_shared_references_and_cycles() -> None:
+    inner = [1]
+    outer: list[Any] = [inner, inner, {"again": inner}, deque([inner])]
+    outer.append(outer)
+    back: Any = decode(encode(outer))
+    assert back[0] is back[1] is back[2]["again"] is back[3][0]
+    assert back[4] is back
+    loop: dict[str, Any] = {}
+    loop["self"] = (loop, {"deeper": loop})
+    again: Any = decode(encode(loop))
+    assert again["self"][0] is again is again["self"][1]["deeper"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(list, dict, set, bytearray, deque, Counter, OrderedDict, UserDict, UserList, ChainMap),
+        *(lambda: defaultdict(int), lambda: array.array("i"), lambda: numpy.zeros(2)),
+        *(types.SimpleNamespace, lambda: random.Random(1), lambda: types.MappingProxyType({})),
+    ],
+)
+def test_mutable_objects_are_numbered_at_both_ends(make: Callable[[], Any]) -> None:
+    shared, mine, theirs = make(), [], []
+    back: Any = decode(encode((shared, [shared], 3), containers=mine), containers=theirs)
+    assert back[0] is back[1][0]
+    assert len(mine) == len(theirs)
+    number = next(n for n, one in enumerate(mine) if one is shared)
+    assert theirs[number] is back[0]
+    assert decode(encode(shared, containers=mine), containers=theirs) is back[0]
+    assert encode(back[0], containers=theirs) == encode(shared, containers=mine)
+
+
+def test_numbers_are_taken_back_on_errors() -> None:
+    known: list[Any] = [[1]]
+    with pytest.raises(Unencodable):
+        encode([[], {}, deque([object()])], containers=known)
+    assert known == [[1]]
+    message = encode([[], {}, deque([1])])
+    with pytest.raises(CodecError):
+        decode(message[:-1], containers=known)
+    with pytest.raises(CodecError):
+        decode(message + b"\0", containers=known)
+    assert known == [[1]]
+
+
+def test_a_cycle_through_the_table_is_refused() -> None:
+    for make, close in (
+        (deque, lambda d: d.append(d)),
+        (OrderedDict, lambda d: d.update(me=[d])),
+        (types.SimpleNamespace, lambda d: d.__dict__.update(me=(d,))),
+    ):
+        value: Any = make()
+        close(value)
+        with pytest.raises(Unencodable):
+            encode(value)
+        with pytest.raises(Unencodable):
+            encode([value])
+
+
+def test_a_container_that_changes_while_it_is_encoded_is_written_as_it_was() -> None:
+    value: list[Any] = [1, object(), 2]
+
+    def refer(one: object) -> tuple[object, ...]:
+        value.clear()
+        return ("x",)
+
+    assert decode(encode(value, refer), lambda name: name) == [1, "x", 2]
+
+
+class Hostile:
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("asked")
+
+    __hash__ = object.__hash__
+
+
+def test_changes_are_seen_by_identity() -> None:
+    a, b = Hostile(), Hostile()
+    known: list[Any] = [[a], {a: b}, {a}, bytearray(b"x"), deque([a]), [], {}, set()]
+    seen = _native.snapshot(known)
+    assert seen[4] is None
+    assert _native.changed(known, seen) == []
+    known[0][0] = b
+    known[1][a] = a
+    known[2].add(b)
+    known[3][0] = 1
+    known[5].append(1)
+    known[6][1] = 2
+    known[7].add(3)
+    assert _native.changed(known, seen) == [0, 1, 2, 3, 5, 6, 7]
+    assert _native.changed(known[:2], seen) == [0, 1]
+    same_size: list[Any] = [{a: 1, b: 2}, {a, b}]
+    seen = _native.snapshot(same_size)
+    same_size[0][a] = same_size[0].pop(a)  # another order
+    same_size[1].discard(a)
+    same_size[1].add(7)
+    assert _native.changed(same_size, seen) == [0, 1]
+
+
+def test_checksum() -> None:
+    one: dict[str, Any] = {"a": 1, "b": len}
+    before = _native.checksum([one, vars(time)])
+    assert _native.checksum([one, vars(time)]) == before
+    for change in (
+        lambda: one.update(a=2),
+        lambda: one.update(c=1),
+        lambda: one.pop("b"),
+        lambda: one.update(a=one.pop("a")),
+    ):
+        change()
+        assert _native.checksum([one, vars(time)]) != before
+        before = _native.checksum([one, vars(time)])
+
+
+def test_the_core_takes_only_what_it_names() -> None:
+    for call in (
+        lambda: _native.encode(1, 2, 3),
+        lambda: _native.encode(1),
+        lambda: _native.decode(bytearray(b"\0"), 2, []),
+        lambda: _native.decode(b"\0", 2, ()),
+        lambda: _native.encode(object(), lambda one: 3, []),
+        lambda: _native.encode(object(), lambda one: (1, True), []),
+        lambda: _native.changed([], ()),
+        lambda: _native.snapshot(()),
+        lambda: _native.checksum([[]]),
+    ):
+        with pytest.raises(TypeError):
+            call()
+    with pytest.raises(ValueError, match="tag"):
+        _native.encode(object(), lambda one: (1 << 20, True, ()), [])
+    with pytest.raises(ZeroDivisionError):  # what `refer` raises is the caller's
+        encode(object(), lambda one: (1 // 0,))
