@@ -98,9 +98,10 @@ def extract_solution(
     blocks = reading.python()
     for texts in (blocks, [reading.unfenced]):
         program = assemble((p for text in texts for p in pieces(text)), entry_point)
-        if program is not None:
+        if program is not None and compiles(program):
             return _with_prelude(program, prompt, entry_point)
-    if program := assemble(["\n".join(blocks)], entry_point):  # a function in several blocks
+    program = assemble(["\n".join(blocks)], entry_point)
+    if program is not None and compiles(program):  # a function in several blocks
         return _with_prelude(program, prompt, entry_point)
     if program := _body_or_method(blocks, prompt, entry_point):
         return program
@@ -252,12 +253,13 @@ def _body(text: str, prompt: str, entry_point: str) -> str | None:
     if not signatures:
         return None
     first, _, rest = text.strip("\n").partition("\n")
-    if first[:1].strip() and not first.rstrip().endswith(":"):  # its indentation was the prompt's
-        rest = textwrap.dedent(rest)
-    body = textwrap.dedent(f"{first}\n{rest}")
-    tree = parse("def _():\n" + textwrap.indent(body, "    "))
     name = entry_point.rpartition(".")[2]
-    if tree is None or not _is_a_body(tree, name):
+    # As it stands, or with a first line whose indentation was the prompt's.
+    for body in (textwrap.dedent(f"{first}\n{rest}"), f"{first}\n{textwrap.dedent(rest)}"):
+        tree = parse("def _():\n" + textwrap.indent(body, "    "))
+        if tree and _is_a_body(tree, name):
+            break
+    else:
         return None
     last = prompt[signatures[-1].start() :].split("\n")
     inner = next((line for line in last[1:] if line.strip() and line[:1] in " \t"), "")

@@ -20,15 +20,15 @@ from dataclasses import dataclass, field
 
 _THOUGHT = r"(?:think|thinking|thought|thoughts|reasoning|reflection|analysis|scratchpad|seed:think)"
 _TAG = re.compile(
-    rf"(?<![\"'`])(?:(?P<open><{_THOUGHT}>|\[THINK\]|◁think▷|<\|begin_of_thought\|>|"
+    rf"(?P<open><{_THOUGHT}>|\[THINK\]|◁think▷|<\|begin_of_thought\|>|"
     rf"<\|channel\|>(?:analysis|commentary)[^<]*<\|message\|>)|"
     rf"(?P<close></{_THOUGHT}>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>|"
-    rf"<\|channel\|>final[^<]*<\|message\|>))(?![\"'`])",
+    rf"<\|channel\|>final[^<]*<\|message\|>)",
     re.IGNORECASE,
 )
 _END = re.compile(
-    r"(?<![\"'`])(?:<\|(?:im_end|endoftext|eot_id|end_of_text|return|end|end_of_solution)\|>|"
-    r"<｜end▁of▁sentence｜>|(?:^|(?<=[\n`]))</s>)(?![\"'`])"
+    r"<\|(?:im_end|endoftext|eot_id|end_of_text|return|end|end_of_solution)\|>|"
+    r"<｜end▁of▁sentence｜>|(?:^|(?<=[\n`]))</s>"
 )
 _WRAPPER = re.compile(
     r"^[ \t]*</?(?:answer|solution|code|output|final|final_answer|response|python|tests?)>[ \t]*\n?"
@@ -58,6 +58,8 @@ def answer_of(reply: str) -> str | None:
     kept: list[str] = []
     at, thinking = 0, False
     for tag in _TAG.finditer(text):
+        if _is_quoted(text, tag):
+            continue
         if tag["close"]:
             if not thinking:  # the prompt opened it
                 kept.clear()
@@ -70,9 +72,18 @@ def answer_of(reply: str) -> str | None:
     answer = "".join(kept)
     if thinking and not answer.strip():
         return None
-    if end := _END.search(answer):
+    if end := next((m for m in _END.finditer(answer) if not _is_quoted(answer, m)), None):
         answer = answer[: end.start()]
     return answer if "```" in answer or "~~~" in answer else _WRAPPER.sub("", answer)
+
+
+def _is_quoted(text: str, tag: re.Match[str]) -> bool:
+    """Whether a quote or a backtick before the tag closes after it, on its line."""
+    before, rest = text[: tag.start()], text[tag.end() :].split("\n", 1)[0]
+    quote = before[-1:]
+    return quote in ('"', "'", "`") and not before.endswith("```") and quote in (
+        rest.replace("```", "")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +187,8 @@ def _next_fence(text: str, at: int, *, in_code: bool) -> re.Match[str] | None:
     found = _FENCE.search(text, at)
     hopeless: set[str] = set()
     while found and in_code:
-        token = _TRIPLE.search(text, at)
-        if token is None or token.start() >= found.start():
+        token = _TRIPLE.search(text, at, found.start())
+        if token is None:
             break
         at = token.end()
         if token[0] not in ('"""', "'''") or token[0] in hopeless:
