@@ -19,7 +19,7 @@ import enum
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from sv_engine.markup import answer_of, read_blocks
 from sv_engine.program import assemble, pieces, prelude
@@ -33,7 +33,7 @@ from sv_engine.python_text import (
     owner_of,
     parse,
 )
-from sv_engine.suite import asserts_in_prose, tests_in
+from sv_engine.suite import asserts_in_prose, asserts_split, tests_in
 
 __all__ = [
     "MAX_SOURCE_CHARS",
@@ -52,6 +52,9 @@ STOPS = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
 arXiv 2207.10397, cuts)."""
 
 _FENCE_LINE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
+_COMMENTS = re.compile(r"\A(?:\s*#[^\n]*\n)+")
+_AT_MARGIN = re.compile(r"\n(?!def |class |async def |@|#)\S")
+"""A line that belongs to no indented body, and is no definition after one."""
 _STATEMENT = re.compile(
     r"(?:assert|import|from|(?:async +)?def|class|if|for|while|with|try)\b|[@#>\[{\"']|\w+ *=[^=]"
 )
@@ -122,7 +125,7 @@ def extract_tests(
     if reason := check_text(completion):
         return [], Counter([reason])
     if style is Style.CONTINUATION:
-        return _checked(asserts_in_prose("assert " + completion, entry_point, cut), limit)
+        return _checked(asserts_split("assert " + completion, entry_point, cut), limit)
     answer = answer_of(completion)
     if answer is None:
         return [], Counter([Drop.ONLY_THOUGHT])
@@ -133,12 +136,12 @@ def extract_tests(
     blocks = reading.python() or [answer]
     if goes_on:
         head = blocks[0] if reading.opened_by_prompt else _before_fence(answer)
-        return _checked(asserts_in_prose(head, entry_point, cut), limit)
+        return _checked(asserts_split(head, entry_point, cut), limit)
     found: list[str | Drop] = []
     for texts in (blocks, [block.text for block in reading.blocks], [reading.unfenced]):
-        found = tests_in(texts, entry_point)
-        if not any(isinstance(test, str) for test in found):
-            found += asserts_in_prose("\n".join(texts), entry_point, cut)
+        found = tests_in(texts, entry_point) or found
+        if not found:
+            found = list(asserts_in_prose("\n".join(texts), entry_point, cut))
         if any(isinstance(test, str) for test in found):
             break
     tests, dropped = _checked(found, limit)
@@ -178,15 +181,15 @@ def _first_line(text: str) -> str:
 
 def _begins_with_code(text: str) -> bool:
     """Whether the first line is code, so that a bare fence after it closes a block."""
-    line = _first_line(text)
-    return line[:1] in " \t" and "```" not in line or _CODE_LINE.match(line) is not None
+    line = _first_line(_COMMENTS.sub("", text))
+    return (line[:1] in " \t" and "```" not in line) or _CODE_LINE.match(line) is not None
 
 
 def _goes_on(answer: str, prompt: str, entry_point: str) -> bool:
     """Whether the answer goes on in the function that the prompt began."""
     if not _defines(prompt, entry_point):
         return False
-    line = _first_line(answer)
+    line = _first_line(_COMMENTS.sub("", answer))
     name = re.escape(entry_point.rpartition(".")[2])
     if re.match(rf"[ \t]*(?:(?:async +)?def +{name}|class +{owner_of(entry_point)})\b", line):
         return False
@@ -198,10 +201,11 @@ def _goes_on(answer: str, prompt: str, entry_point: str) -> bool:
 
 
 def _tests_go_on(answer: str, entry_point: str) -> bool:
-    first_line = _first_line(answer).strip()
-    return owner_of(entry_point) + "(" in first_line and not (
-        _STATEMENT.match(first_line) or _FENCE_LINE.match(first_line) or "`" in first_line
-    )
+    """Whether the first line is the rest of an assert."""
+    line = _first_line(answer).strip()
+    if owner_of(entry_point) + "(" not in line or "`" in line or "assert " in line:
+        return False
+    return not (_STATEMENT.match(line) or _FENCE_LINE.match(line))
 
 
 # ---- what the prompt adds -----------------------------------------------------------------------
@@ -216,7 +220,7 @@ def _continued(answer: str, prompt: str, entry_point: str) -> str:
     """`prompt` with the rest of its function, and with helpers after it that it needs."""
     reading = read_blocks(answer, begins_inside=True)
     text = reading.blocks[0].text if reading.opened_by_prompt else _before_fence(answer)
-    program = prompt + cut(text)
+    program = prompt + cut(text.lstrip("\n"))
     if not compiles(program):
         repaired = _body(text, prompt, entry_point) if text[:1].strip() else None
         return repaired or program
@@ -252,27 +256,38 @@ def _body(text: str, prompt: str, entry_point: str) -> str | None:
     signatures = list(re.finditer(r"^([ \t]*)(?:async +)?def ", prompt, re.MULTILINE))
     if not signatures:
         return None
-    first, _, rest = text.strip("\n").partition("\n")
     name = entry_point.rpartition(".")[2]
-    # As it stands, or with a first line whose indentation was the prompt's.
-    for body in (textwrap.dedent(f"{first}\n{rest}"), f"{first}\n{textwrap.dedent(rest)}"):
-        tree = parse("def _():\n" + textwrap.indent(body, "    "))
-        if tree and _is_a_body(tree, name):
-            break
-    else:
-        return None
     last = prompt[signatures[-1].start() :].split("\n")
     inner = next((line for line in last[1:] if line.strip() and line[:1] in " \t"), "")
     indent = inner[: len(inner) - len(inner.lstrip())]
     if len(indent) <= len(signatures[-1][1]):
         indent = signatures[-1][1] + "    "
-    program = f"{prompt.rstrip()}\n{textwrap.indent(body, indent).rstrip()}\n"
-    return program if compiles(program) else None
+    for body in _indentations(text.strip("\n"), indent):
+        program = f"{prompt.rstrip()}\n{body.rstrip()}\n"
+        tree = parse(program)
+        if tree and _has_a_body(tree, name) and compiles(program):
+            return program
+    return None
 
 
-def _is_a_body(tree: ast.Module, name: str) -> bool:
-    """Whether it returns something, or at least does not merely call the function."""
-    nodes = list(ast.walk(tree))
+def _indentations(text: str, indent: str) -> Iterator[str]:
+    """How a body may have been meant: as it stands, or moved, or with a first line whose
+    indentation the prompt had."""
+    yield text
+    first, _, rest = text.partition("\n")
+    lost = [width + text for width in (indent, " ", "  ", "\t")] if first[:1].strip() else []
+    moved = [
+        textwrap.indent(textwrap.dedent(text), indent),
+        textwrap.indent(f"{first}\n{textwrap.dedent(rest)}", indent),
+    ]
+    yield from (lost + moved if _AT_MARGIN.search(f"\n{rest}") is None else moved + lost)
+
+
+def _has_a_body(tree: ast.Module, name: str) -> bool:
+    """Whether the last function `name` returns something, or at least does more than call itself
+    as an example does."""
+    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == name]
+    nodes = [node for function in functions[-1:] for node in ast.walk(function)]
     if any(isinstance(node, ast.Return | ast.Yield | ast.YieldFrom) for node in nodes):
         return True
     return not any(isinstance(node, ast.Name) and node.id == name for node in nodes) and any(

@@ -18,7 +18,9 @@ import re
 import textwrap
 from dataclasses import dataclass, field
 
-_THOUGHT = r"(?:think|thinking|thought|thoughts|reasoning|reflection|analysis|scratchpad|seed:think)"
+_THOUGHT = (
+    r"(?:think|thinking|thought|thoughts|reasoning|reflection|analysis|scratchpad|seed:think)"
+)
 _TAG = re.compile(
     rf"(?P<open><{_THOUGHT}>|\[THINK\]|◁think▷|<\|begin_of_thought\|>|"
     rf"<\|channel\|>(?:analysis|commentary)[^<]*<\|message\|>)|"
@@ -28,7 +30,7 @@ _TAG = re.compile(
 )
 _END = re.compile(
     r"<\|(?:im_end|endoftext|eot_id|end_of_text|return|end|end_of_solution)\|>|"
-    r"<｜end▁of▁sentence｜>|(?:^|(?<=[\n`]))</s>"
+    r"<\uff5cend▁of▁sentence\uff5c>|(?:^|(?<=[\n`]))</s>"
 )
 _WRAPPER = re.compile(
     r"^[ \t]*</?(?:answer|solution|code|output|final|final_answer|response|python|tests?)>[ \t]*\n?"
@@ -81,8 +83,10 @@ def _is_quoted(text: str, tag: re.Match[str]) -> bool:
     """Whether a quote or a backtick before the tag closes after it, on its line."""
     before, rest = text[: tag.start()], text[tag.end() :].split("\n", 1)[0]
     quote = before[-1:]
-    return quote in ('"', "'", "`") and not before.endswith("```") and quote in (
-        rest.replace("```", "")
+    return (
+        quote in ('"', "'", "`")
+        and not before.endswith("```")
+        and quote in (rest.replace("```", ""))
     )
 
 
@@ -208,7 +212,7 @@ def _next_fence(text: str, at: int, *, in_code: bool) -> re.Match[str] | None:
 
 def _closes_elsewhere(inside: str) -> bool:
     """Whether a would-be string is the code between two blocks: its quote was never closed."""
-    fences = [fence for fence in _FENCE.finditer(inside)]
+    fences = list(_FENCE.finditer(inside))
     return len(fences) > 1 and not fences[0]["info"] and bool(fences[1]["info"])
 
 

@@ -159,6 +159,7 @@ def _shows(program: str, tree: ast.Module, entry_point: str) -> list[ast.stmt]:
     lines = program.split("\n")
     spans = (_lines_of(node) for node in tree.body if isinstance(node, _DEFINITIONS))
     used = free_names("\n".join("\n".join(lines[s[0] - 1 : s[-1]]) for s in spans))
+    used |= {n for node in ast.walk(tree) if isinstance(node, ast.Global) for n in node.names}
     used.add(owner_of(entry_point))
     modules = {name for n in tree.body if isinstance(n, _IMPORTS) for name in imported_names(n)}
     gone: list[ast.stmt] = []
@@ -176,7 +177,9 @@ def _shows(program: str, tree: ast.Module, entry_point: str) -> list[ast.stmt]:
                 goes = index > 0
             case _:
                 code = list(_reached(node, functions, entry_point))
-                goes = _acts(code, entry_point) and used.isdisjoint(_touched(code, modules, entry_point))
+                goes = _acts(code, entry_point) and used.isdisjoint(
+                    _touched(code, modules, entry_point)
+                )
         if goes:
             gone.append(node)
         else:
@@ -186,8 +189,10 @@ def _shows(program: str, tree: ast.Module, entry_point: str) -> list[ast.stmt]:
 
 def _is_main(test: ast.expr) -> bool:
     names = {ast.unparse(side) for side in ast.walk(test) if isinstance(side, ast.Name)}
-    return isinstance(test, ast.Compare) and names == {"__name__"} and "__main__" in (
-        ast.unparse(test)
+    return (
+        isinstance(test, ast.Compare)
+        and names == {"__name__"}
+        and "__main__" in (ast.unparse(test))
     )
 
 
@@ -278,7 +283,8 @@ def _without(program: str, tree: ast.Module, gone: list[ast.stmt]) -> str:
                 first -= 1
             del lines[first - 1 : span[-1]]
             continue
-        assert node.end_lineno is not None and node.end_col_offset is not None
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
         before = lines[node.lineno - 1][: node.col_offset]
         after = lines[node.end_lineno - 1][node.end_col_offset :]
         after = after.lstrip(b" \t").removeprefix(b";").lstrip(b" \t")
@@ -289,4 +295,3 @@ def _without(program: str, tree: ast.Module, gone: list[ast.stmt]) -> str:
 def _lines_of(node: ast.stmt) -> range:
     first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
     return range(first, (node.end_lineno or first) + 1)
-

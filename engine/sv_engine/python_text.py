@@ -151,6 +151,11 @@ def loaded_names(*nodes: ast.AST) -> set[str]:
 
 
 def free_names(source: str) -> set[str]:
+    """Names, builtins excepted, that `source` reads and does not bind."""
+    return outer_names(source) - BUILTINS
+
+
+def outer_names(source: str) -> set[str]:
     """Names that `source` reads from a place outside itself; empty where Python refuses it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -172,7 +177,7 @@ def free_names(source: str) -> set[str]:
                     own.add(symbol.get_name())
                 if symbol.is_referenced():
                     read.add(symbol.get_name())
-    return read - own - BUILTINS
+    return read - own
 
 
 # ---- entry points -------------------------------------------------------------------------------

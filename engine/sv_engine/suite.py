@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from sv_engine.cases import doctests, json_pairs
@@ -30,13 +30,14 @@ from sv_engine.python_text import (
     free_names,
     imported_names,
     in_scope,
+    outer_names,
     owner_of,
     parse,
 )
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _BLOCKS = (ast.For, ast.While, ast.With, ast.If, ast.Try, ast.AsyncFor, ast.AsyncWith)
-_MARKS = ("- ", "* ", "+ ", "`")
+MAX_ASSERT_LINES = 50
 
 
 def tests_in(texts: list[str], entry_point: str) -> list[str | Drop]:
@@ -55,17 +56,25 @@ def tests_in(texts: list[str], entry_point: str) -> list[str | Drop]:
     return found
 
 
+def asserts_split(text: str, entry_point: str, cut: Callable[[str], str]) -> Iterator[str]:
+    """Split `text` at `assert `; each part is source up to where `cut` ends it."""
+    for part in text.split("assert ")[1:]:
+        test = cut("assert " + part).strip()
+        if owner_of(entry_point) in test:
+            yield test
+
+
 def asserts_in_prose(
     text: str, entry_point: str, cut: Callable[[str], str]
 ) -> Iterator[str | Drop]:
-    """Split `text` at `assert `; what each part has is the source up to where `cut` ends it."""
-    name = owner_of(entry_point)
-    for part in text.split("assert ")[1:]:
-        test = cut("assert " + part).strip()
-        if "`" in test and not _parses(test):
-            test = test.split("`", 1)[0].strip()
-        if name in test:
-            yield test
+    """The asserts of a text that is no Python, as in a list; those that stand alone."""
+    for test in asserts_split(text, entry_point, cut):
+        lines = test.split("`", 1)[0].split("\n")[:MAX_ASSERT_LINES]
+        while len(lines) > 1 and not _parses("\n".join(lines)):
+            lines.pop()
+        source = "\n".join(lines).strip()
+        alone = free_names(source) <= {owner_of(entry_point)}
+        yield source if alone else Drop.NEEDS_CONTEXT
 
 
 def _parses(source: str) -> bool:
@@ -98,15 +107,12 @@ class _Suite:
         """Yield the tests of the statements of a module."""
         statements = [_statement(node, lines) for node in _flat(body)]
         uncalled = {s.node.name for s in statements if isinstance(s.node, _FUNCTIONS)}
-        named = {n.func.id for s in statements for n in in_scope([s.node]) if _is_call(n)}
+        named: set[str] = set().union(*(_called(in_scope([s.node])) for s in statements))
         for statement in statements:
             node = statement.node
             if self.owner in _binds(node):
                 continue
-            if isinstance(node, ast.ClassDef) and _is_test_case(node):
-                yield from self._whole(statement, _RUN_CLASS.format(name=node.name), lines)
-                self.before.append(statement)
-            elif (run := self._run(node, uncalled - named)) is not None:
+            if (run := self._run(node, uncalled - named)) is not None:
                 yield from self._whole(statement, run, lines)
                 self.before.append(statement)
             elif isinstance(node, (ast.Assert, ast.Expr, *_BLOCKS)):
@@ -117,7 +123,7 @@ class _Suite:
     def _check(self, statement: _Statement) -> Iterator[str | Drop]:
         """A statement at module level, which is a test if it asserts and names the entry point."""
         node = statement.node
-        calls = {n.func.id for n in ast.walk(node) if _is_call(n)}
+        calls = _called(ast.walk(node))
         context = self._context(statement)
         names = statement.needs.union(*(s.needs for s in context))
         asserts = _asserts(node) or any(
@@ -137,7 +143,7 @@ class _Suite:
         assert isinstance(node, (*_FUNCTIONS, ast.ClassDef))
         context = self._context(statement)
         names = statement.needs.union(*(s.needs for s in context))
-        if self.owner not in names:
+        if self.owner not in names and self.entry_point not in run:
             return
         self.ran.add(node.name)
         asserts = self._standing_alone(node, lines)
@@ -173,6 +179,8 @@ class _Suite:
 
     def _run(self, node: ast.stmt, uncalled: set[str]) -> str | None:
         """What runs a test function; None if it is none, or is called with arguments."""
+        if isinstance(node, ast.ClassDef):
+            return _run_of_class(node)
         if not isinstance(node, ast.FunctionDef) or not _asserts(node):
             return None
         required = len(node.args.posonlyargs + node.args.args) - len(node.args.defaults)
@@ -184,7 +192,7 @@ class _Suite:
             return f"{node.name}()"
         if required == 1 and node.name in uncalled and not node.name.startswith("test"):
             parameter = (node.args.posonlyargs + node.args.args)[0].arg
-            if any(_is_call(n) and n.func.id == parameter for n in ast.walk(node)):
+            if parameter in _called(ast.walk(node)):
                 return f"{node.name}({self.entry_point})"
         return "" if node.name.startswith("test") else None
 
@@ -204,6 +212,7 @@ class _Suite:
                 gives &= stateful
             if gives or ("*" in earlier.gives and needed):
                 chosen.append(earlier)
+                needed -= _binds(earlier.node) if _rebinds(earlier.node) else set()
                 needed |= earlier.needs
         # A function may need what is bound after it.
         for earlier in reversed(self.before):
@@ -224,7 +233,22 @@ class _Suite:
         return "\n".join([*header, *(s.source for s in others), statement.source])
 
 
-_RUN_CLASS = "unittest.defaultTestLoader.loadTestsFromTestCase({name}).debug()"
+def _run_of_class(node: ast.ClassDef) -> str | None:
+    """What runs a `TestCase`, or a class as pytest collects them; None if it is neither."""
+    if any("TestCase" in ast.unparse(base) for base in node.bases):
+        return f"unittest.defaultTestLoader.loadTestsFromTestCase({node.name}).debug()"
+    methods = {m.name: len(m.args.args) for m in node.body if isinstance(m, ast.FunctionDef)}
+    tests = [name for name in methods if name.startswith("test")]
+    if not (node.name.startswith("Test") and tests and _asserts(node)):
+        return None
+    if any(methods[name] != 1 for name in tests) or any("setup" in name for name in methods):
+        set_up = next((name for name in methods if name == "setup_method"), None)
+        if set_up is None or any(methods[name] != 1 for name in tests):
+            return ""  # fixtures: who runs tests knows
+        before = f"_case.{set_up}({'None' if methods[set_up] == 2 else ''})\n"
+    else:
+        before = ""
+    return "\n".join(f"_case = {node.name}()\n{before}_case.{name}()" for name in tests)
 
 
 def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -238,12 +262,11 @@ def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 def _statement(node: ast.stmt, lines: list[str]) -> _Statement:
     source = _source(node, lines)
-    needs = free_names(source)
-    if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):  # `x = x + 1` reads `x`
-        loads = [n for n in in_scope([node]) if isinstance(n, ast.Name)]
-        needs |= {n.id for n in loads if isinstance(n.ctx, ast.Load)} - BUILTINS
-        if isinstance(node, ast.AugAssign):
-            needs |= bound_names(node)
+    needs = outer_names(source)
+    if not isinstance(node, (*_FUNCTIONS, ast.ClassDef)):  # `x = x + 1` reads `x`
+        names = [n for n in in_scope([node]) if isinstance(n, ast.Name)]
+        needs |= {n.id for n in names if isinstance(n.ctx, ast.Load)}
+        needs |= bound_names(node) if isinstance(node, ast.AugAssign) else set()
     return _Statement(node, source, needs, _binds(node) | _changes(node))
 
 
@@ -267,6 +290,14 @@ def _binds(node: ast.stmt) -> set[str]:
     if isinstance(node, ast.Import | ast.ImportFrom):
         return imported_names(node)
     return bound_names(node)
+
+
+def _rebinds(node: ast.stmt) -> bool:
+    """Whether what its names were before does not matter after it."""
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return all(isinstance(target, ast.Name | ast.Tuple) for target in targets)
+    return isinstance(node, (*_FUNCTIONS, ast.ClassDef))
 
 
 def _changes(node: ast.stmt) -> set[str]:
@@ -300,8 +331,9 @@ def _root(node: ast.expr) -> set[str]:
     return {node.id} if isinstance(node, ast.Name) else set()
 
 
-def _is_call(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+def _called(nodes: Iterable[ast.AST]) -> set[str]:
+    """Names of the functions that calls among `nodes` call."""
+    return {n.func.id for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
 
 
 def _asserts(node: ast.AST) -> bool:
@@ -315,18 +347,14 @@ def _asserts(node: ast.AST) -> bool:
     return False
 
 
-def _is_test_case(node: ast.ClassDef) -> bool:
-    return any("TestCase" in ast.unparse(base) for base in node.bases)
-
-
 def _parameter_loop(node: ast.FunctionDef) -> str | None:
     """Calls of a function under one `pytest.mark.parametrize`, from its own list of values."""
     if len(node.decorator_list) != 1:
         return None
     match node.decorator_list[0]:
-        case ast.Call(func=func, args=[ast.Constant(value=str(names)), values]) if (
-            ast.unparse(func).endswith("parametrize")
-        ):
+        case ast.Call(func=func, args=[ast.Constant(value=str(names)), values]) if ast.unparse(
+            func
+        ).endswith("parametrize"):
             text = ast.unparse(values)
             if "pytest.param" in text:
                 return None

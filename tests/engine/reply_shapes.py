@@ -32,7 +32,7 @@ SHAPES: dict[str, Callable[[str, str], str]] = {
     "prose around": lambda c, e: (
         f"Sure! Here's how `{e}` works.\n\n{F}python\n{c}\n{F}\n\nIt's O(n), isn't it?"
     ),
-    "prose without fence": lambda c, e: f"Here is the solution:\n\n{c}\n\nThis works, as it should!",
+    "prose without fence": lambda c, e: f"Here it is:\n\n{c}\n\nThis works, as it should!",
     "no language": lambda c, e: f"{F}\n{c}\n{F}",
     "py": lambda c, e: f"{F}py\n{c}\n{F}",
     "python3": lambda c, e: f"{F}python3\n{c}\n{F}",
@@ -130,7 +130,9 @@ CONTINUED: dict[str, Callable[[str], str]] = {
     "body, closing fence": lambda b: f"{b}\n{F}\n\nThat's it.",
     "body, closing fence, usage": lambda b: f"{b}\n{F}\nUsage:\n{F}python\nprint(1)\n{F}\n",
     "body in a fence": lambda b: f"{F}python\n{b}\n{F}",
-    "body in a fence, at the margin": lambda b: f"The body:\n{F}python\n{textwrap.dedent(b)}\n{F}\nOk.",
+    "body in a fence, at the margin": lambda b: (
+        f"The body:\n{F}python\n{textwrap.dedent(b)}\n{F}\nOk."
+    ),
     "body, thought first": lambda b: f"<think>\n    return None\n</think>\n{b}",
     "body, first indentation lost": lambda b: b.strip("\n").lstrip(" \t"),
     "body, crlf": lambda b: b.replace("\n", "\r\n"),
