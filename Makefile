@@ -11,7 +11,7 @@ help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 setup: $(VENV)/.base  ## .venv with the sandbox, the engine and the test tools
-$(VENV)/.base: pyproject.toml native/CMakeLists.txt $(wildcard native/*.c native/*.h) Makefile
+$(VENV)/.base: pyproject.toml $(wildcard engine/sv_engine/*/__init__.py) native/CMakeLists.txt $(wildcard native/*.c native/*.h) Makefile
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1' uv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev -e .

@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from sv_engine.problems import RolloutFile
+from sv_engine.problems.formats import RolloutFile
 from sv_sandbox import Limits, Matrix, Pool, Trust, Verdict
 
 HERE = Path(__file__).resolve().parent

@@ -63,12 +63,11 @@ import numpy as np
 import psutil
 import uvloop
 
-from sv_engine.board import Played
-from sv_engine.config import Execute, Generate, Roles, RoleSet, TestSampling
-from sv_engine.doors import default_workers
-from sv_engine.execute import Executor, Judged
+from sv_engine.config.sections import Execute, Generate, Roles, RoleSet, TestSampling
+from sv_engine.execute.executor import Executor, Judged
 from sv_engine.generate import GenerationRequest, RecordedGenerator
-from sv_engine.pipeline import CellRunner, Hooks, PipelineStatistics, Player, play
+from sv_engine.play.board import Played
+from sv_engine.play.pipeline import CellRunner, Hooks, PipelineStatistics, Player, play
 from sv_engine.pocket.tasks import (
     UNDEFINED,
     Split,
@@ -80,8 +79,9 @@ from sv_engine.pocket.tasks import (
     sample_task,
     write_body,
 )
+from sv_engine.prompts.roles import POCKET
 from sv_engine.records import Completion, Problem
-from sv_engine.roles import POCKET
+from sv_engine.run.doors import default_workers
 
 CPU_S = 0.3
 SAMPLES = 16

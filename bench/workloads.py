@@ -59,7 +59,7 @@ def codegen(path: Path, problems: int, solutions: int, tests: int) -> list[Row]:
 
     In chunks of five solutions, shuffled, so that a slice sees slow problems as well as fast ones.
     """
-    from sv_engine.problems import RolloutFile
+    from sv_engine.problems.formats import RolloutFile
 
     chunks = []
     for rollout in islice(RolloutFile(path), problems):

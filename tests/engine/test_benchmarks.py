@@ -16,8 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 from sv_engine.cli import main
-from sv_engine.execute import Budget, Executor, SandboxFault
-from sv_engine.problems import RolloutFile
+from sv_engine.execute.executor import Budget, Executor, SandboxFault
+from sv_engine.problems.formats import RolloutFile
 from sv_engine.records import Executed, Rollout, Test
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"

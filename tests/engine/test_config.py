@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sv_engine.config import Config
-from sv_engine.config_layers import ConfigError, dump, load, packaged_names
+from sv_engine.config.layers import ConfigError, dump, load, packaged_names
+from sv_engine.config.sections import Config
 
 
 def write(folder: Path, text: str) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 
-from sv_engine.decontaminate import (
+from sv_engine.pocket import grammar
+from sv_engine.problems.decontaminate import (
     Contamination,
     NearDuplicates,
     Reason,
     clean,
     words,
 )
-from sv_engine.pocket import grammar
 from sv_engine.records import Problem
 
 WORDS = [f"w{i}" for i in range(400)]

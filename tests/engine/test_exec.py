@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from sv_engine import execute
 from sv_engine.cli import main
 from sv_engine.commands import exec_command
-from sv_engine.execute import Budget, Executor, near_limit
-from sv_engine.matrix_store import load
+from sv_engine.execute import executor as execute
+from sv_engine.execute.executor import Budget, Executor, near_limit
+from sv_engine.execute.matrix_store import load
+from sv_engine.execute.timeouts import Allowance
 from sv_engine.records import Executed, Problem, Recheck, Rollout, Solution, Test
-from sv_engine.timeouts import Allowance
 from sv_sandbox import Level
 
 PASS, WRONG, TIMEOUT, INFRA = 1, 2, 4, 0
@@ -121,8 +121,10 @@ def pool(monkeypatch: pytest.MonkeyPatch, second: ScriptedPool) -> ScriptedPool:
     monkeypatch.setattr(execute, "overloaded", lambda: False)
     monkeypatch.setattr(execute, "limits_of", lambda cpu_s: cpu_s)
     monkeypatch.setattr(execute, "sandbox_errors", lambda: ScriptedError)
-    monkeypatch.setattr("sv_engine.summary.verdict_names", lambda: NAMES)
-    monkeypatch.setattr("sv_engine.summary.trust_names", lambda: ["none", "split", "inline"])
+    monkeypatch.setattr("sv_engine.evaluate.summary.verdict_names", lambda: NAMES)
+    monkeypatch.setattr(
+        "sv_engine.evaluate.summary.trust_names", lambda: ["none", "split", "inline"]
+    )
     monkeypatch.setattr("sv_engine.commands.compare_command.verdict_names", lambda: NAMES)
     monkeypatch.setattr("sv_engine.commands.exec_command.doctor_report", Report)
     monkeypatch.setattr("sv_engine.commands.doctor_command.doctor_report", Report)

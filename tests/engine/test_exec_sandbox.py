@@ -9,8 +9,9 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from sv_engine import execute
-from sv_engine.execute import Budget, Executor, SandboxFault, trust_names, verdict_names
+from sv_engine.execute import executor as execute
+from sv_engine.execute.executor import Budget, Executor, SandboxFault, trust_names, verdict_names
+from sv_engine.execute.timeouts import Allowance, Doubt, recheck
 from sv_engine.records import (
     INLINE_CODE,
     PASS_CODE,
@@ -22,7 +23,6 @@ from sv_engine.records import (
     Solution,
     Test,
 )
-from sv_engine.timeouts import Allowance, Doubt, recheck
 
 Open = Callable[[Budget], Executor]
 

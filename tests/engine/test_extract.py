@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sv_engine.extract import (
+from sv_engine.problems.extract import (
     MAX_SOURCE_CHARS,
     Drop,
     Style,

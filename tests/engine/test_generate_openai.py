@@ -18,7 +18,7 @@ from sv_engine.generate import (
     Sampling,
     WeightsError,
 )
-from sv_engine.prompt_format import PromptFormat
+from sv_engine.prompts.format import PromptFormat
 
 pytest.importorskip("openai")
 

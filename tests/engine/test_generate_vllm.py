@@ -27,7 +27,7 @@ from sv_engine.generate import (
     WeightsError,
     open_vllm,
 )
-from sv_engine.prompt_format import ChatTemplateError, PromptFormat
+from sv_engine.prompts.format import ChatTemplateError, PromptFormat
 
 pytest.importorskip("vllm", reason="needs the cpu or cuda extra")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sv_engine import jsonl
-from sv_engine.problems import Format, RolloutFile
+from sv_engine.problems import jsonl
+from sv_engine.problems.formats import Format, RolloutFile
 from sv_engine.records import Rollout, Solution, Test
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"

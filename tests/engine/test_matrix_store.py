@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sv_engine.execute import Budget
-from sv_engine.matrix_store import (
+from sv_engine.execute.executor import Budget
+from sv_engine.execute.matrix_store import (
     ARRAYS,
     MATRIX_ARRAYS,
     StoreError,

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sv_engine.metrics import estimate, expected_value, pass_at_k
-from sv_engine.quality import Degeneracy, degeneracy, kill_T, validity_T
-from sv_engine.special import log_beta, log_gamma
+from sv_engine.evaluate.metrics import estimate, expected_value, pass_at_k
+from sv_engine.selection.quality import Degeneracy, degeneracy, kill_T, validity_T
+from sv_engine.selection.special import log_beta, log_gamma
 
 
 @pytest.mark.parametrize("n", [1, 4, 6])

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from sv_engine.cli import main
-from sv_engine.pocket import pretrain
+from sv_engine.train import pretrain
 
 
 def test_it_shows_progress_and_prints_the_directory(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sv_engine.pocket import BASE, grammar, pretrain
+from sv_engine.pocket import BASE, grammar
 from sv_engine.pocket.corpus import Mixture, sample_document
-from sv_engine.pocket.tokenizer import MAX_LENGTH, VOCABULARY_SIZE, load_tokenizer, train_tokenizer
+from sv_engine.train import pretrain
+from sv_engine.train.tokenizer import MAX_LENGTH, VOCABULARY_SIZE, load_tokenizer, train_tokenizer
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast

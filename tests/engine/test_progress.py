@@ -8,8 +8,8 @@ import io
 import pytest
 from rich.console import Console
 
-from sv_engine import progress
-from sv_engine.progress import ProgressLine, Snapshot, describe
+from sv_engine.commands import progress
+from sv_engine.commands.progress import ProgressLine, Snapshot, describe
 
 
 def test_describe_says_rate_and_time_left() -> None:

@@ -6,9 +6,10 @@ import random
 
 import pytest
 
-from sv_engine import extract, roles
-from sv_engine.config import Roles, RoleSet
+from sv_engine.config.sections import Roles, RoleSet
 from sv_engine.pocket import grammar
+from sv_engine.problems import extract
+from sv_engine.prompts import roles
 from sv_engine.records import Problem
 
 PROBLEM = Problem("p", "reverse the list.", "f")

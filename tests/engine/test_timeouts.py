@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sv_engine import overload
-from sv_engine.execute import Budget, Judged
-from sv_engine.overload import MAX_PRESSURE_PERCENT, overloaded, some_avg10
+from sv_engine.execute import overload
+from sv_engine.execute.executor import Budget, Judged
+from sv_engine.execute.overload import MAX_PRESSURE_PERCENT, overloaded, some_avg10
+from sv_engine.execute.timeouts import Allowance, Doubt, recheck
 from sv_engine.records import Executed, PassMatrix, Problem, Recheck, Rollout, Solution, Test
-from sv_engine.timeouts import Allowance, Doubt, recheck
 
 INFRA, PASS, WRONG, TIMEOUT = 0, 1, 2, 4
 NONE, NOT_CONFIRMED, CONFIRMED, OVERTURNED = Recheck

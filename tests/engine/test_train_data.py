@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sv_engine.errors import EngineError
-from sv_engine.prompt_format import ChatTemplateError, PromptFormat, prompt_token_ids
+from sv_engine.prompts.format import ChatTemplateError, PromptFormat, prompt_token_ids
 from sv_engine.records import Example, PreferencePair
 from sv_engine.train.data import IGNORED, dpo_rows, read_rows, row_length, sft_rows, write_rows
 from sv_engine.train.errors import TrainInputError

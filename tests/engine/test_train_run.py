@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sv_engine.prompt_format import PromptFormat
+from sv_engine.prompts.format import PromptFormat
 from sv_engine.records import Example, PreferencePair
 from sv_engine.train import (
     DiskFullError,

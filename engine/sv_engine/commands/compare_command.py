@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from sv_engine.execute import verdict_names
-from sv_engine.matrix_store import StoreError, load
+from sv_engine.execute.executor import verdict_names
+from sv_engine.execute.matrix_store import StoreError, load
 
 SHOWN = 10
 

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from sv_engine.execute import doctor_report
+from sv_engine.execute.executor import doctor_report
 
 
 @click.command("doctor")

@@ -25,15 +25,15 @@ from typing import Any
 import click
 from rich.console import Console
 
-from sv_engine.execute import Budget, Executor, SandboxFault, doctor_report
-from sv_engine.interrupts import sigterm_as_ctrl_c
-from sv_engine.jsonl import BadRow
-from sv_engine.matrix_store import StoreError, file_name, load, load_if_answered, save
-from sv_engine.problems import Format, RolloutFile
-from sv_engine.progress import ProgressLine, Snapshot
+from sv_engine.commands.interrupts import sigterm_as_ctrl_c
+from sv_engine.commands.progress import ProgressLine, Snapshot
+from sv_engine.evaluate.summary import Tally, selector_table
+from sv_engine.execute.executor import Budget, Executor, SandboxFault, doctor_report
+from sv_engine.execute.matrix_store import StoreError, file_name, load, load_if_answered, save
+from sv_engine.execute.timeouts import RECHECK_CPU_S, Allowance, Doubt, recheck
+from sv_engine.problems.formats import Format, RolloutFile
+from sv_engine.problems.jsonl import BadRow
 from sv_engine.records import Executed, Rollout
-from sv_engine.summary import Tally, selector_table
-from sv_engine.timeouts import RECHECK_CPU_S, Allowance, Doubt, recheck
 
 EXIT_BAD_ROWS = 3
 LEVELS = ("none", "basic", "confined", "isolated")
@@ -167,7 +167,7 @@ def exec_command(
     errors = Console(stderr=True)
     with contextlib.ExitStack() as stack:
         if file is None:
-            sample = resources.files("sv_engine") / "samples" / "sample.jsonl"
+            sample = resources.files("sv_engine.problems") / "samples" / "sample.jsonl"
             file = stack.enter_context(resources.as_file(sample))
         source = RolloutFile(file, Format(file_format) if file_format else None, tests_per_sample)
         run = _Run(

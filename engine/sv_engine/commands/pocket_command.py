@@ -17,7 +17,7 @@ from rich.progress import (
 )
 
 from sv_engine.errors import EngineError
-from sv_engine.pocket import pretrain
+from sv_engine.train import pretrain
 
 
 @click.group("pocket")

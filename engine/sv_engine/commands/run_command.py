@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from sv_engine.config_layers import DEFAULT, dump, load, packaged_names
+from sv_engine.commands.interrupts import sigterm_as_ctrl_c
+from sv_engine.config.layers import DEFAULT, dump, load, packaged_names
 from sv_engine.errors import EngineError
-from sv_engine.interrupts import sigterm_as_ctrl_c
 
 if TYPE_CHECKING:
-    from sv_engine.config import Config
+    from sv_engine.config.sections import Config
 
 
 @click.command("run")
@@ -69,7 +69,7 @@ run_command.epilog = f"Packaged configurations: {', '.join(packaged_names())}."
 
 def _check_templates(config: Config) -> None:
     """Raises EngineError now, instead of when the first prompt is filled."""
-    from sv_engine.roles import templates
+    from sv_engine.prompts.roles import templates
 
     templates(config.roles)
 
@@ -129,13 +129,13 @@ def _run(config: Config, folder: Path, errors: Console) -> None:
 async def _run_async(config: Config, folder: Path, errors: Console) -> None:
     """Open the doors, run the loop, close them in the opposite order."""
     from sv_engine import train
-    from sv_engine.doors import open_executor, open_generator
-    from sv_engine.execute import SandboxFault
-    from sv_engine.journal import Journal
-    from sv_engine.loop import IterationReport, Run, run_loop
-    from sv_engine.memory import MemoryWatch
-    from sv_engine.run_display import Display
-    from sv_engine.run_summary import summarise, write_summary
+    from sv_engine.execute.executor import SandboxFault
+    from sv_engine.run.display import Display
+    from sv_engine.run.doors import open_executor, open_generator
+    from sv_engine.run.journal import Journal
+    from sv_engine.run.loop import IterationReport, Run, run_loop
+    from sv_engine.run.memory import MemoryWatch
+    from sv_engine.run.summary import summarise, write_summary
 
     start_s = time.monotonic()
     try:

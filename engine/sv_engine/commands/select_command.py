@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from sv_engine.matrix_store import StoreError, load
+from sv_engine.evaluate.summary import Tally, selector_table
+from sv_engine.execute.matrix_store import StoreError, load
 from sv_engine.selection import SELECTORS
-from sv_engine.summary import Tally, selector_table
 
 
 @click.command("select")

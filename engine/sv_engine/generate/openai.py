@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sv_engine.generate.errors import EndpointError, PromptError, WeightsError
 from sv_engine.generate.streams import Stream, StreamingGenerator
 from sv_engine.generate.weights import absolute, is_adapter
-from sv_engine.prompt_format import PromptFormat
+from sv_engine.prompts.format import PromptFormat
 from sv_engine.records import Completion
 
 MAX_PAUSE_S = 30.0

@@ -27,7 +27,7 @@ from sv_engine.generate.weights import (
     check_weights,
     is_adapter,
 )
-from sv_engine.prompt_format import is_chat, prompt_token_ids
+from sv_engine.prompts.format import is_chat, prompt_token_ids
 from sv_engine.records import Completion
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sv_engine.generate.protocol import Sampling
-from sv_engine.prompt_format import PromptFormat
+from sv_engine.prompts.format import PromptFormat
 
 
 class EngineKind(StrEnum):

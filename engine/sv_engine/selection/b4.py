@@ -7,7 +7,7 @@ import numpy as np
 
 from sv_engine.records import Selection
 from sv_engine.selection.arrays import Bools, Floats, groups_of_equal_rows, top
-from sv_engine.special import log_beta
+from sv_engine.selection.special import log_beta
 
 BETA_0 = 1e5
 """Prior belief that wrong solutions fail invalid tests; the published range for real models'

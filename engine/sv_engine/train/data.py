@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sv_engine.prompt_format import PromptFormat, completion_token_ids, prompt_token_ids
+from sv_engine.prompts.format import PromptFormat, completion_token_ids, prompt_token_ids
 from sv_engine.records import Example, PreferencePair
 from sv_engine.train.errors import TrainInputError
 

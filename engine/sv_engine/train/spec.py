@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from sv_engine.prompt_format import PromptFormat
+from sv_engine.prompts.format import PromptFormat
 
 Positive = Annotated[int, Field(gt=0)]
 

@@ -152,7 +152,7 @@ def _train(spec: TrainSpec, events: IO[str] | None) -> dict[str, Any]:
 def _load_tokenizer(spec: TrainSpec) -> Any:
     from transformers import AutoTokenizer
 
-    from sv_engine.prompt_format import is_chat
+    from sv_engine.prompts.format import is_chat
 
     tokenizer = AutoTokenizer.from_pretrained(spec.base_model)
     if tokenizer.eos_token_id is None:

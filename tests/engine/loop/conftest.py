@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sv_engine.execute import Judged, SandboxFault
+from sv_engine.execute.executor import Judged, SandboxFault
 from sv_engine.generate import EngineDiedError, GenerationRequest
 from sv_engine.generate.streams import Stream, StreamingGenerator
 from sv_engine.records import TIMEOUT_CODE, Completion, Recheck

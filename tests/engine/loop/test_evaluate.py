@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sv_engine.evaluate import Bench, Heldout, Setting, evaluate, ratio_estimate, verified
-from sv_engine.execute import Judged
+from sv_engine.evaluate.heldout import Bench, Heldout, Setting, evaluate, ratio_estimate, verified
+from sv_engine.evaluate.metrics import Estimate
+from sv_engine.execute.executor import Judged
 from sv_engine.generate import EngineDiedError, GenerationRequest
-from sv_engine.metrics import Estimate
 from sv_engine.pocket import grammar
+from sv_engine.prompts.roles import POCKET
 from sv_engine.records import TIMEOUT_CODE, Problem
-from sv_engine.roles import POCKET
 
 FIRST = Heldout(
     Problem(

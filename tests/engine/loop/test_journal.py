@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from sv_engine.generate import GenerationRequest, Sampling
-from sv_engine.journal import FILE_NAME, Journal, JournalError, Scope, content_key
 from sv_engine.records import Completion, Problem, Rollout, Selection, Solution, Test
+from sv_engine.run.journal import FILE_NAME, Journal, JournalError, Scope, content_key
 
 SCOPE = Scope(1, "play", "weights")
 REQUEST = GenerationRequest("p", "solve", "the prompt", 4, Sampling(temperature=0.5, seed=3))
@@ -89,7 +89,7 @@ def test_a_killed_run_leaves_what_was_flushed(tmp_path: Path) -> None:
     script = textwrap.dedent("""
         import sys, time
         from pathlib import Path
-        from sv_engine.journal import FLUSH_S, Journal
+        from sv_engine.run.journal import FLUSH_S, Journal
         with Journal(Path(sys.argv[1])) as journal:
             for number in range(1000):
                 journal.add_text(f"text {number}")

@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from sv_engine import sources
-from sv_engine.config import Config, Evaluate, RoleSet
-from sv_engine.config_layers import load
-from sv_engine.doors import base_model
-from sv_engine.evaluate import Heldout
+from sv_engine.config.layers import load
+from sv_engine.config.sections import Config, Evaluate, RoleSet
+from sv_engine.evaluate.heldout import Heldout
 from sv_engine.generate import EngineDiedError, GenerationRequest
-from sv_engine.journal import FILE_NAME, Journal
-from sv_engine.loop import IterationReport, NothingLearntError, Run, run_loop
 from sv_engine.pocket import grammar
+from sv_engine.problems import sources
 from sv_engine.records import Problem
-from sv_engine.run_summary import summarise, table, write_summary
+from sv_engine.run.doors import base_model
+from sv_engine.run.journal import FILE_NAME, Journal
+from sv_engine.run.loop import IterationReport, NothingLearntError, Run, run_loop
+from sv_engine.run.summary import summarise, table, write_summary
 from sv_engine.train import (
     PhaseResult,
     TrainerCrashedError,

@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sv_engine.cli import main
-from sv_engine.config_layers import load
-from sv_engine.journal import FILE_NAME
+from sv_engine.config.layers import load
 from sv_engine.pocket import grammar
+from sv_engine.run.journal import FILE_NAME
 
 
 def invoke(*arguments: str) -> Result:

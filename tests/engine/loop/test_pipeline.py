@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from sv_engine.board import Played
-from sv_engine.config import Execute, Generate, Roles, RoleSet, TestSampling
-from sv_engine.execute import Judged, SandboxFault
+from sv_engine.config.sections import Execute, Generate, Roles, RoleSet, TestSampling
+from sv_engine.execute.executor import Judged, SandboxFault
 from sv_engine.generate import EngineDiedError, GenerationRequest
-from sv_engine.pipeline import GroundTruthError, Hooks, PipelineStatistics, Player, play
+from sv_engine.play.board import Played
+from sv_engine.play.pipeline import GroundTruthError, Hooks, PipelineStatistics, Player, play
+from sv_engine.prompts.roles import POCKET, RoleTemplates
 from sv_engine.records import Problem, Recheck
-from sv_engine.roles import POCKET, RoleTemplates
 
 PROBLEMS = [Problem(f"p{k}", f"take the first {k}.", "f") for k in range(1, 13)]
 ROLES = Roles(templates=RoleSet.POCKET)

@@ -7,10 +7,11 @@ from random import Random
 import numpy as np
 import pytest
 
-from sv_engine import recipes
-from sv_engine.board import Played, Suite
-from sv_engine.config import Recipe, RecipeName, Select, TestPairing
-from sv_engine.recipes import Harvest, Refusal
+from sv_engine.config.sections import Recipe, RecipeName, Select, TestPairing
+from sv_engine.dataset import recipes
+from sv_engine.dataset.recipes import Harvest, Refusal
+from sv_engine.play.board import Played, Suite
+from sv_engine.prompts.roles import CHAT, POCKET, RoleTemplates
 from sv_engine.records import (
     Example,
     PassMatrix,
@@ -21,7 +22,6 @@ from sv_engine.records import (
     Solution,
     Test,
 )
-from sv_engine.roles import CHAT, POCKET, RoleTemplates
 
 PROBLEM = Problem("p", "take the first.", "f")
 VERIFY = POCKET.verify.fill(PROBLEM)

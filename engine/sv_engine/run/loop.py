@@ -19,20 +19,21 @@ from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
-from sv_engine import decontaminate, recipes, sources
-from sv_engine.board import Played
-from sv_engine.config import Config, ProblemSource, RoleSet, StartFrom
-from sv_engine.describe import Wish, describe, read_function, read_sentence
-from sv_engine.doors import base_model, train_spec
+from sv_engine.config.sections import Config, ProblemSource, RoleSet, StartFrom
+from sv_engine.dataset import recipes
+from sv_engine.dataset.recipes import Harvest
 from sv_engine.errors import EngineError
-from sv_engine.evaluate import Bench, Heldout, Setting, evaluate, verified
+from sv_engine.evaluate.heldout import Bench, Heldout, Setting, evaluate, verified
+from sv_engine.evaluate.metrics import Estimate
 from sv_engine.generate import GenerationRequest, Generator, Sampling
-from sv_engine.journal import Journal, Scope
-from sv_engine.metrics import Estimate
-from sv_engine.pipeline import CellRunner, Hooks, PipelineStatistics, Player, play
-from sv_engine.recipes import Harvest
+from sv_engine.play.board import Played
+from sv_engine.play.describe import Wish, describe, read_function, read_sentence
+from sv_engine.play.pipeline import CellRunner, Hooks, PipelineStatistics, Player, play
+from sv_engine.problems import decontaminate, sources
+from sv_engine.prompts.roles import templates
 from sv_engine.records import Completion, Problem, Recheck
-from sv_engine.roles import templates
+from sv_engine.run.doors import base_model, train_spec
+from sv_engine.run.journal import Journal, Scope
 from sv_engine.train import TrainProgress, TrainResult, TrainSpec, write_rows
 
 Trainer = Callable[[TrainSpec, Callable[[TrainProgress], None]], Awaitable[TrainResult]]

@@ -21,8 +21,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sv_engine.distinct import distinct_solutions, distinct_tests
-from sv_engine.extract import (
+from sv_engine.problems.distinct import distinct_solutions, distinct_tests
+from sv_engine.problems.extract import (
     MAX_SOURCE_CHARS,
     Drop,
     Style,
@@ -31,7 +31,7 @@ from sv_engine.extract import (
     extract_tests,
     parse,
 )
-from sv_engine.jsonl import BadRow, FieldError, count_lines, read_rows
+from sv_engine.problems.jsonl import BadRow, FieldError, count_lines, read_rows
 from sv_engine.records import Problem, Rollout
 
 

@@ -23,9 +23,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from sv_engine.config import Config, TestSampling
-from sv_engine.loop import IterationReport
-from sv_engine.run_summary import table
+from sv_engine.config.sections import Config, TestSampling
+from sv_engine.run.loop import IterationReport
+from sv_engine.run.summary import table
 
 PLAIN_TICK_S = 5.0
 TRAIN_SHARE = 0.4

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from sv_engine.execute import trust_names, verdict_names
-from sv_engine.metrics import Estimate, estimate, expected_value
+from sv_engine.evaluate.metrics import Estimate, estimate, expected_value
+from sv_engine.execute.executor import trust_names, verdict_names
 from sv_engine.records import INFRA_CODE, INLINE_CODE, PASS_CODE, Executed, Recheck
 from sv_engine.selection import SELECTORS, select
 

@@ -22,9 +22,9 @@ from typing import Any
 
 from rich.table import Table
 
-from sv_engine.config import Config
-from sv_engine.loop import IterationReport
-from sv_engine.metrics import Estimate
+from sv_engine.config.sections import Config
+from sv_engine.evaluate.metrics import Estimate
+from sv_engine.run.loop import IterationReport
 
 LABELS = {
     "code pass@1": "code_pass_at_1",

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from sv_engine.execute import Budget
+from sv_engine.execute.executor import Budget
 from sv_engine.records import (
     INFRA_CODE,
     INLINE_CODE,

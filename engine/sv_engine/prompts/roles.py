@@ -21,10 +21,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from sv_engine import extract
-from sv_engine.config import Roles, RoleSet
+from sv_engine.config.sections import Roles, RoleSet
 from sv_engine.errors import EngineError
 from sv_engine.pocket import grammar
+from sv_engine.problems import extract
 from sv_engine.records import Problem
 
 _PROBLEM = ("prompt", "entry_point")

@@ -31,16 +31,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sv_engine.distinct import distinct_solutions, distinct_tests
-from sv_engine.execute import Judged
-from sv_engine.extract import Drop
+from sv_engine.evaluate.metrics import Z_95, Estimate, pass_at_k
+from sv_engine.execute.executor import Judged
+from sv_engine.execute.timeouts import Grid, settle
 from sv_engine.generate.protocol import GenerationRequest, Generator, Sampling
-from sv_engine.metrics import Z_95, Estimate, pass_at_k
-from sv_engine.pipeline import CellRunner, without_ground_truth
+from sv_engine.play.pipeline import CellRunner, without_ground_truth
+from sv_engine.play.tasks import one_error
+from sv_engine.problems.distinct import distinct_solutions, distinct_tests
+from sv_engine.problems.extract import Drop
+from sv_engine.prompts.roles import RoleTemplates, call_of, read_solution, read_tests
 from sv_engine.records import INFRA_CODE, PASS_CODE, Completion, Problem, Rollout
-from sv_engine.roles import RoleTemplates, call_of, read_solution, read_tests
-from sv_engine.tasks import one_error
-from sv_engine.timeouts import Grid, settle
 
 Sums = dict[str, list[tuple[float, float]]]
 """Figure -> (numerator, denominator) of each problem."""

@@ -25,13 +25,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from sv_engine.board import Played
-from sv_engine.config import Recipe, RecipeName, Select, TestPairing
-from sv_engine.quality import Degeneracy, degeneracy
+from sv_engine.config.sections import Recipe, RecipeName, Select, TestPairing
+from sv_engine.play.board import Played
+from sv_engine.prompts.roles import RoleTemplates, Template, answer, call_of
 from sv_engine.records import Example, PreferencePair, Selection
-from sv_engine.roles import RoleTemplates, Template, answer, call_of
 from sv_engine.selection import heard, select
 from sv_engine.selection.arrays import Bools, Floats
+from sv_engine.selection.quality import Degeneracy, degeneracy
 
 Item = TypeVar("Item")
 

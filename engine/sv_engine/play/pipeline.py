@@ -28,15 +28,15 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from sv_engine.board import Board, Played, Rectangle
-from sv_engine.config import Execute, Generate, Roles, TestSampling
-from sv_engine.execute import Judged
-from sv_engine.extract import Drop
+from sv_engine.config.sections import Execute, Generate, Roles, TestSampling
+from sv_engine.execute.executor import Judged
+from sv_engine.execute.timeouts import Grid, settle
 from sv_engine.generate.protocol import GenerationRequest, Generator, Sampling
+from sv_engine.play.board import Board, Played, Rectangle
+from sv_engine.play.tasks import one_error
+from sv_engine.problems.extract import Drop
+from sv_engine.prompts.roles import RoleTemplates, answer, read_solution, read_tests
 from sv_engine.records import Completion, Problem, Recheck
-from sv_engine.roles import RoleTemplates, answer, read_solution, read_tests
-from sv_engine.tasks import one_error
-from sv_engine.timeouts import Grid, settle
 
 
 class CellRunner(Protocol):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sv_engine.pocket.corpus import Document, Mixture, sample_document
-from sv_engine.pocket.tokenizer import MAX_LENGTH, train_tokenizer
+from sv_engine.train.tokenizer import MAX_LENGTH, train_tokenizer
 
 if TYPE_CHECKING:
     from torch import Tensor

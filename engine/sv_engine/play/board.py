@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sv_engine.execute import Judged
+from sv_engine.execute.executor import Judged
+from sv_engine.prompts.roles import Call, call_of
 from sv_engine.records import PassMatrix, Problem, Rollout, Solution, Test
-from sv_engine.roles import Call, call_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,13 @@ from typing import TypeVar
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from sv_engine.config import Config, Evaluate, ProblemSource
+from sv_engine.config.sections import Config, Evaluate, ProblemSource
 from sv_engine.errors import EngineError
-from sv_engine.evaluate import Heldout
-from sv_engine.jsonl import BadRow, read_rows
+from sv_engine.evaluate.heldout import Heldout
 from sv_engine.pocket import grammar
 from sv_engine.pocket.tasks import Split
-from sv_engine.problems import RolloutFile
+from sv_engine.problems.formats import RolloutFile
+from sv_engine.problems.jsonl import BadRow, read_rows
 from sv_engine.records import Problem
 
 Row = TypeVar("Row", bound=BaseModel)

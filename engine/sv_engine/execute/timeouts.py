@@ -25,7 +25,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sv_engine.execute import Budget, Judged, near_limit
+from sv_engine.execute.executor import Budget, Judged, near_limit
 from sv_engine.records import INFRA_CODE, TIMEOUT_CODE, Executed, Recheck
 
 RECHECK_CPU_S = 30.0

@@ -16,13 +16,13 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from sv_engine import decontaminate
 from sv_engine.generate.protocol import GenerationRequest, Generator, Sampling
-from sv_engine.journal import content_key
+from sv_engine.play.tasks import one_error
 from sv_engine.pocket.grammar import ENTRY_POINT
+from sv_engine.problems import decontaminate
+from sv_engine.prompts.roles import Template
 from sv_engine.records import Completion, Problem
-from sv_engine.roles import Template
-from sv_engine.tasks import one_error
+from sv_engine.run.journal import content_key
 
 _FENCED = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
 

@@ -26,7 +26,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sv_engine.overload import overloaded
+from sv_engine.execute.overload import overloaded
 from sv_engine.records import (
     INFRA_CODE,
     PASS_CODE,

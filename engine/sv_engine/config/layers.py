@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sv_engine.config import Config
+from sv_engine.config.sections import Config
 from sv_engine.errors import EngineError
 
 ENVIRONMENT_PREFIX = "SV_ENGINE_"
@@ -66,7 +66,7 @@ def load(
 
 def packaged_names() -> list[str]:
     """Names of the configurations that come with the package."""
-    folder = resources.files("sv_engine") / "configs"
+    folder = resources.files("sv_engine.config") / "presets"
     return sorted(
         f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")
     )
@@ -95,7 +95,9 @@ def _read_file(source: str) -> tuple[str, Layer]:
     path = Path(source)
     if source in packaged_names():
         where = f"packaged configuration {source}"
-        text = (resources.files("sv_engine") / "configs" / f"{source}.toml").read_text("utf-8")
+        text = (resources.files("sv_engine.config") / "presets" / f"{source}.toml").read_text(
+            "utf-8"
+        )
     else:
         where = str(path)
         try:

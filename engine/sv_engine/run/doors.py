@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from sv_engine.config import Backend, Config, Dpo, Sft
-from sv_engine.execute import Budget, Executor
+from sv_engine.config.sections import Backend, Config, Dpo, Sft
+from sv_engine.execute.executor import Budget, Executor
 from sv_engine.generate import (
     Generator,
     OpenAIGenerator,

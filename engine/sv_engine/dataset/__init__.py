@@ -1,0 +1,1 @@
+"""From what selection believes to training data."""

@@ -1,0 +1,1 @@
+"""Held-out evaluation, and the figures of tables and summaries."""

@@ -1,0 +1,1 @@
+"""The door to the sandbox: every program against every test."""

@@ -1,0 +1,1 @@
+"""One iteration's play: completions in, pass matrices out, as a stream."""

@@ -1,0 +1,1 @@
+"""Problems, and the programs and tests of files and completions."""

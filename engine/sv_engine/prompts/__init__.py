@@ -1,0 +1,1 @@
+"""What the model is asked in each role, and how its answer is read."""

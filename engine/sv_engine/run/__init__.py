@@ -1,0 +1,1 @@
+"""The self-play loop: its journal, its doors, its summary."""
