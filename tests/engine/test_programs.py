@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.engine.reply_shapes import CONTINUED, SHAPES, split_at_body
 
-from sv_engine.extract import Drop, extract_solution
+from sv_engine.problems.extract import Drop, extract_solution
 
 F = "```"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sv_engine.extract import Drop, extract_tests
+from sv_engine.problems.extract import Drop, extract_tests
 
 F = "```"
 RIGHT = (

@@ -21,9 +21,9 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from sv_engine.markup import answer_of, read_blocks
-from sv_engine.program import assemble, pieces, prelude
-from sv_engine.python_text import (
+from sv_engine.problems.markup import answer_of, read_blocks
+from sv_engine.problems.program import assemble, pieces, prelude
+from sv_engine.problems.python_text import (
     MAX_SOURCE_CHARS,
     Drop,
     bound_names,
@@ -33,7 +33,7 @@ from sv_engine.python_text import (
     owner_of,
     parse,
 )
-from sv_engine.suite import asserts_in_prose, asserts_split, tests_in
+from sv_engine.problems.suite import asserts_in_prose, asserts_split, tests_in
 
 __all__ = [
     "MAX_SOURCE_CHARS",

@@ -17,7 +17,7 @@ import json
 import re
 from typing import Any
 
-from sv_engine.python_text import Drop, compiles, owner_of, parse
+from sv_engine.problems.python_text import Drop, compiles, owner_of, parse
 
 _ONE = ("input", "in", "argument", "arg", "x", "given")
 _MANY = ("inputs", "args", "arguments", "params", "parameters")

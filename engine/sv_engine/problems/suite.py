@@ -21,9 +21,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from sv_engine.cases import doctests, json_pairs
-from sv_engine.program import pieces
-from sv_engine.python_text import (
+from sv_engine.problems.cases import doctests, json_pairs
+from sv_engine.problems.python_text import (
     BUILTINS,
     Drop,
     bound_names,
@@ -34,6 +33,7 @@ from sv_engine.python_text import (
     owner_of,
     parse,
 )
+from sv_engine.program import pieces
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _BLOCKS = (ast.For, ast.While, ast.With, ast.If, ast.Try, ast.AsyncFor, ast.AsyncWith)

@@ -16,7 +16,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from sv_engine.markup import without_prompts
-from sv_engine.python_text import (
+from sv_engine.problems.python_text import (
     bound_names,
     defines,
     free_names,
