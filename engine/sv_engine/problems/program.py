@@ -15,7 +15,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from sv_engine.markup import without_prompts
+from sv_engine.problems.markup import without_prompts
 from sv_engine.problems.python_text import (
     bound_names,
     defines,

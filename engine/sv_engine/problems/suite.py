@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from sv_engine.problems.cases import doctests, json_pairs
+from sv_engine.problems.program import pieces
 from sv_engine.problems.python_text import (
     BUILTINS,
     Drop,
@@ -33,7 +34,6 @@ from sv_engine.problems.python_text import (
     owner_of,
     parse,
 )
-from sv_engine.program import pieces
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _BLOCKS = (ast.For, ast.While, ast.With, ast.If, ast.Try, ast.AsyncFor, ast.AsyncWith)
