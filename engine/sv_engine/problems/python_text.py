@@ -189,8 +189,8 @@ def owner_of(entry_point: str) -> str:
 
 
 def is_entry_point(text: str) -> bool:
-    """Whether `text` names something that can be called: `f`, `Solution().m`, `Solution.m`."""
-    match = re.fullmatch(r"(\w+)(?:(?:\(\))?\.(\w+))?", text)
+    """Whether `text` names what tests call: `f`, or `Solution().m`."""
+    match = re.fullmatch(r"(\w+)(?:\(\)\.(\w+))?", text)
     return match is not None and all(part is None or part.isidentifier() for part in match.groups())
 
 
