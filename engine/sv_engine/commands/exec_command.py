@@ -233,7 +233,7 @@ class _Run:
     def problems_total(self) -> int:
         """Problems of the run, as far as is known: a row that is not usable is found when it is
         read."""
-        usable = self.rows - len(self.source.bad_rows)
+        usable = max(0, self.rows - len(self.source.bad_rows))
         return min(usable, self.limit or usable)
 
     @property

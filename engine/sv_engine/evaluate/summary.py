@@ -173,7 +173,8 @@ def selector_table(estimates: Mapping[str, Estimate], footer: str) -> Table:
 def verdict_table(verdicts: Mapping[str, int], footer: str) -> Table:
     """A table of the cells by verdict, for problems without a test that tells right from wrong."""
     table = Table(
-        title="cells by verdict (no problem has a reference_test)",
+        title="cells by verdict; no problem has a reference_test",
+        min_width=60,
         caption=footer,
         caption_justify="left",
     )

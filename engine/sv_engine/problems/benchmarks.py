@@ -15,6 +15,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from sv_engine.problems.distinct import distinct_solutions, distinct_tests
 from sv_engine.problems.jsonl import FieldError
+from sv_engine.problems.program import prelude
 from sv_engine.problems.python_text import (
     MAX_SOURCE_CHARS,
     Drop,
@@ -144,12 +145,13 @@ def mbpp(row: dict[str, Any]) -> Rollout:
     entry_point = _called_function(r.code, r.test_list)
     if entry_point is None:
         raise FieldError("test_list", "no test calls a function that `code` defines")
+    imports = prelude("\n".join(r.test_imports), r.code, entry_point)  # one namespace, there
     return _benchmark(
         Problem(
             id=f"MBPP/{r.task_id}",
             prompt=r.text,
             entry_point=entry_point,
-            reference_solution=r.code,
+            reference_solution=f"{imports}\n{r.code}" if imports else r.code,
             reference_test="\n".join([setup, *r.test_list]),
         ),
         tests,

@@ -94,7 +94,7 @@ class RolloutFile:
             except FieldError as error:
                 self.bad_rows.append(BadRow(self.name, line, error.field, error.message))
             except ValidationError as error:
-                field, message = _first_error(error)
+                field, message = first_error(error)
                 self.bad_rows.append(BadRow(self.name, line, field, message))
             else:
                 yield rollout
@@ -154,7 +154,7 @@ def rollout_of(row: dict[str, Any], file_format: Format, tests_per_sample: int =
     return _READERS[file_format](row, tests_per_sample)
 
 
-def _first_error(error: ValidationError) -> tuple[str, str]:
+def first_error(error: ValidationError) -> tuple[str, str]:
     """Return `(field, message)` of the first thing that is wrong."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     return ".".join(map(str, first["loc"])), first["msg"]
@@ -244,7 +244,7 @@ def _ready(samples: list[Any], kind: str, dropped: Counter[str]) -> Counter[str]
             try:
                 weighted = _Weighted.model_validate(sample)
             except ValidationError as error:
-                field, message = _first_error(error)
+                field, message = first_error(error)
                 dropped[f"{kind}: field `{field}`: {message}"] += 1
                 continue
             sample, weight = weighted.source, weighted.weight
