@@ -143,7 +143,7 @@ EVALPLUS = {
     ("row", "wrong"),
     [
         (SANITIZED, "def area(r): return r"),
-        (MBPP, "def f(x): return 0"),
+        (MBPP, "def f(x): return [0]"),
         (LEETCODE, "class Solution:\n    def inc(self, x): return x"),
         (EVALPLUS, "def half(x): return [y / 2 + 1e-3 for y in x + [0]]"),
         (EVALPLUS, "def half(x): return x"),

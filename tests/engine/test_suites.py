@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sv_engine.problems.extract import Drop, extract_tests
+from sv_sandbox import Limits, Pool, SandboxError, Verdict
 
 F = "```"
 RIGHT = (
@@ -222,3 +223,17 @@ def test_a_limit_takes_the_first() -> None:
     text = "\n".join(f"x = {i}\nassert f(x) == {i + 1}" for i in range(9))
     tests, _ = extract_tests(text, entry_point="f", limit=3)
     assert [test.split("\n")[0] for test in tests] == ["x = 0", "x = 1", "x = 2"]
+
+
+def test_the_sandbox_judges_every_style() -> None:
+    try:
+        pool = Pool(workers=1, limits=Limits(cpu_s=5.0))
+    except SandboxError as fault:
+        pytest.skip(f"the sandbox does not run here: {fault}")
+    with pool:
+        for style, (_, text) in STYLES.items():
+            tests, _ = extract_tests(f"{F}python\n{text}\n{F}", entry_point="f")
+            matrix = pool.matrix([RIGHT, WRONG], tests)
+            for test in range(len(tests)):
+                assert matrix.verdict(0, test) == Verdict.PASS, (style, matrix.detail(0, test))
+                assert matrix.verdict(1, test) != Verdict.PASS, style
