@@ -108,6 +108,13 @@ SHAPES: dict[str, Callable[[str, str], str]] = {
     ),
     "transcript": lambda c, e: f"{F}pycon\n{_repl(c)}\n>>> {e}(1)\n2\n{F}",
     "bold heading": lambda c, e: f"**Solution**\n\n---\n\n### Code\n{F}python\n\n\n{c}\n\n{F}\n---",
+    "closing fence on the last line": lambda c, e: f"{F}python\n{c.rstrip()}{F}\nDone.",
+    "opening fence in a line": lambda c, e: f"Here: {F}python\n{c}\n{F}",
+    "HTML": lambda c, e: f'<pre><code class="python">\n{c}\n</code></pre>',
+    "prose that parses": lambda c, e: f"{c}\n\nIt is easy\n\nNote: this\n\nDone\n",
+    "notebook": lambda c, e: (
+        "In [1]: " + c.strip("\n").replace("\n", "\n   ...: ") + f"\n\nIn [2]: {e}(1)\nOut[2]: 2\n"
+    ),
     "helper in another block": lambda c, e: (
         f"A helper:\n{F}python\ndef helper_(x):\n    return x\n{F}\nThen:\n{F}python\n{c}\n"
         f"_kept = helper_\n{F}\n"

@@ -202,6 +202,18 @@ HOSTILE = {
     "backslashes": "\\\n" * 30_000,
     "form feed": "\f" * 60_000 + "x",
     "fences": "```\n" * 16_000,
+    "fence and spaces": "```" + " " * 60_000 + "`",
+    "fences and quotes": '```\n"""\n' * 8_000,
+    "thoughts": "<think>" * 9_000,
+    "quoted thoughts": "'<think>" * 8_000 + "'",
+    "tags": "<code >" * 9_000,
+    "spaces": " \t" * 30_000 + "x",
+    "annotations": "a[" + "]:" * 30_000,
+    "prompts": ">>> x\n" * 10_000,
+    "assert": "assert f(\n" * 6_000,
+    "setup": "x = f\n" * 3_000 + "assert x\n" * 3_000,
+    "JSON": "[" * 60_000,
+    "pairs": "[" + "[1, 2]," * 8_000 + "[1, 2]]",
 }
 
 

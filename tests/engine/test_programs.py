@@ -197,6 +197,11 @@ def test_helpers_of_the_prompt_come_along_where_they_are_needed() -> None:
     assert value(f"{F}python\ndef f(x):\n    return math.floor(x) + K - 1\n{F}", 2, prompt) == 3
 
 
+def test_a_function_in_two_blocks_is_one() -> None:
+    first, second = "def f(x):\n    y = x\n", "    y += 1\n    return y\n"
+    assert value(f"{F}python\n{first}{F}\nand then\n{F}python\n{second}{F}\n") == 3
+
+
 def test_the_last_version_counts() -> None:
     first, last = ("def f(x):\n    return 0", "def f(x):\n    return x + 1")
     for between in ("Better:", "Wait, this is wrong.\n\n## Final", ""):

@@ -19,6 +19,9 @@ from typing import Any
 
 from sv_engine.problems.python_text import Drop, compiles, owner_of, parse
 
+MAX_CASES = 200
+"""How many examples or pairs of one block are read."""
+
 _ONE = ("input", "in", "argument", "arg", "x", "given")
 _MANY = ("inputs", "args", "arguments", "params", "parameters")
 _OUTPUT = ("output", "expected", "expected_output", "out", "result", "return", "answer", "want")
@@ -36,7 +39,7 @@ def doctests(text: str, entry_point: str) -> list[str | Drop]:
     setup: list[str] = []
     tests: list[str | Drop] = []
     owner = owner_of(entry_point)
-    for example in examples:
+    for example in examples[:MAX_CASES]:
         source, want = example.source.strip("\n"), example.want.strip()
         tree = parse(source)
         if tree is None or not tree.body:
@@ -95,7 +98,7 @@ def json_pairs(text: str, entry_point: str) -> list[str | Drop]:
             data = [data]
     if not isinstance(data, list):
         return []
-    pairs = [_pair(item) for item in data]
+    pairs = [_pair(item) for item in data[:MAX_CASES]]
     if not pairs or None in pairs:
         return []
     return [f"assert {entry_point}({p[0]}) == {p[1]}" for p in pairs if p is not None]

@@ -98,7 +98,7 @@ def extract_solution(
     if style is Style.AUTO and _goes_on(answer, prompt, entry_point):
         return _continued(answer, prompt, entry_point)
     reading = read_blocks(answer, begins_inside=_begins_with_code(answer))
-    blocks = reading.python()
+    blocks = _whole_functions(reading.python())
     for texts in (blocks, [reading.unfenced]):
         program = assemble((p for text in texts for p in pieces(text)), entry_point)
         if program is not None and compiles(program):
@@ -228,6 +228,17 @@ def _continued(answer: str, prompt: str, entry_point: str) -> str:
     if later and free_names(program) & bound_names(*later.body):
         return assemble([prompt + text], entry_point) or program
     return program
+
+
+def _whole_functions(blocks: list[str]) -> list[str]:
+    """The blocks, those that begin inside a function joined to the one before."""
+    joined: list[str] = []
+    for text in blocks:
+        if joined and _first_line(text)[:1] in " \t" and compiles(joined[-1] + text):
+            joined[-1] += text
+        else:
+            joined.append(text)
+    return joined
 
 
 def _with_prelude(program: str, prompt: str, entry_point: str) -> str:

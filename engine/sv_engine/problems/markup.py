@@ -32,22 +32,24 @@ _END = re.compile(
     r"<\|(?:im_end|endoftext|eot_id|end_of_text|return|end|end_of_solution)\|>|"
     r"<\uff5cend▁of▁sentence\uff5c>|(?:^|(?<=[\n`]))</s>"
 )
+_WRAPPING = (
+    r"</?(?:answer|solution|code|pre|output|final(?:_answer)?|response|python|tests?)\b[^<>\n]*>"
+)
 _WRAPPER = re.compile(
-    r"^[ \t]*</?(?:answer|solution|code|output|final|final_answer|response|python|tests?)>[ \t]*\n?"
-    r"|(?<=\S)[ \t]*</(?:answer|solution|code|output|final|final_answer|response|python|tests?)>"
-    r"[ \t]*$|^<\|begin_of_solution\|>|</?tool_call>",
+    rf"^[ \t]*(?:{_WRAPPING}[ \t]*)+\n?|(?<=\S)[ \t]*(?:{_WRAPPING}[ \t]*)+$"
+    r"|^<\|(?:begin_of_solution\|>|im_start\|>\w*)|</?tool_call>",
     re.MULTILINE | re.IGNORECASE,
 )
 _FENCE = re.compile(
     r"^(?P<lead>[ \t]*(?:>[ \t]?)*(?:(?:[-*+]|\d+[.)])[ \t]+)?)(?P<fence>`{3,}|~{3,})"
-    r"[ \t]*(?P<info>[^\n`]*?)[ \t]*$",
+    r"(?P<info>[^\n`]*)$",
     re.MULTILINE,
 )
 _TRIPLE = re.compile(r"#[^\n]*|\"\"\"|'''|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'")
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+#.-]*")
 _PYTHON = frozenset({"", "py", "py3", "python", "python2", "python3", "pycon", "ipython", "sage"})
 _PROSE = frozenset({"markdown", "md", "text", "txt", "plaintext"})
-_PROMPT = re.compile(r"(?:>>>|\.\.\.)(?: |$)|In \[\d+\]: ?")
+_PROMPT = re.compile(r"(?:>>>|\.\.\.)(?: |$)|In \[\d+\]: ?|[ \t]*\.\.\.: ?")
 
 
 def answer_of(reply: str) -> str | None:
@@ -128,7 +130,7 @@ def read_blocks(text: str, begins_inside: bool = False) -> Reading:
     loose: list[str] = []
     at = 0
     first = _next_fence(text, 0, in_code=begins_inside)
-    if begins_inside and first and not first["info"]:
+    if begins_inside and first and not first["info"].strip():
         reading.opened_by_prompt = True
         _add(reading, "", text[: first.start()], "")
         loose.append(text[: first.start()])
@@ -178,12 +180,15 @@ def _block_end(text: str, begin: int, fence: str, language: str) -> tuple[int, i
     while found := _next_fence(text, at, in_code=language not in _PROSE):
         own_kind = found["fence"][0] == fence[0]
         long_enough = len(found["fence"]) >= len(fence)
-        if not found["info"] and own_kind and long_enough and found["lead"].strip(" \t>") == "":
+        info = found["info"].strip()
+        if not info and own_kind and long_enough and found["lead"].strip(" \t>") == "":
             return found.start(), found.end() + 1
-        if found["info"] and (language in _PROSE or (own_kind and long_enough)):
+        if info and (language in _PROSE or (own_kind and long_enough)):
             return found.start(), found.start()  # another block begins
         at = found.end()
-    return len(text), len(text)
+    # A closing fence that stands at the end of the last line of code.
+    stray = re.compile(rf"{re.escape(fence)}[ \t]*$", re.MULTILINE).search(text, begin)
+    return (stray.start(), stray.end() + 1) if stray else (len(text), len(text))
 
 
 def _next_fence(text: str, at: int, *, in_code: bool) -> re.Match[str] | None:
@@ -213,7 +218,7 @@ def _next_fence(text: str, at: int, *, in_code: bool) -> re.Match[str] | None:
 def _closes_elsewhere(inside: str) -> bool:
     """Whether a would-be string is the code between two blocks: its quote was never closed."""
     fences = list(_FENCE.finditer(inside))
-    return len(fences) > 1 and not fences[0]["info"] and bool(fences[1]["info"])
+    return len(fences) > 1 and not fences[0]["info"].strip() and bool(fences[1]["info"].strip())
 
 
 # ---- transcripts --------------------------------------------------------------------------------

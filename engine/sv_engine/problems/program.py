@@ -34,8 +34,8 @@ MAX_PARSED_CHARS = 512 << 10
 _CODE_START = re.compile(
     r"^(?:import \w|from \S+ import\b|(?:async +)?def \w|class \w|@\w|#|\"\"\"|'''|r\"\"\""
     r"|(?:if|for|while|with|match|async for|async with|assert|del|global|raise) \S|try:"
-    r"|[A-Za-z_][\w.]*(?:\[[^\n]*\])?(?:[ \t]*,[ \t]*[A-Za-z_][\w.]*)*[ \t]*(?::[^\n=]+)?[-+*/|&]?="
-    r"(?!=)|[A-Za-z_][\w.]*\()",
+    r"|[A-Za-z_][\w.]*(?:\[[^\n]{0,200}\])?(?:[ \t]*,[ \t]*[A-Za-z_][\w.]*)*[ \t]*"
+    r"(?::[^\n=]{1,200})?[-+*/|&]?=(?!=)|[A-Za-z_][\w.]*\()",
     re.MULTILINE,
 )
 """How a line begins that may be the first of a program; the parser decides."""
@@ -132,7 +132,8 @@ def tidied(program: str, entry_point: str) -> str:
     """`program` without the statements at module level that only show it at work:
 
     - `if __name__ == "__main__":` without `else`;
-    - asserts, and mere names or constants (`done`, `...`), a docstring excepted;
+    - asserts, and what does nothing: expressions without a call, annotations without a value (as
+      prose may read: `It is easy`, `Note: this`), a docstring excepted;
     - statements that read, write, end the program, run tests, or call the entry point, in
       themselves or through functions of the program (prints, `main()`, loops over `input()`),
       unless they bind or change something that is used by what stays.
@@ -173,8 +174,12 @@ def _shows(program: str, tree: ast.Module, entry_point: str) -> list[ast.stmt]:
                 goes = True
             case ast.Assert():
                 goes = True
-            case ast.Expr(value=ast.Constant() | ast.Name()):
+            case ast.Expr(value=ast.Constant()):
                 goes = index > 0
+            case ast.Expr(value=value) if not _calls(value):
+                goes = True
+            case ast.AnnAssign(value=None):
+                goes = used.isdisjoint(bound_names(node))
             case _:
                 code = list(_reached(node, functions, entry_point))
                 goes = _acts(code, entry_point) and used.isdisjoint(
@@ -185,6 +190,11 @@ def _shows(program: str, tree: ast.Module, entry_point: str) -> list[ast.stmt]:
         else:
             used |= loaded_names(node)
     return gone
+
+
+def _calls(value: ast.expr) -> bool:
+    doing = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)
+    return any(isinstance(node, doing) for node in ast.walk(value))
 
 
 def _is_main(test: ast.expr) -> bool:

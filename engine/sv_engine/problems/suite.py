@@ -20,6 +20,7 @@ import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from sv_engine.problems.cases import doctests, json_pairs
 from sv_engine.problems.program import pieces
@@ -37,7 +38,10 @@ from sv_engine.problems.python_text import (
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _BLOCKS = (ast.For, ast.While, ast.With, ast.If, ast.Try, ast.AsyncFor, ast.AsyncWith)
-MAX_ASSERT_LINES = 50
+MAX_ASSERT_LINES = 20
+MAX_STATEMENTS = 500
+"""How much of one answer is looked at: statements at module level."""
+MAX_PROSE_ASSERTS = 200
 
 
 def tests_in(texts: list[str], entry_point: str) -> list[str | Drop]:
@@ -52,7 +56,8 @@ def tests_in(texts: list[str], entry_point: str) -> list[str | Drop]:
         for piece in pieces(text):
             tree = parse(piece)
             if tree is not None:
-                found += suite.read(tree.body, piece.split("\n"))
+                body = tree.body[: max(0, MAX_STATEMENTS - len(suite.before))]
+                found += suite.read(body, piece.split("\n"))
     return found
 
 
@@ -68,7 +73,7 @@ def asserts_in_prose(
     text: str, entry_point: str, cut: Callable[[str], str]
 ) -> Iterator[str | Drop]:
     """The asserts of a text that is no Python, as in a list; those that stand alone."""
-    for test in asserts_split(text, entry_point, cut):
+    for test in islice(asserts_split(text, entry_point, cut), MAX_PROSE_ASSERTS):
         lines = test.split("`", 1)[0].split("\n")[:MAX_ASSERT_LINES]
         while len(lines) > 1 and not _parses("\n".join(lines)):
             lines.pop()
