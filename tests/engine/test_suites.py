@@ -202,6 +202,7 @@ def test_an_object_with_state_keeps_its_history() -> None:
     ("text", "reason"),
     [
         ("print('no tests')", Drop.NO_ASSERT),
+        ("print(f(1) == 2)", Drop.NO_ASSERT),
         ("def f(x):\n    return x + 1", Drop.NO_ASSERT),
         ("assert g(1) == 2", Drop.NO_ASSERT),
         ("assert f(unknown) == 2", Drop.NEEDS_CONTEXT),

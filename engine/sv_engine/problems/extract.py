@@ -56,7 +56,8 @@ _COMMENTS = re.compile(r"\A(?:\s*#[^\n]*\n)+")
 _AT_MARGIN = re.compile(r"\n(?!def |class |async def |@|#)\S")
 """A line that belongs to no indented body, and is no definition after one."""
 _STATEMENT = re.compile(
-    r"(?:assert|import|from|(?:async +)?def|class|if|for|while|with|try)\b|[@#>\[{\"']|\w+ *=[^=]"
+    r"(?:assert|import|from|(?:async +)?def|class|if|for|while|with|try|print)\b"
+    r"|[@#>\[{\"']|\w+ *=[^=]"
 )
 _CODE_LINE = re.compile(r"(?:import|from|(?:async +)?def|class|if|for|while|assert) \S|@\w|\w+ *=")
 
