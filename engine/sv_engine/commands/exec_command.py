@@ -23,6 +23,7 @@ import click
 from rich.console import Console
 
 from sv_engine.commands.exec_run import STORED_BAD_ROWS, ExecRun, Existing
+from sv_engine.commands.executor_options import Place, executor_options
 from sv_engine.commands.interrupts import sigterm_as_ctrl_c
 from sv_engine.commands.progress import ProgressLine, Snapshot
 from sv_engine.evaluate.summary import selector_table
@@ -136,6 +137,7 @@ class CpuSeconds(click.FloatRange):
     help="If the output folder holds results: refuse, overwrite them, or keep the problems whose "
     "texts and limits are the same and execute the rest.",
 )
+@executor_options
 def exec_command(
     file: Path | None,
     out: Path | None,
@@ -151,6 +153,7 @@ def exec_command(
     confirm: bool,
     require: str,
     existing: str,
+    place: Place,
 ) -> None:
     """Run every solution of FILE against every test of the same problem, in the sandbox.
 
@@ -159,6 +162,8 @@ def exec_command(
     1 failed, 2 wrong usage, 3 done but some rows of FILE were not usable, 130 interrupted (143 by
     SIGTERM): what is finished is kept, and `--existing resume` goes on.
     """
+    if place.kind != "local" and (judge != "split" or confirm):
+        raise click.UsageError("--judge inline and --confirm are for --executor local")
     if judge == "inline":
         trust = "inline"  # no verdict of one process has more
     errors = Console(stderr=True)
@@ -178,17 +183,20 @@ def exec_command(
         try:
             run.rows = source.count()
             run.prepare()
-            _execute(run, errors, workers, require)
+            _execute(run, errors, workers, require, place)
         except KeyboardInterrupt:
             run.stopped = run.stopped or "interrupted"
     _report(run, errors, interrupt.exit_code)
 
 
-def _execute(run: ExecRun, errors: Console, workers: int | None, require: str) -> None:
+def _execute(
+    run: ExecRun, errors: Console, workers: int | None, require: str, place: Place
+) -> None:
     """Run all problems; what stops it early is noted in `run.stopped`."""
     with _noting_what_stops(run):
         run.sandbox = doctor_report().to_dict()
-        with Executor(run.budget, workers=workers, require=require) as executor:
+        pool = place.open()
+        with Executor(run.budget, workers=workers, require=require, pool=pool) as executor:
             start_s = time.monotonic()
             try:
                 asyncio.run(_stream(run, executor, errors))
