@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from sv_engine.problems.extract import Drop, extract_tests
-from sv_sandbox import Limits, Pool, SandboxError, Verdict
+from sv_sandbox import Limits, Pool, Verdict
 
 F = "```"
 RIGHT = (
@@ -15,15 +17,18 @@ WRONG = "def f(x, *more):\n    return 99\n"
 CLASS = "class Solution:\n    def inc(self, x):\n        return x + {}\n"
 
 
-def judged(test: str, program: str) -> bool:
-    """Whether `program` passes `test`."""
-    names: dict[str, object] = {"__name__": "test"}
-    exec(program, names)
-    try:
-        exec(test, names)
-    except BaseException:  # pytest's `Failed` is no Exception
-        return False
-    return True
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with Pool(workers=1, require="none", limits=Limits(cpu_s=5.0)) as pool:
+        yield pool
+
+
+def assert_tells_apart(pool: Pool, tests: list[str], right: str, wrong: str) -> None:
+    """The right program passes every test, the wrong one none."""
+    matrix = pool.matrix([right, wrong], tests)
+    for t, test in enumerate(tests):
+        assert matrix.verdict(0, t) == Verdict.PASS, (test, matrix.detail(0, t))
+        assert matrix.verdict(1, t) not in (Verdict.PASS, Verdict.INFRA), test
 
 
 STYLES: dict[str, tuple[int, str]] = {
@@ -109,6 +114,45 @@ STYLES: dict[str, tuple[int, str]] = {
         "        self.assertEqual(f(1), 2)\nclass B(unittest.TestCase):\n    def test_b(self):\n"
         "        self.assertRaises(ValueError, f, -1)\n",
     ),
+    "fixture": (
+        1,
+        "import pytest\n\n@pytest.fixture\ndef one():\n    return 1\n\n"
+        "def test_f(one):\n    assert f(one) == 2\n",
+    ),
+    "fixture of a fixture": (
+        1,
+        "import pytest\n@pytest.fixture\ndef one():\n    return 1\n@pytest.fixture\ndef two(one):\n"
+        "    return one + 1\n\n"
+        "class TestF:\n    def test_f(self, two):\n        assert f(two) == 3\n",
+    ),
+    "fixture for all": (
+        1,
+        "import pytest\nxs = []\n@pytest.fixture(autouse=True)\ndef fill():\n    xs.append(1)\n\n"
+        "def test_f():\n    for x in xs:\n        assert f(x) == 2\n    assert len(xs) > 0\n",
+    ),
+    "set-up of the module": (
+        1,
+        "xs = []\ndef setup_module():\n    xs.append(1)\n\ndef test_f():\n    x = xs[0]\n"
+        "    assert f(x) == 2\n",
+    ),
+    "a local name like a global one": (
+        1,
+        "x = 5\nassert x == 5\ndef test_f():\n    x = 1\n    assert f(x) == 2\n",
+    ),
+    "two parametrize": (
+        1,
+        "import pytest\n@pytest.mark.parametrize('a', [1, 2])\n"
+        "@pytest.mark.parametrize('b', [pytest.param(0), 5])\n"
+        "def test_f(a, b):\n    assert f(a, b) == a + b + 1\n",
+    ),
+    "base of two TestCases": (
+        2,
+        "import unittest\nclass Base(unittest.TestCase):\n    def same(self, a, b):\n"
+        "        self.assertEqual(f(a), b)\nclass TestA(Base):\n    def test_a(self):\n"
+        "        self.same(1, 2)\nclass TestB(Base):\n    def test_b(self):\n"
+        "        self.same(2, 3)\n",
+    ),
+    "async": (1, "async def test_f():\n    x = 1\n    assert f(x) == 2\n"),
     "doctest": (2, ">>> f(1)\n2\n>>> f(2)\n3\n"),
     "doctest with set-up": (1, ">>> x = 1\n>>> f(x)\n2\n"),
     "doctest, printed": (1, ">>> print(f(1))\n2\n"),
@@ -154,13 +198,11 @@ WRAPPERS = {
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 @pytest.mark.parametrize("style", STYLES)
-def test_every_style_comes_through(style: str, wrapper: str) -> None:
+def test_every_style_comes_through(pool: Pool, style: str, wrapper: str) -> None:
     count, text = STYLES[style]
     tests, dropped = extract_tests(WRAPPERS[wrapper].format(text.strip("\n")), entry_point="f")
     assert len(tests) == count, (tests, dropped)
-    for test in tests:
-        assert judged(test, RIGHT), test
-        assert not judged(test, WRONG), test
+    assert_tells_apart(pool, tests, RIGHT, WRONG)
 
 
 @pytest.mark.parametrize(
@@ -181,21 +223,21 @@ def test_every_style_comes_through(style: str, wrapper: str) -> None:
         (1, "def check(candidate):\n    assert candidate(1) == 2\n\ncheck(Solution().inc)"),
     ],
 )
-def test_tests_of_a_method(count: int, text: str) -> None:
+def test_tests_of_a_method(pool: Pool, count: int, text: str) -> None:
     tests, _ = extract_tests(f"{F}python\n{text}\n{F}", entry_point="Solution().inc")
     assert len(tests) == count, tests
-    for test in tests:
-        assert judged(test, CLASS.format(1)), test
-        assert not judged(test, CLASS.format(7)), test
+    assert_tells_apart(pool, tests, CLASS.format(1), CLASS.format(7))
 
 
-def test_an_object_with_state_keeps_its_history() -> None:
+def test_an_object_with_state_keeps_its_history(pool: Pool) -> None:
     text = "s = f()\ns.append(1)\nassert s.pop() == 1\ns.append(2)\nassert s == [2]\n"
     tests, _ = extract_tests(text, entry_point="f")
     assert len(tests) == 2
-    for test in tests:
-        assert judged(test, "def f():\n    return []\n"), test
-    assert not judged(tests[1], "def f():\n    return [0]\n")
+    matrix = pool.matrix(["def f():\n    return []\n", "def f():\n    return [0]\n"], tests)
+    assert matrix.verdict_ST.tolist() == [
+        [Verdict.PASS, Verdict.PASS],
+        [Verdict.PASS, Verdict.WRONG],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -224,17 +266,3 @@ def test_a_limit_takes_the_first() -> None:
     text = "\n".join(f"x = {i}\nassert f(x) == {i + 1}" for i in range(9))
     tests, _ = extract_tests(text, entry_point="f", limit=3)
     assert [test.split("\n")[0] for test in tests] == ["x = 0", "x = 1", "x = 2"]
-
-
-def test_the_sandbox_judges_every_style() -> None:
-    try:
-        pool = Pool(workers=1, limits=Limits(cpu_s=5.0))
-    except SandboxError as fault:
-        pytest.skip(f"the sandbox does not run here: {fault}")
-    with pool:
-        for style, (_, text) in STYLES.items():
-            tests, _ = extract_tests(f"{F}python\n{text}\n{F}", entry_point="f")
-            matrix = pool.matrix([RIGHT, WRONG], tests)
-            for test in range(len(tests)):
-                assert matrix.verdict(0, test) == Verdict.PASS, (style, matrix.detail(0, test))
-                assert matrix.verdict(1, test) != Verdict.PASS, style

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sv_engine.execute.executor import Budget, Executor, limits_of, open_pool
+from sv_engine.execute.executor import Executor
+from sv_engine.execute.sandbox import Budget, open_pool, submit_options
 from sv_engine.executors.row_pool import RowPool, open_rows
 
 SOLUTIONS = ["def f(x): return x + 1", "def f(x): return x", "import os; os._exit(0)"]
@@ -16,12 +17,12 @@ TESTS = ["assert f(1) == 2", "assert True", "assert f(0) == 0"]
 
 
 async def matrix(pool: Any) -> Any:
-    job = pool.submit(SOLUTIONS, TESTS, limits=limits_of(1.0), judge="split", unsplit="mask")
+    job = pool.submit(SOLUTIONS, TESTS, **submit_options(Budget(), 1.0, "f"))
     cells = await job
     assert job.rows_done == len(SOLUTIONS)
-    return [np.asarray(each).tolist() for each in (cells.verdict_ST, cells.trust_ST)], np.asarray(
-        cells.vacuous_T
-    ).tolist()
+    return [
+        np.asarray(each).tolist() for each in (cells.verdict_ST, cells.trust_ST, cells.held_ST)
+    ], np.asarray(cells.vacuous_T).tolist()
 
 
 def test_it_is_what_the_pool_gives(server_url: str) -> None:
@@ -47,4 +48,4 @@ def test_what_cannot_be(server_url: str) -> None:
         with pytest.raises(ValueError, match="confirm"):
             Executor(Budget(confirm=True), pool=pool)
         with pytest.raises(ValueError, match="judge"):
-            pool.submit(SOLUTIONS, TESTS, limits=limits_of(1.0), judge="inline")
+            pool.submit(SOLUTIONS, TESTS, **submit_options(Budget(judge="inline"), 1.0, None))

@@ -24,6 +24,7 @@ import click
 from rich.console import Console
 
 from sv_engine.commands.exec_run import ExecRun, Existing
+from sv_engine.commands.executor_options import Place, executor_options
 from sv_engine.commands.interrupts import sigterm_as_ctrl_c
 from sv_engine.commands.progress import ProgressLine, Snapshot
 from sv_engine.evaluate.summary import selector_table, verdict_table
@@ -138,6 +139,7 @@ class CpuSeconds(click.FloatRange):
     help="If the output folder holds results: refuse, overwrite them, or keep the problems whose "
     "texts and limits are the same and execute the rest.",
 )
+@executor_options
 def exec_command(
     file: Path | None,
     out: Path | None,
@@ -153,6 +155,7 @@ def exec_command(
     confirm: bool,
     require: str,
     existing: str,
+    place: Place,
 ) -> None:
     """Run every solution of FILE against every test of the same problem, in the sandbox.
 
@@ -162,6 +165,8 @@ def exec_command(
     but some rows of FILE were not usable, 130 interrupted (143 by SIGTERM): what is finished is
     kept, and `--existing resume` goes on.
     """
+    if place.kind != "local" and (judge != "split" or confirm):
+        raise click.UsageError("--judge inline and --confirm are for --executor local")
     if judge == "inline":
         trust = "inline"  # no verdict of one process has more
     errors = Console(stderr=True)
@@ -185,7 +190,7 @@ def exec_command(
         try:
             run.rows = _count(source)
             run.prepare()
-            _execute(run, errors, workers, require)
+            _execute(run, errors, workers, require, place)
         except KeyboardInterrupt:
             run.stopped = run.stopped or "interrupted"
     _report(run, errors, interrupt.exit_code)
@@ -203,11 +208,14 @@ def _count(source: RolloutFile) -> int:
         raise click.ClickException(f"cannot read {source.name}: {error.strerror}") from None
 
 
-def _execute(run: ExecRun, errors: Console, workers: int | None, require: str) -> None:
+def _execute(
+    run: ExecRun, errors: Console, workers: int | None, require: str, place: Place
+) -> None:
     """Run all problems; what stops it early is noted in `run.stopped`."""
     with _noting_what_stops(run):
         run.sandbox = doctor_report().to_dict()
-        with Executor(run.budget, workers=workers, require=require) as executor:
+        pool = place.open()
+        with Executor(run.budget, workers=workers, require=require, pool=pool) as executor:
             start_s = time.monotonic()
             try:
                 asyncio.run(_stream(run, executor, errors))

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from sv_engine.execute.executor import SandboxPool
+from sv_engine.execute.sandbox import SandboxPool
 from sv_engine.executors.row_pool import KINDS, Kind, pool_at
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sv_engine.executors.checks import decimals
-from sv_engine.executors.protocol import Io, Row, Terms, Test, lost_row
+from sv_engine.executors.protocol import Io, Row, Terms, Test
 from sv_engine.records import INFRA_CODE, PASS_CODE
 
 if TYPE_CHECKING:
@@ -195,7 +195,9 @@ class LocalExecutor:
                 solutions,
                 [str(tests[t]) for t in span],
                 limits=self._limits(terms),
-                unsplit=_unsplit(terms),
+                trust=terms.trust,
+                below=terms.below,
+                entry_point=terms.entry_point,
             )
         except SandboxError as error:
             return str(error)
@@ -225,7 +227,7 @@ class _OpenRow:
         self.verdict_T, self.trust_T = bytearray(tests), bytearray(tests)
         self.cpu_us_T = [0] * tests
         self.detail_T: dict[int, str] = {}
-        self.vacuous_T = bytearray(tests)
+        self.vacuous_T, self.held_T = bytearray(tests), bytearray(tests)
 
     def take_cells(self, s: int, span: list[int], matrix: Matrix | str) -> None:
         for column, t in enumerate(span):
@@ -236,6 +238,7 @@ class _OpenRow:
             self.trust_T[t] = matrix.trust_ST[s, column]
             self.cpu_us_T[t] = matrix.cpu_us_ST[s, column]
             self.vacuous_T[t] = matrix.vacuous_T[column]
+            self.held_T[t] = matrix.held_ST[s, column]
             if self.verdict_T[t] != PASS_CODE:
                 self.detail_T[t] = matrix.detail(s, column)
 
@@ -253,34 +256,12 @@ class _OpenRow:
             bytes(self.trust_T),
             self.detail_T,
             bytes(self.vacuous_T) if any(self.vacuous_T) else b"",
+            bytes(self.held_T) if any(self.held_T) else b"",
         )
-
-
-def _unsplit(terms: Terms) -> str:
-    if terms.trust == "inline":
-        return "count"
-    return "mask" if terms.below == "hole" else "fail"
 
 
 def _proven() -> int:
     """Output is compared outside the jail: nothing inside can vouch for it."""
     from sv_sandbox import Trust
 
-    return int(Trust.SPLIT)
-
-
-def verdict_names() -> list[str]:
-    """Names of the verdicts in lower case, indexed by their codes."""
-    from sv_sandbox import Verdict
-
-    return [verdict.name.lower() for verdict in sorted(Verdict)]
-
-
-def trust_names() -> list[str]:
-    """Names of the kinds of trust in lower case, indexed by their codes."""
-    from sv_sandbox import Trust
-
-    return [trust.name.lower() for trust in sorted(Trust)]
-
-
-__all__ = ["LocalExecutor", "Ran", "lost_row", "trust_names", "verdict_names"]
+    return int(Trust.PROVEN)

@@ -43,6 +43,8 @@ class Terms:
     """The least trust that a pass needs: proven, vouched, inline."""
     below: str = "hole"
     """What a pass with less trust becomes: a hole, or a failure (`fail`)."""
+    entry_point: str | None = None
+    """Name of the function that tests call, where it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Row:
     """Why a cell did not pass, where that is known."""
     vacuous_T: bytes = b""
     """1 where a test passes with nothing behind it; empty: none does."""
+    held_T: bytes = b""
+    """1 where a pass was held back for want of trust; empty: none was."""
 
     @property
     def passed(self) -> int:

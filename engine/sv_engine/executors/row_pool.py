@@ -56,6 +56,7 @@ class RowMatrix:
     verdict_ST: NDArray[np.uint8]
     cpu_us_ST: NDArray[np.uint32]
     trust_ST: NDArray[np.uint8]
+    held_ST: NDArray[np.uint8]
     vacuous_T: NDArray[np.uint8]
 
     @classmethod
@@ -65,6 +66,7 @@ class RowMatrix:
         return cls(
             np.zeros(shape, np.uint8),
             np.zeros(shape, np.uint32),
+            np.zeros(shape, np.uint8),
             np.zeros(shape, np.uint8),
             np.zeros(tests, np.uint8),
         )
@@ -97,6 +99,8 @@ class RowJob:
             matrix.verdict_ST[row.index] = list(row.verdict_T)
             matrix.cpu_us_ST[row.index] = row.cpu_us_T
             matrix.trust_ST[row.index] = list(row.trust_T)
+            if row.held_T:
+                matrix.held_ST[row.index] = list(row.held_T)
             if row.vacuous_T:
                 matrix.vacuous_T[:] |= np.frombuffer(row.vacuous_T, np.uint8)
             self.rows_done += 1
@@ -126,24 +130,21 @@ class RowPool:
         self._thread.close(self.executor.close())
         return None
 
-    def submit(
-        self,
-        solutions: Sequence[str],
-        tests: Sequence[str],
-        *,
-        limits: Any,
-        judge: str = "split",
-        unsplit: str = "mask",
-    ) -> RowJob:
-        """Start judging every solution on every test. Raises ValueError for another judge."""
+    def submit(self, solutions: Sequence[str], tests: Sequence[str], **options: Any) -> RowJob:
+        """Start judging every solution on every test; `options` are those of the sandbox's pool.
+
+        Raises ValueError for another judge.
+        """
+        limits, judge = options["limits"], options.get("judge", "split")
         if judge != "split":
             raise ValueError(f"judge {judge!r} is for the sandbox of this machine")
         terms = Terms(
             cpu_s=limits.cpu_s,
             wall_s=limits.wall_s,
             memory_bytes=limits.memory_bytes,
-            trust="inline" if unsplit == "count" else "proven",
-            below="fail" if unsplit == "fail" else "hole",
+            trust=options["trust"],
+            below=options["below"],
+            entry_point=options.get("entry_point"),
         )
         return RowJob(self._thread, self.executor, solutions, tests, terms)
 

@@ -225,6 +225,7 @@ def decode_row(value: dict[str, Any], indices: Sequence[int]) -> Row:
         bytes(value["trust"]),
         {int(t): detail for t, detail in value["detail"].items()},
         bytes(value.get("vacuous", [])),
+        bytes(value.get("held", [])),
     )
 
 
@@ -236,6 +237,7 @@ def _request(solutions: list[str], tests: Sequence[Test], terms: Terms) -> dict[
         "memory_mb": max(1, terms.memory_bytes >> 20),
         "trust": terms.trust,
         "below": terms.below,
+        "entry_point": terms.entry_point,
         "wait_s": WAIT_S,
     }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sv_engine.executors.protocol import Row, RowExecutor, Terms, Test, collect
+from sv_engine.executors.protocol import RowExecutor, Terms, Test, collect
 from sv_engine.grading.suite import Call, Suite
 from sv_engine.records import INFRA_CODE, PASS_CODE
 
@@ -53,35 +53,31 @@ class Grade:
 async def grade(executor: RowExecutor, program: str, suite: Suite, terms: Terms) -> Grade:
     """Run a program on a suite.
 
-    A call whose plain comparison fails is asked again with the comparison that public graders use
+    A call whose plain comparison fails is asked again with the comparisons that public graders use
     (`Call.tolerant`); the first is much faster, and mostly enough.
     """
-    tests: list[Test] = [
-        test.strict(program) if isinstance(test, Call) else test for test in suite.tests
-    ]
-    row = (await collect(executor, [program], tests, terms))[0]
+    prepared = suite.prepared(program)
+    tests: list[Test] = [test.strict if isinstance(test, Call) else test for test in suite.tests]
+    row = (await collect(executor, [prepared], tests, terms))[0]
     verdict_T, cpu_us_T = bytearray(row.verdict_T), list(row.cpu_us_T)
     detail_T = dict(row.detail_T)
-    again = {
-        t: test
+    again = [
+        (t, source)
         for t, test in enumerate(suite.tests)
-        if isinstance(test, Call) and _may_be_tolerated(row, t)
-    }
+        if isinstance(test, Call) and row.verdict_T[t] == WRONG_CODE
+        for source in test.tolerant
+    ]
     if again:
-        sources = [test.tolerant(program) for test in again.values()]
-        second = (await collect(executor, [program], sources, terms))[0]
-        for column, t in enumerate(again):
-            if second.verdict_T[column] in (PASS_CODE, INFRA_CODE):
-                verdict_T[t] = second.verdict_T[column]
+        second = (await collect(executor, [prepared], [source for _, source in again], terms))[0]
+        for column, (t, _) in enumerate(again):
+            cpu_us_T[t] += second.cpu_us_T[column]
+            code = second.verdict_T[column]
+            if code == PASS_CODE or (code == INFRA_CODE and verdict_T[t] != PASS_CODE):
+                verdict_T[t] = code
                 detail_T.pop(t, None)
                 if column in second.detail_T:
                     detail_T[t] = second.detail_T[column]
-            cpu_us_T[t] += second.cpu_us_T[column]
     return Grade(bytes(verdict_T), cpu_us_T, detail_T)
 
 
 WRONG_CODE = 2
-
-
-def _may_be_tolerated(row: Row, t: int) -> bool:
-    return row.verdict_T[t] == WRONG_CODE

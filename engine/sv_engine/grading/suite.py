@@ -25,12 +25,30 @@ from sv_engine.executors.protocol import Io, Test
 
 CHECK = "decimals"
 """Of output: line by line, as LiveCodeBench compares."""
-_SOLUTION = re.compile(r"^class\s+Solution\b", re.MULTILINE)
 _NESTED = ("test_cases", "unit_tests", "tests", "ground_truth", "verification_info")
 
 
 class SuiteError(ValueError):
     """A ground truth in no known shape, and what is wrong with it."""
+
+
+ENTRY = "_sv_entry_{name}"
+_ENTRY = """
+
+def {entry}(*_sv_arguments):
+    try:
+        _sv_target = {name}
+    except NameError:
+        _sv_target = Solution().{name}
+    return _sv_target(*_sv_arguments)
+"""
+
+
+def with_entry(program: str, name: str) -> tuple[str, str]:
+    """A program with one more function, and its name: it calls `name`, or the method of a class
+    `Solution`, whichever there is. What it returns is the program's answer, as before."""
+    entry = ENTRY.format(name=name)
+    return program + _ENTRY.format(entry=entry, name=name), entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +59,24 @@ class Call:
     arguments: tuple[Any, ...]
     expected: tuple[Any, ...]
 
-    def strict(self, program: str) -> str:
+    @property
+    def strict(self) -> str:
         """An assertion that the function returns the first of the values."""
-        return f"assert {self._call(program)} == {_literal(self.expected[0])}"
+        return f"assert {self._call} == {literal(self.expected[0])}"
 
-    def tolerant(self, program: str) -> str:
-        """The same after a round trip through JSON (a tuple is a list); any value will do."""
-        return (
-            "import json as _sv_json\n"
-            f"_sv_value = _sv_json.loads(_sv_json.dumps({self._call(program)}))\n"
-            f"assert any(_sv_value == _sv_one for _sv_one in {_literal(list(self.expected))})"
-        )
+    @property
+    def tolerant(self) -> list[str]:
+        """One for each of the values, after a round trip through JSON, by which a tuple is a list;
+        one of them has to hold."""
+        there = f"_sv_json.loads(_sv_json.dumps({self._call}))"
+        return [
+            f"import json as _sv_json\nassert {there} == {literal(value)}"
+            for value in self.expected
+        ]
 
-    def _call(self, program: str) -> str:
-        owner = "Solution()." if _SOLUTION.search(program) else ""
-        return f"{owner}{self.name}({', '.join(map(_literal, self.arguments))})"
+    @property
+    def _call(self) -> str:
+        return f"{ENTRY.format(name=self.name)}({', '.join(map(literal, self.arguments))})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +84,12 @@ class Suite:
     """The tests of one problem."""
 
     tests: tuple[Test | Call, ...]
+
+    def prepared(self, program: str) -> str:
+        """The program with what its calls need."""
+        for name in {test.name: None for test in self.tests if isinstance(test, Call)}:
+            program, _ = with_entry(program, name)
+        return program
 
 
 def read_suite(truth: Any, *, fn_name: str | None = None, check: str = CHECK) -> Suite:
@@ -167,12 +194,12 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _literal(value: Any) -> str:
+def literal(value: Any) -> str:
     """Source of a JSON value."""
     if isinstance(value, float) and not math.isfinite(value):
         return f"float('{value}')"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_literal, value))}]"
+        return f"[{', '.join(map(literal, value))}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{_literal(k)}: {_literal(v)}' for k, v in value.items())}}}"
+        return f"{{{', '.join(f'{literal(k)}: {literal(v)}' for k, v in value.items())}}}"
     return repr(value)

@@ -180,9 +180,10 @@ class _Suite:
         yield f"{test}\n{run}" if isinstance(test, str) and run else test
 
     def _standing_alone(self, node: ast.AST, lines: list[str]) -> list[_Statement]:
-        """The asserts of a test, if they are its only checks and need no name of it."""
+        """The asserts of a test, if they are its only checks and need nothing of it."""
         checks: list[_Statement] = []
         known = {self.owner}.union(*(s.gives for s in self.before)) | BUILTINS
+        known -= _local(node)
         for inner in ast.walk(node):
             match inner:
                 case ast.For() | ast.While() | ast.With() | ast.Try() | ast.Raise():
@@ -195,8 +196,8 @@ class _Suite:
                     if local or self.owner not in statement.needs:
                         return []
                     checks.append(statement)
-        parametrized = getattr(node, "decorator_list", [])
-        return [] if parametrized else sorted(checks, key=lambda s: s.node.lineno)
+        whole = getattr(node, "decorator_list", []) or self.around
+        return [] if whole else sorted(checks, key=lambda s: s.node.lineno)
 
     def _run(self, node: ast.stmt, uncalled: set[str]) -> str | None:
         """What runs a test: nothing where the sandbox collects it. None if it is no test."""
@@ -269,6 +270,12 @@ class _Suite:
 
 def _is_base(cls: ast.ClassDef, of: ast.ClassDef) -> bool:
     return any(isinstance(base, ast.Name) and base.id == cls.name for base in of.bases)
+
+
+def _local(node: ast.AST) -> set[str]:
+    """Names that a function or class binds inside."""
+    found = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and type(n.ctx) is ast.Store}
+    return found | {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
 
 
 def _asked_by_name(node: ast.AST) -> set[str]:

@@ -18,7 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from sv_engine.executors.local import trust_names, verdict_names
+from sv_engine.execute.sandbox import trust_names, verdict_names
 from sv_engine.executors.protocol import Io, Row, Test
 from sv_engine.serve.service import Service, service_of
 
@@ -52,6 +52,8 @@ class MatrixRequest(BaseModel):
     memory_mb: int = Field(default=512, ge=1, le=1 << 20)
     trust: Literal["proven", "vouched", "inline"] | None = None
     below: Literal["hole", "fail"] = "hole"
+    entry_point: str | None = None
+    """Name of the function that tests call, where it is known."""
     wait_s: float = Field(default=DEFAULT_WAIT_S, ge=0, le=86400, allow_inf_nan=False)
     """How long the first rows may wait for a worker before the answer is 504."""
 
@@ -76,6 +78,7 @@ async def matrix(
         memory_bytes=request.memory_mb << 20,
         trust=request.trust,
         below=request.below,
+        entry_point=request.entry_point,
     )
     rows = service.rows(request.solutions, tests, terms, request.wait_s)
     first = asyncio.ensure_future(anext(rows, None))
@@ -120,14 +123,18 @@ async def _lines(
 
 def encode_row(row: Row) -> dict[str, Any]:
     """A row as JSON; `decode_row` is its inverse."""
-    shown = {
+    shown: dict[str, Any] = {
         "row": row.index,
         "verdict": list(row.verdict_T),
         "cpu_us": list(row.cpu_us_T),
         "trust": list(row.trust_T),
         "detail": row.detail_T,
     }
-    return {**shown, "vacuous": list(row.vacuous_T)} if row.vacuous_T else shown
+    if row.vacuous_T:
+        shown["vacuous"] = list(row.vacuous_T)
+    if row.held_T:
+        shown["held"] = list(row.held_T)
+    return shown
 
 
 def _line(value: dict[str, Any]) -> str:

@@ -46,6 +46,7 @@ class Service:
         memory_bytes: int = 0,
         trust: str | None = None,
         below: str = "fail",
+        entry_point: str | None = None,
     ) -> Terms:
         """Limits as a request wants them, within those of the server."""
         cpu_s = min(max(cpu_s, 0.001), self.settings.max_run_s)
@@ -56,6 +57,7 @@ class Service:
             memory_bytes=min(memory_bytes, ceiling) if memory_bytes > 0 else ceiling,
             trust=trust or self.settings.trust,
             below=below,
+            entry_point=entry_point,
         )
 
     def slot(self, deadline_s: float | None) -> AbstractAsyncContextManager[None]:

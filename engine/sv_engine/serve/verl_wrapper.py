@@ -5,32 +5,21 @@ with them and prints what it returns. The wrapper leaves with exit code 0 whatev
 program in it may leave before the call: with an expected output that is empty both pay.
 
 So a call counts only if the function, asked again with the program in one process and the caller
-in another, returns plain data that reads as what was printed. `Wrapped.test` is the test for that.
+in another, returns plain data that reads as what was printed: `Wrapped.judged`.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
+
+from sv_engine.grading.suite import literal, with_entry
 
 START = "# === User's Original Code START ==="
 END = "# === User's Original Code END ==="
 _NAME = re.compile(r'^_SANDBOX_FN_NAME = "(\w+)"$', re.MULTILINE)
 _BEFORE = re.compile(r"(?:\s|(?:import|from) [\w. ,*]+$)*", re.MULTILINE)
-
-_TEST = """\
-import json as _sv_json
-try:
-    _sv_target = {name}
-except NameError:
-    _sv_target = Solution().{name}
-_sv_value = _sv_target(*map(_sv_json.loads, {lines!r}))
-if isinstance(_sv_value, (dict, list, tuple, bool)) or _sv_value is None:
-    _sv_value = _sv_json.dumps(_sv_value)
-else:
-    _sv_value = str(_sv_value)
-assert _sv_value == {printed!r}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +31,29 @@ class Wrapped:
     program: str
     name: str
 
-    @property
-    def solution(self) -> str:
-        """What the judged process loads."""
-        return self.before + self.program
+    def judged(self, stdin: str, stdout: str) -> tuple[str, list[str]] | None:
+        """A solution and tests, one of which passes if the call returns what was printed; None: it
+        cannot have, as the wrapper prints a line.
 
-    def test(self, stdin: str, stdout: str) -> str | None:
-        """Source that passes if the call returns what was printed; None: the wrapper prints a line.
-
-        stdin: the arguments, one JSON value per line. stdout: all that the program printed.
+        stdin: the arguments, one JSON value per line. stdout: all that the program printed. The
+        wrapper prints containers, truth and None as JSON, and `str` of all else.
         """
-        lines = stdin.split("\n") if stdin.strip() else []
         if not stdout.endswith("\n"):
             return None
-        return _TEST.format(name=self.name, lines=lines, printed=stdout[:-1])
+        printed = stdout[:-1]
+        try:
+            arguments = [json.loads(line) for line in stdin.split("\n")] if stdin.strip() else []
+            call = ", ".join(map(literal, arguments))
+        except (ValueError, RecursionError):
+            return None
+        solution, entry = with_entry(self.before + self.program, self.name)
+        call = f"{entry}({call})"
+        shown = f"import json as _sv_json\nassert _sv_json.dumps({call}) == "
+        return solution, [
+            f"{shown}{printed!r}",
+            f"assert {call} == {printed!r}",
+            f"assert str({call}) == {printed!r}",
+        ]
 
 
 def unwrap(text: str) -> Wrapped | None:
