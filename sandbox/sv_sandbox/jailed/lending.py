@@ -1,11 +1,11 @@
 """What of a test's objects the solution may use, and how: a table per type, in the judge.
 
 Plain data crosses as it is. Everything else of the test's that reaches the solution is *lent*: each
-use of it is a question, answered here if `allow` lets it. Whoever was lent an object may use it as a
-caller would: call, operators, public names, and of objects of the test's own classes all names but
-special ones. Code, constants, frames, closures and modules stay out of reach, and so does what would
-corrupt the judge's memory. What is never lent needs one process (OneProcess) where the test passes
-it, and is a TypeError where the solution reaches for it.
+use of it is a question, answered here if `allow` lets it. Whoever was lent an object may use it as
+a caller would: call, operators, public names, and of objects of the test's own classes all names
+but special ones. Code, constants, frames, closures and modules stay out of reach, and so does what
+would corrupt the judge's memory. What is never lent needs one process (OneProcess) where the test
+passes it, and is a TypeError where the solution reaches for it.
 """
 
 from __future__ import annotations
@@ -35,10 +35,13 @@ _LENT_FROM = frozenset(
         "test builtins types typing abc enum dataclasses collections itertools functools operator"
         " contextlib io _io re random _random array argparse unittest unittest.mock threading"
         " _thread queue _queue concurrent.futures._base concurrent.futures.thread asyncio.locks"
-        " asyncio.queues asyncio.tasks asyncio.futures asyncio.events asyncio.mixins _asyncio sqlite3 decimal fractions"
+        " asyncio.queues asyncio.tasks asyncio.futures asyncio.events asyncio.mixins _asyncio"
+        " sqlite3 decimal fractions"
         " datetime zoneinfo uuid pathlib ipaddress logging numpy numpy.ma collections.abc"
-        " numpy.random._generator numpy.random.mtrand _thread. weakref _weakref csv _csv json.decoder"
-        " json.encoder struct _struct numbers string.templatelib graphlib heapq xml.etree.ElementTree"
+        " numpy.random._generator numpy.random.mtrand _thread. weakref _weakref csv _csv"
+        " json.decoder"
+        " json.encoder struct _struct numbers string.templatelib graphlib heapq"
+        " xml.etree.ElementTree"
     ).split()
 )
 """Modules whose objects are lent; those of others (mapped memory, event loops, SQL, …) might do

@@ -14,8 +14,8 @@ Everything else crosses by reference: `refer` tells of it once, and gives it a n
 makes a proxy (`proxies`). `notes` carry what both processes share besides (`shared`).
 
 Invariants: a number means something to the two ends of one cell only (`forget`); what a frame says
-is checked before it is used; malformed frames raise CodecError, a closed link raises Lost, and after
-either nothing is asked any more. Who guarantees what may be asked: `Policy`.
+is checked before it is used; malformed frames raise CodecError, a closed link raises Lost, and
+after either nothing is asked any more. Who guarantees what may be asked: `Policy`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from . import containers, proxies, shapes, values
+from . import containers, makers, proxies, shapes, values
 from .values import CodecError, Unencodable
 
 REQUEST, RETURN, RAISE = 0, 1, 2
@@ -92,7 +92,7 @@ class Link:
     def forget(self) -> None:
         """Take back every number: a new cell begins."""
         self.told: list[Any] = []
-        self.makers = proxies.Makers(self)
+        self.makers = makers.Makers(self)
         self._numbers: dict[Any, int] = {}
         self._containers: list[Any] = []
         self._seen: containers.Snapshot | None = None

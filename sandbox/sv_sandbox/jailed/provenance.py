@@ -6,7 +6,8 @@ called (`word`), and each assertion site of the test (`rewrite` puts the calls t
 Out: `failure()`, and for a pass `trust()`:
 
     PROVEN   the verdict rests on plain data that the solution computed, compared by our code
-    VOUCHED  it may rest on a yes or no, or an operator's result, that an object of the solution gave
+    VOUCHED  it may rest on a yes or no, or an operator's result, that an object of the solution
+    gave
 
 Why that holds. Of the solution the test has plain data (rebuilt here by the codec: exact types, no
 reference inside) and references, whose every use is a question. A solution that does not know the
@@ -23,8 +24,8 @@ Calls, constructors, attributes, items, iteration and `len` are neutral: what th
 that the solution had to find without having seen the expected one.
 
 A failed assertion fails the cell, whoever swallows it: only a handler in the test's own text that
-names classes of Python's or of the test's takes it back. A pass needs an assertion that was reached,
-or an exception that such a handler waited for.
+names classes of Python's or of the test's takes it back. A pass needs an assertion that was
+reached, or an exception that such a handler waited for.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ after one answer of the solution went into another question."""
 NEUTRAL = frozenset(
     (
         "call iter next len aiter anext enter exit aenter aexit await getitem setitem delitem"
-        " missing repr str format bytes int float complex index neg pos abs invert round trunc floor"
+        " missing repr str format bytes int float complex index neg pos abs invert round trunc"
+        " floor"
         " ceil reversed length_hint fspath get set del_name init new"
     ).split()
 )
@@ -151,8 +153,8 @@ class Provenance:
                 self._pending.append(error)
 
     def handler(self, kinds: Any, own: bool) -> Any:
-        """The classes of an `except` clause of the test's text, evaluated when something was raised;
-        `own`: it names classes of Python's or of the test's."""
+        """The classes of an `except` clause of the test's text, evaluated when something was
+        raised; `own`: it names classes of Python's or of the test's."""
         error = sys.exc_info()[1]
         if error is not None:
             self.caught(error, kinds, own)

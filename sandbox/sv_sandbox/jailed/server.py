@@ -1,8 +1,8 @@
 """The subject's end of the link: it loads the solution and answers a judge's questions.
 
-In: requests (`link`). Out: answers, and the CPU time of each cell. Objects of the solution go out as
-references, what the test lends comes in as proxies. What this process says is data: hostile code may
-send anything.
+In: requests (`link`). Out: answers, and the CPU time of each cell. Objects of the solution go out
+as references, what the test lends comes in as proxies. What this process says is data: hostile
+code may send anything.
 """
 
 from __future__ import annotations

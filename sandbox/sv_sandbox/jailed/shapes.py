@@ -1,8 +1,8 @@
 """What one end tells of a class, a function or an exception, once, as data.
 
 In: an object of this end. Out: tuples of plain data and of objects that the link refers to. Nothing
-of code, constants or values that a class holds is told; attributes are asked for when they are read.
-Pure, but for `described`, which asks an exception for its text.
+of code, constants or values that a class holds is told; attributes are asked for when they are
+read. Pure, but for `described`, which asks an exception for its text.
 """
 
 from __future__ import annotations
@@ -218,8 +218,8 @@ def field_from(told: Any) -> Any:
 
 
 def described(error: BaseException, silent: bool = False) -> tuple[Any, ...]:
-    """Of an exception: arguments, text, plain attributes, cause, context, parts of a group. `silent`
-    keeps arguments and text back (a failed assertion's may say what was expected)."""
+    """Of an exception: arguments, text, plain attributes, cause, context, parts of a group.
+    `silent` keeps arguments and text back (a failed assertion's may say what was expected)."""
     if silent:
         return (), "", {}, None, None, ()
     try:
