@@ -227,8 +227,7 @@ class Execute(Section):
     """The sandbox."""
 
     executor: Literal["local", "http", "ray"] = "local"
-    servers: list[str] = []
-    """For `http`: URLs of `sv-engine serve`, whose token is in SV_TOKEN."""
+    servers: list[str] = []  # for http: URLs of `sv-engine serve`, whose token is in SV_TOKEN
     workers: Positive | None = None
     """None: one per core."""
     cpu_s: Rate = 1.0
