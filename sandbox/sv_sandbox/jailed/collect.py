@@ -38,7 +38,17 @@ from .pytest_names import Fixture, Mark, Param, Sites, Skipped, Unsupported
 
 NO_SITES = names.NoSites()
 _SCOPES = ("session", "package", "module", "class", "function")
-__all__ = ["Failures", "Outcome", "TestItem", "install", "is_end", "judge", "no_verdict", "run", "tests_of"]
+__all__ = [
+    "Failures",
+    "Outcome",
+    "TestItem",
+    "install",
+    "is_end",
+    "judge",
+    "no_verdict",
+    "run",
+    "tests_of",
+]
 
 _suites: list[unittest.TestCase] = []
 _handed_over: list[object] = []

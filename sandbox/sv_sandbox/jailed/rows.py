@@ -1,10 +1,10 @@
 """Rows of cells in one process with the solution: planned calls, or whole tests (inline).
 
-In: the row in shared memory (`native.row`, `native.blob`). Out: for each cell an answer, or a verdict
-(`native.end`). Each cell finds the solution freshly loaded, in an interpreter as it was at first
-(`state`). Under the split judge this process has the solution alone (`run_calls`), and what it says
-the calls returned is data; with the tests beside it a hostile solution can forge its verdicts, and
-nothing else.
+In: the row in shared memory (`native.row`, `native.blob`). Out: for each cell an answer, or a
+verdict (`native.end`). Each cell finds the solution freshly loaded, in an interpreter as it was at
+first (`state`). Under the split judge this process has the solution alone (`run_calls`), and what
+it says the calls returned is data; with the tests beside it a hostile solution can forge its
+verdicts, and nothing else.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Mapping
 from importlib.machinery import ModuleSpec
@@ -31,7 +32,6 @@ from .subject import (
     verdict_of,
     write_file,
 )
-from .testcode import hands_over
 from .values import Unencodable
 
 _stdout = sys.stdout
@@ -134,7 +134,7 @@ class Tests(Row):
 
     def __init__(self, native: Any, start: int, cells: int):
         self._native = native
-        self._parsed: dict[int, tuple[ast.Module, CodeType]] = {}
+        self._parsed: dict[int, tuple[ast.Module | None, CodeType]] = {}
         self.names = set()
         for cell in range(start, cells):
             with contextlib.suppress(BaseException):  # it fails again when its turn comes
@@ -144,7 +144,7 @@ class Tests(Row):
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
         """One test, and the test functions and classes that it hands over."""
         tree, code = self._parsed.get(cell) or _parsed(unpacked(self._native.blob(1 + cell)).text)
-        if not hands_over(tree):
+        if tree is None:
             exec(code, namespace)
             return PASS, b""
         collect.install(collect.NO_SITES)
@@ -159,9 +159,13 @@ class Tests(Row):
         return (self._native.MARK_UNSPLIT, left_out.encode()) if left_out else (PASS, b"")
 
 
-def _parsed(text: bytes) -> tuple[ast.Module, CodeType]:
-    tree = ast.parse(text)
-    return tree, compile(tree, "<test>", "exec", dont_inherit=True)
+_MAY_HAND_OVER = re.compile(rb"\btest|\bclass\b|\bpytest\b|\bunittest\b", re.IGNORECASE)
+
+
+def _parsed(text: bytes) -> tuple[ast.Module | None, CodeType]:
+    """The code of a test, and its tree where it may hand over tests that it does not run itself."""
+    tree = ast.parse(text) if _MAY_HAND_OVER.search(text) else None
+    return tree, compile(text if tree is None else tree, "<test>", "exec", dont_inherit=True)
 
 
 # ---- modules beside the solution -----------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The subject's end of the link: it loads the solution and answers a judge's questions.
 
-In: requests (`link`). Out: answers, and the CPU time of each cell. Objects of the solution go out as
-references, what the test lends comes in as proxies. What this process says is data: hostile code may
-send anything.
+In: requests (`link`). Out: answers, and the CPU time of each cell. Objects of the solution go out
+as references, what the test lends comes in as proxies. What this process says is data: hostile
+code may send anything.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ def main(native: Any) -> None:
             native.end(server.cell, server.cell + 1, *verdict_of(error))
     finally:
         os._exit(0)
+
+
+_LOADED = frozenset(sys.modules)
 
 
 class Server:
@@ -151,13 +154,12 @@ class Server:
         self._state.begin()
         for name in self._source.files:
             sys.modules.pop(name.removesuffix(".py").replace("/", "."), None)
-        before = set(sys.modules)
         self._namespace = new_namespace()
         exec(self._solution, self._namespace)
         self.native.loaded()
         if first:
             self._state.loaded()
-        return tuple(name for name in sys.modules if "." in name and name not in before)[:200]
+        return tuple(name for name in sys.modules if "." in name and name not in _LOADED)[:200]
 
     def _name(self, name: str) -> tuple[bool, Any]:
         found = name in self._namespace

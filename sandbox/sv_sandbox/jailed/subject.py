@@ -1,8 +1,8 @@
 """A process that runs foreign code, and one program as `__main__`.
 
 In: the program and its files (`native.blob`). Out: a verdict (`native.end`) and an exit code. The
-program may do to this process what it likes: what it forges is its own verdict, and passing asks for
-exit code 0 and the output that the caller expects.
+program may do to this process what it likes: what it forges is its own verdict, and passing asks
+for exit code 0 and the output that the caller expects.
 """
 
 from __future__ import annotations

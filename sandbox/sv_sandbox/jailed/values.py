@@ -279,8 +279,8 @@ def encode(
     containers: list[object] | None = None,
     plain: bool = False,
 ) -> bytes:
-    """One value. What is not plain data is what `refer` says of it: whether its identity and content
-    are shared as a container's, and its parts. With `plain` nothing crosses
+    """One value. What is not plain data is what `refer` says of it: whether its identity and
+    content are shared as a container's, and its parts. With `plain` nothing crosses
     that a verdict must not rest on, and NumPy's numbers are Python's. Raises Unencodable."""
 
     def other(one: object) -> tuple[int, bool, Parts]:

@@ -62,6 +62,7 @@ def main() -> None:
     rows: Any = importlib.import_module("jailed.rows")
     server: Any = importlib.import_module("jailed.server")
     subject: Any = importlib.import_module("jailed.subject")
+    tasks: Any = importlib.import_module("jailed.tasks")
     warm_up(spec)
     sys.argv[:] = [""]
     # Now, and not in the subject: to look at every name there copies a page for each.
@@ -86,7 +87,7 @@ def main() -> None:
         bounds.apply(native)
         if role == native.ROLE_TASK:
             try:
-                judge.task(native)
+                tasks.task(native)
             except MemoryError:
                 os._exit(native.TASK_NO_MEMORY)
             continue
