@@ -89,7 +89,7 @@ def _fusion(checkout: Path, python: str) -> Iterator[int]:
         yield port
 
 
-def _body(code: str, stdin: str = "", run_timeout: float = 10) -> bytes:
+def _body(code: str, stdin: str = "", run_timeout: float = 60) -> bytes:
     body = {"code": code, "language": "python", "stdin": stdin, "run_timeout": run_timeout}
     return request(HOST, "/run_code", body)
 
@@ -102,7 +102,7 @@ def _plain() -> tuple[bytes, Any]:
     )
 
 
-def _judged(code: str, wanted: str, run_timeout: float = 10) -> tuple[bytes, Any]:
+def _judged(code: str, wanted: str, run_timeout: float = 60) -> tuple[bytes, Any]:
     return (
         _body(code, run_timeout=run_timeout),
         lambda status, body: status == 200 and body["status"] == wanted,
