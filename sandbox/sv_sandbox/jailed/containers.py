@@ -49,7 +49,7 @@ def size(container: Any) -> int:
     """How many items it counts for."""
     base = shapes.content_of(type(container))
     if base in shapes.MUTABLE:
-        return int(base.__len__(container))  # type: ignore[union-attr, attr-defined]
+        return int(base.__len__(container))
     return 16
 
 

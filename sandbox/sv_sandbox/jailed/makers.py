@@ -116,17 +116,17 @@ class Makers:
     def _object(self, number: Any, kind: Any, hashed: Any, content: Any) -> Any:
         if type(kind) is not ReferenceClass or (hashed is not None and type(hashed) is not int):
             raise CodecError("not an object")
-        base = shapes.content_of(kind)
+        base: Any = shapes.content_of(kind)
         if base is None:
             made = _new(kind)
         elif base in MUTABLE:
             made = base.__new__(kind)
             containers.refill(made, content[0])
         else:
-            plain = base(content[0]) if base in (tuple, frozenset) else content[0]
-            if type(plain) is not base:
+            made = content[0] if base not in (tuple, frozenset) else base(content[0])
+            if type(made) is not base:
                 raise CodecError("not the content of an object")
-            made = base.__new__(kind, plain)
+            made = base.__new__(kind, made)
         set_own(made, "_sv_number", number)
         set_own(made, "_sv_hash", hashed)
         self.keep(number, made)

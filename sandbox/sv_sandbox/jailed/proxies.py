@@ -128,7 +128,7 @@ def plain_content(value: Any, base: type) -> Any:
     if base is dict:
         return tuple((key, dict.__getitem__(value, key)) for key in dict.__iter__(value))
     if base in (list, set, frozenset, tuple):
-        return tuple(base.__iter__(value))  # type: ignore[attr-defined]
+        return tuple(base.__iter__(value))
     if base is str:
         return str.__str__(value)
     return {int: int.__int__, float: float.__float__, complex: complex.__complex__}.get(base, base)(
@@ -280,6 +280,9 @@ class Bound(metaclass=ReferenceType):
     def __getattr__(self, name: str) -> Any:
         return getattr(link_of(self.__self__).ask("get", self.__self__, self._sv_name), name)
 
+    __doc__ = property(lambda self: self.__getattr__("__doc__"))
+    __module__ = property(lambda self: self.__getattr__("__module__"))
+
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
         return types.MethodType
@@ -293,10 +296,6 @@ class Bound(metaclass=ReferenceType):
 
 def _same(one: Any, other: Any) -> bool:
     return bool(get_own(one, "_sv_name") == get_own(other, "_sv_name"))
-
-
-for _name in ("__doc__", "__module__"):
-    setattr(Bound, _name, property(lambda self, name=_name: self.__getattr__(name)))
 
 
 # ---- objects and classes -------------------------------------------------------------------------
@@ -316,12 +315,11 @@ class ReferenceClass(ReferenceType):
 
     _sv_link: Any
     _sv_number: int
-    __annotations__ = asked("__annotations__")  # type: ignore[assignment]
+    __annotations__ = asked("__annotations__")
     __signature__ = asked("__signature__")
-    __dict__ = property(lambda cls: _class_dict(cls))  # type: ignore[assignment]
-    __bases__ = property(lambda cls: _without_roots(shapes.bases_of(cls)))  # type: ignore[assignment]
-    __mro__ = property(lambda cls: _without_roots(mro(cls)))  # type: ignore[assignment]
-    __flags__ = asked("__flags__")  # type: ignore[assignment]
+    __bases__ = property(lambda cls: _without_roots(shapes.bases_of(cls)))
+    __mro__ = property(lambda cls: _without_roots(mro(cls)))
+    __flags__ = asked("__flags__")
 
     def __new__(
         mcs, name: str, bases: tuple[type, ...], body: dict[str, Any], **words: Any
@@ -404,6 +402,7 @@ class ReferenceClass(ReferenceType):
 
 
 # In the body of a class these have a meaning.
+setattr(ReferenceClass, "__dict__", property(_class_dict))  # noqa: B010
 setattr(ReferenceClass, "__slots__", asked("__slots__"))  # noqa: B010
 setattr(ReferenceClass, "__doc__", property(lambda cls: names_in(cls).get("_sv_doc")))  # noqa: B010
 
@@ -443,10 +442,10 @@ class Reference(metaclass=ReferenceType):
 class Function(metaclass=ReferenceType):
     """A function or method of the other end."""
 
-    __annotations__ = asked("__annotations__")  # type: ignore[assignment]
-    __doc__ = asked("__doc__")  # type: ignore[assignment]
-    __module__ = asked("__module__")  # type: ignore[assignment]
-    __dict__ = asked("__dict__")  # type: ignore[assignment]
+    __annotations__ = asked("__annotations__")
+    __doc__ = asked("__doc__")
+    __module__ = asked("__module__")
+    __dict__ = asked("__dict__")
 
     def __init__(self, number: int, kind: str, origin: tuple[str, str]):
         set_own(self, "_sv_number", number)
