@@ -191,12 +191,11 @@ class Judge:
         except BaseException as error:
             self.link.trouble = self.link.trouble or (error if type(error) is OneProcess else None)
             return error
-        failed = self.marks.failure()
-        if failed is None and test.sites and not self.marks.reached:
-            return AssertionError("no assertion was reached")
         if not test.sites:
             self.marks.word("a test without an assertion")
-        return failed
+        elif not self.marks.reached:
+            self.marks.nothing_reached()
+        return self.marks.failure()
 
     def _import(self, loaded: Any, test: TestCode) -> None:
         """Modules of packages that the solution has imported and the test speaks of."""

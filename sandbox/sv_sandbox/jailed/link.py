@@ -190,16 +190,16 @@ class Link:
         known, told = len(self._containers), len(self.told)
         changes = self._changes()
         kept = self._kept() if last else None
+        frame = (kind, first, kept if kind != REQUEST else second, changes, self.policy.notes())
+        outer, self.coding = self.coding, True
         try:
-            data = values.encode(
-                (kind, first, kept if kind != REQUEST else second, changes, self.policy.notes()),
-                self._refer,
-                self._containers,
-            )
+            data = values.encode(frame, self._refer, self._containers)
         except BaseException:
             del self._containers[known:]
             self._untell(told)
             raise
+        finally:
+            self.coding = outer
         self._seen = None
         if kept is not None:
             self._keep(kept)
@@ -222,11 +222,11 @@ class Link:
         data = self._frame()
         self._waiting(False)
         before = len(self._containers)
-        self.coding = True
+        outer, self.coding = self.coding, True
         try:
             frame = values.decode(data, self._resolve, self._containers, self.policy.word)
         finally:
-            self.coding = False
+            self.coding = outer
         if type(frame) is not tuple or len(frame) != 5 or frame[0] not in (REQUEST, RETURN, RAISE):
             raise CodecError("not a frame")
         kind, first, second, changes, notes = frame

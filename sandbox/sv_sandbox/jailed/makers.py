@@ -6,7 +6,7 @@ a proxy. Raises CodecError for parts that no other end could have told. Nothing 
 
 from __future__ import annotations
 
-import collections.abc
+import abc
 import sys
 import types
 import weakref
@@ -54,6 +54,12 @@ class Makers:
         self._made[number] = proxy
         return proxy
 
+    def replace(self, number: Any, proxy: Any) -> None:
+        """This number is this proxy, whatever was told of it while it was made."""
+        if type(number) is not int:
+            raise CodecError("no number")
+        self._made[number] = proxy
+
     def resolve(self, parts: tuple[Any, ...]) -> Any:
         """The object that the other end refers to. Raises CodecError."""
         try:
@@ -96,8 +102,8 @@ class Makers:
             **{f"__{one}__": STUBS[f"__{one}__"] for one in specials},
             **{f"__{one}__": None for one in absent if one in shapes.SPECIALS},
             **{"_sv_link": self._link, "_sv_number": number, "_sv_body": None},
-            **{"__module__": module, "__qualname__": qualname, "_sv_doc": doc},
-            **{name: asked(name) for name in ("__dict__", "__doc__")},
+            **{"_sv_module": module, "__qualname__": qualname, "_sv_doc": doc},
+            **{name: asked(name) for name in ("__dict__", "__doc__", "__module__")},
         }
         local = _library_class(module, qualname)
         if local is not None:
@@ -108,8 +114,8 @@ class Makers:
         real = [one for one in real if one is not object] if len(real) > 1 or is_root else real
         made = ReferenceClass(name[:200], (*([Reference] if is_root else []), *real), body)
         for one in counts_as:
-            abstract = getattr(collections.abc, one) if f"{one}" in _ABSTRACT else None
-            if abstract is not None and not issubclass_of(made, abstract):
+            abstract = _library_class(*one) if type(one) is tuple and len(one) == 2 else None
+            if isinstance(abstract, abc.ABCMeta) and not issubclass_of(made, abstract):
                 abstract.register(made)
         return self.keep(number, made)
 
@@ -193,7 +199,6 @@ def _error_text(self: Any) -> str:
 _UNNAMED = {kind.__name__: kind for kind in vars(types).values() if type(kind) is type}
 """Types of Python's own that no module has by their name."""
 _OVERRIDDEN = ("__module__", "__dict__", "__annotations__")
-_ABSTRACT = frozenset(name.rpartition(".")[2] for name in shapes.ABSTRACT)
 _MAKE: dict[str, Callable[..., Any]] = {
     "mine": Makers._mine,
     "yours": Makers._yours,

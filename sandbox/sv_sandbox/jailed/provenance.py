@@ -89,8 +89,16 @@ class Provenance:
                 if self.branches:
                     self.word("an object's answer to data of the test")
 
+    def nothing_reached(self) -> None:
+        """The test's code came to its end and reached no assertion: it has not passed here,
+        whatever it would do in one process."""
+        self.rests_on = ["no assertion, for none was reached"]
+        self.reached = -1
+
     def trust(self) -> int:
         """On whose word a pass of this cell rests."""
+        if self.reached < 0:
+            return INLINE
         return VOUCHED if self.rests_on else PROVEN
 
     def why(self) -> str:
@@ -180,6 +188,16 @@ class Provenance:
         if own or not isinstance(error, AssertionError):
             self._forgiven.append(error)
             self.reached += 1
+
+    def type_of(self, value: Any) -> Any:
+        """`type(value)`: of what stands for a function or a library's object, the library's
+        class."""
+        kind = type(value)
+        if is_reference(value):
+            self.word("the type of an object")
+            if not isinstance(value, type):
+                return getattr(value, "__class__", kind)
+        return kind
 
     def identity(self, value: Any) -> Any:
         """An operand of `is`."""

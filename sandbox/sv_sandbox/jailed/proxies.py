@@ -31,20 +31,8 @@ FUNCTION_KINDS: dict[str, type] = {
     "method-wrapper": types.BuiltinFunctionType,
 }
 _LOCAL = frozenset(("__traceback__", "__context__", "__cause__", "__suppress_context__"))
-_READ_BY_NAME = frozenset(
-    (
-        "__name__ __qualname__ __doc__ __module__ __dict__ __annotations__ __defaults__"
-        " __kwdefaults__ __wrapped__ __slots__ __match_args__ __members__ __self__ __func__"
-        " __abstractmethods__ __type_params__ __dataclass_params__ __dataclass_fields__ __all__"
-        " __notes__ __post_init__ __version__ __author__ __signature__ __code__"
-        " __isabstractmethod__"
-        " __name__ __origin__ __args__ __parameters__ __func__ __objclass__ __file__ __call__"
-        " __attrs_attrs__ __fields__ __fields_set__ __slotnames__ __orig_bases__ __iter__ __next__"
-        " __bases__ __mro__ __flags__ __enter__ __exit__ __getitem__ __len__ __contains__"
-        " __hash__ __eq__ __lt__ __del__"
-    ).split()
-)
-"""Special attributes that are asked for; Python's own machinery looks for others."""
+_NEVER_READ = frozenset(("__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__"))
+"""What only pickling looks for; `__reduce_ex__` says why not."""
 
 
 def link_of(proxy: Any) -> Any:
@@ -177,9 +165,7 @@ def _hash_told(value: Any) -> int | None:
 
 def _read(proxy: Any, name: str) -> Any:
     """An attribute that Python does not find here."""
-    if name.startswith("__") and name.endswith("__") and name not in _READ_BY_NAME:
-        raise AttributeError(f"{type(proxy).__name__!r} object has no attribute {name!r}")
-    if name.startswith("_sv_"):
+    if name.startswith("_sv_") or name in _NEVER_READ:
         raise AttributeError(name)
     link = link_of(proxy)
     if name == "__signature__":
@@ -219,9 +205,7 @@ def _leaving(name: str) -> Callable[..., Any]:
 def _hash(self: Any) -> int:
     told = get_own(self, "_sv_hash")
     link_of(self).policy.mark("hash")
-    if told is None:
-        raise TypeError(f"unhashable type: {type(self).__name__!r}")
-    return int(told)
+    return int(link_of(self).ask("hash", self) if told is None else told)
 
 
 def _call(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -332,7 +316,7 @@ class ReferenceClass(ReferenceType):
         number = link.ask("make", name, bases, tuple(names.items()), tuple(words.items()))
         body = {**body, "_sv_link": link, "_sv_number": number}
         made = super().__new__(mcs, name, bases, body)
-        link.makers.keep(number, made)
+        link.makers.replace(number, made)
         return made
 
     def __init__(
@@ -404,7 +388,9 @@ class ReferenceClass(ReferenceType):
 # In the body of a class these have a meaning.
 setattr(ReferenceClass, "__dict__", property(_class_dict))  # noqa: B010
 setattr(ReferenceClass, "__slots__", asked("__slots__"))  # noqa: B010
-setattr(ReferenceClass, "__doc__", property(lambda cls: names_in(cls).get("_sv_doc")))  # noqa: B010
+for _name in ("doc", "module"):
+    _told = property(lambda cls, name=_name: names_in(cls).get(f"_sv_{name}"))
+    setattr(ReferenceClass, f"__{_name}__", _told)
 
 
 class Reference(metaclass=ReferenceType):

@@ -11,6 +11,7 @@ In: the parsed test. Out: the same tree, where
     raises(T), suppress(T)   raises(S.expected(T, own)), suppress(S.expected(T, own))
     a is b              S.identity(a) is S.identity(b), unless one is a constant
     raise AssertionError(...)   raise S.raised(AssertionError(...))
+    type(x)             S.type_of(x)
 
 with S the global name `SITES`. Nothing else changes: scopes, order of evaluation and line numbers
 stay. Pure; the invariant is that of `provenance`.
@@ -295,6 +296,9 @@ class _Rewriter:
             few = len(node.args) if name == "suppress" else min(1, len(node.args))
         own = [self._names_own(argument) for argument in node.args[:few]]
         self.inside(node)
+        if name == "type" and len(node.args) == 1 and isinstance(node.func, ast.Name):
+            if not node.keywords and name not in self._own:
+                return _Maker(node).call("type_of", *node.args)
         for at, argument in enumerate(node.args[:few]):
             if not isinstance(argument, ast.Starred):
                 make = _Maker(argument)
@@ -315,7 +319,6 @@ class _Rewriter:
         if node.exc is not None:
             named = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
             if isinstance(named, ast.Name) and named.id == "AssertionError":
-                self._text.sites += 1
                 node.exc = _Maker(node).call("raised", node.exc)
         return node
 

@@ -139,7 +139,6 @@ def name_of(value: object) -> str | None:
 
 _MAPPINGS = (dict, OrderedDict, defaultdict, Counter, UserDict, ChainMap)
 _NONE = type(None)
-_ZONES = (dt.timezone, zoneinfo.ZoneInfo, _NONE)
 _DATE = ("year", "month", "day")
 _TIME = ("hour", "minute", "second", "microsecond", "tzinfo", "fold")
 _FACTORIES: dict[str, Callable[[], object]] = {
@@ -236,13 +235,13 @@ ROWS = (
     Row(dt.date, (int,) * 3, _attributes(*_DATE), dt.date),
     Row(
         dt.datetime,
-        (*(int,) * 7, _ZONES, int),
+        (*(int,) * 7, object, int),
         _attributes(*_DATE, *_TIME),
         lambda *parts: dt.datetime(*parts[:8], fold=parts[8]),
     ),
     Row(
         dt.time,
-        (*(int,) * 4, _ZONES, int),
+        (*(int,) * 4, object, int),
         _attributes(*_TIME),
         lambda *parts: dt.time(*parts[:5], fold=parts[5]),
     ),
