@@ -290,6 +290,10 @@ def _class_dict(cls: Any) -> Any:
     return names_in(cls) if link_of(cls).coding else _read(cls, "__dict__")
 
 
+def _told(name: str) -> property:
+    return property(lambda cls: names_in(cls).get(name))
+
+
 def _without_roots(classes: tuple[type, ...]) -> tuple[type, ...]:
     return tuple(one for one in classes if one is not Reference) or (object,)
 
@@ -301,6 +305,7 @@ class ReferenceClass(ReferenceType):
     _sv_number: int
     __annotations__ = asked("__annotations__")
     __signature__ = asked("__signature__")
+    __dict__ = property(_class_dict)  # type: ignore[misc]
     __bases__ = property(lambda cls: _without_roots(shapes.bases_of(cls)))
     __mro__ = property(lambda cls: _without_roots(mro(cls)))
     __flags__ = asked("__flags__")
@@ -386,11 +391,9 @@ class ReferenceClass(ReferenceType):
 
 
 # In the body of a class these have a meaning.
-setattr(ReferenceClass, "__dict__", property(_class_dict))  # noqa: B010
 setattr(ReferenceClass, "__slots__", asked("__slots__"))  # noqa: B010
-for _name in ("doc", "module"):
-    _told = property(lambda cls, name=_name: names_in(cls).get(f"_sv_{name}"))
-    setattr(ReferenceClass, f"__{_name}__", _told)
+setattr(ReferenceClass, "__doc__", _told("_sv_doc"))  # noqa: B010
+setattr(ReferenceClass, "__module__", _told("_sv_module"))  # noqa: B010
 
 
 class Reference(metaclass=ReferenceType):
