@@ -27,7 +27,7 @@ from . import (
 )
 from .link import Link, Lost, OneProcess
 from .namespace import Names, TestNamespace, VacuousNames, finding
-from .provenance import PROVEN, Provenance
+from .provenance import ANSWER, FREE, NAMED, PROVEN, Provenance
 from .source import unpacked
 from .state import State
 from .testcode import TestCode
@@ -219,6 +219,8 @@ class Judge:
             self._named.add(known[0])
             if entry_point is not None and name != entry_point:
                 self._helpers.add(known[0])
+            if name in rewrite.TOOLS or name.startswith("assert"):
+                self.marks.word(f"the solution's own {name}")
         return found[0] is True, found[1]
 
     # ---- the policy of this end ------------------------------------------------------------------
@@ -236,25 +238,48 @@ class Judge:
             return _begin(*operands)
         if operation == "done":
             return _done(*operands)
+        self._lent(operation, operands)
         lending.allow(operation, operands)
         return operations.perform(operation, operands, self.link)
 
+    def _lent(self, operation: str, operands: tuple[Any, ...]) -> None:
+        """Only what was told of by number is asked: plain data is local at both ends. Raises
+        CodecError."""
+        targets = operands[:1]
+        if operation == "make":
+            targets = operands[1] if len(operands) > 1 and type(operands[1]) is tuple else ()
+        elif operation in ("isinstance", "issubclass"):
+            targets = operands[1:2]
+        if not targets or not all(map(self.link.has_told, targets)):
+            raise CodecError("nothing of the test's that was lent")
+
     def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
         """An answer of the solution's: on to `provenance`."""
-        if operation == "special":
-            self.marks.answered(operands[1], True, bool(operands[2]), answer)
-        elif operation == "call":
-            target, args, kwargs = operands
-            known = proxies.number_of(target, self.link)
-            number = -1 if known is None else known[0]
-            helper = number in self._helpers and not isinstance(target, type)
-            free = number in self._named or proxies.is_function(target)
-            self.marks.answered(None, helper or not free, bool(args or kwargs), answer)
-        elif operation == "method":
-            free = isinstance(operands[0], type) or proxies.is_module(operands[0])
-            self.marks.answered(None, not free, bool(operands[2] or operands[3]), answer)
-        elif operation in ("isinstance", "issubclass", "contains"):
+        if operation in ("isinstance", "issubclass", "contains"):
             self.marks.word(f"{operation} of a class")
+        if operation not in ("special", "call", "method", "get"):
+            return
+        number = self._number(operands[0])
+        named = number in self._named
+        whom = FREE if named else NAMED if self._is_of_named_class(operands[0]) else ANSWER
+        if operation == "get":
+            if named and (isinstance(operands[0], type) or proxies.is_module(operands[0])):
+                self._named.add(self._number(answer))  # a function of a class, of a module
+        elif operation == "special":
+            self.marks.asked(operands[1], max(whom, NAMED), bool(operands[2]), answer)
+        else:
+            if named and operation == "method" and not isinstance(operands[0], type):
+                whom = FREE if proxies.is_module(operands[0]) else NAMED
+            if number in self._helpers and type(answer) is bool:
+                whom = ANSWER
+            self.marks.asked(None, whom, any(operands[-2:]), answer)
+
+    def _number(self, value: Any) -> int:
+        known = proxies.number_of(value, self.link)
+        return -1 if known is None else known[0]
+
+    def _is_of_named_class(self, value: Any) -> bool:
+        return not self._named.isdisjoint(proxies.class_numbers(value))
 
     def raised(
         self, operation: str, operands: tuple[Any, ...], error: BaseException
@@ -294,8 +319,8 @@ class Judge:
         for note in notes:
             if type(note) is not tuple or len(note) != 2 or type(note[0]) is not str:
                 raise CodecError("not a note")
-            if note[0] == "files":
-                self.marks.word("files of the solution's")
+            if note[0] not in ("printed", "warned", "logged"):
+                self.marks.word(f"{note[0]} as the solution left it")
             self._shared.noted(*note)
 
     def read(self, value: Any, name: str) -> Any:
@@ -380,6 +405,7 @@ class SolutionNames(Names):
 
     def __init__(self, judge: Judge, test: TestCode):
         self._judge, self._entry_point = judge, test.entry_point
+        self._binds = test.binds
         self._known: dict[str, Any] = {}
 
     def read(self, name: str, asked_for: bool = False) -> Any:
@@ -404,7 +430,7 @@ class SolutionNames(Names):
         if type(names) is not tuple or not all(type(name) is str for name in names):
             raise CodecError("not names")
         kept = [name for name in names if not plan.is_builtin(name) or name == self._entry_point]
-        return [name for name in kept if name[:2] != "__"]
+        return [name for name in kept if name[:2] != "__" and name not in self._binds]
 
     def module(self, name: str) -> Any:
         """A module beside the solution."""

@@ -38,7 +38,8 @@ _LENT_FROM = frozenset(
         " _thread queue _queue concurrent.futures._base concurrent.futures.thread asyncio.locks"
         " asyncio.queues asyncio.tasks asyncio.futures asyncio.events asyncio.mixins _asyncio"
         " sqlite3 decimal fractions"
-        " datetime zoneinfo uuid pathlib ipaddress logging numpy numpy.ma collections.abc"
+        " datetime zoneinfo uuid pathlib ipaddress jailed.pytest_approx numpy numpy.ma"
+        " collections.abc"
         " numpy.random._generator numpy.random.mtrand _thread. weakref _weakref csv _csv"
         " json.decoder"
         " json.encoder struct _struct numbers numpy.dtypes string.templatelib graphlib heapq"
@@ -189,7 +190,8 @@ def _lends(value: Any, kind: type, name: str) -> bool:
     if special:
         return name in _NAMES_OF_OBJECTS and (is_tests(kind) or name == "__doc__")
     if is_tests(kind):
-        return not _is_kept_back(kind, name)
+        first = next((one for one in mro(kind) if name in names_in(one)), kind)
+        return first not in CONTENT and not _is_kept_back(kind, name)  # `str.format` among them
     return name[:1] != "_" and not _is_kept_back(kind, name)
 
 

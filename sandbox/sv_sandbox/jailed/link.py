@@ -108,6 +108,10 @@ class Link:
             self.told.append(value)
         return known
 
+    def has_told(self, value: object) -> bool:
+        """Whether the other end knows this object by a number."""
+        return proxies.key_of(value) in self._numbers
+
     def known(self, number: object) -> Any:
         """The object that we told of under this number. Raises CodecError."""
         if type(number) is not int or not 0 <= number < len(self.told):

@@ -37,6 +37,7 @@ class Makers:
     def __init__(self, link: Any):
         self._link = link
         self._made: dict[int, Any] = {}
+        self._counts: dict[int, Any] = {}
         self.coroutines: Any = weakref.WeakKeyDictionary()
         self._functions = self._local(Function)
         self._modules = self._local(Module)
@@ -46,6 +47,13 @@ class Makers:
         body = {"_sv_link": self._link, "__doc__": kind.__dict__["__doc__"]}
         body |= {name: kind.__dict__[name] for name in _OVERRIDDEN if name in names_in(kind)}
         return type(kind)(kind.__name__, (kind,), body)
+
+    def count(self, number: int, items: Any) -> None:
+        """An object told of so many items, or gave them: it says the same each time, or a verdict
+        may rest on what it says."""
+        if self._counts.setdefault(number, items) != items:
+            self._link.policy.mark("`len` and iteration that disagree")
+            self._counts[number] = items
 
     def keep(self, number: Any, proxy: Any) -> Any:
         """From now on this number is this proxy. Raises CodecError for one that is taken."""

@@ -94,6 +94,14 @@ def is_told(error: BaseException) -> bool:
         return False
 
 
+def class_numbers(value: Any) -> set[int]:
+    """The other end's numbers of the classes of an object of it."""
+    kind = type(value)
+    if not isinstance(kind, ReferenceClass):
+        return set()
+    return {names_in(one)["_sv_number"] for one in mro(kind) if "_sv_number" in names_in(one)}
+
+
 def is_module(value: Any) -> bool:
     """Whether this stands for a module."""
     return issubclass(type(value), Module)
@@ -131,7 +139,7 @@ def tell(value: Any, number: Callable[[object], int], silent: bool) -> tuple[boo
     if isinstance(value, type):
         return False, ("class", number(value), *shapes.class_told(value))
     if isinstance(value, FUNCTIONS):
-        where = (str(value.__module__), str(value.__name__))
+        where = (str(getattr(value, "__module__", "")), str(value.__name__))
         return False, ("function", number(value), kind.__name__, *where)
     if isinstance(value, BaseException):
         name = shapes.builtin_name(kind)
@@ -197,7 +205,11 @@ def _special(name: str) -> Callable[..., Any]:
 
 def _leaving(name: str) -> Callable[..., Any]:
     def leaving(self: Any, kind: Any, error: Any, trace: Any) -> Any:
-        return link_of(self).ask("special", self, name, (kind, error, None))
+        link = link_of(self)
+        swallows = link.ask("special", self, name, (kind, error, None))
+        if error is not None and swallows:  # a coroutine will say
+            link.policy.mark("a context manager that swallows")
+        return swallows
 
     return leaving
 
@@ -212,11 +224,45 @@ def _call(self: Any, *args: Any, **kwargs: Any) -> Any:
     return link_of(self).ask("call", self, args, tuple(kwargs.items()))
 
 
+def _len(self: Any) -> Any:
+    """A length; counted against what iteration gives."""
+    link = link_of(self)
+    told = link.ask("special", self, "len", ())
+    link.makers.count(get_own(self, "_sv_number"), told)
+    return told
+
+
+def _iter(self: Any) -> Any:
+    link = link_of(self)
+    return _counted(self, link, link.ask("special", self, "iter", ()))
+
+
+def _counted(self: Any, link: Any, items: Any) -> Any:
+    if items is self or "__len__" not in dir_of(type(self)):
+        return items
+    return _counting(link, get_own(self, "_sv_number"), items)
+
+
+def _counting(link: Any, number: int, items: Any) -> Any:
+    count = 0
+    for item in items:
+        count += 1
+        yield item
+    link.makers.count(number, count)
+
+
+def dir_of(kind: type) -> set[str]:
+    """The names of a class and its bases."""
+    return {name for one in mro(kind) for name in names_in(one)}
+
+
 STUBS: dict[str, Callable[..., Any]] = {
     **{f"__{name}__": _special(name) for name in shapes.SPECIALS},
     "__hash__": _hash,
     "__call__": _call,
     "__exit__": _leaving("exit"),
+    "__len__": _len,
+    "__iter__": _iter,
     "__aexit__": _leaving("aexit"),
     "__await__": lambda self: link_of(self).policy.awaited(self).__await__(),
 }

@@ -39,6 +39,9 @@ def main() -> None:
         os._exit(0)
 
 
+_LOADED = frozenset(sys.modules)
+
+
 class Server:
     """The policy of the subject: the judge may ask for anything."""
 
@@ -151,13 +154,12 @@ class Server:
         self._state.begin()
         for name in self._source.files:
             sys.modules.pop(name.removesuffix(".py").replace("/", "."), None)
-        before = set(sys.modules)
         self._namespace = new_namespace()
         exec(self._solution, self._namespace)
         native.loaded()
         if first:
             self._state.loaded()
-        return tuple(name for name in sys.modules if "." in name and name not in before)[:200]
+        return tuple(name for name in sys.modules if "." in name and name not in _LOADED)[:200]
 
     def _name(self, name: str) -> tuple[bool, Any]:
         found = name in self._namespace

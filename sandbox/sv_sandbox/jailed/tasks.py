@@ -69,7 +69,7 @@ def compare_one(literal: plan.Literal | None, answer: bytes) -> tuple[int, bytes
     """The verdict of one answer."""
     assert literal is not None, "the worker sends no answers of probes"
     try:
-        value = values.decode(answer)
+        value = values.decode(answer, heard=_refuse)
         if type(value) is not tuple or len(value) != literal.count:
             raise CodecError("not as many values as were asked for")
     except MemoryError:
@@ -83,6 +83,11 @@ def compare_one(literal: plan.Literal | None, answer: bytes) -> tuple[int, bytes
         return WRONG, f"AssertionError: got {shown(got)}".encode("utf-8", "replace")[:200]
     except Exception as error:
         return subject.verdict_of(error)
+
+
+def _refuse() -> None:
+    """An honest subject sends nothing here that can be called, or compares loosely."""
+    raise CodecError("no plain data")
 
 
 def shown(value: Any) -> str:
