@@ -245,7 +245,7 @@ class _Maker:
         read = ast.Attribute(name, method, _LOAD, **self._place)
         return ast.Call(read, list(args), [], **self._place)
 
-    def constant(self, value: object) -> ast.Constant:
+    def constant(self, value: int) -> ast.Constant:
         return ast.Constant(value, **self._place)
 
     def site(self, body: list[ast.stmt]) -> ast.Try:
