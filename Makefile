@@ -46,6 +46,7 @@ test-loop: $(VENV)/.loop  ## and those that need vLLM, torch and TRL
 
 lint: $(VENV)/.base  ## ruff, mypy --strict
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	$(BIN)/mypy --explicit-package-bases tests/engine bench
 
 sanitize:  ## the C core under AddressSanitizer and UBSan
 	cmake -S native -B build/sanitize -DSV_TESTS=ON -DSV_SANITIZE=ON
