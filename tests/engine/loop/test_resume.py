@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -16,6 +17,7 @@ import pytest
 
 from sv_engine.errors import EngineError
 from sv_engine.execute.sandbox import SandboxFault
+from sv_engine.generate import RecordedGenerator
 from sv_engine.run import journal as journal_module
 from sv_engine.run.journal import FILE_NAME, LOCK_NAME, MIGRATIONS, Journal, JournalError
 
@@ -256,3 +258,24 @@ def test_what_is_there_is_not_asked_again(tmp_path: Path, scripted: Any, cells: 
     assert first.requests
     assert (second.requests, second.loaded, trainer.specs) == ([], [], [])
     assert not quiet.cells
+
+
+@pytest.mark.parametrize("after", [None, 5, 60, 200])
+def test_a_runs_journal_is_a_recording_of_it(
+    tmp_path: Path, scripted: Any, cells: Any, after: int | None
+) -> None:
+    """Played from its recording, and from the middle of it on, a run gives the same."""
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    first, _, _ = play(tmp_path / "first", scripted(write), cells, ScriptedTrainer())
+    recording = tmp_path / "first" / FILE_NAME
+    executor = type(cells)()
+    executor.fail_after = after
+    for _ in range(2 if after else 1):
+        with contextlib.suppress(SandboxFault):
+            second, _, _ = play(
+                tmp_path / "second", RecordedGenerator(recording), executor, ScriptedTrainer()
+            )
+        executor = type(cells)()
+    assert repr([r.figures for r in second]) == repr([r.figures for r in first])
+    assert [r.played for r in second] == [r.played for r in first]
