@@ -183,7 +183,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run(tiny_model: Path, data: dict[
     sft = SftPhase(data=data["sft"], learning_rate=1e30, batch_size=8, warmup_steps=0)
     with pytest.raises(DivergedError, match=r"not a number|not finite") as caught:
         asyncio.run(train(_spec(tiny_model, data, sft=sft, dpo=None)))
-    assert "learning rate" in caught.value.remedy
+    assert "sft.learning_rate" in caught.value.remedy
     assert not (data["sft"].parent / "out").exists()
     assert not (data["sft"].parent / ".out.part").exists()
 
