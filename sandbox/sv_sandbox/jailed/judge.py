@@ -31,7 +31,7 @@ from .provenance import ANSWER, FREE, NAMED, PROVEN, Provenance
 from .source import unpacked
 from .state import State
 from .testcode import TestCode
-from .values import CodecError
+from .values import CodecError, native
 
 PASS, WRONG, FORBIDDEN = 1, 2, 7
 
@@ -43,20 +43,20 @@ class UsedUp(BaseException):
 # ---- test code: in a fork ------------------------------------------------------------------------
 
 
-def main(native: Any) -> None:
+def main() -> None:
     """Run the row's test code and end the process. Never returns."""
     kind, start, cells, _ = native.row()
     try:
         native.loaded()
         if kind == native.KIND_VACUOUS:
-            vacuous(native, start, cells)
+            vacuous(start, cells)
         else:
-            judge(native, start, cells)
+            judge(start, cells)
     finally:
         os._exit(0)
 
 
-def vacuous(native: Any, start: int, cells: int) -> None:
+def vacuous(start: int, cells: int) -> None:
     """PASS for each test that holds although everything it calls raises."""
     for cell in range(start, cells):
         native.begin(cell)
@@ -69,9 +69,9 @@ def vacuous(native: Any, start: int, cells: int) -> None:
         native.end(cell, cell + 1, verdict, b"", PROVEN)
 
 
-def judge(native: Any, start: int, cells: int) -> None:
+def judge(start: int, cells: int) -> None:
     """A verdict per test; LOST, and the end, when the subject is gone."""
-    end = Judge(native)
+    end = Judge()
     for cell in range(start, cells):
         native.begin(cell)
         trust = PROVEN
@@ -135,7 +135,7 @@ class Judge:
 
     silent = True  # a failed assertion's text may say what was expected
 
-    def __init__(self, native: Any):
+    def __init__(self) -> None:
         self.link = Link(native.CHANNEL_FD, self, native.waiting)
         self.marks = Provenance()
         self._test: TestCode | None = None
@@ -162,13 +162,13 @@ class Judge:
             watch_patches(self)
         self._state = State(test.names)
         self._state.loaded()
-        error = self._failure(cell, test)
-        if isinstance(error, UsedUp):
-            raise error
+        failure = self._failure(cell, test)
+        if isinstance(failure, UsedUp):
+            raise failure
         if self.link.trouble is not None:
             raise self.link.trouble
-        if error is not None:
-            return *subject.verdict_of(error), marks.trust()
+        if failure is not None:
+            return *subject.verdict_of(failure), marks.trust()
         return PASS, marks.why().encode("utf-8", "replace"), marks.trust()
 
     def left_something(self) -> bool:
@@ -381,7 +381,7 @@ def watch_patches(judge: Judge) -> None:
     """What `unittest.mock.patch` changes in a module the solution would not see."""
     from unittest import mock
 
-    kind: Any = mock._patch  # type: ignore[attr-defined]
+    kind: Any = mock._patch
     enter = kind.__enter__
     while hasattr(enter, "_sv_plain"):
         enter = enter._sv_plain

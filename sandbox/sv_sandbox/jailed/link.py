@@ -282,7 +282,8 @@ class Link:
         sizes = list(map(containers.size, self._containers))
         if len(sizes) <= MAX_SHARED and sum(sizes) <= MAX_SHARED_ITEMS:
             return None
-        room, kept = MAX_SHARED_ITEMS, []
+        room = MAX_SHARED_ITEMS
+        kept: list[int] = []
         for number in range(len(sizes) - 1, -1, -1):
             room -= sizes[number]
             if room >= 0 and len(kept) < MAX_SHARED // 2:

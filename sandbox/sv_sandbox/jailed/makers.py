@@ -120,7 +120,7 @@ class Makers:
             body.setdefault("__str__", _error_text)
         body.pop("__new__", None)
         real = [one for one in real if one is not object] if len(real) > 1 or is_root else real
-        made = ReferenceClass(name[:200], (*([Reference] if is_root else []), *real), body)
+        made: type = ReferenceClass(name[:200], (*([Reference] if is_root else []), *real), body)
         for one in counts_as:
             abstract = _library_class(*one) if type(one) is tuple and len(one) == 2 else None
             if isinstance(abstract, abc.ABCMeta) and not issubclass_of(made, abstract):
@@ -131,16 +131,16 @@ class Makers:
         if type(kind) is not ReferenceClass or (hashed is not None and type(hashed) is not int):
             raise CodecError("not an object")
         base = shapes.content_of(kind)
-        if base is None:
-            made = _new(kind)
-        elif base in MUTABLE:
-            made = base.__new__(kind)
+        new: Callable[..., Any] = _new if base is None else base.__new__
+        if base is None or base in MUTABLE:
+            made = new(kind)
+        if base in MUTABLE:
             containers.refill(made, content[0])
-        else:
+        elif base is not None:
             plain = base(content[0]) if base in (tuple, frozenset) else content[0]
             if type(plain) is not base:
                 raise CodecError("not the content of an object")
-            made = base.__new__(kind, plain)
+            made = new(kind, plain)
         set_own(made, "_sv_number", number)
         set_own(made, "_sv_hash", hashed)
         self.keep(number, made)

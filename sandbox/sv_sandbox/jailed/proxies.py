@@ -124,7 +124,7 @@ def plain_content(value: Any, base: type) -> Any:
     if base is dict:
         return tuple((key, dict.__getitem__(value, key)) for key in dict.__iter__(value))
     if base in (list, set, frozenset, tuple):
-        return tuple(base.__iter__(value))  # type: ignore[attr-defined]
+        return tuple(base.__iter__(value))
     if base is str:
         return str.__str__(value)
     return {int: int.__int__, float: float.__float__, complex: complex.__complex__}.get(base, base)(
@@ -310,6 +310,9 @@ class Bound(metaclass=ReferenceType):
     def __getattr__(self, name: str) -> Any:
         return getattr(link_of(self.__self__).ask("get", self.__self__, self._sv_name), name)
 
+    __doc__ = property(lambda self: self.__getattr__("__doc__"))
+    __module__ = property(lambda self: self.__getattr__("__module__"))
+
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
         return types.MethodType
@@ -325,16 +328,16 @@ def _same(one: Any, other: Any) -> bool:
     return bool(get_own(one, "_sv_name") == get_own(other, "_sv_name"))
 
 
-for _name in ("__doc__", "__module__"):
-    setattr(Bound, _name, property(lambda self, name=_name: self.__getattr__(name)))
-
-
 # ---- objects and classes -------------------------------------------------------------------------
 
 
 def _class_dict(cls: Any) -> Any:
     """The names of a class: of the original, but for the library while it registers this one."""
     return names_in(cls) if link_of(cls).coding else _read(cls, "__dict__")
+
+
+def _told(name: str) -> property:
+    return property(lambda cls: names_in(cls).get(name))
 
 
 def _without_roots(classes: tuple[type, ...]) -> tuple[type, ...]:
@@ -346,12 +349,12 @@ class ReferenceClass(ReferenceType):
 
     _sv_link: Any
     _sv_number: int
-    __annotations__ = asked("__annotations__")  # type: ignore[assignment]
+    __annotations__ = asked("__annotations__")
     __signature__ = asked("__signature__")
-    __dict__ = property(lambda cls: _class_dict(cls))  # type: ignore[assignment]
-    __bases__ = property(lambda cls: _without_roots(shapes.bases_of(cls)))  # type: ignore[assignment]
-    __mro__ = property(lambda cls: _without_roots(mro(cls)))  # type: ignore[assignment]
-    __flags__ = asked("__flags__")  # type: ignore[assignment]
+    __dict__ = property(_class_dict)  # type: ignore[misc]
+    __bases__ = property(lambda cls: _without_roots(shapes.bases_of(cls)))
+    __mro__ = property(lambda cls: _without_roots(mro(cls)))
+    __flags__ = asked("__flags__")
 
     def __new__(
         mcs, name: str, bases: tuple[type, ...], body: dict[str, Any], **words: Any
@@ -435,9 +438,8 @@ class ReferenceClass(ReferenceType):
 
 # In the body of a class these have a meaning.
 setattr(ReferenceClass, "__slots__", asked("__slots__"))  # noqa: B010
-for _name in ("doc", "module"):
-    _told = property(lambda cls, name=_name: names_in(cls).get(f"_sv_{name}"))
-    setattr(ReferenceClass, f"__{_name}__", _told)
+setattr(ReferenceClass, "__doc__", _told("_sv_doc"))  # noqa: B010
+setattr(ReferenceClass, "__module__", _told("_sv_module"))  # noqa: B010
 
 
 class Reference(metaclass=ReferenceType):
@@ -475,10 +477,10 @@ class Reference(metaclass=ReferenceType):
 class Function(metaclass=ReferenceType):
     """A function or method of the other end."""
 
-    __annotations__ = asked("__annotations__")  # type: ignore[assignment]
-    __doc__ = asked("__doc__")  # type: ignore[assignment]
-    __module__ = asked("__module__")  # type: ignore[assignment]
-    __dict__ = asked("__dict__")  # type: ignore[assignment]
+    __annotations__ = asked("__annotations__")
+    __doc__ = asked("__doc__")
+    __module__ = asked("__module__")
+    __dict__ = asked("__dict__")
 
     def __init__(self, number: int, kind: str, origin: tuple[str, str]):
         set_own(self, "_sv_number", number)

@@ -24,7 +24,7 @@ from __future__ import annotations
 import ast
 import builtins
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
@@ -68,44 +68,67 @@ class Text:
     sites: int = 0
     answers: set[str] = field(default_factory=set)
     """Names and attributes (`.name`) that may hold answers of the solution."""
+    objects: set[str] = field(default_factory=set)
+    """And those that may hold objects that the test made of a class of the solution."""
     parameters: set[str] = field(default_factory=set)
     given: list[tuple[list[ast.expr], ast.expr]] = field(default_factory=list)
     """Targets and the values that they get."""
 
-    def is_answer(self, node: ast.AST) -> bool:
-        """Whether an expression holds an answer of the solution, as far as the text tells."""
+    def is_answer(self, node: ast.AST, or_object: bool = False) -> bool:
+        """Whether an expression holds an answer of the solution, as far as the text tells; or an
+        object that the test made of a class of it."""
+        known = self.answers | self.objects if or_object else self.answers
         for inner in ast.walk(node):
             if type(inner) is ast.Call and self.asks(inner):
+                if or_object or not _makes(inner):
+                    return True
+            elif type(inner) is ast.Name and inner.id in known:
                 return True
-            if type(inner) is ast.Name and inner.id in self.answers:
-                return True
-            if type(inner) is ast.Attribute and f".{inner.attr}" in self.answers:
+            elif type(inner) is ast.Attribute and f".{inner.attr}" in known:
                 return True
         return False
 
     def asks(self, call: ast.Call) -> bool:
         """Whether a call may ask the solution: by a name that the text does not bind, that it takes
-        from the solution, or that is a parameter."""
-        root = _root(call.func)
-        if not root or hasattr(builtins, root) or root in TOOLS:
+        from the solution, that is a parameter, or that holds an object of it."""
+        base = _base(call.func)
+        if not base or hasattr(builtins, base) or base in TOOLS:
             return False
-        is_parameter = isinstance(call.func, ast.Name) and root in self.parameters
-        return root not in self.binds or is_parameter or root in self.answers
+        is_parameter = isinstance(call.func, ast.Name) and base in self.parameters
+        return is_parameter or base not in self.binds or base in self.answers | self.objects
 
     def find_answers(self) -> None:
         """From the targets of answers to what they are given to, until nothing is new."""
-        rest = self.given
-        while True:
-            found = [pair for pair in rest if self.is_answer(pair[1])]
-            if not found:
-                return
-            rest = [pair for pair in rest if pair not in found]
-            for targets, _ in found:
-                for inner in (one for target in targets for one in ast.walk(target)):
-                    if type(inner) is ast.Name and type(inner.ctx) is ast.Store:
-                        self.answers.add(inner.id)
-                    elif type(inner) is ast.Attribute and type(inner.ctx) is ast.Store:
-                        self.answers.add(f".{inner.attr}")
+        for known, or_object in ((self.objects, True), (self.answers, False)):
+            rest = self.given
+            while True:
+                found = [pair for pair in rest if self.is_answer(pair[1], or_object)]
+                if not found:
+                    break
+                rest = [pair for pair in rest if pair not in found]
+                known.update(name for targets, _ in found for name in _stored(targets))
+
+
+def _stored(targets: list[ast.expr]) -> Iterator[str]:
+    for inner in (one for target in targets for one in ast.walk(target)):
+        if type(inner) is ast.Name and type(inner.ctx) is ast.Store:
+            yield inner.id
+        elif type(inner) is ast.Attribute and type(inner.ctx) is ast.Store:
+            yield f".{inner.attr}"
+
+
+def _makes(call: ast.Call) -> bool:
+    """Whether this is a call by a class's name: `Stack(1)`, not `stack(1)` and not
+    `Find_Area(1)`."""
+    name = call.func.id if isinstance(call.func, ast.Name) else ""
+    return name[:1].isupper() and "_" not in name
+
+
+def _base(node: ast.AST) -> str:
+    """The name that `name.attribute[0](1).other` begins with."""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def rewrite(tree: ast.Module) -> Text:
@@ -185,7 +208,7 @@ def kind_of(test: ast.expr, text: Text) -> int:
     if isinstance(test, ast.Compare) and all(isinstance(op, ast.Eq) for op in test.ops):
         sides = (test.left, *test.comparators)
         if not any(map(_is_yes_or_no, sides)):
-            return ANSWERS if sum(map(text.is_answer, sides)) > 1 else EQUALITY
+            return ANSWERS if sum(text.is_answer(side, True) for side in sides) > 1 else EQUALITY
     return OTHER
 
 
@@ -222,7 +245,7 @@ class _Maker:
         read = ast.Attribute(name, method, _LOAD, **self._place)
         return ast.Call(read, list(args), [], **self._place)
 
-    def constant(self, value: object) -> ast.Constant:
+    def constant(self, value: int) -> ast.Constant:
         return ast.Constant(value, **self._place)
 
     def site(self, body: list[ast.stmt]) -> ast.Try:
@@ -307,7 +330,8 @@ class _Rewriter:
         args = getattr(node.value, "args", [])[:2]
         kind = OTHER
         if name in _EQUALITIES and not any(map(_is_yes_or_no, args)):
-            kind = ANSWERS if sum(map(self._text.is_answer, args)) > 1 else EQUALITY
+            answers = sum(self._text.is_answer(one, True) for one in args)
+            kind = ANSWERS if answers > 1 else EQUALITY
         return self._around(node, kind)
 
     def _with(self, node: ast.With | ast.AsyncWith) -> ast.AST:

@@ -97,7 +97,9 @@ def content_of(kind: type) -> type | None:
 def class_told(kind: type) -> tuple[Any, ...]:
     """Name, qualified name, module, documentation, bases (names, or classes to refer to), methods,
     special methods that it has, those it refuses, what it counts as."""
-    methods, specials, absent = [], [], []
+    methods: list[str] = []
+    specials: list[str] = []
+    absent: list[str] = []
     for name, value in names_in(kind).items():
         special = name.startswith("__") and name.endswith("__")
         short = name.strip("_")
