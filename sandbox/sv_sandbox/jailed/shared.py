@@ -31,15 +31,15 @@ _stdout = sys.stdout
 MOST_PRINTED = 1 << 16
 
 
-def _random_state() -> Any:
+def _random_state() -> object:
     return sys.modules["random"].getstate()
 
 
-def _set_random_state(state: Any) -> None:
+def _set_random_state(state: object) -> None:
     sys.modules["random"].setstate(state)
 
 
-def _numpy_state() -> Any:
+def _numpy_state() -> object:
     random = sys.modules.get("numpy.random")
     if random is None:
         return None
@@ -65,7 +65,7 @@ def _set_argv(new: Any) -> None:
     sys.argv[:] = new
 
 
-STATES: dict[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {
+STATES: dict[str, tuple[Callable[[], object], Callable[[Any], None]]] = {
     "random": (_random_state, _set_random_state),
     "numpy": (_numpy_state, _set_numpy_state),
     "environ": (lambda: tuple(sorted(os.environ.items())), lambda new: _set_environ(dict(new))),
@@ -90,7 +90,7 @@ class Shared:
         self._seen = {name: read() for name, (read, _) in self._states.items()}
         self._files = Files(os.getcwd()) if "files" in wanted else None
 
-    def notes(self) -> list[tuple[str, Any]]:
+    def notes(self) -> list[tuple[str, object]]:
         """What has changed since the last frame."""
         found = []
         for name, (read, _) in self._states.items():
@@ -105,7 +105,7 @@ class Shared:
                 found.append(("files", changes))
         return found
 
-    def noted(self, name: str, value: Any) -> None:
+    def noted(self, name: str, value: object) -> None:
         """What has changed at the other end. Raises CodecError."""
         if name == "files" and self._files is not None:
             self._files.put(value)
@@ -125,9 +125,9 @@ class JudgeShared(Shared):
 
     def __init__(self, wanted: tuple[str, ...] = ()):
         super().__init__(wanted)
-        self._told: dict[str, Any] = dict.fromkeys(STREAMS)
+        self._told: dict[str, object] = dict.fromkeys(STREAMS)
 
-    def notes(self) -> list[tuple[str, Any]]:
+    def notes(self) -> list[tuple[str, object]]:
         """As `Shared`, and streams; None for one that is Python's own again."""
         found = super().notes() if self._states or self._files else []
         for name, module in STREAMS.items():
@@ -139,7 +139,7 @@ class JudgeShared(Shared):
                 found.append((name, now))
         return found
 
-    def noted(self, name: str, value: Any) -> None:
+    def noted(self, name: str, value: object) -> None:
         """As `Shared`, and what was printed, warned or logged."""
         if name == "printed" and type(value) is str:
             sys.stdout.write(value)
@@ -151,7 +151,7 @@ class JudgeShared(Shared):
             super().noted(name, value)
 
 
-def _warn(category: Any, text: Any, module: Any) -> None:
+def _warn(category: object, text: object, module: object) -> None:
     import warnings
 
     if not (isinstance(category, type) and issubclass(category, Warning)) or type(text) is not str:
@@ -159,7 +159,7 @@ def _warn(category: Any, text: Any, module: Any) -> None:
     warnings.warn_explicit(text, category, "solution.py", 1, module="solution", registry={})
 
 
-def _log(name: Any, level: Any, message: Any) -> None:
+def _log(name: object, level: object, message: object) -> None:
     import logging
 
     if type(name) is not str or type(level) is not int or type(message) is not str:
@@ -175,7 +175,7 @@ class SubjectShared(Shared):
     def __init__(self, wanted: tuple[str, ...] = ()):
         super().__init__(wanted)
         self.printed = Printed()
-        self._said: list[tuple[str, Any]] = []
+        self._said: list[tuple[str, object]] = []
         sys.stdout = self.printed
         for name in STREAMS:
             self.noted(name, None)
@@ -184,7 +184,7 @@ class SubjectShared(Shared):
         if "logging" in wanted:
             self._hear_logs()
 
-    def notes(self) -> list[tuple[str, Any]]:
+    def notes(self) -> list[tuple[str, object]]:
         """As `Shared`, and what was said since."""
         found = super().notes() if self._states or self._files else []
         text = self.printed.take()
@@ -195,7 +195,7 @@ class SubjectShared(Shared):
             self._said.clear()
         return found
 
-    def noted(self, name: str, value: Any) -> None:
+    def noted(self, name: str, value: object) -> None:
         """As `Shared`, and streams."""
         if name in STREAMS:
             setattr(STREAMS[name], name, _ORIGINALS[name] if value is None else value)
@@ -205,7 +205,7 @@ class SubjectShared(Shared):
     def _hear_warnings(self) -> None:
         import warnings
 
-        def show(message: Any, category: Any, *where: Any, **more: Any) -> None:
+        def show(message: object, category: object, *where: object, **more: object) -> None:
             self._said.append(("warned", (category, str(message), "solution")))
 
         warnings.resetwarnings()
@@ -249,7 +249,7 @@ class Printed(io.TextIOBase):
         """Where it goes in the end; what is written there is not the test's to see."""
         return _stdout.fileno()
 
-    def reconfigure(self, **options: Any) -> None:
+    def reconfigure(self, **options: object) -> None:
         """As standard output can be told; nothing depends on it here."""
 
     def write(self, text: str) -> int:
