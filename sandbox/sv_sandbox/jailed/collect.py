@@ -211,6 +211,8 @@ def _inside(node: ast.AST, is_main: bool) -> Iterable[ast.AST]:
         return ()
     if isinstance(node, ast.If) and ast.unparse(node.test) in _MAIN:
         return node.body if is_main else node.orelse
+    if isinstance(node, ast.ClassDef):  # to be a base is not to be run
+        return [*node.decorator_list, *node.body]
     return ast.iter_child_nodes(node)
 
 
