@@ -11,18 +11,19 @@ not looked at.
 from __future__ import annotations
 
 import builtins
-import contextlib
 import gc
 import io
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .files import Files
+from .subject import flush_files
 from .values import CodecError
 
-Notes = tuple[tuple[str, Any], ...]
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 STREAMS = {"input": builtins, "print": builtins, "stdin": sys, "stderr": sys}
 """What of Python's own the solution gets from the test, where the test replaces it."""
@@ -55,31 +56,23 @@ def _set_numpy_state(state: Any) -> None:
             numpy.random.set_state((name, numpy.frombuffer(keys, "u4"), *rest))
 
 
-def _set_environ(new: Any) -> None:
-    for name in set(os.environ) - set(new):
+def _set_environ(new: tuple[tuple[str, str], ...]) -> None:
+    for name in set(os.environ) - set(dict(new)):
         del os.environ[name]
     os.environ.update(new)
 
 
-def _set_argv(new: Any) -> None:
+def _set_argv(new: list[str]) -> None:
     sys.argv[:] = new
 
 
 STATES: dict[str, tuple[Callable[[], object], Callable[[Any], None]]] = {
     "random": (_random_state, _set_random_state),
     "numpy": (_numpy_state, _set_numpy_state),
-    "environ": (lambda: tuple(sorted(os.environ.items())), lambda new: _set_environ(dict(new))),
+    "environ": (lambda: tuple(sorted(os.environ.items())), _set_environ),
     "argv": (lambda: tuple(sys.argv), _set_argv),
 }
 """Process-wide states by the name that a test mentions: how one is read, and how it is set."""
-
-
-def flush() -> None:
-    """What lies in the buffers of open files is to be seen by the other end."""
-    for value in gc.get_objects():
-        if type(value) in (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom):
-            with contextlib.suppress(Exception):  # closed, or read only
-                value.flush()
 
 
 class Shared:
@@ -99,7 +92,7 @@ class Shared:
                 self._seen[name] = now
                 found.append((name, now))
         if self._files is not None:
-            flush()
+            flush_files(gc.get_objects())  # what lies in buffers is to be seen by the other end
             changes = self._files.changes()
             if changes:
                 found.append(("files", changes))
@@ -176,7 +169,7 @@ class SubjectShared(Shared):
         super().__init__(wanted)
         self.printed = Printed()
         self._said: list[tuple[str, object]] = []
-        sys.stdout = self.printed
+        sys.stdout = stream_of(self.printed)
         for name in STREAMS:
             self.noted(name, None)
         if "warnings" in wanted:
@@ -226,61 +219,40 @@ class SubjectShared(Shared):
         root.setLevel(1)
 
 
-class Printed(io.TextIOBase):
+class Printed(io.BufferedIOBase):
     """What the solution prints in a call: passed on to the test, and to stdout for its limit."""
 
-    encoding, errors, name, mode = "utf-8", "surrogateescape", "<stdout>", "w"
-    line_buffering = write_through = False
+    name, mode = "<stdout>", "wb"
 
     def __init__(self) -> None:
-        self._parts: list[str] = []
-        self._size = 0
+        self._kept = bytearray()
 
     def writable(self) -> bool:
         """As a stream is asked."""
         return True
-
-    @property
-    def buffer(self) -> PrintedBytes:
-        """As standard output has one."""
-        return PrintedBytes(self)
 
     def fileno(self) -> int:
         """Where it goes in the end; what is written there is not the test's to see."""
         return _stdout.fileno()
 
-    def reconfigure(self, **options: object) -> None:
-        """As standard output can be told; nothing depends on it here."""
-
-    def write(self, text: str) -> int:
+    def write(self, data: ReadableBuffer) -> int:
         """Keep the first part for the test; everything goes to stdout as well."""
-        if self._size < MOST_PRINTED:
-            self._parts.append(text[: MOST_PRINTED - self._size])
-            self._size += len(text)
-        _stdout.write(text)
-        return len(text)
+        written = bytes(data)
+        self._kept += written[: max(0, MOST_PRINTED - len(self._kept))]
+        _stdout.buffer.write(written)
+        return len(written)
 
     def take(self) -> str:
         """What was printed since the last time."""
-        text = "".join(self._parts)
+        text = self._kept.decode("utf-8", "surrogateescape")
         if text:
-            self._parts.clear()
-            self._size = 0
+            self._kept.clear()
             _stdout.flush()
         return text
 
 
-class PrintedBytes(io.BufferedIOBase):
-    """The bytes beneath it."""
-
-    def __init__(self, printed: Printed):
-        self._printed = printed
-
-    def writable(self) -> bool:
-        """As a stream is asked."""
-        return True
-
-    def write(self, data: Any) -> int:
-        """Text of it, at once."""
-        self._printed.write(bytes(data).decode("utf-8", "surrogateescape"))
-        return len(data)
+def stream_of(printed: Printed) -> io.TextIOWrapper:
+    """A standard output over it."""
+    stream = io.TextIOWrapper(printed, "utf-8", "surrogateescape", write_through=True)
+    vars(stream)["mode"] = "w"
+    return stream
