@@ -104,7 +104,8 @@ def no_verdict(error: BaseException) -> str:
     """Why an exception that left the text's module level is neither a pass nor a failure; or ''."""
     ours = isinstance(error, Skipped | unittest.SkipTest | Unsupported | names.NotAvailable)
     ours = ours or (isinstance(error, ImportError) and error.name == "pytest")
-    return said(error) if ours and by_text(error) else ""
+    chosen = error.__context__ is None  # not by an exception of the solution's
+    return said(error) if ours and chosen and by_text(error) else ""
 
 
 def _cases(test: Any) -> Iterator[unittest.TestCase]:
@@ -157,7 +158,8 @@ def tests_of(namespace: Mapping[str, Any], tree: ast.Module) -> list[TestItem]:
     if not tests and not _suites:
         return []  # so it is with almost all texts
     ran, called = _ran(tree, is_main), _calls(tree)
-    if ran.intersection(tests) and not _suites and not _handed_over:
+    named = {name for name in tests if name.lower().startswith("test")}
+    if ran & named and not _suites and not _handed_over:
         return []  # the text runs its tests itself
     own = {name: namespace[name] for name in bound if name in namespace}
     each = {" function": (text_setup("function", own),)}

@@ -24,7 +24,7 @@ import os
 import struct
 import threading
 from collections.abc import Callable, Coroutine
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import Any, NoReturn
 
 from . import containers, makers, proxies, shapes, values
@@ -68,6 +68,13 @@ class Policy:
     ) -> BaseException:
         """A request of ours raised this: what to raise here."""
         return error
+
+    def is_known(self, value: object) -> bool:
+        """Whether an object of the other end is of a class that this end names."""
+        return True
+
+    def changed(self, container: object) -> None:
+        """The other end has changed a container of both."""
 
     def word(self) -> None:
         """A value arrived that can be called, or compares loosely."""
@@ -145,6 +152,8 @@ class Link:
         """How an object crosses that is no plain data, and whether its content stays shared."""
         if type(value) is shapes.Whole:
             value = value.kind
+        if isinstance(value, TracebackType):
+            return False, ("none",)
         yours = proxies.number_of(value, self)
         if yours is not None:
             return False, ("yours", *yours)
@@ -178,6 +187,9 @@ class Link:
                     raise CodecError("not an exception")
                 raise self.policy.raised(operation, operands, value)
         except (Lost, OneProcess, CodecError) as error:
+            if operation == "special" and type(error) is OneProcess and self.trouble is None:
+                if not self.policy.is_known(operands[0]):
+                    raise TypeError(str(error)) from None
             # Whoever catches BaseException: what ends a cell is remembered, not only raised.
             self.trouble = self.trouble or error
             raise
@@ -245,9 +257,7 @@ class Link:
         del self.told[count:]
 
     def _receive(self) -> tuple[int, Any, Any]:
-        self._waiting(True)
         data = self._frame()
-        self._waiting(False)
         before = len(self._containers)
         outer, self.coding = self.coding, True
         try:
@@ -270,10 +280,12 @@ class Link:
         while len(data) < 4 or len(data) - 4 < (length := _LENGTH.unpack_from(data)[0]):
             if len(data) >= 4 and length > MAX_FRAME_BYTES:
                 raise CodecError(f"a frame of {length} bytes")
+            self._waiting(not data)  # who has begun a frame is to end it
             try:
                 part = os.read(self._fd, 1 << 16 if len(data) < 4 else max(1 << 16, length))
             except OSError:
                 raise Lost from None
+            self._waiting(False)
             if not part:
                 raise Lost
             data = data + part if data else part
@@ -298,6 +310,7 @@ class Link:
                 raise CodecError("not a change")
             if not 0 <= change[0] < known:
                 raise CodecError("a change to nothing")
+            self.policy.changed(self._containers[change[0]])
             containers.refill(self._containers[change[0]], change[1])
 
     def _kept(self) -> tuple[int, ...] | None:

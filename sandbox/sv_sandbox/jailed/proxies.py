@@ -99,6 +99,23 @@ def is_told(error: BaseException) -> bool:
         return False
 
 
+_STEPS = frozenset(
+    "generator map filter zip enumerate reversed islice chain count cycle repeat accumulate product"
+    " permutations combinations takewhile dropwhile starmap pairwise batched groupby coroutine"
+    " async_generator list_iterator tuple_iterator range_iterator dict_keyiterator str_iterator"
+    " set_iterator list_reverseiterator dict_itemiterator dict_valueiterator _grouper".split()
+)
+
+
+def steps(value: Any) -> bool:
+    """Whether this stands for one of Python's own iterators, which give data and are asked with
+    none, or for a coroutine."""
+    kind = type(value)
+    return kind is types.CoroutineType or (
+        kind.__name__ in _STEPS and names_in(kind).get("_sv_module") in ("builtins", "itertools")
+    )
+
+
 def class_numbers(value: Any) -> set[int]:
     """The other end's numbers of the classes of an object of it."""
     kind = type(value)
