@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from . import (
     collect,
@@ -25,7 +25,7 @@ from . import (
     subject,
     testcode,
 )
-from .link import Link, Lost, OneProcess
+from .link import Link, Lost, OneProcess, Policy
 from .namespace import Names, TestNamespace, VacuousNames, finding
 from .provenance import ANSWER, FREE, NAMED, PROVEN, Provenance, is_reference
 from .source import unpacked
@@ -130,7 +130,7 @@ def watch_suppress(marks: Provenance) -> None:
     contextlib.suppress.__exit__ = leave  # type: ignore[method-assign]
 
 
-class Judge:
+class Judge(Policy):
     """The policy of the judge's end: what the solution may ask, and what its answers are worth."""
 
     silent = True  # a failed assertion's text may say what was expected
@@ -365,7 +365,7 @@ class Judge:
         lending.allow("get", (value, name))
         return getattr(value, name)
 
-    def module(self, name: str) -> Any:
+    def module(self, name: str) -> ModuleType | None:
         """Our own copy of a module that the test speaks of, or that is loaded."""
         if not proxies.is_library(name) or self._test is None:
             return None
@@ -379,7 +379,7 @@ class Judge:
             return None
         return sys.modules[name]
 
-    def one_process(self, why: str) -> Any:
+    def one_process(self, why: str) -> NoReturn:
         """This cell is not judged here, whatever the test catches."""
         self.link.trouble = OneProcess(why)
         raise self.link.trouble

@@ -23,9 +23,9 @@ from __future__ import annotations
 import os
 import struct
 import threading
-from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine
+from types import ModuleType, TracebackType
+from typing import Any, NoReturn
 
 from . import containers, makers, proxies, shapes, values
 from .values import CodecError, Unencodable
@@ -47,17 +47,18 @@ class OneProcess(BaseException):
     """The test needs one process with the solution: its cell is not judged here."""
 
 
-class Policy(Protocol):
-    """What one end does with the link."""
+class Policy:
+    """What one end does with the link; as it stands here, an end that believes what it hears."""
 
-    silent: bool
+    silent = False
     """Whether nothing is told of what an AssertionError says."""
 
     def tell(self, value: object, reached: bool) -> None:
         """May this object be told of? `reached`: in an answer. Raises OneProcess, TypeError."""
 
-    def perform(self, operation: str, operands: tuple[Any, ...]) -> object:
+    def perform(self, operation: str, operands: tuple[object, ...]) -> object:
         """Answer a request. Raises what the object raises."""
+        raise NotImplementedError
 
     def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
         """A request of ours was answered."""
@@ -66,9 +67,11 @@ class Policy(Protocol):
         self, operation: str, operands: tuple[Any, ...], error: BaseException
     ) -> BaseException:
         """A request of ours raised this: what to raise here."""
+        return error
 
     def is_known(self, value: object) -> bool:
         """Whether an object of the other end is of a class that this end names."""
+        return True
 
     def changed(self, container: object) -> None:
         """The other end has changed a container of both."""
@@ -76,11 +79,31 @@ class Policy(Protocol):
     def word(self) -> None:
         """A value arrived that can be called, or compares loosely."""
 
-    def notes(self) -> Any:
-        """What goes along with a frame; None for nothing."""
+    def mark(self, why: str) -> None:
+        """A proxy gave a yes or no."""
 
-    def noted(self, notes: Any) -> None:
+    def notes(self) -> object:
+        """What goes along with a frame; None for nothing."""
+        return None
+
+    def noted(self, notes: object) -> None:
         """What came along with one."""
+
+    def read(self, value: object, name: str) -> object:
+        """A method by its object, which we told of, and its name."""
+        return getattr(value, name)
+
+    def module(self, name: str) -> ModuleType | None:
+        """Our own copy of a module of the other end's."""
+        return None
+
+    def one_process(self, why: str) -> NoReturn:
+        """A proxy cannot do this."""
+        raise TypeError(f"an object of another process cannot do this: {why}")
+
+    def awaited(self, lent: object) -> Coroutine[object, object, object]:
+        """Something of the other end's that can be awaited, as a coroutine of ours."""
+        raise NotImplementedError
 
 
 class Link:
@@ -88,7 +111,7 @@ class Link:
 
     def __init__(self, fd: int, policy: Policy, waiting: Callable[[bool], object] = bool):
         self._fd = fd
-        self.policy = policy
+        self.policy: Policy = policy
         self._waiting = waiting
         self._buffer = b""
         self.lock = threading.RLock()  # either side may have threads

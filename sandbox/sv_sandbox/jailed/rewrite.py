@@ -179,23 +179,32 @@ def _bind_from(text: Text, node: ast.ImportFrom) -> None:
         text.binds.update(one.asname or one.name for one in node.names)
 
 
+def _bind_argument(text: Text, node: ast.arg) -> None:
+    text.binds.add(node.arg)
+    text.parameters.add(node.arg)
+
+
+def _give(text: Text, value: ast.expr | None, *targets: ast.expr | None) -> None:
+    there = [target for target in targets if target is not None]
+    if value is not None and there:
+        text.given.append((there, value))
+
+
 _BINDS: dict[type, Callable[[Text, Any], None]] = {
     ast.Name: _bind_name,
     ast.Attribute: lambda text, node: text.names.add(node.attr),
     ast.FunctionDef: _bind_definition,
     ast.AsyncFunctionDef: _bind_definition,
     ast.ClassDef: _bind_definition,
-    ast.arg: lambda text, node: (text.binds.add(node.arg), text.parameters.add(node.arg)),
-    ast.Assign: lambda text, node: text.given.append((node.targets, node.value)),
-    ast.AnnAssign: lambda text, node: node.value and text.given.append(([node.target], node.value)),
-    ast.AugAssign: lambda text, node: text.given.append(([node.target], node.value)),
-    ast.NamedExpr: lambda text, node: text.given.append(([node.target], node.value)),
-    ast.For: lambda text, node: text.given.append(([node.target], node.iter)),
-    ast.AsyncFor: lambda text, node: text.given.append(([node.target], node.iter)),
-    ast.comprehension: lambda text, node: text.given.append(([node.target], node.iter)),
-    ast.withitem: lambda text, node: (
-        node.optional_vars and text.given.append(([node.optional_vars], node.context_expr))
-    ),
+    ast.arg: _bind_argument,
+    ast.Assign: lambda text, node: _give(text, node.value, *node.targets),
+    ast.AnnAssign: lambda text, node: _give(text, node.value, node.target),
+    ast.AugAssign: lambda text, node: _give(text, node.value, node.target),
+    ast.NamedExpr: lambda text, node: _give(text, node.value, node.target),
+    ast.For: lambda text, node: _give(text, node.iter, node.target),
+    ast.AsyncFor: lambda text, node: _give(text, node.iter, node.target),
+    ast.comprehension: lambda text, node: _give(text, node.iter, node.target),
+    ast.withitem: lambda text, node: _give(text, node.context_expr, node.optional_vars),
     ast.Import: _bind_import,
     ast.ImportFrom: _bind_from,
 }
