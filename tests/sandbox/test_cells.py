@@ -135,7 +135,9 @@ def test_the_row_goes_on_after_a_killed_cell(
 
 @pytest.mark.parametrize("error", ["BaseException", "KeyboardInterrupt", "GeneratorExit"])
 def test_exceptions_that_are_no_errors(pool: Pool, judge: str, error: str) -> None:
-    m = pool.matrix([f"def f():\n    raise {error}\n"], ["f()", "pass"], judge=judge, trust="vouched")
+    m = pool.matrix(
+        [f"def f():\n    raise {error}\n"], ["f()", "pass"], judge=judge, trust="vouched"
+    )
     assert verdicts(m) == [[Verdict.EXCEPTION, PASS]]
 
 
