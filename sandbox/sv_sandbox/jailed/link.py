@@ -73,6 +73,9 @@ class Policy:
         """Whether an object of the other end is of a class that this end names."""
         return True
 
+    def arrived(self, value: object) -> None:
+        """A proxy of an object of the other end was made."""
+
     def changed(self, container: object) -> None:
         """The other end has changed a container of both."""
 

@@ -124,6 +124,11 @@ def class_numbers(value: Any) -> set[int]:
     return {names_in(one)["_sv_number"] for one in mro(kind) if "_sv_number" in names_in(one)}
 
 
+def is_plain_function(value: object) -> bool:
+    """Whether this stands for a function."""
+    return is_function(value) and not isinstance(value, type)
+
+
 def is_module(value: Any) -> bool:
     """Whether this stands for a module."""
     return issubclass(type(value), Module)
@@ -195,7 +200,7 @@ def _hash_told(value: Any) -> int | None:
 
 def _read(proxy: Any, name: str) -> Any:
     """An attribute that Python does not find here."""
-    if name.startswith("_sv_") or name in _NEVER_READ:
+    if name.startswith(("_sv_", "__array")) or name in _NEVER_READ:
         raise AttributeError(name)
     link = link_of(proxy)
     if name == "__signature__":
@@ -421,6 +426,8 @@ class ReferenceClass(ReferenceType):
         return theirs and link_of(cls).ask("isinstance", instance, cls) is True
 
     def __subclasscheck__(cls, subclass: Any) -> bool:
+        if subclass is cls:
+            return True  # Python asks this whenever it raises one
         link_of(cls).policy.mark("issubclass")
         if type.__subclasscheck__(cls, subclass):
             return True
