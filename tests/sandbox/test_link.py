@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from sv_sandbox import Limits, Pool, Verdict
-from sv_sandbox.jailed import judge, operations, proxies, values
+from sv_sandbox.jailed import judge, operations, values
 from sv_sandbox.jailed.link import MAX_SHARED, RAISE, REQUEST, RETURN, Link, Lost, OneProcess
 from sv_sandbox.jailed.values import CodecError
 
@@ -343,7 +343,7 @@ class Frames(judge.Judge):
 
 
 def use(end: Frames, value: Any) -> None:
-    """What a test does with an answer. It may fail in every way; a yes or no of an object is heard."""
+    """What a test does with an answer. It may fail; a yes or no of an object is heard."""
     for how in USES:
         try:
             how(value)

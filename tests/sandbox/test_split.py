@@ -515,9 +515,10 @@ ONE_PROCESS = [
     "from unittest.mock import patch\nwith patch('random.choice', return_value=2):\n"
     "    assert inc(1) == 2",
     "import random\nrandom.choice = lambda xs: 2\nassert inc(1) == 2",
-    "from unittest.mock import patch\n@patch('time.time', lambda: 5)\ndef run(): assert inc(1) == 2\n"
-    "run()",
-    "import math\nfrom unittest.mock import patch\nwith patch.object(math, 'sqrt'): assert inc(1) == 2",
+    "from unittest.mock import patch\n@patch('time.time', lambda: 5)\n"
+    "def run(): assert inc(1) == 2\nrun()",
+    "import math\nfrom unittest.mock import patch\nwith patch.object(math, 'sqrt'):\n"
+    "    assert inc(1) == 2",
     "import time\ntime.sleep = lambda s: None\nassert inc(1) == 2",
 ]
 
