@@ -23,8 +23,9 @@ from __future__ import annotations
 import os
 import struct
 import threading
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine
+from types import ModuleType, TracebackType
+from typing import Any, NoReturn
 
 from . import containers, makers, proxies, shapes, values
 from .values import CodecError, Unencodable
@@ -46,34 +47,63 @@ class OneProcess(BaseException):
     """The test needs one process with the solution: its cell is not judged here."""
 
 
-class Policy(Protocol):
-    """What one end does with the link."""
+class Policy:
+    """What one end does with the link; as it stands here, an end that believes what it hears."""
 
-    silent: bool
+    silent = False
     """Whether nothing is told of what an AssertionError says."""
 
     def tell(self, value: object, reached: bool) -> None:
         """May this object be told of? `reached`: in an answer. Raises OneProcess, TypeError."""
 
-    def perform(self, operation: str, operands: tuple[Any, ...]) -> object:
+    def perform(self, operation: str, operands: tuple[object, ...]) -> object:
         """Answer a request. Raises what the object raises."""
+        raise NotImplementedError
 
-    def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
+    def heard(self, operation: str, operands: tuple[object, ...], answer: object) -> None:
         """A request of ours was answered."""
 
     def raised(
-        self, operation: str, operands: tuple[Any, ...], error: BaseException
+        self, operation: str, operands: tuple[object, ...], error: BaseException
     ) -> BaseException:
         """A request of ours raised this: what to raise here."""
+        return error
+
+    def is_known(self, value: object) -> bool:
+        """Whether an object of the other end is of a class that this end names."""
+        return True
+
+    def changed(self, container: object) -> None:
+        """The other end has changed a container of both."""
 
     def word(self) -> None:
         """A value arrived that can be called, or compares loosely."""
 
-    def notes(self) -> Any:
-        """What goes along with a frame; None for nothing."""
+    def mark(self, why: str) -> None:
+        """A proxy gave a yes or no."""
 
-    def noted(self, notes: Any) -> None:
+    def notes(self) -> object:
+        """What goes along with a frame; None for nothing."""
+        return None
+
+    def noted(self, notes: object) -> None:
         """What came along with one."""
+
+    def read(self, value: object, name: str) -> object:
+        """A method by its object, which we told of, and its name."""
+        return getattr(value, name)
+
+    def module(self, name: str) -> ModuleType | None:
+        """Our own copy of a module of the other end's."""
+        return None
+
+    def one_process(self, why: str) -> NoReturn:
+        """A proxy cannot do this."""
+        raise TypeError(f"an object of another process cannot do this: {why}")
+
+    def awaited(self, lent: object) -> Coroutine[object, object, object]:
+        """Something of the other end's that can be awaited, as a coroutine of ours."""
+        raise NotImplementedError
 
 
 class Link:
@@ -81,7 +111,7 @@ class Link:
 
     def __init__(self, fd: int, policy: Policy, waiting: Callable[[bool], object] = bool):
         self._fd = fd
-        self.policy = policy
+        self.policy: Policy = policy
         self._waiting = waiting
         self._buffer = b""
         self.lock = threading.RLock()  # either side may have threads
@@ -91,10 +121,10 @@ class Link:
 
     def forget(self) -> None:
         """Take back every number: a new cell begins."""
-        self.told: list[Any] = []
+        self.told: list[object] = []
         self.makers = makers.Makers(self)
-        self._numbers: dict[Any, int] = {}
-        self._containers: list[Any] = []
+        self._numbers: dict[object, int] = {}
+        self._containers: list[object] = []
         self._seen: containers.Snapshot | None = None
 
     # ---- references ------------------------------------------------------------------------------
@@ -112,16 +142,18 @@ class Link:
         """Whether the other end knows this object by a number."""
         return proxies.key_of(value) in self._numbers
 
-    def known(self, number: object) -> Any:
+    def known(self, number: object) -> object:
         """The object that we told of under this number. Raises CodecError."""
         if type(number) is not int or not 0 <= number < len(self.told):
             raise CodecError("no object was told of by this number")
         return self.told[number]
 
-    def _refer(self, value: object) -> tuple[bool, tuple[Any, ...]]:
+    def _refer(self, value: object) -> tuple[bool, tuple[object, ...]]:
         """How an object crosses that is no plain data, and whether its content stays shared."""
         if type(value) is shapes.Whole:
             value = value.kind
+        if isinstance(value, TracebackType):
+            return False, ("none",)
         yours = proxies.number_of(value, self)
         if yours is not None:
             return False, ("yours", *yours)
@@ -130,12 +162,12 @@ class Link:
         self.policy.tell(value, self._answering)
         return proxies.tell(value, self.number, self.policy.silent)
 
-    def _resolve(self, *parts: Any) -> Any:
+    def _resolve(self, *parts: object) -> object:
         return self.makers.resolve(parts)
 
     # ---- asking and answering --------------------------------------------------------------------
 
-    def ask(self, operation: str, *operands: Any) -> Any:
+    def ask(self, operation: str, *operands: object) -> Any:
         """One request and its answer; raises what it raised. The other end may ask meanwhile."""
         if self.trouble is not None:
             raise self.trouble
@@ -155,6 +187,9 @@ class Link:
                     raise CodecError("not an exception")
                 raise self.policy.raised(operation, operands, value)
         except (Lost, OneProcess, CodecError) as error:
+            if operation == "special" and type(error) is OneProcess and self.trouble is None:
+                if not self.policy.is_known(operands[0]):
+                    raise TypeError(str(error)) from None
             # Whoever catches BaseException: what ends a cell is remembered, not only raised.
             self.trouble = self.trouble or error
             raise
@@ -169,12 +204,12 @@ class Link:
             raise CodecError("an answer to nothing")
         self._answer(operation, operands, last=True)
 
-    def _answer(self, operation: Any, operands: Any, last: bool) -> None:
+    def _answer(self, operation: object, operands: object, last: bool) -> None:
         if type(operation) is not str or type(operands) is not tuple:
             raise CodecError("not a request")
         kind: int = RETURN
         try:
-            value: Any = self.policy.perform(operation, operands)
+            value: object = self.policy.perform(operation, operands)
         except (Lost, OneProcess, CodecError):
             raise
         except BaseException as error:
@@ -190,7 +225,7 @@ class Link:
 
     # ---- frames ----------------------------------------------------------------------------------
 
-    def _send(self, kind: int, first: Any, second: Any, last: bool = False) -> None:
+    def _send(self, kind: int, first: object, second: object, last: bool = False) -> None:
         known, told = len(self._containers), len(self.told)
         changes = self._changes()
         kept = self._kept() if last else None
@@ -221,10 +256,8 @@ class Link:
             self._numbers.pop(proxies.key_of(value), None)
         del self.told[count:]
 
-    def _receive(self) -> tuple[int, Any, Any]:
-        self._waiting(True)
+    def _receive(self) -> tuple[int, object, object]:
         data = self._frame()
-        self._waiting(False)
         before = len(self._containers)
         outer, self.coding = self.coding, True
         try:
@@ -247,10 +280,12 @@ class Link:
         while len(data) < 4 or len(data) - 4 < (length := _LENGTH.unpack_from(data)[0]):
             if len(data) >= 4 and length > MAX_FRAME_BYTES:
                 raise CodecError(f"a frame of {length} bytes")
+            self._waiting(not data)  # who has begun a frame is to end it
             try:
                 part = os.read(self._fd, 1 << 16 if len(data) < 4 else max(1 << 16, length))
             except OSError:
                 raise Lost from None
+            self._waiting(False)
             if not part:
                 raise Lost
             data = data + part if data else part
@@ -259,7 +294,7 @@ class Link:
 
     # ---- shared containers -----------------------------------------------------------------------
 
-    def _changes(self) -> tuple[Any, ...]:
+    def _changes(self) -> tuple[object, ...]:
         if self._seen is None:
             return ()
         return tuple(
@@ -267,7 +302,7 @@ class Link:
             for number in containers.changed(self._containers, self._seen)
         )
 
-    def _change(self, changes: Any, known: int) -> None:
+    def _change(self, changes: object, known: int) -> None:
         if type(changes) is not tuple:
             raise CodecError("not changes")
         for change in changes:
@@ -275,6 +310,7 @@ class Link:
                 raise CodecError("not a change")
             if not 0 <= change[0] < known:
                 raise CodecError("a change to nothing")
+            self.policy.changed(self._containers[change[0]])
             containers.refill(self._containers[change[0]], change[1])
 
     def _kept(self) -> tuple[int, ...] | None:
@@ -292,7 +328,7 @@ class Link:
                 room += sizes[number]
         return tuple(reversed(kept))
 
-    def _keep(self, kept: Any) -> None:
+    def _keep(self, kept: object) -> None:
         size = len(self._containers)
         if type(kept) is not tuple or not all(type(n) is int and 0 <= n < size for n in kept):
             raise CodecError("not what stays")

@@ -14,7 +14,7 @@ from types import CodeType
 from typing import Any
 
 from . import operations, shared
-from .link import Link, Lost
+from .link import Link, Lost, Policy
 from .rows import find_modules
 from .source import unpacked
 from .state import State, names_of
@@ -42,10 +42,8 @@ def main() -> None:
 _LOADED = frozenset(sys.modules)
 
 
-class Server:
+class Server(Policy):
     """The policy of the subject: the judge may ask for anything."""
-
-    silent = False
 
     def __init__(self) -> None:
         self.cell: int | None = None
@@ -56,7 +54,7 @@ class Server:
         self._namespace: dict[str, Any] = {}
         self._loop: Any = None
         self._state: State | None = None
-        self._own: dict[str, Callable[..., Any]] = {
+        self._own: dict[str, Callable[..., object]] = {
             "load": self._load,
             "name": self._name,
             "names": self._names,
@@ -74,10 +72,7 @@ class Server:
 
     # ---- the policy of this end ------------------------------------------------------------------
 
-    def tell(self, value: object, reached: bool) -> None:
-        """Anything may be told of."""
-
-    def perform(self, operation: str, operands: tuple[Any, ...]) -> Any:
+    def perform(self, operation: str, operands: tuple[object, ...]) -> object:
         """Answer a request."""
         own = self._own.get(operation)
         try:
@@ -87,22 +82,7 @@ class Server:
         finally:
             only_owner()
 
-    def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
-        """What the test answered is believed."""
-
-    def raised(
-        self, operation: str, operands: tuple[Any, ...], error: BaseException
-    ) -> BaseException:
-        """What it raised is raised here."""
-        return error
-
-    def word(self) -> None:
-        """So is what it sends."""
-
-    def mark(self, why: str) -> None:
-        """Nobody keeps count here."""
-
-    def notes(self) -> Any:
+    def notes(self) -> object:
         """What the process shares with the test's."""
         return tuple(self.shared.notes()) or None if self.shared is not None else None
 
@@ -112,19 +92,7 @@ class Server:
             for name, value in notes:
                 self.shared.noted(name, value)
 
-    def read(self, value: Any, name: str) -> Any:
-        """A method by its object and name."""
-        return getattr(value, name)
-
-    def module(self, name: str) -> Any:
-        """Modules are not lent."""
-        return None
-
-    def one_process(self, why: str) -> Any:
-        """What a proxy of the test's cannot do."""
-        raise TypeError(f"an object that the test lends cannot do this: {why}")
-
-    async def awaited(self, lent: Any) -> Any:
+    async def awaited(self, lent: object) -> object:
         """Something of the test's that can be awaited, as a coroutine of ours: it runs there."""
         import asyncio
 
@@ -161,7 +129,7 @@ class Server:
             self._state.loaded()
         return tuple(name for name in sys.modules if "." in name and name not in _LOADED)[:200]
 
-    def _name(self, name: str) -> tuple[bool, Any]:
+    def _name(self, name: str) -> tuple[bool, object]:
         found = name in self._namespace
         return found, self._namespace.get(name)
 
@@ -171,11 +139,11 @@ class Server:
             exported = [name for name in self._namespace if name[:1] != "_"]
         return tuple(map(str, exported))
 
-    def _import(self, name: str) -> Any:
+    def _import(self, name: str) -> object:
         __import__(name)
         return sys.modules[name]
 
-    def _start(self, awaitable: Any) -> Any:
+    def _start(self, awaitable: object) -> object:
         """Make a task of what can be awaited."""
         import asyncio
 
@@ -184,7 +152,7 @@ class Server:
             asyncio.set_event_loop(self._loop)
         return self._loop.create_task(_awaited(awaitable))
 
-    def _run(self, task: Any, wait_s: float) -> tuple[Any] | None:
+    def _run(self, task: Any, wait_s: float) -> tuple[object] | None:
         """Let all tasks run, for a moment or until this one is done: then, what it returned."""
         self._let_run(task, wait_s)
         return (task.result(),) if task.done() else None
@@ -200,5 +168,5 @@ class Server:
         self._loop.run_until_complete(asyncio.wait((task,), timeout=wait_s))
 
 
-async def _awaited(awaitable: Any) -> Any:
+async def _awaited(awaitable: Any) -> object:
     return await awaitable

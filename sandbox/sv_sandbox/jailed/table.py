@@ -40,11 +40,12 @@ from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING or __package__ != "jailed":
-    from sv_sandbox import _native
+    from sv_sandbox import _native as native
 else:
-    import _native  # put there by the zygote, while our modules are imported
+    import _native as native  # put there by the zygote, while our modules are imported
 
-CodecError = _native.CodecError
+__all__ = ["ROWS", "CodecError", "Parts", "Row", "native"]
+CodecError = native.CodecError
 
 MAX_EXPONENT = 5_000  # of a Decimal: a few bytes must not stand for a number that fills a memory
 
@@ -158,6 +159,17 @@ def _attributes(*names: str) -> Callable[[object], Parts]:
 def _decimal(value: Decimal) -> Parts:
     extreme = value.is_finite() and abs(value.adjusted()) > MAX_EXPONENT
     return () if extreme else (str(value),)
+
+
+def _attributes_of(value: SimpleNamespace) -> Parts:
+    """NumPy and others believe special names of any object."""
+    return () if any(name[:2] == "__" for name in vars(value)) else (dict(vars(value)),)
+
+
+def _build_namespace(attributes: dict[str, object]) -> SimpleNamespace:
+    if any(name[:2] == "__" for name in attributes):
+        raise CodecError("special names")
+    return SimpleNamespace(**attributes)
 
 
 def _build_decimal(text: str) -> Decimal:
@@ -276,10 +288,7 @@ ROWS = (
     _mutable(UserString, (str,), _attributes("data"), UserString),
     _mutable(ChainMap, (tuple,), _chain, _build_chain),
     _mutable(MappingProxyType, (_MAPPINGS,), lambda v: (v.copy(),), MappingProxyType),
-    _mutable(
-        *(SimpleNamespace, (dict,), lambda v: (dict(vars(v)),)),
-        lambda attributes: SimpleNamespace(**attributes),
-    ),
+    _mutable(SimpleNamespace, (dict,), _attributes_of, _build_namespace),
     *_views(dict),
     *_views(OrderedDict),
     *(Row(kind, (str,), lambda v: (str(v),), kind) for kind in _BY_TEXT),
