@@ -365,7 +365,3 @@ class PreferencePair:
     prompt: str
     chosen: str
     rejected: str
-
-
-Rollout = Candidates
-"""The loaders' name for it."""

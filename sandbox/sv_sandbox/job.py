@@ -20,7 +20,6 @@ from typing import Any
 from . import _native
 from .verdict import Below, SandboxError, Trust, Verdict
 
-
 NO_DESCRIPTORS = " (this process has no descriptor left: RLIMIT_NOFILE, `ulimit -n`)"
 
 
@@ -56,7 +55,12 @@ class Matrix:
         cells = [(s, t) for s in range(self.shape[0]) for t in range(self.shape[1])]
         details = {cell: self._told(*cell) for cell in cells}
         held = self.held_ST.tobytes()
-        return _unpickled, (self._memory[:], self.shape, held, {k: v for k, v in details.items() if v})
+        return _unpickled, (
+            self._memory[:],
+            self.shape,
+            held,
+            {k: v for k, v in details.items() if v},
+        )
 
     @property
     def held_back(self) -> int:

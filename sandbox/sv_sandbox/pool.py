@@ -252,9 +252,9 @@ class Pool:
         accepts its output (one of `check.CHECKS`, or a function (stdin, expected, output) -> bool),
         and is `Verdict.WRONG` otherwise. None: its own end is the verdict.
 
-        Where no `limits` are given, a program may print as much as is expected. Raises ValueError for
-        what can never pass or run: an expected output longer than the given `output_bytes`, a program
-        and files larger than a region.
+        Where no `limits` are given, a program may print as much as is expected. Raises ValueError
+        for what can never pass or run: an expected output longer than the given `output_bytes`, a
+        program and files larger than a region.
         """
         accept, limits = named(check), self._with_room(limits, expected)
         _check_room(expected, accept, limits)

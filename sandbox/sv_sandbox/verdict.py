@@ -44,7 +44,6 @@ class Trust(enum.IntEnum):
     PROVEN = 3
     """Plain data that the solution computed, compared by our code."""
 
-
     @staticmethod
     def parse(trust: Trust | str) -> Trust:
         """A trust that a caller can want, or its name. Raises ValueError."""
@@ -60,7 +59,8 @@ class Below(enum.StrEnum):
     HOLE = "hole"
     """`Verdict.INFRA`: no evidence either way (what a matrix needs)."""
     FAIL = "fail"
-    """`Verdict.WRONG`: a solution gains nothing by an object that says yes (what a reward needs)."""
+    """`Verdict.WRONG`: a solution gains nothing by an object that says yes (what a reward
+    needs)."""
 
 
 @dataclass(frozen=True, slots=True)

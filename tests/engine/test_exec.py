@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gzip
 import json
 import signal
 from collections import Counter
@@ -19,7 +20,7 @@ from sv_engine.cli import main
 from sv_engine.commands import exec_command
 from sv_engine.execute import executor as execute
 from sv_engine.execute.executor import Executor
-from sv_engine.execute.sandbox import Budget
+from sv_engine.execute.sandbox import Budget, SandboxFault
 from sv_engine.execute.store import load
 from sv_engine.execute.timeouts import Allowance
 from sv_engine.records import (
@@ -510,6 +511,7 @@ def test_the_progress_line_does_not_count_unusable_rows(pool: ScriptedPool, tmp_
 
 
 def test_what_the_table_and_the_summary_say_of_trust(pool: ScriptedPool, tmp_path: Path) -> None:
+    row: dict[str, Any]
     row = {"id": "a", "entry_point": "f", "solutions": ["s", "r"], "reference_test": "own"}
     row["tests"] = ["plain", "vacuous", {"source": "inline", "weight": 2}]
     (tmp_path / "in.jsonl").write_text(json.dumps(row))
@@ -583,7 +585,7 @@ def test_a_run_that_finished_nothing_leaves_nothing_in_the_way(
     with monkeypatch.context() as patched:
 
         def refuse(*_: object, **__: object) -> None:
-            raise execute.SandboxFault("below the level")
+            raise SandboxFault("below the level")
 
         patched.setattr(execute, "open_pool", refuse)
         failed = invoke("exec", source, "--out", out)
@@ -818,3 +820,66 @@ def test_compare_excuses_only_cells_near_their_limit(pool: ScriptedPool, tmp_pat
 def test_doctor_prints_the_report(pool: ScriptedPool) -> None:
     assert invoke("doctor").output == "level: basic\n"
     assert json.loads(invoke("doctor", "--json").output) == {"level": "basic"}
+
+
+# ---- what is read, and what is said -------------------------------------------------------------
+
+ROW = {"id": "a", "entry_point": "f", "solutions": ["one", "two"], "tests": ["t"]}
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        [{"input": "3", "output": "6"}],
+        [""],
+        [None],
+        [{"source": 3}],
+        [{"source": "t", "weight": 0}],
+    ],
+)
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_row_whose_tests_are_all_unusable_is_said(
+    pool: ScriptedPool, tmp_path: Path, tests: list[object], others: int
+) -> None:
+    rows = [ROW | {"tests": tests}, *[ROW | {"id": "b"}] * others]
+    source = tmp_path / "in.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = invoke("exec", source, "--out", tmp_path / "out")
+    assert result.exit_code == (exec_command.EXIT_BAD_ROWS if others else 1)
+    assert "in.jsonl:1: field `tests`: no usable test" in result.output.replace("\n", "")
+
+
+@pytest.mark.parametrize("kind", ["plain", "packed", "stdin", "stdin packed"])
+def test_compressed_files_and_standard_input(
+    pool: ScriptedPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = json.dumps(ROW).encode()
+    if "packed" in kind:
+        data = gzip.compress(data)
+    name = "in.jsonl.gz" if kind == "packed" else "in.jsonl"
+    (tmp_path / name).write_bytes(data)
+    if "stdin" in kind:
+        result = CliRunner().invoke(main, ["exec", "-"], input=data)
+    else:
+        result = invoke("exec", name)
+    assert result.exit_code == 0, result.output
+    out = tmp_path / "runs" / ("stdin" if "stdin" in kind else "in")
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["cells"] == 2
+    assert summary["input"]["file"] == ("<stdin>" if "stdin" in kind else name)
+
+
+def test_verdicts_are_shown_where_no_test_tells_right_from_wrong(
+    pool: ScriptedPool, tmp_path: Path
+) -> None:
+    pool.script = lambda s, t: (PASS if s == "one" else WRONG, 1)
+    source = tmp_path / "in.jsonl"
+    source.write_text(json.dumps(ROW))
+    shown = invoke("exec", source, "--out", tmp_path / "out").output
+    assert "no problem has a reference_test" in shown
+    assert "50.0" in shown
+    source.write_text(json.dumps(ROW | {"reference_test": "r", "solutions": ["one", "", "two"]}))
+    shown = invoke("exec", source, "--out", tmp_path / "out2").output
+    assert "verdicts: 1 pass, 1 wrong" in shown
+    assert "dropped samples: 1 x solution: empty" in shown

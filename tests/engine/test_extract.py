@@ -40,8 +40,9 @@ def test_a_continuation_ends_where_the_function_ends(stop: str) -> None:
 @pytest.mark.parametrize(
     ("completion", "kept"),
     [
-        ("    return sum(xs)\n```\nDone.", "    return sum(xs)\n```\nDone."),
-        ("return sum(xs)", "return sum(xs)"),
+        ("    return sum(xs)\n```\nDone.", "    return sum(xs)\n"),
+        ("return sum(xs)", "    return sum(xs)\n"),
+        ("return sum(", "return sum("),
         ("", ""),
     ],
 )
@@ -94,9 +95,10 @@ def test_several_blocks_make_one_program() -> None:
     assert solution(f"```python\n{f}```\n```text\nf(3) is\n  three\n```") == f
 
 
-def test_a_prompt_that_is_code_goes_before_the_program() -> None:
+def test_imports_of_a_prompt_that_is_code_go_before_the_program() -> None:
     program = "def f(xs: List[int]) -> int:\n    return sum(xs)\n"
-    assert solution(f"```python\n{program}```", PROMPT) == f"{PROMPT}\n\n{program}"
+    expected = f"from typing import List\n\n\n{program}"
+    assert solution(f"```python\n{program}```", PROMPT) == expected
     future = "from __future__ import annotations\n\n\ndef f(xs):\n    return 1\n"
     assert solution(f"```python\n{future}```", PROMPT) == future
 
@@ -146,17 +148,19 @@ def test_asserts_are_found_in_programs(completion: str) -> None:
     assert asserts_of(completion) == ["assert f(1) == 2", "assert f(2) == 3"]
 
 
-def test_an_assert_takes_its_imports_along_and_no_local_name() -> None:
+def test_an_assert_takes_what_it_needs_along() -> None:
     completion = (
-        "from math import pi\nimport math\n\ndef test():\n    x = 3\n    assert f(x) == 3\n"
-        "    assert f(pi) == math.pi\n    assert all(f(y) == y for y in range(3))\n"
-        "    assert sorted([2, 1], key=lambda k: f(k)) == [1, 2]\n    assert x == 3\n"
+        "from math import pi\nimport math\n\nassert f(pi) == math.pi\n"
+        "assert all(f(y) == y for y in range(3))\n"
+        "assert sorted([2, 1], key=lambda k: f(k)) == [1, 2]\nx = 3\nassert x == 3\n"
+        "assert f(x) == 3\nassert f(unknown) == 3\n"
     )
     tests, dropped = extract_tests(completion, entry_point="f")
     assert tests == [
         "from math import pi\nimport math\nassert f(pi) == math.pi",
         "assert all(f(y) == y for y in range(3))",
         "assert sorted([2, 1], key=lambda k: f(k)) == [1, 2]",
+        "x = 3\nassert f(x) == 3",
     ]
     assert dropped == {Drop.NEEDS_CONTEXT: 1}
 
@@ -198,6 +202,18 @@ HOSTILE = {
     "backslashes": "\\\n" * 30_000,
     "form feed": "\f" * 60_000 + "x",
     "fences": "```\n" * 16_000,
+    "fence and spaces": "```" + " " * 60_000 + "`",
+    "fences and quotes": '```\n"""\n' * 8_000,
+    "thoughts": "<think>" * 9_000,
+    "quoted thoughts": "'<think>" * 8_000 + "'",
+    "tags": "<code >" * 9_000,
+    "spaces": " \t" * 30_000 + "x",
+    "annotations": "a[" + "]:" * 30_000,
+    "prompts": ">>> x\n" * 10_000,
+    "assert": "assert f(\n" * 6_000,
+    "setup": "x = f\n" * 3_000 + "assert x\n" * 3_000,
+    "JSON": "[" * 60_000,
+    "pairs": "[" + "[1, 2]," * 8_000 + "[1, 2]]",
 }
 
 

@@ -15,8 +15,9 @@ ROOT = Path(sv_engine.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 ROOMS = [
     *("errors", "records", "pocket", "selection", "config"),
-    *("problems", "prompts", "generate", "execute", "play", "dataset", "train", "evaluate"),
-    *("run", "commands", "cli"),
+    *("problems", "extract", "prompts", "generate", "execute", "executors"),
+    *("play", "dataset", "train", "evaluate"),
+    *("grading", "serve", "integrations", "run", "commands", "cli"),
 ]
 """Each may import those before it. Nouns, the pocket grammar and the selectors know nothing of the
 others; after them the configuration, then the stages in the order of the flow."""

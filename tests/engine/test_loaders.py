@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from sv_engine.problems import jsonl
 from sv_engine.problems.formats import Format, RolloutFile
-from sv_engine.records import Rollout, Solution, Test
+from sv_engine.records import Candidates, Solution, Test
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 GOOD = {"id": "a", "entry_point": "f", "solutions": ["def f(): pass"], "tests": ["assert f()"]}
@@ -41,7 +42,7 @@ def write(path: Path, *rows: object) -> Path:
     return path
 
 
-def read(path: Path, **options: Any) -> tuple[list[Rollout], list[tuple[int, str, str]]]:
+def read(path: Path, **options: Any) -> tuple[list[Candidates], list[tuple[int, str, str]]]:
     source = RolloutFile(path, **options)
     rollouts = list(source)
     return rollouts, [(bad.line, bad.field, bad.message) for bad in source.bad_rows]
@@ -107,6 +108,117 @@ def test_mbpp_and_cruxeval_are_their_solution_on_their_tests(tmp_path: Path) -> 
     assert [test.source for test in mbpp.tests][1] == "K = 2\nassert f(2) == K"
     (crux,), _ = read(write(tmp_path / "c", CRUXEVAL))
     assert crux.tests == (Test("assert f('a') == 'a'"),)
+
+
+SANITIZED = {
+    "source_file": "x",
+    "task_id": 2,
+    "prompt": "The area of a circle.",
+    "code": "def area(r):\n    return math.pi * r * r",
+    "test_imports": ["import math"],
+    "test_list": ["assert math.isclose(area(1), 3.14159265, rel_tol=1e-6)"],
+}
+LEETCODE = {
+    "task_id": "two",
+    "prompt": "import math\nfrom typing import *\n",
+    "problem_description": "Add one.",
+    "starter_code": "class Solution:\n    def inc(self, x: int) -> int:\n        ",
+    "completion": "class Solution:\n    def inc(self, x: int) -> List:\n        return x + 1\n",
+    "entry_point": "Solution().inc",
+    "test": "def check(candidate):\n    assert candidate(x=1) == 2\n",
+}
+EVALPLUS = {
+    "task_id": "HumanEval/0",
+    "prompt": "def half(x):\n",
+    "entry_point": "half",
+    "canonical_solution": "    x.append(0)\n    return [y / 2 for y in x]\n",
+    "base_input": [[[1, 2]]],
+    "plus_input": [[[]], [[0.1]]],
+    "atol": 1e-6,
+    "contract": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("row", "wrong"),
+    [
+        (SANITIZED, "def area(r): return r"),
+        (MBPP, "def f(x): return [0]"),
+        (LEETCODE, "class Solution:\n    def inc(self, x): return x"),
+        (EVALPLUS, "def half(x): return [y / 2 + 1e-3 for y in x + [0]]"),
+        (EVALPLUS, "def half(x): return x"),
+        (HUMANEVAL, "def f(x): return 0"),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_benchmark_passes_its_own_test(
+    tmp_path: Path, row: dict[str, Any], wrong: str, packed: bool
+) -> None:
+    path = write(tmp_path / "in.jsonl", row)
+    if packed:
+        path = tmp_path / "in.jsonl.gz"
+        path.write_bytes(gzip.compress((tmp_path / "in.jsonl").read_bytes()))
+    (rollout,), bad = read(path)
+    assert bad == []
+    (solution,) = rollout.solutions
+    for test in [*(test.source for test in rollout.tests), rollout.problem.reference_test or ""]:
+        exec(test, run(solution.source))
+    with pytest.raises(AssertionError):
+        exec(rollout.problem.reference_test or "", run(wrong))
+
+
+def run(source: str) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec(source, names)
+    return names
+
+
+def test_a_reference_alone_is_executed_with_its_wrong_twins(tmp_path: Path) -> None:
+    row = {"id": "a", "entry_point": "f", "reference_solution": "r", "reference_test": "t"}
+    (rollout,), _ = read(write(tmp_path / "in", row | {"wrong_solutions": ["w", "v", "w"]}))
+    assert [s.source for s in rollout.solutions] == ["r", "w", "v"]
+    assert [t.source for t in rollout.tests] == ["t"]
+
+
+def test_a_method_is_an_entry_point(tmp_path: Path) -> None:
+    row = GOOD | {
+        "entry_point": "Solution().m",
+        "solution_completions": ["```python\nclass Solution:\n    def m(self):\n        pass\n```"],
+        "test_completions": ["s = Solution()\nassert s.m() is None"],
+    }
+    (rollout,), bad = read(write(tmp_path / "in", row))
+    assert (len(rollout.solutions), len(rollout.tests), bad) == (2, 2, [])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tests": [{"input": "3", "output": "6"}]},
+        {"tests": [""]},
+        {"tests": [None, 3]},
+        {"tests": [], "test_completions": ["nothing", ""]},
+        {"tests": [], "test_completions": ["assert g() == 1"]},
+        {"solutions": [{"code": "x"}]},
+        {"solutions": ["", "\0"]},
+    ],
+)
+def test_a_row_of_which_nothing_can_be_used_is_bad(tmp_path: Path, changes: dict[str, Any]) -> None:
+    rollouts, ((_, field, message),) = read(write(tmp_path / "in", GOOD | changes))
+    assert rollouts == []
+    assert field == list(changes)[-1]
+    assert "no usable" in message
+
+
+@pytest.mark.parametrize("kept", [0, 10, 60, -20, -1])
+def test_a_damaged_gzip_file_says_so(tmp_path: Path, kept: int) -> None:
+    lines = b"".join(json.dumps(GOOD | {"id": str(i)}).encode() + b"\n" for i in range(50))
+    packed = gzip.compress(lines)
+    path = tmp_path / "in.gz"
+    path.write_bytes(packed[:kept] if kept else packed[:20] + b"\xff" * 40 + packed[60:])
+    source = RolloutFile(path)
+    assert len(list(source)) <= 50
+    assert "compressed data is broken" in str(source.bad_rows[-1])
+    assert source.count() <= 50
 
 
 # ---- bad input ----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import contextlib
 import json
 import math
 import os
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,21 +23,21 @@ from typing import Any
 import click
 from rich.console import Console
 
-from sv_engine.commands.exec_run import STORED_BAD_ROWS, ExecRun, Existing
+from sv_engine.commands.exec_run import ExecRun, Existing
+from sv_engine.commands.executor_options import Place, executor_options
 from sv_engine.commands.interrupts import sigterm_as_ctrl_c
 from sv_engine.commands.progress import ProgressLine, Snapshot
-from sv_engine.evaluate.summary import selector_table
+from sv_engine.evaluate.summary import selector_table, verdict_table
 from sv_engine.execute.executor import Executor
 from sv_engine.execute.sandbox import Budget, SandboxFault, doctor_report
 from sv_engine.execute.store import StoreError, load, save
 from sv_engine.execute.timeouts import RECHECK_CPU_S, Allowance, Doubt, recheck
 from sv_engine.problems.formats import Format, RolloutFile
-from sv_engine.problems.jsonl import BadRow
+from sv_engine.problems.jsonl import BadRow, lines_of, spooled
 
 EXIT_BAD_ROWS = 3
 LEVELS = ("none", "basic", "confined", "isolated")
 """Names of `sv_sandbox.Level`, which is imported only when something runs."""
-SHOWN_BAD_ROWS = 20
 
 
 class CpuSeconds(click.FloatRange):
@@ -57,7 +58,9 @@ class CpuSeconds(click.FloatRange):
 
 @click.command("exec")
 @click.argument(
-    "file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+    "file",
+    required=False,
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
 )
 @click.option(
     "--out",
@@ -136,6 +139,7 @@ class CpuSeconds(click.FloatRange):
     help="If the output folder holds results: refuse, overwrite them, or keep the problems whose "
     "texts and limits are the same and execute the rest.",
 )
+@executor_options
 def exec_command(
     file: Path | None,
     out: Path | None,
@@ -151,14 +155,18 @@ def exec_command(
     confirm: bool,
     require: str,
     existing: str,
+    place: Place,
 ) -> None:
     """Run every solution of FILE against every test of the same problem, in the sandbox.
 
-    FILE is JSONL: our own format, CodeGen-16B samples, HumanEval, MBPP or CRUXEval
-    (docs/formats.md); without FILE the sample of the package is used. Exit codes: 0 all rows done,
-    1 failed, 2 wrong usage, 3 done but some rows of FILE were not usable, 130 interrupted (143 by
-    SIGTERM): what is finished is kept, and `--existing resume` goes on.
+    FILE is JSONL, perhaps compressed (.gz), or `-` for standard input: our own format, CodeGen-16B
+    samples, HumanEval, MBPP, CRUXEval, LeetCodeDataset or EvalPlus (docs/formats.md); without FILE
+    the sample of the package is used. Exit codes: 0 all rows done, 1 failed, 2 wrong usage, 3 done
+    but some rows of FILE were not usable, 130 interrupted (143 by SIGTERM): what is finished is
+    kept, and `--existing resume` goes on.
     """
+    if place.kind != "local" and (judge != "split" or confirm):
+        raise click.UsageError("--judge inline and --confirm are for --executor local")
     if judge == "inline":
         trust = "inline"  # no verdict of one process has more
     errors = Console(stderr=True)
@@ -166,29 +174,48 @@ def exec_command(
         if file is None:
             sample = resources.files("sv_engine.problems") / "samples" / "sample.jsonl"
             file = stack.enter_context(resources.as_file(sample))
-        source = RolloutFile(file, Format(file_format) if file_format else None, tests_per_sample)
+        name = str(file)
+        if name == "-":  # it is read twice
+            file, name = stack.enter_context(spooled(sys.stdin.buffer)), "<stdin>"
+        format_ = Format(file_format) if file_format else None
+        source = RolloutFile(file, format_, tests_per_sample, name=name)
         run = ExecRun(
             source=source,
-            out=out or Path("runs") / file.stem,
+            out=out or Path("runs") / _stem(name),
             budget=Budget(cpu_s, reference_cpu_s, judge, trust, below, confirm),
             existing=Existing(existing),
             limit=limit,
         )
         interrupt = stack.enter_context(sigterm_as_ctrl_c())
         try:
-            run.rows = source.count()
+            run.rows = _count(source)
             run.prepare()
-            _execute(run, errors, workers, require)
+            _execute(run, errors, workers, require, place)
         except KeyboardInterrupt:
             run.stopped = run.stopped or "interrupted"
     _report(run, errors, interrupt.exit_code)
 
 
-def _execute(run: ExecRun, errors: Console, workers: int | None, require: str) -> None:
+def _stem(name: str) -> str:
+    """What the results of an input file are called."""
+    return Path(name.strip("<>").removesuffix(".gz")).stem
+
+
+def _count(source: RolloutFile) -> int:
+    try:
+        return source.count()
+    except OSError as error:
+        raise click.ClickException(f"cannot read {source.name}: {error.strerror}") from None
+
+
+def _execute(
+    run: ExecRun, errors: Console, workers: int | None, require: str, place: Place
+) -> None:
     """Run all problems; what stops it early is noted in `run.stopped`."""
     with _noting_what_stops(run):
         run.sandbox = doctor_report().to_dict()
-        with Executor(run.budget, workers=workers, require=require) as executor:
+        pool = place.open()
+        with Executor(run.budget, workers=workers, require=require, pool=pool) as executor:
             start_s = time.monotonic()
             try:
                 asyncio.run(_stream(run, executor, errors))
@@ -263,7 +290,7 @@ def _report(run: ExecRun, errors: Console, exit_interrupted: int) -> None:
         _show_results(run)
     elif not run.stopped:
         first = f" (first: {bad_rows[0]})" if bad_rows else ""
-        raise click.ClickException(f"no usable row in {run.source.path}{first}")
+        raise click.ClickException(f"no usable row in {run.source.name}{first}")
     if run.stopped == "interrupted":
         errors.print("interrupted: what was finished is kept; --existing resume goes on")
         raise click.exceptions.Exit(exit_interrupted)
@@ -279,13 +306,16 @@ def _show_results(run: ExecRun) -> None:
         (run.out / "summary.json").write_text(text + "\n")
     except OSError as error:
         raise click.ClickException(f"cannot write {run.out}/summary.json: {error}") from None
-    Console().print(selector_table(run.tally.pass_at_1(), run.tally.footer()))
+    estimates, footer = run.tally.pass_at_1(), run.tally.footer()
+    if any(estimate.count for estimate in estimates.values()):
+        Console().print(selector_table(estimates, footer))
+    else:
+        Console().print(verdict_table(run.tally.verdicts(), footer))
+    if dropped := run.tally.dropped():
+        click.echo(f"dropped samples: {dropped}")
     click.echo(f"{run.tally.problems} problems, {run.tally.cells:,} cells: {run.out}/summary.json")
 
 
 def _show_bad_rows(bad_rows: list[BadRow], errors: Console) -> None:
-    for row in bad_rows[:SHOWN_BAD_ROWS]:
-        errors.print(f"skipped {row}", markup=False, highlight=False, soft_wrap=True)
-    if len(bad_rows) > SHOWN_BAD_ROWS:
-        rest = len(bad_rows) - SHOWN_BAD_ROWS
-        errors.print(f"skipped {rest} more; summary.json names the first {STORED_BAD_ROWS}")
+    for line in lines_of(bad_rows):
+        errors.print(line, markup=False, highlight=False, soft_wrap=True)

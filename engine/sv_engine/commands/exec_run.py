@@ -18,9 +18,8 @@ from sv_engine.evaluate.summary import Tally
 from sv_engine.execute.sandbox import Budget
 from sv_engine.execute.store import file_name, load, load_if_answered, save
 from sv_engine.problems.formats import RolloutFile
+from sv_engine.problems.jsonl import figures_of
 from sv_engine.records import Candidates, Outcome, Repeat
-
-STORED_BAD_ROWS = 100
 
 
 class Existing(enum.StrEnum):
@@ -57,7 +56,7 @@ class ExecRun:
     def problems_total(self) -> int:
         """Problems of the run, as far as is known: a row that is not usable is found when it is
         read."""
-        usable = self.rows - len(self.source.bad_rows)
+        usable = max(0, self.rows - len(self.source.bad_rows))
         return min(usable, self.limit or usable)
 
     @property
@@ -122,18 +121,14 @@ class ExecRun:
 
     def summary(self) -> dict[str, Any]:
         """The document of summary.json."""
-        bad_rows = self.source.bad_rows
         rate = self.executed_cells / self.wall_s if self.wall_s else 0.0
         return {
             "format_version": 2,
-            "input": {"file": str(self.source.path), "format": self.source.format},
+            "input": {"file": self.source.name, "format": self.source.format},
             "interrupted": bool(self.stopped),
             "stopped_by": self.stopped or None,
             "problems_resumed": self.resumed,
-            "bad_rows": {
-                "count": len(bad_rows),
-                "first": [str(row) for row in bad_rows[:STORED_BAD_ROWS]],
-            },
+            "bad_rows": figures_of(self.source.bad_rows),
             "wall_s": self.wall_s,
             "cells_per_s": rate,
             "recheck_wall_s": self.recheck_wall_s,

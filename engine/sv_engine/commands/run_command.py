@@ -102,7 +102,7 @@ def _check_templates(config: Config) -> None:
 
 
 def _check_files(config: Config) -> None:
-    """Raises EngineError for a file that cannot be read, before the engine is started."""
+    """Raises EngineError for a file that cannot be used, before the engine is started."""
     named = {
         "problems.path": config.problems.path,
         "generate.recording": config.generate.recording,
@@ -117,6 +117,9 @@ def _check_files(config: Config) -> None:
             raise EngineError(
                 f"{key} cannot be read: {error.strerror}", where=str(path), remedy=f"correct {key}"
             ) from None
+    from sv_engine.problems.sources import check_files
+
+    check_files(config)  # the loop does it again, and shows what is skipped
 
 
 def _remedy(code: int | None) -> str:
@@ -182,7 +185,7 @@ async def _run_async(config: Config, folder: Path, errors: Console, signals: Sig
 
             def on_report(reports: list[IterationReport]) -> None:
                 seconds = time.monotonic() - start_s
-                summary = summarise(config, reports, seconds, memory.peak_bytes)
+                summary = summarise(config, reports, seconds, memory.peak_bytes, run.bad_rows)
                 write_summary(folder / "summary.json", summary)
 
             with (

@@ -167,7 +167,7 @@ class Generate(Section):
     pause_s: Rate = 0.5
     """First pause after a failure; doubles each time, at most 30 s (`openai`)."""
     recording: Path | None = None
-    """What the `recorded` backend replays."""
+    """What the `recorded` backend replays: a file of a `Recorder`, or a run's `journal.sqlite`."""
     time_scale: float = Field(default=0.0, ge=0)
     """Speed of the replay: 0 at once, 1 as it was recorded."""
     solutions: Positive = 16
@@ -226,6 +226,8 @@ class Roles(Section):
 class Execute(Section):
     """The sandbox."""
 
+    executor: Literal["local", "http", "ray"] = "local"
+    servers: list[str] = []  # for http: URLs of `sv-engine serve`, whose token is in SV_TOKEN
     workers: Positive | None = None
     """None: one per core."""
     cpu_s: Rate = 1.0
@@ -237,13 +239,11 @@ class Execute(Section):
     judge: Literal["split", "inline"] = "split"
     """`split`: program and test in different processes, so that a verdict cannot be forged."""
     trust: Literal["proven", "vouched", "inline"] = "proven"
-    """The trust that a pass needs: `proven`, our code compared plain data; `vouched`, an object
-    of the program said yes; `inline`, program and test shared a process."""
+    """What a pass needs: `proven` plain data, an object's `vouched` yes, or `inline` anything."""
     below: Literal["hole", "fail"] = "hole"
     """What a pass with less trust becomes."""
     min_cells: Positive = 64
-    """Cells of a problem that an idle worker may run before the tests of the problem are all there:
-    their programs run once more on the tests that come later."""
+    """Cells that an idle worker may run before all tests of their problem are there."""
 
 
 class Select(Section):

@@ -116,6 +116,14 @@ class Tally:
         """pass@1 of each selector's choice, over the problems that have a reference test."""
         return {name: estimate(values) for name, values in self._pass_at_1.items()}
 
+    def verdicts(self) -> dict[str, int]:
+        """How many cells have which verdict, those that occur."""
+        return {kind: n for kind, n in _named(verdict_names(), self._verdicts).items() if n}
+
+    def dropped(self) -> str:
+        """Why samples gave no solution or test, and how often; empty if all did."""
+        return ", ".join(f"{n:,} x {reason}" for reason, n in self._dropped.most_common(6))
+
     def figures(self) -> dict[str, Any]:
         """All counts and estimates, ready for JSON: NaN is None."""
         counts = self._counts
@@ -200,6 +208,23 @@ def selector_table(estimates: Mapping[str, Estimate], footer: str) -> Table:
         if baseline:
             row += [_percent(baseline.mean), _percent(found.mean - baseline.mean, sign="+")]
         table.add_row(*row)
+    return table
+
+
+def verdict_table(verdicts: Mapping[str, int], footer: str) -> Table:
+    """A table of the cells by verdict, for problems without a test that tells right from wrong."""
+    table = Table(
+        title="cells by verdict; no problem has a reference_test",
+        min_width=60,
+        caption=footer,
+        caption_justify="left",
+    )
+    table.add_column("verdict")
+    table.add_column("cells", justify="right")
+    table.add_column("share %", justify="right")
+    total = sum(verdicts.values())
+    for kind, count in verdicts.items():
+        table.add_row(kind, f"{count:,}", _percent(count / total))
     return table
 
 

@@ -58,20 +58,28 @@ class Executor:
     """A sandbox pool that executes candidates; a context manager, to be used from one event loop.
 
     `workers` defaults to the cores; below the level `require` of the jail nothing runs. A budget
-    with `confirm` gives half of the workers to the second runs. Raises SandboxFault where the
-    sandbox cannot be opened.
+    with `confirm` gives half of the workers to the second runs. `pool` runs the cells elsewhere
+    than in this machine's sandbox (`executors.row_pool`). Raises SandboxFault where the sandbox
+    cannot be opened.
     """
 
     def __init__(
-        self, budget: Budget | None = None, *, workers: int | None = None, require: str = "basic"
+        self,
+        budget: Budget | None = None,
+        *,
+        workers: int | None = None,
+        require: str = "basic",
+        pool: SandboxPool | None = None,
     ) -> None:
         self.budget = budget or Budget()
+        if pool is not None and self.budget.confirm:
+            raise ValueError("confirm needs the sandbox of this machine: it sets another seed")
         workers = workers or len(os.sched_getaffinity(0))
         again = max(1, workers // 2) if self.budget.confirm else 0
         self.workers = max(1, workers - again)
         """Rows that run at the same time, those run once more not counted."""
         with ExitStack() as opening:
-            self._pool = opening.enter_context(open_pool(self.workers, require))
+            self._pool = opening.enter_context(pool or open_pool(self.workers, require))
             if again:
                 self._second = opening.enter_context(open_pool(again, require, SECOND_SEED))
             self._pools = opening.pop_all()

@@ -79,19 +79,15 @@ def open_pool(workers: int, require: str, seed: int = 0) -> SandboxPool:
 
 def submit_options(budget: Budget, cpu_s: float, entry_point: str | None) -> dict[str, Any]:
     """The keywords of `Pool.submit` for cells of `cpu_s` CPU seconds."""
-    from sv_sandbox import Limits, Trust
+    from sv_sandbox import Limits
 
-    options: dict[str, Any] = {"limits": Limits(cpu_s=cpu_s), "judge": budget.judge}
-    if hasattr(Trust, "PROVEN"):
-        return options | {
-            "trust": budget.trust,
-            "below": budget.below,
-            "entry_point": entry_point,
-        }
-    if budget.judge == "split":  # a sandbox that knows two kinds of trust only
-        below = {"hole": "mask", "fail": "fail"}[budget.below]
-        options["unsplit"] = "count" if budget.trust == "inline" else below
-    return options
+    return {
+        "limits": Limits(cpu_s=cpu_s),
+        "judge": budget.judge,
+        "trust": budget.trust,
+        "below": budget.below,
+        "entry_point": entry_point,
+    }
 
 
 def sandbox_errors() -> type[Exception]:

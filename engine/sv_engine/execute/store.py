@@ -1,8 +1,9 @@
 """Outcomes as bytes: one NumPy archive per problem, nothing lost, nothing pickled.
 
 `exec` writes them to files, a run puts the same archive into its journal. A file is written whole
-or not at all (aside, then renamed), so that what a killed command leaves can be read. Texts lie in one JSON document inside the archive; docs/formats.md lists all entries. `key` tells whether
-a stored outcome answers the same question: texts, weights, budget.
+or not at all (aside, then renamed), so that what a killed command leaves can be read. Texts lie in
+one JSON document inside the archive; docs/formats.md lists all entries. `key` tells whether a
+stored outcome answers the same question: texts, weights, budget.
 """
 
 from __future__ import annotations

@@ -1,38 +1,41 @@
-"""Input files: rows of five known formats as rollouts, ready to be executed.
+"""Input files: rows of seven known formats as rollouts, ready to be executed.
 
-In: a JSONL file in our own format (docs/formats.md), the CodeGen-16B samples, HumanEval, MBPP or
-CRUXEval; the format is told from the keys of the first row, unless it is given. Out: one `Rollout`
-per usable row, streamed, so that memory does not grow with the file. A row that cannot be used is
-skipped and reported in `RolloutFile.bad_rows` with its line and field; a sample that cannot be
-used is dropped and counted in `Rollout.dropped`, and never costs its row.
-
-Each benchmark comes as its canonical solution against its own tests.
+In: a JSONL file, perhaps compressed, in our own format (docs/formats.md), the CodeGen-16B samples,
+or a benchmark (`benchmarks`); the format is told from the keys of the first row, unless it is
+given. Out: one `Candidates` per usable row, streamed, so that memory does not grow with the file. A
+row that cannot be used is skipped and reported in `RolloutFile.bad_rows` with its line and field; a
+sample that cannot be used is dropped and counted in `Candidates.dropped`, and costs its row only
+where nothing is left to execute.
 """
 
 from __future__ import annotations
 
-import ast
 import enum
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from sv_engine.problems import benchmarks
+from sv_engine.problems.benchmarks import (
+    HumanEvalRow,
+    Row,
+    check_entry_point,
+    check_fields,
+    humaneval_problem,
+)
 from sv_engine.problems.distinct import distinct_solutions, distinct_tests
 from sv_engine.problems.extract import (
-    MAX_SOURCE_CHARS,
     Drop,
     Style,
     check_text,
     extract_solution,
     extract_tests,
-    parse,
 )
 from sv_engine.problems.jsonl import BadRow, FieldError, count_lines, read_rows
-from sv_engine.records import Problem, Rollout
+from sv_engine.records import Candidates, Problem
 
 
 class Format(enum.StrEnum):
@@ -43,6 +46,8 @@ class Format(enum.StrEnum):
     HUMANEVAL = "humaneval"
     MBPP = "mbpp"
     CRUXEVAL = "cruxeval"
+    LEETCODE = "leetcode"
+    EVALPLUS = "evalplus"
 
 
 class RolloutFile:
@@ -52,9 +57,16 @@ class RolloutFile:
     """
 
     def __init__(
-        self, path: Path, file_format: Format | None = None, tests_per_sample: int = 5
+        self,
+        path: Path,
+        file_format: Format | None = None,
+        tests_per_sample: int = 5,
+        *,
+        name: str = "",
     ) -> None:
         self.path = path
+        self.name = name or str(path)
+        """What messages and summaries call the file."""
         self.format = file_format
         """None until the first row tells it."""
         self.tests_per_sample = tests_per_sample
@@ -65,25 +77,25 @@ class RolloutFile:
         """Upper bound of the number of rollouts; raises OSError."""
         return count_lines(self.path)
 
-    def __iter__(self) -> Iterator[Rollout]:
+    def __iter__(self) -> Iterator[Candidates]:
         """Yield the usable rows; raises OSError if the file cannot be read."""
         self.bad_rows.clear()
         line_of_id: dict[str, int] = {}
-        for line, row in read_rows(self.path, self.bad_rows):
+        for line, row in read_rows(self.path, self.bad_rows, self.name):
             try:
                 if self.format is None:
-                    self.format = _format_of(row)
-                rollout = _READERS[self.format](row, self.tests_per_sample)
+                    self.format = format_of(row)
+                rollout = rollout_of(row, self.format, self.tests_per_sample)
                 first = line_of_id.setdefault(rollout.problem.id, line)
                 if first != line:
                     field = "id" if self.format in (Format.SV, Format.CRUXEVAL) else "task_id"
                     problem_id = rollout.problem.id[:80]
                     raise FieldError(field, f"{problem_id!r} was already used in line {first}")
             except FieldError as error:
-                self.bad_rows.append(BadRow(str(self.path), line, error.field, error.message))
+                self.bad_rows.append(BadRow(self.name, line, error.field, error.message))
             except ValidationError as error:
-                field, message = _first_error(error)
-                self.bad_rows.append(BadRow(str(self.path), line, field, message))
+                field, message = first_error(error)
+                self.bad_rows.append(BadRow(self.name, line, field, message))
             else:
                 yield rollout
 
@@ -91,65 +103,42 @@ class RolloutFile:
 # ---- rows as they stand in the files ------------------------------------------------------------
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
-
-
-class _Weighted(_Row):
+class _Weighted(Row):
     source: Any
     weight: int = Field(1, ge=1)
 
 
-class _SvRow(_Row):
+class _SvRow(Row):
     id: str = Field(min_length=1)
     entry_point: str = Field(min_length=1)
     prompt: str = ""
-    solutions: list[Any] = []
-    tests: list[Any] = []
-    solution_completions: list[Any] = []
-    test_completions: list[Any] = []
+    solutions: list[Any] = Field([])
+    tests: list[Any] = Field([])
+    solution_completions: list[Any] = Field([])
+    test_completions: list[Any] = Field([])
+    wrong_solutions: list[Any] = Field([])
     completion_style: str = Style.AUTO.value
     reference_solution: str | None = None
     reference_test: str | None = None
 
 
-class _HumanEvalRow(_Row):
-    task_id: str = Field(min_length=1)
-    prompt: str
-    entry_point: str = Field(min_length=1)
-    canonical_solution: str
-    test: str
-
-
-class _CodeGenRow(_HumanEvalRow):
+class _CodeGenRow(HumanEvalRow):
     solution_samples: list[Any] = Field(min_length=1)
     test_samples: list[Any] = Field(min_length=1)
 
 
-class _MbppRow(_Row):
-    task_id: int | str
-    text: str
-    code: str
-    test_list: list[str] = Field(min_length=1)
-    test_setup_code: str = ""
-
-
-class _CruxEvalRow(_Row):
-    id: str = Field(min_length=1)
-    code: str
-    input: str
-    output: str
-
-
-def _format_of(row: dict[str, Any]) -> Format:
+def format_of(row: dict[str, Any]) -> Format:
     """Tell the format from the keys; raises FieldError."""
     signs: list[tuple[Format, set[str]]] = [
         (Format.CODEGEN, {"solution_samples", "test_samples"}),
+        (Format.EVALPLUS, {"canonical_solution", "base_input", "plus_input"}),
+        (Format.LEETCODE, {"entry_point", "test", "completion"}),
         (Format.HUMANEVAL, {"canonical_solution", "test"}),
         (Format.MBPP, {"test_list", "code"}),
         (Format.CRUXEVAL, {"code", "input", "output"}),
         (Format.SV, {"entry_point", "solutions"}),
         (Format.SV, {"entry_point", "solution_completions"}),
+        (Format.SV, {"entry_point", "reference_solution"}),
     ]
     for file_format, keys in signs:
         if keys <= row.keys():
@@ -160,53 +149,53 @@ def _format_of(row: dict[str, Any]) -> Format:
     )
 
 
-def _first_error(error: ValidationError) -> tuple[str, str]:
+def rollout_of(row: dict[str, Any], file_format: Format, tests_per_sample: int = 5) -> Candidates:
+    """What one row of a format says; raises FieldError and pydantic's ValidationError."""
+    return _READERS[file_format](row, tests_per_sample)
+
+
+def first_error(error: ValidationError) -> tuple[str, str]:
     """Return `(field, message)` of the first thing that is wrong."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     return ".".join(map(str, first["loc"])), first["msg"]
 
 
-def _checked(row: BaseModel, *fields: str) -> None:
-    """Raise FieldError unless each of `fields` can be source text."""
-    for field in fields:
-        value = getattr(row, field)
-        if value is not None and (reason := check_text(value)):
-            raise FieldError(field, _spoken(reason))
-
-
-def _spoken(reason: Drop) -> str:
-    if reason is Drop.TOO_LARGE:
-        return f"longer than {MAX_SOURCE_CHARS} characters"
-    return f"cannot be source text: {reason.value}"
-
-
 # ---- from rows to rollouts ----------------------------------------------------------------------
 
 
-def _sv(row: dict[str, Any], tests_per_sample: int) -> Rollout:
+def _sv(row: dict[str, Any], tests_per_sample: int) -> Candidates:
     r = _SvRow.model_validate(row)
-    _checked(r, "id", "entry_point", "prompt", "reference_solution", "reference_test")
-    if not r.entry_point.isidentifier():
-        raise FieldError("entry_point", f"not the name of a function: {r.entry_point[:80]!r}")
+    check_fields(r, "id", "entry_point", "prompt", "reference_solution", "reference_test")
+    check_entry_point(r.entry_point)
     if r.completion_style not in list(Style):
         raise FieldError("completion_style", f"expected one of {', '.join(Style)}")
-    if not (r.solutions or r.solution_completions):
+    ready, tests_given = r.solutions, r.tests
+    if not (ready or r.solution_completions) and r.reference_solution is not None:
+        ready = [r.reference_solution]
+    if not (tests_given or r.test_completions) and r.reference_test is not None:
+        tests_given = [r.reference_test]
+    ready = ready + r.wrong_solutions
+    if not (ready or r.solution_completions):
         raise FieldError("solutions", "no solution: give `solutions` or `solution_completions`")
-    if not (r.tests or r.test_completions):
+    if not (tests_given or r.test_completions):
         raise FieldError("tests", "no test: give `tests` or `test_completions`")
     problem = Problem(r.id, r.prompt, r.entry_point, r.reference_solution, r.reference_test)
     style = Style(r.completion_style)
     dropped: Counter[str] = Counter()
-    solutions = _ready(r.solutions, "solution", dropped)
+    solutions = _ready(ready, "solution", dropped)
     solutions.update(_solutions_of(r.solution_completions, problem, style, dropped))
-    tests = _ready(r.tests, "test", dropped)
+    tests = _ready(tests_given, "test", dropped)
     tests.update(_tests_of(r.test_completions, problem, style, tests_per_sample, dropped))
+    if not tests and (r.tests or r.reference_test is None):
+        raise FieldError(*_unusable("test", "tests" if r.tests else "test_completions", dropped))
+    if r.solutions and not solutions:
+        raise FieldError(*_unusable("solution", "solutions", dropped))
     return _rollout(problem, solutions, tests, dropped)
 
 
-def _codegen(row: dict[str, Any], tests_per_sample: int) -> Rollout:
+def _codegen(row: dict[str, Any], tests_per_sample: int) -> Candidates:
     r = _CodeGenRow.model_validate(row)
-    problem = _humaneval_problem(r)
+    problem = humaneval_problem(r)
     dropped: Counter[str] = Counter()
     style = Style.CONTINUATION
     solutions = _solutions_of(r.solution_samples, problem, style, dropped)
@@ -214,112 +203,38 @@ def _codegen(row: dict[str, Any], tests_per_sample: int) -> Rollout:
     return _rollout(problem, solutions, tests, dropped)
 
 
-def _humaneval(row: dict[str, Any], _tests_per_sample: int) -> Rollout:
-    problem = _humaneval_problem(_HumanEvalRow.model_validate(row))
-    return _benchmark(problem, [problem.reference_test or ""])
+def _whole(
+    read: Callable[[dict[str, Any]], Candidates],
+) -> Callable[[dict[str, Any], int], Candidates]:
+    """A reader whose tests are those of the benchmark, however many."""
+    return lambda row, _tests_per_sample: read(row)
 
 
-def _humaneval_problem(r: _HumanEvalRow) -> Problem:
-    _checked(r, "task_id", "prompt", "entry_point", "canonical_solution", "test")
-    if not r.entry_point.isidentifier():
-        raise FieldError("entry_point", f"not the name of a function: {r.entry_point[:80]!r}")
-    return Problem(
-        id=r.task_id,
-        prompt=r.prompt,
-        entry_point=r.entry_point,
-        reference_solution=r.prompt + r.canonical_solution,
-        reference_test=f"{_helpers(r)}{r.test}\ncheck({r.entry_point})\n",
-    )
-
-
-def _helpers(r: _HumanEvalRow) -> str:
-    """Functions that the prompt defines for the solution and that the test calls as well: its own,
-    so that a solution which defines them anew does not judge itself."""
-    try:
-        module = ast.parse(r.prompt)
-    except SyntaxError:  # a prompt that ends within its function
-        return ""
-    kept: list[ast.stmt] = [
-        node
-        for node in module.body
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        or (isinstance(node, ast.FunctionDef) and node.name != r.entry_point)
-    ]
-    named = {node.name for node in kept if isinstance(node, ast.FunctionDef)}
-    if not any(re.search(rf"\b{name}\b", r.test) for name in named):
-        return ""
-    return ast.unparse(ast.Module(kept, [])) + "\n"
-
-
-def _mbpp(row: dict[str, Any], _tests_per_sample: int) -> Rollout:
-    r = _MbppRow.model_validate(row)
-    _checked(r, "text", "code", "test_setup_code")
-    tests = [f"{r.test_setup_code}\n{test}" if r.test_setup_code else test for test in r.test_list]
-    for number, test in enumerate(tests):
-        if reason := check_text(test):
-            raise FieldError(f"test_list.{number}", _spoken(reason))
-    entry_point = _called_function(r.code, r.test_list)
-    if entry_point is None:
-        raise FieldError("test_list", "no test calls a function that `code` defines")
-    return _benchmark(
-        Problem(
-            id=f"MBPP/{r.task_id}",
-            prompt=r.text,
-            entry_point=entry_point,
-            reference_solution=r.code,
-            reference_test="\n".join([r.test_setup_code, *r.test_list]),
-        ),
-        tests,
-    )
-
-
-def _cruxeval(row: dict[str, Any], _tests_per_sample: int) -> Rollout:
-    r = _CruxEvalRow.model_validate(row)
-    _checked(r, "id", "code", "input", "output")
-    test = f"assert f({r.input}) == {r.output}"
-    return _benchmark(
-        Problem(
-            id=f"CRUXEval/{r.id}",
-            prompt=r.code,
-            entry_point="f",
-            reference_solution=r.code,
-            reference_test=test,
-        ),
-        [test],
-    )
-
-
-_READERS: dict[Format, Callable[[dict[str, Any], int], Rollout]] = {
+_READERS: dict[Format, Callable[[dict[str, Any], int], Candidates]] = {
     Format.SV: _sv,
     Format.CODEGEN: _codegen,
-    Format.HUMANEVAL: _humaneval,
-    Format.MBPP: _mbpp,
-    Format.CRUXEVAL: _cruxeval,
+    Format.HUMANEVAL: _whole(benchmarks.humaneval),
+    Format.MBPP: _whole(benchmarks.mbpp),
+    Format.CRUXEVAL: _whole(benchmarks.cruxeval),
+    Format.LEETCODE: _whole(benchmarks.leetcode),
+    Format.EVALPLUS: _whole(benchmarks.evalplus),
 }
 
 
-def _called_function(code: str, tests: list[str]) -> str | None:
-    """The function of `code` that the tests call first."""
-    tree, calls = parse(code), parse("\n".join(tests))
-    if tree is None or calls is None:
-        return None
-    defined = {node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-    for node in ast.walk(calls):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            if node.func.id in defined:
-                return node.func.id
-    return None
-
-
-def _benchmark(problem: Problem, tests: list[str]) -> Rollout:
-    solution = problem.reference_solution or ""
-    return Rollout(problem, distinct_solutions([solution]), distinct_tests(tests))
+def _unusable(kind: str, field: str, dropped: Counter[str]) -> tuple[str, str]:
+    """The field and the words for samples of which none could be used."""
+    reasons = "; ".join(
+        f"{count} x {reason.removeprefix(f'{kind}: ')}"
+        for reason, count in dropped.most_common(3)
+        if reason.startswith(kind)
+    )
+    return field, f"no usable {kind} ({reasons})"
 
 
 def _rollout(
     problem: Problem, solutions: Iterable[str], tests: Iterable[str], dropped: Counter[str]
-) -> Rollout:
-    return Rollout(problem, distinct_solutions(solutions), distinct_tests(tests), dict(dropped))
+) -> Candidates:
+    return Candidates(problem, distinct_solutions(solutions), distinct_tests(tests), dict(dropped))
 
 
 def _ready(samples: list[Any], kind: str, dropped: Counter[str]) -> Counter[str]:
@@ -331,7 +246,7 @@ def _ready(samples: list[Any], kind: str, dropped: Counter[str]) -> Counter[str]
             try:
                 weighted = _Weighted.model_validate(sample)
             except ValidationError as error:
-                field, message = _first_error(error)
+                field, message = first_error(error)
                 dropped[f"{kind}: field `{field}`: {message}"] += 1
                 continue
             sample, weight = weighted.source, weighted.weight

@@ -1,21 +1,34 @@
 """Lines of a JSONL file as dictionaries, whatever is in the file.
 
-In: a path. Out: `(line number, row)` for each usable line, and a `BadRow` for each other one.
-Nothing in the file costs more than its own line: bytes that are not UTF-8, text that is not JSON,
-JSON that is not an object, nesting without end. Memory is bounded by `MAX_LINE_BYTES`; longer
-lines are skipped unread. Empty lines are no rows.
+In: a path, of a file that may be compressed with gzip. Out: `(line number, row)` for each usable
+line, and a `BadRow` for each other one. Nothing in the file costs more than its own line: bytes
+that are not UTF-8, text that is not JSON, JSON that is not an object, nesting without end. Memory
+is bounded by `MAX_LINE_BYTES`; longer lines are skipped unread. Empty lines are no rows.
 """
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import json
-from collections.abc import Iterator
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
 from typing import IO, Any
 
 MAX_LINE_BYTES = 64 << 20
 """Far above a row of 200 samples (0.1 MB), so that one huge sample costs itself, not its row."""
+
+NAMED_ROWS = 100
+"""How many of the rows that cannot be used a summary names."""
+SHOWN_ROWS = 20
+"""And the terminal."""
+_BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
+"""What reading a damaged gzip file raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,20 @@ class BadRow:
         return f"{self.path}:{self.line}: {field}{self.message}"
 
 
+def lines_of(bad_rows: Sequence[BadRow]) -> Iterator[str]:
+    """What the terminal says of them."""
+    for row in bad_rows[:SHOWN_ROWS]:
+        yield f"skipped {row}"
+    if len(bad_rows) > SHOWN_ROWS:
+        more = len(bad_rows) - SHOWN_ROWS
+        yield f"skipped {more} more; summary.json names the first {NAMED_ROWS}"
+
+
+def figures_of(bad_rows: Sequence[BadRow]) -> dict[str, Any]:
+    """For a summary."""
+    return {"count": len(bad_rows), "first": [str(row) for row in bad_rows[:NAMED_ROWS]]}
+
+
 class FieldError(ValueError):
     """A row does not have what its format asks for."""
 
@@ -45,26 +72,59 @@ class FieldError(ValueError):
 
 def count_lines(path: Path) -> int:
     """Number of lines that are not blank: an upper bound of the rows, for progress."""
-    with path.open("rb") as file:
-        return sum(1 for _, line in _lines(file) if line is None or line.strip())
+    count = 0
+    with _opened(path) as file, contextlib.suppress(*_BROKEN):
+        for _, line in _lines(file):
+            count += line is None or bool(line.strip())
+    return count
 
 
-def read_rows(path: Path, bad_rows: list[BadRow]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield `(line number from 1, row)`; append to `bad_rows` what is not a row.
+def read_rows(
+    path: Path, bad_rows: list[BadRow], name: str = ""
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield `(line number from 1, row)`; append to `bad_rows` what is not a row, under `name`.
 
     Raises OSError if the file cannot be read.
     """
+    name = name or str(path)
+    number = 0
+    with _opened(path) as file:
+        try:
+            for number, line in _lines(file):
+                if line is not None and not line.strip():
+                    continue
+                try:
+                    row = _parse(line)
+                except FieldError as error:
+                    bad_rows.append(BadRow(name, number, error.field, error.message))
+                else:
+                    yield number, row
+        except _BROKEN as error:
+            message = f"the compressed data is broken, the rest is lost: {error}"
+            bad_rows.append(BadRow(name, number + 1, "", message))
+
+
+@contextlib.contextmanager
+def spooled(stream: IO[bytes]) -> Iterator[Path]:
+    """What comes from a pipe as a temporary file, for those who read it more than once."""
+    with tempfile.NamedTemporaryFile(prefix="sv-", suffix=".jsonl") as file:
+        shutil.copyfileobj(stream, file)
+        file.flush()
+        yield Path(file.name)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[BufferedIOBase]:
+    """The bytes of a file, decompressed if it begins as gzip files do."""
     with path.open("rb") as file:
-        for number, line in _lines(file):
-            if line is not None and not line.strip():
-                continue
-            try:
-                yield number, _parse(line)
-            except FieldError as error:
-                bad_rows.append(BadRow(str(path), number, error.field, error.message))
+        if file.peek(2)[:2] == b"\x1f\x8b":
+            with gzip.open(file) as unpacked:
+                yield unpacked
+        else:
+            yield file
 
 
-def _lines(file: IO[bytes]) -> Iterator[tuple[int, bytes | None]]:
+def _lines(file: BufferedIOBase) -> Iterator[tuple[int, bytes | None]]:
     """Yield `(line number, line)`, None in place of a line that is too long to be read."""
     number = 0
     while line := file.readline(MAX_LINE_BYTES + 1):

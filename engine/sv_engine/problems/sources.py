@@ -6,9 +6,11 @@ Held-out problems come with references and go to the evaluation only.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import TypeVar
+from typing import Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,11 +18,15 @@ from sv_engine.config.sections import Config, Evaluate, ProblemSource
 from sv_engine.errors import EngineError
 from sv_engine.pocket import grammar
 from sv_engine.pocket.tasks import Split
-from sv_engine.problems.formats import RolloutFile
-from sv_engine.problems.jsonl import BadRow, read_rows
+from sv_engine.problems.formats import (
+    Format,
+    RolloutFile,
+    first_error,
+    format_of,
+    rollout_of,
+)
+from sv_engine.problems.jsonl import BadRow, FieldError, read_rows
 from sv_engine.records import Heldout, Problem
-
-Row = TypeVar("Row", bound=BaseModel)
 
 
 class SourceError(EngineError):
@@ -34,7 +40,7 @@ class _ProblemRow(BaseModel):
 
     id: str = Field(validation_alias=AliasChoices("id", "task_id"), min_length=1)
     prompt: str = Field(min_length=1)
-    entry_point: str = Field(pattern=r"^[^\W\d]\w*$")
+    entry_point: str = Field(pattern=r"^[^\W\d]\w*(\(\)\.[^\W\d]\w*)?$")
 
 
 class _SnippetRow(BaseModel):
@@ -51,7 +57,7 @@ def unlabelled(config: Config, iteration: int) -> list[Problem]:
         return grammar.sample_problems(Split.SELFPLAY, count, seed=1000 * seed + iteration)
     path = config.problems.path
     assert path is not None
-    problems = [Problem(r.id, r.prompt, r.entry_point) for r in _rows(path, _ProblemRow)]
+    problems = _problems(path, [])
     Random(seed).shuffle(problems)
     start = (iteration - 1) * count % len(problems)
     return [*problems[start:], *problems[:start]][:count]
@@ -62,23 +68,31 @@ def snippets(config: Config, iteration: int) -> list[str]:
     path = config.problems.path
     if path is None:  # the pocket model invents from programs of its own grammar
         return grammar.seed_snippets(4 * config.problems.count, seed=config.run.seed)
-    texts = [row.text for row in _rows(path, _SnippetRow)]
+    texts = _texts(path, [])
     Random(f"{config.run.seed}-{iteration}").shuffle(texts)
     return texts
 
 
-def heldout(evaluate: Evaluate) -> list[Heldout]:
-    """The evaluation set. In a file, a row's programs other than its reference are its bank of
-    wrong ones; any of the formats of `problems` will do."""
+def heldout(evaluate: Evaluate, bad_rows: list[BadRow] | None = None) -> list[Heldout]:
+    """The evaluation set; rows that cannot be used are added to `bad_rows`. In a file, a row's
+    programs other than its reference are its bank of wrong ones; any of the formats of `formats`
+    will do."""
     if evaluate.source == "pocket":
         found = grammar.heldout_problems(evaluate.problems)
         return [Heldout(item.problem, item.wrong_solutions) for item in found]
     assert evaluate.path is not None
     file = RolloutFile(evaluate.path)
     try:
-        rollouts = [rollout for rollout, _ in zip(file, range(evaluate.problems), strict=False)]
+        rollouts = list(file)  # every row, so that a bad one is met now
     except OSError as error:
         raise _unreadable(evaluate.path, error) from error
+    repeated = [bad for bad in file.bad_rows if "already used in line" in bad.message]
+    if repeated:
+        raise SourceError(
+            f"line {repeated[0].line}: {repeated[0].message}",
+            where=str(evaluate.path),
+            remedy="give every problem an id of its own",
+        )
     items = [
         Heldout(
             rollout.problem,
@@ -93,26 +107,93 @@ def heldout(evaluate: Evaluate) -> list[Heldout]:
     ]
     if not items:
         raise _nothing(evaluate.path, file.bad_rows, "reference_solution and reference_test")
-    return items
+    if bad_rows is not None:
+        bad_rows += file.bad_rows
+    return items[: evaluate.problems]
 
 
-def _rows(path: Path, schema: type[Row]) -> list[Row]:
-    """The usable rows; SourceError where there is none."""
+def check_files(config: Config) -> list[BadRow]:
+    """Read every row of every file that a run will need, before anything is paid for.
+
+    Returns the rows that cannot be used, to be shown; raises SourceError where nothing can be used,
+    where a file cannot be read, or where two rows have one id.
+    """
     bad_rows: list[BadRow] = []
-    rows = []
+    if config.problems.path is not None:
+        if config.problems.source is ProblemSource.DESCRIBE:
+            _texts(config.problems.path, bad_rows)
+        else:
+            _problems(config.problems.path, bad_rows)
+    if config.evaluate.source != "pocket":
+        heldout(config.evaluate, bad_rows)
+    return bad_rows
+
+
+def _problems(path: Path, bad_rows: list[BadRow]) -> list[Problem]:
+    """The usable rows without their references; SourceError where there is none."""
+    file_format: Format | None = None
+    line_of_id: dict[str, int] = {}
+    found: list[Problem] = []
+    for line, row in _read(path, bad_rows):
+        try:
+            if not line_of_id:
+                file_format = _benchmark(row)
+            problem = _problem(row, file_format)
+        except FieldError as error:
+            bad_rows.append(BadRow(str(path), line, error.field, error.message))
+            continue
+        except ValidationError as error:
+            bad_rows.append(BadRow(str(path), line, *first_error(error)))
+            continue
+        first = line_of_id.setdefault(problem.id, line)
+        if first != line:
+            raise SourceError(
+                f"id {problem.id[:80]!r} stands in lines {first} and {line}",
+                where=str(path),
+                remedy="give every problem an id of its own",
+            )
+        found.append(problem)
+    if not found:
+        raise _nothing(path, bad_rows, "id, prompt, entry_point")
+    return found
+
+
+def _benchmark(row: dict[str, Any]) -> Format | None:
+    """The format of a benchmark whose rows need its own reader to be understood as problems."""
     try:
-        for line, row in read_rows(path, bad_rows):
-            try:
-                rows.append(schema.model_validate(row))
-            except ValidationError as error:
-                first = error.errors(include_url=False, include_context=False)[0]
-                name = ".".join(map(str, first["loc"]))
-                bad_rows.append(BadRow(str(path), line, name, first["msg"]))
+        found = format_of(row)
+    except FieldError:
+        return None
+    return found if found in (Format.MBPP, Format.LEETCODE) else None
+
+
+def _problem(row: dict[str, Any], file_format: Format | None) -> Problem:
+    """What a row asks for; what it answers is not kept."""
+    if file_format is None:
+        r = _ProblemRow.model_validate(row)
+        return Problem(r.id, r.prompt, r.entry_point)
+    problem = rollout_of(row, file_format).problem
+    return replace(problem, reference_solution=None, reference_test=None)
+
+
+def _texts(path: Path, bad_rows: list[BadRow]) -> list[str]:
+    """The usable snippets; SourceError where there is none."""
+    texts: list[str] = []
+    for line, row in _read(path, bad_rows):
+        try:
+            texts.append(_SnippetRow.model_validate(row).text)
+        except ValidationError as error:
+            bad_rows.append(BadRow(str(path), line, *first_error(error)))
+    if not texts:
+        raise _nothing(path, bad_rows, "text")
+    return texts
+
+
+def _read(path: Path, bad_rows: list[BadRow]) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        yield from read_rows(path, bad_rows)
     except OSError as error:
         raise _unreadable(path, error) from error
-    if not rows:
-        raise _nothing(path, bad_rows, ", ".join(schema.model_fields))
-    return rows
 
 
 def _unreadable(path: Path, error: OSError) -> SourceError:
@@ -122,5 +203,5 @@ def _unreadable(path: Path, error: OSError) -> SourceError:
 
 
 def _nothing(path: Path, bad_rows: list[BadRow], fields: str) -> SourceError:
-    first = f"; first bad row: {bad_rows[0]}" if bad_rows else ""
+    first = f"; {len(bad_rows)} bad rows, the first: {bad_rows[0]}" if bad_rows else ""
     return SourceError(f"no usable row{first}", where=str(path), remedy=f"each row needs {fields}")

@@ -24,6 +24,7 @@ from rich.progress import (
 )
 
 from sv_engine.config.sections import Config, TestSampling
+from sv_engine.problems.jsonl import BadRow, lines_of
 from sv_engine.run.report import IterationReport
 from sv_engine.run.summary import table
 
@@ -95,6 +96,11 @@ class Display:
         """An iteration is measured."""
         self._reports.append(report)
         self._console.print(table(self._config, self._reports))
+
+    def skipped(self, bad_rows: Sequence[BadRow]) -> None:
+        """Some rows of the run's files cannot be used."""
+        for line in lines_of(bad_rows):
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _work_done(self) -> float:
         share = min(1.0, self._done / self._total) if self._total else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import psutil
 from sv_engine.config.sections import Backend, Config, Stage
 from sv_engine.execute.executor import Executor
 from sv_engine.execute.sandbox import Budget
+from sv_engine.executors.row_pool import pool_at
 from sv_engine.generate import (
     Generator,
     OpenAIGenerator,
@@ -62,7 +64,8 @@ def open_executor(config: Config) -> Executor:
     """The sandbox, not yet entered."""
     execute = config.execute
     workers = execute.workers or default_workers()
-    return Executor(budget_of(config), workers=workers, require=execute.require)
+    pool = pool_at(execute.executor, execute.servers, os.environ.get("SV_TOKEN"))
+    return Executor(budget_of(config), workers=workers, require=execute.require, pool=pool)
 
 
 def budget_of(config: Config) -> Budget:

@@ -34,6 +34,7 @@ from sv_engine.generate import Generator, Sampling
 from sv_engine.play.describe import Quota, describe, read_function, read_sentence
 from sv_engine.play.pipeline import CellRunner, Hooks, Player, play
 from sv_engine.problems import decontaminate, sources
+from sv_engine.problems.jsonl import BadRow, figures_of
 from sv_engine.prompts.roles import templates
 from sv_engine.records import (
     Candidates,
@@ -67,6 +68,10 @@ class Watcher(Protocol):
         """An iteration is measured."""
         ...
 
+    def skipped(self, bad_rows: Sequence[BadRow]) -> None:
+        """Some rows of the run's files cannot be used."""
+        ...
+
 
 class NothingLearntError(EngineError):
     """Selection accepted nothing, so there is nothing to train on."""
@@ -88,6 +93,8 @@ class Run:
     stopping: Callable[[], bool] = lambda: False
     """Whether nothing further is to be begun."""
     reports: list[IterationReport] = field(default_factory=list)
+    bad_rows: list[BadRow] = field(default_factory=list)
+    """Rows of the run's files that cannot be used."""
     earlier: TrainingData = field(default_factory=TrainingData)
     """Accepted data of the iterations before."""
     weights: str = ""
@@ -107,8 +114,10 @@ class Run:
 async def run_loop(run: Run) -> list[IterationReport]:
     """All iterations; raises what a stage failed with, everything before it being journalled.
 
-    Raises RunStopped when `run.stopping` says so and what is in flight is finished.
+    Every row of the run's files is read first: SourceError before anything is generated. Raises
+    RunStopped when `run.stopping` says so and what is in flight is finished.
     """
+    _check_files(run)
     run.weights = base_model(run.config)
     run.journal.add("run", "config", run.config.model_dump_json())
     heldout = await verified(sources.heldout(run.config.evaluate), _bench(run, 0, "check"))
@@ -125,6 +134,16 @@ async def run_loop(run: Run) -> list[IterationReport]:
         run.on_report(run.reports)
         run.watcher.iteration(report)
     return run.reports
+
+
+def _check_files(run: Run) -> None:
+    """Show, count and journal the rows that cannot be used; raises SourceError."""
+    run.bad_rows = sources.check_files(run.config)
+    if not run.bad_rows:
+        return
+    run.watcher.skipped(run.bad_rows)
+    if run.journal.event(0, "bad_rows") is None:
+        run.journal.add_event(0, "bad_rows", **figures_of(run.bad_rows))
 
 
 def _finish(run: Run, report: IterationReport, phase: str, start_s: float) -> None:

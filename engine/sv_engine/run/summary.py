@@ -2,6 +2,7 @@
 
 summary.json:
     name, seed, selector, wall_s, peak_memory_bytes
+    bad_rows.{count, first}       rows of the run's files that cannot be used
     headline_temperature          where `heldout` was measured
     iterations[i]                 0 is the base model
         heldout.{code_pass_at_1, test_validity, test_kill_rate, ...}.{value, se, n}
@@ -24,6 +25,7 @@ from rich.table import Table
 
 from sv_engine.config.sections import Config
 from sv_engine.evaluate.metrics import Estimate
+from sv_engine.problems.jsonl import BadRow, figures_of
 from sv_engine.run.report import IterationReport
 
 LABELS = {
@@ -36,7 +38,11 @@ LABELS = {
 
 
 def summarise(
-    config: Config, reports: Sequence[IterationReport], wall_s: float, peak_memory_bytes: int
+    config: Config,
+    reports: Sequence[IterationReport],
+    wall_s: float,
+    peak_memory_bytes: int,
+    bad_rows: Sequence[BadRow] = (),
 ) -> dict[str, Any]:
     """The content of summary.json."""
     headline = config.evaluate.temperatures[0]
@@ -46,6 +52,7 @@ def summarise(
         "selector": config.select.selector,
         "wall_s": round(wall_s, 1),
         "peak_memory_bytes": peak_memory_bytes,
+        "bad_rows": figures_of(bad_rows),
         "headline_temperature": headline,
         "iterations": [
             {

@@ -38,7 +38,17 @@ from .pytest_names import Fixture, Mark, Param, Sites, Skipped, Unsupported
 
 NO_SITES = names.NoSites()
 _SCOPES = ("session", "package", "module", "class", "function")
-__all__ = ["Failures", "Outcome", "TestItem", "install", "is_end", "judge", "no_verdict", "run", "tests_of"]
+__all__ = [
+    "Failures",
+    "Outcome",
+    "TestItem",
+    "install",
+    "is_end",
+    "judge",
+    "no_verdict",
+    "run",
+    "tests_of",
+]
 
 _suites: list[unittest.TestCase] = []
 _handed_over: list[object] = []
@@ -121,14 +131,14 @@ def judge(
         )
     except Unsupported as error:
         return str(error)
-    error = outcome.error()
-    if error is None:
+    failed = outcome.error()
+    if failed is None:
         return ""
-    if isinstance(error, Skipped):
-        return str(error)
-    if len(outcome.passed) + len(outcome.failed) > 1 and isinstance(error, Exception):
-        raise Failures(outcome.detail(), error) from error
-    raise error
+    if isinstance(failed, Skipped):
+        return str(failed)
+    if len(outcome.passed) + len(outcome.failed) > 1 and isinstance(failed, Exception):
+        raise Failures(outcome.detail(), failed) from failed
+    raise failed
 
 
 class Failures(Exception):
@@ -201,6 +211,8 @@ def _inside(node: ast.AST, is_main: bool) -> Iterable[ast.AST]:
         return ()
     if isinstance(node, ast.If) and ast.unparse(node.test) in _MAIN:
         return node.body if is_main else node.orelse
+    if isinstance(node, ast.ClassDef):  # to be a base is not to be run
+        return [*node.decorator_list, *node.body]
     return ast.iter_child_nodes(node)
 
 

@@ -1,8 +1,8 @@
 """The scratch folder that both ends of a link see: each has its own, and changes cross with frames.
 
-In: a folder. Out: what changed in it since the last look, by relative path (None for a folder, False
-for what is gone), and the same put in place at the other end. Bounded: `MAX_FILES`, `MAX_BYTES`.
-Raises CodecError for what no other end could have found.
+In: a folder. Out: what changed in it since the last look, by relative path (None for a folder,
+False for what is gone), and the same put in place at the other end. Bounded: `MAX_FILES`,
+`MAX_BYTES`. Raises CodecError for what no other end could have found.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ class Files:
                 continue
             content = None
             if mark is not None:
-                with contextlib.suppress(OSError), open(os.path.join(self._root, path), "rb") as file:
+                with (
+                    contextlib.suppress(OSError),
+                    open(os.path.join(self._root, path), "rb") as file,
+                ):
                     content = file.read(room + 1)
                     room -= len(content)
             if room < 0:

@@ -1,9 +1,8 @@
-"""The judge: plans, comparisons, and test code whose names are those of a solution elsewhere.
+"""The judge: runs test code whose undefined names are those of a solution in another process.
 
-Two kinds of work. Tasks (`plan_tests`, `compare`) run in a process that is kept for them, because
-nothing foreign runs in them; it is watched cell by cell all the same. Test code runs in a fork
-(`main`): names that the solution defines are asked for when they are read (`namespace`), and every
-use of an object of the solution is a question over the link, which `provenance` hears.
+In: tests in the region, a link to the subject. Out: a verdict per test, and its trust. Names that
+the solution defines are asked for when they are read (`namespace`), and every use of an object of
+the solution is a question over the link, which `provenance` hears.
 """
 
 from __future__ import annotations
@@ -15,14 +14,24 @@ import threading
 from types import ModuleType
 from typing import Any
 
-from . import collect, lending, operations, plan, proxies, rewrite, shared, subject, testcode, values
+from . import (
+    collect,
+    lending,
+    operations,
+    plan,
+    proxies,
+    rewrite,
+    shared,
+    subject,
+    testcode,
+)
 from .link import Link, Lost, OneProcess
 from .namespace import Names, TestNamespace, VacuousNames, finding
-from .provenance import PROVEN, Provenance
+from .provenance import ANSWER, FREE, NAMED, PROVEN, Provenance
 from .source import unpacked
 from .state import State
 from .testcode import TestCode
-from .values import CodecError, Unencodable
+from .values import CodecError, native
 
 PASS, WRONG, FORBIDDEN = 1, 2, 7
 
@@ -31,102 +40,23 @@ class UsedUp(BaseException):
     """The subject's interpreter is not as it was at first: a cell has left something behind."""
 
 
-_planned: list[plan.Literal | None] = []
-
-
-# ---- tasks: in a process of their own, no foreign code -------------------------------------------
-
-
-def task(native: Any) -> None:
-    """One task from the region."""
-    kind, _, cells, blobs = native.row()
-    if kind == native.KIND_PLAN:
-        plan_tests(native, cells)
-    else:
-        compare(native, blobs)
-
-
-def plan_tests(native: Any, cells: int) -> None:
-    """Tests in; marks and encoded calls out. What was planned stays here for `compare`."""
-    known: dict[bytes, plan.Literal | None] = {}
-    _planned.clear()
-    for cell in range(cells):
-        native.begin(cell)
-        blob = native.blob(cell)
-        source = unpacked(blob)
-        if blob not in known:
-            literal = plan.plan(source.text, source.entry_point)
-            if literal is not None and len(literal.request) > native.MAX_ANSWER_BYTES:
-                literal = None
-            known[blob] = literal
-        literal = known[blob]
-        mark, request = native.MARK_CODE, plan.probe(source.text) if literal is None else b""
-        if literal is not None:
-            mark = native.MARK_LITERAL if literal.calls else native.MARK_READS
-            request = literal.request
-        elif request is not None:
-            mark = native.MARK_PROBE
-        if not native.end(cell, cell + 1, mark, request or b""):  # no room for its request
-            mark = native.MARK_CODE
-            native.end(cell, cell + 1, mark, b"")
-        if mark != native.MARK_CODE:
-            _planned.append(literal)  # one entry per request; a probe's answer is never compared
-
-
-def compare(native: Any, blobs: int) -> None:
-    """Answers in (an empty one is none); verdicts out."""
-    for cell in range(blobs):
-        answer = native.blob(cell)
-        if answer:
-            native.begin(cell)
-            native.end(cell, cell + 1, *compare_one(_planned[cell], answer), PROVEN)
-
-
-def compare_one(literal: plan.Literal | None, answer: bytes) -> tuple[int, bytes]:
-    """The verdict of one answer."""
-    assert literal is not None, "the worker sends no answers of probes"
-    try:
-        value = values.decode(answer)
-        if type(value) is not tuple or len(value) != literal.count:
-            raise CodecError("not as many values as were asked for")
-    except MemoryError:
-        raise
-    except Exception as error:  # a CodecError; whatever else it were must not end the process
-        return FORBIDDEN, f"malformed answer: {error}".encode()[:200]
-    try:
-        if literal.judge(value):
-            return PASS, b""
-        got = value[0] if len(value) == 1 else value
-        return WRONG, f"AssertionError: got {shown(got)}".encode("utf-8", "replace")[:200]
-    except Exception as error:
-        return subject.verdict_of(error)
-
-
-def shown(value: Any) -> str:
-    """A short repr of plain data; cut before it can be long."""
-    try:
-        return repr(value)[:120]
-    except (ValueError, RecursionError):  # an int too large to print, or too deep a nesting
-        return f"a {type(value).__name__} too large to print"
-
-
 # ---- test code: in a fork ------------------------------------------------------------------------
 
 
-def main(native: Any) -> None:
+def main() -> None:
     """Run the row's test code and end the process. Never returns."""
     kind, start, cells, _ = native.row()
     try:
         native.loaded()
         if kind == native.KIND_VACUOUS:
-            vacuous(native, start, cells)
+            vacuous(start, cells)
         else:
-            judge(native, start, cells)
+            judge(start, cells)
     finally:
         os._exit(0)
 
 
-def vacuous(native: Any, start: int, cells: int) -> None:
+def vacuous(start: int, cells: int) -> None:
     """PASS for each test that holds although everything it calls raises."""
     for cell in range(start, cells):
         native.begin(cell)
@@ -139,9 +69,9 @@ def vacuous(native: Any, start: int, cells: int) -> None:
         native.end(cell, cell + 1, verdict, b"", PROVEN)
 
 
-def judge(native: Any, start: int, cells: int) -> None:
+def judge(start: int, cells: int) -> None:
     """A verdict per test; LOST, and the end, when the subject is gone."""
-    end = Judge(native)
+    end = Judge()
     for cell in range(start, cells):
         native.begin(cell)
         trust = PROVEN
@@ -165,8 +95,8 @@ def judge(native: Any, start: int, cells: int) -> None:
 
 
 def run(test: TestCode, marks: Provenance, names: Names) -> str:
-    """Run a test's code, and the test functions and classes that it hands over, against these names.
-    Raises what fails it; returns what was not judged, and why (empty for almost all)."""
+    """Run a test's code, and the test functions and classes that it hands over, against these
+    names. Raises what fails it; returns what was not judged, and why (empty for almost all)."""
     space = TestNamespace(names)
     space[rewrite.SITES] = marks
     if test.hands_over:
@@ -205,7 +135,7 @@ class Judge:
 
     silent = True  # a failed assertion's text may say what was expected
 
-    def __init__(self, native: Any):
+    def __init__(self) -> None:
         self.link = Link(native.CHANNEL_FD, self, native.waiting)
         self.marks = Provenance()
         self._test: TestCode | None = None
@@ -232,13 +162,13 @@ class Judge:
             watch_patches(self)
         self._state = State(test.names)
         self._state.loaded()
-        error = self._failure(cell, test)
-        if isinstance(error, UsedUp):
-            raise error
+        failure = self._failure(cell, test)
+        if isinstance(failure, UsedUp):
+            raise failure
         if self.link.trouble is not None:
             raise self.link.trouble
-        if error is not None:
-            return *subject.verdict_of(error), marks.trust()
+        if failure is not None:
+            return *subject.verdict_of(failure), marks.trust()
         return PASS, marks.why().encode("utf-8", "replace"), marks.trust()
 
     def left_something(self) -> bool:
@@ -261,12 +191,11 @@ class Judge:
         except BaseException as error:
             self.link.trouble = self.link.trouble or (error if type(error) is OneProcess else None)
             return error
-        failed = self.marks.failure()
-        if failed is None and test.sites and not self.marks.reached:
-            return AssertionError("no assertion was reached")
         if not test.sites:
             self.marks.word("a test without an assertion")
-        return failed
+        elif not self.marks.reached:
+            self.marks.nothing_reached()
+        return self.marks.failure()
 
     def _import(self, loaded: Any, test: TestCode) -> None:
         """Modules of packages that the solution has imported and the test speaks of."""
@@ -290,6 +219,8 @@ class Judge:
             self._named.add(known[0])
             if entry_point is not None and name != entry_point:
                 self._helpers.add(known[0])
+            if name in rewrite.TOOLS or name.startswith("assert"):
+                self.marks.word(f"the solution's own {name}")
         return found[0] is True, found[1]
 
     # ---- the policy of this end ------------------------------------------------------------------
@@ -307,25 +238,48 @@ class Judge:
             return _begin(*operands)
         if operation == "done":
             return _done(*operands)
+        self._lent(operation, operands)
         lending.allow(operation, operands)
         return operations.perform(operation, operands, self.link)
 
+    def _lent(self, operation: str, operands: tuple[Any, ...]) -> None:
+        """Only what was told of by number is asked: plain data is local at both ends. Raises
+        CodecError."""
+        targets = operands[:1]
+        if operation == "make":
+            targets = operands[1] if len(operands) > 1 and type(operands[1]) is tuple else ()
+        elif operation in ("isinstance", "issubclass"):
+            targets = operands[1:2]
+        if not targets or not all(map(self.link.has_told, targets)):
+            raise CodecError("nothing of the test's that was lent")
+
     def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
         """An answer of the solution's: on to `provenance`."""
-        if operation == "special":
-            self.marks.answered(operands[1], True, bool(operands[2]), answer)
-        elif operation == "call":
-            target, args, kwargs = operands
-            known = proxies.number_of(target, self.link)
-            number = -1 if known is None else known[0]
-            helper = number in self._helpers and not isinstance(target, type)
-            free = number in self._named or proxies.is_function(target)
-            self.marks.answered(None, helper or not free, bool(args or kwargs), answer)
-        elif operation == "method":
-            free = isinstance(operands[0], type) or proxies.is_module(operands[0])
-            self.marks.answered(None, not free, bool(operands[2] or operands[3]), answer)
-        elif operation in ("isinstance", "issubclass", "contains"):
+        if operation in ("isinstance", "issubclass", "contains"):
             self.marks.word(f"{operation} of a class")
+        if operation not in ("special", "call", "method", "get"):
+            return
+        number = self._number(operands[0])
+        named = number in self._named
+        whom = FREE if named else NAMED if self._is_of_named_class(operands[0]) else ANSWER
+        if operation == "get":
+            if named and (isinstance(operands[0], type) or proxies.is_module(operands[0])):
+                self._named.add(self._number(answer))  # a function of a class, of a module
+        elif operation == "special":
+            self.marks.asked(operands[1], max(whom, NAMED), bool(operands[2]), answer)
+        else:
+            if named and operation == "method" and not isinstance(operands[0], type):
+                whom = FREE if proxies.is_module(operands[0]) else NAMED
+            if number in self._helpers and type(answer) is bool:
+                whom = ANSWER
+            self.marks.asked(None, whom, any(operands[-2:]), answer)
+
+    def _number(self, value: Any) -> int:
+        known = proxies.number_of(value, self.link)
+        return -1 if known is None else known[0]
+
+    def _is_of_named_class(self, value: Any) -> bool:
+        return not self._named.isdisjoint(proxies.class_numbers(value))
 
     def raised(
         self, operation: str, operands: tuple[Any, ...], error: BaseException
@@ -365,8 +319,8 @@ class Judge:
         for note in notes:
             if type(note) is not tuple or len(note) != 2 or type(note[0]) is not str:
                 raise CodecError("not a note")
-            if note[0] == "files":
-                self.marks.word("files of the solution's")
+            if note[0] not in ("printed", "warned", "logged"):
+                self.marks.word(f"{note[0]} as the solution left it")
             self._shared.noted(*note)
 
     def read(self, value: Any, name: str) -> Any:
@@ -427,7 +381,7 @@ def watch_patches(judge: Judge) -> None:
     """What `unittest.mock.patch` changes in a module the solution would not see."""
     from unittest import mock
 
-    kind: Any = mock._patch  # type: ignore[attr-defined]
+    kind: Any = mock._patch
     enter = kind.__enter__
     while hasattr(enter, "_sv_plain"):
         enter = enter._sv_plain
@@ -451,6 +405,7 @@ class SolutionNames(Names):
 
     def __init__(self, judge: Judge, test: TestCode):
         self._judge, self._entry_point = judge, test.entry_point
+        self._binds = test.binds
         self._known: dict[str, Any] = {}
 
     def read(self, name: str, asked_for: bool = False) -> Any:
@@ -475,7 +430,7 @@ class SolutionNames(Names):
         if type(names) is not tuple or not all(type(name) is str for name in names):
             raise CodecError("not names")
         kept = [name for name in names if not plan.is_builtin(name) or name == self._entry_point]
-        return [name for name in kept if name[:2] != "__"]
+        return [name for name in kept if name[:2] != "__" and name not in self._binds]
 
     def module(self, name: str) -> Any:
         """A module beside the solution."""

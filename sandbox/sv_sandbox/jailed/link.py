@@ -14,8 +14,8 @@ Everything else crosses by reference: `refer` tells of it once, and gives it a n
 makes a proxy (`proxies`). `notes` carry what both processes share besides (`shared`).
 
 Invariants: a number means something to the two ends of one cell only (`forget`); what a frame says
-is checked before it is used; malformed frames raise CodecError, a closed link raises Lost, and after
-either nothing is asked any more. Who guarantees what may be asked: `Policy`.
+is checked before it is used; malformed frames raise CodecError, a closed link raises Lost, and
+after either nothing is asked any more. Who guarantees what may be asked: `Policy`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from . import containers, proxies, shapes, values
+from . import containers, makers, proxies, shapes, values
 from .values import CodecError, Unencodable
 
 REQUEST, RETURN, RAISE = 0, 1, 2
@@ -92,7 +92,7 @@ class Link:
     def forget(self) -> None:
         """Take back every number: a new cell begins."""
         self.told: list[Any] = []
-        self.makers = proxies.Makers(self)
+        self.makers = makers.Makers(self)
         self._numbers: dict[Any, int] = {}
         self._containers: list[Any] = []
         self._seen: containers.Snapshot | None = None
@@ -107,6 +107,10 @@ class Link:
             known = self._numbers[key] = len(self.told)
             self.told.append(value)
         return known
+
+    def has_told(self, value: object) -> bool:
+        """Whether the other end knows this object by a number."""
+        return proxies.key_of(value) in self._numbers
 
     def known(self, number: object) -> Any:
         """The object that we told of under this number. Raises CodecError."""
@@ -190,16 +194,16 @@ class Link:
         known, told = len(self._containers), len(self.told)
         changes = self._changes()
         kept = self._kept() if last else None
+        frame = (kind, first, kept if kind != REQUEST else second, changes, self.policy.notes())
+        outer, self.coding = self.coding, True
         try:
-            data = values.encode(
-                (kind, first, kept if kind != REQUEST else second, changes, self.policy.notes()),
-                self._refer,
-                self._containers,
-            )
+            data = values.encode(frame, self._refer, self._containers)
         except BaseException:
             del self._containers[known:]
             self._untell(told)
             raise
+        finally:
+            self.coding = outer
         self._seen = None
         if kept is not None:
             self._keep(kept)
@@ -222,11 +226,11 @@ class Link:
         data = self._frame()
         self._waiting(False)
         before = len(self._containers)
-        self.coding = True
+        outer, self.coding = self.coding, True
         try:
             frame = values.decode(data, self._resolve, self._containers, self.policy.word)
         finally:
-            self.coding = False
+            self.coding = outer
         if type(frame) is not tuple or len(frame) != 5 or frame[0] not in (REQUEST, RETURN, RAISE):
             raise CodecError("not a frame")
         kind, first, second, changes, notes = frame
@@ -278,7 +282,8 @@ class Link:
         sizes = list(map(containers.size, self._containers))
         if len(sizes) <= MAX_SHARED and sum(sizes) <= MAX_SHARED_ITEMS:
             return None
-        room, kept = MAX_SHARED_ITEMS, []
+        room = MAX_SHARED_ITEMS
+        kept: list[int] = []
         for number in range(len(sizes) - 1, -1, -1):
             room -= sizes[number]
             if room >= 0 and len(kept) < MAX_SHARED // 2:

@@ -10,7 +10,10 @@ In: the parsed test. Out: the same tree, where
     except T:           except S.handler(T, own):
     raises(T), suppress(T)   raises(S.expected(T, own)), suppress(S.expected(T, own))
     a is b              S.identity(a) is S.identity(b), unless one is a constant
+    a in b              a in S.container(b)
+    f(answer)           S.helper(f)(answer), where the text tells that it is one of the solution's
     raise AssertionError(...)   raise S.raised(AssertionError(...))
+    type(x)             S.type_of(x)
 
 with S the global name `SITES`. Nothing else changes: scopes, order of evaluation and line numbers
 stay. Pure; the invariant is that of `provenance`.
@@ -20,10 +23,14 @@ from __future__ import annotations
 
 import ast
 import builtins
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
-from .provenance import EQUALITY, NESTED, OTHER
+from . import plan
+from .provenance import ANSWERS, EQUALITY, OTHER
 
 SITES = "__sv_sites__"
 
@@ -37,25 +44,154 @@ _EXPECTING = frozenset(
     " assertLogs assertNoLogs".split()
 )
 _GIVEN_CLASSES = _EXPECTING - {"assertLogs", "assertNoLogs", "deprecated_call"} | {"suppress"}
+TOOLS = frozenset((*sys.stdlib_module_names, "np", "numpy", "pytest", *plan.TOOLS))
+"""Names that are the library's, whoever imports it (`judge` sees to that)."""
 _BRANCHES = (ast.If, ast.While, ast.IfExp, ast.Match, ast.BoolOp)
 
 
-def rewrite(tree: ast.Module, own: set[str]) -> int:
-    """Rewrites in place; `own` are names that the text binds. Returns the number of sites."""
-    rewriter = _Rewriter(own)
-    rewriter.visit(tree)
-    ast.fix_missing_locations(tree)
-    return rewriter.sites
+@dataclass
+class Text:
+    """What a test's text says, read in one pass, in which its assertion sites are rewritten."""
+
+    names: set[str] = field(default_factory=set)
+    """All names, attributes and modules that it speaks of."""
+    binds: set[str] = field(default_factory=set)
+    """Names that it binds itself, but not what it imports from the solution."""
+    imports: set[str] = field(default_factory=set)
+    """Of those, modules."""
+    sets: list[tuple[str, str]] = field(default_factory=list)
+    """Attributes of names that it sets."""
+    branches: bool = False
+    """Whether its control flow, beside its assertions, may depend on values."""
+    hands_over: bool = False
+    """Whether it may define tests that it does not run itself, or use pytest's names."""
+    sites: int = 0
+    answers: set[str] = field(default_factory=set)
+    """Names and attributes (`.name`) that may hold answers of the solution."""
+    objects: set[str] = field(default_factory=set)
+    """And those that may hold objects that the test made of a class of the solution."""
+    parameters: set[str] = field(default_factory=set)
+    given: list[tuple[list[ast.expr], ast.expr]] = field(default_factory=list)
+    """Targets and the values that they get."""
+
+    def is_answer(self, node: ast.AST, or_object: bool = False) -> bool:
+        """Whether an expression holds an answer of the solution, as far as the text tells; or an
+        object that the test made of a class of it."""
+        known = self.answers | self.objects if or_object else self.answers
+        for inner in ast.walk(node):
+            if type(inner) is ast.Call and self.asks(inner):
+                if or_object or not _makes(inner):
+                    return True
+            elif type(inner) is ast.Name and inner.id in known:
+                return True
+            elif type(inner) is ast.Attribute and f".{inner.attr}" in known:
+                return True
+        return False
+
+    def asks(self, call: ast.Call) -> bool:
+        """Whether a call may ask the solution: by a name that the text does not bind, that it takes
+        from the solution, that is a parameter, or that holds an object of it."""
+        base = _base(call.func)
+        if not base or hasattr(builtins, base) or base in TOOLS:
+            return False
+        is_parameter = isinstance(call.func, ast.Name) and base in self.parameters
+        return is_parameter or base not in self.binds or base in self.answers | self.objects
+
+    def find_answers(self) -> None:
+        """From the targets of answers to what they are given to, until nothing is new."""
+        for known, or_object in ((self.objects, True), (self.answers, False)):
+            rest = self.given
+            while True:
+                found = [pair for pair in rest if self.is_answer(pair[1], or_object)]
+                if not found:
+                    break
+                rest = [pair for pair in rest if pair not in found]
+                known.update(name for targets, _ in found for name in _stored(targets))
 
 
-def branches(tree: ast.Module) -> bool:
-    """Whether the test's control flow, beside its assertions, may depend on values."""
-    asserted = {id(node.test) for node in ast.walk(tree) if isinstance(node, ast.Assert)}
-    return any(
-        (isinstance(node, _BRANCHES) and id(node) not in asserted)
-        or (isinstance(node, ast.comprehension) and bool(node.ifs))
-        for node in ast.walk(tree)
-    )
+def _stored(targets: list[ast.expr]) -> Iterator[str]:
+    for inner in (one for target in targets for one in ast.walk(target)):
+        if type(inner) is ast.Name and type(inner.ctx) is ast.Store:
+            yield inner.id
+        elif type(inner) is ast.Attribute and type(inner.ctx) is ast.Store:
+            yield f".{inner.attr}"
+
+
+def _makes(call: ast.Call) -> bool:
+    """Whether this is a call by a class's name: `Stack(1)`, not `stack(1)` and not
+    `Find_Area(1)`."""
+    name = call.func.id if isinstance(call.func, ast.Name) else ""
+    return name[:1].isupper() and "_" not in name
+
+
+def _base(node: ast.AST) -> str:
+    """The name that `name.attribute[0](1).other` begins with."""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def rewrite(tree: ast.Module) -> Text:
+    """Reads the tree, and rewrites it in place."""
+    text = Text()
+    for node in ast.walk(tree):
+        bind = _BINDS.get(type(node))
+        if bind is not None:
+            bind(text, node)
+    text.find_answers()
+    _Rewriter(text).inside(tree)
+    return text
+
+
+def _bind_name(text: Text, node: ast.Name) -> None:
+    text.names.add(node.id)
+    if type(node.ctx) is ast.Store:
+        text.binds.add(node.id)
+        text.hands_over |= node.id.startswith("test")
+
+
+def _bind_definition(text: Text, node: ast.FunctionDef | ast.ClassDef) -> None:
+    text.binds.add(node.name)
+    text.hands_over |= type(node) is ast.ClassDef or node.name.startswith("test")
+
+
+def _bind_import(text: Text, node: ast.Import) -> None:
+    node_names = [one for one in node.names if one.name.split(".")[0] != "solution"]
+    text.hands_over |= any(one.name in ("pytest", "unittest") for one in node.names)
+    for one in node_names:
+        text.names.update(one.name.split("."))
+        text.binds.add(one.asname or one.name.split(".")[0])
+        text.imports.add(one.asname or one.name.split(".")[0])
+
+
+def _bind_from(text: Text, node: ast.ImportFrom) -> None:
+    text.hands_over |= node.module in ("pytest", "unittest")
+    text.names.update((node.module or "").split("."))
+    text.names.update(one.name for one in node.names)
+    if node.module != "solution":
+        text.binds.update(one.asname or one.name for one in node.names)
+
+
+_BINDS: dict[type, Callable[[Text, Any], None]] = {
+    ast.Name: _bind_name,
+    ast.Attribute: lambda text, node: text.names.add(node.attr),
+    ast.FunctionDef: _bind_definition,
+    ast.AsyncFunctionDef: _bind_definition,
+    ast.ClassDef: _bind_definition,
+    ast.arg: lambda text, node: (text.binds.add(node.arg), text.parameters.add(node.arg)),
+    ast.Assign: lambda text, node: text.given.append((node.targets, node.value)),
+    ast.AnnAssign: lambda text, node: node.value and text.given.append(([node.target], node.value)),
+    ast.AugAssign: lambda text, node: text.given.append(([node.target], node.value)),
+    ast.NamedExpr: lambda text, node: text.given.append(([node.target], node.value)),
+    ast.For: lambda text, node: text.given.append(([node.target], node.iter)),
+    ast.AsyncFor: lambda text, node: text.given.append(([node.target], node.iter)),
+    ast.comprehension: lambda text, node: text.given.append(([node.target], node.iter)),
+    ast.withitem: lambda text, node: (
+        node.optional_vars and text.given.append(([node.optional_vars], node.context_expr))
+    ),
+    ast.Import: _bind_import,
+    ast.ImportFrom: _bind_from,
+}
 
 
 def holds_sites(code: CodeType) -> bool:
@@ -65,32 +201,19 @@ def holds_sites(code: CodeType) -> bool:
     return any(isinstance(const, CodeType) and holds_sites(const) for const in code.co_consts)
 
 
-def kind_of(test: ast.expr, own: set[str]) -> int:
+def kind_of(test: ast.expr, text: Text) -> int:
     """What this assertion decides by."""
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
-        return max(kind_of(value, own) for value in test.values)
+        return max(kind_of(value, text) for value in test.values)
     if isinstance(test, ast.Compare) and all(isinstance(op, ast.Eq) for op in test.ops):
-        if not any(map(_is_yes_or_no, (test.left, *test.comparators))):
-            return EQUALITY
-    return NESTED if any(_asks_of_answer(node, own) for node in ast.walk(test)) else OTHER
+        sides = (test.left, *test.comparators)
+        if not any(map(_is_yes_or_no, sides)):
+            return ANSWERS if sum(text.is_answer(side, True) for side in sides) > 1 else EQUALITY
+    return OTHER
 
 
 def _is_yes_or_no(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, bool))
-
-
-def _asks_of_answer(node: ast.AST, own: set[str]) -> bool:
-    """A call of the solution's with a call of the solution's among its arguments."""
-    return _calls_foreign(node, own) and any(
-        _calls_foreign(inner, own)
-        for argument in (*node.args, *node.keywords)  # type: ignore[attr-defined]
-        for inner in ast.walk(argument)
-    )
-
-
-def _calls_foreign(node: ast.AST, own: set[str]) -> bool:
-    root = _root(node.func) if isinstance(node, ast.Call) else ""
-    return bool(root) and root not in own and not hasattr(builtins, root)
 
 
 def _name_of(call: ast.expr) -> str:
@@ -108,66 +231,128 @@ def _root(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _call(method: str, *args: ast.expr) -> ast.Call:
-    return ast.Call(
-        ast.Attribute(ast.Name(SITES, ast.Load()), method, ast.Load()), list(args), []
-    )
+_PLACE = ("lineno", "col_offset", "end_lineno", "end_col_offset")
 
 
-def _site(body: list[ast.stmt]) -> ast.Try:
-    entered: ast.stmt = ast.Expr(_call("entered"))
-    broken = ast.ExceptHandler(None, None, [ast.Expr(_call("broken")), ast.Raise()])
-    return ast.Try([entered, *body], [broken], [], [])
+class _Maker:
+    """Makes nodes that stand where another one stood."""
+
+    def __init__(self, node: Any):
+        self._place = {name: getattr(node, name) for name in _PLACE}
+
+    def call(self, method: str, *args: ast.expr) -> ast.Call:
+        name = ast.Name(SITES, _LOAD, **self._place)
+        read = ast.Attribute(name, method, _LOAD, **self._place)
+        return ast.Call(read, list(args), [], **self._place)
+
+    def constant(self, value: int) -> ast.Constant:
+        return ast.Constant(value, **self._place)
+
+    def site(self, body: list[ast.stmt]) -> ast.Try:
+        place = self._place
+        broken = ast.Expr(self.call("broken"), **place)
+        handler = ast.ExceptHandler(None, None, [broken, ast.Raise(**place)], **place)
+        entered = ast.Expr(self.call("entered"), **place)
+        return ast.Try([entered, *body], [handler], [], [], **place)
+
+    def choice(self, test: ast.expr, error: ast.expr) -> ast.If:
+        place = self._place
+        return ast.If(test, [ast.Pass(**place)], [ast.Raise(error, None, **place)], **place)
+
+    def statement(self, value: ast.expr) -> ast.Expr:
+        return ast.Expr(value, **self._place)
+
+    def name(self, name: str) -> ast.Name:
+        return ast.Name(name, _LOAD, **self._place)
 
 
-class _Rewriter(ast.NodeTransformer):
-    def __init__(self, own: set[str]):
-        self._own = own
-        self.sites = 0
+_LOAD = ast.Load()
+_LEAVES = (ast.Constant, ast.Name, ast.Load, ast.Store, ast.Del, ast.alias, ast.arg, ast.Pass)
 
-    def visit_Assert(self, node: ast.Assert) -> ast.AST:
-        kind = kind_of(node.test, self._own)
-        self.generic_visit(node)
-        self.sites += 1
-        failed = _call("failed", *([node.msg] if node.msg is not None else []))
-        holds = _call("holds", ast.Constant(kind), node.test)
-        return ast.copy_location(
-            _site([ast.copy_location(ast.If(holds, [ast.Pass()], [ast.Raise(failed)]), node)]), node
-        )
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+class _Rewriter:
+    """One pass, from the inside of each node to the node itself."""
+
+    def __init__(self, text: Text):
+        self._text = text
+        self._own = text.binds
+        self._kinds: dict[type, Callable[[Any], ast.AST]] = {
+            ast.Expr: self._expr,
+            ast.With: self._with,
+            ast.AsyncWith: self._with,
+            ast.ExceptHandler: self._handler,
+            ast.Compare: self._compare,
+            ast.Call: self._call,
+            ast.Raise: self._raise,
+            ast.Attribute: self._attribute,
+        }
+
+    def inside(self, node: ast.AST) -> None:
+        """Rewrites what is in a node."""
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if type(value) is list:
+                for at, item in enumerate(value):
+                    if isinstance(item, ast.AST) and type(item) not in _LEAVES:
+                        value[at] = self._node(item)
+            elif isinstance(value, ast.AST) and type(value) not in _LEAVES:
+                setattr(node, name, self._node(value))
+
+    def _node(self, node: Any) -> Any:
+        kind = type(node)
+        if kind is ast.Assert:
+            return self._assert(node)
+        if kind in _BRANCHES or (kind is ast.comprehension and node.ifs):
+            self._text.branches = True
+        if kind is ast.ExceptHandler or kind is ast.Call:
+            return self._kinds[kind](node)
+        self.inside(node)
+        rewritten = self._kinds.get(kind)
+        return node if rewritten is None else rewritten(node)
+
+    def _assert(self, node: ast.Assert) -> ast.AST:
+        kind, make = kind_of(node.test, self._text), _Maker(node)
+        if isinstance(node.test, ast.BoolOp):
+            self.inside(node.test)  # which is no branch
+        elif type(node.test) not in _LEAVES:
+            node.test = self._node(node.test)
+        if node.msg is not None and type(node.msg) not in _LEAVES:
+            node.msg = self._node(node.msg)
+        self._text.sites += 1
+        failed = make.call("failed", *([node.msg] if node.msg is not None else []))
+        holds = make.call("holds", make.constant(kind), node.test)
+        return make.site([make.choice(holds, failed)])
+
+    def _expr(self, node: ast.Expr) -> ast.AST:
         name = _name_of(node.value)
         if not (name.startswith("assert") or name in ("fail", "raises", "warns")):
-            return self.generic_visit(node)
+            return node
+        args = getattr(node.value, "args", [])[:2]
         kind = OTHER
-        args = getattr(node.value, "args", [])
-        if name in _EQUALITIES and not any(map(_is_yes_or_no, args[:2])):
-            kind = EQUALITY
-        return self._around(self.generic_visit(node), kind)
+        if name in _EQUALITIES and not any(map(_is_yes_or_no, args)):
+            answers = sum(self._text.is_answer(one, True) for one in args)
+            kind = ANSWERS if answers > 1 else EQUALITY
+        return self._around(node, kind)
 
-    def visit_With(self, node: ast.With | ast.AsyncWith) -> ast.AST:
-        self.generic_visit(node)
+    def _with(self, node: ast.With | ast.AsyncWith) -> ast.AST:
         if any(_name_of(item.context_expr) in _EXPECTING for item in node.items):
             return self._around(node, OTHER)
         return node
 
-    visit_AsyncWith = visit_With
-
     def _around(self, node: Any, kind: int) -> ast.AST:
-        self.sites += 1
-        left = ast.Expr(_call("left", ast.Constant(kind)))
-        return ast.copy_location(_site([node, left]), node)
+        self._text.sites += 1
+        make = _Maker(node)
+        return make.site([node, make.statement(make.call("left", make.constant(kind)))])
 
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
+    def _handler(self, node: ast.ExceptHandler) -> ast.AST:
+        own = node.type is None or self._names_own(node.type)
+        self.inside(node)
+        make = _Maker(node)
         if node.type is None:
-            caught: ast.expr = ast.Name("BaseException", ast.Load())
-            first = ast.Expr(_call("handler", caught, ast.Constant(True)))
-            self.generic_visit(node)
-            node.body.insert(0, first)
-            return node
-        own = self._names_own(node.type)
-        self.generic_visit(node)
-        node.type = _call("handler", node.type, ast.Constant(own))
+            told = make.call("handler", make.name("BaseException"), make.constant(True))
+            node.body.insert(0, make.statement(told))
+        else:
+            node.type = make.call("handler", node.type, make.constant(own))
         return node
 
     def _names_own(self, kinds: ast.expr) -> bool:
@@ -175,32 +360,53 @@ class _Rewriter(ast.NodeTransformer):
         named = kinds.elts if isinstance(kinds, ast.Tuple) else [kinds]
         return all(_root(one) in self._own or hasattr(builtins, _root(one)) for one in named)
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        own = [self._names_own(argument) for argument in node.args]
-        self.generic_visit(node)
-        if _name_of(node) in _GIVEN_CLASSES:
-            few = len(node.args) if _name_of(node) == "suppress" else 1
-            for at, argument in enumerate(node.args[:few]):
-                if not isinstance(argument, ast.Starred):
-                    node.args[at] = _call("expected", argument, ast.Constant(own[at]))
+    def _call(self, node: ast.Call) -> ast.AST:
+        name = _name_of(node)
+        few = 0
+        if name in _GIVEN_CLASSES:
+            few = len(node.args) if name == "suppress" else min(1, len(node.args))
+        own = [self._names_own(argument) for argument in node.args[:few]]
+        is_helper = self._is_helper(node, name)
+        self.inside(node)
+        if name == "type" and len(node.args) == 1 and isinstance(node.func, ast.Name):
+            if not node.keywords and name not in self._own:
+                return _Maker(node).call("type_of", *node.args)
+        for at, argument in enumerate(node.args[:few]):
+            if not isinstance(argument, ast.Starred):
+                make = _Maker(argument)
+                node.args[at] = make.call("expected", argument, make.constant(own[at]))
+        if is_helper:
+            node.func = _Maker(node).call("helper", node.func)
         return node
 
-    def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        self.generic_visit(node)
+    def _is_helper(self, node: ast.Call, name: str) -> bool:
+        """Whether what is called is given an answer, or goes by the name of an assertion."""
+        if isinstance(node.func, ast.Name) and hasattr(builtins, node.func.id):
+            return False
+        if name.startswith("assert") or name in ("fail", "raises", "warns", "suppress"):
+            return True
+        return any(map(self._text.is_answer, (*node.args, *node.keywords)))
+
+    def _compare(self, node: ast.Compare) -> ast.AST:
         operands = [node.left, *node.comparators]
         for at, how in enumerate(node.ops):
             pair = operands[at : at + 2]
             if isinstance(how, ast.Is | ast.IsNot):
                 if not any(isinstance(one, ast.Constant) for one in pair):
-                    operands[at : at + 2] = [_call("identity", one) for one in pair]
+                    operands[at : at + 2] = [_Maker(one).call("identity", one) for one in pair]
+            elif isinstance(how, ast.In | ast.NotIn):
+                operands[at + 1] = _Maker(pair[1]).call("container", pair[1])
         node.left, *node.comparators = operands
         return node
 
-    def visit_Raise(self, node: ast.Raise) -> ast.AST:
-        self.generic_visit(node)
+    def _raise(self, node: ast.Raise) -> ast.AST:
         if node.exc is not None:
             named = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
             if isinstance(named, ast.Name) and named.id == "AssertionError":
-                self.sites += 1
-                node.exc = _call("raised", node.exc)
+                node.exc = _Maker(node).call("raised", node.exc)
+        return node
+
+    def _attribute(self, node: ast.Attribute) -> ast.AST:
+        if type(node.ctx) is not ast.Load and isinstance(node.value, ast.Name):
+            self._text.sets.append((node.value.id, node.attr))
         return node

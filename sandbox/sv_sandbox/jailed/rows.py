@@ -1,10 +1,10 @@
 """Rows of cells in one process with the solution: planned calls, or whole tests (inline).
 
-In: the row in shared memory (`native.row`, `native.blob`). Out: for each cell an answer, or a verdict
-(`native.end`). Each cell finds the solution freshly loaded, in an interpreter as it was at first
-(`state`). Under the split judge this process has the solution alone (`run_calls`), and what it says
-the calls returned is data; with the tests beside it a hostile solution can forge its verdicts, and
-nothing else.
+In: the row in shared memory (`native.row`, `native.blob`). Out: for each cell an answer, or a
+verdict (`native.end`). Each cell finds the solution freshly loaded, in an interpreter as it was at
+first (`state`). Under the split judge this process has the solution alone (`run_calls`), and what
+it says the calls returned is data; with the tests beside it a hostile solution can forge its
+verdicts, and nothing else.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Mapping
 from importlib.machinery import ModuleSpec
@@ -31,27 +32,26 @@ from .subject import (
     verdict_of,
     write_file,
 )
-from .testcode import hands_over
-from .values import Unencodable
+from .values import Unencodable, native
 
 _stdout = sys.stdout
 Namespace = dict[str, Any]
 
 
-def main(native: Any) -> None:
+def main() -> None:
     """Run the row and end the process. Never returns."""
     claim()
     kind, start, cells, _ = native.row()
     try:
         if kind == native.KIND_CALLS:
-            run_row(native, start, cells, Calls(native))
+            run_row(start, cells, Calls())
         else:
-            run_row(native, start, cells, Tests(native, start, cells))
+            run_row(start, cells, Tests(start, cells))
     finally:
         os._exit(0)
 
 
-def run_row(native: Any, start: int, cells: int, row: Row) -> None:
+def run_row(start: int, cells: int, row: Row) -> None:
     """Each cell in a fresh execution of the solution, one after another. The first execution is the
     load: if it fails, it fails for every remaining cell."""
     native.begin(start)
@@ -107,13 +107,11 @@ class Row:
 class Calls(Row):
     """Planned calls: each answer, encoded."""
 
-    def __init__(self, native: Any):
-        self._native = native
+    def __init__(self) -> None:
         self.names = set()
 
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
         """The answers of one test's calls."""
-        native = self._native
         request: Any = values.decode(native.blob(1 + cell))
         answers = tuple(requested(operation, namespace) for operation in request)
         try:
@@ -132,9 +130,8 @@ class Calls(Row):
 class Tests(Row):
     """Whole tests, in one process with the solution."""
 
-    def __init__(self, native: Any, start: int, cells: int):
-        self._native = native
-        self._parsed: dict[int, tuple[ast.Module, CodeType]] = {}
+    def __init__(self, start: int, cells: int):
+        self._parsed: dict[int, tuple[ast.Module | None, CodeType]] = {}
         self.names = set()
         for cell in range(start, cells):
             with contextlib.suppress(BaseException):  # it fails again when its turn comes
@@ -143,8 +140,8 @@ class Tests(Row):
 
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
         """One test, and the test functions and classes that it hands over."""
-        tree, code = self._parsed.get(cell) or _parsed(unpacked(self._native.blob(1 + cell)).text)
-        if not hands_over(tree):
+        tree, code = self._parsed.get(cell) or _parsed(unpacked(native.blob(1 + cell)).text)
+        if tree is None:
             exec(code, namespace)
             return PASS, b""
         collect.install(collect.NO_SITES)
@@ -156,12 +153,16 @@ class Tests(Row):
             if not left_out and not collect.is_end(error):
                 raise
         left_out = left_out or collect.judge(namespace, tree, one_process=True)
-        return (self._native.MARK_UNSPLIT, left_out.encode()) if left_out else (PASS, b"")
+        return (native.MARK_UNSPLIT, left_out.encode()) if left_out else (PASS, b"")
 
 
-def _parsed(text: bytes) -> tuple[ast.Module, CodeType]:
-    tree = ast.parse(text)
-    return tree, compile(tree, "<test>", "exec", dont_inherit=True)
+_MAY_HAND_OVER = re.compile(rb"\btest|\bclass\b|\bpytest\b|\bunittest\b", re.IGNORECASE)
+
+
+def _parsed(text: bytes) -> tuple[ast.Module | None, CodeType]:
+    """The code of a test, and its tree where it may hand over tests that it does not run itself."""
+    tree = ast.parse(text) if _MAY_HAND_OVER.search(text) else None
+    return tree, compile(text if tree is None else tree, "<test>", "exec", dont_inherit=True)
 
 
 # ---- modules beside the solution -----------------------------------------------------------------

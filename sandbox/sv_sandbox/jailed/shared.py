@@ -4,8 +4,8 @@ Each end has one `Shared`. What the solution prints reaches the test's stdout; w
 another object in the place of a standard stream, `input` or `print`, the solution finds it; the
 state of `random`, the environment and the arguments are those of whoever used them last; warnings
 and log records of the solution reach the test's filters and handlers; what one writes into the
-scratch folder the other finds there (`files`). What a test's text does not mention (`wanted`) is not
-looked at.
+scratch folder the other finds there (`files`). What a test's text does not mention (`wanted`) is
+not looked at.
 """
 
 from __future__ import annotations

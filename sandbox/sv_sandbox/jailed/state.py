@@ -1,9 +1,9 @@
 """What the tests of a row could leave to the next one in the interpreter: noticed, or put back.
 
 In: the names that the row's code speaks of; a module that it never names is not looked into.
-`begin` puts back random numbers as they were before the solution was loaded; `changed` tells whether
-the rest is as it was after that (`loaded`). A process where it is not ends, and the next cell begins
-in a fresh one.
+`begin` puts back random numbers as they were before the solution was loaded; `changed` tells
+whether the rest is as it was after that (`loaded`). A process where it is not ends, and the next
+cell begins in a fresh one.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class State:
 
     def changed(self) -> bool:
         """Whether a cell has left something."""
-        return self._now() != self._first
+        return bool(self._now() != self._first)
 
     def _now(self) -> tuple[Any, ...]:
         return (

@@ -1,8 +1,8 @@
 """A process that runs foreign code, and one program as `__main__`.
 
 In: the program and its files (`native.blob`). Out: a verdict (`native.end`) and an exit code. The
-program may do to this process what it likes: what it forges is its own verdict, and passing asks for
-exit code 0 and the output that the caller expects.
+program may do to this process what it likes: what it forges is its own verdict, and passing asks
+for exit code 0 and the output that the caller expects.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import threading
 import traceback
 from types import ModuleType
 from typing import Any
+
+from .values import native
 
 # Codes of `Verdict`, which stays outside the jail.
 PASS, WRONG, EXCEPTION, MEMORY, OUTPUT, FORBIDDEN, EARLY_EXIT = 1, 2, 3, 5, 6, 7, 8
@@ -78,12 +80,12 @@ def new_namespace(name: str = "solution") -> dict[str, Any]:
     return module.__dict__
 
 
-def main(native: Any) -> None:
+def main() -> None:
     """One program, with the exit code an interpreter would give. Never returns."""
     claim()
     blobs = native.row()[3]
     native.begin(0)
-    verdict, detail, exit_code = execute(native, blobs)
+    verdict, detail, exit_code = execute(blobs)
     for finish in (threading._shutdown, atexit._run_exitfuncs, flush, let_go, flush):  # type: ignore[attr-defined]
         try:
             finish()
@@ -93,7 +95,7 @@ def main(native: Any) -> None:
     os._exit(exit_code & 255)
 
 
-def execute(native: Any, blobs: int) -> tuple[int, bytes, int]:
+def execute(blobs: int) -> tuple[int, bytes, int]:
     """Verdict, detail and exit code of a program, from its files to its last line."""
     try:
         for index in range(1, blobs, 2):

@@ -62,6 +62,7 @@ def main() -> None:
     rows: Any = importlib.import_module("jailed.rows")
     server: Any = importlib.import_module("jailed.server")
     subject: Any = importlib.import_module("jailed.subject")
+    tasks: Any = importlib.import_module("jailed.tasks")
     warm_up(spec)
     sys.argv[:] = [""]
     # Now, and not in the subject: to look at every name there copies a page for each.
@@ -83,10 +84,10 @@ def main() -> None:
         role = native.template_serve()
         if role == native.ROLE_END:
             break
-        bounds.apply(native)
+        bounds.apply()
         if role == native.ROLE_TASK:
             try:
-                judge.task(native)
+                tasks.task()
             except MemoryError:
                 os._exit(native.TASK_NO_MEMORY)
             continue
@@ -94,7 +95,7 @@ def main() -> None:
             del sys.modules[name]  # out of a program's way
         mains = {native.KIND_JUDGE: judge, native.KIND_VACUOUS: judge, native.KIND_SERVE: server}
         mains[native.KIND_PROGRAM] = subject
-        mains.get(native.row()[0], rows).main(native)
+        mains.get(native.row()[0], rows).main()
     os._exit(0)
 
 

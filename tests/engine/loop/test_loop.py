@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from sv_engine.config.sections import Config, Evaluate, RoleSet
 from sv_engine.generate import EngineDiedError, GenerationRequest
 from sv_engine.pocket import grammar
 from sv_engine.problems import sources
+from sv_engine.problems.jsonl import BadRow
+from sv_engine.problems.sources import SourceError
 from sv_engine.records import Heldout, Problem
 from sv_engine.run.doors import base_model
 from sv_engine.run.journal import FILE_NAME, Journal
@@ -92,6 +94,7 @@ class ScriptedTrainer:
 class Watcher:
     def __init__(self) -> None:
         self.phases: list[str] = []
+        self.bad_rows: list[str] = []
 
     def begin(self, phase: str, total: int) -> None:
         self.phases.append(phase)
@@ -99,6 +102,9 @@ class Watcher:
     def advance(self, units: int = 1, note: str = "") -> None: ...
 
     def iteration(self, report: IterationReport) -> None: ...
+
+    def skipped(self, bad_rows: Sequence[BadRow]) -> None:
+        self.bad_rows += map(str, bad_rows)
 
 
 def play(
@@ -154,6 +160,58 @@ def test_two_iterations_train_serve_and_measure(tmp_path: Path, scripted: Any, c
     assert watcher.phases[0] == "iteration 0: evaluate"
     played = [r.played["problems"] for r in reports[1:]]
     assert played == [8, 8]
+
+
+HELD = {
+    "id": "h1",
+    "prompt": "def f(xs): # take the first two.",
+    "entry_point": "f",
+    "solutions": ["def f(xs):\n    return xs[:2]"],
+    "tests": ["assert f([1]) == [1]"],
+    "reference_solution": "def f(xs):\n    return xs[:2]",
+    "reference_test": "assert f([1, 2, 3]) == [1, 2]",
+}
+
+
+def evaluate_in(path: Path, *rows: object) -> list[str]:
+    """Settings with these rows as held-out problems."""
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return ["evaluate.source=jsonl", f"evaluate.path={path}"]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (3, "not an object"),
+        ({"id": "h2"}, "entry_point"),
+        (HELD | {"id": 7}, "id"),
+        (HELD | {"id": "h2", "entry_point": "a b"}, "entry_point"),
+        (HELD | {"id": "h2", "reference_test": 1}, "reference_test"),
+    ],
+)
+def test_rows_that_cannot_be_used_are_shown_and_counted(
+    tmp_path: Path, scripted: Any, cells: Any, row: object, said: str
+) -> None:
+    path = tmp_path / "held.jsonl"
+    chosen = ["run.iterations=0", *evaluate_in(path, HELD, row)]
+    for _ in range(2):  # and once in the journal of a run that goes on
+        _, _, watcher = play(tmp_path, scripted(write), cells, ScriptedTrainer(), *chosen)
+        (shown,) = watcher.bad_rows
+        assert shown.startswith(f"{path}:2: ")
+        assert said in shown
+    events = column(tmp_path, "SELECT detail FROM event WHERE kind = 'bad_rows'")
+    assert [json.loads(event) for event in events] == [{"count": 1, "first": [shown]}]
+
+
+@pytest.mark.parametrize("rows", [[], [3], [{"id": "h2"}], [HELD, HELD], [HELD, 3, HELD]])
+def test_a_file_that_cannot_be_used_costs_nothing(
+    tmp_path: Path, scripted: Any, cells: Any, rows: list[object]
+) -> None:
+    generator, path = scripted(write), tmp_path / "held.jsonl"
+    with pytest.raises(SourceError):
+        play(tmp_path, generator, cells, ScriptedTrainer(), *evaluate_in(path, *rows))
+    assert not generator.requests
+    assert not cells.matrices
 
 
 def test_iterations_play_different_problems(tmp_path: Path, scripted: Any, cells: Any) -> None:

@@ -56,6 +56,37 @@ def settings(path: Path, **more: object) -> list[str]:
     return [text for key, value in chosen.items() for text in ("--set", f"{key}={value}")]
 
 
+def test_a_useless_file_is_told_before_the_engine_starts(tmp_path: Path) -> None:
+    path = tmp_path / "held.jsonl"
+    path.write_text("3\n")
+    chosen = {"generate.recording": path, "evaluate.source": "jsonl", "evaluate.path": path}
+    result = invoke("--out", str(tmp_path / "run"), *settings(path, **chosen))
+    assert result.exit_code == 1
+    assert "no usable row" in result.output
+    assert not (tmp_path / "run").exists()
+
+
+def test_skipped_rows_stand_in_the_summary(tmp_path: Path) -> None:
+    item = grammar.heldout_problems(1)[0].problem
+    good = {
+        "id": item.id,
+        "prompt": item.prompt,
+        "entry_point": item.entry_point,
+        "reference_solution": item.reference_solution,
+        "reference_test": item.reference_test,
+    }
+    path = tmp_path / "held.jsonl"
+    path.write_text(f"{json.dumps(good)}\n3\n")
+    chosen = {"evaluate.source": "jsonl", "evaluate.path": path, "evaluate.problems": 1}
+    recorded = recording(tmp_path / "recorded.jsonl")
+    result = invoke("--out", str(tmp_path / "run"), *settings(recorded, **chosen))
+    assert result.exit_code == 0, result.output
+    bad_rows = json.loads((tmp_path / "run" / "summary.json").read_text())["bad_rows"]
+    assert bad_rows["count"] == 1
+    assert bad_rows["first"][0].startswith(f"{path}:2: ")
+    assert f"skipped {path}:2: " in result.output
+
+
 def test_dry_run_prints_a_configuration_that_loads_back(tmp_path: Path) -> None:
     result = invoke("--dry-run", "--set", "run.seed=5")
     assert result.exit_code == 0

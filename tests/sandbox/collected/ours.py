@@ -15,7 +15,6 @@ from pathlib import Path
 from sv_sandbox.jailed import collect, pytest_fixtures
 from sv_sandbox.jailed.pytest_names import Unsupported
 
-
 SOLUTION = "# ---- solution ----\n"
 """In a text: what follows is not the test's."""
 

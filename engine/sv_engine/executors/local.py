@@ -1,0 +1,267 @@
+"""The sandbox of this machine as an executor: the one module here that imports sv_sandbox.
+
+Rows go to the pool in blocks, so that one request with many rows does not stand before all others:
+whoever calls may pass a `gate`, an async context manager that is entered once per block (the
+server's admission queue). A pool is started on first use, never by import or unpickling.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sv_engine.executors.checks import decimals
+from sv_engine.executors.protocol import Io, Row, Terms, Test
+from sv_engine.records import INFRA_CODE, PASS_CODE
+
+if TYPE_CHECKING:
+    from sv_sandbox import Limits, Matrix, Pool
+
+BLOCK_CELLS = 512
+"""Cells of one block: a fraction of a second of work, and rows that stream."""
+TESTS_PER_JOB = 1024
+CHECKS = {"decimals": decimals}
+"""Comparisons beyond those of the sandbox."""
+Gate = Callable[[], contextlib.AbstractAsyncContextManager[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What one program did."""
+
+    verdict: str
+    """Name of the verdict in lower case; `infra`: it is not known what the program would do."""
+    exit_code: int | None
+    """None when a signal ended it."""
+    stdout: bytes
+    stderr: bytes
+    cpu_s: float
+    wall_s: float
+    detail: str
+
+
+class LocalExecutor:
+    """A lazily started pool. `workers`: None is one per core; `require`: least level of the jail.
+
+    `memory_bytes` is the most that any cell may ask for. Raises what `sv_sandbox.Pool` raises, when
+    the pool is first needed (`start`).
+    """
+
+    def __init__(
+        self, workers: int | None = None, *, require: str = "basic", memory_bytes: int = 1 << 30
+    ) -> None:
+        self._workers, self._require, self._memory_bytes = workers, require, memory_bytes
+        self._pool: Pool | None = None
+
+    def start(self) -> Pool:
+        """Return the pool, started if there is none yet."""
+        if self._pool is None:
+            from sv_sandbox import Limits, Pool
+
+            limits = Limits(memory_bytes=self._memory_bytes)
+            self._pool = Pool(self._workers, limits=limits, require=self._require)
+        return self._pool
+
+    @property
+    def workers(self) -> int:
+        """Rows that run at once."""
+        return self.start().workers
+
+    def statistics(self) -> dict[str, int]:
+        """Counters of the pool, empty before its start."""
+        return {} if self._pool is None else self._pool.statistics()
+
+    async def run(
+        self,
+        program: str,
+        *,
+        stdin: str | bytes = b"",
+        files: Mapping[str, bytes] | None = None,
+        terms: Terms,
+    ) -> Ran:
+        """Run one program. Raises ValueError for a file name that no program can have."""
+        from sv_sandbox import SandboxError
+
+        try:
+            result = await self.start().run_async(
+                program, stdin=stdin, files=files, limits=self._limits(terms)
+            )
+        except SandboxError as error:
+            return Ran("infra", None, b"", b"", 0.0, 0.0, str(error))
+        return Ran(
+            result.verdict.name.lower(),
+            result.exit_code,
+            result.stdout,
+            result.stderr,
+            result.cpu_s,
+            result.wall_s,
+            result.detail,
+        )
+
+    async def submit(
+        self,
+        solutions: Sequence[str],
+        tests: Sequence[Test],
+        terms: Terms,
+        gate: Gate = contextlib.nullcontext,
+    ) -> AsyncIterator[Row]:
+        """Judge every solution on every test; rows come as their block is finished."""
+        size = max(1, BLOCK_CELLS // max(1, len(tests)))
+        starts = iter(range(0, len(solutions), size))
+        running: set[asyncio.Task[list[Row]]] = set()
+        ahead = 2 * self.workers
+
+        async def block(start: int) -> list[Row]:
+            async with gate():
+                return await self._block(solutions[start : start + size], start, tests, terms)
+
+        try:
+            while True:
+                while len(running) < ahead and (start := next(starts, None)) is not None:
+                    running.add(asyncio.create_task(block(start)))
+                if not running:
+                    return
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    for row in task.result():
+                        yield row
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def close(self) -> None:
+        """End the pool; a later call starts another."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await asyncio.to_thread(pool.close)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pool": None}  # a pool belongs to the process that started it
+
+    # -- inside
+
+    def _limits(self, terms: Terms) -> Limits:
+        from sv_sandbox import Limits
+
+        memory_bytes = min(terms.memory_bytes, self._memory_bytes)
+        return Limits(
+            cpu_s=terms.cpu_s,
+            wall_s=terms.wall_s,
+            memory_bytes=memory_bytes,
+            output_bytes=terms.output_bytes,
+            processes=terms.processes,
+        )
+
+    async def _block(
+        self, solutions: Sequence[str], start: int, tests: Sequence[Test], terms: Terms
+    ) -> list[Row]:
+        """Rows of some solutions: assertions as jobs of cells, programs one by one."""
+        at_asserts = [t for t, test in enumerate(tests) if isinstance(test, str)]
+        spans = [
+            at_asserts[n : n + TESTS_PER_JOB] for n in range(0, len(at_asserts), TESTS_PER_JOB)
+        ]
+        jobs = [self._cells(solutions, span, tests, terms) for span in spans]
+        programs = [
+            self._program(solution, test, terms)
+            for solution in solutions
+            for test in tests
+            if isinstance(test, Io)
+        ]
+        parts, ran = await asyncio.gather(asyncio.gather(*jobs), asyncio.gather(*programs))
+        at_programs = [t for t, test in enumerate(tests) if isinstance(test, Io)]
+        results = iter(ran)
+        rows = []
+        for s in range(len(solutions)):
+            row = _OpenRow(start + s, len(tests))
+            for span, matrix in zip(spans, parts, strict=True):
+                row.take_cells(s, span, matrix)
+            for t in at_programs:
+                row.take_program(t, next(results))
+            rows.append(row.closed())
+        return rows
+
+    async def _cells(
+        self, solutions: Sequence[str], span: list[int], tests: Sequence[Test], terms: Terms
+    ) -> Matrix | str:
+        """The matrix, or why nothing of it could be judged."""
+        from sv_sandbox import SandboxError
+
+        try:
+            return await self.start().submit(
+                solutions,
+                [str(tests[t]) for t in span],
+                limits=self._limits(terms),
+                trust=terms.trust,
+                below=terms.below,
+                entry_point=terms.entry_point,
+            )
+        except SandboxError as error:
+            return str(error)
+
+    async def _program(self, solution: str, test: Io, terms: Terms) -> tuple[int, int, str]:
+        """Verdict, CPU microseconds and detail of a program on one input."""
+        from sv_sandbox import SandboxError
+
+        try:
+            result = await self.start().run_async(
+                solution,
+                stdin=test.stdin,
+                expected=test.expected,
+                check=CHECKS.get(test.check, test.check),
+                limits=self._limits(terms),
+            )
+        except SandboxError as error:
+            return INFRA_CODE, 0, str(error)
+        return int(result.verdict), round(result.cpu_s * 1e6), result.detail
+
+
+class _OpenRow:
+    """A row being put together."""
+
+    def __init__(self, index: int, tests: int) -> None:
+        self.index = index
+        self.verdict_T, self.trust_T = bytearray(tests), bytearray(tests)
+        self.cpu_us_T = [0] * tests
+        self.detail_T: dict[int, str] = {}
+        self.vacuous_T, self.held_T = bytearray(tests), bytearray(tests)
+
+    def take_cells(self, s: int, span: list[int], matrix: Matrix | str) -> None:
+        for column, t in enumerate(span):
+            if isinstance(matrix, str):
+                self.detail_T[t] = matrix
+                continue
+            self.verdict_T[t] = matrix.verdict_ST[s, column]
+            self.trust_T[t] = matrix.trust_ST[s, column]
+            self.cpu_us_T[t] = matrix.cpu_us_ST[s, column]
+            self.vacuous_T[t] = matrix.vacuous_T[column]
+            self.held_T[t] = matrix.held_ST[s, column]
+            if self.verdict_T[t] != PASS_CODE:
+                self.detail_T[t] = matrix.detail(s, column)
+
+    def take_program(self, t: int, ran: tuple[int, int, str]) -> None:
+        self.verdict_T[t], self.cpu_us_T[t], detail = ran
+        self.trust_T[t] = _proven() if ran[0] != INFRA_CODE else 0
+        if detail:
+            self.detail_T[t] = detail
+
+    def closed(self) -> Row:
+        return Row(
+            self.index,
+            bytes(self.verdict_T),
+            self.cpu_us_T,
+            bytes(self.trust_T),
+            self.detail_T,
+            bytes(self.vacuous_T) if any(self.vacuous_T) else b"",
+            bytes(self.held_T) if any(self.held_T) else b"",
+        )
+
+
+def _proven() -> int:
+    """Output is compared outside the jail: nothing inside can vouch for it."""
+    from sv_sandbox import Trust
+
+    return int(Trust.PROVEN)

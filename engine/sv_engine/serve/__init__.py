@@ -1,0 +1,1 @@
+"""`sv-engine serve`: the sandbox behind the HTTP interfaces that others already speak."""

@@ -1,0 +1,301 @@
+"""SandboxFusion's `POST /run_code` and `GET /v1/ping`, with the assertions in a program guarded.
+
+Shapes as in its `sandbox/server/sandbox_api.py` (2026): HTTP 200 whatever a program does, unknown
+keys ignored, strings never null. HTTP 504 says that the server is overloaded; verl and
+others try that again. `SandboxError` is said only when the sandbox could not run the program.
+
+A program whose text ends in assertions, or stands in verl's `fn_name` wrapper, is also judged with
+its test in another process (`split_text`, `verl_wrapper`); `Success` needs both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import inspect
+import json
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+
+from sv_engine.executors.local import Ran
+from sv_engine.executors.protocol import Row, Terms, collect
+from sv_engine.grading.methods import through_functions
+from sv_engine.records import INFRA_CODE, PASS_CODE
+from sv_engine.serve import split_text
+from sv_engine.serve.service import Service, service_of
+from sv_engine.serve.split_text import Cut, Swallowed, cuts
+from sv_engine.serve.verl_wrapper import unwrap
+
+CLIENT_SLACK_S = 10.0
+"""What verl's client allows beyond the limits it sends."""
+WAITING = 0.75
+"""Share of that, and of the time to compile, which Python does not need, that may go in waiting."""
+PARSED_HERE = 32 << 10
+"""Longer texts are cut inside the sandbox: a parser can be made to take long."""
+CUTTING_CPU_S = 5.0
+TRIES = 2
+"""How often a program is run whose verdict was lost."""
+KILLED = -9
+"""Return code of a program that the sandbox ended."""
+
+Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
+Path = Annotated[str, Field(min_length=1, max_length=4096)]
+
+router = APIRouter(tags=["SandboxFusion"])
+
+
+class RunCodeRequest(BaseModel):
+    """A program and what it may use."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    code: str
+    language: Literal["python"] = "python"
+    stdin: str | None = None
+    compile_timeout: Seconds = 10
+    run_timeout: Seconds = 10
+    memory_limit_MB: int = Field(default=-1, ge=-1, le=1 << 20)
+    files: dict[Path, str | None] = {}
+    """Path below the program's folder -> content in base64."""
+    fetch_files: list[Path] = Field(default=[], max_length=64)
+
+
+class CommandRunResult(BaseModel):
+    """How a program ended."""
+
+    status: Literal["Finished", "Error", "TimeLimitExceeded"]
+    execution_time: float = 0.0
+    return_code: int | None = None
+    stdout: str = ""
+    stderr: str = ""
+
+
+class RunCodeResponse(BaseModel):
+    """The answer: `Success` if the program left with 0, and its assertions hold."""
+
+    status: Literal["Success", "Failed", "SandboxError"]
+    message: str = ""
+    compile_result: CommandRunResult | None = None
+    run_result: CommandRunResult | None = None
+    executor_pod_name: str | None = None
+    files: dict[str, str] = {}
+
+
+@router.post("/run_code", response_model=RunCodeResponse)
+async def run_code(
+    request: RunCodeRequest, service: Annotated[Service, Depends(service_of)]
+) -> Response:
+    """Run one program; assertions at its end are judged apart from it."""
+    files = _decoded(request.files)
+    terms = service.terms(request.run_timeout, memory_bytes=request.memory_limit_MB << 20)
+    run = _Run(service, request, terms, files)
+    try:
+        answer = await run.answer()
+    except ValueError as error:  # a file name that no program can have
+        raise _invalid("files", str(error)) from None
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+@router.get("/v1/ping")
+async def ping() -> str:
+    """Say that the server is there; `/health` says whether it works."""
+    return "pong"
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One request being answered."""
+
+    service: Service
+    request: RunCodeRequest
+    terms: Terms
+    files: dict[str, bytes]
+
+    async def answer(self) -> RunCodeResponse:
+        """Run and judge, in one slot; raises Overloaded, and ValueError for a file name."""
+        wait_s = WAITING * (self.request.compile_timeout + CLIENT_SLACK_S)
+        async with self.service.slot(wait_s):
+            return await self._answer()
+
+    async def _answer(self) -> RunCodeResponse:
+        wrapped = unwrap(self.request.code)
+        try:
+            found = await self._cuts(self.request.code)
+            if wrapped is not None and not found:
+                found = await self._cuts(wrapped.program)
+        except Swallowed:
+            return _refused(_NOTHING_RAN, "the assertions stand inside a string of the program")
+        ran, faults = await asyncio.gather(
+            self._run(), asyncio.gather(*(self._judge(cut) for cut in found))
+        )
+        response = _response(ran)
+        if response.status != "Success":
+            return response
+        if wrapped is not None:
+            stdout = ran.stdout.decode("utf-8", "replace")
+            judged = wrapped.judged(self.request.stdin or "", stdout)
+            if judged is None:
+                return _refused(ran, f"{wrapped.name} did not return")
+            faults.append(await self._judge(judged, any_will_do=True))
+        for fault in faults:
+            if isinstance(fault, _Hole):
+                return RunCodeResponse(status="SandboxError", message=fault.why)
+            if fault is not None:
+                return _refused(ran, fault)
+        return self._with_files(response) if self.request.fetch_files else response
+
+    async def _run(self) -> Ran:
+        program, files = self.request.code, self.files
+        if self.request.fetch_files:
+            files = {**files, _PROGRAM: program.encode("utf-8", "surrogatepass")}
+            program = _FETCHING.format(program=_PROGRAM, paths=self.request.fetch_files)
+        stdin = self.request.stdin or ""
+        for _ in range(TRIES):
+            ran = await self.service.executor.run(
+                program, stdin=stdin, files=files, terms=self.terms
+            )
+            if ran.verdict != "infra":
+                break
+        return ran
+
+    async def _cuts(self, code: str) -> list[Cut]:
+        if len(code) <= PARSED_HERE:
+            return cuts(code)
+        files = {"split_text.py": inspect.getsource(split_text).encode(), "text": code.encode()}
+        terms = self.service.terms(CUTTING_CPU_S)
+        ran = await self.service.executor.run(_CUTTING, files=files, terms=terms)
+        if ran.verdict != "pass":
+            return []  # the parser gives up on it, and so will the program's
+        found = json.loads(ran.stdout)
+        if found is None:
+            raise Swallowed
+        return [(solution, tests) for solution, tests in found]
+
+    async def _judge(self, cut: Cut, any_will_do: bool = False) -> str | _Hole | None:
+        """None if every test passes (or any, if that will do), else why not."""
+        solution, tests = cut
+        for _ in range(TRIES):
+            row = (await collect(self.service.executor, [solution], tests, self.terms))[0]
+            if any_will_do and row.passed:
+                return None
+            if INFRA_CODE not in row.verdict_T:
+                break
+        else:
+            return _Hole(_fault(row) or "not judged")
+        for t in range(len(tests)):
+            changed = through_functions(solution, tests[t]) if row.held_T[t : t + 1] else None
+            if row.verdict_T[t] != PASS_CODE and changed is None:
+                return _fault(row)
+            if row.verdict_T[t] != PASS_CODE and changed is not None:
+                fault = await self._judge((changed[0], [changed[1]]))
+                if fault is not None:
+                    return fault
+        return None
+
+    def _with_files(self, response: RunCodeResponse) -> RunCodeResponse:
+        assert response.run_result is not None
+        stderr, _, fetched = response.run_result.stderr.rpartition(_FETCHED)
+        try:
+            files = json.loads(fetched)
+        except ValueError:
+            return response
+        result = response.run_result.model_copy(update={"stderr": stderr})
+        wanted = {path: text for path, text in files.items() if path in self.request.fetch_files}
+        return response.model_copy(update={"run_result": result, "files": wanted})
+
+
+@dataclass(frozen=True, slots=True)
+class _Hole:
+    """The judge could not say."""
+
+    why: str
+
+
+_NOTHING_RAN = Ran("wrong", 0, b"", b"", 0.0, 0.0, "")
+_PROGRAM = "_program.py"
+_FETCHED = "\n--sv-fetched-files--\n"
+_CUTTING = """\
+import json
+from split_text import Swallowed, cuts
+try:
+    print(json.dumps(cuts(open("text", newline="").read())))
+except Swallowed:
+    print("null")
+"""
+_FETCHING = """\
+import runpy, sys
+try:
+    runpy.run_path({program!r}, run_name="__main__")
+finally:
+    import base64, json, os
+    found = {{p: base64.b64encode(open(p, "rb").read()).decode()
+             for p in {paths!r} if os.path.isfile(p)}}
+    sys.stderr.write("\\n--sv-fetched-files--\\n" + json.dumps(found))
+"""
+
+
+def _fault(row: Row) -> str | None:
+    for t, code in enumerate(row.verdict_T):
+        if code != PASS_CODE:
+            return row.detail_T.get(t) or "a test did not pass"
+    return None
+
+
+def _response(ran: Ran) -> RunCodeResponse:
+    if ran.verdict == "infra":
+        return RunCodeResponse(status="SandboxError", message=ran.detail)
+    result = CommandRunResult(
+        status="Finished",
+        execution_time=ran.wall_s,
+        return_code=_signal_code(ran) if ran.exit_code is None else ran.exit_code,
+        stdout=ran.stdout.decode("utf-8", "replace"),
+        stderr=ran.stderr.decode("utf-8", "replace"),
+    )
+    if ran.verdict == "timeout":
+        result = result.model_copy(update={"status": "TimeLimitExceeded", "return_code": None})
+        return RunCodeResponse(status="Failed", run_result=result)
+    succeeded = ran.verdict in ("pass", "early_exit") and ran.exit_code == 0
+    if not succeeded and result.return_code == 0:  # too much output, for example
+        stderr = f"{result.stderr}{ran.verdict}: {ran.detail}\n"
+        result = result.model_copy(update={"return_code": 1, "stderr": stderr})
+    return RunCodeResponse(status="Success" if succeeded else "Failed", run_result=result)
+
+
+def _signal_code(ran: Ran) -> int:
+    named = re.match(r"signal (\d+)", ran.detail)
+    return -int(named[1]) if named else KILLED
+
+
+def _refused(ran: Ran, why: str) -> RunCodeResponse:
+    """The program left with 0, but not because its test was answered."""
+    stderr = ran.stderr.decode("utf-8", "replace")
+    result = CommandRunResult(
+        status="Finished",
+        execution_time=ran.wall_s,
+        return_code=1,
+        stdout=ran.stdout.decode("utf-8", "replace"),
+        stderr=f"{stderr}judged apart from its test, the program fails: {why}\n",
+    )
+    return RunCodeResponse(status="Failed", run_result=result)
+
+
+def _decoded(files: dict[str, str | None]) -> dict[str, bytes]:
+    """Contents of files; an invalid one is a 422 that names it."""
+    decoded = {}
+    for path, text in files.items():
+        try:
+            decoded[path] = base64.b64decode(text or "", validate=True)
+        except (binascii.Error, ValueError):
+            raise _invalid(f"files.{path}", "not base64") from None
+    return decoded
+
+
+def _invalid(field: str, message: str) -> RequestValidationError:
+    error: dict[str, Any] = {"loc": ("body", *field.split(".", 1)), "msg": message}
+    return RequestValidationError([{**error, "type": "value_error"}])

@@ -1,0 +1,115 @@
+"""What every protocol of the server uses: the executor, the admission queue, the settings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from starlette.requests import HTTPConnection
+
+from sv_engine.executors.local import LocalExecutor, Ran
+from sv_engine.executors.protocol import Row, Terms, Test
+from sv_engine.serve.admission import Admission
+from sv_engine.serve.settings import Settings
+
+HEALTH_WAIT_S = 5.0
+SLOTS_PER_WORKER = 8
+"""So that no worker is idle while the event loop is busy; what waits in the pool costs no time of
+its limit."""
+
+
+class Service:
+    """One server's sandbox; started and closed with the application."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.executor = LocalExecutor(
+            settings.workers, require=settings.require, memory_bytes=settings.memory_bytes
+        )
+        self.admission = Admission(slots=1, max_waiting=settings.max_waiting)
+        self.sessions = 0
+        """Open OpenEnv sessions."""
+
+    async def start(self) -> None:
+        """Start the pool; raises what the sandbox raises."""
+        self.executor.start()
+        self.admission.slots = SLOTS_PER_WORKER * self.executor.workers
+
+    async def close(self) -> None:
+        """End the pool."""
+        await self.executor.close()
+
+    def terms(
+        self,
+        cpu_s: float,
+        *,
+        memory_bytes: int = 0,
+        trust: str | None = None,
+        below: str = "fail",
+        entry_point: str | None = None,
+    ) -> Terms:
+        """Limits as a request wants them, within those of the server."""
+        cpu_s = min(max(cpu_s, 0.001), self.settings.max_run_s)
+        ceiling = self.settings.memory_bytes
+        return Terms(
+            cpu_s=cpu_s,
+            wall_s=cpu_s,
+            memory_bytes=min(memory_bytes, ceiling) if memory_bytes > 0 else ceiling,
+            trust=trust or self.settings.trust,
+            below=below,
+            entry_point=entry_point,
+        )
+
+    def slot(self, deadline_s: float | None) -> AbstractAsyncContextManager[None]:
+        """A place in the pool; raises Overloaded."""
+        return self.admission.slot(deadline_s)
+
+    async def run(
+        self,
+        program: str,
+        terms: Terms,
+        *,
+        stdin: str | bytes = b"",
+        files: Mapping[str, bytes] | None = None,
+        deadline_s: float | None = None,
+    ) -> Ran:
+        """Run one program in a slot of its own; raises Overloaded."""
+        async with self.slot(deadline_s):
+            return await self.executor.run(program, stdin=stdin, files=files, terms=terms)
+
+    async def rows(
+        self, solutions: Sequence[str], tests: Sequence[Test], terms: Terms, deadline_s: float
+    ) -> AsyncIterator[Row]:
+        """Rows as they are finished; raises Overloaded before the first one, never later."""
+        first = [deadline_s]
+
+        def gate() -> AbstractAsyncContextManager[None]:
+            return self.slot(first.pop() if first else None)
+
+        async for row in self.executor.submit(solutions, tests, terms, gate):
+            yield row
+
+    async def row(
+        self, solution: str, tests: Sequence[Test], terms: Terms, deadline_s: float
+    ) -> Row:
+        """The row of one solution; raises Overloaded."""
+        async for row in self.rows([solution], tests, terms, deadline_s):
+            return row
+        raise AssertionError("one solution has one row")
+
+    async def works(self) -> str | None:
+        """None if a program runs now, else what is wrong; raises Overloaded."""
+        ran = await self.run("print(6 * 7)", self.terms(HEALTH_WAIT_S), deadline_s=HEALTH_WAIT_S)
+        return None if ran.stdout == b"42\n" else f"{ran.verdict}: {ran.detail}"
+
+
+def service_in(connection: HTTPConnection) -> Service:
+    """The service of the application that a request came to."""
+    service = connection.app.state.service
+    assert isinstance(service, Service)
+    return service
+
+
+async def service_of(connection: HTTPConnection) -> Service:
+    """`service_in` as a FastAPI dependency; one that is no coroutine would cost a thread."""
+    return service_in(connection)

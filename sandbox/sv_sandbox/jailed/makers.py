@@ -1,0 +1,220 @@
+"""Makes the proxies of one cell from what the other end tells of an object, one per number.
+
+In: the parts of a reference (`proxies.tell`). Out: the object that they stand for: one of ours, or
+a proxy. Raises CodecError for parts that no other end could have told. Nothing is asked here.
+"""
+
+from __future__ import annotations
+
+import abc
+import sys
+import types
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from . import containers, shapes
+from .provenance import ReferenceType
+from .proxies import (
+    FUNCTION_KINDS,
+    STUBS,
+    Function,
+    Method,
+    Module,
+    Reference,
+    ReferenceClass,
+    asked,
+    get_own,
+    set_own,
+)
+from .shapes import MUTABLE, mro, names_in
+from .values import CodecError
+
+
+class Makers:
+    """The proxies of one cell, by number."""
+
+    def __init__(self, link: Any):
+        self._link = link
+        self._made: dict[int, Any] = {}
+        self._counts: dict[int, Any] = {}
+        self.coroutines: Any = weakref.WeakKeyDictionary()
+        self._functions = self._local(Function)
+        self._modules = self._local(Module)
+
+    def _local(self, kind: type) -> Any:
+        """A class of this cell: its link is found by it."""
+        body = {"_sv_link": self._link, "__doc__": kind.__dict__["__doc__"]}
+        body |= {name: kind.__dict__[name] for name in _OVERRIDDEN if name in names_in(kind)}
+        return type(kind)(kind.__name__, (kind,), body)
+
+    def count(self, number: int, items: Any) -> None:
+        """An object told of so many items, or gave them: it says the same each time, or a verdict
+        may rest on what it says."""
+        if self._counts.setdefault(number, items) != items:
+            self._link.policy.mark("`len` and iteration that disagree")
+            self._counts[number] = items
+
+    def keep(self, number: Any, proxy: Any) -> Any:
+        """From now on this number is this proxy. Raises CodecError for one that is taken."""
+        if type(number) is not int or number in self._made:
+            raise CodecError("no new number")
+        self._made[number] = proxy
+        return proxy
+
+    def replace(self, number: Any, proxy: Any) -> None:
+        """This number is this proxy, whatever was told of it while it was made."""
+        if type(number) is not int:
+            raise CodecError("no number")
+        self._made[number] = proxy
+
+    def resolve(self, parts: tuple[Any, ...]) -> Any:
+        """The object that the other end refers to. Raises CodecError."""
+        try:
+            make = _MAKE[parts[0]]
+            return make(self, *parts[1:])
+        except (TypeError, ValueError, KeyError, IndexError) as error:
+            raise CodecError(f"not a reference: {error}") from None
+
+    def _mine(self, number: Any) -> Any:
+        return self._made[number]
+
+    def _yours(self, number: Any, name: Any = None) -> Any:
+        known = self._link.known(number)
+        if name is None:
+            return known
+        if type(name) is not str:
+            raise CodecError("not a name")
+        return self._link.policy.read(known, name)
+
+    def _function(self, number: Any, kind: Any, module: Any, name: Any) -> Any:
+        if kind not in FUNCTION_KINDS or type(module) is not str or type(name) is not str:
+            raise CodecError("not a function")
+        return self.keep(number, self._functions(number, kind, (module, name)))
+
+    def _module(self, number: Any, name: Any) -> Any:
+        if type(name) is not str:
+            raise CodecError("not a module")
+        return self.keep(number, self._link.policy.module(name) or self._modules(number, name))
+
+    def _class(self, number: Any, *told: Any) -> Any:
+        name, qualname, module, doc, bases, methods, specials, absent, counts_as = told
+        if not all(type(one) is str for one in (name, qualname, module, *methods)):
+            raise CodecError("not a class")
+        real = [shapes.builtin(one) if type(one) is str else one for one in bases]
+        if not all(isinstance(one, type) for one in real):
+            raise CodecError("not a class")
+        is_root = not any(isinstance(one, ReferenceType) for one in real)
+        body: dict[str, Any] = {
+            **{method: Method(method) for method in methods if method[:4] != "_sv_"},
+            **{f"__{one}__": STUBS[f"__{one}__"] for one in specials},
+            **{f"__{one}__": None for one in absent if one in shapes.SPECIALS},
+            **{"_sv_link": self._link, "_sv_number": number, "_sv_body": None},
+            **{"_sv_module": module, "__qualname__": qualname, "_sv_doc": doc},
+            **{name: asked(name) for name in ("__dict__", "__doc__", "__module__")},
+        }
+        local = _library_class(module, qualname)
+        if local is not None:
+            body["_sv_local"] = local
+        if any(issubclass(one, BaseException) for one in real if isinstance(one, type)):
+            body.setdefault("__str__", _error_text)
+        body.pop("__new__", None)
+        real = [one for one in real if one is not object] if len(real) > 1 or is_root else real
+        made: type = ReferenceClass(name[:200], (*([Reference] if is_root else []), *real), body)
+        for one in counts_as:
+            abstract = _library_class(*one) if type(one) is tuple and len(one) == 2 else None
+            if isinstance(abstract, abc.ABCMeta) and not issubclass_of(made, abstract):
+                abstract.register(made)
+        return self.keep(number, made)
+
+    def _object(self, number: Any, kind: Any, hashed: Any, content: Any) -> Any:
+        if type(kind) is not ReferenceClass or (hashed is not None and type(hashed) is not int):
+            raise CodecError("not an object")
+        base = shapes.content_of(kind)
+        new: Callable[..., Any] = _new if base is None else base.__new__
+        if base is None or base in MUTABLE:
+            made = new(kind)
+        if base in MUTABLE:
+            containers.refill(made, content[0])
+        elif base is not None:
+            plain = base(content[0]) if base in (tuple, frozenset) else content[0]
+            if type(plain) is not base:
+                raise CodecError("not the content of an object")
+            made = new(kind, plain)
+        set_own(made, "_sv_number", number)
+        set_own(made, "_sv_hash", hashed)
+        self.keep(number, made)
+        if kind.__name__ == "coroutine" and kind.__module__ == "builtins":
+            coroutine = self._link.policy.awaited(made)
+            self.coroutines[coroutine] = made
+            self._made[number] = coroutine
+            return coroutine
+        return made
+
+    def _error(self, number: Any, kind: Any, *told: Any) -> Any:
+        args, text, attributes, cause, context, parts = told
+        if type(kind) is str:
+            kind = shapes.builtin(kind)
+        if not issubclass_of(kind, BaseException) or type(attributes) is not dict:
+            raise CodecError("not an exception")
+        try:
+            error = shapes.new_error(kind, (*args, list(parts)) if parts else args)
+        except Exception:
+            error = shapes.new_error(Exception, (text,))
+        set_own(error, "_sv_text", text)
+        set_own(error, "_sv_link", self._link)
+        set_own(error, "_sv_number", number)
+        for name, value in attributes.items():
+            if type(name) is str and (name == "__notes__" or not name.startswith(("__", "_sv_"))):
+                set_own(error, name, value)
+        set_own(error, "__cause__", cause)
+        set_own(error, "__context__", context)
+        return self.keep(number, error)
+
+
+def _new(kind: Any) -> Any:
+    """An object without content: made by the one class of Python's own that lays it out."""
+    for root in (object, *shapes.EXTENDED):
+        try:
+            return root.__new__(kind)
+        except TypeError:
+            continue
+    raise CodecError("no object can be like this")
+
+
+def _library_class(module: str, qualname: str) -> type | None:
+    """The class of the standard library's that goes by this name here, if it is loaded."""
+    if module == "builtins" and qualname in _UNNAMED:
+        return _UNNAMED[qualname]
+    found: Any = sys.modules.get(module) if shapes.is_library_module(module) else None
+    for name in qualname.split("."):
+        found = getattr(found, name, None)
+    return found if type(found) is type or isinstance(found, type) else None
+
+
+def issubclass_of(kind: Any, base: type) -> bool:
+    """`issubclass`, asking nobody."""
+    return isinstance(kind, type) and base in mro(kind)
+
+
+def _error_text(self: Any) -> str:
+    try:
+        return str(get_own(self, "_sv_text"))
+    except AttributeError:
+        return BaseException.__str__(self)
+
+
+_UNNAMED = {kind.__name__: kind for kind in vars(types).values() if type(kind) is type}
+"""Types of Python's own that no module has by their name."""
+_OVERRIDDEN = ("__module__", "__dict__", "__annotations__")
+_MAKE: dict[str, Callable[..., Any]] = {
+    "mine": Makers._mine,
+    "yours": Makers._yours,
+    "none": lambda makers: None,
+    "function": Makers._function,
+    "module": Makers._module,
+    "class": Makers._class,
+    "object": Makers._object,
+    "error": Makers._error,
+    "field": lambda makers, *told: shapes.field_from(told),
+}

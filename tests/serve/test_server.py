@@ -1,0 +1,138 @@
+"""The server itself: health, token, sizes, overload, and how it ends."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+SLOW = {"code": "import time\ntime.sleep(1)\nprint('done')"}
+
+
+def test_health_runs_a_program(server_url: str) -> None:
+    before = _metric(server_url, "sv_rows_total")
+    assert httpx.get(f"{server_url}/health").json() == {"status": "healthy"}
+    assert _metric(server_url, "sv_rows_total") > before
+
+
+def _metric(url: str, name: str) -> float:
+    text = httpx.get(f"{url}/metrics").text
+    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(name + " "))
+
+
+def test_ping(server_url: str) -> None:
+    assert httpx.get(f"{server_url}/v1/ping").json() == "pong"
+
+
+def test_every_route_is_in_the_openapi_document(server_url: str) -> None:
+    paths = httpx.get(f"{server_url}/openapi.json").json()["paths"]
+    wanted = "/run_code /v1/ping /v1/matrix /verify /seed_session /reset /step /test_program"
+    assert set(wanted.split()) <= set(paths)
+
+
+def test_a_body_that_is_no_json(server_url: str) -> None:
+    headers = {"content-type": "application/json"}
+    for content in (b"{", b"\xff\xfe", b"[1", b'"\\ud800"'):
+        answer = httpx.post(f"{server_url}/run_code", content=content, headers=headers)
+        assert answer.status_code in (400, 422), answer.text
+
+
+@pytest.fixture(scope="module")
+def guarded(start_server: Any) -> Any:
+    with start_server("--token", "secret", "--max-body-mb", "1", "--workers", "1") as (url, _):
+        yield url
+
+
+def test_without_the_token_nothing_is_done(guarded: str) -> None:
+    for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "secret"}):
+        answer = httpx.post(f"{guarded}/run_code", json={"code": "1"}, headers=headers)
+        assert answer.status_code == 401
+        assert httpx.get(f"{guarded}/metrics", headers=headers).status_code == 401
+    assert httpx.get(f"{guarded}/v1/ping").status_code == 200
+
+
+def test_with_the_token_it_is(guarded: str) -> None:
+    headers = {"authorization": "Bearer secret"}
+    answer = httpx.post(f"{guarded}/run_code", json={"code": "print(1)"}, headers=headers)
+    assert answer.json()["status"] == "Success"
+
+
+def test_too_large_a_body_is_refused(guarded: str) -> None:
+    headers = {"authorization": "Bearer secret"}
+    body = {"code": "#" * (2 << 20)}
+    assert httpx.post(f"{guarded}/run_code", json=body, headers=headers).status_code == 413
+
+    def chunks() -> Any:
+        yield b'{"code": "'
+        for _ in range(64):
+            yield b"#" * 65536
+        yield b'"}'
+
+    answer = httpx.post(f"{guarded}/run_code", content=chunks(), headers=headers)
+    assert answer.status_code == 413
+
+
+def test_a_socket_needs_the_token(guarded: str) -> None:
+    from websockets.exceptions import InvalidStatus
+    from websockets.sync.client import connect
+
+    with pytest.raises(InvalidStatus), connect(guarded.replace("http", "ws") + "/ws"):
+        pass
+
+
+def test_an_overloaded_server_says_so_at_once(start_server: Any) -> None:
+    """One worker and programs that hold it: those that would wait too long get 504."""
+    slow = {"code": "import time\ntime.sleep(3)", "compile_timeout": 0.001}
+    with start_server("--workers", "1") as (url, _), httpx.Client(timeout=120) as client:
+        client.post(f"{url}/run_code", json=slow)
+        with ThreadPoolExecutor(24) as threads:
+            answers = list(
+                threads.map(lambda _: client.post(f"{url}/run_code", json=slow), range(24))
+            )
+        codes = {answer.status_code for answer in answers}
+        assert codes == {200, 504}
+        refused = next(answer for answer in answers if answer.status_code == 504)
+        assert "overloaded" in refused.json()["detail"]
+        assert client.post(f"{url}/run_code", json={"code": "1"}).json()["status"] == "Success"
+
+
+def test_sigterm_lets_requests_end(start_server: Any) -> None:
+    with start_server() as (url, process):
+        answers: list[httpx.Response] = []
+        asked = threading.Thread(
+            target=lambda: answers.append(httpx.post(f"{url}/run_code", json=SLOW, timeout=60))
+        )
+        asked.start()
+        while _metric(url, "sv_running") < 1:
+            pass
+        process.send_signal(signal.SIGTERM)
+        asked.join()
+        assert answers[0].json()["run_result"]["stdout"] == "done\n"
+        assert process.wait(60) == 143
+
+
+def test_a_port_that_is_taken_is_told(start_server: Any) -> None:
+    with start_server() as (url, _):
+        import subprocess
+        import sys
+
+        command = [sys.executable, "-c", "from sv_engine.cli import main; main()", "serve"]
+        port = url.rpartition(":")[2]
+        ended = subprocess.run([*command, "--port", port], capture_output=True, text=True)
+        assert ended.returncode == 1
+        assert "cannot listen" in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
+def test_an_open_address_needs_a_token() -> None:
+    from click.testing import CliRunner
+
+    from sv_engine.commands.serve_command import serve_command
+
+    result = CliRunner().invoke(serve_command, ["--host", "0.0.0.0"])
+    assert result.exit_code == 2
+    assert "--token" in result.output
