@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sv_sandbox import Limits, Pool, Verdict
+from sv_sandbox import Limits, Pool, Trust, Verdict
 
 FOLDER = Path(__file__).parent / "redteam"
 _MARK = re.compile(r"^=== (.*)\n", re.MULTILINE)
@@ -50,5 +50,10 @@ def test_a_case_is_judged_as_its_file_says(
     if kind == "honest":
         assert verdict is Verdict.PASS, f"{verdict.name}, {matrix.detail(0, 0)}"
         return
-    refused = {Verdict.PASS, Verdict.INFRA} if kind == "holes" else {Verdict.PASS}
-    assert verdict not in refused, f"{verdict.name}, {matrix.detail(0, 0)}"
+    if kind == "limits":  # what SECURITY.md does not promise: plain Python passes it as well
+        assert verdict is Verdict.PASS, f"{verdict.name}: no limit any more"
+        return
+    assert verdict is not Verdict.PASS, matrix.detail(0, 0)
+    if kind == "holes":  # but where an object said yes: that is what `below` is for
+        left_out = verdict is Verdict.INFRA and matrix.trust_ST[0, 0] != Trust.VOUCHED
+        assert not left_out, matrix.detail(0, 0)

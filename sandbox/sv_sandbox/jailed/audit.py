@@ -13,7 +13,7 @@ from collections.abc import Callable
 _RUNS = frozenset(
     ("exec", "compile", "marshal.loads", "pickle.find_class", "code.__new__", "function.__new__")
 )
-_OWN = ("importlib", "jailed", "zipimport")
+_OWN = ("jailed", "zipimport")
 _MAKERS = frozenset(("collections", "dataclasses", "enum", "functools", "abc", "types"))
 """Modules that run code which they write themselves, from names that they have checked."""
 
@@ -22,13 +22,20 @@ def watch(found: Callable[[str], object]) -> None:
     """From now on `found` is called, and may raise, before test code runs text or bytes as code. It
     cannot be taken back: for a process that runs one row."""
 
+    library = tuple(path for path in sys.path if path)
+
     def hook(event: str, arguments: tuple[object, ...]) -> None:
         if event not in _RUNS:
             return
         frame = sys._getframe(1)
         caller = str(frame.f_globals.get("__name__", ""))
         top = caller.partition(".")[0]
-        if top in _OWN or caller.startswith("_frozen_importlib") or caller in _MAKERS:
+        if caller.startswith(("_frozen_importlib", "importlib.")):
+            code = arguments[0] if arguments else None
+            path = str(getattr(code, "co_filename", "<frozen"))
+            if event != "exec" or path.startswith(("<frozen", *library)):
+                return
+        elif top in _OWN or caller in _MAKERS:
             return
         if event == "compile" and caller in ("typing", "ast", "re"):
             return

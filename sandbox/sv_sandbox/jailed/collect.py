@@ -104,7 +104,8 @@ def no_verdict(error: BaseException) -> str:
     """Why an exception that left the text's module level is neither a pass nor a failure; or ''."""
     ours = isinstance(error, Skipped | unittest.SkipTest | Unsupported | names.NotAvailable)
     ours = ours or (isinstance(error, ImportError) and error.name == "pytest")
-    chosen = error.__context__ is None  # not by an exception of the solution's
+    # Of its own accord, and not because of an exception of the solution's.
+    chosen = error.__context__ is None or error.__suppress_context__
     return said(error) if ours and chosen and by_text(error) else ""
 
 

@@ -421,9 +421,7 @@ def _run_one(state: _Run, item: TestItem, following: TestItem | None, outcome: O
     if isinstance(error, Unsupported | names.NotAvailable) and by_text(error):
         outcome.unsupported[item.name] = str(error)
         return
-    chosen = (
-        error is not None and error.__context__ is None
-    )  # not by an exception of the solution's
+    chosen = error is not None and (error.__context__ is None or error.__suppress_context__)
     if isinstance(error, Skipped | unittest.SkipTest | XFailed) and chosen and by_text(error):
         skipped, error = str(error), None
     elif error is not None and isinstance(error, kinds):

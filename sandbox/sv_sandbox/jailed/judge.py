@@ -169,7 +169,7 @@ class Judge(Policy):
         if test.patches:
             raise OneProcess(f"the test patches the module {test.patches}")
         self.marks = marks = Provenance(test.branches)
-        marks.sites = test.sites
+        marks.sites, marks.is_due = test.sites, test.sites > test.inner_sites
         self.link.forget()
         self._named.clear()
         self._helpers.clear()
@@ -209,7 +209,7 @@ class Judge(Policy):
         except BaseException as error:
             self.link.trouble = self.link.trouble or (error if type(error) is OneProcess else None)
             return error
-        if not test.sites:
+        if not test.sites and not self.marks.reached:
             self.marks.word("a test without an assertion")
         elif not self.marks.reached:
             self.marks.nothing_reached()

@@ -200,8 +200,11 @@ def _lends(value: Any, kind: type, name: str) -> bool:
         if isinstance(held, BuiltinFunctionType) and _why_not(held):
             return False
         first = next((one for one in mro(kind) if name in names_in(one)), kind)
-        return first not in CONTENT and not _is_kept_back(kind, name)  # `str.format` among them
-    return name[:1] != "_" and not _is_kept_back(kind, name)
+        if name in ("format", "format_map") and not is_tests(first):
+            return False  # which reads any attribute
+        return first not in CONTENT and not _is_kept_back(kind, name)
+    is_format = name in ("format", "format_map")  # which reads any attribute
+    return name[:1] != "_" and not is_format and not _is_kept_back(kind, name)
 
 
 def _is_kept_back(kind: type, name: str) -> bool:

@@ -140,8 +140,6 @@ def _equality(test: ast.expr) -> Literal | None:
         operation, expected = _operation_of(test.left), constant(test.comparators[0])
     except NotLiteral:
         return None
-    if _asks_of_answer(operation):
-        raise NotLiteral
     return Literal([operation], lambda answers: answers[0] == expected)
 
 
@@ -238,8 +236,9 @@ class _Finder(ast.NodeTransformer):
         node.left = self.visit(node.left)
         had = len(self.operations)
         node.comparators[0] = self.visit(node.comparators[0])
-        if 0 < had < len(self.operations):
-            raise NotLiteral  # two answers compared
+        names = {operation[0] for operation in self.operations}
+        if 0 < had < len(self.operations) and not all(map(str.islower, names)):
+            raise NotLiteral  # what a class makes is on one side: `provenance` marks that
         had = len(self.operations)
         for later in node.comparators[1:]:  # evaluated only if what stands before holds
             self.visit(later)

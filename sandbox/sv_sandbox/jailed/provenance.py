@@ -15,10 +15,11 @@ cell is marked by
   1. an operator, a comparison, `in`, a truth, a hash, `is`, `isinstance` or `type` of an object;
   2. data of the test's given to an *answer*: an object, function or module that came from a call,
      and is of no class that the test names;
-  3. a yes or no, 0, 1, or nothing, in answer to data given to an object of a class that it names;
-     any other answer, where the test then decides by anything but an equality;
-  4. an answer of the solution's given to a function of the solution's, an equality both sides of
-     which are answers, a tool or a module of the library's that the solution replaced;
+  3. a yes or no in answer to data given to an object of a class that it names; any other answer,
+     and what the solution makes of an answer of its own, where the test decides by anything but an
+     equality;
+  4. an equality both sides of which are objects of the solution or made of them, a tool or a module
+     of the library's that the solution replaced;
   5. an exception class of the solution, a context manager of it that swallows, a function of the
      test's that holds assertions and is handed over, `len` and iteration that disagree, a state of
      the process (random numbers, files, ...) that the solution set;
@@ -73,7 +74,7 @@ class Provenance:
         self._foreign: list[Any] = []
         self._kept: list[BaseException] = []
         self._entered: set[int] = set()
-        self.handed_over = False
+        self.handed_over = self.is_due = False
         self.sites = 0
         self._lock = threading.Lock()
 
@@ -101,9 +102,15 @@ class Provenance:
                 if self.branches:
                     self.word("an object's answer to data of the test")
 
+    def begun(self) -> None:
+        """A function of the test's that holds assertions is called."""
+        self.is_due = True
+
     def nothing_reached(self) -> None:
-        """The test's code came to its end and reached no assertion: it has not passed here,
-        whatever it would do in one process."""
+        """The test's code came to its end and reached no assertion: it has not passed, whatever it
+        would do in one process. Where none was due, nothing is known of the solution either."""
+        if self.is_due:
+            self._pending.append(AssertionError("no assertion was reached"))
         self.rests_on = ["no assertion, for none was reached"]
         self.reached = -1
 
@@ -215,10 +222,18 @@ class Provenance:
             self._forgiven.append(error)
             self.reached += not isinstance(error, ImportError | NameError)
 
+    def tool(self, called: Any) -> Any:
+        """What is called by the name of an assertion."""
+        if is_reference(called):
+            self.word("an assertion of the solution's")
+        return called
+
     def helper(self, called: Any) -> Any:
         """What is called with an answer of the solution's, or by the name of an assertion."""
         if is_reference(called) or is_reference(getattr(called, "__func__", None)):
-            self.word("what the solution says of its own answer")
+            self._informed = True
+            if self.branches:
+                self.word("what the solution says of its own answer")
         return called
 
     def container(self, value: Any) -> Any:
@@ -244,16 +259,11 @@ class Provenance:
         return value
 
 
-def _is_common(answer: Any) -> bool:
-    """Whether this answer could be meant for a yes or no, or is one that anybody would guess."""
+def _is_common(answer: object) -> bool:
+    """Whether this answer is a yes or no, or a coroutine that may come to one."""
     if isinstance(answer, types.CoroutineType) or type(answer).__name__ in ("bool", "bool_"):
         return True
-    if is_reference(answer):
-        return False
-    try:
-        return not answer or answer == 1 or answer == -1
-    except Exception:  # an array, whose truth is none
-        return False
+    return type(answer) in (list, tuple) and bool(answer) and all(map(_is_common, answer))  # type: ignore[call-overload]
 
 
 def flattened(kinds: Any) -> Iterable[Any]:

@@ -496,6 +496,8 @@ class Reference(metaclass=ReferenceType):
         link, how = link_of(self), caller.f_code.co_name
         if caller.f_globals.get("__name__") == "copy" and how in ("copy", "deepcopy"):
             return (lambda: link.ask(how, self)), ()
+        if not link.policy.is_known(self):  # the solution chose to answer with an object
+            raise TypeError("an answer cannot be pickled")
         return link.policy.one_process("the test pickles an object of the solution")
 
     @property  # type: ignore[misc]

@@ -66,6 +66,8 @@ class Text:
     hands_over: bool = False
     """Whether it may define tests that it does not run itself, or use pytest's names."""
     sites: int = 0
+    inner_sites: int = 0
+    """Of those, the ones in functions (one in two functions counts twice)."""
     answers: set[str] = field(default_factory=set)
     """Names and attributes (`.name`) that may hold answers of the solution."""
     objects: set[str] = field(default_factory=set)
@@ -89,6 +91,11 @@ class Text:
             elif type(inner) is ast.Attribute and f".{inner.attr}" in known:
                 return True
         return False
+
+    def are_objects(self, *sides: ast.expr) -> bool:
+        """Whether both sides of an equality are the solution's, and one of them an object."""
+        theirs = sum(self.is_answer(side, True) for side in sides)
+        return theirs > 1 and theirs > sum(self.is_answer(side) for side in sides)
 
     def is_free(self, node: ast.expr) -> bool:
         """Whether a name is none of the text's, of Python's or of the library's."""
@@ -224,7 +231,7 @@ def kind_of(test: ast.expr, text: Text) -> int:
     if isinstance(test, ast.Compare) and all(isinstance(op, ast.Eq) for op in test.ops):
         sides = (test.left, *test.comparators)
         if not any(map(_is_yes_or_no, sides)):
-            return ANSWERS if sum(text.is_answer(side, True) for side in sides) > 1 else EQUALITY
+            return ANSWERS if text.are_objects(*sides) else EQUALITY
     return OTHER
 
 
@@ -286,7 +293,15 @@ _LOAD = ast.Load()
 _LEAVES = (ast.Constant, ast.Name, ast.Load, ast.Store, ast.Del, ast.alias, ast.arg, ast.Pass)
 
 
-_OUTSIDE_IN = (ast.Expr, ast.With, ast.AsyncWith, ast.ExceptHandler, ast.Call)
+_OUTSIDE_IN = (
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.Expr,
+    ast.With,
+    ast.AsyncWith,
+    ast.ExceptHandler,
+    ast.Call,
+)
 """Nodes that are looked at before what is in them is rewritten."""
 
 
@@ -305,6 +320,8 @@ class _Rewriter:
             ast.Call: self._call,
             ast.Raise: self._raise,
             ast.Attribute: self._attribute,
+            ast.FunctionDef: self._function,
+            ast.AsyncFunctionDef: self._function,
         }
 
     def inside(self, node: ast.AST) -> None:
@@ -330,6 +347,16 @@ class _Rewriter:
         rewritten = self._kinds.get(kind)
         return node if rewritten is None else rewritten(node)
 
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
+        before = self._text.sites
+        self.inside(node)
+        if self._text.sites > before:
+            make = _Maker(node.body[0])
+            has_doc = ast.get_docstring(node, clean=False) is not None
+            node.body.insert(int(has_doc), make.statement(make.call("begun")))
+            self._text.inner_sites += self._text.sites - before
+        return node
+
     def _assert(self, node: ast.Assert) -> ast.AST:
         kind, make = kind_of(node.test, self._text), _Maker(node)
         if isinstance(node.test, ast.BoolOp):
@@ -347,8 +374,7 @@ class _Rewriter:
         name, kind = _name_of(node.value), OTHER
         args = getattr(node.value, "args", [])[:2]
         if name in _EQUALITIES and not any(map(_is_yes_or_no, args)):
-            answers = sum(self._text.is_answer(one, True) for one in args)
-            kind = ANSWERS if answers > 1 else EQUALITY
+            kind = ANSWERS if self._text.are_objects(*args) else EQUALITY
         self.inside(node)
         if not (name.startswith("assert") or name in ("fail", "raises", "warns")):
             return node
@@ -399,7 +425,7 @@ class _Rewriter:
                 make = _Maker(argument)
                 node.args[at] = make.call("expected", argument, make.constant(own[at]))
         if is_helper:
-            node.func = _Maker(node).call("helper", node.func)
+            node.func = _Maker(node).call(is_helper, node.func)
         for arguments in (node.args, node.keywords):
             self._mark_given(arguments, is_given)
         return node
@@ -415,13 +441,15 @@ class _Rewriter:
                 else:
                     arguments[at] = marked
 
-    def _is_helper(self, node: ast.Call, name: str) -> bool:
-        """Whether what is called is given an answer, or goes by the name of an assertion."""
+    def _is_helper(self, node: ast.Call, name: str) -> str:
+        """How it is marked that what is called goes by the name of an assertion, or is given an
+        answer; empty for neither."""
         if isinstance(node.func, ast.Name) and hasattr(builtins, node.func.id):
-            return False
+            return ""
         if name.startswith("assert") or name in ("fail", "raises", "warns", "suppress"):
-            return True
-        return any(map(self._text.is_answer, (*node.args, *node.keywords)))
+            return "tool"
+        given = any(map(self._text.is_answer, (*node.args, *node.keywords)))
+        return "helper" if given else ""
 
     def _compare(self, node: ast.Compare) -> ast.AST:
         operands = [node.left, *node.comparators]
