@@ -121,7 +121,7 @@ def run(test: TestCode, marks: Provenance, names: Names) -> str:
 def watch_suppress(marks: Provenance) -> None:
     """What `contextlib.suppress` swallows is told to the marks of this cell."""
 
-    def leave(self: Any, kind: Any, error: Any, trace: Any) -> bool:
+    def leave(self: Any, kind: Any, error: Any, trace: object) -> bool:
         swallowed = kind is not None and issubclass(kind, self._exceptions)
         if swallowed:
             marks.caught(error, self._exceptions)
@@ -239,7 +239,7 @@ class Judge(Policy):
         if code is not None and rewrite.holds_sites(code):
             self.marks.word("a function that holds assertions was handed to the solution")
 
-    def perform(self, operation: str, operands: tuple[Any, ...]) -> Any:
+    def perform(self, operation: str, operands: tuple[object, ...]) -> object:
         """Answer a question of the solution's."""
         if operation == "begin":
             return _begin(*operands)
@@ -263,7 +263,7 @@ class Judge(Policy):
         if id(container) in self._attributes:
             self.marks.word("attributes that the solution set")
 
-    def _lent(self, operation: str, operands: tuple[Any, ...]) -> None:
+    def _lent(self, operation: str, operands: tuple[object, ...]) -> None:
         """Only what was told of by number is asked: plain data is local at both ends. Raises
         CodecError."""
         targets = operands[:1]
@@ -318,7 +318,7 @@ class Judge(Policy):
         return not self._named.isdisjoint(proxies.class_numbers(value))
 
     def raised(
-        self, operation: str, operands: tuple[Any, ...], error: BaseException
+        self, operation: str, operands: tuple[object, ...], error: BaseException
     ) -> BaseException:
         """An exception by which Python would end an iteration, a task or a thread of the test's
         without a word, and what is asserted there, is a RuntimeError, unless the test speaks of it.
@@ -342,14 +342,14 @@ class Judge(Policy):
         if not self.link.coding:
             self.marks.word(why)
 
-    def notes(self) -> Any:
+    def notes(self) -> object:
         """What the process shares with the solution's."""
         found = self._shared.notes() if self._shared is not None else []
         if any(name == "files" for name, _ in found):
             self.marks.word("files that the solution sees")
         return tuple(found) or None
 
-    def noted(self, notes: Any) -> None:
+    def noted(self, notes: object) -> None:
         """And what that one shares."""
         if type(notes) is not tuple or self._shared is None:
             raise CodecError("not notes")
@@ -360,7 +360,7 @@ class Judge(Policy):
                 self.marks.word(f"{note[0]} as the solution left it")
             self._shared.noted(*note)
 
-    def read(self, value: Any, name: str) -> Any:
+    def read(self, value: object, name: str) -> object:
         """A method by its object and name."""
         lending.allow("get", (value, name))
         return getattr(value, name)
@@ -384,7 +384,7 @@ class Judge(Policy):
         self.link.trouble = OneProcess(why)
         raise self.link.trouble
 
-    async def awaited(self, coroutine: Any) -> Any:
+    async def awaited(self, coroutine: object) -> object:
         """A coroutine of the subject, as one of ours: it runs there while it is awaited here, and
         beside it what else is awaited."""
         import asyncio  # as large as all that a template has loaded: only where it is needed
@@ -423,7 +423,7 @@ def watch_patches(judge: Judge) -> None:
     while hasattr(enter, "_sv_plain"):
         enter = enter._sv_plain
 
-    def watched(self: Any) -> Any:
+    def watched(self: Any) -> object:
         target = self.getter()
         redirected = (getattr(target, "__name__", ""), self.attribute) in testcode.REDIRECTED
         if isinstance(target, ModuleType) and not redirected and target.__name__ != "test":
@@ -443,9 +443,9 @@ class SolutionNames(Names):
     def __init__(self, judge: Judge, test: TestCode):
         self._judge, self._entry_point = judge, test.entry_point
         self._binds = test.binds
-        self._known: dict[str, Any] = {}
+        self._known: dict[str, object] = {}
 
-    def read(self, name: str, asked_for: bool = False) -> Any:
+    def read(self, name: str, asked_for: bool = False) -> object:
         """Raises KeyError for what neither the solution nor this rule has: built-in names are the
         test's, except the declared entry point, and what it imports from the solution by name."""
         if plan.is_builtin(name) and name != self._entry_point and not asked_for:
@@ -469,7 +469,7 @@ class SolutionNames(Names):
         kept = [name for name in names if not plan.is_builtin(name) or name == self._entry_point]
         return [name for name in kept if name[:2] != "__" and name not in self._binds]
 
-    def module(self, name: str) -> Any:
+    def module(self, name: str) -> object:
         """A module beside the solution."""
         return self._judge.link.ask("import", name)
 
@@ -477,7 +477,7 @@ class SolutionNames(Names):
 # ---- coroutines of the test's that the solution awaits -------------------------------------------
 
 
-def _begin(awaitable: Any) -> tuple[bool, Any]:
+def _begin(awaitable: Any) -> tuple[bool, object]:
     """Begin to await: whether it is over, and its result, or what to ask (`_done`) for it."""
     import asyncio
 
@@ -488,11 +488,11 @@ def _begin(awaitable: Any) -> tuple[bool, Any]:
     return False, asyncio.ensure_future(awaitable)
 
 
-async def _awaited(awaitable: Any) -> Any:
+async def _awaited(awaitable: Any) -> object:
     return await awaitable
 
 
-def _done(task: Any) -> tuple[bool, Any]:
+def _done(task: object) -> tuple[bool, object]:
     asyncio = sys.modules.get("asyncio")
     if asyncio is None or not isinstance(task, asyncio.Future):
         raise CodecError("not a task")

@@ -94,7 +94,7 @@ def content_of(kind: type) -> type | None:
     return next((base for base in mro(kind) if base in CONTENT), None)
 
 
-def class_told(kind: type) -> tuple[Any, ...]:
+def class_told(kind: type) -> tuple[object, ...]:
     """Name, qualified name, module, documentation, bases (names, or classes to refer to), methods,
     special methods that it has, those it refuses, what it counts as."""
     methods: list[str] = []
@@ -139,7 +139,7 @@ _KINDS = tuple(inspect._ParameterKind)
 _FACTS = ("co_name", "co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_flags")
 
 
-def parameters_of(function: Any) -> tuple[Any, ...]:
+def parameters_of(function: Any) -> tuple[object, ...]:
     """Each parameter: name, kind, default and annotation (each in a tuple, empty for none); at last
     the annotation of the result. Raises ValueError, TypeError."""
     signature = inspect.signature(function)
@@ -150,13 +150,13 @@ def parameters_of(function: Any) -> tuple[Any, ...]:
     return (*found, _given(signature.return_annotation))
 
 
-def _given(value: Any) -> tuple[Any, ...]:
+def _given(value: object) -> tuple[object, ...]:
     return () if value is inspect.Parameter.empty or value is inspect.Signature.empty else (value,)
 
 
 def signature_of(told: Any) -> inspect.Signature:
     """The signature that `parameters_of` told. Raises CodecError."""
-    empty: Any = inspect.Parameter.empty
+    empty: object = inspect.Parameter.empty
     try:
         *parameters, result = told
         return inspect.Signature(
@@ -175,7 +175,7 @@ def signature_of(told: Any) -> inspect.Signature:
         raise CodecError("not a signature") from None
 
 
-def code_facts(function: Any) -> tuple[Any, ...]:
+def code_facts(function: Any) -> tuple[object, ...]:
     """Of a function's code: its name, the numbers of its arguments, its flags, their names."""
     code = function.__code__
     count = code.co_argcount + code.co_kwonlyargcount
@@ -183,14 +183,14 @@ def code_facts(function: Any) -> tuple[Any, ...]:
     return (*(getattr(code, fact) for fact in _FACTS), code.co_varnames[:count])
 
 
-def code_of(facts: Any) -> SimpleNamespace:
+def code_of(facts: object) -> SimpleNamespace:
     """Something with the facts of a code object. Raises CodecError."""
     if type(facts) is not tuple or len(facts) != len(_FACTS) + 1:
         raise CodecError("not a function's code")
     return SimpleNamespace(**dict(zip((*_FACTS, "co_varnames"), facts, strict=True)))
 
 
-def field_told(field: Any) -> tuple[Any, ...]:
+def field_told(field: Any) -> tuple[object, ...]:
     """One field of a dataclass: name, default (in a tuple), what takes part, type."""
     default = () if field.default is dataclasses.MISSING else (field.default,)
     has_factory = field.default_factory is not dataclasses.MISSING
@@ -200,7 +200,7 @@ def field_told(field: Any) -> tuple[Any, ...]:
     )
 
 
-def field_from(told: Any) -> Any:
+def field_from(told: Any) -> object:
     """Python's own field object with what `field_told` told. Raises CodecError."""
     try:
         name, default, has_factory, init, shown, compare, kw_only, kind = told
@@ -219,7 +219,7 @@ def field_from(told: Any) -> Any:
 # ---- exceptions ----------------------------------------------------------------------------------
 
 
-def described(error: BaseException, silent: bool = False) -> tuple[Any, ...]:
+def described(error: BaseException, silent: bool = False) -> tuple[object, ...]:
     """Of an exception: arguments, text, plain attributes, cause, context, parts of a group.
     `silent` keeps arguments and text back (a failed assertion's may say what was expected)."""
     if silent:
@@ -228,7 +228,7 @@ def described(error: BaseException, silent: bool = False) -> tuple[Any, ...]:
         text = str(error)[:2000]
     except BaseException:
         text = ""
-    args: tuple[Any, ...] = tuple(error.args)
+    args: tuple[object, ...] = tuple(error.args)
     if isinstance(error, OSError) and error.filename is not None:
         args = (error.errno, error.strerror, error.filename)
     parts: tuple[BaseException, ...] = ()
@@ -244,7 +244,7 @@ def described(error: BaseException, silent: bool = False) -> tuple[Any, ...]:
     return args, text, attributes, cause, None if context is cause else context, parts
 
 
-def new_error(kind: Any, args: tuple[Any, ...]) -> Any:
+def new_error(kind: Any, args: tuple[object, ...]) -> object:
     """An exception, made by that class of Python's which lays out its memory, and no other code: C
     code reads fields that no `__init__` has filled. Raises what that class does."""
     error = kind.__new__(kind, *args)
