@@ -21,9 +21,11 @@ from . import (
     plan,
     proxies,
     rewrite,
+    shapes,
     shared,
     subject,
     testcode,
+    waiting,
 )
 from .link import Link, Lost, OneProcess, Policy
 from .namespace import Names, TestNamespace, VacuousNames, finding
@@ -205,7 +207,7 @@ class Judge(Policy):
     def _import(self, loaded: Any, test: TestCode) -> None:
         """Modules of packages that the solution has imported and the test speaks of."""
         for name in loaded:
-            if name.partition(".")[0] in test.names and proxies.is_library(name):
+            if name.partition(".")[0] in test.names and shapes.is_library_module(name):
                 with contextlib.suppress(ImportError):
                     __import__(name)
 
@@ -242,9 +244,9 @@ class Judge(Policy):
     def perform(self, operation: str, operands: tuple[object, ...]) -> object:
         """Answer a question of the solution's."""
         if operation == "begin":
-            return _begin(*operands)
+            return waiting.begin(*operands)
         if operation == "done":
-            return _done(*operands)
+            return waiting.done(*operands)
         self._lent(operation, operands)
         lending.allow(operation, operands)
         if operation == "set" and not lending.is_plain(operands[2]):
@@ -367,7 +369,7 @@ class Judge(Policy):
 
     def module(self, name: str) -> ModuleType | None:
         """Our own copy of a module that the test speaks of, or that is loaded."""
-        if not proxies.is_library(name) or self._test is None:
+        if not shapes.is_library_module(name) or self._test is None:
             return None
         if name not in sys.modules and name.partition(".")[0] not in self._test.names:
             return None
@@ -393,7 +395,7 @@ class Judge(Policy):
         try:
             while True:
                 await asyncio.sleep(0)
-                finished = self.link.ask("run", task, _spare_s(asyncio.get_running_loop()))
+                finished = self.link.ask("run", task, waiting.spare_s(asyncio.get_running_loop()))
                 if finished is not None:
                     break
         except BaseException:
@@ -472,37 +474,3 @@ class SolutionNames(Names):
     def module(self, name: str) -> object:
         """A module beside the solution."""
         return self._judge.link.ask("import", name)
-
-
-# ---- coroutines of the test's that the solution awaits -------------------------------------------
-
-
-def _begin(awaitable: Any) -> tuple[bool, object]:
-    """Begin to await: whether it is over, and its result, or what to ask (`_done`) for it."""
-    import asyncio
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:  # the solution runs a loop of its own, inside a plain call
-        return True, asyncio.run(_awaited(awaitable))
-    return False, asyncio.ensure_future(awaitable)
-
-
-async def _awaited(awaitable: Any) -> object:
-    return await awaitable
-
-
-def _done(task: object) -> tuple[bool, object]:
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None or not isinstance(task, asyncio.Future):
-        raise CodecError("not a task")
-    return (True, task.result()) if task.done() else (False, task)
-
-
-def _spare_s(loop: Any) -> float:
-    """How long this loop has nothing else to do, and the subject's may run: a subject that is asked
-    again and again would not count as idle, though it sleeps."""
-    ready, scheduled = getattr(loop, "_ready", (None,)), getattr(loop, "_scheduled", ())
-    if ready:
-        return 0.005
-    return max(0.005, min(0.2, scheduled[0].when() - loop.time())) if scheduled else 0.2

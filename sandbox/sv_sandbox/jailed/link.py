@@ -160,7 +160,7 @@ class Link:
         if proxies.key_of(value) in self._numbers:
             return False, ("mine", self.number(value))
         self.policy.tell(value, self._answering)
-        return proxies.tell(value, self.number, self.policy.silent)
+        return shapes.tell(value, self.number, self.policy.silent)
 
     def _resolve(self, *parts: object) -> object:
         return self.makers.resolve(parts)

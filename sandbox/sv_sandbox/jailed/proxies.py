@@ -12,7 +12,6 @@ proxy holds nothing but its number, its content and its hash.
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import types
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import shapes
 from .provenance import ReferenceType
-from .shapes import CONTENT, FUNCTIONS, MUTABLE, mro, names_in
+from .shapes import mro, names_in
 
 if TYPE_CHECKING:
     from .link import Link
@@ -67,11 +66,6 @@ def number_of(value: Any, link: Link) -> tuple[Any, ...] | None:
     except (AttributeError, KeyError, StopIteration):
         return None
     return (number,) if of is link else None
-
-
-def is_library(module: str) -> bool:
-    """Whether this is a module of the standard library's or NumPy's."""
-    return shapes.is_library_module(module)
 
 
 def is_function(value: object) -> bool:
@@ -139,57 +133,6 @@ def key_of(value: object) -> object:
     if isinstance(value, types.MethodType | types.BuiltinMethodType):
         return id(value.__self__), value.__name__, type(value)
     return id(value)
-
-
-def plain_content(value: Any, base: type) -> object:
-    """The plain data in an object whose class extends `base`, whatever its methods say."""
-    if base is dict:
-        return tuple((key, dict.__getitem__(value, key)) for key in dict.__iter__(value))
-    if base in (list, set, frozenset, tuple):
-        return tuple(base.__iter__(value))
-    if base is str:
-        return str.__str__(value)
-    return {int: int.__int__, float: float.__float__, complex: complex.__complex__}.get(base, base)(
-        value
-    )
-
-
-def tell(
-    value: object, number: Callable[[object], int], silent: bool
-) -> tuple[bool, tuple[object, ...]]:
-    """What is told of an object the first time, and whether its content stays shared. `silent`
-    tells nothing of what an AssertionError says."""
-    kind = type(value)
-    if isinstance(value, type):
-        return False, ("class", number(value), *shapes.class_told(value))
-    if isinstance(value, FUNCTIONS):
-        where = (str(getattr(value, "__module__", "")), str(value.__name__))
-        return False, ("function", number(value), kind.__name__, *where)
-    if isinstance(value, BaseException):
-        name = shapes.builtin_name(kind)
-        told = shapes.described(value, silent and isinstance(value, AssertionError))
-        return False, ("error", number(value), name or kind, *told)
-    if kind is dataclasses.Field:
-        return False, ("field", *shapes.field_told(value))
-    if isinstance(value, types.ModuleType):
-        return False, ("module", number(value), value.__name__)
-    if isinstance(value, types.TracebackType):
-        return False, ("none",)
-    base = shapes.content_of(kind)
-    content = () if base is None else (plain_content(value, base),)
-    whole = shapes.Whole(kind)
-    return base in MUTABLE, ("object", number(value), whole, _hash_told(value), content)
-
-
-def _hash_told(value: object) -> int | None:
-    """The hash of an object whose class defines one."""
-    own = next(one for one in mro(type(value)) if "__hash__" in names_in(one))
-    if own is object or own in CONTENT or names_in(own)["__hash__"] is None:
-        return None
-    try:
-        return hash(value)
-    except Exception:
-        return None
 
 
 # ---- what all proxies have in common -------------------------------------------------------------

@@ -21,7 +21,9 @@ from types import (
     MethodDescriptorType,
     MethodType,
     MethodWrapperType,
+    ModuleType,
     SimpleNamespace,
+    TracebackType,
     WrapperDescriptorType,
 )
 from typing import Any
@@ -251,3 +253,57 @@ def new_error(kind: Any, args: tuple[object, ...]) -> object:
     base: Any = next(base for base in mro(kind) if table.EXCEPTIONS.get(base.__name__) is base)
     base.__init__(error, *args)
     return error
+
+
+# ---- all of it -----------------------------------------------------------------------------------
+
+
+def plain_content(value: Any, base: type) -> object:
+    """The plain data in an object whose class extends `base`, whatever its methods say."""
+    if base is dict:
+        return tuple((key, dict.__getitem__(value, key)) for key in dict.__iter__(value))
+    if base in (list, set, frozenset, tuple):
+        return tuple(base.__iter__(value))
+    if base is str:
+        return str.__str__(value)
+    return {int: int.__int__, float: float.__float__, complex: complex.__complex__}.get(base, base)(
+        value
+    )
+
+
+def tell(
+    value: object, number: Callable[[object], int], silent: bool
+) -> tuple[bool, tuple[object, ...]]:
+    """What is told of an object the first time, and whether its content stays shared. `silent`
+    tells nothing of what an AssertionError says."""
+    kind = type(value)
+    if isinstance(value, type):
+        return False, ("class", number(value), *class_told(value))
+    if isinstance(value, FUNCTIONS):
+        where = (str(getattr(value, "__module__", "")), str(value.__name__))
+        return False, ("function", number(value), kind.__name__, *where)
+    if isinstance(value, BaseException):
+        name = builtin_name(kind)
+        told = described(value, silent and isinstance(value, AssertionError))
+        return False, ("error", number(value), name or kind, *told)
+    if kind is dataclasses.Field:
+        return False, ("field", *field_told(value))
+    if isinstance(value, ModuleType):
+        return False, ("module", number(value), value.__name__)
+    if isinstance(value, TracebackType):
+        return False, ("none",)
+    base = content_of(kind)
+    content = () if base is None else (plain_content(value, base),)
+    whole = Whole(kind)
+    return base in MUTABLE, ("object", number(value), whole, _hash_told(value), content)
+
+
+def _hash_told(value: object) -> int | None:
+    """The hash of an object whose class defines one."""
+    own = next(one for one in mro(type(value)) if "__hash__" in names_in(one))
+    if own is object or own in CONTENT or names_in(own)["__hash__"] is None:
+        return None
+    try:
+        return hash(value)
+    except Exception:
+        return None
