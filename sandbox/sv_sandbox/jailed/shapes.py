@@ -58,8 +58,7 @@ _CALLED = (
     *(WrapperDescriptorType, ClassMethodDescriptorType),
 )
 FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, MethodWrapperType)
-mro: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
-"""The bases of a class, whatever its metaclass says."""
+mro = values.mro
 bases_of: Callable[[type], tuple[type, ...]] = type.__dict__["__bases__"].__get__
 names_in: Callable[[type], Any] = type.__dict__["__dict__"].__get__
 """The names of a class, whatever its metaclass says."""
