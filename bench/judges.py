@@ -1,4 +1,5 @@
-"""The split judge beside the inline judge: CPU time of a cell, and every verdict that differs.
+"""The split judge beside the inline judge: CPU time of a cell, on whose word its passes rest, and
+every verdict that differs.
 
     python -m bench.judges [--problems N] [--solutions N] [--out bench/results/judges.json]
 
@@ -6,7 +7,8 @@ Each chunk (one problem, some solutions, all its tests) runs under both judges i
 each, so that a busy moment of the machine hits both; which goes first alternates. CPU is that of
 every process involved. Besides all chunks, those without a timeout are summed up on their own: a
 cell that runs into its limit costs the limit under either judge and would flatter the ratio.
-Cells that time out under either judge are left out of the comparison of verdicts.
+Cells that time out under either judge are left out of the comparison of verdicts, and so are those
+that need one process; passes that rest on an object's word count as passes here (trust "vouched").
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ class Chunk:
     problem: str
     solutions: list[str]
     tests: list[str]
+    entry_point: str | None = None
 
 
 @dataclass
@@ -54,7 +57,8 @@ class Tally:
     """What one workload came to."""
 
     cells: int = 0
-    unsplit: int = 0
+    passes: Counter[str] = field(default_factory=Counter)
+    """Passes of the split judge by trust, and `held back`: left out, for want of one process."""
     compared: int = 0
     passed: int = 0
     kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -69,9 +73,13 @@ class Tally:
             for t, test in enumerate(chunk.tests):
                 a, b = split.verdict(s, t), inline.verdict(s, t)
                 self.cells += 1
-                self.unsplit += split.trust_ST[s, t] == Trust.INLINE
+                if a is Verdict.PASS:
+                    self.passes[Trust(split.trust_ST[s, t]).name.lower()] += 1
                 if Verdict.TIMEOUT in (a, b):
                     timed_out = True
+                    continue
+                if split.held_ST[s, t]:
+                    self.passes["held back"] += 1
                     continue
                 self.compared += 1
                 self.passed += b is Verdict.PASS
@@ -94,7 +102,9 @@ class Tally:
         calm = [part for part in self.cpu if not part[2]] or self.cpu
         return {
             "cells": self.cells,
-            "inline_fallback": self.unsplit,
+            "proven": self.passes["proven"],
+            "vouched": self.passes["vouched"],
+            "held_back": self.passes["held back"],
             "split_cpu_ms_per_cell": 1000 * sum(part[0] for part in self.cpu) / self.cells,
             "inline_cpu_ms_per_cell": 1000 * sum(part[1] for part in self.cpu) / self.cells,
             "ratio_all": sum(part[0] for part in self.cpu) / sum(part[1] for part in self.cpu),
@@ -116,7 +126,7 @@ def reference_chunks(path: Path) -> Iterator[Chunk]:
         problem = rollout.problem
         if problem.reference_solution is not None and problem.reference_test is not None:
             sources = [problem.reference_test, *(test.source for test in rollout.tests)]
-            yield Chunk(problem.id, [problem.reference_solution], sources)
+            yield Chunk(problem.id, [problem.reference_solution], sources, problem.entry_point)
 
 
 def sample_chunks(path: Path, problems: int | None, solutions: int | None) -> Iterator[Chunk]:
@@ -125,13 +135,14 @@ def sample_chunks(path: Path, problems: int | None, solutions: int | None) -> It
         texts = [solution.source for solution in rollout.solutions[:solutions]]
         tests = [test.source for test in rollout.tests]
         for at in range(0, len(texts), CHUNK):
-            yield Chunk(rollout.problem.id, texts[at : at + CHUNK], tests)
+            entry_point = rollout.problem.entry_point
+            yield Chunk(rollout.problem.id, texts[at : at + CHUNK], tests, entry_point)
 
 
 def cruxeval_chunks(path: Path) -> Iterator[Chunk]:
     """Short functions with five tests each, in turn right and wrong."""
     for row in cruxeval(path, 5):
-        yield Chunk(f"cruxeval {row.group}", [row.solution], row.tests)
+        yield Chunk(f"cruxeval {row.group}", [row.solution], row.tests, "f")
 
 
 def measure(name: str, chunks: list[Chunk], limits: Limits, batch: int) -> Tally:
@@ -145,7 +156,13 @@ def measure(name: str, chunks: list[Chunk], limits: Limits, batch: int) -> Tally
             for judge in JUDGES if number // batch % 2 else reversed(JUDGES):
                 began = cpu_s()
                 jobs = [
-                    pools[judge].submit(c.solutions, c.tests, judge=judge, unsplit="count")
+                    pools[judge].submit(
+                        c.solutions,
+                        c.tests,
+                        judge=judge,
+                        entry_point=c.entry_point,
+                        trust=Trust.VOUCHED,
+                    )
                     for c in part
                 ]
                 found[judge] = [job.wait() for job in jobs]
@@ -190,7 +207,10 @@ def main() -> int:
         "workloads": {},
     }
     table = Table(title="split beside inline")
-    for title in ("workload", "cells", "fallback", "CPU x", "without timeouts", "pass differs"):
+    for title in (
+        *("workload", "cells", "proven", "vouched", "held back"),
+        *("CPU x", "without timeouts", "pass differs"),
+    ):
         table.add_column(title, justify="left" if title == "workload" else "right")
     for name, make in work.items():
         if options.only not in name:
@@ -202,7 +222,7 @@ def main() -> int:
         table.add_row(
             name,
             f"{r['cells']:,}",
-            str(r["inline_fallback"]),
+            *(f"{100 * r[part] / r['cells']:.1f}%" for part in ("proven", "vouched", "held_back")),
             f"{r['ratio_all']:.2f}",
             f"{r['ratio_without_timeouts']:.2f}",
             f"{r['pass_differs']} of {r['compared']:,}",

@@ -11,7 +11,6 @@ import random
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -332,7 +331,8 @@ class Frames(judge.Judge):
     """A judge whose subject is a list of frames."""
 
     def __init__(self, frames: list[bytes], fd: int):
-        super().__init__(SimpleNamespace(CHANNEL_FD=fd, waiting=bool))
+        super().__init__()
+        self.link = Link(fd, self)
         self.frames = frames
         self.link._frame = self._received  # type: ignore[method-assign]
 
@@ -343,8 +343,7 @@ class Frames(judge.Judge):
 
 
 def use(end: Frames, value: Any) -> None:
-    """What a test does with an answer. It may fail in every way; a yes or no of an"
-    " object is heard."""
+    """What a test does with an answer. It may fail; a yes or no of an object is heard."""
     for how in USES:
         try:
             how(value)
@@ -499,7 +498,7 @@ class Parts:
     def __init__(self, *parts): self.parts = parts
 def sent(*frame):
     link = server().link
-    encode = sys.modules[type(link).__module__].values.encode
+    encode = type(link).ask.__globals__['values'].encode
     raw(encode(frame, lambda value: (False, value.parts)))
     return 1
 def raw(data, length=None):

@@ -311,12 +311,13 @@ LENT = [
 @pytest.mark.hostile
 def test_what_is_lent_leads_to_nothing_else(pool: Pool) -> None:
     """Neither code, constants, frames, closures nor globals; or the search finds nothing at all."""
-    tests = [f"expected = 31337\n{test}\nr = f(lent)\nassert r == 0" for test in LENT]
+    tests = [f"expected = 31337\n{test}\nr = f(lent)\nassert r == 31337" for test in LENT]
     shown = "class A:\n    x = 31337\n    def __str__(self): return '31337'\n"
     shown += "r = f(A())\nassert r == 31337"
     matrix = pool.matrix([SEARCH], [*tests, shown], trust="vouched")
     for t, test in enumerate(LENT):
-        assert matrix.verdict(0, t) is Verdict.PASS, (test, matrix.detail(0, t))
+        failed = matrix.verdict(0, t) in (Verdict.WRONG, Verdict.FORBIDDEN)
+        assert failed, (test, judged(matrix, t), matrix.detail(0, t))
     assert matrix.verdict(0, len(LENT)) is Verdict.PASS, matrix.detail(0, len(LENT))
 
 
@@ -452,7 +453,7 @@ def test_cheats_do_not_pass_and_the_row_goes_on(pool: Pool) -> None:
         "r = f(1)\nassert r == 2",
         "y = f(3)\nassert y == 4",
     ]
-    matrix = pool.matrix(solutions, tests)
+    matrix = pool.submit(solutions, tests).wait(120)
     for s, body in enumerate(BODIES):
         verdicts = [matrix.verdict(s, t) for t in range(4)]
         assert verdicts[1::2] == [Verdict.PASS, Verdict.PASS], (body, verdicts, matrix.detail(s, 3))
@@ -515,11 +516,10 @@ ONE_PROCESS = [
     "from unittest.mock import patch\nwith patch('random.choice', return_value=2):\n"
     "    assert inc(1) == 2",
     "import random\nrandom.choice = lambda xs: 2\nassert inc(1) == 2",
-    "from unittest.mock import patch\n@patch('time.time', lambda: 5)\ndef run():"
-    " assert inc(1) == 2\n"
-    "run()",
-    "import math\nfrom unittest.mock import patch\nwith patch.object(math, 'sqrt'):"
-    " assert inc(1) == 2",
+    "from unittest.mock import patch\n@patch('time.time', lambda: 5)\n"
+    "def run(): assert inc(1) == 2\nrun()",
+    "import math\nfrom unittest.mock import patch\nwith patch.object(math, 'sqrt'):\n"
+    "    assert inc(1) == 2",
     "import time\ntime.sleep = lambda s: None\nassert inc(1) == 2",
 ]
 

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from . import (
+    audit,
     collect,
     lending,
     operations,
@@ -29,13 +30,24 @@ from . import (
 )
 from .link import Link, Lost, OneProcess, Policy
 from .namespace import Names, TestNamespace, VacuousNames, finding
-from .provenance import ANSWER, FREE, NAMED, PROVEN, Provenance, is_reference
+from .provenance import ANSWER, FREE, NAMED, PROVEN, Provenance
 from .source import unpacked
 from .state import State
 from .testcode import TestCode
 from .values import CodecError, native
 
 PASS, WRONG, FORBIDDEN = 1, 2, 7
+
+
+_SUBMODULES = frozenset(
+    (
+        "collections.abc concurrent.futures email.message email.mime.text email.utils html.entities"
+        " html.parser http.client http.cookies importlib.util json.decoder logging.handlers"
+        " numpy.linalg numpy.random numpy.testing os.path unittest.mock urllib.error urllib.parse"
+        " urllib.request xml.dom.minidom xml.etree.ElementTree xml.sax.saxutils"
+    ).split()
+)
+"""Modules of packages that a test may find loaded because the solution has loaded them."""
 
 
 class UsedUp(BaseException):
@@ -74,6 +86,7 @@ def vacuous(start: int, cells: int) -> None:
 def judge(start: int, cells: int) -> None:
     """A verdict per test; LOST, and the end, when the subject is gone."""
     end = Judge()
+    audit.watch(end.one_process)
     for cell in range(start, cells):
         native.begin(cell)
         trust = PROVEN
@@ -207,7 +220,7 @@ class Judge(Policy):
     def _import(self, loaded: Any, test: TestCode) -> None:
         """Modules of packages that the solution has imported and the test speaks of."""
         for name in loaded:
-            if name.partition(".")[0] in test.names and shapes.is_library_module(name):
+            if name.partition(".")[0] in test.names and name in _SUBMODULES:
                 with contextlib.suppress(ImportError):
                     __import__(name)
 
@@ -223,12 +236,21 @@ class Judge(Policy):
             return True, getattr(self.module(module), name, found[1])
         known = proxies.number_of(found[1], self.link)
         if known is not None:
+            del self.marks.rests_on[marks:]
             self._named.add(known[0])
             if entry_point is not None and name != entry_point:
                 self._helpers.add(known[0])
-            if name in rewrite.TOOLS or name.startswith("assert"):
+            is_tool = name in plan.TOOLS or name.startswith("assert") or name == "approx"
+            is_module = name in rewrite.TOOLS and not proxies.is_plain_function(found[1])
+            if (is_tool or is_module) and name != entry_point:
                 self.marks.word(f"the solution's own {name}")
         return found[0] is True, found[1]
+
+    def beside(self, name: str) -> Any:
+        """A module beside the solution, which the test names by importing it."""
+        found = self.link.ask("import", name)
+        self._named.add(self._number(found))
+        return found
 
     # ---- the policy of this end ------------------------------------------------------------------
 
@@ -308,9 +330,11 @@ class Judge(Policy):
             self._objects.add(number)
         elif self.link.has_told(answer) and type(answer).__module__ == "unittest.mock":
             self.marks.word("a mock of the test's own as an answer")
-        elif is_reference(answer) and operation != "get":
-            if not self._is_of_named_class(answer) and not proxies.steps(answer):
-                self.marks.word("an object as an answer")
+
+    def arrived(self, value: object) -> None:
+        """A proxy of an object was made."""
+        if not self._is_of_named_class(value) and not proxies.steps(value):
+            self.marks.word("an object as an answer")
 
     def _number(self, value: Any) -> int:
         known = proxies.number_of(value, self.link)
@@ -371,7 +395,7 @@ class Judge(Policy):
         """Our own copy of a module that the test speaks of, or that is loaded."""
         if not shapes.is_library_module(name) or self._test is None:
             return None
-        if name not in sys.modules and name.partition(".")[0] not in self._test.names:
+        if name not in sys.modules and not ("." not in name and name in self._test.names):
             return None
         if name.partition(".")[0] == "numpy" and "numpy" not in sys.modules:
             return None
@@ -473,4 +497,4 @@ class SolutionNames(Names):
 
     def module(self, name: str) -> object:
         """A module beside the solution."""
-        return self._judge.link.ask("import", name)
+        return self._judge.beside(name)

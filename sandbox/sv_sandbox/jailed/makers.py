@@ -107,6 +107,8 @@ class Makers:
         real = [shapes.builtin(one) if type(one) is str else one for one in bases]
         if not all(isinstance(one, type) for one in real):
             raise CodecError("not a class")
+        if any(one[:2] == "__" and one not in shapes.PLAIN_METHODS for one in methods):
+            raise CodecError("not a plain method")
         is_root = not any(isinstance(one, ReferenceType) for one in real)
         body: dict[str, object] = {
             **{method: Method(method) for method in methods if method[:4] != "_sv_"},
@@ -147,6 +149,7 @@ class Makers:
         set_own(made, "_sv_number", number)
         set_own(made, "_sv_hash", hashed)
         self.keep(number, made)
+        self._link.policy.arrived(made)
         if kind.__name__ == "coroutine" and kind.__module__ == "builtins":
             coroutine = self._link.policy.awaited(made)
             self.coroutines[coroutine] = made

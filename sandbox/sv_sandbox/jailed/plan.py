@@ -142,6 +142,8 @@ def _equality(test: ast.expr) -> Literal | None:
         operation, expected = _operation_of(test.left), constant(test.comparators[0])
     except NotLiteral:
         return None
+    if _asks_of_answer(operation):
+        raise NotLiteral
     return Literal([operation], lambda answers: answers[0] == expected)
 
 
@@ -236,7 +238,10 @@ class _Finder(ast.NodeTransformer):
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         node.left = self.visit(node.left)
+        had = len(self.operations)
         node.comparators[0] = self.visit(node.comparators[0])
+        if 0 < had < len(self.operations):
+            raise NotLiteral  # two answers compared
         had = len(self.operations)
         for later in node.comparators[1:]:  # evaluated only if what stands before holds
             self.visit(later)

@@ -118,6 +118,11 @@ def class_numbers(value: object) -> set[int]:
     return {names_in(one)["_sv_number"] for one in mro(kind) if "_sv_number" in names_in(one)}
 
 
+def is_plain_function(value: object) -> bool:
+    """Whether this stands for a function."""
+    return is_function(value) and not isinstance(value, type)
+
+
 def is_module(value: object) -> bool:
     """Whether this stands for a module."""
     return issubclass(type(value), Module)
@@ -128,19 +133,12 @@ def is_fixed(value: object) -> bool:
     return is_function(value) or is_module(value) or type(value) is types.ModuleType
 
 
-def key_of(value: object) -> object:
-    """What tells an object from others: a bound method is another object at each look."""
-    if isinstance(value, types.MethodType | types.BuiltinMethodType):
-        return id(value.__self__), value.__name__, type(value)
-    return id(value)
-
-
 # ---- what all proxies have in common -------------------------------------------------------------
 
 
 def _read(proxy: object, name: str) -> object:
     """An attribute that Python does not find here."""
-    if name.startswith("_sv_") or name in _NEVER_READ:
+    if name.startswith(("_sv_", "__array")) or name in _NEVER_READ:
         raise AttributeError(name)
     link = link_of(proxy)
     if name == "__signature__":
@@ -366,6 +364,8 @@ class ReferenceClass(ReferenceType):
         return theirs and link_of(cls).ask("isinstance", instance, cls) is True
 
     def __subclasscheck__(cls, subclass: Any) -> bool:
+        if subclass is cls:
+            return True  # Python asks this whenever it raises one
         link_of(cls).policy.mark("issubclass")
         if type.__subclasscheck__(cls, subclass):
             return True

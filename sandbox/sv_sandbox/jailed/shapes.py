@@ -52,7 +52,7 @@ SPECIALS = frozenset(
     )
 )
 """Special methods that an object of the other end is asked by, without underscores."""
-_PLAIN_METHODS = frozenset(("__init__", "__post_init__"))
+PLAIN_METHODS = frozenset(("__init__", "__post_init__"))
 _CALLED = (
     *(FunctionType, BuiltinFunctionType, classmethod, staticmethod, MethodDescriptorType),
     *(WrapperDescriptorType, ClassMethodDescriptorType),
@@ -106,7 +106,7 @@ def class_told(kind: type) -> tuple[object, ...]:
         short = name.strip("_")
         if special and short in SPECIALS:
             (absent if value is None else specials).append(short)
-        elif isinstance(value, _CALLED) and (not special or name in _PLAIN_METHODS):
+        elif isinstance(value, _CALLED) and (not special or name in PLAIN_METHODS):
             methods.append(name)
     bases = tuple(builtin_name(base) or Whole(base) for base in bases_of(kind))
     doc = kind.__doc__ if type(kind.__doc__) is str else None
@@ -255,6 +255,13 @@ def new_error(kind: Any, args: tuple[object, ...]) -> object:
 
 
 # ---- all of it -----------------------------------------------------------------------------------
+
+
+def key_of(value: object) -> object:
+    """What tells an object from others: a bound method is another object at each look."""
+    if isinstance(value, MethodType | BuiltinFunctionType):
+        return id(value.__self__), value.__name__, type(value)
+    return id(value)
 
 
 def plain_content(value: Any, base: type) -> object:

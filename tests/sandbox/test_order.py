@@ -1,0 +1,127 @@
+"""A test's verdict does not depend on the tests before it in its row, nor its cost on the codec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from sv_sandbox import Limits, Pool, Trust, Verdict
+
+SOLUTION = "import asyncio\nasync def af(x): return x + 1\ndef f(x): return x + 1\n"
+_LOOP = "import asyncio\nassert asyncio.get_event_loop().run_until_complete(af(1)) == 2"
+PAIRS = {
+    "asyncio-run": ("import asyncio\nassert asyncio.run(af(1)) == 2", _LOOP),
+    "loop-closed": (
+        "import asyncio\nl = asyncio.new_event_loop()\nasyncio.set_event_loop(l)\n"
+        "assert l.run_until_complete(af(1)) == 2\nl.close()",
+        _LOOP,
+    ),
+    "warnings": (
+        "import warnings\nwarnings.simplefilter('error')\nassert f(1) == 2",
+        "import warnings\nwarnings.warn('x')\nassert f(1) == 2",
+    ),
+    "seterr": (
+        "import numpy as np\nnp.seterr(all='raise')\nassert f(1) == 2",
+        "import numpy as np\nassert np.isinf(np.float64(1) / np.float64(0)) and f(1) == 2",
+    ),
+    "alarm": (
+        "import signal\nsignal.alarm(1)\nassert f(1) == 2",
+        "import time\nt = time.time()\nwhile time.time() - t < 1.5: pass\nassert f(1) == 2",
+    ),
+    "handler": (
+        "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)\nassert f(1) == 2",
+        "import signal\nassert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL and f(1) == 2",
+    ),
+    "time": (
+        "import time\ntime.time = lambda: 0\nassert f(1) == 2",
+        "import time\nassert time.time() > 1e9 and f(1) == 2",
+    ),
+    "recursion": (
+        "import sys\nsys.setrecursionlimit(100)\nassert f(1) == 2",
+        "def d(n): return 0 if n == 0 else 1 + d(n - 1)\nassert d(500) == 500 and f(1) == 2",
+    ),
+    "digits": (
+        "import sys\nsys.set_int_max_str_digits(640)\nassert f(1) == 2",
+        "assert len(str(10 ** 2000)) == 2001 and f(1) == 2",
+    ),
+    "environ": (
+        "import os\nos.environ['HOME'] = 'x'\nassert f(1) == 2",
+        "import os\nassert os.environ.get('HOME') != 'x' and f(1) == 2",
+    ),
+    "argv": (
+        "import sys\nsys.argv.append('x')\nassert f(1) == 2",
+        "import sys\nassert 'x' not in sys.argv and f(1) == 2",
+    ),
+    "random": (
+        "import random\nrandom.seed(5)\nassert f(1) == 2",
+        "import random\na = random.random()\nrandom.seed(5)\nassert a != random.random() and f(1) == 2",
+    ),
+    "threads": (
+        "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True)"
+        ".start()\nassert f(1) == 2",
+        "import threading\nassert threading.active_count() == 1 and f(1) == 2",
+    ),
+    "folder": (
+        "import os\nos.mkdir('d')\nos.chdir('d')\nassert f(1) == 2",
+        "import os\nassert os.path.basename(os.getcwd()) != 'd' and f(1) == 2",
+    ),
+    "built-in": (
+        "import builtins\nbuiltins.extra = 5\nassert f(1) == 2",
+        "import builtins\nassert not hasattr(builtins, 'extra') and f(1) == 2",
+    ),
+    "trace": (
+        "import sys\nsys.settrace(lambda *a: None)\nassert f(1) == 2",
+        "import sys\nassert sys.gettrace() is None and f(1) == 2",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with Pool(2, limits=Limits(cpu_s=10.0, wall_s=60), trust=Trust.INLINE) as pool:
+        yield pool
+
+
+def test_the_order_of_tests_decides_nothing(pool: Pool) -> None:
+    pytest.importorskip("numpy")
+    jobs = {
+        (kind, judge): (
+            pool.submit([SOLUTION], [second], judge=judge),
+            pool.submit([SOLUTION], [first, second, second], judge=judge),
+        )
+        for kind, (first, second) in PAIRS.items()
+        for judge in ("split", "inline")
+    }
+    wrong = []
+    for case, (alone, after) in jobs.items():
+        one, three = alone.wait(), after.wait()
+        found = [three.verdict(0, t).name for t in (1, 2)]
+        if found != [one.verdict(0, 0).name] * 2 or one.verdict(0, 0) is not Verdict.PASS:
+            wrong.append(
+                (case, one.verdict(0, 0).name, one.detail(0, 0), found, three.detail(0, 1))
+            )
+    assert not wrong, "\n".join(map(repr, wrong))
+
+
+COSTS = [
+    ("def f(a): return len(a)", "assert f(list(range(100_000))) == 100_000"),
+    ("def f(n): return list(range(n))", "assert len(f(100_000)) == 100_000"),
+    ("def f(n): return [[i, i] for i in range(n)]", "assert len(f(50_000)) == 50_000"),
+    ("def f(n): return {str(i): i for i in range(n)}", "assert len(f(50_000)) == 50_000"),
+    ("def f(a): return sum(a)", "assert f(list(range(10**6))) == 499999500000"),
+    ("def f(a): return [x * 0.5 for x in a]", "assert f(list(range(100_000)))[9] == 4.5"),
+    (
+        "def f(a): a.sort(); return a",
+        "xs = list(range(100_000))[::-1]\nassert f(xs)[0] == 0 == xs[0]",
+    ),
+]
+
+
+def test_large_answers_and_arguments_take_no_time_to_speak_of(pool: Pool) -> None:
+    """The codec's cost is a fraction of a microsecond an item; the limit leaves a factor of ten."""
+    limits = Limits(cpu_s=5.0)
+    jobs = [(test, pool.submit([solution], [test], limits=limits)) for solution, test in COSTS]
+    for test, job in jobs:
+        matrix = job.wait()
+        assert matrix.verdict(0, 0) is Verdict.PASS, (test, matrix.detail(0, 0))
