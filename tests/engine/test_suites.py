@@ -234,10 +234,8 @@ def test_an_object_with_state_keeps_its_history(pool: Pool) -> None:
     tests, _ = extract_tests(text, entry_point="f")
     assert len(tests) == 2
     matrix = pool.matrix(["def f():\n    return []\n", "def f():\n    return [0]\n"], tests)
-    assert matrix.verdict_ST.tolist() == [
-        [Verdict.PASS, Verdict.PASS],
-        [Verdict.PASS, Verdict.WRONG],
-    ]
+    verdicts = [[matrix.verdict(s, t) for t in range(2)] for s in range(2)]
+    assert verdicts == [[Verdict.PASS, Verdict.PASS], [Verdict.PASS, Verdict.WRONG]]
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,8 @@ PAIRS = {
     ),
     "random": (
         "import random\nrandom.seed(5)\nassert f(1) == 2",
-        "import random\na = random.random()\nrandom.seed(5)\nassert a != random.random() and f(1) == 2",
+        "import random\na = random.random()\nrandom.seed(5)\n"
+        "assert a != random.random() and f(1) == 2",
     ),
     "threads": (
         "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True)"

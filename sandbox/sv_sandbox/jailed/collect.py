@@ -67,17 +67,17 @@ def install(sites: Sites) -> None:
     runner: Any = unittest.TextTestRunner
     leave = context.__exit__
 
-    def left(self: Any, kind: Any, error: Any, tb: Any) -> Any:
+    def left(self: Any, kind: object, error: Any, tb: object) -> object:
         swallowed = leave(self, kind, error, tb)
         if swallowed and error is not None:
             names.sites.caught(error, self.expected)
         return swallowed
 
-    def program(self: Any, *args: Any, **kwargs: Any) -> None:
+    def program(self: Any, *args: object, **kwargs: object) -> None:
         self.result = unittest.TestResult()
         _handed_over.append(self)
 
-    def keep(self: Any, test: Any) -> unittest.TestResult:
+    def keep(self: object, test: Any) -> unittest.TestResult:
         result = unittest.TestResult()
         result.testsRun = test.countTestCases()
         _handed_over.append(self)
@@ -89,7 +89,7 @@ def install(sites: Sites) -> None:
     runner.run = keep
 
 
-def _main(*args: Any, **kwargs: Any) -> int:
+def _main(*args: object, **kwargs: object) -> int:
     """`pytest.main`, whose answer is the status of the process."""
     _handed_over.append(args)
     return 0
@@ -120,7 +120,7 @@ def _cases(test: Any) -> Iterator[unittest.TestCase]:
 
 
 def judge(
-    namespace: Mapping[str, Any],
+    namespace: Mapping[str, object],
     tree: ast.Module,
     through: tuple[type[BaseException], ...] = (),
     one_process: bool = False,
@@ -151,7 +151,7 @@ class Failures(Exception):
         self.first = first
 
 
-def tests_of(namespace: Mapping[str, Any], tree: ast.Module) -> list[TestItem]:
+def tests_of(namespace: Mapping[str, object], tree: ast.Module) -> list[TestItem]:
     """What runs of the text, after it has run itself."""
     is_main = namespace.get("__name__") == "__main__"
     bound = _bound(tree, is_main)
@@ -189,7 +189,7 @@ def _dropped() -> None:
     raise TypeError("the decorator of this test gave nothing that can be called")
 
 
-def _is_test(name: str, node: ast.AST, namespace: Mapping[str, Any]) -> bool:
+def _is_test(name: str, node: ast.AST, namespace: Mapping[str, object]) -> bool:
     """By what the text says; an object of the solution is asked nothing, so it can drop no test."""
     value = namespace.get(name)
     if name not in namespace or type(value) is Fixture:
@@ -272,9 +272,9 @@ def _of_class(cls: type, of: TestItem) -> TestItem:
     return replace(of, cls=cls, marks=marks + of.marks, fixtures={**of.fixtures, **joined})
 
 
-def _members(cls: type, module: str = "") -> dict[str, Any]:
+def _members(cls: type, module: str = "") -> dict[str, object]:
     """What the class and its bases (those of one module) define, bases first."""
-    members: dict[str, Any] = {}
+    members: dict[str, object] = {}
     for base in cls.__mro__[:-1]:
         if module in ("", base.__module__):
             members = {k: v for k, v in vars(base).items() if k not in members} | members
@@ -318,8 +318,8 @@ class _Row(NamedTuple):
     """One point of an axis of arguments."""
 
     tag: str
-    direct: dict[str, Any]
-    indirect: dict[str, tuple[int, Any]]
+    direct: dict[str, object]
+    indirect: dict[str, tuple[int, object]]
     marks: tuple[Mark, ...]
 
 

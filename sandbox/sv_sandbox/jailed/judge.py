@@ -22,9 +22,11 @@ from . import (
     plan,
     proxies,
     rewrite,
+    shapes,
     shared,
     subject,
     testcode,
+    waiting,
 )
 from .link import Link, Lost, OneProcess, Policy
 from .namespace import Names, TestNamespace, VacuousNames, finding
@@ -134,7 +136,7 @@ def run(test: TestCode, marks: Provenance, names: Names) -> str:
 def watch_suppress(marks: Provenance) -> None:
     """What `contextlib.suppress` swallows is told to the marks of this cell."""
 
-    def leave(self: Any, kind: Any, error: Any, trace: Any) -> bool:
+    def leave(self: Any, kind: Any, error: Any, trace: object) -> bool:
         swallowed = kind is not None and issubclass(kind, self._exceptions)
         if swallowed:
             marks.caught(error, self._exceptions)
@@ -261,12 +263,12 @@ class Judge(Policy):
         if code is not None and rewrite.holds_sites(code):
             self.marks.word("a function that holds assertions was handed to the solution")
 
-    def perform(self, operation: str, operands: tuple[Any, ...]) -> Any:
+    def perform(self, operation: str, operands: tuple[object, ...]) -> object:
         """Answer a question of the solution's."""
         if operation == "begin":
-            return _begin(*operands)
+            return waiting.begin(*operands)
         if operation == "done":
-            return _done(*operands)
+            return waiting.done(*operands)
         self._lent(operation, operands)
         lending.allow(operation, operands)
         if operation == "set" and not lending.is_plain(operands[2]):
@@ -285,7 +287,7 @@ class Judge(Policy):
         if id(container) in self._attributes:
             self.marks.word("attributes that the solution set")
 
-    def _lent(self, operation: str, operands: tuple[Any, ...]) -> None:
+    def _lent(self, operation: str, operands: tuple[object, ...]) -> None:
         """Only what was told of by number is asked: plain data is local at both ends. Raises
         CodecError."""
         targets = operands[:1]
@@ -342,7 +344,7 @@ class Judge(Policy):
         return not self._named.isdisjoint(proxies.class_numbers(value))
 
     def raised(
-        self, operation: str, operands: tuple[Any, ...], error: BaseException
+        self, operation: str, operands: tuple[object, ...], error: BaseException
     ) -> BaseException:
         """An exception by which Python would end an iteration, a task or a thread of the test's
         without a word, and what is asserted there, is a RuntimeError, unless the test speaks of it.
@@ -366,14 +368,14 @@ class Judge(Policy):
         if not self.link.coding:
             self.marks.word(why)
 
-    def notes(self) -> Any:
+    def notes(self) -> object:
         """What the process shares with the solution's."""
         found = self._shared.notes() if self._shared is not None else []
         if any(name == "files" for name, _ in found):
             self.marks.word("files that the solution sees")
         return tuple(found) or None
 
-    def noted(self, notes: Any) -> None:
+    def noted(self, notes: object) -> None:
         """And what that one shares."""
         if type(notes) is not tuple or self._shared is None:
             raise CodecError("not notes")
@@ -384,14 +386,14 @@ class Judge(Policy):
                 self.marks.word(f"{note[0]} as the solution left it")
             self._shared.noted(*note)
 
-    def read(self, value: Any, name: str) -> Any:
+    def read(self, value: object, name: str) -> object:
         """A method by its object and name."""
         lending.allow("get", (value, name))
         return getattr(value, name)
 
     def module(self, name: str) -> ModuleType | None:
         """Our own copy of a module that the test speaks of, or that is loaded."""
-        if not proxies.is_library(name) or self._test is None:
+        if not shapes.is_library_module(name) or self._test is None:
             return None
         if name not in sys.modules and not ("." not in name and name in self._test.names):
             return None
@@ -408,7 +410,7 @@ class Judge(Policy):
         self.link.trouble = OneProcess(why)
         raise self.link.trouble
 
-    async def awaited(self, coroutine: Any) -> Any:
+    async def awaited(self, coroutine: object) -> object:
         """A coroutine of the subject, as one of ours: it runs there while it is awaited here, and
         beside it what else is awaited."""
         import asyncio  # as large as all that a template has loaded: only where it is needed
@@ -417,7 +419,7 @@ class Judge(Policy):
         try:
             while True:
                 await asyncio.sleep(0)
-                finished = self.link.ask("run", task, _spare_s(asyncio.get_running_loop()))
+                finished = self.link.ask("run", task, waiting.spare_s(asyncio.get_running_loop()))
                 if finished is not None:
                     break
         except BaseException:
@@ -447,7 +449,7 @@ def watch_patches(judge: Judge) -> None:
     while hasattr(enter, "_sv_plain"):
         enter = enter._sv_plain
 
-    def watched(self: Any) -> Any:
+    def watched(self: Any) -> object:
         target = self.getter()
         redirected = (getattr(target, "__name__", ""), self.attribute) in testcode.REDIRECTED
         if isinstance(target, ModuleType) and not redirected and target.__name__ != "test":
@@ -467,9 +469,9 @@ class SolutionNames(Names):
     def __init__(self, judge: Judge, test: TestCode):
         self._judge, self._entry_point = judge, test.entry_point
         self._binds = test.binds
-        self._known: dict[str, Any] = {}
+        self._known: dict[str, object] = {}
 
-    def read(self, name: str, asked_for: bool = False) -> Any:
+    def read(self, name: str, asked_for: bool = False) -> object:
         """Raises KeyError for what neither the solution nor this rule has: built-in names are the
         test's, except the declared entry point, and what it imports from the solution by name."""
         if plan.is_builtin(name) and name != self._entry_point and not asked_for:
@@ -493,40 +495,6 @@ class SolutionNames(Names):
         kept = [name for name in names if not plan.is_builtin(name) or name == self._entry_point]
         return [name for name in kept if name[:2] != "__" and name not in self._binds]
 
-    def module(self, name: str) -> Any:
+    def module(self, name: str) -> object:
         """A module beside the solution."""
         return self._judge.beside(name)
-
-
-# ---- coroutines of the test's that the solution awaits -------------------------------------------
-
-
-def _begin(awaitable: Any) -> tuple[bool, Any]:
-    """Begin to await: whether it is over, and its result, or what to ask (`_done`) for it."""
-    import asyncio
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:  # the solution runs a loop of its own, inside a plain call
-        return True, asyncio.run(_awaited(awaitable))
-    return False, asyncio.ensure_future(awaitable)
-
-
-async def _awaited(awaitable: Any) -> Any:
-    return await awaitable
-
-
-def _done(task: Any) -> tuple[bool, Any]:
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None or not isinstance(task, asyncio.Future):
-        raise CodecError("not a task")
-    return (True, task.result()) if task.done() else (False, task)
-
-
-def _spare_s(loop: Any) -> float:
-    """How long this loop has nothing else to do, and the subject's may run: a subject that is asked
-    again and again would not count as idle, though it sleeps."""
-    ready, scheduled = getattr(loop, "_ready", (None,)), getattr(loop, "_scheduled", ())
-    if ready:
-        return 0.005
-    return max(0.005, min(0.2, scheduled[0].when() - loop.time())) if scheduled else 0.2

@@ -117,14 +117,14 @@ def _why_not(value: Any) -> str:
     return ""
 
 
-def _guard(value: Any) -> None:
+def _guard(value: object) -> None:
     """SQL runs here as well: of it, nothing that calls or writes to an address."""
     database = getattr(value, "connection", value)
     if hasattr(database, "set_authorizer"):
         database.set_authorizer(_authorized)
 
 
-def _authorized(action: int, first: str | None, second: str | None, *where: Any) -> int:
+def _authorized(action: int, first: str | None, second: str | None, *where: object) -> int:
     """As SQLite asks while it compiles a statement: 0 is yes, 1 no."""
     called = action == 31 and (second or "").lower() in ("fts3_tokenizer", "load_extension")
     return int(called or (action == 19 and (first or "").lower() == "writable_schema"))
@@ -145,7 +145,7 @@ def is_tests(kind: type) -> bool:
     """Whether the test's own code made this class, by a class statement or a call."""
     if kind.__module__ == "test":
         return True
-    found: Any = sys.modules.get(kind.__module__)
+    found: object = sys.modules.get(kind.__module__)
     for name in kind.__qualname__.split("."):
         found = getattr(found, name, None)
     return found is not kind and bool(kind.__flags__ & _MADE_AT_RUN_TIME)
@@ -159,7 +159,7 @@ _MADE_AT_RUN_TIME = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
 def allow(operation: str, operands: tuple[Any, ...]) -> None:
     """May the solution ask this? Raises AttributeError or TypeError, as the object itself would."""
-    target: Any = operands[0] if operands else None
+    target: object = operands[0] if operands else None
     if isinstance(target, AssertionError):  # its text may say what was expected
         raise TypeError("a failed assertion is not lent")
     if operation in ("get", "method") and len(operands) > 1:
@@ -173,19 +173,19 @@ def allow(operation: str, operands: tuple[Any, ...]) -> None:
         raise TypeError(f"{target.__name__} is not lent to be called")
 
 
-def _is_open_class(kind: Any) -> bool:
+def _is_open_class(kind: object) -> bool:
     """A class of the test's own, or an exception's: a library's makes new powers when called."""
     return isinstance(kind, type) and (is_tests(kind) or issubclass(kind, BaseException))
 
 
-def _readable(value: Any, name: Any) -> None:
+def _readable(value: object, name: object) -> None:
     kind = type(value)
     if type(name) is str and _lends(value, kind, name):
         return
     raise AttributeError(f"{kind.__name__!r} object lends no attribute {name!r}")
 
 
-def _lends(value: Any, kind: type, name: str) -> bool:
+def _lends(value: object, kind: type, name: str) -> bool:
     special = name.startswith("__")
     if kind in _ONLY:
         return name in _ONLY[kind]
@@ -215,7 +215,7 @@ def _is_kept_back(kind: type, name: str) -> bool:
     )
 
 
-def _writable(value: Any, name: Any, new: Any) -> None:
+def _writable(value: object, name: object, new: object) -> None:
     """Attributes are set on objects and functions of the test's, where they hold data."""
     kind = type(value)
     if type(name) is str and not name.startswith("__"):

@@ -134,7 +134,7 @@ class Link:
 
     def number(self, value: object) -> int:
         """Our number of an object; a new one for one that was never told of."""
-        key = proxies.key_of(value)
+        key = shapes.key_of(value)
         known = self._numbers.get(key)
         if known is None:
             known = self._numbers[key] = len(self.told)
@@ -143,7 +143,7 @@ class Link:
 
     def has_told(self, value: object) -> bool:
         """Whether the other end knows this object by a number."""
-        return proxies.key_of(value) in self._numbers
+        return shapes.key_of(value) in self._numbers
 
     def known(self, number: object) -> object:
         """The object that we told of under this number. Raises CodecError."""
@@ -160,10 +160,10 @@ class Link:
         yours = proxies.number_of(value, self)
         if yours is not None:
             return False, ("yours", *yours)
-        if proxies.key_of(value) in self._numbers:
+        if shapes.key_of(value) in self._numbers:
             return False, ("mine", self.number(value))
         self.policy.tell(value, self._answering)
-        return proxies.tell(value, self.number, self.policy.silent)
+        return shapes.tell(value, self.number, self.policy.silent)
 
     def _resolve(self, *parts: object) -> object:
         return self.makers.resolve(parts)
@@ -256,7 +256,7 @@ class Link:
 
     def _untell(self, count: int) -> None:
         for value in self.told[count:]:
-            self._numbers.pop(proxies.key_of(value), None)
+            self._numbers.pop(shapes.key_of(value), None)
         del self.told[count:]
 
     def _receive(self) -> tuple[int, object, object]:

@@ -1,6 +1,6 @@
 """Makes the proxies of one cell from what the other end tells of an object, one per number.
 
-In: the parts of a reference (`proxies.tell`). Out: the object that they stand for: one of ours, or
+In: the parts of a reference (`shapes.tell`). Out: the object that they stand for: one of ours, or
 a proxy. Raises CodecError for parts that no other end could have told. Nothing is asked here.
 """
 

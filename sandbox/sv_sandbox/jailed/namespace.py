@@ -21,7 +21,7 @@ from . import plan
 class Names:
     """Where a test's undefined names come from."""
 
-    def read(self, name: str, asked_for: bool = False) -> Any:
+    def read(self, name: str, asked_for: bool = False) -> object:
         """The value; `asked_for` of the solution by name. Raises KeyError."""
         raise KeyError(name)
 
@@ -29,7 +29,7 @@ class Names:
         """What `from solution import *` brings."""
         return []
 
-    def module(self, name: str) -> Any:
+    def module(self, name: str) -> object:
         """A module beside the solution. Raises ImportError."""
         raise ImportError(name)
 
@@ -44,7 +44,7 @@ class VacuousNames(Names):
     def __init__(self, entry_point: str | None):
         self._entry_point = entry_point
 
-    def read(self, name: str, asked_for: bool = False) -> Any:
+    def read(self, name: str, asked_for: bool = False) -> object:
         """Something that raises."""
         if (plan.is_builtin(name) and name != self._entry_point) or name.startswith("__"):
             raise KeyError(name)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -42,11 +43,12 @@ def requested(operation: tuple[Any, ...], namespace: dict[str, Any]) -> object:
     return namespace[name](*operands)
 
 
-FUNCTIONS: dict[str, object] = {
-    "abs": abs, "all": all, "any": any, "bool": bool, "dict": dict, "float": float,
-    "frozenset": frozenset, "int": int, "len": len, "list": list, "max": max, "min": min,
-    "round": round, "set": set, "sorted": sorted, "str": str, "sum": sum, "tuple": tuple,
-}  # fmt: skip
+FUNCTIONS = {
+    name: getattr(builtins, name)
+    for name in (
+        "abs all any bool dict float frozenset int len list max min round set sorted str sum tuple"
+    ).split()
+}
 """What an expression may call on an answer."""
 TYPES = {kind.__name__: kind for kind in (bool, bytes, dict, float, int, list, set, str, tuple)}
 
@@ -335,24 +337,25 @@ def constant(node: ast.expr) -> Any:
     raise NotLiteral
 
 
+_NUMBERS = (int, float, complex)
+_OPERATIONS: dict[type, Callable[[Any, Any], object]] = {
+    **{ast.Add: operator.add, ast.Sub: operator.sub},
+    **{ast.Mult: operator.mul, ast.Div: operator.truediv},
+}
+
+
 def _operation(node: ast.BinOp) -> object:
     left, right = constant(node.left), constant(node.right)
-    numbers = (int, float, complex)
-    if type(left) in numbers and type(right) in numbers:
-        if isinstance(node.op, ast.Add):
-            return left + right
-        if isinstance(node.op, ast.Sub):
-            return left - right
-        if isinstance(node.op, ast.Mult):
-            return left * right
-        if isinstance(node.op, ast.Div):
-            return left / right
-        if isinstance(node.op, ast.Pow) and type(left) is int and type(right) is int:
+    how = type(node.op)
+    if type(left) in _NUMBERS and type(right) in _NUMBERS:
+        if how in _OPERATIONS:
+            return _OPERATIONS[how](left, right)
+        if how is ast.Pow and type(left) is type(right) is int:
             if 0 <= right <= 1000 and abs(left) <= 1000:
                 return left**right
-    elif isinstance(node.op, ast.Mult) and type(right) is int and type(left) in (list, str, tuple):
+    elif how is ast.Mult and type(right) is int and type(left) in (list, str, tuple):
         _spend(max(right, 0) * len(left))
         return left * right
-    elif isinstance(node.op, ast.Add) and type(left) is type(right) and type(left) in (list, str):
+    elif how is ast.Add and type(left) is type(right) and type(left) in (list, str):
         return left + right
     raise NotLiteral

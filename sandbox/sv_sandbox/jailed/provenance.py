@@ -38,7 +38,6 @@ import sys
 import threading
 import types
 from collections.abc import Iterable
-from typing import Any
 
 INLINE, VOUCHED, PROVEN = 1, 2, 3
 
@@ -71,7 +70,7 @@ class Provenance:
         self._informed = False
         self._pending: list[BaseException] = []
         self._forgiven: list[BaseException] = []
-        self._foreign: list[Any] = []
+        self._foreign: list[object] = []
         self._kept: list[BaseException] = []
         self._entered: set[int] = set()
         self.handed_over = self.is_due = False
@@ -85,7 +84,7 @@ class Provenance:
         if len(self.rests_on) < 4 and why not in self.rests_on:
             self.rests_on.append(why)
 
-    def asked(self, special: str | None, whom: int, carried: bool, answer: Any) -> None:
+    def asked(self, special: str | None, whom: int, carried: bool, answer: object) -> None:
         """A question was answered: `special` is the special method without underscores (None: a
         method, or a call), `carried` whether data of the test's or a reference went along."""
         if special is not None and special not in NEUTRAL:
@@ -153,7 +152,7 @@ class Provenance:
             self._open += 1
             self._entered.add(site)
 
-    def holds(self, kind: int, value: Any) -> bool:
+    def holds(self, kind: int, value: object) -> bool:
         """Whether what was asserted holds; then the site is left."""
         if is_reference(value):
             self.word("an object's truth")
@@ -172,11 +171,11 @@ class Provenance:
         if kind == ANSWERS:
             self.word("an equality of two answers")
 
-    def failed(self, *message: Any) -> AssertionError:
+    def failed(self, *message: object) -> AssertionError:
         """The assertion does not hold: what to raise."""
         return AssertionError(*message)
 
-    def raised(self, error: Any) -> Any:
+    def raised(self, error: object) -> object:
         """The test's own code raises this."""
         made = error() if isinstance(error, type) and issubclass(error, AssertionError) else error
         if isinstance(made, AssertionError):
@@ -191,7 +190,7 @@ class Provenance:
             if error is not None:
                 self._pending.append(error)
 
-    def handler(self, kinds: Any, own: bool) -> Any:
+    def handler(self, kinds: object, own: bool) -> object:
         """The classes of an `except` clause of the test's text, evaluated when something was
         raised; `own`: it names classes of Python's or of the test's."""
         error = sys.exc_info()[1]
@@ -199,13 +198,13 @@ class Provenance:
             self.caught(error, kinds, own)
         return kinds
 
-    def expected(self, kinds: Any, own: bool) -> Any:
+    def expected(self, kinds: object, own: bool) -> object:
         """The classes that `raises`, `assertRaises` or `suppress` is given."""
         if not own:
             self._foreign.append(kinds)
         return kinds
 
-    def caught(self, error: BaseException, kinds: Any, own: bool = True) -> None:
+    def caught(self, error: BaseException, kinds: object, own: bool = True) -> None:
         """The test expects `kinds`; where `error` is one, it fails nothing any more."""
         flat = [kind for kind in flattened(kinds) if not isinstance(kind, tuple)]
         own = own and not any(a is b for a in self._foreign for b in flattened(kinds))
@@ -222,13 +221,13 @@ class Provenance:
             self._forgiven.append(error)
             self.reached += not isinstance(error, ImportError | NameError)
 
-    def tool(self, called: Any) -> Any:
+    def tool(self, called: object) -> object:
         """What is called by the name of an assertion."""
         if is_reference(called):
             self.word("an assertion of the solution's")
         return called
 
-    def helper(self, called: Any) -> Any:
+    def helper(self, called: object) -> object:
         """What is called with an answer of the solution's, or by the name of an assertion."""
         if is_reference(called) or is_reference(getattr(called, "__func__", None)):
             self._informed = True
@@ -236,13 +235,13 @@ class Provenance:
                 self.word("what the solution says of its own answer")
         return called
 
-    def container(self, value: Any) -> Any:
+    def container(self, value: object) -> object:
         """The right operand of `in`."""
         if is_reference(value):
             self.word("`in` of an object")
         return value
 
-    def type_of(self, value: Any) -> Any:
+    def type_of(self, value: object) -> object:
         """`type(value)`: of what stands for a function or a library's object, the library's
         class."""
         kind = type(value)
@@ -252,7 +251,7 @@ class Provenance:
                 return getattr(value, "__class__", kind)
         return kind
 
-    def identity(self, value: Any) -> Any:
+    def identity(self, value: object) -> object:
         """An operand of `is`."""
         if is_reference(value):
             self.word("`is` of an object")
@@ -263,10 +262,12 @@ def _is_common(answer: object) -> bool:
     """Whether this answer is a yes or no, or a coroutine that may come to one."""
     if isinstance(answer, types.CoroutineType) or type(answer).__name__ in ("bool", "bool_"):
         return True
-    return type(answer) in (list, tuple) and bool(answer) and all(map(_is_common, answer))  # type: ignore[call-overload]
+    if isinstance(answer, list | tuple) and not is_reference(answer):
+        return bool(answer) and all(map(_is_common, answer))
+    return False
 
 
-def flattened(kinds: Any) -> Iterable[Any]:
+def flattened(kinds: object) -> Iterable[object]:
     """Nested tuples of classes, and all that is in them."""
     yield kinds
     if isinstance(kinds, tuple):
@@ -278,6 +279,6 @@ class ReferenceType(type):
     """The metaclass of every class that stands for one of the other end's (`proxies`)."""
 
 
-def is_reference(value: Any) -> bool:
+def is_reference(value: object) -> bool:
     """Whether this is an object or a class of the other end."""
     return issubclass(type(value), ReferenceType) or issubclass(type(type(value)), ReferenceType)

@@ -12,7 +12,6 @@ proxy holds nothing but its number, its content and its hash.
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import types
 from collections.abc import Callable
@@ -20,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from . import shapes
 from .provenance import ReferenceType
-from .shapes import CONTENT, FUNCTIONS, MUTABLE, mro, names_in
+from .shapes import mro, names_in
 
 if TYPE_CHECKING:
     from .link import Link
 
-get_own: Callable[[Any, str], Any] = object.__getattribute__
-set_own: Callable[[Any, str, Any], None] = object.__setattr__
+get_own: Callable[[object, str], Any] = object.__getattribute__
+set_own: Callable[[object, str, object], None] = object.__setattr__
 FUNCTION_KINDS: dict[str, type] = {
     "function": types.FunctionType,
     "method": types.MethodType,
@@ -38,7 +37,7 @@ _NEVER_READ = frozenset(("__getstate__", "__setstate__", "__getnewargs__", "__ge
 """What only pickling looks for; `__reduce_ex__` says why not."""
 
 
-def link_of(proxy: Any) -> Link:
+def link_of(proxy: object) -> Link:
     """The link that a proxy asks over."""
     kind = proxy if isinstance(proxy, ReferenceType) else type(proxy)
     link: Link
@@ -69,19 +68,14 @@ def number_of(value: Any, link: Link) -> tuple[Any, ...] | None:
     return (number,) if of is link else None
 
 
-def is_library(module: str) -> bool:
-    """Whether this is a module of the standard library's or NumPy's."""
-    return shapes.is_library_module(module)
-
-
-def is_function(value: Any) -> bool:
+def is_function(value: object) -> bool:
     """Whether this stands for a function, or is a class: a call of it asks no object."""
     if isinstance(type(value), ReferenceType) and issubclass(type(value), Function):
         return get_own(value, "_sv_kind") in ("function", "builtin_function_or_method")
     return isinstance(value, ReferenceType)
 
 
-def origin_of(value: Any) -> tuple[str, str]:
+def origin_of(value: object) -> tuple[str, str]:
     """Module and name of a function or class, as the other end tells of it; empty for others."""
     if isinstance(type(value), ReferenceType) and issubclass(type(value), Function):
         origin: tuple[str, str] = get_own(value, "_sv_origin")
@@ -107,7 +101,7 @@ _STEPS = frozenset(
 )
 
 
-def steps(value: Any) -> bool:
+def steps(value: object) -> bool:
     """Whether this stands for one of Python's own iterators, which give data and are asked with
     none, or for a coroutine."""
     kind = type(value)
@@ -116,7 +110,7 @@ def steps(value: Any) -> bool:
     )
 
 
-def class_numbers(value: Any) -> set[int]:
+def class_numbers(value: object) -> set[int]:
     """The other end's numbers of the classes of an object of it."""
     kind = type(value)
     if not isinstance(kind, ReferenceClass):
@@ -129,76 +123,20 @@ def is_plain_function(value: object) -> bool:
     return is_function(value) and not isinstance(value, type)
 
 
-def is_module(value: Any) -> bool:
+def is_module(value: object) -> bool:
     """Whether this stands for a module."""
     return issubclass(type(value), Module)
 
 
-def is_fixed(value: Any) -> bool:
+def is_fixed(value: object) -> bool:
     """Whether this stands for a function or class, or is a module."""
     return is_function(value) or is_module(value) or type(value) is types.ModuleType
-
-
-def key_of(value: Any) -> Any:
-    """What tells an object from others: a bound method is another object at each look."""
-    if isinstance(value, types.MethodType | types.BuiltinMethodType):
-        return id(value.__self__), value.__name__, type(value)
-    return id(value)
-
-
-def plain_content(value: Any, base: type) -> Any:
-    """The plain data in an object whose class extends `base`, whatever its methods say."""
-    if base is dict:
-        return tuple((key, dict.__getitem__(value, key)) for key in dict.__iter__(value))
-    if base in (list, set, frozenset, tuple):
-        return tuple(base.__iter__(value))
-    if base is str:
-        return str.__str__(value)
-    return {int: int.__int__, float: float.__float__, complex: complex.__complex__}.get(base, base)(
-        value
-    )
-
-
-def tell(value: Any, number: Callable[[object], int], silent: bool) -> tuple[bool, tuple[Any, ...]]:
-    """What is told of an object the first time, and whether its content stays shared. `silent`
-    tells nothing of what an AssertionError says."""
-    kind = type(value)
-    if isinstance(value, type):
-        return False, ("class", number(value), *shapes.class_told(value))
-    if isinstance(value, FUNCTIONS):
-        where = (str(getattr(value, "__module__", "")), str(value.__name__))
-        return False, ("function", number(value), kind.__name__, *where)
-    if isinstance(value, BaseException):
-        name = shapes.builtin_name(kind)
-        told = shapes.described(value, silent and isinstance(value, AssertionError))
-        return False, ("error", number(value), name or kind, *told)
-    if kind is dataclasses.Field:
-        return False, ("field", *shapes.field_told(value))
-    if isinstance(value, types.ModuleType):
-        return False, ("module", number(value), value.__name__)
-    if isinstance(value, types.TracebackType):
-        return False, ("none",)
-    base = shapes.content_of(kind)
-    content = () if base is None else (plain_content(value, base),)
-    whole = shapes.Whole(kind)
-    return base in MUTABLE, ("object", number(value), whole, _hash_told(value), content)
-
-
-def _hash_told(value: Any) -> int | None:
-    """The hash of an object whose class defines one."""
-    own = next(one for one in mro(type(value)) if "__hash__" in names_in(one))
-    if own is object or own in CONTENT or names_in(own)["__hash__"] is None:
-        return None
-    try:
-        return hash(value)
-    except Exception:
-        return None
 
 
 # ---- what all proxies have in common -------------------------------------------------------------
 
 
-def _read(proxy: Any, name: str) -> Any:
+def _read(proxy: object, name: str) -> object:
     """An attribute that Python does not find here."""
     if name.startswith(("_sv_", "__array")) or name in _NEVER_READ:
         raise AttributeError(name)
@@ -210,11 +148,11 @@ def _read(proxy: Any, name: str) -> Any:
     return link.ask("get", proxy, name)
 
 
-def _write(proxy: Any, name: str, value: Any) -> None:
+def _write(proxy: object, name: str, value: object) -> None:
     link_of(proxy).ask("set", proxy, name, value)
 
 
-def _delete(proxy: Any, name: str) -> None:
+def _delete(proxy: object, name: str) -> None:
     link_of(proxy).ask("del", proxy, name)
 
 
@@ -223,15 +161,15 @@ def asked(name: str) -> Any:
 
 
 def _special(name: str) -> Callable[..., Any]:
-    def asking(self: Any, *operands: Any) -> Any:
+    def asking(self: object, *operands: object) -> object:
         return link_of(self).ask("special", self, name, operands)
 
     asking.__name__ = asking.__qualname__ = f"__{name}__"
     return asking
 
 
-def _leaving(name: str) -> Callable[..., Any]:
-    def leaving(self: Any, kind: Any, error: Any, trace: Any) -> Any:
+def _leaving(name: str) -> Callable[..., object]:
+    def leaving(self: object, kind: object, error: object, trace: object) -> object:
         link = link_of(self)
         swallows = link.ask("special", self, name, (kind, error, None))
         if error is not None and swallows:  # a coroutine will say
@@ -241,17 +179,17 @@ def _leaving(name: str) -> Callable[..., Any]:
     return leaving
 
 
-def _hash(self: Any) -> int:
+def _hash(self: object) -> int:
     told = get_own(self, "_sv_hash")
     link_of(self).policy.mark("hash")
     return int(link_of(self).ask("hash", self) if told is None else told)
 
 
-def _call(self: Any, *args: Any, **kwargs: Any) -> Any:
+def _call(self: object, *args: object, **kwargs: object) -> object:
     return link_of(self).ask("call", self, args, tuple(kwargs.items()))
 
 
-def _len(self: Any) -> Any:
+def _len(self: object) -> object:
     """A length; counted against what iteration gives."""
     link = link_of(self)
     told = link.ask("special", self, "len", ())
@@ -259,18 +197,18 @@ def _len(self: Any) -> Any:
     return told
 
 
-def _iter(self: Any) -> Any:
+def _iter(self: object) -> object:
     link = link_of(self)
     return _counted(self, link, link.ask("special", self, "iter", ()))
 
 
-def _counted(self: Any, link: Link, items: Any) -> Any:
+def _counted(self: object, link: Link, items: object) -> object:
     if items is self or "__len__" not in dir_of(type(self)):
         return items
     return _counting(link, get_own(self, "_sv_number"), items)
 
 
-def _counting(link: Link, number: int, items: Any) -> Any:
+def _counting(link: Link, number: int, items: Any) -> object:
     count = 0
     for item in items:
         count += 1
@@ -283,7 +221,7 @@ def dir_of(kind: type) -> set[str]:
     return {name for one in mro(kind) for name in names_in(one)}
 
 
-STUBS: dict[str, Callable[..., Any]] = {
+STUBS: dict[str, Callable[..., object]] = {
     **{f"__{name}__": _special(name) for name in shapes.SPECIALS},
     "__hash__": _hash,
     "__call__": _call,
@@ -303,12 +241,12 @@ class Method:
 
     def __init__(self, name: str):
         self._name = name
-        self._owner: Any = None
+        self._owner: object = None
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._owner = owner
 
-    def __get__(self, instance: Any, owner: Any) -> Any:
+    def __get__(self, instance: object, owner: object) -> object:
         if instance is None:
             return link_of(owner).ask("get", owner, self._name)
         first = next(one for one in mro(type(instance)) if self._name in names_in(one))
@@ -321,12 +259,12 @@ class Bound(metaclass=ReferenceType):
 
     __slots__ = ("__self__", "_sv_above", "_sv_name")
 
-    def __init__(self, instance: Any, name: str, above: Any):
+    def __init__(self, instance: object, name: str, above: object):
         set_own(self, "__self__", instance)
         set_own(self, "_sv_name", name)
         set_own(self, "_sv_above", above)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: object, **kwargs: object) -> object:
         link = link_of(self.__self__)
         above, name = get_own(self, "_sv_above"), get_own(self, "_sv_name")
         words = tuple(kwargs.items())
@@ -334,7 +272,7 @@ class Bound(metaclass=ReferenceType):
             return link.ask("call", link.ask("get", above, name), (self.__self__, *args), words)
         return link.ask("method", self.__self__, name, args, words)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(link_of(self.__self__).ask("get", self.__self__, self._sv_name), name)
 
     __doc__ = property(lambda self: self.__getattr__("__doc__"))
@@ -351,14 +289,14 @@ class Bound(metaclass=ReferenceType):
         return hash((id(self.__self__), self._sv_name))
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(one: object, other: object) -> bool:
     return bool(get_own(one, "_sv_name") == get_own(other, "_sv_name"))
 
 
 # ---- objects and classes -------------------------------------------------------------------------
 
 
-def _class_dict(cls: Any) -> Any:
+def _class_dict(cls: Any) -> object:
     """The names of a class: of the original, but for the library while it registers this one."""
     return names_in(cls) if link_of(cls).coding else _read(cls, "__dict__")
 
@@ -384,7 +322,7 @@ class ReferenceClass(ReferenceType):
     __flags__ = asked("__flags__")
 
     def __new__(
-        mcs, name: str, bases: tuple[type, ...], body: dict[str, Any], **words: Any
+        mcs, name: str, bases: tuple[type, ...], body: dict[str, object], **words: object
     ) -> ReferenceClass:
         """Made by `Makers` with `_sv_link` in the body; by a class statement without."""
         if "_sv_link" in body:
@@ -398,17 +336,17 @@ class ReferenceClass(ReferenceType):
         return made
 
     def __init__(
-        cls, name: str, bases: tuple[type, ...], body: dict[str, Any], **words: Any
+        cls, name: str, bases: tuple[type, ...], body: dict[str, object], **words: object
     ) -> None:
         super().__init__(name, bases, body)
 
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __call__(cls, *args: object, **kwargs: object) -> object:
         return link_of(cls).ask("call", cls, args, tuple(kwargs.items()))
 
-    def __getattr__(cls, name: str) -> Any:
+    def __getattr__(cls, name: str) -> object:
         return _read(cls, name)
 
-    def __setattr__(cls, name: str, value: Any) -> None:
+    def __setattr__(cls, name: str, value: object) -> None:
         if name == "__abstractmethods__":
             return
         _write(cls, name, value)
@@ -417,7 +355,7 @@ class ReferenceClass(ReferenceType):
 
     __delattr__ = _delete
 
-    def __instancecheck__(cls, instance: Any) -> bool:
+    def __instancecheck__(cls, instance: object) -> bool:
         link_of(cls).policy.mark("isinstance")
         if type.__instancecheck__(cls, instance):
             return True
@@ -443,7 +381,7 @@ class ReferenceClass(ReferenceType):
     def __hash__(cls) -> int:
         return type.__hash__(cls)
 
-    def __iter__(cls) -> Any:
+    def __iter__(cls) -> object:
         return iter(link_of(cls).ask("iter", cls))
 
     def __len__(cls) -> int:
@@ -452,10 +390,10 @@ class ReferenceClass(ReferenceType):
     def __bool__(cls) -> bool:
         return True
 
-    def __contains__(cls, item: Any) -> bool:
+    def __contains__(cls, item: object) -> bool:
         return link_of(cls).ask("contains", cls, item) is True
 
-    def __getitem__(cls, key: Any) -> Any:
+    def __getitem__(cls, key: object) -> object:
         return link_of(cls).ask("getitem", cls, key)
 
     def __dir__(cls) -> Any:
@@ -482,7 +420,7 @@ class Reference(metaclass=ReferenceType):
     __str__ = _special("str")
     __format__ = _special("format")
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if name in _LOCAL:
             set_own(self, name, value)
         else:
@@ -491,7 +429,7 @@ class Reference(metaclass=ReferenceType):
     def __dir__(self) -> Any:
         return link_of(self).ask("dir", self)
 
-    def __reduce_ex__(self, version: Any) -> Any:
+    def __reduce_ex__(self, version: object) -> Any:
         caller = sys._getframe(1)  # `copy`, not by `__copy__`: itertools.tee would use that
         link, how = link_of(self), caller.f_code.co_name
         if caller.f_globals.get("__name__") == "copy" and how in ("copy", "deepcopy"):
@@ -524,7 +462,7 @@ class Function(metaclass=ReferenceType):
     def __getattr__(self, name: str) -> Any:
         return _read(self, name)
 
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
+    def __get__(self, instance: object, owner: object = None) -> object:
         return self if instance is None else types.MethodType(self, instance)
 
     @property  # type: ignore[misc]

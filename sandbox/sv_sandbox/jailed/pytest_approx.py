@@ -104,7 +104,7 @@ class Approx:
             return False
         return bool(abs(expected - actual) <= self.tolerance())
 
-    def __ne__(self, actual: Any) -> bool:
+    def __ne__(self, actual: object) -> bool:
         return not self == actual
 
     def __bool__(self) -> bool:
@@ -131,5 +131,10 @@ class Approx:
         return f"{self.expected} ± {said}{turn}"
 
 
-def approx(expected: Any, rel: Any = None, abs: Any = None, nan_ok: bool = False) -> Approx:  # noqa: A002
+def approx(
+    expected: object,
+    rel: object = None,
+    abs: object = None,  # noqa: A002
+    nan_ok: bool = False,
+) -> Approx:
     return Approx(expected, rel, abs, nan_ok)

@@ -51,9 +51,11 @@ class Capture:
 
 class MonkeyPatch:
     def __init__(self) -> None:
-        self._undo: list[Callable[[], Any]] = []
+        self._undo: list[Callable[[], object]] = []
 
-    def setattr(self, target: Any, name: Any, value: Any = _NONE, raising: bool = True) -> None:
+    def setattr(
+        self, target: object, name: Any, value: object = _NONE, raising: bool = True
+    ) -> None:
         if isinstance(target, str):
             target, name, value = *_resolved(target), name
         old = getattr(target, name, _NONE)
@@ -63,7 +65,7 @@ class MonkeyPatch:
         self._undo.append(lambda: _restore(target, name, old))
         setattr(target, name, value)
 
-    def delattr(self, target: Any, name: Any = _NONE, raising: bool = True) -> None:
+    def delattr(self, target: object, name: Any = _NONE, raising: bool = True) -> None:
         if isinstance(target, str):
             target, name = _resolved(target)
         if hasattr(target, name) or raising:

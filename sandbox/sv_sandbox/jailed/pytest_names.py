@@ -118,7 +118,7 @@ class Marks:
 class Param:
     """One set of arguments of `parametrize`, or one value of a fixture's `params`."""
 
-    values: tuple[Any, ...]
+    values: tuple[object, ...]
     id: str | None = None
     marks: tuple[Mark, ...] = ()
 

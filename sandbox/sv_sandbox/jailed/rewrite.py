@@ -260,7 +260,7 @@ _PLACE = ("lineno", "col_offset", "end_lineno", "end_col_offset")
 class _Maker:
     """Makes nodes that stand where another one stood."""
 
-    def __init__(self, node: Any):
+    def __init__(self, node: object):
         self._place = {name: getattr(node, name) for name in _PLACE}
 
     def call(self, method: str, *args: ast.expr) -> ast.Call:

@@ -35,7 +35,7 @@ from .subject import (
 from .values import Unencodable, native
 
 _stdout = sys.stdout
-Namespace = dict[str, Any]
+Namespace = dict[str, object]
 
 
 def main() -> None:

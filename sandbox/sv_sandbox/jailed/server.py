@@ -20,6 +20,7 @@ from .source import unpacked
 from .state import State, names_of
 from .subject import claim, new_namespace, only_owner, verdict_of
 from .values import native
+from .waiting import awaited
 
 
 def main() -> None:
@@ -150,7 +151,7 @@ class Server(Policy):
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self._loop)
-        return self._loop.create_task(_awaited(awaitable))
+        return self._loop.create_task(awaited(awaitable))
 
     def _run(self, task: Any, wait_s: float) -> tuple[object] | None:
         """Let all tasks run, for a moment or until this one is done: then, what it returned."""
@@ -166,7 +167,3 @@ class Server(Policy):
         import asyncio
 
         self._loop.run_until_complete(asyncio.wait((task,), timeout=wait_s))
-
-
-async def _awaited(awaitable: Any) -> object:
-    return await awaitable

@@ -21,7 +21,9 @@ from types import (
     MethodDescriptorType,
     MethodType,
     MethodWrapperType,
+    ModuleType,
     SimpleNamespace,
+    TracebackType,
     WrapperDescriptorType,
 )
 from typing import Any
@@ -56,8 +58,7 @@ _CALLED = (
     *(WrapperDescriptorType, ClassMethodDescriptorType),
 )
 FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, MethodWrapperType)
-mro: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
-"""The bases of a class, whatever its metaclass says."""
+mro = values.mro
 bases_of: Callable[[type], tuple[type, ...]] = type.__dict__["__bases__"].__get__
 names_in: Callable[[type], Any] = type.__dict__["__dict__"].__get__
 """The names of a class, whatever its metaclass says."""
@@ -94,7 +95,7 @@ def content_of(kind: type) -> type | None:
     return next((base for base in mro(kind) if base in CONTENT), None)
 
 
-def class_told(kind: type) -> tuple[Any, ...]:
+def class_told(kind: type) -> tuple[object, ...]:
     """Name, qualified name, module, documentation, bases (names, or classes to refer to), methods,
     special methods that it has, those it refuses, what it counts as."""
     methods: list[str] = []
@@ -139,7 +140,7 @@ _KINDS = tuple(inspect._ParameterKind)
 _FACTS = ("co_name", "co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_flags")
 
 
-def parameters_of(function: Any) -> tuple[Any, ...]:
+def parameters_of(function: Any) -> tuple[object, ...]:
     """Each parameter: name, kind, default and annotation (each in a tuple, empty for none); at last
     the annotation of the result. Raises ValueError, TypeError."""
     signature = inspect.signature(function)
@@ -150,13 +151,13 @@ def parameters_of(function: Any) -> tuple[Any, ...]:
     return (*found, _given(signature.return_annotation))
 
 
-def _given(value: Any) -> tuple[Any, ...]:
+def _given(value: object) -> tuple[object, ...]:
     return () if value is inspect.Parameter.empty or value is inspect.Signature.empty else (value,)
 
 
 def signature_of(told: Any) -> inspect.Signature:
     """The signature that `parameters_of` told. Raises CodecError."""
-    empty: Any = inspect.Parameter.empty
+    empty: object = inspect.Parameter.empty
     try:
         *parameters, result = told
         return inspect.Signature(
@@ -175,7 +176,7 @@ def signature_of(told: Any) -> inspect.Signature:
         raise CodecError("not a signature") from None
 
 
-def code_facts(function: Any) -> tuple[Any, ...]:
+def code_facts(function: Any) -> tuple[object, ...]:
     """Of a function's code: its name, the numbers of its arguments, its flags, their names."""
     code = function.__code__
     count = code.co_argcount + code.co_kwonlyargcount
@@ -183,14 +184,14 @@ def code_facts(function: Any) -> tuple[Any, ...]:
     return (*(getattr(code, fact) for fact in _FACTS), code.co_varnames[:count])
 
 
-def code_of(facts: Any) -> SimpleNamespace:
+def code_of(facts: object) -> SimpleNamespace:
     """Something with the facts of a code object. Raises CodecError."""
     if type(facts) is not tuple or len(facts) != len(_FACTS) + 1:
         raise CodecError("not a function's code")
     return SimpleNamespace(**dict(zip((*_FACTS, "co_varnames"), facts, strict=True)))
 
 
-def field_told(field: Any) -> tuple[Any, ...]:
+def field_told(field: Any) -> tuple[object, ...]:
     """One field of a dataclass: name, default (in a tuple), what takes part, type."""
     default = () if field.default is dataclasses.MISSING else (field.default,)
     has_factory = field.default_factory is not dataclasses.MISSING
@@ -200,7 +201,7 @@ def field_told(field: Any) -> tuple[Any, ...]:
     )
 
 
-def field_from(told: Any) -> Any:
+def field_from(told: Any) -> object:
     """Python's own field object with what `field_told` told. Raises CodecError."""
     try:
         name, default, has_factory, init, shown, compare, kw_only, kind = told
@@ -219,7 +220,7 @@ def field_from(told: Any) -> Any:
 # ---- exceptions ----------------------------------------------------------------------------------
 
 
-def described(error: BaseException, silent: bool = False) -> tuple[Any, ...]:
+def described(error: BaseException, silent: bool = False) -> tuple[object, ...]:
     """Of an exception: arguments, text, plain attributes, cause, context, parts of a group.
     `silent` keeps arguments and text back (a failed assertion's may say what was expected)."""
     if silent:
@@ -228,7 +229,7 @@ def described(error: BaseException, silent: bool = False) -> tuple[Any, ...]:
         text = str(error)[:2000]
     except BaseException:
         text = ""
-    args: tuple[Any, ...] = tuple(error.args)
+    args: tuple[object, ...] = tuple(error.args)
     if isinstance(error, OSError) and error.filename is not None:
         args = (error.errno, error.strerror, error.filename)
     parts: tuple[BaseException, ...] = ()
@@ -244,10 +245,71 @@ def described(error: BaseException, silent: bool = False) -> tuple[Any, ...]:
     return args, text, attributes, cause, None if context is cause else context, parts
 
 
-def new_error(kind: Any, args: tuple[Any, ...]) -> Any:
+def new_error(kind: Any, args: tuple[object, ...]) -> object:
     """An exception, made by that class of Python's which lays out its memory, and no other code: C
     code reads fields that no `__init__` has filled. Raises what that class does."""
     error = kind.__new__(kind, *args)
     base: Any = next(base for base in mro(kind) if table.EXCEPTIONS.get(base.__name__) is base)
     base.__init__(error, *args)
     return error
+
+
+# ---- all of it -----------------------------------------------------------------------------------
+
+
+def key_of(value: object) -> object:
+    """What tells an object from others: a bound method is another object at each look."""
+    if isinstance(value, MethodType | BuiltinFunctionType):
+        return id(value.__self__), value.__name__, type(value)
+    return id(value)
+
+
+def plain_content(value: Any, base: type) -> object:
+    """The plain data in an object whose class extends `base`, whatever its methods say."""
+    if base is dict:
+        return tuple((key, dict.__getitem__(value, key)) for key in dict.__iter__(value))
+    if base in (list, set, frozenset, tuple):
+        return tuple(base.__iter__(value))
+    if base is str:
+        return str.__str__(value)
+    return {int: int.__int__, float: float.__float__, complex: complex.__complex__}.get(base, base)(
+        value
+    )
+
+
+def tell(
+    value: object, number: Callable[[object], int], silent: bool
+) -> tuple[bool, tuple[object, ...]]:
+    """What is told of an object the first time, and whether its content stays shared. `silent`
+    tells nothing of what an AssertionError says."""
+    kind = type(value)
+    if isinstance(value, type):
+        return False, ("class", number(value), *class_told(value))
+    if isinstance(value, FUNCTIONS):
+        where = (str(getattr(value, "__module__", "")), str(value.__name__))
+        return False, ("function", number(value), kind.__name__, *where)
+    if isinstance(value, BaseException):
+        name = builtin_name(kind)
+        told = described(value, silent and isinstance(value, AssertionError))
+        return False, ("error", number(value), name or kind, *told)
+    if kind is dataclasses.Field:
+        return False, ("field", *field_told(value))
+    if isinstance(value, ModuleType):
+        return False, ("module", number(value), value.__name__)
+    if isinstance(value, TracebackType):
+        return False, ("none",)
+    base = content_of(kind)
+    content = () if base is None else (plain_content(value, base),)
+    whole = Whole(kind)
+    return base in MUTABLE, ("object", number(value), whole, _hash_told(value), content)
+
+
+def _hash_told(value: object) -> int | None:
+    """The hash of an object whose class defines one."""
+    own = next(one for one in mro(type(value)) if "__hash__" in names_in(one))
+    if own is object or own in CONTENT or names_in(own)["__hash__"] is None:
+        return None
+    try:
+        return hash(value)
+    except Exception:
+        return None

@@ -39,7 +39,7 @@ class State:
         numbers = sys.modules.get("numpy.random") if "random" in names else None
         self._numpy_random: Any = numbers
         self._numpy_state = numbers.get_state() if numbers is not None else None
-        self._first: Any = None
+        self._first: object = None
 
     def loaded(self) -> None:
         """The solution was loaded for the first time."""
@@ -56,7 +56,7 @@ class State:
         """Whether a cell has left something."""
         return bool(self._now() != self._first)
 
-    def _now(self) -> tuple[Any, ...]:
+    def _now(self) -> tuple[object, ...]:
         return (
             native.checksum(self._modules),
             sys.getrecursionlimit(),
@@ -77,7 +77,7 @@ class State:
         )
 
 
-def _loop() -> Any:
+def _loop() -> object:
     """Which event loop this thread has, if any was ever made or closed."""
     events = sys.modules.get("asyncio.events")
     policy = getattr(events, "_event_loop_policy", None)
@@ -85,11 +85,11 @@ def _loop() -> Any:
     return (id(policy) if policy else 0, id(getattr(local, "_loop", None)), _set_called(local))
 
 
-def _set_called(local: Any) -> bool:
+def _set_called(local: object) -> bool:
     return bool(getattr(local, "_set_called", False))
 
 
-def _numpy() -> Any:
+def _numpy() -> object:
     numpy = sys.modules.get("numpy")
     if numpy is None or not hasattr(numpy, "geterr"):
         return None

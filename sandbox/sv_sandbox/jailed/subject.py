@@ -74,7 +74,7 @@ def verdict_of(error: BaseException) -> tuple[int, bytes]:
         return verdict, b""
 
 
-def new_namespace(name: str = "solution") -> dict[str, Any]:
+def new_namespace(name: str = "solution") -> dict[str, object]:
     """The globals of a fresh module, findable by the machinery that asks `sys.modules` for it."""
     module = ModuleType(name)
     sys.modules[name] = module

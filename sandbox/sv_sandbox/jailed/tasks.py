@@ -8,8 +8,6 @@ the same, since what a test or an answer says may be costly to look at.
 
 from __future__ import annotations
 
-from typing import Any
-
 from . import plan, subject, values
 from .provenance import PROVEN
 from .source import unpacked
@@ -90,7 +88,7 @@ def _refuse() -> None:
     raise CodecError("no plain data")
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """A short repr of plain data; cut before it can be long."""
     try:
         return repr(value)[:120]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Dtype = numpy.dtype[numpy.generic]
     Array = numpy.ndarray[tuple[int, ...], Dtype]
 
-__all__ = ["CodecError", "Unencodable", "decode", "encode", "native"]
+__all__ = ["CodecError", "Unencodable", "decode", "encode", "mro", "native"]
 Unencodable = native.Unencodable
 
 MAX_FIELDS = 64

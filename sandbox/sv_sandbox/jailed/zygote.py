@@ -57,12 +57,10 @@ def main() -> None:
         os.dup2(0, number)  # the pipe has shown sys.stdout what it is, and goes: /dev/null
     sys.path.insert(0, spec["folder"])
     sys.modules["_native"] = native  # for our own modules; a program never finds it
-    bounds: Any = importlib.import_module("jailed.bounds")
-    judge: object = importlib.import_module("jailed.judge")
-    rows: object = importlib.import_module("jailed.rows")
-    server: Any = importlib.import_module("jailed.server")
-    subject: object = importlib.import_module("jailed.subject")
-    tasks: Any = importlib.import_module("jailed.tasks")
+    judge, rows, server, subject, tasks, bounds = (
+        importlib.import_module(f"jailed.{name}")
+        for name in ("judge", "rows", "server", "subject", "tasks", "bounds")
+    )
     warm_up(spec)
     sys.argv[:] = [""]
     # Now, and not in the subject: to look at every name there copies a page for each.
