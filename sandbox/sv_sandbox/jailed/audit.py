@@ -1,14 +1,19 @@
 """What test code does that no proxy sees: running text or bytes as code, in the judge's process.
 
 An answer of the solution that is evaluated, unpickled or compiled would run in the judge. So
-whoever does that in a test needs one process: `watch` is told before anything runs. The library's
-own use (classes that `dataclasses` and `namedtuple` make, imports) goes on.
+whoever does that in a test needs one process: `watch` is told before anything runs. What stands in
+the test's own text may run (its doctests, `eval("f")(1)`), and so may what the library writes
+itself (classes that `dataclasses` and `namedtuple` make, imports).
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
+from typing import Any
+
+from .provenance import Provenance
 
 _RUNS = frozenset(
     ("exec", "compile", "marshal.loads", "pickle.find_class", "code.__new__", "function.__new__")
@@ -18,10 +23,11 @@ _MAKERS = frozenset(("collections", "dataclasses", "enum", "functools", "abc", "
 """Modules that run code which they write themselves, from names that they have checked."""
 
 
-def watch(found: Callable[[str], object]) -> None:
-    """From now on `found` is called, and may raise, before test code runs text or bytes as code. It
-    cannot be taken back: for a process that runs one row."""
+def watch(found: Callable[[str], object], text: Callable[[], str]) -> None:
+    """From now on `found` is called, and may raise, before test code runs text or bytes as code
+    that do not stand in `text`. It cannot be taken back: for a process that runs one row."""
 
+    compiled = [""]  # by whom something was compiled that stands in the text
     library = tuple(path for path in sys.path if path)
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
@@ -39,6 +45,30 @@ def watch(found: Callable[[str], object]) -> None:
             return
         if event == "compile" and caller in ("typing", "ast", "re"):
             return
+        if event == "compile" and _stands_in(arguments[0], text()):
+            compiled[0] = caller
+            return
+        if event == "exec" and compiled[0] == caller:
+            compiled[0] = ""
+            return
         found(f"the test may run an answer as code ({event} by {caller or 'code of its own'})")
 
     sys.addaudithook(hook)
+
+
+def _stands_in(source: object, text: str) -> bool:
+    if isinstance(source, bytes):
+        source = source.decode("utf-8", "replace")
+    return isinstance(source, str) and bool(source.strip()) and source.strip() in text
+
+
+def watch_suppress(marks: Provenance) -> None:
+    """What `contextlib.suppress` swallows is told to the marks of this cell."""
+
+    def leave(self: Any, kind: Any, error: Any, trace: object) -> bool:
+        swallowed = kind is not None and issubclass(kind, self._exceptions)
+        if swallowed:
+            marks.caught(error, self._exceptions)
+        return swallowed
+
+    contextlib.suppress.__exit__ = leave  # type: ignore[method-assign]

@@ -86,7 +86,7 @@ def vacuous(start: int, cells: int) -> None:
 def judge(start: int, cells: int) -> None:
     """A verdict per test; LOST, and the end, when the subject is gone."""
     end = Judge()
-    audit.watch(end.one_process)
+    audit.watch(end.one_process, end.text)
     for cell in range(start, cells):
         native.begin(cell)
         trust = PROVEN
@@ -116,7 +116,7 @@ def run(test: TestCode, marks: Provenance, names: Names) -> str:
     space[rewrite.SITES] = marks
     if test.hands_over:
         collect.install(marks)
-    watch_suppress(marks)
+    audit.watch_suppress(marks)
     with finding(names, test.modules):
         try:
             exec(test.code, space)
@@ -131,18 +131,6 @@ def run(test: TestCode, marks: Provenance, names: Names) -> str:
             return collect.judge(space, test.tree, (Lost, OneProcess, CodecError, UsedUp))
         sys.stdout.flush()
     return ""
-
-
-def watch_suppress(marks: Provenance) -> None:
-    """What `contextlib.suppress` swallows is told to the marks of this cell."""
-
-    def leave(self: Any, kind: Any, error: Any, trace: object) -> bool:
-        swallowed = kind is not None and issubclass(kind, self._exceptions)
-        if swallowed:
-            marks.caught(error, self._exceptions)
-        return swallowed
-
-    contextlib.suppress.__exit__ = leave  # type: ignore[method-assign]
 
 
 class Judge(Policy):
@@ -190,6 +178,10 @@ class Judge(Policy):
         if failure is not None:
             return *subject.verdict_of(failure), marks.trust()
         return PASS, marks.why().encode("utf-8", "replace"), marks.trust()
+
+    def text(self) -> str:
+        """The text of the test at hand."""
+        return self._test.text if self._test is not None else ""
 
     def left_something(self) -> bool:
         """Whether the last test has changed this interpreter; what it drew is put back."""

@@ -196,10 +196,10 @@ def _lends(value: object, kind: type, name: str) -> bool:
     if special:
         return name in _NAMES_OF_OBJECTS and (is_tests(kind) or name == "__doc__")
     if is_tests(kind):
-        held = getattr(value, "__dict__", {}).get(name)
+        first = next((one for one in mro(kind) if name in names_in(one)), kind)
+        held = getattr(value, "__dict__", {}).get(name, names_in(first).get(name))
         if isinstance(held, BuiltinFunctionType) and _why_not(held):
             return False
-        first = next((one for one in mro(kind) if name in names_in(one)), kind)
         if name in ("format", "format_map") and not is_tests(first):
             return False  # which reads any attribute
         return first not in CONTENT and not _is_kept_back(kind, name)

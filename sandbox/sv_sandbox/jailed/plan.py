@@ -238,8 +238,8 @@ class _Finder(ast.NodeTransformer):
         node.left = self.visit(node.left)
         had = len(self.operations)
         node.comparators[0] = self.visit(node.comparators[0])
-        names = {operation[0] for operation in self.operations}
-        if 0 < had < len(self.operations) and not all(map(str.islower, names)):
+        in_lower_case = all(str(operation[0]).islower() for operation in self.operations)
+        if 0 < had < len(self.operations) and not in_lower_case:
             raise NotLiteral  # what a class makes is on one side: `provenance` marks that
         had = len(self.operations)
         for later in node.comparators[1:]:  # evaluated only if what stands before holds

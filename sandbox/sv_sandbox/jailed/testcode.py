@@ -35,6 +35,7 @@ class TestCode:
         self.entry_point = source.entry_point
         self.modules = {path.split("/")[0].removesuffix(".py") for path in source.files}
         self.tree = ast.parse(source.text)
+        self.text = source.text.decode("utf-8", "replace")
         text = rewrite.rewrite(self.tree)
         self.branches, self.names, self.sites = text.branches, text.names, text.sites
         self.inner_sites = text.inner_sites
