@@ -17,7 +17,7 @@ import pytest
 
 from sv_sandbox import Limits, Pool, Verdict
 from sv_sandbox.jailed import judge, operations, values
-from sv_sandbox.jailed.link import MAX_SHARED, RAISE, REQUEST, RETURN, Link, Lost, OneProcess
+from sv_sandbox.jailed.link import MAX_SHARED, RAISE, REQUEST, RETURN, Link, Lost, OneProcess, Policy
 from sv_sandbox.jailed.values import CodecError
 
 pytestmark = [
@@ -29,7 +29,7 @@ pytestmark = [
 # ---- two ends ------------------------------------------------------------------------------------
 
 
-class End:
+class End(Policy):
     """A policy that lends everything."""
 
     silent = False

@@ -159,7 +159,7 @@ def tests_of(namespace: Mapping[str, object], tree: ast.Module) -> list[TestItem
     if not tests and not _suites:
         return []  # so it is with almost all texts
     ran, called = _ran(tree, is_main), _calls(tree)
-    named = {name for name in tests if name.lower().startswith("test")}
+    named = {name for name in tests if name.lower().startswith("test") or _is_case(namespace, name)}
     if ran & named and not _suites and not _handed_over:
         return []  # the text runs its tests itself
     own = {name: namespace[name] for name in bound if name in namespace}
@@ -183,6 +183,11 @@ def tests_of(namespace: Mapping[str, object], tree: ast.Module) -> list[TestItem
         kinds = {type(case): _of_class(type(case), module) for case in _suites}
         items += [_case_item(case, kinds[type(case)]) for case in _suites]
     return items
+
+
+def _is_case(namespace: Mapping[str, Any], name: str) -> bool:
+    value = namespace.get(name)
+    return type(value) is type and issubclass(value, unittest.TestCase)
 
 
 def _dropped() -> None:
