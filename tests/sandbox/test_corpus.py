@@ -469,11 +469,19 @@ def test_cells(case: CellsCase, judge: str, subject: Subject, host: Host) -> Non
         # A pass of an attack counts if it is proven; an honest one may rest on its objects' word.
         trust = Trust.PROVEN if case.hostile else Trust.VOUCHED
         matrix = subject.pool.matrix(
-            rows, list(tests.values()), limits=limits, judge=judge, trust=trust, below="fail"
+            rows,
+            list(tests.values()),
+            limits=limits,
+            judge=judge,
+            entry_point=case.entry_point,
+            trust=trust,
+            below="fail",
         )
         for s, name in enumerate(batch):
             for t, test in enumerate(tests):
                 verdict, expected = matrix.verdict(s, t).name, case.expect[name][test]
+                if matrix.held_ST[s, t] and verdict == "INFRA":
+                    verdict = "FORBIDDEN"  # left out: it needs one process, whatever was submitted
                 detail = matrix.detail(s, t)
                 assert host.secret not in detail
                 if verdict not in expected:

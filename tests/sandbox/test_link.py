@@ -64,6 +64,10 @@ class End(Policy):
         """Kept."""
         self.marks.append("word")
 
+    def changed(self, container: Any) -> None:
+        """Kept."""
+        self.marks.append("changed")
+
     def mark(self, why: str) -> None:
         """Kept."""
         self.marks.append(why)
