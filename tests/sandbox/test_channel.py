@@ -12,10 +12,10 @@ import random
 from typing import Any
 
 import pytest
-
-from sv_sandbox.jailed import judge, remote
 from sv_sandbox.jailed.channel import Lost
 from sv_sandbox.jailed.codec import CodecError, Encoder, Handle
+
+from sv_sandbox.jailed import judge, remote
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:coroutine"),

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sv_sandbox.jailed.codec import CodecError, Decoder, Encoder, Unencodable, decode, encode
 
 from sv_sandbox.jailed import codec
-from sv_sandbox.jailed.codec import CodecError, Decoder, Encoder, Unencodable, decode, encode
 
 hashables = st.recursive(
     st.none()

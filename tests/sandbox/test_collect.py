@@ -213,7 +213,8 @@ OURS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "length_without_items": (
         PYTEST + "def test_a(): assert f() == pytest.approx([1, 2])\n"
-        "# ---- solution ----\nclass f:\n    def __len__(self): return 2\n    def __iter__(self): return iter(())",
+        "# ---- solution ----\nclass f:\n    def __len__(self): return 2\n"
+        "    def __iter__(self): return iter(())",
         {"test_a": F},
     ),
     # ---- swallowed exceptions are told
@@ -249,7 +250,7 @@ def test_ours(ours, name):
     assert ours[name] == OURS[name][1]
 
 
-# ---- the outcome, in this process: nothing is installed, so no text here imports pytest -----------
+# ---- the outcome, in this process: nothing is installed, so no text here imports pytest ----------
 
 
 def _run(text: str, **options: Any) -> collect.Outcome:
