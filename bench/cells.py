@@ -144,7 +144,9 @@ def prepare(place: Confined, peers: Path) -> None:
     """Copies of our package, the peers and the scripts, where the user can read them."""
     import sv_sandbox
 
-    place.add_package(Path(sv_sandbox.__file__).parent, Path(sv_sandbox.pool._native.__file__))
+    place.add_package(
+        Path(sv_sandbox.__file__).parent, Path(str(sys.modules["sv_sandbox._native"].__file__))
+    )
     for file in ("contenders.py", "confined.py"):
         (place.packages / file).write_text((HERE / file).read_text())
     if peers.is_dir():

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 LIMIT_S = 0.3
@@ -42,7 +43,8 @@ def ours(judge: str) -> Run:
                 groups[-1].append(row)
             else:
                 groups.append([row])
-        jobs, passed = [], []
+        jobs: list[Any] = []
+        passed: list[Any] = []
         for at, group in enumerate(groups):
             if at >= 64:
                 passed += verdicts(jobs[at - 64])
@@ -105,7 +107,7 @@ def fork_per_cell() -> Run:
 
     def run(rows: Rows) -> list[list[bool]]:
         return [
-            [in_fork(lambda s=row["solution"], t=test: cell(s, t)) == 0 for test in row["tests"]]
+            [in_fork(partial(cell, row["solution"], test)) == 0 for test in row["tests"]]
             for row in rows
         ]
 
@@ -135,7 +137,7 @@ def fork_per_five() -> Run:
             line: list[bool] = []
             for at in range(0, len(row["tests"]), 5):
                 tests = row["tests"][at : at + 5]
-                bits = in_fork(lambda s=row["solution"], t=tests: five(s, t))
+                bits = in_fork(partial(five, row["solution"], tests))
                 line += [bits < 32 and bool(bits >> bit & 1) for bit in range(len(tests))]
             passed.append(line)
         return passed

@@ -17,6 +17,7 @@ import statistics
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -92,7 +93,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     limits = Limits(cpu_s=options.cpu, wall_s=2 * options.cpu)
-    rows = {}
+    rows: dict[str, dict[str, Any]] = {}
     left = 0
     with Pool(1, limits=limits) as pool:
         for name, (source, waits) in PROGRAMS.items():

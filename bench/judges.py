@@ -171,7 +171,7 @@ def main() -> int:
         print(f"no cruxeval.jsonl in {options.data}: say where it is with --data", file=sys.stderr)
         return 2
     samples = options.data / "humaneval_codegen16b.jsonl"
-    work = {
+    work: dict[str, Any] = {
         "humaneval": lambda: reference_chunks(options.data / "humaneval.jsonl"),
         "mbpp": lambda: reference_chunks(options.data / "mbpp.jsonl"),
         "cruxeval, five tests": lambda: cruxeval_chunks(options.data / "cruxeval.jsonl"),

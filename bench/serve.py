@@ -33,6 +33,7 @@ from bench.http_load import Load, load, request
 
 HERE = Path(__file__).resolve().parent
 HOST = "127.0.0.1"
+PEER = "SandboxFusion"
 FUSION = """\
 import os
 import sys
@@ -134,17 +135,18 @@ def run_code(arguments: argparse.Namespace) -> dict[str, Any]:
         }
         if arguments.fusion:
             peer = stack.enter_context(_fusion(arguments.fusion, arguments.fusion_python))
-            loads["SandboxFusion"] = (peer, _plain())
+            loads[PEER] = (peer, _plain())
         for _ in range(arguments.rounds):
             for name, (at, one) in loads.items():
                 result = asyncio.run(load(HOST, at, [one], 8 * cores, arguments.seconds))
-                if result.errors:
+                if result.errors and name != PEER:
                     raise SystemExit(f"{name}: {result.errors[:3]}")
-                rates.setdefault(name, []).append(result.rate / cores)
+                right = result.answers - len(result.errors)  # the peer's time-outs are none
+                rates.setdefault(name, []).append(right / result.wall_s / cores)
     medians = {name: statistics.median(each) for name, each in rates.items()}
     report: dict[str, Any] = {"per_s_and_core": medians, "rounds": rates}
-    if "SandboxFusion" in medians:
-        report["times_sandboxfusion"] = medians["ours"] / medians["SandboxFusion"]
+    if PEER in medians:
+        report["times_sandboxfusion"] = medians["ours"] / medians[PEER]
     return report
 
 

@@ -180,8 +180,8 @@ static void settle_from(struct worker *w, struct sv_job *job, uint32_t row, uint
     const char *text = sv_record_detail(w->memory[side].region, i, SV_DETAIL_MAX, &len);
     const struct sv_record *record = record_of(w, side, i);
     /* Only a judge says on whose word a pass rests; nobody else passes a cell here. */
-    enum sv_trust trust = side == SIDE_JUDGE && record->trust == SV_TRUST_VOUCHED ? SV_TRUST_VOUCHED
-                                                                                  : SV_TRUST_PROVEN;
+    const int less = record->trust == SV_TRUST_VOUCHED || record->trust == SV_TRUST_INLINE;
+    enum sv_trust trust = side == SIDE_JUDGE && less ? (enum sv_trust)record->trust : SV_TRUST_PROVEN;
     sv_settle_cell(job, row, cell, record->verdict, cpu_us, trust, text, len, last);
 }
 

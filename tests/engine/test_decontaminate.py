@@ -63,7 +63,8 @@ def test_near_duplicates_agree_with_brute_force() -> None:
     def shingles(t: list[str]) -> set[tuple[str, ...]]:
         return {tuple(t[i : i + 3]) for i in range(len(t) - 2)}
 
-    seen, kept = NearDuplicates(0.85), []
+    seen = NearDuplicates(0.85)
+    kept: list[set[tuple[str, ...]]] = []
     for text in texts:
         mine = shingles(text)
         best = max((len(mine & s) / len(mine | s) for s in kept), default=0.0)

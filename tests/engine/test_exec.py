@@ -20,7 +20,7 @@ from sv_engine.cli import main
 from sv_engine.commands import exec_command
 from sv_engine.execute import executor as execute
 from sv_engine.execute.executor import Executor
-from sv_engine.execute.sandbox import Budget
+from sv_engine.execute.sandbox import Budget, SandboxFault
 from sv_engine.execute.store import load
 from sv_engine.execute.timeouts import Allowance
 from sv_engine.records import (
@@ -511,6 +511,7 @@ def test_the_progress_line_does_not_count_unusable_rows(pool: ScriptedPool, tmp_
 
 
 def test_what_the_table_and_the_summary_say_of_trust(pool: ScriptedPool, tmp_path: Path) -> None:
+    row: dict[str, Any]
     row = {"id": "a", "entry_point": "f", "solutions": ["s", "r"], "reference_test": "own"}
     row["tests"] = ["plain", "vacuous", {"source": "inline", "weight": 2}]
     (tmp_path / "in.jsonl").write_text(json.dumps(row))
@@ -584,7 +585,7 @@ def test_a_run_that_finished_nothing_leaves_nothing_in_the_way(
     with monkeypatch.context() as patched:
 
         def refuse(*_: object, **__: object) -> None:
-            raise execute.SandboxFault("below the level")
+            raise SandboxFault("below the level")
 
         patched.setattr(execute, "open_pool", refuse)
         failed = invoke("exec", source, "--out", out)

@@ -126,8 +126,8 @@ def test_giving_up_closes_the_connections(openai_server: Any) -> None:
             task = asyncio.create_task(_texts(generator, 3, max_tokens=101))
             for _ in range(3):
                 assert await asyncio.to_thread(openai_server.waiting.acquire, timeout=30)
-            await generator.abort("p")
-            assert await task == []
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
             for _ in range(3):  # the server saw each of the three leave
                 assert await asyncio.to_thread(openai_server.left.acquire, timeout=30)
 

@@ -163,24 +163,6 @@ def test_leaving_early_gives_the_rest_up(make: Make) -> None:
     _run(make, body, max_in_flight=8)
 
 
-def test_abort_ends_the_problem_and_no_other(make: Make) -> None:
-    async def body(generator: StreamingGenerator) -> None:
-        async def slow() -> list[Any]:
-            request = _request("slow", n=8, sampling=LONG)
-            return [c async for c in generator.generate(request)]
-
-        task = asyncio.create_task(slow())
-        await _in_flight(generator)
-        await generator.abort("slow")
-        yielded = await task
-        assert len(yielded) < 8
-        assert "abort" not in {c.finish_reason for c in yielded}
-        assert generator.statistics.in_flight == 0
-        assert len([c async for c in generator.generate(_request("p1"))]) == 4
-
-    _run(make, body)
-
-
 def test_cancelling_the_consumer_gives_the_rest_up(make: Make) -> None:
     async def body(generator: StreamingGenerator) -> None:
         async def slow() -> None:

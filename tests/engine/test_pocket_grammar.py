@@ -143,10 +143,8 @@ def test_heldout_ground_truth() -> None:
 
 def test_prompts_are_prefixes_of_training_documents() -> None:
     rng = random.Random(5)
-    problem = grammar.sample_problems(Split.PRETRAIN, 1, seed=0)[0]
     starts = {
-        grammar.solve_prompt(problem).replace(problem.prompt, "{}"),
-        grammar.verify_prompt(problem).replace(problem.prompt, "{}"),
+        text.format(prompt="{}") for text in (grammar.SOLVE_TEMPLATE, grammar.VERIFY_TEMPLATE)
     }
     seen = set()
     for _ in range(500):
@@ -154,8 +152,17 @@ def test_prompts_are_prefixes_of_training_documents() -> None:
         if document.prompt.startswith('"""'):
             seen.add(document.prompt.replace(document.prompt.split('"""')[1], "{}"))
         else:
-            assert grammar.describe_prompt(document.prompt.removesuffix('\n"""')) == document.prompt
+            snippet = document.prompt.removesuffix('\n"""')
+            assert grammar.DESCRIBE_TEMPLATE.format(snippet=snippet) == document.prompt
     assert seen == starts
+
+
+def parsed_assert(completion: str) -> tuple[list[int], object] | None:
+    """Argument and expected value of a verify completion; None for one of another form."""
+    match ast.parse(f"assert f({completion}").body:
+        case [ast.Assert(test=ast.Compare(left=ast.Call(args=[argument]), comparators=[expected]))]:
+            return ast.literal_eval(argument), ast.literal_eval(expected)
+    return None
 
 
 def test_asserts_of_the_corpus_parse() -> None:
@@ -164,70 +171,16 @@ def test_asserts_of_the_corpus_parse() -> None:
     completions = [d.completion for d in documents if d.prompt.endswith("\nassert f(")]
     assert len(completions) > 1500
     for completion in completions:
-        parsed = grammar.parse_assert(completion)
-        assert parsed
-        assert parsed.source == f"assert f({completion}"
-        assert 1 <= len(parsed.argument) <= 5
-
-
-@pytest.mark.parametrize(
-    ("completion", "argument", "expected"),
-    [
-        ("[3, 1]) == (  # [1, 3]\n    [1])", (3, 1), (1,)),
-        ("[3, 1]) == (\n    4)", (3, 1), 4),
-        ("[]) == [])"[:-1], (), ()),
-        ("[3]) == -1", (3,), -1),
-    ],
-)
-def test_parse_assert(
-    completion: str, argument: tuple[int, ...], expected: tuple[int, ...] | int
-) -> None:
-    parsed = grammar.parse_assert(completion)
-    assert parsed == grammar.Assert(f"assert f({completion}", argument, expected)
-    assert grammar.input_length(parsed.source) == len(argument)
-
-
-@pytest.mark.parametrize(
-    "completion",
-    [
-        "",
-        "[3, 1]) == (  # [1, 3]\n    [1]",
-        "[3, 1]) == (  # [1, 3]\n    [1])\nimport os",
-        "3) == 3",
-        "[3]) == True",
-        "['a']) == 1",
-        "[3], 1) == 1",
-        "[3]) != 1",
-        "[3]) == f([3])",
-        "[3]) == 1, 'message'",
-        "[3]) == 1 or True",
-        "[" * 500,
-        "[3]) == 1or 2",
-        "\0",
-    ],
-)
-def test_malformed_asserts_are_none(completion: str) -> None:
-    assert grammar.parse_assert(completion) is None
+        parsed = parsed_assert(completion)
+        assert parsed is not None
+        assert 1 <= len(parsed[0]) <= 5
 
 
 def test_two_stage_prompt() -> None:
-    problem = grammar.sample_problems(Split.SELFPLAY, 1, seed=0)[0]
     whole = grammar.write_assert([3, 1, 2], [1, 2, 3], [1])
-    stopped = whole.split(grammar.ARGUMENT_STOP)[0]
-    for completion in (whole, stopped):
-        assert grammar.parse_argument(completion) == "[3, 1, 2]"
-    prompt = grammar.derive_prompt(problem, stopped)
-    assert grammar.verify_prompt(problem) + whole == prompt + whole.split(grammar.ARGUMENT_STOP)[1]
-    assert grammar.parse_argument("3") is None
-    assert grammar.parse_argument("[3") is None
-
-
-def test_parse_solution() -> None:
-    source = grammar.parse_solution("\n    xs = sorted(xs)\n    return xs[:2]")
-    assert source
-    assert run(source, [3, 1, 2]) == [1, 2]
-    assert grammar.parse_solution("\n    return xs[") is None
-    assert grammar.parse_solution("\n    return xs\nprint(1)") is None
+    argument, rest = whole.split(grammar.ARGUMENT_STOP)
+    prompt = grammar.DERIVE_TEMPLATE.format(prompt="p", argument=argument)
+    assert grammar.VERIFY_TEMPLATE.format(prompt="p") + whole == prompt + rest
 
 
 def test_misconceptions_outnumber_right_programs_and_spare_asserts() -> None:
@@ -240,9 +193,11 @@ def test_misconceptions_outnumber_right_programs_and_spare_asserts() -> None:
         if text not in {f"prepend {k}." for k in range(10)}:
             continue
         k = int(text[8:-1])
-        if parsed := grammar.parse_assert(document.completion):
+        if document.prompt.endswith("assert f("):
+            parsed = parsed_assert(document.completion)
+            assert parsed is not None
             asserts += 1
-            valid += parsed.expected == (k, *parsed.argument)
+            valid += parsed[1] == [k, *parsed[0]]
         else:
             right += document.completion == f"\n    return [{k}] + xs"
             wrong += document.completion == f"\n    return xs + [{k}]"

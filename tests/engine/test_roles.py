@@ -17,10 +17,11 @@ PROBLEM = Problem("p", "reverse the list.", "f")
 
 @pytest.mark.parametrize("problem", grammar.sample_problems("selfplay", 20, seed=1))
 def test_pocket_prompts_are_the_texts_of_pre_training(problem: Problem) -> None:
-    assert roles.POCKET.solve.fill(problem) == grammar.solve_prompt(problem)
-    assert roles.POCKET.verify.fill(problem) == grammar.verify_prompt(problem)
-    derive = roles.POCKET.derive.fill(problem, argument="[1, 2]")
-    assert derive == grammar.derive_prompt(problem, "[1, 2]")
+    text, pocket = problem.prompt, roles.POCKET
+    assert pocket.solve.fill(problem) == grammar.SOLVE_TEMPLATE.format(prompt=text)
+    assert pocket.verify.fill(problem) == grammar.VERIFY_TEMPLATE.format(prompt=text)
+    derive = pocket.derive.fill(problem, argument="[1, 2]")
+    assert derive == grammar.DERIVE_TEMPLATE.format(prompt=text, argument="[1, 2]")
 
 
 def test_pocket_answers_read_back_as_their_source() -> None:
@@ -99,11 +100,11 @@ def test_other_forms_have_no_call(test: str) -> None:
     assert roles.call_of(test, "f") is None
 
 
-def test_size_is_the_pocket_input_length() -> None:
+def test_size_is_the_length_of_the_input() -> None:
     rng = random.Random(0)
     for _ in range(50):
         xs = [rng.randint(0, 9) for _ in range(rng.randint(0, 5))]
         test = "assert f(" + grammar.write_assert(xs, xs, 0)
         call = roles.call_of(test, "f")
         assert call is not None
-        assert call.size == grammar.input_length(test) == len(xs)
+        assert call.size == len(xs)

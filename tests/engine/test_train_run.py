@@ -83,6 +83,18 @@ def _load(path: Path | None) -> Any:
     return AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
 
 
+def test_steps_name_the_rows_that_they_consumed(tiny_model: Path, data: dict[str, Path]) -> None:
+    count = len(data["sft"].read_text().splitlines())
+    seen: list[TrainProgress] = []
+    sft = SftPhase(data=data["sft"], learning_rate=1e-3, epochs=2, batch_size=3)
+    asyncio.run(train(_spec(tiny_model, data, sft=sft, dpo=None), seen.append))
+    per_epoch = -(-count // 3)
+    assert len(seen) == 2 * per_epoch
+    for epoch in (seen[:per_epoch], seen[per_epoch:]):
+        assert sorted(row for step in epoch for row in step.rows) == list(range(count))
+        assert all(len(step.rows) == 3 for step in epoch[:-1])
+
+
 @pytest.mark.parametrize("lora", [FULL, {**LORA, "lora_rank": 8}], ids=["full", "lora"])
 def test_the_reference_of_dpo_is_the_model_after_sft(
     tiny_model: Path, data: dict[str, Path], lora: dict[str, Any]
@@ -171,7 +183,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run(tiny_model: Path, data: dict[
     sft = SftPhase(data=data["sft"], learning_rate=1e30, batch_size=8, warmup_steps=0)
     with pytest.raises(DivergedError, match=r"not a number|not finite") as caught:
         asyncio.run(train(_spec(tiny_model, data, sft=sft, dpo=None)))
-    assert "learning rate" in caught.value.remedy
+    assert "sft.learning_rate" in caught.value.remedy
     assert not (data["sft"].parent / "out").exists()
     assert not (data["sft"].parent / ".out.part").exists()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -152,6 +153,29 @@ def pool() -> Iterator[Pool]:
 def judge(request: pytest.FixtureRequest) -> str:
     """Each judge of this build."""
     return str(request.param)
+
+
+Cases = list[tuple[str, list[tuple[str, str]]]]
+"""Solutions, each with its tests, each with its kind."""
+_MARK = re.compile(r"^(?:===|---) (.*)\n", re.MULTILINE)
+
+
+@pytest.fixture(scope="session")
+def cases() -> Callable[[Path], Cases]:
+    """Reads solutions and tests that are data (format: honest/README.md)."""
+
+    def read(path: Path) -> Cases:
+        first, *parts = _MARK.split(path.read_text())
+        assert not first
+        found: Cases = []
+        for kind, text in zip(parts[::2], parts[1::2], strict=True):
+            if kind == "solution":
+                found.append((text, []))
+            else:
+                found[-1][1].append((kind, text))
+        return found
+
+    return read
 
 
 Script = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -32,7 +32,7 @@ import psutil
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from sv_sandbox import JUDGES, Level, Limits, Pool, Verdict
+from sv_sandbox import JUDGES, Level, Limits, Pool, Trust, Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests" / "corpus"
@@ -466,9 +466,10 @@ def test_cells(case: CellsCase, judge: str, subject: Subject, host: Host) -> Non
     wrong = []
     for batch in batches:
         rows = [solutions[name] for name in batch]
-        # A cell that the split judge leaves to the inline one fails here: it could be forged.
+        # A pass of an attack counts if it is proven; an honest one may rest on its objects' word.
+        trust = Trust.PROVEN if case.hostile else Trust.VOUCHED
         matrix = subject.pool.matrix(
-            rows, list(tests.values()), limits=limits, judge=judge, unsplit="fail"
+            rows, list(tests.values()), limits=limits, judge=judge, trust=trust, below="fail"
         )
         for s, name in enumerate(batch):
             for t, test in enumerate(tests):

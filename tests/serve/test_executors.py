@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from sv_engine.executors import Io, Row, RowExecutor, Terms, collect
+from sv_engine.executors import Io, Row, RowExecutor, Terms, collect, servers
 from sv_engine.executors.local import LocalExecutor
 from sv_engine.executors.servers import HttpExecutor, RefusedError
 
@@ -175,3 +176,40 @@ def test_a_server_that_is_killed(start_server: Any, server_url: str) -> None:
             return sorted(rows, key=lambda row: row.index)
 
     check(asyncio.run(work()), 10 * len(SOLUTIONS))
+
+
+def test_a_server_that_falls_silent(
+    start_server: Any, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a cable is cut: connections stand, and nothing comes any more."""
+    monkeypatch.setattr(servers, "SILENCE_S", 3.0)
+
+    async def work() -> list[Row]:
+        with start_server() as (url, process):
+            executor = HttpExecutor([url, server_url])
+            rows = []
+            try:
+                async for row in executor.submit(SOLUTIONS * 10, TESTS, Terms()):
+                    rows.append(row)
+                    if len(rows) == 20:
+                        process.send_signal(signal.SIGSTOP)
+            finally:
+                process.send_signal(signal.SIGCONT)
+                await executor.close()
+            return sorted(rows, key=lambda row: row.index)
+
+    check(asyncio.run(work()), 10 * len(SOLUTIONS))
+
+
+def test_all_servers_give_the_same_rows_side_by_side(start_server: Any, server_url: str) -> None:
+    async def work() -> tuple[list[Row], list[int]]:
+        with start_server() as (second, _), start_server() as (third, _):
+            executor = HttpExecutor([server_url, second, third])
+            rows = await collect(executor, SOLUTIONS * 10, TESTS, Terms())
+            blocks = [node.blocks for node in executor._nodes]
+            await executor.close()
+            return rows, blocks
+
+    rows, blocks = asyncio.run(work())
+    check(rows, 10 * len(SOLUTIONS))
+    assert all(blocks)  # each had its share

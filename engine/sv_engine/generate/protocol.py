@@ -4,7 +4,7 @@ In: a `GenerationRequest` (one prompt, n samples). Out: `Completion`s, each the 
 finished, in the order in which they finish. The invariants, the same for every implementation:
 
 * Completions whose `finish_reason` is `abort` are not samples and are never yielded.
-* Leaving the iterator early (break, cancel, `abort`) stops the rest of that request's samples.
+* Leaving the iterator early (break, cancel) stops the rest of that request's samples.
 * At most `max_in_flight` completions are running or waiting to be consumed; further requests
   queue in the order in which they came.
 * `load_weights` lets what is in flight finish with the old weights, and everything that starts
@@ -51,6 +51,8 @@ class GenerationRequest:
     first: int = 0
     """Where these samples stand among those of a larger request, of which `sampling.seed` is
     that of the first one wanted; only recordings care."""
+    label: str = ""
+    """What tells this request from the same one at another time; only recordings care."""
 
 
 @dataclass(slots=True)
@@ -97,10 +99,6 @@ class Generator(Sampler, Protocol):
         trace: TracebackType | None,
     ) -> None:
         """Stop the engine; open iterators end."""
-        ...
-
-    async def abort(self, problem_id: str) -> None:
-        """End every open request of this problem; their iterators stop without an error."""
         ...
 
     async def load_weights(self, path: Path) -> None:

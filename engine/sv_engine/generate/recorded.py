@@ -3,21 +3,25 @@
 File: JSON lines, one per completion, in the order in which they finished:
 
     {"problem_id", "role", "request", "prompt_tokens", "after_s", "text", "finish_reason",
-     "token_count", "sample"}
+     "token_count", "sample", "asked"}
 
 `request` counts the requests of one (problem, role) from 0; `after_s` is the time from the
 request's start to this completion, in seconds. The k-th replayed request of a (problem, role)
 gets the samples of the k-th recorded one, and the last recorded one when there are no more.
+The journal of a run is a recording too: there, and where a line has `asked` (a digest of label,
+prompt and seed), a request gets the samples of that very one, so a replay may start anywhere.
 A request that was stopped early, or asked for fewer samples, ends early in the replay too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import sqlite3
 from collections import defaultdict
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -59,8 +63,12 @@ class RecordedGenerator(StreamingGenerator):
                 where=str(self.path),
                 remedy="record this problem too, or replay the problems of the recording",
             )
-        samples = recorded[min(self._served[key], len(recorded) - 1)]
-        self._served[key] += 1
+        this = asked(request)
+        same = (lines for lines in recorded if this and lines[0].get("asked") == this)
+        samples = next(same, None)
+        if samples is None:
+            samples = recorded[min(self._served[key], len(recorded) - 1)]
+            self._served[key] += 1
         self._statistics.prompt_tokens += int(samples[0]["prompt_tokens"])
         # The order is that of arrival, in which a line may say which sample it was.
         wanted = range(request.first, request.first + request.n)
@@ -157,14 +165,11 @@ class Recorder:
                     "finish_reason": completion.finish_reason,
                     "token_count": completion.token_count,
                     "sample": request.first + completion.sample,
+                    "asked": asked(request),
                 }
                 self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
                 self._file.flush()
                 yield completion
-
-    async def abort(self, problem_id: str) -> None:
-        """As the inner generator."""
-        await self.inner.abort(problem_id)
 
     async def load_weights(self, path: Path) -> None:
         """As the inner generator."""
@@ -179,8 +184,47 @@ class Recorder:
         await self.inner.wake()
 
 
+def asked(request: GenerationRequest) -> str:
+    """Digest of what tells a labelled request from all others of its problem and role; empty for
+    one without a label."""
+    if not request.label:
+        return ""
+    seed = request.sampling.seed
+    return _digest(request.label, request.prompt, None if seed is None else seed - request.first)
+
+
+def _digest(label: str, prompt: str, seed: int | None) -> str:
+    text = "\0".join([label, prompt, str(seed)]).encode("utf-8", "replace")
+    return hashlib.blake2b(text, digest_size=12).hexdigest()
+
+
+def read_journal(path: Path) -> dict[Key, list[list[dict[str, Any]]]]:
+    """As `read_recording`, from the journal of a run, in the order in which samples arrived."""
+    query = (
+        "SELECT request.id, problem_id, role, iteration || ' ' || stage || ' ' || occurrence,"
+        " text.text, sampling, sample, sample.text, finish_reason, token_count"
+        " FROM sample JOIN request ON request.id = sample.request"
+        " JOIN text ON text.key = prompt_key ORDER BY sample.rowid"
+    )
+    names = ("prompt_tokens", "after_s", "sample", "text", "finish_reason", "token_count")
+    requests: dict[Key, dict[int, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as journal:
+            for number, problem, role, label, prompt, sampling, *values in journal.execute(query):
+                line = dict(zip(names, [0, 0.0, *values], strict=True))
+                line["asked"] = _digest(label, prompt, json.loads(sampling)["seed"])
+                requests[problem, role][number].append(line)
+    except sqlite3.Error as error:
+        raise RecordingError(
+            f"the journal cannot be read: {error}", where=str(path), remedy="name a run's journal"
+        ) from error
+    return {key: list(by.values()) for key, by in requests.items()}
+
+
 def read_recording(path: Path) -> dict[Key, list[list[dict[str, Any]]]]:
     """(problem, role) -> its requests -> their samples; RecordingError when it cannot be read."""
+    if path.suffix == ".sqlite":
+        return read_journal(path)
     requests: dict[Key, dict[int, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     lines = 0
     try:

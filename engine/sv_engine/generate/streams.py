@@ -1,4 +1,4 @@
-"""What every generator shares: the bound on completions in flight, streams, counters, abort.
+"""What every generator shares: the bound on completions in flight, streams, counters.
 
 An implementation derives from `StreamingGenerator` and says how to start a stream (`_start`) and
 how to stop one that is no longer wanted (`_stop`). It delivers finished completions by
@@ -153,12 +153,6 @@ class StreamingGenerator(ABC):
                 counters.aborted += request.n - taken
                 self._give_up(stream)
             self._slots.give(held)
-
-    async def abort(self, problem_id: str) -> None:
-        """End every open request of this problem; their iterators stop without an error."""
-        for stream in [s for s in self._streams if s.request.problem_id == problem_id]:
-            self._give_up(stream)
-            stream.end()
 
     async def load_weights(self, path: Path) -> None:
         """Let what is in flight finish, then serve the weights of `path`."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sv_engine.executors.protocol import RowExecutor, Terms, Test, collect
+from sv_engine.grading.methods import through_functions
 from sv_engine.grading.suite import Call, Suite
 from sv_engine.records import INFRA_CODE, PASS_CODE
 
@@ -54,7 +55,8 @@ async def grade(executor: RowExecutor, program: str, suite: Suite, terms: Terms)
     """Run a program on a suite.
 
     A call whose plain comparison fails is asked again with the comparisons that public graders use
-    (`Call.tolerant`); the first is much faster, and mostly enough.
+    (`Call.tolerant`); the first is much faster, and mostly enough. A test that asks a method of
+    `Solution()` for a yes or no is asked again through a function (`methods`).
     """
     prepared = suite.prepared(program)
     tests: list[Test] = [test.strict if isinstance(test, Call) else test for test in suite.tests]
@@ -62,21 +64,25 @@ async def grade(executor: RowExecutor, program: str, suite: Suite, terms: Terms)
     verdict_T, cpu_us_T = bytearray(row.verdict_T), list(row.cpu_us_T)
     detail_T = dict(row.detail_T)
     again = [
-        (t, source)
+        (t, prepared, source)
         for t, test in enumerate(suite.tests)
         if isinstance(test, Call) and row.verdict_T[t] == WRONG_CODE
         for source in test.tolerant
     ]
-    if again:
-        second = (await collect(executor, [prepared], [source for _, source in again], terms))[0]
-        for column, (t, _) in enumerate(again):
-            cpu_us_T[t] += second.cpu_us_T[column]
-            code = second.verdict_T[column]
-            if code == PASS_CODE or (code == INFRA_CODE and verdict_T[t] != PASS_CODE):
-                verdict_T[t] = code
-                detail_T.pop(t, None)
-                if column in second.detail_T:
-                    detail_T[t] = second.detail_T[column]
+    for t, test in enumerate(suite.tests):
+        if isinstance(test, str) and row.held_T[t : t + 1] == b"\1":
+            changed = through_functions(prepared, test)
+            if changed is not None:
+                again.append((t, *changed))
+    for t, program, source in again:
+        if verdict_T[t] == PASS_CODE:
+            continue
+        second = (await collect(executor, [program], [source], terms))[0]
+        cpu_us_T[t] += second.cpu_us_T[0]
+        if second.verdict_T[0] in (PASS_CODE, INFRA_CODE):
+            verdict_T[t] = second.verdict_T[0]
+            detail_T.pop(t, None)
+            detail_T.update({t: second.detail_T[0]} if 0 in second.detail_T else {})
     return Grade(bytes(verdict_T), cpu_us_T, detail_T)
 
 

@@ -27,10 +27,8 @@ exist for held-out problems only; self-play problems carry no ground truth that 
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import random
-import warnings
 from dataclasses import dataclass
 
 from sv_engine.pocket.operations import Value
@@ -73,16 +71,6 @@ class HeldoutProblem:
     """Up to `BANK_SIZE` programs with a bug that the reference test finds; frozen by the seed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Assert:
-    """A well-formed assert of the grammar."""
-
-    source: str
-    """A Python statement, with its trace comment."""
-    argument: tuple[int, ...]
-    expected: tuple[int, ...] | int
-
-
 def sample_problems(split: Split | str, n: int, seed: int) -> list[Problem]:
     """Draw `n` problems with different descriptions, without reference.
 
@@ -105,78 +93,9 @@ def seed_snippets(n: int, seed: int) -> list[str]:
     return [program(write_body(rng, sample_task(rng, Split.SELFPLAY))) for _ in range(n)]
 
 
-def solve_prompt(problem: Problem) -> str:
-    """The text that the solver continues with a function body."""
-    return SOLVE_TEMPLATE.format(prompt=problem.prompt)
-
-
-def verify_prompt(problem: Problem) -> str:
-    """The text that the verifier continues with an input and its expected value."""
-    return VERIFY_TEMPLATE.format(prompt=problem.prompt)
-
-
-def derive_prompt(problem: Problem, argument: str) -> str:
-    """The text that the verifier continues with the expected value of a given input."""
-    return DERIVE_TEMPLATE.format(prompt=problem.prompt, argument=argument)
-
-
-def describe_prompt(snippet: str) -> str:
-    """The text that the describer continues with a description of the snippet's task."""
-    return DESCRIBE_TEMPLATE.format(snippet=snippet)
-
-
 def program(body: str) -> str:
     """Self-contained source from a solve completion."""
     return f"def f(xs):{body}"
-
-
-def parse_solution(completion: str) -> str | None:
-    """A solve completion as a program; None unless it is one syntactically valid function."""
-    source = program(completion)
-    tree = _parse(source)
-    if tree and len(tree.body) == 1 and isinstance(tree.body[0], ast.FunctionDef):
-        return source
-    return None
-
-
-def parse_argument(completion: str) -> str | None:
-    """The input's text in a verify completion, to be put into `derive_prompt`; None if it is none.
-
-    Works on a whole completion and on one that stopped at `ARGUMENT_STOP`.
-    """
-    argument = completion.split(ARGUMENT_STOP)[0]
-    tree = _parse(argument)
-    if tree and len(tree.body) == 1 and isinstance(tree.body[0], ast.Expr):
-        value = _literal(tree.body[0].value)
-        return argument if isinstance(value, tuple) else None
-    return None
-
-
-def parse_assert(completion: str) -> Assert | None:
-    """A verify completion as an assert; None unless it compares `f(list)` with a literal."""
-    source = f"assert f({completion}"
-    tree = _parse(source)
-    match tree.body if tree else []:
-        case [
-            ast.Assert(
-                test=ast.Compare(
-                    left=ast.Call(func=ast.Name(id="f"), args=[argument_node], keywords=[]),
-                    ops=[ast.Eq()],
-                    comparators=[expected_node],
-                ),
-                msg=None,
-            )
-        ]:
-            argument, expected = _literal(argument_node), _literal(expected_node)
-            if isinstance(argument, tuple) and expected is not None:
-                return Assert(source, argument, expected)
-    return None
-
-
-def input_length(source: str) -> int | None:
-    """Number of elements of the list that an assert passes to `f`; None if it is malformed."""
-    parsed = parse_assert(source.removeprefix("assert f("))
-    return len(parsed.argument) if parsed else None
 
 
 def write_assert(argument: list[int], intermediate: list[int] | None, expected: Value) -> str:
@@ -225,24 +144,3 @@ def _output(task: Task, xs: list[int]) -> Value | None:
         return evaluate(task, xs)[-1]
     except UNDEFINED:
         return None
-
-
-def _parse(source: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():  # a text like `1or 2` is odd, not our concern
-            warnings.simplefilter("ignore")
-            return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
-def _literal(node: ast.expr) -> tuple[int, ...] | int | None:
-    try:
-        value = ast.literal_eval(node)
-    except (ValueError, TypeError, MemoryError, RecursionError):
-        return None
-    if type(value) is int:
-        return value
-    if type(value) is list and all(type(x) is int for x in value):
-        return tuple(value)
-    return None

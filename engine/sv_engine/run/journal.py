@@ -25,7 +25,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -104,6 +104,7 @@ def content_key(*parts: object) -> str:
     return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
+@lru_cache(maxsize=1 << 12)  # asked again with every sample
 def request_key(request: GenerationRequest) -> str:
     """Key of what is asked, whatever the number of samples."""
     return content_key(request.prompt, _sampling(request))
@@ -161,8 +162,6 @@ class Journal:
             self._opened.close()
         if self._failure is not None and error is None:
             raise self._error(self._failure)
-
-    # ---- writing ----
 
     def add(self, table: str, *values: Any) -> None:
         """Hand one row over; the first row with a key stands. Raises JournalError."""
@@ -305,8 +304,6 @@ class Journal:
         except sqlite3.Error as error:
             raise self._error(error) from error
 
-    # ---- opening ----
-
     @contextlib.contextmanager
     def _locked(self) -> Any:
         try:
@@ -384,6 +381,7 @@ class Journal:
         )
 
 
+@lru_cache(maxsize=1 << 12)
 def _request_id(scope: Scope, request: GenerationRequest, occurrence: int) -> int:
     """63 bits that name a request within a run."""
     asked = (request.problem_id, request.role, request_key(request), occurrence)

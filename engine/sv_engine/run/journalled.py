@@ -49,7 +49,10 @@ class JournalledGenerator:
         missing = [sample for sample in range(request.n) if sample not in there]
         for first, count in _runs(missing):
             await self._load()
-            async with aclosing(self.inner.generate(_part(request, first, count))) as fresh:
+            part = replace(
+                _part(request, first, count), label=f"{scope.iteration} {scope.stage} {occurrence}"
+            )
+            async with aclosing(self.inner.generate(part)) as fresh:
                 async for completion in fresh:
                     found = replace(completion, sample=first + completion.sample)
                     self._journal.add_completion(scope, request, occurrence, found)

@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sv_engine.executors.local import Ran
 from sv_engine.executors.protocol import Row, Terms, collect
+from sv_engine.grading.methods import through_functions
 from sv_engine.records import INFRA_CODE, PASS_CODE
 from sv_engine.serve import split_text
 from sv_engine.serve.service import Service, service_of
@@ -184,8 +185,18 @@ class _Run:
             if any_will_do and row.passed:
                 return None
             if INFRA_CODE not in row.verdict_T:
+                break
+        else:
+            return _Hole(_fault(row) or "not judged")
+        for t in range(len(tests)):
+            changed = through_functions(solution, tests[t]) if row.held_T[t : t + 1] else None
+            if row.verdict_T[t] != PASS_CODE and changed is None:
                 return _fault(row)
-        return _Hole(_fault(row) or "not judged")
+            if row.verdict_T[t] != PASS_CODE and changed is not None:
+                fault = await self._judge((changed[0], [changed[1]]))
+                if fault is not None:
+                    return fault
+        return None
 
     def _with_files(self, response: RunCodeResponse) -> RunCodeResponse:
         assert response.run_result is not None

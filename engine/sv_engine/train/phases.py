@@ -17,7 +17,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,10 +150,60 @@ def _run(
     report: Report,
 ) -> tuple[Any, PhaseResult]:
     from datasets import Dataset
-    from transformers import PrinterCallback, TrainerCallback
+    from transformers import PrinterCallback
+
+    class Named(trainer_class):  # type: ignore[misc]
+        """Notes in which order the rows are drawn."""
+
+        def _get_train_sampler(self, *arguments: Any) -> Any:
+            return _Noting(super()._get_train_sampler(*arguments), orders)
+
+    orders: list[list[int]] = []
+    batch = arguments["per_device_train_batch_size"] * arguments["gradient_accumulation_steps"]
+    batch *= _processes()
+
+    def consumed(step: int) -> list[int]:
+        return [] if dropped_rows else rows_of_step(orders, batch, step)
 
     losses: list[float] = []
     last: dict[str, float] = {}
+    if not rows:
+        raise TrainInputError(
+            f"every prompt of the {name} data is longer than max_length",
+            remedy="raise train.max_length",
+        )
+    start_s = time.perf_counter()
+    logging.getLogger("trl").setLevel(logging.ERROR)
+    trainer = Named(
+        model=model,
+        args=config_class(**arguments),
+        train_dataset=Dataset.from_list([{**row, LENGTH: row_length(row)} for row in rows]),
+        processing_class=tokenizer,
+        callbacks=[_watch(name, report, consumed, losses, last)],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
+    tail = losses[-max(1, len(losses) // 10) :]
+    return trainer, PhaseResult(
+        steps=len(losses),
+        rows=len(rows),
+        dropped_rows=dropped_rows,
+        first_loss=losses[0],
+        last_loss=sum(tail) / len(tail),
+        wall_s=time.perf_counter() - start_s,
+        metrics=dict(last),
+    )
+
+
+def _watch(
+    name: str,
+    report: Report,
+    consumed: Callable[[int], list[int]],
+    losses: list[float],
+    last: dict[str, float],
+) -> Any:
+    """A callback that reports every step, and fills `losses` and the last step's figures."""
+    from transformers import TrainerCallback
 
     class Watch(TrainerCallback):  # type: ignore[misc]
         """Reports every step, and stops at the first loss that is not a number."""
@@ -168,7 +218,8 @@ def _run(
             losses.append(loss)
             last.clear()
             last.update(figures)
-            report(TrainProgress(name, state.global_step, state.max_steps, loss, rate, figures))
+            step, last_step, rows = state.global_step, state.max_steps, consumed(state.global_step)
+            report(TrainProgress(name, step, last_step, loss, rate, figures, rows))
             if not math.isfinite(loss) or not math.isfinite(figures.get("grad_norm", 0.0)):
                 raise DivergedError(
                     f"the {name} loss or its gradient is not a number "
@@ -180,29 +231,32 @@ def _run(
                     "nothing was saved",
                 )
 
-    if not rows:
-        raise TrainInputError(
-            f"every prompt of the {name} data is longer than max_length",
-            remedy="raise train.max_length",
-        )
-    start_s = time.perf_counter()
-    logging.getLogger("trl").setLevel(logging.ERROR)
-    trainer = trainer_class(
-        model=model,
-        args=config_class(**arguments),
-        train_dataset=Dataset.from_list([{**row, LENGTH: row_length(row)} for row in rows]),
-        processing_class=tokenizer,
-        callbacks=[Watch()],
-    )
-    trainer.remove_callback(PrinterCallback)
-    trainer.train()
-    tail = losses[-max(1, len(losses) // 10) :]
-    return trainer, PhaseResult(
-        steps=len(losses),
-        rows=len(rows),
-        dropped_rows=dropped_rows,
-        first_loss=losses[0],
-        last_loss=sum(tail) / len(tail),
-        wall_s=time.perf_counter() - start_s,
-        metrics=dict(last),
-    )
+    return Watch()
+
+
+class _Noting:
+    """A sampler that notes the order of each epoch."""
+
+    def __init__(self, inner: Any, orders: list[list[int]]) -> None:
+        self._inner = inner
+        self._orders = orders
+
+    def __iter__(self) -> Iterator[int]:
+        order: list[int] = []
+        self._orders.append(order)
+        for row in self._inner:
+            order.append(int(row))
+            yield row
+
+    def __len__(self) -> int:
+        return len(self._inner)
+
+
+def rows_of_step(orders: Sequence[Sequence[int]], batch: int, step: int) -> list[int]:
+    """Rows that optimiser step `step` (from 1) consumed, given the order of each epoch; the last
+    step of an epoch takes what is left of it."""
+    if not orders:
+        return []
+    steps = math.ceil(len(orders[0]) / batch)
+    epoch, number = divmod(step - 1, steps)
+    return list(orders[epoch][number * batch : (number + 1) * batch]) if epoch < len(orders) else []

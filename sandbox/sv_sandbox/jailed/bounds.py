@@ -9,13 +9,14 @@ from __future__ import annotations
 import _thread
 import sys
 import threading
-from typing import Any
+
+from .values import native
 
 _LEAST = 32 << 10
 _plain = _thread.stack_size
 
 
-def apply(native: Any) -> None:
+def apply() -> None:
     """Set them, in a fork that runs a row."""
     memory_bytes, stack_bytes, digits = native.limits()
     sys.set_int_max_str_digits(digits)

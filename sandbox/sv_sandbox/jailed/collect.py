@@ -131,14 +131,14 @@ def judge(
         )
     except Unsupported as error:
         return str(error)
-    error = outcome.error()
-    if error is None:
+    failed = outcome.error()
+    if failed is None:
         return ""
-    if isinstance(error, Skipped):
-        return str(error)
-    if len(outcome.passed) + len(outcome.failed) > 1 and isinstance(error, Exception):
-        raise Failures(outcome.detail(), error) from error
-    raise error
+    if isinstance(failed, Skipped):
+        return str(failed)
+    if len(outcome.passed) + len(outcome.failed) > 1 and isinstance(failed, Exception):
+        raise Failures(outcome.detail(), failed) from failed
+    raise failed
 
 
 class Failures(Exception):

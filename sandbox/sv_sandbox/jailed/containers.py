@@ -17,10 +17,10 @@ class Snapshot(NamedTuple):
     """What containers held: built-in ones, and the others by number."""
 
     builtin: list[Any]
-    others: dict[int, Any]
+    others: dict[int, object]
 
 
-def snapshot(containers: list[Any]) -> Snapshot:
+def snapshot(containers: list[object]) -> Snapshot:
     """What they hold now."""
     seen = native.snapshot(containers)
     others = {
@@ -29,7 +29,7 @@ def snapshot(containers: list[Any]) -> Snapshot:
     return Snapshot(seen, others)
 
 
-def changed(containers: list[Any], seen: Snapshot) -> list[int]:
+def changed(containers: list[object], seen: Snapshot) -> list[int]:
     """The numbers of those that hold something else now."""
     found: list[int] = native.changed(containers, seen.builtin)
     for number, before in seen.others.items():
@@ -49,11 +49,11 @@ def size(container: Any) -> int:
     """How many items it counts for."""
     base = shapes.content_of(type(container))
     if base in shapes.MUTABLE:
-        return int(base.__len__(container))  # type: ignore[union-attr, attr-defined]
+        return int(base.__len__(container))
     return 16
 
 
-def _fingerprint(container: Any) -> Any:
+def _fingerprint(container: object) -> object:
     """Flat items of what extends a container; the encoded parts of others; None for neither."""
     base = shapes.content_of(type(container))
     if base in shapes.MUTABLE:
@@ -68,14 +68,14 @@ def _by_identity(value: object) -> tuple[bool, tuple[int]]:
     return False, (id(value),)
 
 
-def _flat(container: Any, base: Any) -> Any:
+def _flat(container: Any, base: Any) -> object:
     if base is dict:
         keys = tuple(dict.__iter__(container))
         return (*keys, *(dict.__getitem__(container, key) for key in keys))
     return bytes(container) if base is bytearray else tuple(base.__iter__(container))
 
 
-def content(container: Any) -> Any:
+def content(container: Any) -> object:
     """What it holds, as it crosses."""
     base = shapes.content_of(type(container))
     if base is dict:

@@ -27,11 +27,11 @@ from . import (
 )
 from .link import Link, Lost, OneProcess
 from .namespace import Names, TestNamespace, VacuousNames, finding
-from .provenance import PROVEN, Provenance
+from .provenance import ANSWER, FREE, NAMED, PROVEN, Provenance
 from .source import unpacked
 from .state import State
 from .testcode import TestCode
-from .values import CodecError
+from .values import CodecError, native
 
 PASS, WRONG, FORBIDDEN = 1, 2, 7
 
@@ -43,20 +43,20 @@ class UsedUp(BaseException):
 # ---- test code: in a fork ------------------------------------------------------------------------
 
 
-def main(native: Any) -> None:
+def main() -> None:
     """Run the row's test code and end the process. Never returns."""
     kind, start, cells, _ = native.row()
     try:
         native.loaded()
         if kind == native.KIND_VACUOUS:
-            vacuous(native, start, cells)
+            vacuous(start, cells)
         else:
-            judge(native, start, cells)
+            judge(start, cells)
     finally:
         os._exit(0)
 
 
-def vacuous(native: Any, start: int, cells: int) -> None:
+def vacuous(start: int, cells: int) -> None:
     """PASS for each test that holds although everything it calls raises."""
     for cell in range(start, cells):
         native.begin(cell)
@@ -69,9 +69,9 @@ def vacuous(native: Any, start: int, cells: int) -> None:
         native.end(cell, cell + 1, verdict, b"", PROVEN)
 
 
-def judge(native: Any, start: int, cells: int) -> None:
+def judge(start: int, cells: int) -> None:
     """A verdict per test; LOST, and the end, when the subject is gone."""
-    end = Judge(native)
+    end = Judge()
     for cell in range(start, cells):
         native.begin(cell)
         trust = PROVEN
@@ -135,7 +135,7 @@ class Judge:
 
     silent = True  # a failed assertion's text may say what was expected
 
-    def __init__(self, native: Any):
+    def __init__(self) -> None:
         self.link = Link(native.CHANNEL_FD, self, native.waiting)
         self.marks = Provenance()
         self._test: TestCode | None = None
@@ -162,13 +162,13 @@ class Judge:
             watch_patches(self)
         self._state = State(test.names)
         self._state.loaded()
-        error = self._failure(cell, test)
-        if isinstance(error, UsedUp):
-            raise error
+        failure = self._failure(cell, test)
+        if isinstance(failure, UsedUp):
+            raise failure
         if self.link.trouble is not None:
             raise self.link.trouble
-        if error is not None:
-            return *subject.verdict_of(error), marks.trust()
+        if failure is not None:
+            return *subject.verdict_of(failure), marks.trust()
         return PASS, marks.why().encode("utf-8", "replace"), marks.trust()
 
     def left_something(self) -> bool:
@@ -191,12 +191,11 @@ class Judge:
         except BaseException as error:
             self.link.trouble = self.link.trouble or (error if type(error) is OneProcess else None)
             return error
-        failed = self.marks.failure()
-        if failed is None and test.sites and not self.marks.reached:
-            return AssertionError("no assertion was reached")
         if not test.sites:
             self.marks.word("a test without an assertion")
-        return failed
+        elif not self.marks.reached:
+            self.marks.nothing_reached()
+        return self.marks.failure()
 
     def _import(self, loaded: Any, test: TestCode) -> None:
         """Modules of packages that the solution has imported and the test speaks of."""
@@ -220,6 +219,8 @@ class Judge:
             self._named.add(known[0])
             if entry_point is not None and name != entry_point:
                 self._helpers.add(known[0])
+            if name in rewrite.TOOLS or name.startswith("assert"):
+                self.marks.word(f"the solution's own {name}")
         return found[0] is True, found[1]
 
     # ---- the policy of this end ------------------------------------------------------------------
@@ -237,25 +238,48 @@ class Judge:
             return _begin(*operands)
         if operation == "done":
             return _done(*operands)
+        self._lent(operation, operands)
         lending.allow(operation, operands)
         return operations.perform(operation, operands, self.link)
 
+    def _lent(self, operation: str, operands: tuple[Any, ...]) -> None:
+        """Only what was told of by number is asked: plain data is local at both ends. Raises
+        CodecError."""
+        targets = operands[:1]
+        if operation == "make":
+            targets = operands[1] if len(operands) > 1 and type(operands[1]) is tuple else ()
+        elif operation in ("isinstance", "issubclass"):
+            targets = operands[1:2]
+        if not targets or not all(map(self.link.has_told, targets)):
+            raise CodecError("nothing of the test's that was lent")
+
     def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
         """An answer of the solution's: on to `provenance`."""
-        if operation == "special":
-            self.marks.answered(operands[1], True, bool(operands[2]), answer)
-        elif operation == "call":
-            target, args, kwargs = operands
-            known = proxies.number_of(target, self.link)
-            number = -1 if known is None else known[0]
-            helper = number in self._helpers and not isinstance(target, type)
-            free = number in self._named or proxies.is_function(target)
-            self.marks.answered(None, helper or not free, bool(args or kwargs), answer)
-        elif operation == "method":
-            free = isinstance(operands[0], type) or proxies.is_module(operands[0])
-            self.marks.answered(None, not free, bool(operands[2] or operands[3]), answer)
-        elif operation in ("isinstance", "issubclass", "contains"):
+        if operation in ("isinstance", "issubclass", "contains"):
             self.marks.word(f"{operation} of a class")
+        if operation not in ("special", "call", "method", "get"):
+            return
+        number = self._number(operands[0])
+        named = number in self._named
+        whom = FREE if named else NAMED if self._is_of_named_class(operands[0]) else ANSWER
+        if operation == "get":
+            if named and (isinstance(operands[0], type) or proxies.is_module(operands[0])):
+                self._named.add(self._number(answer))  # a function of a class, of a module
+        elif operation == "special":
+            self.marks.asked(operands[1], max(whom, NAMED), bool(operands[2]), answer)
+        else:
+            if named and operation == "method" and not isinstance(operands[0], type):
+                whom = FREE if proxies.is_module(operands[0]) else NAMED
+            if number in self._helpers and type(answer) is bool:
+                whom = ANSWER
+            self.marks.asked(None, whom, any(operands[-2:]), answer)
+
+    def _number(self, value: Any) -> int:
+        known = proxies.number_of(value, self.link)
+        return -1 if known is None else known[0]
+
+    def _is_of_named_class(self, value: Any) -> bool:
+        return not self._named.isdisjoint(proxies.class_numbers(value))
 
     def raised(
         self, operation: str, operands: tuple[Any, ...], error: BaseException
@@ -295,8 +319,8 @@ class Judge:
         for note in notes:
             if type(note) is not tuple or len(note) != 2 or type(note[0]) is not str:
                 raise CodecError("not a note")
-            if note[0] == "files":
-                self.marks.word("files of the solution's")
+            if note[0] not in ("printed", "warned", "logged"):
+                self.marks.word(f"{note[0]} as the solution left it")
             self._shared.noted(*note)
 
     def read(self, value: Any, name: str) -> Any:
@@ -357,7 +381,7 @@ def watch_patches(judge: Judge) -> None:
     """What `unittest.mock.patch` changes in a module the solution would not see."""
     from unittest import mock
 
-    kind: Any = mock._patch  # type: ignore[attr-defined]
+    kind: Any = mock._patch
     enter = kind.__enter__
     while hasattr(enter, "_sv_plain"):
         enter = enter._sv_plain
@@ -381,6 +405,7 @@ class SolutionNames(Names):
 
     def __init__(self, judge: Judge, test: TestCode):
         self._judge, self._entry_point = judge, test.entry_point
+        self._binds = test.binds
         self._known: dict[str, Any] = {}
 
     def read(self, name: str, asked_for: bool = False) -> Any:
@@ -405,7 +430,7 @@ class SolutionNames(Names):
         if type(names) is not tuple or not all(type(name) is str for name in names):
             raise CodecError("not names")
         kept = [name for name in names if not plan.is_builtin(name) or name == self._entry_point]
-        return [name for name in kept if name[:2] != "__"]
+        return [name for name in kept if name[:2] != "__" and name not in self._binds]
 
     def module(self, name: str) -> Any:
         """A module beside the solution."""

@@ -10,6 +10,7 @@ passes it, and is a TypeError where the solution reaches for it.
 
 from __future__ import annotations
 
+import sys
 from types import (
     AsyncGeneratorType,
     BuiltinFunctionType,
@@ -37,10 +38,11 @@ _LENT_FROM = frozenset(
         " _thread queue _queue concurrent.futures._base concurrent.futures.thread asyncio.locks"
         " asyncio.queues asyncio.tasks asyncio.futures asyncio.events asyncio.mixins _asyncio"
         " sqlite3 decimal fractions"
-        " datetime zoneinfo uuid pathlib ipaddress logging numpy numpy.ma collections.abc"
+        " datetime zoneinfo uuid pathlib ipaddress jailed.pytest_approx numpy numpy.ma"
+        " collections.abc"
         " numpy.random._generator numpy.random.mtrand _thread. weakref _weakref csv _csv"
         " json.decoder"
-        " json.encoder struct _struct numbers string.templatelib graphlib heapq"
+        " json.encoder struct _struct numbers numpy.dtypes string.templatelib graphlib heapq"
         " xml.etree.ElementTree"
     ).split()
 )
@@ -63,6 +65,7 @@ _NAMES_OF_CLASSES = frozenset(
         " __enter__ __exit__ __getitem__ __contains__ __add__ __version__"
     ).split()
 )
+_NAMES_TO_SET = frozenset("__name__ __qualname__ __doc__ __module__ __wrapped__".split())
 _ONLY: dict[type, frozenset[str]] = {
     CoroutineType: frozenset(("send", "throw", "close", "__name__", "__qualname__")),
     GeneratorType: frozenset(("send", "throw", "close", "__name__", "__qualname__")),
@@ -139,8 +142,16 @@ def _is_plain(value: object) -> bool:
 
 
 def is_tests(kind: type) -> bool:
-    """Whether the test's own code made this class."""
-    return kind.__module__ == "test"
+    """Whether the test's own code made this class, by a class statement or a call."""
+    if kind.__module__ == "test":
+        return True
+    found: Any = sys.modules.get(kind.__module__)
+    for name in kind.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is not kind and bool(kind.__flags__ & _MADE_AT_RUN_TIME)
+
+
+_MADE_AT_RUN_TIME = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
 
 # ---- what may be asked ---------------------------------------------------------------------------
@@ -179,7 +190,8 @@ def _lends(value: Any, kind: type, name: str) -> bool:
     if special:
         return name in _NAMES_OF_OBJECTS and (is_tests(kind) or name == "__doc__")
     if is_tests(kind):
-        return not _is_kept_back(kind, name)
+        first = next((one for one in mro(kind) if name in names_in(one)), kind)
+        return first not in CONTENT and not _is_kept_back(kind, name)  # `str.format` among them
     return name[:1] != "_" and not _is_kept_back(kind, name)
 
 
@@ -197,6 +209,9 @@ def _writable(value: Any, name: Any, new: Any) -> None:
     if type(name) is str and not name.startswith("__"):
         if kind is FunctionType and not hasattr(kind, name):
             return
+    if type(name) is str and kind is FunctionType and name in _NAMES_TO_SET:
+        return
+    if type(name) is str and not name.startswith("__"):
         there = next((names_in(one)[name] for one in mro(kind) if name in names_in(one)), None)
         is_method = not hasattr(type(there), "__set__") and (
             callable(there) or hasattr(type(there), "__get__")

@@ -108,6 +108,10 @@ class Link:
             self.told.append(value)
         return known
 
+    def has_told(self, value: object) -> bool:
+        """Whether the other end knows this object by a number."""
+        return proxies.key_of(value) in self._numbers
+
     def known(self, number: object) -> Any:
         """The object that we told of under this number. Raises CodecError."""
         if type(number) is not int or not 0 <= number < len(self.told):
@@ -190,16 +194,16 @@ class Link:
         known, told = len(self._containers), len(self.told)
         changes = self._changes()
         kept = self._kept() if last else None
+        frame = (kind, first, kept if kind != REQUEST else second, changes, self.policy.notes())
+        outer, self.coding = self.coding, True
         try:
-            data = values.encode(
-                (kind, first, kept if kind != REQUEST else second, changes, self.policy.notes()),
-                self._refer,
-                self._containers,
-            )
+            data = values.encode(frame, self._refer, self._containers)
         except BaseException:
             del self._containers[known:]
             self._untell(told)
             raise
+        finally:
+            self.coding = outer
         self._seen = None
         if kept is not None:
             self._keep(kept)
@@ -222,11 +226,11 @@ class Link:
         data = self._frame()
         self._waiting(False)
         before = len(self._containers)
-        self.coding = True
+        outer, self.coding = self.coding, True
         try:
             frame = values.decode(data, self._resolve, self._containers, self.policy.word)
         finally:
-            self.coding = False
+            self.coding = outer
         if type(frame) is not tuple or len(frame) != 5 or frame[0] not in (REQUEST, RETURN, RAISE):
             raise CodecError("not a frame")
         kind, first, second, changes, notes = frame
@@ -278,7 +282,8 @@ class Link:
         sizes = list(map(containers.size, self._containers))
         if len(sizes) <= MAX_SHARED and sum(sizes) <= MAX_SHARED_ITEMS:
             return None
-        room, kept = MAX_SHARED_ITEMS, []
+        room = MAX_SHARED_ITEMS
+        kept: list[int] = []
         for number in range(len(sizes) - 1, -1, -1):
             room -= sizes[number]
             if room >= 0 and len(kept) < MAX_SHARED // 2:

@@ -6,7 +6,7 @@ a proxy. Raises CodecError for parts that no other end could have told. Nothing 
 
 from __future__ import annotations
 
-import collections.abc
+import abc
 import sys
 import types
 import weakref
@@ -37,6 +37,7 @@ class Makers:
     def __init__(self, link: Any):
         self._link = link
         self._made: dict[int, Any] = {}
+        self._counts: dict[int, Any] = {}
         self.coroutines: Any = weakref.WeakKeyDictionary()
         self._functions = self._local(Function)
         self._modules = self._local(Module)
@@ -47,12 +48,25 @@ class Makers:
         body |= {name: kind.__dict__[name] for name in _OVERRIDDEN if name in names_in(kind)}
         return type(kind)(kind.__name__, (kind,), body)
 
+    def count(self, number: int, items: Any) -> None:
+        """An object told of so many items, or gave them: it says the same each time, or a verdict
+        may rest on what it says."""
+        if self._counts.setdefault(number, items) != items:
+            self._link.policy.mark("`len` and iteration that disagree")
+            self._counts[number] = items
+
     def keep(self, number: Any, proxy: Any) -> Any:
         """From now on this number is this proxy. Raises CodecError for one that is taken."""
         if type(number) is not int or number in self._made:
             raise CodecError("no new number")
         self._made[number] = proxy
         return proxy
+
+    def replace(self, number: Any, proxy: Any) -> None:
+        """This number is this proxy, whatever was told of it while it was made."""
+        if type(number) is not int:
+            raise CodecError("no number")
+        self._made[number] = proxy
 
     def resolve(self, parts: tuple[Any, ...]) -> Any:
         """The object that the other end refers to. Raises CodecError."""
@@ -96,8 +110,8 @@ class Makers:
             **{f"__{one}__": STUBS[f"__{one}__"] for one in specials},
             **{f"__{one}__": None for one in absent if one in shapes.SPECIALS},
             **{"_sv_link": self._link, "_sv_number": number, "_sv_body": None},
-            **{"__module__": module, "__qualname__": qualname, "_sv_doc": doc},
-            **{name: asked(name) for name in ("__dict__", "__doc__")},
+            **{"_sv_module": module, "__qualname__": qualname, "_sv_doc": doc},
+            **{name: asked(name) for name in ("__dict__", "__doc__", "__module__")},
         }
         local = _library_class(module, qualname)
         if local is not None:
@@ -106,10 +120,10 @@ class Makers:
             body.setdefault("__str__", _error_text)
         body.pop("__new__", None)
         real = [one for one in real if one is not object] if len(real) > 1 or is_root else real
-        made = ReferenceClass(name[:200], (*([Reference] if is_root else []), *real), body)
+        made: type = ReferenceClass(name[:200], (*([Reference] if is_root else []), *real), body)
         for one in counts_as:
-            abstract = getattr(collections.abc, one) if f"{one}" in _ABSTRACT else None
-            if abstract is not None and not issubclass_of(made, abstract):
+            abstract = _library_class(*one) if type(one) is tuple and len(one) == 2 else None
+            if isinstance(abstract, abc.ABCMeta) and not issubclass_of(made, abstract):
                 abstract.register(made)
         return self.keep(number, made)
 
@@ -117,16 +131,16 @@ class Makers:
         if type(kind) is not ReferenceClass or (hashed is not None and type(hashed) is not int):
             raise CodecError("not an object")
         base = shapes.content_of(kind)
-        if base is None:
-            made = _new(kind)
-        elif base in MUTABLE:
-            made = base.__new__(kind)
+        new: Callable[..., Any] = _new if base is None else base.__new__
+        if base is None or base in MUTABLE:
+            made = new(kind)
+        if base in MUTABLE:
             containers.refill(made, content[0])
-        else:
+        elif base is not None:
             plain = base(content[0]) if base in (tuple, frozenset) else content[0]
             if type(plain) is not base:
                 raise CodecError("not the content of an object")
-            made = base.__new__(kind, plain)
+            made = new(kind, plain)
         set_own(made, "_sv_number", number)
         set_own(made, "_sv_hash", hashed)
         self.keep(number, made)
@@ -193,7 +207,6 @@ def _error_text(self: Any) -> str:
 _UNNAMED = {kind.__name__: kind for kind in vars(types).values() if type(kind) is type}
 """Types of Python's own that no module has by their name."""
 _OVERRIDDEN = ("__module__", "__dict__", "__annotations__")
-_ABSTRACT = frozenset(name.rpartition(".")[2] for name in shapes.ABSTRACT)
 _MAKE: dict[str, Callable[..., Any]] = {
     "mine": Makers._mine,
     "yours": Makers._yours,

@@ -75,6 +75,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "signature": shapes.parameters_of,
     "code": shapes.code_facts,
     "dir": dir,
+    "hash": hash,
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
     "isinstance": isinstance,

@@ -1,27 +1,30 @@
 """On whose word a pass rests. One `Provenance` per cell, in the judge.
 
-In: every question that the judge puts to an object of the solution, with its answer (`answered`;
-`link.Link.ask` is the one place that asks), whatever arrives that is no plain data and can be
-called (`word`), and each assertion site of the test (`rewrite` puts the calls there).
-Out: `failure()`, and for a pass `trust()`:
+In: every question that the judge puts to the solution, with its answer (`asked`; `link.Link.ask` is
+the one place that asks), whatever arrives that is no plain data and can be called (`word`), and
+what `rewrite` puts into the test's text: assertion sites, calls that are given an answer, `is`,
+`in`, `type`, `except`. Out: `failure()`, and for a pass `trust()`:
 
-    PROVEN   the verdict rests on plain data that the solution computed, compared by our code
-    VOUCHED  it may rest on a yes or no, or an operator's result, that an object of the solution
-    gave
+    PROVEN   plain data that the solution computed, compared by our code
+    VOUCHED  perhaps a yes or no, or an operator's result, that an object of the solution gave
 
 Why that holds. Of the solution the test has plain data (rebuilt here by the codec: exact types, no
-reference inside) and references, whose every use is a question. A solution that does not know the
-expected value can pass on a reference only if it is asked something with the value in it, or if its
-own yes or no decides. So a cell is marked by
-  1. an operator, a comparison, `in`, a truth, a hash, `is` or `isinstance` of an object;
-  2. a bool in answer to a question that carried data of the test's to an object (a call of a
-     function or class is a question to the solution, not to an object);
-  3. any other answer to such a question, where the test then decides by anything but an equality;
-  4. matching an exception class of the solution; a function of the test's that holds assertions and
-     is handed to the solution; a helper of the solution's that says yes or no on its answer;
-  5. a class or function of Python's own that it answers, a NumPy number that compares loosely.
-Calls, constructors, attributes, items, iteration and `len` are neutral: what they answer is a value
-that the solution had to find without having seen the expected one.
+reference inside) and references, whose every use is a question. Who does not know the expected
+value passes only if it is asked something with that value, or if its own yes or no decides. So a
+cell is marked by
+  1. an operator, a comparison, `in`, a truth, a hash, `is`, `isinstance` or `type` of an object;
+  2. data of the test's given to an *answer*: an object, function or module that came from a call,
+     and is of no class that the test names;
+  3. a yes or no, 0, 1, or nothing, in answer to data given to an object of a class that it names;
+     any other answer, where the test then decides by anything but an equality;
+  4. an answer of the solution's given to a function of the solution's, an equality both sides of
+     which are answers, a tool or a module of the library's that the solution replaced;
+  5. an exception class of the solution, a context manager of it that swallows, a function of the
+     test's that holds assertions and is handed over, `len` and iteration that disagree, a state of
+     the process (random numbers, files, ...) that the solution set;
+  6. a class or function of Python's own that it answers, a NumPy number that compares loosely.
+Calls of what the test names, constructors, attributes, items, iteration and `len` are neutral: they
+answer a value that the solution had to find without having seen the expected one.
 
 A failed assertion fails the cell, whoever swallows it: only a handler in the test's own text that
 names classes of Python's or of the test's takes it back. A pass needs an assertion that was
@@ -32,14 +35,18 @@ from __future__ import annotations
 
 import sys
 import threading
+import types
 from collections.abc import Iterable
 from typing import Any
 
 INLINE, VOUCHED, PROVEN = 1, 2, 3
 
-EQUALITY, OTHER, NESTED = 0, 1, 2
-"""What an assertion decides by (`rewrite.kind_of`): an equality; something else; something else
-after one answer of the solution went into another question."""
+EQUALITY, OTHER, ANSWERS = 0, 1, 2
+"""What an assertion decides by (`rewrite.kind_of`): an equality with what the test knows; something
+else; an equality of two answers."""
+FREE, NAMED, ANSWER = 0, 1, 2
+"""Who was asked: a function, class or module that the test names; an object of a class that it
+names; anything else."""
 
 NEUTRAL = frozenset(
     (
@@ -60,7 +67,6 @@ class Provenance:
         self.rests_on: list[str] = []
         self.reached = 0
         self._open = 0
-        self._questions = self._before = 0
         self._informed = False
         self._pending: list[BaseException] = []
         self._forgiven: list[BaseException] = []
@@ -74,23 +80,33 @@ class Provenance:
         if len(self.rests_on) < 4 and why not in self.rests_on:
             self.rests_on.append(why)
 
-    def answered(self, special: str | None, to_object: bool, carried: bool, answer: Any) -> None:
+    def asked(self, special: str | None, whom: int, carried: bool, answer: Any) -> None:
         """A question was answered: `special` is the special method without underscores (None: a
-        method, or a call), `to_object` whether an object was asked and not a function, class or
-        module, `carried` whether data of the test's or a second reference went along."""
-        self._questions += carried
+        method, or a call), `carried` whether data of the test's or a reference went along."""
         if special is not None and special not in NEUTRAL:
             self.word(f"__{special}__ of an object")
-        elif carried and to_object and answer is not None:
-            if isinstance(answer, bool) or type(answer).__name__ in ("bool_", "bool"):
+        elif not carried or whom == FREE:
+            return
+        elif whom == ANSWER and special != "getitem":
+            self.word("data given to an answer")
+        elif answer is not None:
+            if _is_common(answer):
                 self.word("an object's yes or no to data of the test")
             else:
                 self._informed = True
                 if self.branches:
                     self.word("an object's answer to data of the test")
 
+    def nothing_reached(self) -> None:
+        """The test's code came to its end and reached no assertion: it has not passed here,
+        whatever it would do in one process."""
+        self.rests_on = ["no assertion, for none was reached"]
+        self.reached = -1
+
     def trust(self) -> int:
         """On whose word a pass of this cell rests."""
+        if self.reached < 0:
+            return INLINE
         return VOUCHED if self.rests_on else PROVEN
 
     def why(self) -> str:
@@ -112,7 +128,6 @@ class Provenance:
         """An assertion begins."""
         with self._lock:
             self._open += 1
-            self._before = self._questions
 
     def holds(self, kind: int, value: Any) -> bool:
         """Whether what was asserted holds; then the site is left."""
@@ -130,8 +145,8 @@ class Provenance:
             self.reached += 1
         if kind != EQUALITY and self._informed:
             self.word("an object's answer to data of the test")
-        if kind == NESTED and self._questions > self._before + 1:
-            self.word("what the solution says of its own answer")
+        if kind == ANSWERS:
+            self.word("an equality of two answers")
 
     def failed(self, *message: Any) -> AssertionError:
         """The assertion does not hold: what to raise."""
@@ -181,11 +196,42 @@ class Provenance:
             self._forgiven.append(error)
             self.reached += 1
 
+    def helper(self, called: Any) -> Any:
+        """What is called with an answer of the solution's, or by the name of an assertion."""
+        if is_reference(called) or is_reference(getattr(called, "__func__", None)):
+            self.word("what the solution says of its own answer")
+        return called
+
+    def container(self, value: Any) -> Any:
+        """The right operand of `in`."""
+        if is_reference(value):
+            self.word("`in` of an object")
+        return value
+
+    def type_of(self, value: Any) -> Any:
+        """`type(value)`: of what stands for a function or a library's object, the library's
+        class."""
+        kind = type(value)
+        if is_reference(value):
+            self.word("the type of an object")
+            if not isinstance(value, type):
+                return getattr(value, "__class__", kind)
+        return kind
+
     def identity(self, value: Any) -> Any:
         """An operand of `is`."""
         if is_reference(value):
             self.word("`is` of an object")
         return value
+
+
+def _is_common(answer: Any) -> bool:
+    """Whether this answer could be meant for a yes or no, or is one that anybody would guess."""
+    if isinstance(answer, types.CoroutineType) or type(answer).__name__ in ("bool", "bool_"):
+        return True
+    if type(answer) in (int, float):
+        return answer in (0, 1, -1)
+    return type(answer) in (str, bytes, list, tuple, dict, set, frozenset) and not answer
 
 
 def flattened(kinds: Any) -> Iterable[Any]:

@@ -31,20 +31,8 @@ FUNCTION_KINDS: dict[str, type] = {
     "method-wrapper": types.BuiltinFunctionType,
 }
 _LOCAL = frozenset(("__traceback__", "__context__", "__cause__", "__suppress_context__"))
-_READ_BY_NAME = frozenset(
-    (
-        "__name__ __qualname__ __doc__ __module__ __dict__ __annotations__ __defaults__"
-        " __kwdefaults__ __wrapped__ __slots__ __match_args__ __members__ __self__ __func__"
-        " __abstractmethods__ __type_params__ __dataclass_params__ __dataclass_fields__ __all__"
-        " __notes__ __post_init__ __version__ __author__ __signature__ __code__"
-        " __isabstractmethod__"
-        " __name__ __origin__ __args__ __parameters__ __func__ __objclass__ __file__ __call__"
-        " __attrs_attrs__ __fields__ __fields_set__ __slotnames__ __orig_bases__ __iter__ __next__"
-        " __bases__ __mro__ __flags__ __enter__ __exit__ __getitem__ __len__ __contains__"
-        " __hash__ __eq__ __lt__ __del__"
-    ).split()
-)
-"""Special attributes that are asked for; Python's own machinery looks for others."""
+_NEVER_READ = frozenset(("__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__"))
+"""What only pickling looks for; `__reduce_ex__` says why not."""
 
 
 def link_of(proxy: Any) -> Any:
@@ -106,6 +94,14 @@ def is_told(error: BaseException) -> bool:
         return False
 
 
+def class_numbers(value: Any) -> set[int]:
+    """The other end's numbers of the classes of an object of it."""
+    kind = type(value)
+    if not isinstance(kind, ReferenceClass):
+        return set()
+    return {names_in(one)["_sv_number"] for one in mro(kind) if "_sv_number" in names_in(one)}
+
+
 def is_module(value: Any) -> bool:
     """Whether this stands for a module."""
     return issubclass(type(value), Module)
@@ -128,7 +124,7 @@ def plain_content(value: Any, base: type) -> Any:
     if base is dict:
         return tuple((key, dict.__getitem__(value, key)) for key in dict.__iter__(value))
     if base in (list, set, frozenset, tuple):
-        return tuple(base.__iter__(value))  # type: ignore[attr-defined]
+        return tuple(base.__iter__(value))
     if base is str:
         return str.__str__(value)
     return {int: int.__int__, float: float.__float__, complex: complex.__complex__}.get(base, base)(
@@ -143,7 +139,7 @@ def tell(value: Any, number: Callable[[object], int], silent: bool) -> tuple[boo
     if isinstance(value, type):
         return False, ("class", number(value), *shapes.class_told(value))
     if isinstance(value, FUNCTIONS):
-        where = (str(value.__module__), str(value.__name__))
+        where = (str(getattr(value, "__module__", "")), str(value.__name__))
         return False, ("function", number(value), kind.__name__, *where)
     if isinstance(value, BaseException):
         name = shapes.builtin_name(kind)
@@ -177,9 +173,7 @@ def _hash_told(value: Any) -> int | None:
 
 def _read(proxy: Any, name: str) -> Any:
     """An attribute that Python does not find here."""
-    if name.startswith("__") and name.endswith("__") and name not in _READ_BY_NAME:
-        raise AttributeError(f"{type(proxy).__name__!r} object has no attribute {name!r}")
-    if name.startswith("_sv_"):
+    if name.startswith("_sv_") or name in _NEVER_READ:
         raise AttributeError(name)
     link = link_of(proxy)
     if name == "__signature__":
@@ -211,7 +205,11 @@ def _special(name: str) -> Callable[..., Any]:
 
 def _leaving(name: str) -> Callable[..., Any]:
     def leaving(self: Any, kind: Any, error: Any, trace: Any) -> Any:
-        return link_of(self).ask("special", self, name, (kind, error, None))
+        link = link_of(self)
+        swallows = link.ask("special", self, name, (kind, error, None))
+        if error is not None and swallows:  # a coroutine will say
+            link.policy.mark("a context manager that swallows")
+        return swallows
 
     return leaving
 
@@ -219,13 +217,43 @@ def _leaving(name: str) -> Callable[..., Any]:
 def _hash(self: Any) -> int:
     told = get_own(self, "_sv_hash")
     link_of(self).policy.mark("hash")
-    if told is None:
-        raise TypeError(f"unhashable type: {type(self).__name__!r}")
-    return int(told)
+    return int(link_of(self).ask("hash", self) if told is None else told)
 
 
 def _call(self: Any, *args: Any, **kwargs: Any) -> Any:
     return link_of(self).ask("call", self, args, tuple(kwargs.items()))
+
+
+def _len(self: Any) -> Any:
+    """A length; counted against what iteration gives."""
+    link = link_of(self)
+    told = link.ask("special", self, "len", ())
+    link.makers.count(get_own(self, "_sv_number"), told)
+    return told
+
+
+def _iter(self: Any) -> Any:
+    link = link_of(self)
+    return _counted(self, link, link.ask("special", self, "iter", ()))
+
+
+def _counted(self: Any, link: Any, items: Any) -> Any:
+    if items is self or "__len__" not in dir_of(type(self)):
+        return items
+    return _counting(link, get_own(self, "_sv_number"), items)
+
+
+def _counting(link: Any, number: int, items: Any) -> Any:
+    count = 0
+    for item in items:
+        count += 1
+        yield item
+    link.makers.count(number, count)
+
+
+def dir_of(kind: type) -> set[str]:
+    """The names of a class and its bases."""
+    return {name for one in mro(kind) for name in names_in(one)}
 
 
 STUBS: dict[str, Callable[..., Any]] = {
@@ -233,6 +261,8 @@ STUBS: dict[str, Callable[..., Any]] = {
     "__hash__": _hash,
     "__call__": _call,
     "__exit__": _leaving("exit"),
+    "__len__": _len,
+    "__iter__": _iter,
     "__aexit__": _leaving("aexit"),
     "__await__": lambda self: link_of(self).policy.awaited(self).__await__(),
 }
@@ -280,6 +310,9 @@ class Bound(metaclass=ReferenceType):
     def __getattr__(self, name: str) -> Any:
         return getattr(link_of(self.__self__).ask("get", self.__self__, self._sv_name), name)
 
+    __doc__ = property(lambda self: self.__getattr__("__doc__"))
+    __module__ = property(lambda self: self.__getattr__("__module__"))
+
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
         return types.MethodType
@@ -295,16 +328,16 @@ def _same(one: Any, other: Any) -> bool:
     return bool(get_own(one, "_sv_name") == get_own(other, "_sv_name"))
 
 
-for _name in ("__doc__", "__module__"):
-    setattr(Bound, _name, property(lambda self, name=_name: self.__getattr__(name)))
-
-
 # ---- objects and classes -------------------------------------------------------------------------
 
 
 def _class_dict(cls: Any) -> Any:
     """The names of a class: of the original, but for the library while it registers this one."""
     return names_in(cls) if link_of(cls).coding else _read(cls, "__dict__")
+
+
+def _told(name: str) -> property:
+    return property(lambda cls: names_in(cls).get(name))
 
 
 def _without_roots(classes: tuple[type, ...]) -> tuple[type, ...]:
@@ -316,12 +349,12 @@ class ReferenceClass(ReferenceType):
 
     _sv_link: Any
     _sv_number: int
-    __annotations__ = asked("__annotations__")  # type: ignore[assignment]
+    __annotations__ = asked("__annotations__")
     __signature__ = asked("__signature__")
-    __dict__ = property(lambda cls: _class_dict(cls))  # type: ignore[assignment]
-    __bases__ = property(lambda cls: _without_roots(shapes.bases_of(cls)))  # type: ignore[assignment]
-    __mro__ = property(lambda cls: _without_roots(mro(cls)))  # type: ignore[assignment]
-    __flags__ = asked("__flags__")  # type: ignore[assignment]
+    __dict__ = property(_class_dict)  # type: ignore[misc]
+    __bases__ = property(lambda cls: _without_roots(shapes.bases_of(cls)))
+    __mro__ = property(lambda cls: _without_roots(mro(cls)))
+    __flags__ = asked("__flags__")
 
     def __new__(
         mcs, name: str, bases: tuple[type, ...], body: dict[str, Any], **words: Any
@@ -334,7 +367,7 @@ class ReferenceClass(ReferenceType):
         number = link.ask("make", name, bases, tuple(names.items()), tuple(words.items()))
         body = {**body, "_sv_link": link, "_sv_number": number}
         made = super().__new__(mcs, name, bases, body)
-        link.makers.keep(number, made)
+        link.makers.replace(number, made)
         return made
 
     def __init__(
@@ -405,7 +438,8 @@ class ReferenceClass(ReferenceType):
 
 # In the body of a class these have a meaning.
 setattr(ReferenceClass, "__slots__", asked("__slots__"))  # noqa: B010
-setattr(ReferenceClass, "__doc__", property(lambda cls: names_in(cls).get("_sv_doc")))  # noqa: B010
+setattr(ReferenceClass, "__doc__", _told("_sv_doc"))  # noqa: B010
+setattr(ReferenceClass, "__module__", _told("_sv_module"))  # noqa: B010
 
 
 class Reference(metaclass=ReferenceType):
@@ -443,10 +477,10 @@ class Reference(metaclass=ReferenceType):
 class Function(metaclass=ReferenceType):
     """A function or method of the other end."""
 
-    __annotations__ = asked("__annotations__")  # type: ignore[assignment]
-    __doc__ = asked("__doc__")  # type: ignore[assignment]
-    __module__ = asked("__module__")  # type: ignore[assignment]
-    __dict__ = asked("__dict__")  # type: ignore[assignment]
+    __annotations__ = asked("__annotations__")
+    __doc__ = asked("__doc__")
+    __module__ = asked("__module__")
+    __dict__ = asked("__dict__")
 
     def __init__(self, number: int, kind: str, origin: tuple[str, str]):
         set_own(self, "_sv_number", number)

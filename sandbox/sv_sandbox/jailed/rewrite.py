@@ -10,7 +10,10 @@ In: the parsed test. Out: the same tree, where
     except T:           except S.handler(T, own):
     raises(T), suppress(T)   raises(S.expected(T, own)), suppress(S.expected(T, own))
     a is b              S.identity(a) is S.identity(b), unless one is a constant
+    a in b              a in S.container(b)
+    f(answer)           S.helper(f)(answer), where the text tells that it is one of the solution's
     raise AssertionError(...)   raise S.raised(AssertionError(...))
+    type(x)             S.type_of(x)
 
 with S the global name `SITES`. Nothing else changes: scopes, order of evaluation and line numbers
 stay. Pure; the invariant is that of `provenance`.
@@ -20,12 +23,14 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
-from .provenance import EQUALITY, NESTED, OTHER
+from . import plan
+from .provenance import ANSWERS, EQUALITY, OTHER
 
 SITES = "__sv_sites__"
 
@@ -39,6 +44,8 @@ _EXPECTING = frozenset(
     " assertLogs assertNoLogs".split()
 )
 _GIVEN_CLASSES = _EXPECTING - {"assertLogs", "assertNoLogs", "deprecated_call"} | {"suppress"}
+TOOLS = frozenset((*sys.stdlib_module_names, "np", "numpy", "pytest", *plan.TOOLS))
+"""Names that are the library's, whoever imports it (`judge` sees to that)."""
 _BRANCHES = (ast.If, ast.While, ast.IfExp, ast.Match, ast.BoolOp)
 
 
@@ -59,6 +66,69 @@ class Text:
     hands_over: bool = False
     """Whether it may define tests that it does not run itself, or use pytest's names."""
     sites: int = 0
+    answers: set[str] = field(default_factory=set)
+    """Names and attributes (`.name`) that may hold answers of the solution."""
+    objects: set[str] = field(default_factory=set)
+    """And those that may hold objects that the test made of a class of the solution."""
+    parameters: set[str] = field(default_factory=set)
+    given: list[tuple[list[ast.expr], ast.expr]] = field(default_factory=list)
+    """Targets and the values that they get."""
+
+    def is_answer(self, node: ast.AST, or_object: bool = False) -> bool:
+        """Whether an expression holds an answer of the solution, as far as the text tells; or an
+        object that the test made of a class of it."""
+        known = self.answers | self.objects if or_object else self.answers
+        for inner in ast.walk(node):
+            if type(inner) is ast.Call and self.asks(inner):
+                if or_object or not _makes(inner):
+                    return True
+            elif type(inner) is ast.Name and inner.id in known:
+                return True
+            elif type(inner) is ast.Attribute and f".{inner.attr}" in known:
+                return True
+        return False
+
+    def asks(self, call: ast.Call) -> bool:
+        """Whether a call may ask the solution: by a name that the text does not bind, that it takes
+        from the solution, that is a parameter, or that holds an object of it."""
+        base = _base(call.func)
+        if not base or hasattr(builtins, base) or base in TOOLS:
+            return False
+        is_parameter = isinstance(call.func, ast.Name) and base in self.parameters
+        return is_parameter or base not in self.binds or base in self.answers | self.objects
+
+    def find_answers(self) -> None:
+        """From the targets of answers to what they are given to, until nothing is new."""
+        for known, or_object in ((self.objects, True), (self.answers, False)):
+            rest = self.given
+            while True:
+                found = [pair for pair in rest if self.is_answer(pair[1], or_object)]
+                if not found:
+                    break
+                rest = [pair for pair in rest if pair not in found]
+                known.update(name for targets, _ in found for name in _stored(targets))
+
+
+def _stored(targets: list[ast.expr]) -> Iterator[str]:
+    for inner in (one for target in targets for one in ast.walk(target)):
+        if type(inner) is ast.Name and type(inner.ctx) is ast.Store:
+            yield inner.id
+        elif type(inner) is ast.Attribute and type(inner.ctx) is ast.Store:
+            yield f".{inner.attr}"
+
+
+def _makes(call: ast.Call) -> bool:
+    """Whether this is a call by a class's name: `Stack(1)`, not `stack(1)` and not
+    `Find_Area(1)`."""
+    name = call.func.id if isinstance(call.func, ast.Name) else ""
+    return name[:1].isupper() and "_" not in name
+
+
+def _base(node: ast.AST) -> str:
+    """The name that `name.attribute[0](1).other` begins with."""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def rewrite(tree: ast.Module) -> Text:
@@ -68,6 +138,7 @@ def rewrite(tree: ast.Module) -> Text:
         bind = _BINDS.get(type(node))
         if bind is not None:
             bind(text, node)
+    text.find_answers()
     _Rewriter(text).inside(tree)
     return text
 
@@ -85,8 +156,9 @@ def _bind_definition(text: Text, node: ast.FunctionDef | ast.ClassDef) -> None:
 
 
 def _bind_import(text: Text, node: ast.Import) -> None:
+    node_names = [one for one in node.names if one.name.split(".")[0] != "solution"]
     text.hands_over |= any(one.name in ("pytest", "unittest") for one in node.names)
-    for one in node.names:
+    for one in node_names:
         text.names.update(one.name.split("."))
         text.binds.add(one.asname or one.name.split(".")[0])
         text.imports.add(one.asname or one.name.split(".")[0])
@@ -106,7 +178,17 @@ _BINDS: dict[type, Callable[[Text, Any], None]] = {
     ast.FunctionDef: _bind_definition,
     ast.AsyncFunctionDef: _bind_definition,
     ast.ClassDef: _bind_definition,
-    ast.arg: lambda text, node: text.binds.add(node.arg),
+    ast.arg: lambda text, node: (text.binds.add(node.arg), text.parameters.add(node.arg)),
+    ast.Assign: lambda text, node: text.given.append((node.targets, node.value)),
+    ast.AnnAssign: lambda text, node: node.value and text.given.append(([node.target], node.value)),
+    ast.AugAssign: lambda text, node: text.given.append(([node.target], node.value)),
+    ast.NamedExpr: lambda text, node: text.given.append(([node.target], node.value)),
+    ast.For: lambda text, node: text.given.append(([node.target], node.iter)),
+    ast.AsyncFor: lambda text, node: text.given.append(([node.target], node.iter)),
+    ast.comprehension: lambda text, node: text.given.append(([node.target], node.iter)),
+    ast.withitem: lambda text, node: (
+        node.optional_vars and text.given.append(([node.optional_vars], node.context_expr))
+    ),
     ast.Import: _bind_import,
     ast.ImportFrom: _bind_from,
 }
@@ -119,32 +201,19 @@ def holds_sites(code: CodeType) -> bool:
     return any(isinstance(const, CodeType) and holds_sites(const) for const in code.co_consts)
 
 
-def kind_of(test: ast.expr, own: set[str]) -> int:
+def kind_of(test: ast.expr, text: Text) -> int:
     """What this assertion decides by."""
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
-        return max(kind_of(value, own) for value in test.values)
+        return max(kind_of(value, text) for value in test.values)
     if isinstance(test, ast.Compare) and all(isinstance(op, ast.Eq) for op in test.ops):
-        if not any(map(_is_yes_or_no, (test.left, *test.comparators))):
-            return EQUALITY
-    return NESTED if any(_asks_of_answer(node, own) for node in ast.walk(test)) else OTHER
+        sides = (test.left, *test.comparators)
+        if not any(map(_is_yes_or_no, sides)):
+            return ANSWERS if sum(text.is_answer(side, True) for side in sides) > 1 else EQUALITY
+    return OTHER
 
 
 def _is_yes_or_no(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, bool))
-
-
-def _asks_of_answer(node: ast.AST, own: set[str]) -> bool:
-    """A call of the solution's with a call of the solution's among its arguments."""
-    return _calls_foreign(node, own) and any(
-        _calls_foreign(inner, own)
-        for argument in (*node.args, *node.keywords)  # type: ignore[attr-defined]
-        for inner in ast.walk(argument)
-    )
-
-
-def _calls_foreign(node: ast.AST, own: set[str]) -> bool:
-    root = _root(node.func) if isinstance(node, ast.Call) else ""
-    return bool(root) and root not in own and not hasattr(builtins, root)
 
 
 def _name_of(call: ast.expr) -> str:
@@ -176,7 +245,7 @@ class _Maker:
         read = ast.Attribute(name, method, _LOAD, **self._place)
         return ast.Call(read, list(args), [], **self._place)
 
-    def constant(self, value: object) -> ast.Constant:
+    def constant(self, value: int) -> ast.Constant:
         return ast.Constant(value, **self._place)
 
     def site(self, body: list[ast.stmt]) -> ast.Try:
@@ -242,7 +311,7 @@ class _Rewriter:
         return node if rewritten is None else rewritten(node)
 
     def _assert(self, node: ast.Assert) -> ast.AST:
-        kind, make = kind_of(node.test, self._own), _Maker(node)
+        kind, make = kind_of(node.test, self._text), _Maker(node)
         if isinstance(node.test, ast.BoolOp):
             self.inside(node.test)  # which is no branch
         elif type(node.test) not in _LEAVES:
@@ -258,9 +327,12 @@ class _Rewriter:
         name = _name_of(node.value)
         if not (name.startswith("assert") or name in ("fail", "raises", "warns")):
             return node
-        args = getattr(node.value, "args", [])
-        equal = name in _EQUALITIES and not any(map(_is_yes_or_no, args[:2]))
-        return self._around(node, EQUALITY if equal else OTHER)
+        args = getattr(node.value, "args", [])[:2]
+        kind = OTHER
+        if name in _EQUALITIES and not any(map(_is_yes_or_no, args)):
+            answers = sum(self._text.is_answer(one, True) for one in args)
+            kind = ANSWERS if answers > 1 else EQUALITY
+        return self._around(node, kind)
 
     def _with(self, node: ast.With | ast.AsyncWith) -> ast.AST:
         if any(_name_of(item.context_expr) in _EXPECTING for item in node.items):
@@ -294,12 +366,26 @@ class _Rewriter:
         if name in _GIVEN_CLASSES:
             few = len(node.args) if name == "suppress" else min(1, len(node.args))
         own = [self._names_own(argument) for argument in node.args[:few]]
+        is_helper = self._is_helper(node, name)
         self.inside(node)
+        if name == "type" and len(node.args) == 1 and isinstance(node.func, ast.Name):
+            if not node.keywords and name not in self._own:
+                return _Maker(node).call("type_of", *node.args)
         for at, argument in enumerate(node.args[:few]):
             if not isinstance(argument, ast.Starred):
                 make = _Maker(argument)
                 node.args[at] = make.call("expected", argument, make.constant(own[at]))
+        if is_helper:
+            node.func = _Maker(node).call("helper", node.func)
         return node
+
+    def _is_helper(self, node: ast.Call, name: str) -> bool:
+        """Whether what is called is given an answer, or goes by the name of an assertion."""
+        if isinstance(node.func, ast.Name) and hasattr(builtins, node.func.id):
+            return False
+        if name.startswith("assert") or name in ("fail", "raises", "warns", "suppress"):
+            return True
+        return any(map(self._text.is_answer, (*node.args, *node.keywords)))
 
     def _compare(self, node: ast.Compare) -> ast.AST:
         operands = [node.left, *node.comparators]
@@ -308,6 +394,8 @@ class _Rewriter:
             if isinstance(how, ast.Is | ast.IsNot):
                 if not any(isinstance(one, ast.Constant) for one in pair):
                     operands[at : at + 2] = [_Maker(one).call("identity", one) for one in pair]
+            elif isinstance(how, ast.In | ast.NotIn):
+                operands[at + 1] = _Maker(pair[1]).call("container", pair[1])
         node.left, *node.comparators = operands
         return node
 
@@ -315,7 +403,6 @@ class _Rewriter:
         if node.exc is not None:
             named = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
             if isinstance(named, ast.Name) and named.id == "AssertionError":
-                self._text.sites += 1
                 node.exc = _Maker(node).call("raised", node.exc)
         return node
 

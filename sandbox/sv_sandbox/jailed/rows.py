@@ -32,26 +32,26 @@ from .subject import (
     verdict_of,
     write_file,
 )
-from .values import Unencodable
+from .values import Unencodable, native
 
 _stdout = sys.stdout
 Namespace = dict[str, Any]
 
 
-def main(native: Any) -> None:
+def main() -> None:
     """Run the row and end the process. Never returns."""
     claim()
     kind, start, cells, _ = native.row()
     try:
         if kind == native.KIND_CALLS:
-            run_row(native, start, cells, Calls(native))
+            run_row(start, cells, Calls())
         else:
-            run_row(native, start, cells, Tests(native, start, cells))
+            run_row(start, cells, Tests(start, cells))
     finally:
         os._exit(0)
 
 
-def run_row(native: Any, start: int, cells: int, row: Row) -> None:
+def run_row(start: int, cells: int, row: Row) -> None:
     """Each cell in a fresh execution of the solution, one after another. The first execution is the
     load: if it fails, it fails for every remaining cell."""
     native.begin(start)
@@ -107,13 +107,11 @@ class Row:
 class Calls(Row):
     """Planned calls: each answer, encoded."""
 
-    def __init__(self, native: Any):
-        self._native = native
+    def __init__(self) -> None:
         self.names = set()
 
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
         """The answers of one test's calls."""
-        native = self._native
         request: Any = values.decode(native.blob(1 + cell))
         answers = tuple(requested(operation, namespace) for operation in request)
         try:
@@ -132,8 +130,7 @@ class Calls(Row):
 class Tests(Row):
     """Whole tests, in one process with the solution."""
 
-    def __init__(self, native: Any, start: int, cells: int):
-        self._native = native
+    def __init__(self, start: int, cells: int):
         self._parsed: dict[int, tuple[ast.Module | None, CodeType]] = {}
         self.names = set()
         for cell in range(start, cells):
@@ -143,7 +140,7 @@ class Tests(Row):
 
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
         """One test, and the test functions and classes that it hands over."""
-        tree, code = self._parsed.get(cell) or _parsed(unpacked(self._native.blob(1 + cell)).text)
+        tree, code = self._parsed.get(cell) or _parsed(unpacked(native.blob(1 + cell)).text)
         if tree is None:
             exec(code, namespace)
             return PASS, b""
@@ -156,7 +153,7 @@ class Tests(Row):
             if not left_out and not collect.is_end(error):
                 raise
         left_out = left_out or collect.judge(namespace, tree, one_process=True)
-        return (self._native.MARK_UNSPLIT, left_out.encode()) if left_out else (PASS, b"")
+        return (native.MARK_UNSPLIT, left_out.encode()) if left_out else (PASS, b"")
 
 
 _MAY_HAND_OVER = re.compile(rb"\btest|\bclass\b|\bpytest\b|\bunittest\b", re.IGNORECASE)

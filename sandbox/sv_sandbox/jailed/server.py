@@ -19,12 +19,13 @@ from .rows import find_modules
 from .source import unpacked
 from .state import State, names_of
 from .subject import claim, new_namespace, only_owner, verdict_of
+from .values import native
 
 
-def main(native: Any) -> None:
+def main() -> None:
     """Answer until the judge hangs up, and end the process. Never returns."""
     claim()
-    server = Server(native)
+    server = Server()
     try:
         while True:
             server.link.serve()
@@ -38,13 +39,15 @@ def main(native: Any) -> None:
         os._exit(0)
 
 
+_LOADED = frozenset(sys.modules)
+
+
 class Server:
     """The policy of the subject: the judge may ask for anything."""
 
     silent = False
 
-    def __init__(self, native: Any):
-        self.native = native
+    def __init__(self) -> None:
         self.cell: int | None = None
         self.shared: shared.SubjectShared | None = None
         self.link = Link(native.CHANNEL_FD, self, native.waiting)
@@ -66,7 +69,7 @@ class Server:
     def finish(self) -> None:
         """The current cell is over: what it cost is written down."""
         if self.cell is not None:
-            self.native.end(self.cell, self.cell + 1, self.native.MARK_ANSWERED, b"")
+            native.end(self.cell, self.cell + 1, native.MARK_ANSWERED, b"")
             self.cell = None
 
     # ---- the policy of this end ------------------------------------------------------------------
@@ -140,7 +143,7 @@ class Server:
         if self._state is not None and self._state.changed():
             return None
         self.cell = cell
-        self.native.begin(cell)
+        native.begin(cell)
         self.link.forget()
         self.shared = shared.SubjectShared(wanted)
         if self._solution is None:
@@ -151,13 +154,12 @@ class Server:
         self._state.begin()
         for name in self._source.files:
             sys.modules.pop(name.removesuffix(".py").replace("/", "."), None)
-        before = set(sys.modules)
         self._namespace = new_namespace()
         exec(self._solution, self._namespace)
-        self.native.loaded()
+        native.loaded()
         if first:
             self._state.loaded()
-        return tuple(name for name in sys.modules if "." in name and name not in before)[:200]
+        return tuple(name for name in sys.modules if "." in name and name not in _LOADED)[:200]
 
     def _name(self, name: str) -> tuple[bool, Any]:
         found = name in self._namespace

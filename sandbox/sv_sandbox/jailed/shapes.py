@@ -7,6 +7,7 @@ read. Pure, but for `described`, which asks an exception for its text.
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import dataclasses
 import datetime
@@ -55,12 +56,6 @@ _CALLED = (
     *(WrapperDescriptorType, ClassMethodDescriptorType),
 )
 FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, MethodWrapperType)
-ABSTRACT = (
-    "collections.abc.Sized Iterable Iterator Container Collection Sequence MutableSequence Mapping"
-    " MutableMapping Set MutableSet Callable Hashable Reversible Generator Awaitable Coroutine"
-    " AsyncIterator AsyncIterable AsyncGenerator"
-).split()
-
 mro: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 """The bases of a class, whatever its metaclass says."""
 bases_of: Callable[[type], tuple[type, ...]] = type.__dict__["__bases__"].__get__
@@ -102,7 +97,9 @@ def content_of(kind: type) -> type | None:
 def class_told(kind: type) -> tuple[Any, ...]:
     """Name, qualified name, module, documentation, bases (names, or classes to refer to), methods,
     special methods that it has, those it refuses, what it counts as."""
-    methods, specials, absent = [], [], []
+    methods: list[str] = []
+    specials: list[str] = []
+    absent: list[str] = []
     for name, value in names_in(kind).items():
         special = name.startswith("__") and name.endswith("__")
         short = name.strip("_")
@@ -118,11 +115,16 @@ def class_told(kind: type) -> tuple[Any, ...]:
     )
 
 
-def _counts_as(kind: type) -> tuple[str, ...]:
-    """The abstract classes of the standard library that it was made or registered for."""
-    module = sys.modules["collections.abc"]
-    names = [name.rpartition(".")[2] for name in ABSTRACT]
-    return tuple(name for name in names if getattr(module, name) in mro(kind))
+_ABSTRACT_FROM = ("collections.abc", "numbers", "io", "contextlib", "os")
+
+
+def _counts_as(kind: type) -> tuple[tuple[str, str], ...]:
+    """The abstract classes of the library that it was made for, by module and name."""
+    return tuple(
+        (one.__module__, one.__qualname__)
+        for one in mro(kind)
+        if isinstance(one, abc.ABCMeta) and one is not kind and one.__module__ in _ABSTRACT_FROM
+    )
 
 
 def is_library_module(name: str) -> bool:

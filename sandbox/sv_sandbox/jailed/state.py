@@ -54,7 +54,7 @@ class State:
 
     def changed(self) -> bool:
         """Whether a cell has left something."""
-        return self._now() != self._first
+        return bool(self._now() != self._first)
 
     def _now(self) -> tuple[Any, ...]:
         return (

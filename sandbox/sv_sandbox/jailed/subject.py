@@ -21,6 +21,8 @@ import traceback
 from types import ModuleType
 from typing import Any
 
+from .values import native
+
 # Codes of `Verdict`, which stays outside the jail.
 PASS, WRONG, EXCEPTION, MEMORY, OUTPUT, FORBIDDEN, EARLY_EXIT = 1, 2, 3, 5, 6, 7, 8
 REFUSED = frozenset((errno.EPERM, errno.EACCES, errno.EROFS))
@@ -78,12 +80,12 @@ def new_namespace(name: str = "solution") -> dict[str, Any]:
     return module.__dict__
 
 
-def main(native: Any) -> None:
+def main() -> None:
     """One program, with the exit code an interpreter would give. Never returns."""
     claim()
     blobs = native.row()[3]
     native.begin(0)
-    verdict, detail, exit_code = execute(native, blobs)
+    verdict, detail, exit_code = execute(blobs)
     for finish in (threading._shutdown, atexit._run_exitfuncs, flush, let_go, flush):  # type: ignore[attr-defined]
         try:
             finish()
@@ -93,7 +95,7 @@ def main(native: Any) -> None:
     os._exit(exit_code & 255)
 
 
-def execute(native: Any, blobs: int) -> tuple[int, bytes, int]:
+def execute(blobs: int) -> tuple[int, bytes, int]:
     """Verdict, detail and exit code of a program, from its files to its last line."""
     try:
         for index in range(1, blobs, 2):

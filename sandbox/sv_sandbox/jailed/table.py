@@ -16,10 +16,8 @@ import ipaddress
 import pathlib
 import random
 import re
-import statistics
 import string
 import sys
-import types
 import uuid
 import warnings
 import zoneinfo
@@ -33,9 +31,12 @@ from collections import (
     defaultdict,
     deque,
 )
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
+from statistics import NormalDist
+from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING or __package__ != "jailed":
@@ -139,7 +140,6 @@ def name_of(value: object) -> str | None:
 
 _MAPPINGS = (dict, OrderedDict, defaultdict, Counter, UserDict, ChainMap)
 _NONE = type(None)
-_ZONES = (dt.timezone, zoneinfo.ZoneInfo, _NONE)
 _DATE = ("year", "month", "day")
 _TIME = ("hour", "minute", "second", "microsecond", "tzinfo", "fold")
 _FACTORIES: dict[str, Callable[[], object]] = {
@@ -172,6 +172,10 @@ def _timezone(value: dt.timezone) -> Parts:
     return (offset, name[0] if name else None)
 
 
+def _build_timezone(offset: dt.timedelta, name: str | None) -> dt.timezone:
+    return dt.timezone(offset) if name is None else dt.timezone(offset, name)
+
+
 def _build_zone(key: str) -> zoneinfo.ZoneInfo:
     if not re.fullmatch(r"[A-Za-z0-9_+-]{1,40}(/[A-Za-z0-9_+-]{1,40}){0,2}", key):
         raise CodecError("no name of a time zone")
@@ -190,7 +194,9 @@ def _build_defaultdict(factory: Any, items: dict[object, object]) -> object:
     return defaultdict(_FACTORIES[factory] if type(factory) is str else factory, items)
 
 
-def _holding(kind: type[UserDict[Any, Any]] | type[UserList[Any]]) -> Callable[[Any], object]:
+def _holding(
+    kind: type[UserDict[object, object]] | type[UserList[object]],
+) -> Callable[[object], object]:
     def build(data: Any) -> object:
         value = kind()
         value.data = data
@@ -223,108 +229,67 @@ def _memoryview(value: memoryview) -> Parts:
     return (value.tobytes(), value.format) if simple else ()
 
 
-def _build_random(state: tuple[Any, ...]) -> random.Random:
+def _build_random(state: tuple[object, ...]) -> random.Random:
     value = random.Random(0)
     value.setstate(state)
     return value
 
 
+def _folded(kind: Callable[..., object]) -> Callable[..., object]:
+    return lambda *parts: kind(*parts[:-1], fold=parts[-1])
+
+
+def _views(kind: type[dict[object, object]]) -> Iterator[Row]:
+    """Of keys, values and items: each crosses as a dictionary that has them."""
+    for view, whole in (
+        (kind.keys, lambda v: (kind.fromkeys(v),)),
+        (kind.values, lambda v: (kind(enumerate(v)),)),
+        (kind.items, lambda v: (kind(v),)),
+    ):
+        yield _mutable(type(view(kind())), (kind,), whole, view)
+
+
+_mutable = partial(Row, mutable=True)
+_BY_TEXT = (
+    *(pathlib.PosixPath, pathlib.PurePosixPath, pathlib.PureWindowsPath),
+    *(ipaddress.IPv4Address, ipaddress.IPv4Network, ipaddress.IPv4Interface),
+    *(ipaddress.IPv6Address, ipaddress.IPv6Network, ipaddress.IPv6Interface),
+)
 ROWS = (
     Row(Decimal, (str,), _decimal, _build_decimal),
     Row(Fraction, (int, int), _attributes("numerator", "denominator"), Fraction),
     Row(dt.timedelta, (int,) * 3, _attributes("days", "seconds", "microseconds"), dt.timedelta),
     Row(dt.date, (int,) * 3, _attributes(*_DATE), dt.date),
     Row(
-        dt.datetime,
-        (*(int,) * 7, _ZONES, int),
-        _attributes(*_DATE, *_TIME),
-        lambda *parts: dt.datetime(*parts[:8], fold=parts[8]),
+        *(dt.datetime, (*(int,) * 7, object, int), _attributes(*_DATE, *_TIME)),
+        _folded(dt.datetime),
     ),
-    Row(
-        dt.time,
-        (*(int,) * 4, _ZONES, int),
-        _attributes(*_TIME),
-        lambda *parts: dt.time(*parts[:5], fold=parts[5]),
-    ),
-    Row(
-        dt.timezone,
-        (dt.timedelta, (str, _NONE)),
-        _timezone,
-        lambda offset, name: dt.timezone(offset, *([] if name is None else [name])),
-    ),
+    Row(dt.time, (*(int,) * 4, object, int), _attributes(*_TIME), _folded(dt.time)),
+    Row(dt.timezone, (dt.timedelta, (str, _NONE)), _timezone, _build_timezone),
     Row(zoneinfo.ZoneInfo, (str,), _attributes("key"), _build_zone),
-    Row(deque, (tuple, (int, _NONE)), lambda v: (tuple(v), v.maxlen), deque, mutable=True),
-    Row(Counter, (dict,), lambda v: (dict(v),), Counter, mutable=True),
-    Row(OrderedDict, (dict,), lambda v: (dict(v),), OrderedDict, mutable=True),
-    Row(defaultdict, (object, dict), _defaultdict, _build_defaultdict, mutable=True),
-    Row(UserDict, (dict,), _attributes("data"), _holding(UserDict), mutable=True),
-    Row(UserList, (list,), _attributes("data"), _holding(UserList), mutable=True),
-    Row(UserString, (str,), _attributes("data"), UserString, mutable=True),
-    Row(ChainMap, (tuple,), _chain, _build_chain, mutable=True),
-    Row(
-        types.MappingProxyType,
-        (_MAPPINGS,),
-        lambda v: (v.copy(),),
-        types.MappingProxyType,
-        mutable=True,
+    _mutable(deque, (tuple, (int, _NONE)), lambda v: (tuple(v), v.maxlen), deque),
+    _mutable(Counter, (dict,), lambda v: (dict(v),), Counter),
+    _mutable(OrderedDict, (dict,), lambda v: (dict(v),), OrderedDict),
+    _mutable(defaultdict, (object, dict), _defaultdict, _build_defaultdict),
+    _mutable(UserDict, (dict,), _attributes("data"), _holding(UserDict)),
+    _mutable(UserList, (list,), _attributes("data"), _holding(UserList)),
+    _mutable(UserString, (str,), _attributes("data"), UserString),
+    _mutable(ChainMap, (tuple,), _chain, _build_chain),
+    _mutable(MappingProxyType, (_MAPPINGS,), lambda v: (v.copy(),), MappingProxyType),
+    _mutable(
+        *(SimpleNamespace, (dict,), lambda v: (dict(vars(v)),)),
+        lambda attributes: SimpleNamespace(**attributes),
     ),
-    Row(
-        types.SimpleNamespace,
-        (dict,),
-        lambda v: (dict(vars(v)),),
-        lambda attributes: types.SimpleNamespace(**attributes),
-        mutable=True,
-    ),
-    Row(type({}.keys()), (dict,), lambda v: (dict.fromkeys(v),), dict.keys, mutable=True),
-    Row(type({}.values()), (dict,), lambda v: (dict(enumerate(v)),), dict.values, mutable=True),
-    Row(type({}.items()), (dict,), lambda v: (dict(v),), dict.items, mutable=True),
-    Row(
-        type(OrderedDict().keys()),
-        (OrderedDict,),
-        lambda v: (OrderedDict.fromkeys(v),),
-        OrderedDict.keys,
-        mutable=True,
-    ),
-    Row(
-        type(OrderedDict().values()),
-        (OrderedDict,),
-        lambda v: (OrderedDict(enumerate(v)),),
-        OrderedDict.values,
-        mutable=True,
-    ),
-    Row(
-        type(OrderedDict().items()),
-        (OrderedDict,),
-        lambda v: (OrderedDict(v),),
-        OrderedDict.items,
-        mutable=True,
-    ),
-    *(
-        Row(kind, (str,), lambda v: (str(v),), kind)
-        for kind in (
-            *(pathlib.PosixPath, pathlib.PurePosixPath, pathlib.PureWindowsPath),
-            *(ipaddress.IPv4Address, ipaddress.IPv4Network, ipaddress.IPv4Interface),
-            *(ipaddress.IPv6Address, ipaddress.IPv6Network, ipaddress.IPv6Interface),
-        )
-    ),
+    *_views(dict),
+    *_views(OrderedDict),
+    *(Row(kind, (str,), lambda v: (str(v),), kind) for kind in _BY_TEXT),
     Row(uuid.UUID, (int,), _attributes("int"), lambda number: uuid.UUID(int=number)),
-    Row(
-        array.array,
-        (str, bytes),
-        lambda v: (v.typecode, v.tobytes()),
-        array.array,
-        mutable=True,
-    ),
+    _mutable(array.array, (str, bytes), lambda v: (v.typecode, v.tobytes()), array.array),
     Row(re.Pattern, ((str, bytes), int), _attributes("pattern", "flags"), _build_pattern),
     Row(memoryview, (bytes, str), _memoryview, lambda data, code: memoryview(data).cast(code)),
-    Row(random.Random, (tuple,), lambda v: (v.getstate(),), _build_random, mutable=True),
-    Row(
-        statistics.NormalDist,
-        ((float, int), (float, int)),
-        _attributes("mean", "stdev"),
-        statistics.NormalDist,
-    ),
-    Row(string.Template, (str,), _attributes("template"), string.Template, mutable=True),
+    _mutable(random.Random, (tuple,), lambda v: (v.getstate(),), _build_random),
+    Row(NormalDist, ((float, int),) * 2, _attributes("mean", "stdev"), NormalDist),
+    _mutable(string.Template, (str,), _attributes("template"), string.Template),
 )
 _NAMED: dict[str, object] = {
     **BUILTINS,

@@ -13,23 +13,23 @@ from typing import Any
 from . import plan, subject, values
 from .provenance import PROVEN
 from .source import unpacked
-from .values import CodecError
+from .values import CodecError, native
 
 PASS, WRONG, FORBIDDEN = 1, 2, 7
 
 _planned: list[plan.Literal | None] = []
 
 
-def task(native: Any) -> None:
+def task() -> None:
     """One task from the region."""
     kind, _, cells, blobs = native.row()
     if kind == native.KIND_PLAN:
-        plan_tests(native, cells)
+        plan_tests(cells)
     else:
-        compare(native, blobs)
+        compare(blobs)
 
 
-def plan_tests(native: Any, cells: int) -> None:
+def plan_tests(cells: int) -> None:
     """Tests in; marks and encoded calls out. What was planned stays here for `compare`."""
     known: dict[bytes, plan.Literal | None] = {}
     _planned.clear()
@@ -56,7 +56,7 @@ def plan_tests(native: Any, cells: int) -> None:
             _planned.append(literal)  # one entry per request; a probe's answer is never compared
 
 
-def compare(native: Any, blobs: int) -> None:
+def compare(blobs: int) -> None:
     """Answers in (an empty one is none); verdicts out."""
     for cell in range(blobs):
         answer = native.blob(cell)
@@ -69,7 +69,7 @@ def compare_one(literal: plan.Literal | None, answer: bytes) -> tuple[int, bytes
     """The verdict of one answer."""
     assert literal is not None, "the worker sends no answers of probes"
     try:
-        value = values.decode(answer)
+        value = values.decode(answer, heard=_refuse)
         if type(value) is not tuple or len(value) != literal.count:
             raise CodecError("not as many values as were asked for")
     except MemoryError:
@@ -83,6 +83,11 @@ def compare_one(literal: plan.Literal | None, answer: bytes) -> tuple[int, bytes
         return WRONG, f"AssertionError: got {shown(got)}".encode("utf-8", "replace")[:200]
     except Exception as error:
         return subject.verdict_of(error)
+
+
+def _refuse() -> None:
+    """An honest subject sends nothing here that can be called, or compares loosely."""
+    raise CodecError("no plain data")
 
 
 def shown(value: Any) -> str:

@@ -37,7 +37,7 @@ class TestCode:
         self.tree = ast.parse(source.text)
         text = rewrite.rewrite(self.tree)
         self.branches, self.names, self.sites = text.branches, text.names, text.sites
-        self.hands_over = text.hands_over
+        self.hands_over, self.binds = text.hands_over, text.binds
         patched = [of for of, name in text.sets if of in text.imports and of != "solution"]
         patched = [of for of, name in text.sets if of in patched and (of, name) not in REDIRECTED]
         self.patches = patched[0] if patched else ""

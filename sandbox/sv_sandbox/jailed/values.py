@@ -51,7 +51,7 @@ _sequences: dict[str, Any] = {
 }
 _namedtuples: dict[tuple[str, ...], Any] = {}
 """Classes by their name and fields: those of values that were sent, and others, made here."""
-_sample: Any = namedtuple("_sample", "field")
+_sample: object = namedtuple("_sample", "field")
 _MADE = frozenset(
     (
         *("__annotations__", "__classcell__", "__doc__", "__firstlineno__", "__getnewargs__"),
@@ -173,7 +173,7 @@ def _array(value: Any) -> Parts:
     return (value.dtype.str, value.shape, value.tobytes())
 
 
-def _build_array(loose: bool) -> Callable[[str, Any, bytes], object]:
+def _build_array(loose: bool) -> Callable[[str, object, bytes], object]:
     def build(text: str, shape: Any, data: bytes) -> object:
         dtype = _dtype(text)
         if _is_loose(dtype) is not loose or any(type(n) is not int or n < 0 for n in shape):

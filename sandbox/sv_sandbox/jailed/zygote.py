@@ -84,10 +84,10 @@ def main() -> None:
         role = native.template_serve()
         if role == native.ROLE_END:
             break
-        bounds.apply(native)
+        bounds.apply()
         if role == native.ROLE_TASK:
             try:
-                tasks.task(native)
+                tasks.task()
             except MemoryError:
                 os._exit(native.TASK_NO_MEMORY)
             continue
@@ -95,7 +95,7 @@ def main() -> None:
             del sys.modules[name]  # out of a program's way
         mains = {native.KIND_JUDGE: judge, native.KIND_VACUOUS: judge, native.KIND_SERVE: server}
         mains[native.KIND_PROGRAM] = subject
-        mains.get(native.row()[0], rows).main(native)
+        mains.get(native.row()[0], rows).main()
     os._exit(0)
 
 

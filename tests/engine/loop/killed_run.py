@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from test_loop import SETTINGS, Watcher, write
+from tests.engine.loop.conftest import InProcessCells, ScriptedGenerator
+from tests.engine.loop.test_loop import SETTINGS, Watcher, write
 
-from conftest import InProcessCells, ScriptedGenerator
 from sv_engine.config.layers import load
 from sv_engine.records import Verdicts
 from sv_engine.run import journal as journal_module

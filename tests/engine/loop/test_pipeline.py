@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from sv_engine.config.sections import Execute, Generate, Roles, RoleSet, TestSampling
 from sv_engine.execute.sandbox import SandboxFault
 from sv_engine.generate import EngineDiedError, GenerationRequest
-from sv_engine.play.pipeline import GroundTruthError, Hooks, PipelineStatistics, Player, play
+from sv_engine.play.pipeline import (
+    CellRunner,
+    GroundTruthError,
+    Hooks,
+    PipelineStatistics,
+    Player,
+    play,
+)
 from sv_engine.prompts.roles import POCKET, RoleTemplates
 from sv_engine.records import Outcome, Problem, Recheck, Verdicts
 
@@ -163,12 +170,19 @@ def test_idle_workers_are_filled_once(scripted: Scripted) -> None:
             await asyncio.Event().wait()
 
     stuck = Stuck()
+    runner = cast(CellRunner, stuck)
 
     async def main() -> None:
         async with scripted(write) as generator:
             generate = SINGLE.model_copy(update={"problems_in_flight": 12})
             player = Player(generator, POCKET, generate, ROLES, seed=7)
-            await play(PROBLEMS, player, stuck, Execute(min_cells=1), Hooks(on_completion=stop))
+            await play(
+                PROBLEMS,
+                player,
+                runner,
+                Execute(min_cells=1),
+                Hooks(on_completion=stop),
+            )
 
     def stop(request: GenerationRequest, completion: Any) -> None:
         if len(asked) == 100:  # before any problem is complete
@@ -334,7 +348,7 @@ def test_what_is_not_doubtful_does_not_wait(
             cpu_s: float,
             entry_point: str | None = None,
         ) -> Verdicts:
-            inner = overloaded if any("[:1]" in s for s in solutions) else cells
+            inner: CellRunner = overloaded if any("[:1]" in s for s in solutions) else cells
             return await inner.judge(solutions, tests, cpu_s)
 
     played, _, _ = run(scripted(write), Mixed(), SINGLE, execute=FAST)

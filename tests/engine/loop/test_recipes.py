@@ -46,7 +46,7 @@ def make(
         Test(f"assert f({x}) == {t}", w, prompt)
         for t, (x, w, prompt) in enumerate(zip(inputs, weights, asked, strict=True))
     )
-    verdicts = Verdicts.unknown(*verdict_ST.shape, 1.0)
+    verdicts = Verdicts.unknown(len(rows), len(inputs), 1.0)
     verdicts.verdict_ST[:] = verdict_ST
     return Outcome(Candidates(PROBLEM, solutions, tests, suites=suites), verdicts)
 

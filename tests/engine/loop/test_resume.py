@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -14,8 +15,13 @@ from typing import Any
 
 import pytest
 
+from sv_engine.errors import EngineError
+from sv_engine.execute.sandbox import SandboxFault
+from sv_engine.generate import RecordedGenerator
 from sv_engine.run import journal as journal_module
 from sv_engine.run.journal import FILE_NAME, LOCK_NAME, MIGRATIONS, Journal, JournalError
+
+from .test_loop import ScriptedTrainer, play, write
 
 SCRIPT = Path(__file__).parent / "killed_run.py"
 KILLED = -9
@@ -198,3 +204,78 @@ def test_nothing_is_decided_by_the_clock(
     with Journal(tmp_path) as journal:
         assert journal.event(1, "before") == {}
         assert journal.event(1, "after") == {"x": 1}
+
+
+# ---- what may die beside the run ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("who", ["engine", "sandbox", "trainer", "disk"])
+@pytest.mark.parametrize("after", [1, 9, 40])
+def test_a_run_goes_on_after_whatever_died(
+    tmp_path: Path, scripted: Any, cells: Any, monkeypatch: pytest.MonkeyPatch, who: str, after: int
+) -> None:
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
+    expected, _, _ = play(tmp_path / "whole", scripted(write), cells, ScriptedTrainer())
+    generator, executor, trainer = scripted(write), type(cells)(), ScriptedTrainer()
+    if who == "engine":
+        generator.fail_after = 3 * after
+    elif who == "sandbox":
+        executor.fail_after = after
+    elif who == "trainer":
+        trainer.fails_at = 1 if after == 1 else 2
+    else:
+        commits: list[int] = []
+        commit = Journal._commit
+
+        def full(self: Journal, rows: Any) -> None:
+            commits.append(len(rows))
+            if sum(commits) > 20 * after:
+                self._failure = sqlite3.OperationalError("database or disk is full")
+                return
+            commit(self, rows)
+
+        monkeypatch.setattr(journal_module, "FLUSH_S", 0.002)
+        monkeypatch.setattr(Journal, "_commit", full)
+    with pytest.raises((EngineError, SandboxFault)):
+        play(tmp_path / "broken", generator, executor, trainer)
+    monkeypatch.undo()
+    again, _, _ = play(tmp_path / "broken", scripted(write), type(cells)(), ScriptedTrainer())
+    assert repr([r.figures for r in again]) == repr([r.figures for r in expected])
+    assert [r.played for r in again] == [r.played for r in expected]
+    for number in (1, 2):
+        for name in ("sft.jsonl", "dpo.jsonl"):
+            path = Path(f"iteration_{number}") / name
+            whole, broken = ((tmp_path / f / path).read_text() for f in ("whole", "broken"))
+            assert broken == whole
+
+
+def test_what_is_there_is_not_asked_again(tmp_path: Path, scripted: Any, cells: Any) -> None:
+    first, second = scripted(write), scripted(write)
+    play(tmp_path, first, cells, ScriptedTrainer())
+    quiet, trainer = type(cells)(), ScriptedTrainer()
+    play(tmp_path, second, quiet, trainer)
+    assert first.requests
+    assert (second.requests, second.loaded, trainer.specs) == ([], [], [])
+    assert not quiet.cells
+
+
+@pytest.mark.parametrize("after", [None, 5, 60, 200])
+def test_a_runs_journal_is_a_recording_of_it(
+    tmp_path: Path, scripted: Any, cells: Any, after: int | None
+) -> None:
+    """Played from its recording, and from the middle of it on, a run gives the same."""
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    first, _, _ = play(tmp_path / "first", scripted(write), cells, ScriptedTrainer())
+    recording = tmp_path / "first" / FILE_NAME
+    executor = type(cells)()
+    executor.fail_after = after
+    for _ in range(2 if after else 1):
+        with contextlib.suppress(SandboxFault):
+            second, _, _ = play(
+                tmp_path / "second", RecordedGenerator(recording), executor, ScriptedTrainer()
+            )
+        executor = type(cells)()
+    assert repr([r.figures for r in second]) == repr([r.figures for r in first])
+    assert [r.played for r in second] == [r.played for r in first]
