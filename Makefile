@@ -61,9 +61,9 @@ sanitize: $(VENV)/.base  ## the C core under AddressSanitizer and UBSan
 		-k "not depth and not allocate and not jail and not memory_that"
 
 FUZZ_S ?= 60
-fuzz: $(VENV)/.base  ## codec and channel under a coverage-guided fuzzer, for FUZZ_S seconds each
+fuzz: $(VENV)/.base  ## codec and link under a coverage-guided fuzzer, for FUZZ_S seconds each
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
-	for target in codec channel; do \
+	for target in codec link; do \
 		mkdir -p build/fuzz/$$target && $(BIN)/python tests/fuzz/fuzz_$$target.py \
 			-artifact_prefix=build/fuzz/ -max_total_time=$(FUZZ_S) build/fuzz/$$target || exit 1; \
 	done

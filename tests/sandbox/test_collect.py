@@ -213,8 +213,8 @@ OURS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "length_without_items": (
         PYTEST + "def test_a(): assert f() == pytest.approx([1, 2])\n"
-        "# ---- solution ----\nclass f:\n    def __len__(self): return 2\n"
-        "    def __iter__(self): return iter(())",
+        "# ---- solution ----\nclass f:\n    def __len__(self): return 2\n    def"
+        " __iter__(self): return iter(())",
         {"test_a": F},
     ),
     # ---- swallowed exceptions are told

@@ -268,7 +268,7 @@ def search(x, depth=0):
     for name in NAMES: look("get", x, name)
     for name in NAMES: look("method", x, name, (), ())
     for operation in ("dir", "code", "signature"): look(operation, x)
-    for operation in ("str", "repr", "format", "reduce"): look("special", x, operation, ())
+    for operation in ("str", "repr"): look("special", x, operation, ())
     return found
 NAMES = (
     "__globals__ __code__ __closure__ __self__ __func__ __builtins__ __class__ __init__"
@@ -320,7 +320,14 @@ def test_what_is_lent_leads_to_nothing_else(pool: Pool) -> None:
     assert matrix.verdict(0, len(LENT)) is Verdict.PASS, matrix.detail(0, len(LENT))
 
 
-NEVER = ["sys", "sys._getframe()", "sys._getframe().f_code", "globals", "memoryview", "str.format"]
+NEVER = [
+    "sys",
+    "sys._getframe()",
+    "sys._getframe().f_code",
+    "globals",
+    "sys.exc_info",
+    "str.format",
+]
 
 
 def test_what_is_never_lent_needs_one_process(pool: Pool) -> None:
@@ -350,7 +357,6 @@ def resized(array):
     view = array.view("u1")
     array.resize((1_000_000,), refcheck=False)
     view[:] = 65
-def forged(array): return type(array)((4,), "O", b"A" * 32)
 def restored(rng): rng.set_state(("MT19937", [0] * 624, 1 << 30, 0, 0.0))
 def called(db):
     db.execute("select fts3_tokenizer(?, ?)", ("simple", b"A" * 8))
@@ -366,7 +372,6 @@ ESCAPING = [
     "async def check(want): assert await fetch(get) == want\nasync def main():\n"
     "    await fetch(get)\n    await asyncio.create_task(check(5))\nasyncio.run(main())",
     "import numpy\nresized(numpy.zeros(9, dtype='i8, i8'))\nassert True",
-    "import numpy\nforged(numpy.zeros(9, dtype='i8, i8'))\nassert True",
     "import numpy\nrestored(numpy.random.RandomState(1))\nassert True",
     *(
         f"{_DB}{do}({lent})\nassert True"
@@ -510,9 +515,11 @@ ONE_PROCESS = [
     "from unittest.mock import patch\nwith patch('random.choice', return_value=2):\n"
     "    assert inc(1) == 2",
     "import random\nrandom.choice = lambda xs: 2\nassert inc(1) == 2",
-    "from unittest.mock import patch\n@patch('time.time', lambda: 5)\ndef run(): assert inc(1) == 2\n"
+    "from unittest.mock import patch\n@patch('time.time', lambda: 5)\ndef run():"
+    " assert inc(1) == 2\n"
     "run()",
-    "import math\nfrom unittest.mock import patch\nwith patch.object(math, 'sqrt'): assert inc(1) == 2",
+    "import math\nfrom unittest.mock import patch\nwith patch.object(math, 'sqrt'):"
+    " assert inc(1) == 2",
     "import time\ntime.sleep = lambda s: None\nassert inc(1) == 2",
 ]
 

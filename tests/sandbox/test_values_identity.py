@@ -87,9 +87,9 @@ def test_a_cycle_through_the_table_is_refused() -> None:
 def test_a_container_that_changes_while_it_is_encoded_is_written_as_it_was() -> None:
     value: list[Any] = [1, object(), 2]
 
-    def refer(one: object) -> tuple[object, ...]:
+    def refer(one: object) -> tuple[bool, tuple[object, ...]]:
         value.clear()
-        return ("x",)
+        return False, ("x",)
 
     assert decode(encode(value, refer), lambda name: name) == [1, "x", 2]
 

@@ -107,9 +107,9 @@ def test_what_is_not_plain_is_referred_to(value: Any) -> None:
         encode({"a": [value]})
     met: list[Any] = []
 
-    def refer(one: object) -> tuple[object, ...]:
+    def refer(one: object) -> tuple[bool, tuple[object, ...]]:
         met.append(one)
-        return (len(met) - 1, "about")
+        return False, (len(met) - 1, "about")
 
     message = encode([value, (value,)], refer)
     back: Any = decode(message, lambda number, about: (met[number], about))
@@ -131,7 +131,7 @@ def test_a_factory_of_the_solution_is_referred_to() -> None:
     value = defaultdict(lambda: 7, a=[1])
     with pytest.raises(Unencodable):
         encode(value)
-    back: Any = decode(encode(value, lambda one: (3,)), lambda number: lambda: number)
+    back: Any = decode(encode(value, lambda one: (False, (3,))), lambda number: lambda: number)
     assert (type(back), back, back["b"]) == (defaultdict, {"a": [1], "b": 3}, 3)
 
 

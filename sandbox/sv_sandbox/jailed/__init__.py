@@ -3,16 +3,18 @@
 Imports the standard library and its own siblings only. The zygote loads this package by path,
 without `sv_sandbox` around it, so that nothing of the client is in a program's process.
 
-    zygote   a warm interpreter; every template is a fork of it
-    subject  one row: cells under the inline judge, planned calls under the split judge, a program
-    server   the solution under the split judge where test code runs
-    judge    the split judge's other side: plans, comparisons, test code
-    plan     which tests are one call with literal arguments
-    testcode what the code of other tests says, read without running it
-    remote   objects, classes and functions of the subject as test code sees them (in the judge)
-    lend     which objects of the test's the solution may use, and how (in the judge)
-    lent     those objects as the solution sees them (in the subject)
-    channel  calls between judge and subject, and the containers that they share
-    codec    the plain data that crosses, and nothing else
-    about, protocols   what either end may ask of the other's functions, exceptions and objects
+    zygote      a warm interpreter; every template is a fork of it
+    subject     a process of foreign code; one program as `__main__`
+    rows        cells beside the solution: planned calls, or whole tests (inline)
+    server      the solution where test code runs elsewhere        } the two ends
+    judge       test code, whose undefined names are the solution's } of a link
+    tasks, plan which tests are one call with literal arguments; answers compared
+    link        one frame format both ways: requests, answers, changes of shared containers
+    values, table, containers   plain data, and what of it stays shared
+    shapes, proxies, makers, operations   objects of the other end, and what can be asked of them
+    provenance, rewrite         on whose word a pass rests; assertion sites
+    lending     what of a test's objects the solution may use
+    namespace, testcode, source the names of a test, its text, its circumstances
+    shared, files, state, bounds   what one process would share; what a cell must not leave behind
+    collect, collect_run, pytest_*   test functions and classes that a text hands over
 """

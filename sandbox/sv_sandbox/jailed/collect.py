@@ -104,7 +104,8 @@ def no_verdict(error: BaseException) -> str:
     """Why an exception that left the text's module level is neither a pass nor a failure; or ''."""
     ours = isinstance(error, Skipped | unittest.SkipTest | Unsupported | names.NotAvailable)
     ours = ours or (isinstance(error, ImportError) and error.name == "pytest")
-    return said(error) if ours and by_text(error) else ""
+    chosen = error.__context__ is None  # not by an exception of the solution's
+    return said(error) if ours and chosen and by_text(error) else ""
 
 
 def _cases(test: Any) -> Iterator[unittest.TestCase]:
@@ -157,7 +158,8 @@ def tests_of(namespace: Mapping[str, Any], tree: ast.Module) -> list[TestItem]:
     if not tests and not _suites:
         return []  # so it is with almost all texts
     ran, called = _ran(tree, is_main), _calls(tree)
-    if ran.intersection(tests) and not _suites and not _handed_over:
+    named = {name for name in tests if name.lower().startswith("test")}
+    if ran & named and not _suites and not _handed_over:
         return []  # the text runs its tests itself
     own = {name: namespace[name] for name in bound if name in namespace}
     each = {" function": (text_setup("function", own),)}
@@ -353,7 +355,7 @@ def _expand(of: TestItem) -> list[TestItem]:
 
 
 def _mark_axis(
-    argnames: Any, argvalues: Any, indirect: Any = False, ids: Any = None, **_: Any
+    argnames: Any, argvalues: Any, indirect: Any = False, ids: object = None, **_: object
 ) -> list[_Row]:
     """What `parametrize(argnames, argvalues)` gives."""
     if isinstance(argnames, str):
@@ -364,11 +366,11 @@ def _mark_axis(
     return _axis(keys, argvalues, ids, keys if indirect is True else indirect or ())
 
 
-def _one(value: Any) -> Param:
+def _one(value: object) -> Param:
     return value if isinstance(value, Param) else Param((value,))
 
 
-def _axis(keys: list[str], values: Any, ids: Any, through: Collection[str]) -> list[_Row]:
+def _axis(keys: list[str], values: Any, ids: object, through: Collection[str]) -> list[_Row]:
     """A row for each of `values`; those of the names in `through` go to fixtures. No values at
     all: one row that is skipped."""
     rows = [value if isinstance(value, Param) else Param(tuple(value)) for value in values]
@@ -402,7 +404,7 @@ def _ids(keys: Sequence[str], rows: Sequence[Param], ids: Any) -> list[str]:
     return tags
 
 
-def _id(value: Any, otherwise: str, ids: Callable[[Any], Any] | None) -> str:
+def _id(value: object, otherwise: str, ids: Callable[[object], object] | None) -> str:
     said = ids(value) if ids else None
     if said is not None:
         return str(said)
@@ -427,7 +429,7 @@ def _marks_of(value: Any) -> tuple[Mark, ...]:
 # ---- fixtures -----------------------------------------------------------------------------------
 
 
-def _fixtures(namespace: Mapping[str, Any]) -> dict[str, tuple[Fixture, ...]]:
+def _fixtures(namespace: Mapping[str, object]) -> dict[str, tuple[Fixture, ...]]:
     return {
         value.name or name: (value,)
         for name, value in sorted(namespace.items())

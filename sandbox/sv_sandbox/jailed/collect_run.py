@@ -39,12 +39,12 @@ class TestItem:
     cls: type | None = None
     method: str = ""
     case: unittest.TestCase | None = None
-    direct: Mapping[str, Any] = field(default_factory=dict)
-    indirect: Mapping[str, tuple[int, Any]] = field(default_factory=dict)
+    direct: Mapping[str, object] = field(default_factory=dict)
+    indirect: Mapping[str, tuple[int, object]] = field(default_factory=dict)
     marks: tuple[Mark, ...] = ()
     fixtures: Mapping[str, tuple[Fixture, ...]] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
-    namespace: Mapping[str, Any] = field(default_factory=dict)
+    namespace: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass
@@ -100,14 +100,14 @@ def parameters(function: Any, bound: bool) -> list[str]:
     return found[bound + given :]
 
 
-def _with_argument(function: Any, argument: Any) -> None:
+def _with_argument(function: Any, argument: object) -> None:
     """Call a set-up or tear-down, which may or may not want its module, class or method."""
     if function is not None:
         function = getattr(function, "__func__", function)
         function(*[argument] * bool(parameters(function, False)))
 
 
-def text_setup(scope: str, own: Mapping[str, Any]) -> Fixture:
+def text_setup(scope: str, own: Mapping[str, object]) -> Fixture:
     """What the text itself (`own`: what it binds) defines for its "module" or each "function"."""
     unittests = scope == "module" and ("setUpModule" in own or "tearDownModule" in own)
     start, stop = ("setUp", "tearDown") if unittests else ("setup_", "teardown_")
@@ -168,16 +168,16 @@ class Request:
             self.param = item.indirect[name][1]
 
     @property
-    def module(self) -> Any:
+    def module(self) -> object:
         return _Module(self._item.namespace)
 
-    def getfixturevalue(self, name: str) -> Any:
+    def getfixturevalue(self, name: str) -> object:
         return self._run.value(name, self._item, self._fixture)
 
-    def addfinalizer(self, stop: Callable[[], Any]) -> None:
+    def addfinalizer(self, stop: Callable[[], object]) -> None:
         (self._run.live[self._fixture].stops if self._fixture else self._run.stops).append(stop)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         if name in ("config", "session", "keywords", "path", "fspath", "applymarker"):
             raise Unsupported(f"request.{name}")
         raise AttributeError(name)
@@ -196,9 +196,9 @@ class _Live:
 
     at: int | None
     owner: object
-    value: Any = None
+    value: object = None
     error: BaseException | None = None
-    stops: list[Callable[[], Any]] = field(default_factory=list)
+    stops: list[Callable[[], object]] = field(default_factory=list)
     dependents: list[Fixture] = field(default_factory=list)
 
 
@@ -206,10 +206,10 @@ class _Run:
     def __init__(self, offered: Mapping[str, Fixture], through: tuple[type[BaseException], ...]):
         self.offered, self.through = offered, through
         self.live: dict[Fixture, _Live] = {}
-        self.instance: Any = None
-        self.stops: list[Callable[[], Any]] = []
+        self.instance: object = None
+        self.stops: list[Callable[[], object]] = []
 
-    def value(self, name: str, item: TestItem, asker: Fixture | None) -> Any:
+    def value(self, name: str, item: TestItem, asker: Fixture | None) -> object:
         """A fixture's value, for a test or for another fixture, which ends before it."""
         if name in item.direct:
             return item.direct[name]
@@ -298,7 +298,7 @@ class _Run:
         self.stops.clear()
 
 
-def _all(stops: Sequence[Callable[[], Any]]) -> None:
+def _all(stops: Sequence[Callable[[], object]]) -> None:
     """Call all of them, the last one first; then raise what the first that failed raised."""
     errors = []
     for stop in reversed(stops):
@@ -310,7 +310,7 @@ def _all(stops: Sequence[Callable[[], Any]]) -> None:
         raise errors[0]
 
 
-def _exhaust(steps: Iterator[Any]) -> None:
+def _exhaust(steps: Iterator[object]) -> None:
     for _ in steps:
         raise Failed("a fixture has more than one 'yield'")
 
@@ -322,22 +322,22 @@ class _Result(unittest.TestResult):
         super().__init__()
         self.through, self.raised = through, list[BaseException]()
 
-    def addError(self, test: Any, err: Any) -> None:
+    def addError(self, test: object, err: Any) -> None:
         if isinstance(err[1], self.through):
             raise err[1]
         self.raised.append(err[1])
 
     addFailure = addError
 
-    def addSubTest(self, test: Any, subtest: Any, err: Any) -> None:
+    def addSubTest(self, test: object, subtest: object, err: object) -> None:
         if err is not None:
             self.addError(test, err)
 
-    def addSkip(self, test: Any, reason: str) -> None:
+    def addSkip(self, test: object, reason: str) -> None:
         if not isinstance(test, unittest.case._SubTest):  # type: ignore[attr-defined]
             self.raised.append(sys.exc_info()[1] or Skipped(reason))
 
-    def addExpectedFailure(self, test: Any, err: Any) -> None:
+    def addExpectedFailure(self, test: object, err: Any) -> None:
         if isinstance(err[1], self.through):
             raise err[1]
         names.sites.caught(err[1], BaseException)
@@ -421,7 +421,10 @@ def _run_one(state: _Run, item: TestItem, following: TestItem | None, outcome: O
     if isinstance(error, Unsupported | names.NotAvailable) and by_text(error):
         outcome.unsupported[item.name] = str(error)
         return
-    if isinstance(error, Skipped | unittest.SkipTest | XFailed) and by_text(error):
+    chosen = (
+        error is not None and error.__context__ is None
+    )  # not by an exception of the solution's
+    if isinstance(error, Skipped | unittest.SkipTest | XFailed) and chosen and by_text(error):
         skipped, error = str(error), None
     elif error is not None and isinstance(error, kinds):
         names.sites.caught(error, kinds)

@@ -23,14 +23,14 @@ class Files:
 
     def __init__(self, root: str):
         self._root = root
-        self._seen: dict[str, Any] = {}
+        self._seen: dict[str, object] = {}
         self._look()
 
-    def changes(self) -> tuple[tuple[str, Any], ...]:
+    def changes(self) -> tuple[tuple[str, object], ...]:
         """What is new, changed or gone since the last look."""
         before = self._seen
         now = self._look()
-        found: list[tuple[str, Any]] = []
+        found: list[tuple[str, object]] = []
         room = MAX_BYTES
         for path, mark in now.items():
             if path in before and before[path] == mark:
@@ -49,7 +49,7 @@ class Files:
         found += [(path, False) for path in before if path not in now]
         return tuple(found)
 
-    def put(self, changes: Any) -> None:
+    def put(self, changes: object) -> None:
         """The other end's changes."""
         if type(changes) is not tuple:
             raise CodecError("not changes of files")
@@ -59,7 +59,7 @@ class Files:
             self._put(os.path.join(self._root, change[0]), change[1])
         self._look()
 
-    def _put(self, path: str, content: Any) -> None:
+    def _put(self, path: str, content: object) -> None:
         with contextlib.suppress(OSError):
             if content is False:
                 shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
@@ -70,9 +70,9 @@ class Files:
                 with open(path, "wb") as file:
                     file.write(content)
 
-    def _look(self) -> dict[str, Any]:
+    def _look(self) -> dict[str, object]:
         """Every file and folder: when it changed and its size; None for a folder."""
-        found: dict[str, Any] = {}
+        found: dict[str, object] = {}
         folders = [""]
         while folders and len(found) < MAX_FILES:
             folder = folders.pop()

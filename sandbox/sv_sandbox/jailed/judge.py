@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from . import (
     collect,
@@ -25,9 +25,9 @@ from . import (
     subject,
     testcode,
 )
-from .link import Link, Lost, OneProcess
+from .link import Link, Lost, OneProcess, Policy
 from .namespace import Names, TestNamespace, VacuousNames, finding
-from .provenance import ANSWER, FREE, NAMED, PROVEN, Provenance
+from .provenance import ANSWER, FREE, NAMED, PROVEN, Provenance, is_reference
 from .source import unpacked
 from .state import State
 from .testcode import TestCode
@@ -89,7 +89,7 @@ def judge(start: int, cells: int) -> None:
         except CodecError as error:
             verdict, detail = FORBIDDEN, f"malformed answer: {error}".encode()[:200]
         native.end(cell, cell + 1, verdict, detail, trust)
-        if end.link.trouble is not None or end.left_something():
+        if end.link.trouble is not None or end.left_something() or end.marks.informed():
             native.stop()  # the stream may be out of step: a new subject for the next cell
             return
 
@@ -130,7 +130,7 @@ def watch_suppress(marks: Provenance) -> None:
     contextlib.suppress.__exit__ = leave  # type: ignore[method-assign]
 
 
-class Judge:
+class Judge(Policy):
     """The policy of the judge's end: what the solution may ask, and what its answers are worth."""
 
     silent = True  # a failed assertion's text may say what was expected
@@ -142,6 +142,8 @@ class Judge:
         self._shared: shared.JudgeShared | None = None
         self._named: set[int] = set()
         self._helpers: set[int] = set()
+        self._attributes: set[int] = set()
+        self._objects: set[int] = set()
         self._state: State | None = None
 
     def judge_one(self, cell: int, blob: bytes) -> tuple[int, bytes, int]:
@@ -154,9 +156,12 @@ class Judge:
         if test.patches:
             raise OneProcess(f"the test patches the module {test.patches}")
         self.marks = marks = Provenance(test.branches)
+        marks.sites = test.sites
         self.link.forget()
         self._named.clear()
         self._helpers.clear()
+        self._attributes.clear()
+        self._objects.clear()
         self._shared = None
         if "patch" in test.names:
             watch_patches(self)
@@ -229,6 +234,8 @@ class Judge:
         """See `lending`."""
         lending.tell(value, reached)
         code = getattr(getattr(value, "__func__", value), "__code__", None)
+        if not isinstance(value, type):
+            self.marks.handed_over = True
         if code is not None and rewrite.holds_sites(code):
             self.marks.word("a function that holds assertions was handed to the solution")
 
@@ -240,7 +247,21 @@ class Judge:
             return _done(*operands)
         self._lent(operation, operands)
         lending.allow(operation, operands)
-        return operations.perform(operation, operands, self.link)
+        if operation == "set" and not lending.is_plain(operands[2]):
+            self.marks.word("attributes that the solution set")
+        answer = operations.perform(operation, operands, self.link)
+        if operation == "get" and operands[1] == "__dict__":
+            self._attributes.add(id(answer))
+        return answer
+
+    def is_known(self, value: object) -> bool:
+        """Whether an object is of a class that the test names."""
+        return self._is_of_named_class(value)
+
+    def changed(self, container: object) -> None:
+        """What lies in an object's `__dict__` are its attributes."""
+        if id(container) in self._attributes:
+            self.marks.word("attributes that the solution set")
 
     def _lent(self, operation: str, operands: tuple[Any, ...]) -> None:
         """Only what was told of by number is asked: plain data is local at both ends. Raises
@@ -259,6 +280,7 @@ class Judge:
             self.marks.word(f"{operation} of a class")
         if operation not in ("special", "call", "method", "get"):
             return
+        self._came(operation, operands[0], answer)
         number = self._number(operands[0])
         named = number in self._named
         whom = FREE if named else NAMED if self._is_of_named_class(operands[0]) else ANSWER
@@ -273,6 +295,20 @@ class Judge:
             if number in self._helpers and type(answer) is bool:
                 whom = ANSWER
             self.marks.asked(None, whom, any(operands[-2:]), answer)
+
+    def _came(self, operation: str, target: Any, answer: object) -> None:
+        """What came is plain data, a new object of a class that the test names, a function of a
+        class or module that it names, or something that steps through data: or it is marked."""
+        if type(target) is proxies.ReferenceClass and operation == "call":
+            number = self._number(answer)
+            if number < 0 or number in self._objects:
+                self.marks.word("a class that makes no new object")
+            self._objects.add(number)
+        elif self.link.has_told(answer) and type(answer).__module__ == "unittest.mock":
+            self.marks.word("a mock of the test's own as an answer")
+        elif is_reference(answer) and operation != "get":
+            if not self._is_of_named_class(answer) and not proxies.steps(answer):
+                self.marks.word("an object as an answer")
 
     def _number(self, value: Any) -> int:
         known = proxies.number_of(value, self.link)
@@ -290,6 +326,7 @@ class Judge:
         quiet = type(error).__name__ if _ends_quietly(error) else ""
         steps = operation == "special" and operands[1] in ("next", "anext")
         steps = steps or (operation == "run" and isinstance(error, StopAsyncIteration))
+        self.marks.returned(error)
         if not quiet or steps or (self._test is not None and quiet in self._test.names):
             return error
         told = RuntimeError(f"the solution raised {quiet}")
@@ -328,7 +365,7 @@ class Judge:
         lending.allow("get", (value, name))
         return getattr(value, name)
 
-    def module(self, name: str) -> Any:
+    def module(self, name: str) -> ModuleType | None:
         """Our own copy of a module that the test speaks of, or that is loaded."""
         if not proxies.is_library(name) or self._test is None:
             return None
@@ -342,7 +379,7 @@ class Judge:
             return None
         return sys.modules[name]
 
-    def one_process(self, why: str) -> Any:
+    def one_process(self, why: str) -> NoReturn:
         """This cell is not judged here, whatever the test catches."""
         self.link.trouble = OneProcess(why)
         raise self.link.trouble

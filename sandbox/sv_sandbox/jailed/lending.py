@@ -105,7 +105,7 @@ def _why_not(value: Any) -> str:
         if isinstance(owner, ModuleType) or owner is None:
             known = getattr(owner, "__name__", "") in _SAFE_MODULES
             return "" if known else f"the function {value.__name__}"
-        return "" if _is_plain(owner) else _why_not(owner)
+        return "" if is_plain(owner) else _why_not(owner)
     if kind is FunctionType:
         return ""
     if value is str.format or value is str.format_map:  # "{0.__globals__}"
@@ -137,7 +137,7 @@ _SAFE_MODULES = frozenset("math cmath operator _operator itertools time _random 
 _PLAIN = frozenset((type(None), *CONTENT))
 
 
-def _is_plain(value: object) -> bool:
+def is_plain(value: object) -> bool:
     return type(value) in _PLAIN
 
 
@@ -167,9 +167,15 @@ def allow(operation: str, operands: tuple[Any, ...]) -> None:
     elif operation in ("set", "del") and len(operands) > 1:
         _writable(target, operands[1], operands[2] if operation == "set" else None)
     elif operation == "make":
-        for base in operands[1] if type(operands[1]) is tuple else ():
-            if not (isinstance(base, type) and (is_tests(base) or base.__module__ != "test")):
-                raise TypeError("not a class that was lent")
+        if not all(map(_is_open_class, operands[1])):
+            raise TypeError("not a class that was lent")
+    elif operation == "call" and isinstance(target, type) and not _is_open_class(target):
+        raise TypeError(f"{target.__name__} is not lent to be called")
+
+
+def _is_open_class(kind: Any) -> bool:
+    """A class of the test's own, or an exception's: a library's makes new powers when called."""
+    return isinstance(kind, type) and (is_tests(kind) or issubclass(kind, BaseException))
 
 
 def _readable(value: Any, name: Any) -> None:
@@ -190,6 +196,9 @@ def _lends(value: Any, kind: type, name: str) -> bool:
     if special:
         return name in _NAMES_OF_OBJECTS and (is_tests(kind) or name == "__doc__")
     if is_tests(kind):
+        held = getattr(value, "__dict__", {}).get(name)
+        if isinstance(held, BuiltinFunctionType) and _why_not(held):
+            return False
         first = next((one for one in mro(kind) if name in names_in(one)), kind)
         return first not in CONTENT and not _is_kept_back(kind, name)  # `str.format` among them
     return name[:1] != "_" and not _is_kept_back(kind, name)

@@ -23,8 +23,9 @@ from __future__ import annotations
 import os
 import struct
 import threading
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine
+from types import ModuleType, TracebackType
+from typing import Any, NoReturn
 
 from . import containers, makers, proxies, shapes, values
 from .values import CodecError, Unencodable
@@ -46,17 +47,18 @@ class OneProcess(BaseException):
     """The test needs one process with the solution: its cell is not judged here."""
 
 
-class Policy(Protocol):
-    """What one end does with the link."""
+class Policy:
+    """What one end does with the link; as it stands here, an end that believes what it hears."""
 
-    silent: bool
+    silent = False
     """Whether nothing is told of what an AssertionError says."""
 
     def tell(self, value: object, reached: bool) -> None:
         """May this object be told of? `reached`: in an answer. Raises OneProcess, TypeError."""
 
-    def perform(self, operation: str, operands: tuple[Any, ...]) -> object:
+    def perform(self, operation: str, operands: tuple[object, ...]) -> object:
         """Answer a request. Raises what the object raises."""
+        raise NotImplementedError
 
     def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
         """A request of ours was answered."""
@@ -65,15 +67,43 @@ class Policy(Protocol):
         self, operation: str, operands: tuple[Any, ...], error: BaseException
     ) -> BaseException:
         """A request of ours raised this: what to raise here."""
+        return error
+
+    def is_known(self, value: object) -> bool:
+        """Whether an object of the other end is of a class that this end names."""
+        return True
+
+    def changed(self, container: object) -> None:
+        """The other end has changed a container of both."""
 
     def word(self) -> None:
         """A value arrived that can be called, or compares loosely."""
 
-    def notes(self) -> Any:
-        """What goes along with a frame; None for nothing."""
+    def mark(self, why: str) -> None:
+        """A proxy gave a yes or no."""
 
-    def noted(self, notes: Any) -> None:
+    def notes(self) -> object:
+        """What goes along with a frame; None for nothing."""
+        return None
+
+    def noted(self, notes: object) -> None:
         """What came along with one."""
+
+    def read(self, value: object, name: str) -> object:
+        """A method by its object, which we told of, and its name."""
+        return getattr(value, name)
+
+    def module(self, name: str) -> ModuleType | None:
+        """Our own copy of a module of the other end's."""
+        return None
+
+    def one_process(self, why: str) -> NoReturn:
+        """A proxy cannot do this."""
+        raise TypeError(f"an object of another process cannot do this: {why}")
+
+    def awaited(self, lent: object) -> Coroutine[object, object, object]:
+        """Something of the other end's that can be awaited, as a coroutine of ours."""
+        raise NotImplementedError
 
 
 class Link:
@@ -81,7 +111,7 @@ class Link:
 
     def __init__(self, fd: int, policy: Policy, waiting: Callable[[bool], object] = bool):
         self._fd = fd
-        self.policy = policy
+        self.policy: Policy = policy
         self._waiting = waiting
         self._buffer = b""
         self.lock = threading.RLock()  # either side may have threads
@@ -122,6 +152,8 @@ class Link:
         """How an object crosses that is no plain data, and whether its content stays shared."""
         if type(value) is shapes.Whole:
             value = value.kind
+        if isinstance(value, TracebackType):
+            return False, ("none",)
         yours = proxies.number_of(value, self)
         if yours is not None:
             return False, ("yours", *yours)
@@ -155,6 +187,9 @@ class Link:
                     raise CodecError("not an exception")
                 raise self.policy.raised(operation, operands, value)
         except (Lost, OneProcess, CodecError) as error:
+            if operation == "special" and type(error) is OneProcess and self.trouble is None:
+                if not self.policy.is_known(operands[0]):
+                    raise TypeError(str(error)) from None
             # Whoever catches BaseException: what ends a cell is remembered, not only raised.
             self.trouble = self.trouble or error
             raise
@@ -222,9 +257,7 @@ class Link:
         del self.told[count:]
 
     def _receive(self) -> tuple[int, Any, Any]:
-        self._waiting(True)
         data = self._frame()
-        self._waiting(False)
         before = len(self._containers)
         outer, self.coding = self.coding, True
         try:
@@ -247,10 +280,12 @@ class Link:
         while len(data) < 4 or len(data) - 4 < (length := _LENGTH.unpack_from(data)[0]):
             if len(data) >= 4 and length > MAX_FRAME_BYTES:
                 raise CodecError(f"a frame of {length} bytes")
+            self._waiting(not data)  # who has begun a frame is to end it
             try:
                 part = os.read(self._fd, 1 << 16 if len(data) < 4 else max(1 << 16, length))
             except OSError:
                 raise Lost from None
+            self._waiting(False)
             if not part:
                 raise Lost
             data = data + part if data else part
@@ -275,6 +310,7 @@ class Link:
                 raise CodecError("not a change")
             if not 0 <= change[0] < known:
                 raise CodecError("a change to nothing")
+            self.policy.changed(self._containers[change[0]])
             containers.refill(self._containers[change[0]], change[1])
 
     def _kept(self) -> tuple[int, ...] | None:

@@ -11,7 +11,7 @@ import sys
 import types
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import containers, shapes
 from .provenance import ReferenceType
@@ -30,11 +30,14 @@ from .proxies import (
 from .shapes import MUTABLE, mro, names_in
 from .values import CodecError
 
+if TYPE_CHECKING:
+    from .link import Link
+
 
 class Makers:
     """The proxies of one cell, by number."""
 
-    def __init__(self, link: Any):
+    def __init__(self, link: Link):
         self._link = link
         self._made: dict[int, Any] = {}
         self._counts: dict[int, Any] = {}

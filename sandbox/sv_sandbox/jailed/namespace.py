@@ -51,7 +51,7 @@ class VacuousNames(Names):
         return _nothing
 
 
-def _nothing(*args: Any, **kwargs: Any) -> Any:
+def _nothing(*args: object, **kwargs: object) -> object:
     raise NoSolution
 
 
@@ -65,10 +65,10 @@ class TestNamespace(dict[str, Any]):
         self._names = names
         sys.modules["test"] = module
 
-    def __missing__(self, name: str) -> Any:
+    def __missing__(self, name: str) -> object:
         return self._names.read(name)  # else Python asks `_Builtins`
 
-    def get(self, name: str, default: Any = None) -> Any:
+    def get(self, name: str, default: object = None) -> object:
         """As a dictionary, with the solution's names."""
         try:
             return self[name]
@@ -91,7 +91,7 @@ class _Builtins(dict[str, Any]):
         super().__init__(__import__=builtins.__import__)
         self._names = names
 
-    def __missing__(self, name: str) -> Any:
+    def __missing__(self, name: str) -> object:
         try:
             return self._names.read(name)
         except KeyError:
@@ -101,17 +101,17 @@ class _Builtins(dict[str, Any]):
 class _TestModule(ModuleType):
     """What `sys.modules[__name__]` is to a test."""
 
-    def __init__(self, name: str, names: Names, space: dict[str, Any]):
+    def __init__(self, name: str, names: Names, space: dict[str, object]):
         super().__init__(name)
         self.__dict__["_sv_space"] = space
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         try:
             return self.__dict__["_sv_space"][name]
         except KeyError:
             raise AttributeError(f"module 'test' has no attribute {name!r}") from None
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         self.__dict__["_sv_space"][name] = value
 
 
@@ -122,7 +122,7 @@ class _SolutionModule(ModuleType):
         super().__init__("solution")
         self.__dict__["_sv_names"] = names
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         if name == "__all__":
             return self.__dict__["_sv_names"].listed()
         try:
@@ -137,13 +137,13 @@ class _Finder:
     def __init__(self, names: Names, modules: set[str]):
         self._names, self._modules = names, modules
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+    def find_spec(self, name: str, path: object = None, target: object = None) -> object:
         """As the import system asks."""
         if name.partition(".")[0] not in self._modules:
             return None
         return importlib.machinery.ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
 
-    def create_module(self, spec: Any) -> Any:
+    def create_module(self, spec: Any) -> object:
         """A module whose names are those of the one beside the solution."""
         made = _Beside(spec.name)
         made.__dict__["_sv_original"] = self._names.module(spec.name)
@@ -154,7 +154,7 @@ class _Finder:
 
 
 class _Beside(ModuleType):
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         if name in ("__path__", "__file__") or "_sv_original" not in self.__dict__:
             raise AttributeError(name)
         return getattr(self.__dict__["_sv_original"], name)

@@ -10,10 +10,13 @@ from __future__ import annotations
 import copy
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import shapes
 from .values import CodecError
+
+if TYPE_CHECKING:
+    from .link import Link
 
 
 def _call(target: Any, args: Any, kwargs: Any) -> Any:
@@ -87,7 +90,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def perform(operation: str, operands: tuple[Any, ...], link: Any) -> Any:
+def perform(operation: str, operands: tuple[Any, ...], link: Link) -> Any:
     """Do what was asked over this link. Raises CodecError for what no proxy asks."""
     do = OPERATIONS.get(operation)
     if do is None:

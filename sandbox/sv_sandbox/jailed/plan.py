@@ -26,7 +26,7 @@ MAX_LITERAL_ITEMS = 100_000
 ANSWER = "__answer__"
 
 
-def requested(operation: tuple[Any, ...], namespace: dict[str, Any]) -> Any:
+def requested(operation: tuple[Any, ...], namespace: dict[str, Any]) -> object:
     """What an operation of a request gives in the solution's namespace."""
     name = operation[0]
     if name not in namespace:
@@ -42,7 +42,7 @@ def requested(operation: tuple[Any, ...], namespace: dict[str, Any]) -> Any:
     return namespace[name](*operands)
 
 
-FUNCTIONS: dict[str, Any] = {
+FUNCTIONS: dict[str, object] = {
     "abs": abs, "all": all, "any": any, "bool": bool, "dict": dict, "float": float,
     "frozenset": frozenset, "int": int, "len": len, "list": list, "max": max, "min": min,
     "round": round, "set": set, "sorted": sorted, "str": str, "sum": sum, "tuple": tuple,
@@ -89,18 +89,18 @@ class Literal:
     __slots__ = ("_asserted", "calls", "count", "request")
 
     def __init__(
-        self, operations: list[tuple[Any, ...]], asserted: Callable[[tuple[Any, ...]], Any]
+        self, operations: list[tuple[object, ...]], asserted: Callable[[tuple[object, ...]], object]
     ):
         self.request, self.count = values.encode(tuple(operations)), len(operations)
         self.calls = any(len(operation) > 1 for operation in operations)
         self._asserted = asserted
 
-    def judge(self, answers: tuple[Any, ...]) -> bool:
+    def judge(self, answers: tuple[object, ...]) -> bool:
         """Whether the assertion holds. Raises what its expression raises."""
         return bool(self._asserted(answers))
 
 
-def _isinstance(value: Any, kinds: Any) -> bool:
+def _isinstance(value: object, kinds: object) -> bool:
     names = kinds if isinstance(kinds, tuple) else (kinds,)
     return isinstance(value, tuple(TYPES[name] for name in names))
 
@@ -205,9 +205,9 @@ class _Finder(ast.NodeTransformer):
     """Replaces what is foreign by its place among the answers; refuses everything unknown."""
 
     def __init__(self) -> None:
-        self.operations: list[tuple[Any, ...]] = []
+        self.operations: list[tuple[object, ...]] = []
 
-    def _answer(self, operation: tuple[Any, ...]) -> ast.AST:
+    def _answer(self, operation: tuple[object, ...]) -> ast.AST:
         self.operations.append(operation)
         place = ast.Constant(len(self.operations) - 1)
         return ast.Subscript(ast.Name(ANSWER, ast.Load()), place, ast.Load())
@@ -268,7 +268,7 @@ class _Finder(ast.NodeTransformer):
         return node
 
 
-def _operation_of(node: ast.expr) -> tuple[Any, ...]:
+def _operation_of(node: ast.expr) -> tuple[object, ...]:
     """A foreign call as an operation; its arguments are literals or foreign calls."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         raise NotLiteral
@@ -288,7 +288,7 @@ def _operation_of(node: ast.expr) -> tuple[Any, ...]:
     return name, tuple(_operand(arg) for arg in node.args)
 
 
-def _operand(node: ast.expr) -> tuple[str, Any]:
+def _operand(node: ast.expr) -> tuple[str, object]:
     try:
         return "value", constant(node)
     except NotLiteral:
@@ -331,7 +331,7 @@ def constant(node: ast.expr) -> Any:
     raise NotLiteral
 
 
-def _operation(node: ast.BinOp) -> Any:
+def _operation(node: ast.BinOp) -> object:
     left, right = constant(node.left), constant(node.right)
     numbers = (int, float, complex)
     if type(left) in numbers and type(right) in numbers:

@@ -71,6 +71,10 @@ class Provenance:
         self._pending: list[BaseException] = []
         self._forgiven: list[BaseException] = []
         self._foreign: list[Any] = []
+        self._kept: list[BaseException] = []
+        self._entered: set[int] = set()
+        self.handed_over = False
+        self.sites = 0
         self._lock = threading.Lock()
 
     # ---- the mark ------------------------------------------------------------------------------
@@ -107,11 +111,23 @@ class Provenance:
         """On whose word a pass of this cell rests."""
         if self.reached < 0:
             return INLINE
+        if self.handed_over and len(self._entered) < self.sites:
+            self.word("something of the test's was handed over, and an assertion not reached")
         return VOUCHED if self.rests_on else PROVEN
 
     def why(self) -> str:
         """What a pass rests on beside plain data."""
         return "it rests on " + "; ".join(self.rests_on) if self.rests_on else ""
+
+    def informed(self) -> bool:
+        """Whether an object of the solution may have learnt something that another cell expects."""
+        return self._informed or bool(self.rests_on)
+
+    def returned(self, error: BaseException) -> None:
+        """The solution has raised this: a failed assertion of the test's that it kept is not to be
+        taken back by whoever waits for another exception."""
+        if any(error is one for one in self._pending):
+            self._kept.append(error)
 
     def failure(self) -> BaseException | None:
         """What fails the cell although the test's code came to its end; None: it has passed."""
@@ -124,10 +140,11 @@ class Provenance:
 
     # ---- assertion sites: what `rewrite` puts into a test's text ---------------------------------
 
-    def entered(self) -> None:
+    def entered(self, site: int) -> None:
         """An assertion begins."""
         with self._lock:
             self._open += 1
+            self._entered.add(site)
 
     def holds(self, kind: int, value: Any) -> bool:
         """Whether what was asserted holds; then the site is left."""
@@ -192,9 +209,11 @@ class Provenance:
             own = own and not isinstance(error, AssertionError)
         elif not own:
             self.word("an exception class that the solution names")
+        if any(error is one for one in self._kept) and AssertionError not in flat:
+            return
         if own or not isinstance(error, AssertionError):
             self._forgiven.append(error)
-            self.reached += 1
+            self.reached += not isinstance(error, ImportError | NameError)
 
     def helper(self, called: Any) -> Any:
         """What is called with an answer of the solution's, or by the name of an assertion."""

@@ -16,11 +16,14 @@ import dataclasses
 import sys
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import shapes
 from .provenance import ReferenceType
 from .shapes import CONTENT, FUNCTIONS, MUTABLE, mro, names_in
+
+if TYPE_CHECKING:
+    from .link import Link
 
 get_own: Callable[[Any, str], Any] = object.__getattribute__
 set_own: Callable[[Any, str, Any], None] = object.__setattr__
@@ -35,13 +38,15 @@ _NEVER_READ = frozenset(("__getstate__", "__setstate__", "__getnewargs__", "__ge
 """What only pickling looks for; `__reduce_ex__` says why not."""
 
 
-def link_of(proxy: Any) -> Any:
+def link_of(proxy: Any) -> Link:
     """The link that a proxy asks over."""
     kind = proxy if isinstance(proxy, ReferenceType) else type(proxy)
-    return next(names_in(one)["_sv_link"] for one in mro(kind) if "_sv_link" in names_in(one))
+    link: Link
+    link = next(names_in(one)["_sv_link"] for one in mro(kind) if "_sv_link" in names_in(one))
+    return link
 
 
-def number_of(value: Any, link: Any) -> tuple[Any, ...] | None:
+def number_of(value: Any, link: Link) -> tuple[Any, ...] | None:
     """How the other end knows a proxy: its number, and the name of a method of it; None for others
     and for proxies of a cell that is over."""
     if type(value) is Bound:
@@ -92,6 +97,23 @@ def is_told(error: BaseException) -> bool:
         return get_own(error, "_sv_link") is not None
     except AttributeError:
         return False
+
+
+_STEPS = frozenset(
+    "generator map filter zip enumerate reversed islice chain count cycle repeat accumulate product"
+    " permutations combinations takewhile dropwhile starmap pairwise batched groupby coroutine"
+    " async_generator list_iterator tuple_iterator range_iterator dict_keyiterator str_iterator"
+    " set_iterator list_reverseiterator dict_itemiterator dict_valueiterator _grouper".split()
+)
+
+
+def steps(value: Any) -> bool:
+    """Whether this stands for one of Python's own iterators, which give data and are asked with
+    none, or for a coroutine."""
+    kind = type(value)
+    return kind is types.CoroutineType or (
+        kind.__name__ in _STEPS and names_in(kind).get("_sv_module") in ("builtins", "itertools")
+    )
 
 
 def class_numbers(value: Any) -> set[int]:
@@ -237,13 +259,13 @@ def _iter(self: Any) -> Any:
     return _counted(self, link, link.ask("special", self, "iter", ()))
 
 
-def _counted(self: Any, link: Any, items: Any) -> Any:
+def _counted(self: Any, link: Link, items: Any) -> Any:
     if items is self or "__len__" not in dir_of(type(self)):
         return items
     return _counting(link, get_own(self, "_sv_number"), items)
 
 
-def _counting(link: Any, number: int, items: Any) -> Any:
+def _counting(link: Link, number: int, items: Any) -> Any:
     count = 0
     for item in items:
         count += 1
@@ -347,7 +369,7 @@ def _without_roots(classes: tuple[type, ...]) -> tuple[type, ...]:
 class ReferenceClass(ReferenceType):
     """The metaclass of classes of the other end; a local class that extends one is made there."""
 
-    _sv_link: Any
+    _sv_link: Link
     _sv_number: int
     __annotations__ = asked("__annotations__")
     __signature__ = asked("__signature__")

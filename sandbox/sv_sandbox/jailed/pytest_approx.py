@@ -17,7 +17,7 @@ from numbers import Complex
 from typing import Any
 
 
-def _array(value: Any) -> Any:
+def _array(value: object) -> Any:
     """`value` as an array, where it is one of NumPy's."""
     numpy = sys.modules.get("numpy")
     if numpy is None or numpy.isscalar(value):
@@ -25,7 +25,7 @@ def _array(value: Any) -> Any:
     return numpy.asarray(value) if hasattr(value, "__array__") else None
 
 
-def _is_bool(value: Any) -> bool:
+def _is_bool(value: object) -> bool:
     return type(value).__name__ in ("bool", "bool_")
 
 
@@ -36,7 +36,7 @@ class Approx:
     __array_priority__ = 100
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, expected: Any, rel: Any = None, abs: Any = None, nan_ok: bool = False):  # noqa: A002
+    def __init__(self, expected: Any, rel: object = None, abs: Any = None, nan_ok: bool = False):  # noqa: A002
         self.expected, self.options = expected, (rel, abs, nan_ok)
         self.array = _array(expected)
         self.items: Any = None
@@ -53,7 +53,7 @@ class Approx:
         if any(nested):
             raise TypeError(f"pytest.approx() does not support nested data structures: {expected}")
 
-    def near(self, expected: Any) -> Approx:
+    def near(self, expected: object) -> Approx:
         return Approx(expected, *self.options)
 
     def tolerance(self) -> Any:

@@ -71,17 +71,19 @@ class MonkeyPatch:
             delattr(target, name)
             self._undo.append(lambda: _restore(target, name, old))
 
-    def setitem(self, mapping: MutableMapping[Any, Any], name: Any, value: Any) -> None:
+    def setitem(self, mapping: MutableMapping[Any, Any], name: object, value: object) -> None:
         old = mapping.get(name, _NONE)
         self._undo.append(lambda: _put_back(mapping, name, old))
         mapping[name] = value
 
-    def delitem(self, mapping: MutableMapping[Any, Any], name: Any, raising: bool = True) -> None:
+    def delitem(
+        self, mapping: MutableMapping[Any, Any], name: object, raising: bool = True
+    ) -> None:
         if name in mapping or raising:
             old = mapping.pop(name)
             self._undo.append(lambda: _put_back(mapping, name, old))
 
-    def setenv(self, name: str, value: Any, prepend: str | None = None) -> None:
+    def setenv(self, name: str, value: object, prepend: str | None = None) -> None:
         if prepend and name in os.environ:
             value = f"{value}{prepend}{os.environ[name]}"
         self.setitem(os.environ, name, str(value))
@@ -89,7 +91,7 @@ class MonkeyPatch:
     def delenv(self, name: str, raising: bool = True) -> None:
         self.delitem(os.environ, name, raising)
 
-    def syspath_prepend(self, path: Any) -> None:
+    def syspath_prepend(self, path: object) -> None:
         kept = list(sys.path)
         self._undo.append(lambda: sys.path.__setitem__(slice(None), kept))
         sys.path.insert(0, str(path))
@@ -112,11 +114,11 @@ class MonkeyPatch:
             self._undo.pop()()
 
 
-def _resolved(path: str) -> tuple[Any, str]:
+def _resolved(path: str) -> tuple[object, str]:
     """ "os.path.exists" as the object before the last dot, and the name after it."""
     parent, _, name = path.rpartition(".")
     words = parent.split(".")
-    found: Any = importlib.import_module(words[0])
+    found: object = importlib.import_module(words[0])
     for at, word in enumerate(words[1:], 2):
         if not hasattr(found, word):
             importlib.import_module(".".join(words[:at]))
@@ -124,14 +126,14 @@ def _resolved(path: str) -> tuple[Any, str]:
     return found, name
 
 
-def _restore(target: Any, name: str, old: Any) -> None:
+def _restore(target: object, name: str, old: object) -> None:
     if old is _NONE:
         delattr(target, name)
     else:
         setattr(target, name, old)
 
 
-def _put_back(mapping: MutableMapping[Any, Any], name: Any, old: Any) -> None:
+def _put_back(mapping: MutableMapping[object, object], name: object, old: object) -> None:
     if old is _NONE:
         mapping.pop(name, None)
     else:

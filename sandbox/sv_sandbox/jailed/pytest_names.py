@@ -76,7 +76,7 @@ for _says, _kind in ((skip, Skipped), (fail, Failed), (xfail, XFailed)):
     setattr(_says, "Exception", _kind)  # noqa: B010 (a function has no such attribute for mypy)
 
 
-def importorskip(modname: str, minversion: str | None = None, reason: str | None = None) -> Any:
+def importorskip(modname: str, minversion: str | None = None, reason: str | None = None) -> object:
     try:
         module = importlib.import_module(modname)
     except ImportError as error:
@@ -98,7 +98,7 @@ class Mark:
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: object) -> object:
         target = args[0] if len(args) == 1 and not kwargs else None
         if isinstance(target, type) or getattr(target, "__name__", "<lambda>") != "<lambda>":
             own = vars(target).get("pytestmark", []) if hasattr(target, "__dict__") else []
@@ -123,25 +123,25 @@ class Param:
     marks: tuple[Mark, ...] = ()
 
 
-def param(*values: Any, id: str | None = None, marks: Any = ()) -> Param:  # noqa: A002 (as pytest's)
+def param(*values: object, id: str | None = None, marks: Any = ()) -> Param:  # noqa: A002 (as pytest's)
     return Param(values, id, (marks,) if isinstance(marks, Mark) else tuple(marks))
 
 
 @dataclass(frozen=True, eq=False)
 class Fixture:
-    function: Callable[..., Any]
+    function: Callable[..., object]
     scope: str = "function"
-    params: tuple[Any, ...] | None = None
+    params: tuple[object, ...] | None = None
     autouse: bool = False
-    ids: Any = None
+    ids: object = None
     name: str | None = None
     bound: bool = False
 
-    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def __call__(self, *args: object, **kwargs: object) -> NoReturn:
         fail(f'Fixture "{self.function.__name__}" called directly')
 
 
-def fixture(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+def fixture(function: Callable[..., object] | None = None, **options: Any) -> object:
     if options.get("params") is not None:
         options["params"] = tuple(options["params"])
     if not isinstance(options.get("scope", ""), str):
@@ -158,7 +158,7 @@ class ExceptionInfo:
     value: Any
 
     @property
-    def type(self) -> Any:
+    def type(self) -> object:
         return type(self.value)
 
     @property
@@ -166,7 +166,7 @@ class ExceptionInfo:
         return type(self.value).__name__
 
     @property
-    def tb(self) -> Any:
+    def tb(self) -> object:
         return self.value.__traceback__
 
     def exconly(self, tryshort: bool = False) -> str:
@@ -181,7 +181,7 @@ class ExceptionInfo:
             raise AssertionError(f"Regex pattern did not match.\n {pattern!r}\n {text!r}")
         return True
 
-    def __class_getitem__(cls, item: Any) -> Any:
+    def __class_getitem__(cls, item: object) -> object:
         return cls
 
 
@@ -192,7 +192,7 @@ class Raises:
     def __enter__(self) -> ExceptionInfo:
         return self.info
 
-    def __exit__(self, kind: Any, error: BaseException | None, tb: TracebackType | None) -> bool:
+    def __exit__(self, kind: object, error: BaseException | None, tb: TracebackType | None) -> bool:
         if error is None:
             fail(f"DID NOT RAISE {self.kinds!r}")
         if not isinstance(error, self.kinds):
@@ -206,7 +206,7 @@ class Raises:
         return True
 
 
-def raises(expected_exception: Any = None, *args: Any, **kwargs: Any) -> Any:
+def raises(expected_exception: object = None, *args: Any, **kwargs: object) -> object:
     match, check = (None, None) if args else (kwargs.pop("match", None), kwargs.pop("check", None))
     if expected_exception is None and (match is not None or check is not None):
         expected_exception = BaseException
@@ -251,7 +251,7 @@ class Warns:
         said = self.match is None or re.search(self.match, str(seen.message))
         return bool(issubclass(seen.category, self.kinds) and said)
 
-    def pop(self, kind: type[Warning] = Warning) -> Any:
+    def pop(self, kind: type[Warning] = Warning) -> object:
         for index, seen in enumerate(self.list):
             if issubclass(seen.category, kind):
                 return self.list.pop(index)
@@ -260,21 +260,21 @@ class Warns:
     def __len__(self) -> int:
         return len(self.list)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> object:
         return self.list[index]
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[object]:
         return iter(self.list)
 
 
-def warns(expected_warning: Any = Warning, *args: Any, **kwargs: Any) -> Any:
+def warns(expected_warning: object = Warning, *args: Any, **kwargs: object) -> object:
     if not args:
         return Warns(expected_warning, kwargs.get("match"))
     with Warns(expected_warning):
         return args[0](*args[1:], **kwargs)
 
 
-def deprecated_call(*args: Any, **kwargs: Any) -> Any:
+def deprecated_call(*args: object, **kwargs: object) -> object:
     return warns((DeprecationWarning, PendingDeprecationWarning, FutureWarning), *args, **kwargs)
 
 
@@ -285,7 +285,7 @@ def _missing(name: str) -> NoReturn:
     raise NotAvailable(f"pytest.{name} is not available in the sandbox")
 
 
-def install(to: Sites, main: Callable[..., Any]) -> None:
+def install(to: Sites, main: Callable[..., object]) -> None:
     """Make `import pytest` mean this module's names; `main` is what `pytest.main` does."""
     global sites
     sites = to

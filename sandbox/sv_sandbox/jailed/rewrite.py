@@ -2,7 +2,7 @@
 
 In: the parsed test. Out: the same tree, where
 
-    assert E, M         try: S.entered(); if S.holds(kind, E): pass
+    assert E, M         try: S.entered(n); if S.holds(kind, E): pass
                                           else: raise S.failed(M)
                         except BaseException: S.broken(); raise
     self.assertX(...)   the same around the call (`pytest.fail`, `np.testing.assert_...` alike), and
@@ -82,11 +82,18 @@ class Text:
             if type(inner) is ast.Call and self.asks(inner):
                 if or_object or not _makes(inner):
                     return True
-            elif type(inner) is ast.Name and inner.id in known:
+            elif type(inner) is ast.Name and (
+                inner.id in known or (or_object and self.is_free(inner))
+            ):
                 return True
             elif type(inner) is ast.Attribute and f".{inner.attr}" in known:
                 return True
         return False
+
+    def is_free(self, node: ast.expr) -> bool:
+        """Whether a name is none of the text's, of Python's or of the library's."""
+        base = _base(node)
+        return bool(base) and not (base in self.binds or hasattr(builtins, base) or base in TOOLS)
 
     def asks(self, call: ast.Call) -> bool:
         """Whether a call may ask the solution: by a name that the text does not bind, that it takes
@@ -172,23 +179,32 @@ def _bind_from(text: Text, node: ast.ImportFrom) -> None:
         text.binds.update(one.asname or one.name for one in node.names)
 
 
+def _bind_argument(text: Text, node: ast.arg) -> None:
+    text.binds.add(node.arg)
+    text.parameters.add(node.arg)
+
+
+def _give(text: Text, value: ast.expr | None, *targets: ast.expr | None) -> None:
+    there = [target for target in targets if target is not None]
+    if value is not None and there:
+        text.given.append((there, value))
+
+
 _BINDS: dict[type, Callable[[Text, Any], None]] = {
     ast.Name: _bind_name,
     ast.Attribute: lambda text, node: text.names.add(node.attr),
     ast.FunctionDef: _bind_definition,
     ast.AsyncFunctionDef: _bind_definition,
     ast.ClassDef: _bind_definition,
-    ast.arg: lambda text, node: (text.binds.add(node.arg), text.parameters.add(node.arg)),
-    ast.Assign: lambda text, node: text.given.append((node.targets, node.value)),
-    ast.AnnAssign: lambda text, node: node.value and text.given.append(([node.target], node.value)),
-    ast.AugAssign: lambda text, node: text.given.append(([node.target], node.value)),
-    ast.NamedExpr: lambda text, node: text.given.append(([node.target], node.value)),
-    ast.For: lambda text, node: text.given.append(([node.target], node.iter)),
-    ast.AsyncFor: lambda text, node: text.given.append(([node.target], node.iter)),
-    ast.comprehension: lambda text, node: text.given.append(([node.target], node.iter)),
-    ast.withitem: lambda text, node: (
-        node.optional_vars and text.given.append(([node.optional_vars], node.context_expr))
-    ),
+    ast.arg: _bind_argument,
+    ast.Assign: lambda text, node: _give(text, node.value, *node.targets),
+    ast.AnnAssign: lambda text, node: _give(text, node.value, node.target),
+    ast.AugAssign: lambda text, node: _give(text, node.value, node.target),
+    ast.NamedExpr: lambda text, node: _give(text, node.value, node.target),
+    ast.For: lambda text, node: _give(text, node.iter, node.target),
+    ast.AsyncFor: lambda text, node: _give(text, node.iter, node.target),
+    ast.comprehension: lambda text, node: _give(text, node.iter, node.target),
+    ast.withitem: lambda text, node: _give(text, node.context_expr, node.optional_vars),
     ast.Import: _bind_import,
     ast.ImportFrom: _bind_from,
 }
@@ -248,11 +264,11 @@ class _Maker:
     def constant(self, value: int) -> ast.Constant:
         return ast.Constant(value, **self._place)
 
-    def site(self, body: list[ast.stmt]) -> ast.Try:
+    def site(self, site: int, body: list[ast.stmt]) -> ast.Try:
         place = self._place
         broken = ast.Expr(self.call("broken"), **place)
         handler = ast.ExceptHandler(None, None, [broken, ast.Raise(**place)], **place)
-        entered = ast.Expr(self.call("entered"), **place)
+        entered = ast.Expr(self.call("entered", self.constant(site)), **place)
         return ast.Try([entered, *body], [handler], [], [], **place)
 
     def choice(self, test: ast.expr, error: ast.expr) -> ast.If:
@@ -321,7 +337,7 @@ class _Rewriter:
         self._text.sites += 1
         failed = make.call("failed", *([node.msg] if node.msg is not None else []))
         holds = make.call("holds", make.constant(kind), node.test)
-        return make.site([make.choice(holds, failed)])
+        return make.site(self._text.sites, [make.choice(holds, failed)])
 
     def _expr(self, node: ast.Expr) -> ast.AST:
         name = _name_of(node.value)
@@ -342,7 +358,9 @@ class _Rewriter:
     def _around(self, node: Any, kind: int) -> ast.AST:
         self._text.sites += 1
         make = _Maker(node)
-        return make.site([node, make.statement(make.call("left", make.constant(kind)))])
+        return make.site(
+            self._text.sites, [node, make.statement(make.call("left", make.constant(kind)))]
+        )
 
     def _handler(self, node: ast.ExceptHandler) -> ast.AST:
         own = node.type is None or self._names_own(node.type)
@@ -367,6 +385,7 @@ class _Rewriter:
             few = len(node.args) if name == "suppress" else min(1, len(node.args))
         own = [self._names_own(argument) for argument in node.args[:few]]
         is_helper = self._is_helper(node, name)
+        is_given = any(map(self._text.is_answer, (*node.args, *node.keywords)))
         self.inside(node)
         if name == "type" and len(node.args) == 1 and isinstance(node.func, ast.Name):
             if not node.keywords and name not in self._own:
@@ -377,7 +396,20 @@ class _Rewriter:
                 node.args[at] = make.call("expected", argument, make.constant(own[at]))
         if is_helper:
             node.func = _Maker(node).call("helper", node.func)
+        for arguments in (node.args, node.keywords):
+            self._mark_given(arguments, is_given)
         return node
+
+    def _mark_given(self, arguments: list[Any], is_given: bool) -> None:
+        """A function of the solution that is given to another one together with an answer."""
+        for at, one in enumerate(arguments if is_given else ()):
+            value = one.value if isinstance(one, ast.keyword) else one
+            if isinstance(value, ast.Name | ast.Attribute) and self._text.is_free(value):
+                marked = _Maker(value).call("helper", value)
+                if isinstance(one, ast.keyword):
+                    one.value = marked
+                else:
+                    arguments[at] = marked
 
     def _is_helper(self, node: ast.Call, name: str) -> bool:
         """Whether what is called is given an answer, or goes by the name of an assertion."""

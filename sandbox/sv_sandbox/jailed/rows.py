@@ -174,7 +174,7 @@ class _Finder:
     def __init__(self, files: Mapping[str, bytes]):
         self._files = files
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+    def find_spec(self, name: str, path: object = None, target: object = None) -> object:
         """As the import system asks."""
         stem = name.replace(".", "/")
         for file, is_package in ((f"{stem}/__init__.py", True), (f"{stem}.py", False)):

@@ -14,7 +14,7 @@ from types import CodeType
 from typing import Any
 
 from . import operations, shared
-from .link import Link, Lost
+from .link import Link, Lost, Policy
 from .rows import find_modules
 from .source import unpacked
 from .state import State, names_of
@@ -42,10 +42,8 @@ def main() -> None:
 _LOADED = frozenset(sys.modules)
 
 
-class Server:
+class Server(Policy):
     """The policy of the subject: the judge may ask for anything."""
-
-    silent = False
 
     def __init__(self) -> None:
         self.cell: int | None = None
@@ -74,9 +72,6 @@ class Server:
 
     # ---- the policy of this end ------------------------------------------------------------------
 
-    def tell(self, value: object, reached: bool) -> None:
-        """Anything may be told of."""
-
     def perform(self, operation: str, operands: tuple[Any, ...]) -> Any:
         """Answer a request."""
         own = self._own.get(operation)
@@ -87,21 +82,6 @@ class Server:
         finally:
             only_owner()
 
-    def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
-        """What the test answered is believed."""
-
-    def raised(
-        self, operation: str, operands: tuple[Any, ...], error: BaseException
-    ) -> BaseException:
-        """What it raised is raised here."""
-        return error
-
-    def word(self) -> None:
-        """So is what it sends."""
-
-    def mark(self, why: str) -> None:
-        """Nobody keeps count here."""
-
     def notes(self) -> Any:
         """What the process shares with the test's."""
         return tuple(self.shared.notes()) or None if self.shared is not None else None
@@ -111,18 +91,6 @@ class Server:
         if self.shared is not None:
             for name, value in notes:
                 self.shared.noted(name, value)
-
-    def read(self, value: Any, name: str) -> Any:
-        """A method by its object and name."""
-        return getattr(value, name)
-
-    def module(self, name: str) -> Any:
-        """Modules are not lent."""
-        return None
-
-    def one_process(self, why: str) -> Any:
-        """What a proxy of the test's cannot do."""
-        raise TypeError(f"an object that the test lends cannot do this: {why}")
 
     async def awaited(self, lent: Any) -> Any:
         """Something of the test's that can be awaited, as a coroutine of ours: it runs there."""

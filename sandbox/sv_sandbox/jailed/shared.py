@@ -11,18 +11,19 @@ not looked at.
 from __future__ import annotations
 
 import builtins
-import contextlib
 import gc
 import io
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .files import Files
+from .subject import flush_files
 from .values import CodecError
 
-Notes = tuple[tuple[str, Any], ...]
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 STREAMS = {"input": builtins, "print": builtins, "stdin": sys, "stderr": sys}
 """What of Python's own the solution gets from the test, where the test replaces it."""
@@ -31,15 +32,15 @@ _stdout = sys.stdout
 MOST_PRINTED = 1 << 16
 
 
-def _random_state() -> Any:
+def _random_state() -> object:
     return sys.modules["random"].getstate()
 
 
-def _set_random_state(state: Any) -> None:
+def _set_random_state(state: object) -> None:
     sys.modules["random"].setstate(state)
 
 
-def _numpy_state() -> Any:
+def _numpy_state() -> object:
     random = sys.modules.get("numpy.random")
     if random is None:
         return None
@@ -55,31 +56,23 @@ def _set_numpy_state(state: Any) -> None:
             numpy.random.set_state((name, numpy.frombuffer(keys, "u4"), *rest))
 
 
-def _set_environ(new: Any) -> None:
-    for name in set(os.environ) - set(new):
+def _set_environ(new: tuple[tuple[str, str], ...]) -> None:
+    for name in set(os.environ) - set(dict(new)):
         del os.environ[name]
     os.environ.update(new)
 
 
-def _set_argv(new: Any) -> None:
+def _set_argv(new: list[str]) -> None:
     sys.argv[:] = new
 
 
-STATES: dict[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {
+STATES: dict[str, tuple[Callable[[], object], Callable[[Any], None]]] = {
     "random": (_random_state, _set_random_state),
     "numpy": (_numpy_state, _set_numpy_state),
-    "environ": (lambda: tuple(sorted(os.environ.items())), lambda new: _set_environ(dict(new))),
+    "environ": (lambda: tuple(sorted(os.environ.items())), _set_environ),
     "argv": (lambda: tuple(sys.argv), _set_argv),
 }
 """Process-wide states by the name that a test mentions: how one is read, and how it is set."""
-
-
-def flush() -> None:
-    """What lies in the buffers of open files is to be seen by the other end."""
-    for value in gc.get_objects():
-        if type(value) in (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom):
-            with contextlib.suppress(Exception):  # closed, or read only
-                value.flush()
 
 
 class Shared:
@@ -90,7 +83,7 @@ class Shared:
         self._seen = {name: read() for name, (read, _) in self._states.items()}
         self._files = Files(os.getcwd()) if "files" in wanted else None
 
-    def notes(self) -> list[tuple[str, Any]]:
+    def notes(self) -> list[tuple[str, object]]:
         """What has changed since the last frame."""
         found = []
         for name, (read, _) in self._states.items():
@@ -99,13 +92,13 @@ class Shared:
                 self._seen[name] = now
                 found.append((name, now))
         if self._files is not None:
-            flush()
+            flush_files(gc.get_objects())  # what lies in buffers is to be seen by the other end
             changes = self._files.changes()
             if changes:
                 found.append(("files", changes))
         return found
 
-    def noted(self, name: str, value: Any) -> None:
+    def noted(self, name: str, value: object) -> None:
         """What has changed at the other end. Raises CodecError."""
         if name == "files" and self._files is not None:
             self._files.put(value)
@@ -125,9 +118,9 @@ class JudgeShared(Shared):
 
     def __init__(self, wanted: tuple[str, ...] = ()):
         super().__init__(wanted)
-        self._told: dict[str, Any] = dict.fromkeys(STREAMS)
+        self._told: dict[str, object] = dict.fromkeys(STREAMS)
 
-    def notes(self) -> list[tuple[str, Any]]:
+    def notes(self) -> list[tuple[str, object]]:
         """As `Shared`, and streams; None for one that is Python's own again."""
         found = super().notes() if self._states or self._files else []
         for name, module in STREAMS.items():
@@ -139,7 +132,7 @@ class JudgeShared(Shared):
                 found.append((name, now))
         return found
 
-    def noted(self, name: str, value: Any) -> None:
+    def noted(self, name: str, value: object) -> None:
         """As `Shared`, and what was printed, warned or logged."""
         if name == "printed" and type(value) is str:
             sys.stdout.write(value)
@@ -151,7 +144,7 @@ class JudgeShared(Shared):
             super().noted(name, value)
 
 
-def _warn(category: Any, text: Any, module: Any) -> None:
+def _warn(category: object, text: object, module: object) -> None:
     import warnings
 
     if not (isinstance(category, type) and issubclass(category, Warning)) or type(text) is not str:
@@ -159,7 +152,7 @@ def _warn(category: Any, text: Any, module: Any) -> None:
     warnings.warn_explicit(text, category, "solution.py", 1, module="solution", registry={})
 
 
-def _log(name: Any, level: Any, message: Any) -> None:
+def _log(name: object, level: object, message: object) -> None:
     import logging
 
     if type(name) is not str or type(level) is not int or type(message) is not str:
@@ -175,8 +168,8 @@ class SubjectShared(Shared):
     def __init__(self, wanted: tuple[str, ...] = ()):
         super().__init__(wanted)
         self.printed = Printed()
-        self._said: list[tuple[str, Any]] = []
-        sys.stdout = self.printed
+        self._said: list[tuple[str, object]] = []
+        sys.stdout = stream_of(self.printed)
         for name in STREAMS:
             self.noted(name, None)
         if "warnings" in wanted:
@@ -184,7 +177,7 @@ class SubjectShared(Shared):
         if "logging" in wanted:
             self._hear_logs()
 
-    def notes(self) -> list[tuple[str, Any]]:
+    def notes(self) -> list[tuple[str, object]]:
         """As `Shared`, and what was said since."""
         found = super().notes() if self._states or self._files else []
         text = self.printed.take()
@@ -195,7 +188,7 @@ class SubjectShared(Shared):
             self._said.clear()
         return found
 
-    def noted(self, name: str, value: Any) -> None:
+    def noted(self, name: str, value: object) -> None:
         """As `Shared`, and streams."""
         if name in STREAMS:
             setattr(STREAMS[name], name, _ORIGINALS[name] if value is None else value)
@@ -205,7 +198,7 @@ class SubjectShared(Shared):
     def _hear_warnings(self) -> None:
         import warnings
 
-        def show(message: Any, category: Any, *where: Any, **more: Any) -> None:
+        def show(message: object, category: object, *where: object, **more: object) -> None:
             self._said.append(("warned", (category, str(message), "solution")))
 
         warnings.resetwarnings()
@@ -226,61 +219,40 @@ class SubjectShared(Shared):
         root.setLevel(1)
 
 
-class Printed(io.TextIOBase):
+class Printed(io.BufferedIOBase):
     """What the solution prints in a call: passed on to the test, and to stdout for its limit."""
 
-    encoding, errors, name, mode = "utf-8", "surrogateescape", "<stdout>", "w"
-    line_buffering = write_through = False
+    name, mode = "<stdout>", "wb"
 
     def __init__(self) -> None:
-        self._parts: list[str] = []
-        self._size = 0
+        self._kept = bytearray()
 
     def writable(self) -> bool:
         """As a stream is asked."""
         return True
-
-    @property
-    def buffer(self) -> PrintedBytes:
-        """As standard output has one."""
-        return PrintedBytes(self)
 
     def fileno(self) -> int:
         """Where it goes in the end; what is written there is not the test's to see."""
         return _stdout.fileno()
 
-    def reconfigure(self, **options: Any) -> None:
-        """As standard output can be told; nothing depends on it here."""
-
-    def write(self, text: str) -> int:
+    def write(self, data: ReadableBuffer) -> int:
         """Keep the first part for the test; everything goes to stdout as well."""
-        if self._size < MOST_PRINTED:
-            self._parts.append(text[: MOST_PRINTED - self._size])
-            self._size += len(text)
-        _stdout.write(text)
-        return len(text)
+        written = bytes(data)
+        self._kept += written[: max(0, MOST_PRINTED - len(self._kept))]
+        _stdout.buffer.write(written)
+        return len(written)
 
     def take(self) -> str:
         """What was printed since the last time."""
-        text = "".join(self._parts)
+        text = self._kept.decode("utf-8", "surrogateescape")
         if text:
-            self._parts.clear()
-            self._size = 0
+            self._kept.clear()
             _stdout.flush()
         return text
 
 
-class PrintedBytes(io.BufferedIOBase):
-    """The bytes beneath it."""
-
-    def __init__(self, printed: Printed):
-        self._printed = printed
-
-    def writable(self) -> bool:
-        """As a stream is asked."""
-        return True
-
-    def write(self, data: Any) -> int:
-        """Text of it, at once."""
-        self._printed.write(bytes(data).decode("utf-8", "surrogateescape"))
-        return len(data)
+def stream_of(printed: Printed) -> io.TextIOWrapper:
+    """A standard output over it."""
+    stream = io.TextIOWrapper(printed, "utf-8", "surrogateescape", write_through=True)
+    vars(stream)["mode"] = "w"
+    return stream

@@ -18,6 +18,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
@@ -138,16 +139,17 @@ def flush() -> None:
 
 def let_go() -> None:
     """Drop what a program holds: its open files get what was written, and destructors run."""
-    flush_files(getattr(sys.modules.pop("__main__", None), "__dict__", {}))
+    main = sys.modules.pop("__main__", None)
+    flush_files(list(vars(main).values()) if main is not None else [])
     sys.stdout, sys.stderr = _stdout, _stderr
     gc.collect()
 
 
-def flush_files(names: dict[str, Any]) -> None:
-    """Write what is still in files that these names hold."""
-    for value in list(names.values()):
+def flush_files(values: Iterable[Any]) -> None:
+    """Write what is still in those of these that are open files."""
+    for value in values:
         if type(value) in (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom):
-            with contextlib.suppress(Exception):  # closed, or full
+            with contextlib.suppress(Exception):  # closed, full, or read only
                 value.flush()
 
 

@@ -160,6 +160,17 @@ def _decimal(value: Decimal) -> Parts:
     return () if extreme else (str(value),)
 
 
+def _attributes_of(value: SimpleNamespace) -> Parts:
+    """NumPy and others believe special names of any object."""
+    return () if any(name[:2] == "__" for name in vars(value)) else (dict(vars(value)),)
+
+
+def _build_namespace(attributes: dict[str, object]) -> SimpleNamespace:
+    if any(name[:2] == "__" for name in attributes):
+        raise CodecError("special names")
+    return SimpleNamespace(**attributes)
+
+
 def _build_decimal(text: str) -> Decimal:
     value = Decimal(text)
     if not _decimal(value):
@@ -276,10 +287,7 @@ ROWS = (
     _mutable(UserString, (str,), _attributes("data"), UserString),
     _mutable(ChainMap, (tuple,), _chain, _build_chain),
     _mutable(MappingProxyType, (_MAPPINGS,), lambda v: (v.copy(),), MappingProxyType),
-    _mutable(
-        *(SimpleNamespace, (dict,), lambda v: (dict(vars(v)),)),
-        lambda attributes: SimpleNamespace(**attributes),
-    ),
+    _mutable(SimpleNamespace, (dict,), _attributes_of, _build_namespace),
     *_views(dict),
     *_views(OrderedDict),
     *(Row(kind, (str,), lambda v: (str(v),), kind) for kind in _BY_TEXT),

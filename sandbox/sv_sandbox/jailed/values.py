@@ -176,7 +176,9 @@ def _array(value: Any) -> Parts:
 def _build_array(loose: bool) -> Callable[[str, object, bytes], object]:
     def build(text: str, shape: Any, data: bytes) -> object:
         dtype = _dtype(text)
-        if _is_loose(dtype) is not loose or any(type(n) is not int or n < 0 for n in shape):
+        if (_is_loose(dtype) or not data) is not loose or any(
+            type(n) is not int or n < 0 for n in shape
+        ):
             raise CodecError("no such array")
         return _elements(dtype, data).reshape(shape)
 
@@ -247,7 +249,7 @@ def row_of(value: object) -> Row | None:
 def _numpy_row(numpy: Any, value: Any, bases: tuple[type, ...]) -> Row | None:
     kind = type(value)
     if kind is numpy.ndarray and _is_simple(value.dtype) and value.dtype.itemsize:
-        return LOOSE_ARRAY if _is_loose(value.dtype) else ARRAY
+        return LOOSE_ARRAY if _is_loose(value.dtype) or not value.size else ARRAY
     if numpy.generic in bases and numpy.dtype(kind).type is kind and _is_simple(value.dtype):
         return SCALAR if value.dtype.char in _EXACT else LOOSE_SCALAR
     if numpy.dtype in bases and _is_simple(value):

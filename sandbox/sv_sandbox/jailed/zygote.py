@@ -58,10 +58,10 @@ def main() -> None:
     sys.path.insert(0, spec["folder"])
     sys.modules["_native"] = native  # for our own modules; a program never finds it
     bounds: Any = importlib.import_module("jailed.bounds")
-    judge: Any = importlib.import_module("jailed.judge")
-    rows: Any = importlib.import_module("jailed.rows")
+    judge: object = importlib.import_module("jailed.judge")
+    rows: object = importlib.import_module("jailed.rows")
     server: Any = importlib.import_module("jailed.server")
-    subject: Any = importlib.import_module("jailed.subject")
+    subject: object = importlib.import_module("jailed.subject")
     tasks: Any = importlib.import_module("jailed.tasks")
     warm_up(spec)
     sys.argv[:] = [""]
