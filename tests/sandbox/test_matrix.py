@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from sv_sandbox import Pool, Verdict
+from sv_sandbox import Limits, Pool, Verdict
 
 np = pytest.importorskip("numpy", reason="NumPy is not installed")
 
@@ -30,7 +30,7 @@ def test_an_array_made_before_the_job_is_done_fills_up(pool: Pool) -> None:
         "import time\ndef f():\n    end = time.thread_time() + 0.1\n"
         "    while time.thread_time() < end: pass"
     )
-    job = pool.submit([spin] * 6, ["f()"])
+    job = pool.submit([spin] * 6, ["assert f() is None"], limits=Limits(cpu_s=5.0))
     verdict_ST = np.asarray(job._matrix.verdict_ST)
     assert (verdict_ST == Verdict.INFRA).any()
     job.wait()

@@ -28,6 +28,7 @@ from sv_engine.executors.protocol import Row, Terms, collect
 from sv_engine.grading.methods import through_functions
 from sv_engine.records import INFRA_CODE, PASS_CODE
 from sv_engine.serve import split_text
+from sv_engine.serve.admission import Overloaded
 from sv_engine.serve.service import Service, service_of
 from sv_engine.serve.split_text import Cut, Swallowed, cuts
 from sv_engine.serve.verl_wrapper import unwrap
@@ -119,9 +120,13 @@ class _Run:
 
     async def answer(self) -> RunCodeResponse:
         """Run and judge, in one slot; raises Overloaded, and ValueError for a file name."""
-        wait_s = WAITING * (self.request.compile_timeout + CLIENT_SLACK_S)
-        async with self.service.slot(wait_s):
-            return await self._answer()
+        spare_s = self.request.compile_timeout + CLIENT_SLACK_S
+        try:  # whoever is not answered by then has gone, and its program is ended
+            async with asyncio.timeout(self.request.run_timeout + spare_s - 1):
+                async with self.service.slot(WAITING * spare_s):
+                    return await self._answer()
+        except TimeoutError:
+            raise Overloaded from None
 
     async def _answer(self) -> RunCodeResponse:
         wrapped = unwrap(self.request.code)
@@ -131,12 +136,11 @@ class _Run:
                 found = await self._cuts(wrapped.program)
         except Swallowed:
             return _refused(_NOTHING_RAN, "the assertions stand inside a string of the program")
-        ran, faults = await asyncio.gather(
-            self._run(), asyncio.gather(*(self._judge(cut) for cut in found))
-        )
+        ran = await self._run()
         response = _response(ran)
         if response.status != "Success":
             return response
+        faults = [await self._judge(cut) for cut in found]
         if wrapped is not None:
             stdout = ran.stdout.decode("utf-8", "replace")
             judged = wrapped.judged(self.request.stdin or "", stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
@@ -13,6 +14,8 @@ from sv_engine.serve.admission import Admission
 from sv_engine.serve.settings import Settings
 
 HEALTH_WAIT_S = 5.0
+WORKERS_PER_CORE = 2
+"""So that programs which use up their limit leave room for others: the kernel shares the cores."""
 SLOTS_PER_WORKER = 8
 """So that no worker is idle while the event loop is busy; what waits in the pool costs no time of
 its limit."""
@@ -24,7 +27,9 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.executor = LocalExecutor(
-            settings.workers, require=settings.require, memory_bytes=settings.memory_bytes
+            settings.workers or WORKERS_PER_CORE * len(os.sched_getaffinity(0)),
+            require=settings.require,
+            memory_bytes=settings.memory_bytes,
         )
         self.admission = Admission(slots=1, max_waiting=settings.max_waiting)
         self.sessions = 0

@@ -7,16 +7,29 @@ codec's table by their parts, encoded. Raises CodecError for new content of the 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from . import shapes, values
 from .values import CodecError, Unencodable, native
 
+_LENGTH: dict[type | None, Callable[..., int]] = {kind: kind.__len__ for kind in shapes.MUTABLE}
+_ITEMS: dict[type | None, Callable[..., Iterator[Any]]] = {
+    kind: kind.__iter__ for kind in shapes.MUTABLE
+}
+_PUT: dict[type | None, Callable[..., None]] = {
+    list: list.__setitem__,
+    bytearray: bytearray.__setitem__,
+}
+_UPDATE: dict[type | None, Callable[..., None]] = {set: set.update, dict: dict.update}
+_CLEAR: dict[type | None, Callable[..., None]] = {set: set.clear, dict: dict.clear}
+_value: Callable[..., object] = dict.__getitem__
+
 
 class Snapshot(NamedTuple):
     """What containers held: built-in ones, and the others by number."""
 
-    builtin: list[Any]
+    builtin: list[tuple[object, ...] | bytes | None]
     others: dict[int, object]
 
 
@@ -45,19 +58,18 @@ def changed(containers: list[object], seen: Snapshot) -> list[int]:
     return found
 
 
-def size(container: Any) -> int:
+def size(container: object) -> int:
     """How many items it counts for."""
-    base = shapes.content_of(type(container))
-    if base in shapes.MUTABLE:
-        return int(base.__len__(container))
-    return 16
+    length = _LENGTH.get(shapes.content_of(type(container)))
+    return 16 if length is None else length(container)
 
 
 def _fingerprint(container: object) -> object:
     """Flat items of what extends a container; the encoded parts of others; None for neither."""
     base = shapes.content_of(type(container))
-    if base in shapes.MUTABLE:
-        return _flat(container, base)
+    if base in _ITEMS:
+        keys = tuple(_ITEMS[base](container))
+        return keys if base is not dict else (*keys, *(_value(container, key) for key in keys))
     try:
         return values.encode(container, _by_identity)
     except Unencodable:
@@ -68,49 +80,39 @@ def _by_identity(value: object) -> tuple[bool, tuple[int]]:
     return False, (id(value),)
 
 
-def _flat(container: Any, base: Any) -> object:
-    if base is dict:
-        keys = tuple(dict.__iter__(container))
-        return (*keys, *(dict.__getitem__(container, key) for key in keys))
-    return bytes(container) if base is bytearray else tuple(base.__iter__(container))
-
-
-def content(container: Any) -> object:
+def content(container: object) -> object:
     """What it holds, as it crosses."""
     base = shapes.content_of(type(container))
-    if base is dict:
-        return tuple((key, dict.__getitem__(container, key)) for key in dict.__iter__(container))
-    if base in shapes.MUTABLE:
-        return _flat(container, base)
+    if base in _ITEMS:
+        items = _ITEMS[base](container)
+        if base is dict:
+            return tuple((key, _value(container, key)) for key in items)
+        return bytes(items) if base is bytearray else tuple(items)
     row = values.row_of(container)
     return (row.parts(container),) if row is not None else ()
 
 
-def refill(container: Any, new: Any) -> None:
+def refill(container: object, new: object) -> None:
     """Give a container the content that its copy at the other end has now."""
-    base: Any = shapes.content_of(type(container))
+    base = shapes.content_of(type(container))
     try:
-        if base is list:
-            list.__setitem__(container, slice(None), new)
-        elif base is bytearray:
-            bytearray.__setitem__(container, slice(None), new)
-        elif base is set:
-            set.clear(container)
-            set.update(container, new)
-        elif base is dict:
-            dict.clear(container)
-            dict.update(container, new)
+        if base in _PUT:
+            _PUT[base](container, slice(None), new)
+        elif base in _UPDATE:
+            _CLEAR[base](container)
+            _UPDATE[base](container, new)
         else:
             _rebuild(container, new)
     except (TypeError, ValueError, AttributeError, IndexError) as error:
         raise CodecError(f"new content of the wrong kind: {error}") from None
 
 
-def _rebuild(container: Any, new: Any) -> None:
+def _rebuild(container: Any, new: object) -> None:
     row = values.row_of(container)
-    if row is None or not row.mutable or not row.fits(new[0]):
+    parts = new[0] if type(new) is tuple and len(new) == 1 else None
+    if row is None or not row.mutable or type(parts) is not tuple or not row.fits(parts):
         raise CodecError("new content of the wrong kind")
-    built: Any = row.build(*new[0])
+    built: Any = row.build(*parts)
     if hasattr(container, "dtype"):
         container[...] = built
     elif hasattr(container, "maxlen"):

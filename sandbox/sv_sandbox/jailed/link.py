@@ -60,11 +60,11 @@ class Policy:
         """Answer a request. Raises what the object raises."""
         raise NotImplementedError
 
-    def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
+    def heard(self, operation: str, operands: tuple[object, ...], answer: object) -> None:
         """A request of ours was answered."""
 
     def raised(
-        self, operation: str, operands: tuple[Any, ...], error: BaseException
+        self, operation: str, operands: tuple[object, ...], error: BaseException
     ) -> BaseException:
         """A request of ours raised this: what to raise here."""
         return error
@@ -121,10 +121,10 @@ class Link:
 
     def forget(self) -> None:
         """Take back every number: a new cell begins."""
-        self.told: list[Any] = []
+        self.told: list[object] = []
         self.makers = makers.Makers(self)
-        self._numbers: dict[Any, int] = {}
-        self._containers: list[Any] = []
+        self._numbers: dict[object, int] = {}
+        self._containers: list[object] = []
         self._seen: containers.Snapshot | None = None
 
     # ---- references ------------------------------------------------------------------------------
@@ -142,13 +142,13 @@ class Link:
         """Whether the other end knows this object by a number."""
         return proxies.key_of(value) in self._numbers
 
-    def known(self, number: object) -> Any:
+    def known(self, number: object) -> object:
         """The object that we told of under this number. Raises CodecError."""
         if type(number) is not int or not 0 <= number < len(self.told):
             raise CodecError("no object was told of by this number")
         return self.told[number]
 
-    def _refer(self, value: object) -> tuple[bool, tuple[Any, ...]]:
+    def _refer(self, value: object) -> tuple[bool, tuple[object, ...]]:
         """How an object crosses that is no plain data, and whether its content stays shared."""
         if type(value) is shapes.Whole:
             value = value.kind
@@ -162,12 +162,12 @@ class Link:
         self.policy.tell(value, self._answering)
         return proxies.tell(value, self.number, self.policy.silent)
 
-    def _resolve(self, *parts: Any) -> Any:
+    def _resolve(self, *parts: object) -> object:
         return self.makers.resolve(parts)
 
     # ---- asking and answering --------------------------------------------------------------------
 
-    def ask(self, operation: str, *operands: Any) -> Any:
+    def ask(self, operation: str, *operands: object) -> Any:
         """One request and its answer; raises what it raised. The other end may ask meanwhile."""
         if self.trouble is not None:
             raise self.trouble
@@ -204,12 +204,12 @@ class Link:
             raise CodecError("an answer to nothing")
         self._answer(operation, operands, last=True)
 
-    def _answer(self, operation: Any, operands: Any, last: bool) -> None:
+    def _answer(self, operation: object, operands: object, last: bool) -> None:
         if type(operation) is not str or type(operands) is not tuple:
             raise CodecError("not a request")
         kind: int = RETURN
         try:
-            value: Any = self.policy.perform(operation, operands)
+            value: object = self.policy.perform(operation, operands)
         except (Lost, OneProcess, CodecError):
             raise
         except BaseException as error:
@@ -225,7 +225,7 @@ class Link:
 
     # ---- frames ----------------------------------------------------------------------------------
 
-    def _send(self, kind: int, first: Any, second: Any, last: bool = False) -> None:
+    def _send(self, kind: int, first: object, second: object, last: bool = False) -> None:
         known, told = len(self._containers), len(self.told)
         changes = self._changes()
         kept = self._kept() if last else None
@@ -256,7 +256,7 @@ class Link:
             self._numbers.pop(proxies.key_of(value), None)
         del self.told[count:]
 
-    def _receive(self) -> tuple[int, Any, Any]:
+    def _receive(self) -> tuple[int, object, object]:
         data = self._frame()
         before = len(self._containers)
         outer, self.coding = self.coding, True
@@ -294,7 +294,7 @@ class Link:
 
     # ---- shared containers -----------------------------------------------------------------------
 
-    def _changes(self) -> tuple[Any, ...]:
+    def _changes(self) -> tuple[object, ...]:
         if self._seen is None:
             return ()
         return tuple(
@@ -302,7 +302,7 @@ class Link:
             for number in containers.changed(self._containers, self._seen)
         )
 
-    def _change(self, changes: Any, known: int) -> None:
+    def _change(self, changes: object, known: int) -> None:
         if type(changes) is not tuple:
             raise CodecError("not changes")
         for change in changes:
@@ -328,7 +328,7 @@ class Link:
                 room += sizes[number]
         return tuple(reversed(kept))
 
-    def _keep(self, kept: Any) -> None:
+    def _keep(self, kept: object) -> None:
         size = len(self._containers)
         if type(kept) is not tuple or not all(type(n) is int and 0 <= n < size for n in kept):
             raise CodecError("not what stays")

@@ -39,8 +39,8 @@ class Makers:
 
     def __init__(self, link: Link):
         self._link = link
-        self._made: dict[int, Any] = {}
-        self._counts: dict[int, Any] = {}
+        self._made: dict[int, object] = {}
+        self._counts: dict[int, object] = {}
         self.coroutines: Any = weakref.WeakKeyDictionary()
         self._functions = self._local(Function)
         self._modules = self._local(Module)
@@ -51,27 +51,27 @@ class Makers:
         body |= {name: kind.__dict__[name] for name in _OVERRIDDEN if name in names_in(kind)}
         return type(kind)(kind.__name__, (kind,), body)
 
-    def count(self, number: int, items: Any) -> None:
+    def count(self, number: int, items: object) -> None:
         """An object told of so many items, or gave them: it says the same each time, or a verdict
         may rest on what it says."""
         if self._counts.setdefault(number, items) != items:
             self._link.policy.mark("`len` and iteration that disagree")
             self._counts[number] = items
 
-    def keep(self, number: Any, proxy: Any) -> Any:
+    def keep(self, number: object, proxy: object) -> object:
         """From now on this number is this proxy. Raises CodecError for one that is taken."""
         if type(number) is not int or number in self._made:
             raise CodecError("no new number")
         self._made[number] = proxy
         return proxy
 
-    def replace(self, number: Any, proxy: Any) -> None:
+    def replace(self, number: object, proxy: object) -> None:
         """This number is this proxy, whatever was told of it while it was made."""
         if type(number) is not int:
             raise CodecError("no number")
         self._made[number] = proxy
 
-    def resolve(self, parts: tuple[Any, ...]) -> Any:
+    def resolve(self, parts: tuple[Any, ...]) -> object:
         """The object that the other end refers to. Raises CodecError."""
         try:
             make = _MAKE[parts[0]]
@@ -79,10 +79,10 @@ class Makers:
         except (TypeError, ValueError, KeyError, IndexError) as error:
             raise CodecError(f"not a reference: {error}") from None
 
-    def _mine(self, number: Any) -> Any:
+    def _mine(self, number: Any) -> object:
         return self._made[number]
 
-    def _yours(self, number: Any, name: Any = None) -> Any:
+    def _yours(self, number: object, name: object = None) -> object:
         known = self._link.known(number)
         if name is None:
             return known
@@ -90,17 +90,17 @@ class Makers:
             raise CodecError("not a name")
         return self._link.policy.read(known, name)
 
-    def _function(self, number: Any, kind: Any, module: Any, name: Any) -> Any:
+    def _function(self, number: object, kind: object, module: object, name: object) -> object:
         if kind not in FUNCTION_KINDS or type(module) is not str or type(name) is not str:
             raise CodecError("not a function")
         return self.keep(number, self._functions(number, kind, (module, name)))
 
-    def _module(self, number: Any, name: Any) -> Any:
+    def _module(self, number: object, name: object) -> object:
         if type(name) is not str:
             raise CodecError("not a module")
         return self.keep(number, self._link.policy.module(name) or self._modules(number, name))
 
-    def _class(self, number: Any, *told: Any) -> Any:
+    def _class(self, number: object, *told: Any) -> object:
         name, qualname, module, doc, bases, methods, specials, absent, counts_as = told
         if not all(type(one) is str for one in (name, qualname, module, *methods)):
             raise CodecError("not a class")
@@ -108,7 +108,7 @@ class Makers:
         if not all(isinstance(one, type) for one in real):
             raise CodecError("not a class")
         is_root = not any(isinstance(one, ReferenceType) for one in real)
-        body: dict[str, Any] = {
+        body: dict[str, object] = {
             **{method: Method(method) for method in methods if method[:4] != "_sv_"},
             **{f"__{one}__": STUBS[f"__{one}__"] for one in specials},
             **{f"__{one}__": None for one in absent if one in shapes.SPECIALS},
@@ -130,11 +130,11 @@ class Makers:
                 abstract.register(made)
         return self.keep(number, made)
 
-    def _object(self, number: Any, kind: Any, hashed: Any, content: Any) -> Any:
+    def _object(self, number: Any, kind: object, hashed: object, content: Any) -> object:
         if type(kind) is not ReferenceClass or (hashed is not None and type(hashed) is not int):
             raise CodecError("not an object")
         base = shapes.content_of(kind)
-        new: Callable[..., Any] = _new if base is None else base.__new__
+        new: Callable[..., object] = _new if base is None else base.__new__
         if base is None or base in MUTABLE:
             made = new(kind)
         if base in MUTABLE:
@@ -154,7 +154,7 @@ class Makers:
             return coroutine
         return made
 
-    def _error(self, number: Any, kind: Any, *told: Any) -> Any:
+    def _error(self, number: object, kind: object, *told: Any) -> object:
         args, text, attributes, cause, context, parts = told
         if type(kind) is str:
             kind = shapes.builtin(kind)
@@ -175,7 +175,7 @@ class Makers:
         return self.keep(number, error)
 
 
-def _new(kind: Any) -> Any:
+def _new(kind: Any) -> object:
     """An object without content: made by the one class of Python's own that lays it out."""
     for root in (object, *shapes.EXTENDED):
         try:
@@ -189,13 +189,13 @@ def _library_class(module: str, qualname: str) -> type | None:
     """The class of the standard library's that goes by this name here, if it is loaded."""
     if module == "builtins" and qualname in _UNNAMED:
         return _UNNAMED[qualname]
-    found: Any = sys.modules.get(module) if shapes.is_library_module(module) else None
+    found: object = sys.modules.get(module) if shapes.is_library_module(module) else None
     for name in qualname.split("."):
         found = getattr(found, name, None)
     return found if type(found) is type or isinstance(found, type) else None
 
 
-def issubclass_of(kind: Any, base: type) -> bool:
+def issubclass_of(kind: object, base: type) -> bool:
     """`issubclass`, asking nobody."""
     return isinstance(kind, type) and base in mro(kind)
 
@@ -210,7 +210,7 @@ def _error_text(self: Any) -> str:
 _UNNAMED = {kind.__name__: kind for kind in vars(types).values() if type(kind) is type}
 """Types of Python's own that no module has by their name."""
 _OVERRIDDEN = ("__module__", "__dict__", "__annotations__")
-_MAKE: dict[str, Callable[..., Any]] = {
+_MAKE: dict[str, Callable[..., object]] = {
     "mine": Makers._mine,
     "yours": Makers._yours,
     "none": lambda makers: None,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .link import Link
 
 
-def _call(target: Any, args: Any, kwargs: Any) -> Any:
+def _call(target: Any, args: object, kwargs: object) -> object:
     if type(args) is not tuple or type(kwargs) is not tuple:
         raise CodecError("not a call")
     try:
@@ -31,35 +31,35 @@ def _call(target: Any, args: Any, kwargs: Any) -> Any:
     return target(*args, **words)
 
 
-def _named(name: Any) -> str:
+def _named(name: object) -> str:
     if type(name) is not str:
         raise CodecError("not a name")
     return name
 
 
-def _get(target: Any, name: Any) -> Any:
+def _get(target: object, name: object) -> object:
     return getattr(target, _named(name))
 
 
-def _set(target: Any, name: Any, value: Any) -> None:
+def _set(target: object, name: object, value: object) -> None:
     setattr(target, _named(name), value)
 
 
-def _del(target: Any, name: Any) -> None:
+def _del(target: object, name: object) -> None:
     delattr(target, _named(name))
 
 
-def _method(target: Any, name: Any, args: Any, kwargs: Any) -> Any:
+def _method(target: object, name: object, args: object, kwargs: object) -> object:
     return _call(_get(target, name), args, kwargs)
 
 
-def _special(target: Any, name: Any, operands: Any) -> Any:
+def _special(target: object, name: object, operands: object) -> object:
     if type(name) is not str or name not in shapes.SPECIALS or type(operands) is not tuple:
         raise CodecError("no such operation")
     return getattr(type(target), f"__{name}__")(target, *operands)
 
 
-def _make(name: Any, bases: Any, body: Any, words: Any) -> Any:
+def _make(name: object, bases: object, body: object, words: Any) -> object:
     """A class that extends some of ours; its functions stay at the other end."""
     if type(name) is not str or type(bases) is not tuple or type(body) is not tuple:
         raise CodecError("not a class")
@@ -67,7 +67,7 @@ def _make(name: Any, bases: Any, body: Any, words: Any) -> Any:
     return types.new_class(name, bases, dict(words), lambda scope: scope.update(inside))
 
 
-OPERATIONS: dict[str, Callable[..., Any]] = {
+OPERATIONS: dict[str, Callable[..., object]] = {
     "call": _call,
     "method": _method,
     "special": _special,
@@ -90,7 +90,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def perform(operation: str, operands: tuple[Any, ...], link: Link) -> Any:
+def perform(operation: str, operands: tuple[object, ...], link: Link) -> object:
     """Do what was asked over this link. Raises CodecError for what no proxy asks."""
     do = OPERATIONS.get(operation)
     if do is None:

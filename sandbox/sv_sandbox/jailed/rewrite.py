@@ -286,8 +286,12 @@ _LOAD = ast.Load()
 _LEAVES = (ast.Constant, ast.Name, ast.Load, ast.Store, ast.Del, ast.alias, ast.arg, ast.Pass)
 
 
+_OUTSIDE_IN = (ast.Expr, ast.With, ast.AsyncWith, ast.ExceptHandler, ast.Call)
+"""Nodes that are looked at before what is in them is rewritten."""
+
+
 class _Rewriter:
-    """One pass, from the inside of each node to the node itself."""
+    """One pass, mostly from the inside of each node to the node itself."""
 
     def __init__(self, text: Text):
         self._text = text
@@ -320,7 +324,7 @@ class _Rewriter:
             return self._assert(node)
         if kind in _BRANCHES or (kind is ast.comprehension and node.ifs):
             self._text.branches = True
-        if kind is ast.ExceptHandler or kind is ast.Call:
+        if kind in _OUTSIDE_IN:
             return self._kinds[kind](node)
         self.inside(node)
         rewritten = self._kinds.get(kind)
@@ -340,20 +344,20 @@ class _Rewriter:
         return make.site(self._text.sites, [make.choice(holds, failed)])
 
     def _expr(self, node: ast.Expr) -> ast.AST:
-        name = _name_of(node.value)
-        if not (name.startswith("assert") or name in ("fail", "raises", "warns")):
-            return node
+        name, kind = _name_of(node.value), OTHER
         args = getattr(node.value, "args", [])[:2]
-        kind = OTHER
         if name in _EQUALITIES and not any(map(_is_yes_or_no, args)):
             answers = sum(self._text.is_answer(one, True) for one in args)
             kind = ANSWERS if answers > 1 else EQUALITY
+        self.inside(node)
+        if not (name.startswith("assert") or name in ("fail", "raises", "warns")):
+            return node
         return self._around(node, kind)
 
     def _with(self, node: ast.With | ast.AsyncWith) -> ast.AST:
-        if any(_name_of(item.context_expr) in _EXPECTING for item in node.items):
-            return self._around(node, OTHER)
-        return node
+        expecting = any(_name_of(item.context_expr) in _EXPECTING for item in node.items)
+        self.inside(node)
+        return self._around(node, OTHER) if expecting else node
 
     def _around(self, node: Any, kind: int) -> ast.AST:
         self._text.sites += 1

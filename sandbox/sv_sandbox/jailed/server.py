@@ -54,7 +54,7 @@ class Server(Policy):
         self._namespace: dict[str, Any] = {}
         self._loop: Any = None
         self._state: State | None = None
-        self._own: dict[str, Callable[..., Any]] = {
+        self._own: dict[str, Callable[..., object]] = {
             "load": self._load,
             "name": self._name,
             "names": self._names,
@@ -72,7 +72,7 @@ class Server(Policy):
 
     # ---- the policy of this end ------------------------------------------------------------------
 
-    def perform(self, operation: str, operands: tuple[Any, ...]) -> Any:
+    def perform(self, operation: str, operands: tuple[object, ...]) -> object:
         """Answer a request."""
         own = self._own.get(operation)
         try:
@@ -82,7 +82,7 @@ class Server(Policy):
         finally:
             only_owner()
 
-    def notes(self) -> Any:
+    def notes(self) -> object:
         """What the process shares with the test's."""
         return tuple(self.shared.notes()) or None if self.shared is not None else None
 
@@ -92,7 +92,7 @@ class Server(Policy):
             for name, value in notes:
                 self.shared.noted(name, value)
 
-    async def awaited(self, lent: Any) -> Any:
+    async def awaited(self, lent: object) -> object:
         """Something of the test's that can be awaited, as a coroutine of ours: it runs there."""
         import asyncio
 
@@ -129,7 +129,7 @@ class Server(Policy):
             self._state.loaded()
         return tuple(name for name in sys.modules if "." in name and name not in _LOADED)[:200]
 
-    def _name(self, name: str) -> tuple[bool, Any]:
+    def _name(self, name: str) -> tuple[bool, object]:
         found = name in self._namespace
         return found, self._namespace.get(name)
 
@@ -139,11 +139,11 @@ class Server(Policy):
             exported = [name for name in self._namespace if name[:1] != "_"]
         return tuple(map(str, exported))
 
-    def _import(self, name: str) -> Any:
+    def _import(self, name: str) -> object:
         __import__(name)
         return sys.modules[name]
 
-    def _start(self, awaitable: Any) -> Any:
+    def _start(self, awaitable: object) -> object:
         """Make a task of what can be awaited."""
         import asyncio
 
@@ -152,7 +152,7 @@ class Server(Policy):
             asyncio.set_event_loop(self._loop)
         return self._loop.create_task(_awaited(awaitable))
 
-    def _run(self, task: Any, wait_s: float) -> tuple[Any] | None:
+    def _run(self, task: Any, wait_s: float) -> tuple[object] | None:
         """Let all tasks run, for a moment or until this one is done: then, what it returned."""
         self._let_run(task, wait_s)
         return (task.result(),) if task.done() else None
@@ -168,5 +168,5 @@ class Server(Policy):
         self._loop.run_until_complete(asyncio.wait((task,), timeout=wait_s))
 
 
-async def _awaited(awaitable: Any) -> Any:
+async def _awaited(awaitable: Any) -> object:
     return await awaitable

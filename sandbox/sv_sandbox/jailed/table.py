@@ -40,11 +40,12 @@ from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING or __package__ != "jailed":
-    from sv_sandbox import _native
+    from sv_sandbox import _native as native
 else:
-    import _native  # put there by the zygote, while our modules are imported
+    import _native as native  # put there by the zygote, while our modules are imported
 
-CodecError = _native.CodecError
+__all__ = ["ROWS", "CodecError", "Parts", "Row", "native"]
+CodecError = native.CodecError
 
 MAX_EXPONENT = 5_000  # of a Decimal: a few bytes must not stand for a number that fills a memory
 

@@ -22,20 +22,19 @@ import time
 from collections import namedtuple
 from collections.abc import Callable
 from keyword import iskeyword
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-if TYPE_CHECKING or __package__ != "jailed":
-    from sv_sandbox import _native
-    from sv_sandbox.jailed import table
-    from sv_sandbox.jailed.table import Parts, Row
-else:
-    import _native  # put there by the zygote, while our modules are imported
-    from jailed import table
-    from jailed.table import Parts, Row
+from . import table
+from .table import CodecError, Parts, Row, native
 
-native = _native
-CodecError = _native.CodecError
-Unencodable = _native.Unencodable
+if TYPE_CHECKING:
+    import numpy
+
+    Dtype = numpy.dtype[numpy.generic]
+    Array = numpy.ndarray[tuple[int, ...], Dtype]
+
+__all__ = ["CodecError", "Unencodable", "decode", "encode", "native"]
+Unencodable = native.Unencodable
 
 MAX_FIELDS = 64
 MAX_CLASSES = 1_000
@@ -45,11 +44,11 @@ mro: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 
 # ---- tuples with names -----------------------------------------------------------------------
 
-_sequences: dict[str, Any] = {
+_sequences: dict[str, Callable[..., object]] = {
     f"{kind.__module__}.{kind.__qualname__}": kind
     for kind in (time.struct_time, os.stat_result, os.terminal_size, os.times_result)
 }
-_namedtuples: dict[tuple[str, ...], Any] = {}
+_namedtuples: dict[tuple[str, ...], type[tuple[object, ...]]] = {}
 """Classes by their name and fields: those of values that were sent, and others, made here."""
 _sample: object = namedtuple("_sample", "field")
 _MADE = frozenset(
@@ -81,12 +80,14 @@ def _is_namedtuple(kind: type) -> bool:
     )
 
 
-def _is_key(key: tuple[Any, ...]) -> bool:
+def _is_key(key: tuple[object, ...]) -> TypeGuard[tuple[str, ...]]:
     """Whether this is the name and the fields of a class of namedtuples."""
-    name, *fields = key or ("",)
+    words = [word for word in key if type(word) is str]
+    name, *fields = words or [""]
     return (
-        all(type(word) is str and len(word) <= 100 and word.isidentifier() for word in key)
-        and not any(map(iskeyword, key))
+        len(words) == len(key)
+        and all(len(word) <= 100 and word.isidentifier() for word in words)
+        and not any(map(iskeyword, words))
         and all(word[0] != "_" or word == f"_{index}" for index, word in enumerate(fields))
         and 0 < len(fields) == len(set(fields)) <= MAX_FIELDS
         and name != ""
@@ -108,7 +109,7 @@ def _keep(key: tuple[str, ...], kind: type) -> None:
     _namedtuples[key] = kind
 
 
-def _build_namedtuple(key: tuple[Any, ...], values: Parts) -> object:
+def _build_namedtuple(key: tuple[object, ...], values: Parts) -> object:
     if not _is_key(key) or len(values) != len(key) - 1:
         raise CodecError("not a namedtuple")
     if key not in _namedtuples:
@@ -140,41 +141,41 @@ def _numpy() -> Any:
     return numpy
 
 
-def _dtype(text: str) -> Any:
+def _dtype(text: str) -> Dtype:
     if not _DTYPE.fullmatch(text):
         raise CodecError("no such dtype")
-    dtype = _numpy().dtype(text)
+    dtype: Dtype = _numpy().dtype(text)
     if not _is_simple(dtype):
         raise CodecError("no such dtype")
     return dtype
 
 
-def _is_simple(dtype: Any) -> bool:
+def _is_simple(dtype: Dtype) -> bool:
     return dtype.kind in "biufcSUmM" and dtype.fields is None and dtype.subdtype is None
 
 
-def _is_loose(dtype: Any) -> bool:
+def _is_loose(dtype: Dtype) -> bool:
     """Whether elements of this dtype equal what they are not: they, or others, are rounded."""
     return dtype.kind in "fcmM" and dtype.char not in _EXACT
 
 
-def _elements(dtype: Any, data: bytes) -> Any:
+def _elements(dtype: Dtype, data: bytes) -> Array:
     """A flat array, of what NumPy could have made itself."""
     if dtype.kind == "b" and data.strip(b"\0\1"):
         raise CodecError("a truth that is neither")
-    flat = _numpy().frombuffer(bytearray(data), dtype)
+    flat: Array = _numpy().frombuffer(bytearray(data), dtype)
     if dtype.kind == "U" and flat.size:
         if (flat.view(dtype.byteorder.replace("|", "=") + "u4") > sys.maxunicode).any():
             raise CodecError("no such character")
     return flat
 
 
-def _array(value: Any) -> Parts:
+def _array(value: Array) -> Parts:
     return (value.dtype.str, value.shape, value.tobytes())
 
 
-def _build_array(loose: bool) -> Callable[[str, object, bytes], object]:
-    def build(text: str, shape: Any, data: bytes) -> object:
+def _build_array(loose: bool) -> Callable[[str, tuple[int, ...], bytes], object]:
+    def build(text: str, shape: tuple[int, ...], data: bytes) -> object:
         dtype = _dtype(text)
         if (_is_loose(dtype) or not data) is not loose or any(
             type(n) is not int or n < 0 for n in shape
@@ -185,7 +186,7 @@ def _build_array(loose: bool) -> Callable[[str, object, bytes], object]:
     return build
 
 
-def _scalar(value: Any) -> Parts:
+def _scalar(value: numpy.generic) -> Parts:
     return (value.dtype.str, value.tobytes()[: value.dtype.itemsize])  # '' has a byte too many
 
 
@@ -293,7 +294,7 @@ def encode(
             raise Unencodable(f"a {type(one).__name__} cannot cross")
         return 0, *refer(one)
 
-    return _native.encode(value, other, [] if containers is None else containers)
+    return native.encode(value, other, [] if containers is None else containers)
 
 
 def decode(
@@ -318,4 +319,4 @@ def decode(
             heard()
         return row.build(*parts)
 
-    return _native.decode(data, build, [] if containers is None else containers)
+    return native.decode(data, build, [] if containers is None else containers)
