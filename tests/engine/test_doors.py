@@ -1,4 +1,8 @@
-"""Three doors: vLLM behind `generate`, the sandbox behind `execute`, torch behind `train`."""
+"""Three doors: vLLM behind `generate`, the sandbox behind `execute`, torch behind `train`.
+
+`executors` reaches the sandbox too: what `execute` asks for, in rows, here or on servers. A module
+of `integrations` imports the framework of its name.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +21,13 @@ DOORS = {
     "execute": {"sv_sandbox"},
     "train": {"torch", "transformers", "trl", "peft", "datasets", "accelerate"},
 }
-SHARED = {"transformers": {"generate"}, "torch": {"generate"}}
-"""vLLM in this process brings both with it; chat templates are needed on both sides."""
+SHARED = {
+    "transformers": {"generate"},
+    "torch": {"generate", "integrations"},
+    "sv_sandbox": {"executors"},
+}
+"""vLLM in this process brings both with it; chat templates are needed on both sides. Rewards of
+OpenRLHF are tensors."""
 
 BLOCKED_IMPORT = """
 import importlib, pkgutil, sys
@@ -27,7 +36,12 @@ for name in {blocked!r}:
 package = importlib.import_module({package!r})
 for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
     if not module.name.endswith("vllm_worker"):  # runs inside vLLM's own process
-        importlib.import_module(module.name)
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError as error:
+            room, _, framework = module.name.removeprefix("sv_engine.").partition(".")
+            if room != "integrations" or not error.name.startswith(framework):
+                raise
 """
 
 

@@ -27,8 +27,9 @@ from sv_engine.records import (
 Open = Callable[[Budget], Executor]
 
 DOUBLE = "class Base:\n    pass\n\ndef f(x):\n    return 2 * x\n"
-FAILED = {"forbidden", "wrong"}
-INLINE_TEST = "class Mine(Base):\n    pass\nassert isinstance(Mine(), Base)"
+VOUCHED_TEST = "class Mine(Base):\n    pass\nassert isinstance(Mine(), Base)"
+INLINE_TEST = "import math\nmath.pi = 3\nassert f(2) == 4"
+"""It patches a module, and means the solution's: one process or none."""
 
 
 @pytest.fixture
@@ -56,22 +57,28 @@ def test_codes_are_those_of_the_sandbox() -> None:
 
 
 @pytest.mark.parametrize(
-    ("trust", "below", "verdict"),
-    [("inline", "hole", {"pass"}), ("proven", "hole", {"infra"}), ("proven", "fail", FAILED)],
+    ("trust", "below", "vouched", "inline"),
+    [
+        ("inline", "hole", "pass", "pass"),
+        ("inline", "fail", "pass", "pass"),
+        ("vouched", "hole", "pass", "infra"),
+        ("proven", "hole", "infra", "infra"),
+        ("proven", "fail", "wrong", "infra"),  # what was not judged apart is no failure
+    ],
 )
-def test_inline_cells_become_what_the_budget_says(
-    opened: Open, trust: str, below: str, verdict: set[str]
+def test_a_pass_with_less_trust_becomes_what_the_budget_says(
+    opened: Open, trust: str, below: str, vouched: str, inline: str
 ) -> None:
     executor = opened(Budget(cpu_s=5.0, trust=trust, below=below))
-    done = run(executor, [DOUBLE], ["assert f(2) == 4", INLINE_TEST, "assert True or f"])
+    tests = ["assert f(2) == 4", VOUCHED_TEST, INLINE_TEST, "assert True or f"]
+    found = run(executor, [DOUBLE], tests)
     kinds, names = verdict_names(), trust_names()
-    found = [kinds[code] for code in done.tests.verdict_ST[0]]
-    assert (found[0], found[2]) == ("pass", "pass")
-    assert found[1] in verdict
-    assert names[done.tests.trust_ST[0, 1]] == "inline"
-    assert names[done.tests.trust_ST[0, 0]] in ("split", "proven")
-    assert done.tests.vacuous_T.tolist() == [False, False, True]
-    assert done.evidence.weight_T.tolist() == [1, 1, 0]
+    verdicts = [kinds[code] for code in found.tests.verdict_ST[0]]
+    assert verdicts == ["pass", vouched, inline, "pass"]
+    assert [names[code] for code in found.tests.trust_ST[0, :3]] == ["proven", "vouched", "inline"]
+    assert found.tests.held_ST[0].tolist() == [0, vouched != "pass", inline != "pass", 0]
+    assert found.tests.vacuous_T.tolist() == [False, False, False, True]
+    assert found.evidence.weight_T.tolist() == [1, 1, 1, 0]
 
 
 def test_what_hangs_on_the_hash_seed_flips(opened: Open) -> None:

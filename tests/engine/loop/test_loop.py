@@ -182,7 +182,7 @@ def evaluate_in(path: Path, *rows: object) -> list[str]:
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        (3, "not an object"),
+        (3, "JSON object"),
         ({"id": "h2"}, "entry_point"),
         (HELD | {"id": 7}, "id"),
         (HELD | {"id": "h2", "entry_point": "a b"}, "entry_point"),
