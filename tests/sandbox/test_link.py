@@ -17,7 +17,16 @@ import pytest
 
 from sv_sandbox import Limits, Pool, Verdict
 from sv_sandbox.jailed import judge, operations, values
-from sv_sandbox.jailed.link import MAX_SHARED, RAISE, REQUEST, RETURN, Link, Lost, OneProcess, Policy
+from sv_sandbox.jailed.link import (
+    MAX_SHARED,
+    RAISE,
+    REQUEST,
+    RETURN,
+    Link,
+    Lost,
+    OneProcess,
+    Policy,
+)
 from sv_sandbox.jailed.values import CodecError
 
 pytestmark = [
