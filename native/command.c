@@ -18,15 +18,10 @@
 #define HUNG_NS 10000000000ull /* a template that says nothing for so long (it ticks each second) */
 
 /* Reads what is there; closes the pipe at its end. Beyond the limit it keeps counting only. */
-static void drain(int *fd, struct running *r, int which)
+static void read_pipe(int *fd, struct running *r, int which)
 {
     char buffer[16384];
     const uint64_t limit = r->job->limits.output_bytes;
-    const uint32_t cell = __atomic_load_n(&r->region->cell, __ATOMIC_RELAXED);
-    if (r->job->kind == SV_KIND_CELLS && cell > r->cell) { /* each cell has the limit for itself */
-        r->cell = cell;
-        r->seen = 0;
-    }
     for (;;) {
         ssize_t n = read(*fd, buffer, sizeof buffer);
         if (n < 0 && errno == EINTR)
@@ -45,6 +40,18 @@ static void drain(int *fd, struct running *r, int which)
             r->result.error = (struct sv_error){SV_STAGE_REPLY, ENOMEM};
         if (r->seen > limit)
             return; /* one look per poll: the order to stop must get its turn */
+    }
+}
+
+/* Each cell has the limit for itself. What is in the pipe when a cell is seen to have begun was
+ * written by the one before it, but for a moment's worth; a flood stays one. */
+static void drain(int *fd, struct running *r, int which)
+{
+    const uint32_t cell = __atomic_load_n(&r->region->cell, __ATOMIC_RELAXED);
+    read_pipe(fd, r, which);
+    if (r->job->kind == SV_KIND_CELLS && cell > r->cell && r->seen <= r->job->limits.output_bytes) {
+        r->cell = cell;
+        r->seen = 0;
     }
 }
 

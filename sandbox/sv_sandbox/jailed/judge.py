@@ -18,6 +18,7 @@ from . import (
     audit,
     collect,
     lending,
+    makers,
     operations,
     plan,
     proxies,
@@ -282,7 +283,7 @@ class Judge(Policy):
     def _lent(self, operation: str, operands: tuple[object, ...]) -> None:
         """Only what was told of by number is asked: plain data is local at both ends. Raises
         CodecError."""
-        targets = operands[:1]
+        targets = operands[: 2 if operation == "above" else 1]
         if operation == "make":
             targets = operands[1] if len(operands) > 1 and type(operands[1]) is tuple else ()
         elif operation in ("isinstance", "issubclass"):
@@ -294,6 +295,8 @@ class Judge(Policy):
         """An answer of the solution's: on to `provenance`."""
         if operation in ("isinstance", "issubclass", "contains"):
             self.marks.word(f"{operation} of a class")
+        if operation == "above":
+            self.marks.asked(operands[2].strip("_"), NAMED, bool(operands[3]), answer)
         if operation not in ("special", "call", "method", "get"):
             return
         self._came(operation, operands[0], answer)
@@ -325,7 +328,7 @@ class Judge(Policy):
 
     def arrived(self, value: object) -> None:
         """A proxy of an object was made."""
-        if not self._is_of_named_class(value) and not proxies.steps(value):
+        if not self._is_of_named_class(value) and not makers.steps(value):
             self.marks.word("an object as an answer")
 
     def _number(self, value: Any) -> int:

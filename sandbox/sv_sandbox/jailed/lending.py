@@ -164,6 +164,8 @@ def allow(operation: str, operands: tuple[Any, ...]) -> None:
         raise TypeError("a failed assertion is not lent")
     if operation in ("get", "method") and len(operands) > 1:
         _readable(target, operands[1])
+    elif operation == "above":
+        _readable(target, operands[2])  # of the class
     elif operation in ("set", "del") and len(operands) > 1:
         _writable(target, operands[1], operands[2] if operation == "set" else None)
     elif operation == "make":
@@ -194,7 +196,8 @@ def _lends(value: object, kind: type, name: str) -> bool:
     if isinstance(value, type):
         return name in _NAMES_OF_CLASSES if special else is_tests(value) or name[:1] != "_"
     if special:
-        return name in _NAMES_OF_OBJECTS and (is_tests(kind) or name == "__doc__")
+        is_open = is_tests(kind) or kind.__name__ in ("SimpleNamespace", "Namespace")
+        return name in _NAMES_OF_OBJECTS and (is_open or name == "__doc__")
     if is_tests(kind):
         first = next((one for one in mro(kind) if name in names_in(one)), kind)
         held = getattr(value, "__dict__", {}).get(name, names_in(first).get(name))

@@ -34,6 +34,23 @@ if TYPE_CHECKING:
     from .link import Link
 
 
+_STEPS = frozenset(
+    "generator map filter zip enumerate reversed islice chain count cycle repeat accumulate product"
+    " permutations combinations takewhile dropwhile starmap pairwise batched groupby coroutine"
+    " async_generator list_iterator tuple_iterator range_iterator dict_keyiterator str_iterator"
+    " set_iterator list_reverseiterator dict_itemiterator dict_valueiterator _grouper".split()
+)
+
+
+def steps(value: object) -> bool:
+    """Whether this stands for one of Python's own iterators, which give data and are asked with
+    none, or for a coroutine."""
+    kind = type(value)
+    return kind is types.CoroutineType or (
+        kind.__name__ in _STEPS and names_in(kind).get("_sv_module") in ("builtins", "itertools")
+    )
+
+
 class Makers:
     """The proxies of one cell, by number."""
 

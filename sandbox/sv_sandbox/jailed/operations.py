@@ -53,6 +53,13 @@ def _method(target: object, name: object, args: object, kwargs: object) -> objec
     return _call(_get(target, name), args, kwargs)
 
 
+def _above(above: Any, target: object, name: object, args: object, kwargs: object) -> object:
+    """A method as a class has it, whatever the object's own class has in its place: `super()`."""
+    found = next(one.__dict__ for one in above.__mro__ if _named(name) in one.__dict__)
+    one, kind = (None, target) if isinstance(target, type) else (target, type(target))
+    return _call(found[name].__get__(one, kind), args, kwargs)
+
+
 def _special(target: object, name: object, operands: object) -> object:
     if type(name) is not str or name not in shapes.SPECIALS or type(operands) is not tuple:
         raise CodecError("no such operation")
@@ -70,6 +77,7 @@ def _make(name: object, bases: object, body: object, words: Any) -> object:
 OPERATIONS: dict[str, Callable[..., object]] = {
     "call": _call,
     "method": _method,
+    "above": _above,
     "special": _special,
     "get": _get,
     "set": _set,

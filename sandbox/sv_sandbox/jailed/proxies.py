@@ -93,23 +93,6 @@ def is_told(error: BaseException) -> bool:
         return False
 
 
-_STEPS = frozenset(
-    "generator map filter zip enumerate reversed islice chain count cycle repeat accumulate product"
-    " permutations combinations takewhile dropwhile starmap pairwise batched groupby coroutine"
-    " async_generator list_iterator tuple_iterator range_iterator dict_keyiterator str_iterator"
-    " set_iterator list_reverseiterator dict_itemiterator dict_valueiterator _grouper".split()
-)
-
-
-def steps(value: object) -> bool:
-    """Whether this stands for one of Python's own iterators, which give data and are asked with
-    none, or for a coroutine."""
-    kind = type(value)
-    return kind is types.CoroutineType or (
-        kind.__name__ in _STEPS and names_in(kind).get("_sv_module") in ("builtins", "itertools")
-    )
-
-
 def class_numbers(value: object) -> set[int]:
     """The other end's numbers of the classes of an object of it."""
     kind = type(value)
@@ -162,10 +145,22 @@ def asked(name: str) -> Any:
 
 def _special(name: str) -> Callable[..., Any]:
     def asking(self: object, *operands: object) -> object:
-        return link_of(self).ask("special", self, name, operands)
+        return _ask(self, name, asking, operands)
 
     asking.__name__ = asking.__qualname__ = f"__{name}__"
     return asking
+
+
+def _ask(self: object, name: str, stub: object, operands: tuple[object, ...]) -> Any:
+    """A special method: that of the object's class, or through `super()` in a class of this end."""
+    kinds = mro(type(self))
+    if "_sv_body" not in names_in(kinds[0]):
+        full = f"__{name}__"
+        own = next(names_in(one)[full] for one in kinds if full in names_in(one))
+        if own is not stub:
+            above = next(one for one in kinds if names_in(one).get(full) is stub)
+            return link_of(self).ask("above", above, self, full, operands, ())
+    return link_of(self).ask("special", self, name, operands)
 
 
 def _leaving(name: str) -> Callable[..., object]:
@@ -192,14 +187,14 @@ def _call(self: object, *args: object, **kwargs: object) -> object:
 def _len(self: object) -> object:
     """A length; counted against what iteration gives."""
     link = link_of(self)
-    told = link.ask("special", self, "len", ())
+    told = _ask(self, "len", _len, ())
     link.makers.count(get_own(self, "_sv_number"), told)
     return told
 
 
 def _iter(self: object) -> object:
     link = link_of(self)
-    return _counted(self, link, link.ask("special", self, "iter", ()))
+    return _counted(self, link, _ask(self, "iter", _iter, ()))
 
 
 def _counted(self: object, link: Link, items: object) -> object:
@@ -247,11 +242,12 @@ class Method:
         self._owner = owner
 
     def __get__(self, instance: object, owner: object) -> object:
-        if instance is None:
-            return link_of(owner).ask("get", owner, self._name)
-        first = next(one for one in mro(type(instance)) if self._name in names_in(one))
+        kind: Any = owner if instance is None else type(instance)
+        first = next(one for one in mro(kind) if self._name in names_in(one))
         above = self._owner if names_in(first)[self._name] is not self else None  # super()
-        return Bound(instance, self._name, above)
+        if instance is None and above is None:
+            return link_of(kind).ask("get", kind, self._name)
+        return Bound(kind if instance is None else instance, self._name, above)
 
 
 class Bound(metaclass=ReferenceType):
@@ -269,7 +265,7 @@ class Bound(metaclass=ReferenceType):
         above, name = get_own(self, "_sv_above"), get_own(self, "_sv_name")
         words = tuple(kwargs.items())
         if above is not None:
-            return link.ask("call", link.ask("get", above, name), (self.__self__, *args), words)
+            return link.ask("above", above, self.__self__, name, args, words)
         return link.ask("method", self.__self__, name, args, words)
 
     def __getattr__(self, name: str) -> object:

@@ -50,6 +50,8 @@ class TestCode:
     def wanted(self) -> tuple[str, ...]:
         """What is to be shared with the solution's process."""
         found = {_MENTIONED[name] for name in self.names if name in _MENTIONED}
+        if "patch" in self.names:
+            found |= {"argv", "environ"}
         if "random" in found and self.names & {"np", "numpy"}:
             found.add("numpy")
         return tuple(sorted(found))
