@@ -642,7 +642,7 @@ static int add_constants(PyObject *module)
         {"TASK_NO_MEMORY", SV_TASK_NO_MEMORY},
         {"JUDGE_INLINE", SV_JUDGE_INLINE},
         {"JUDGE_SPLIT", SV_JUDGE_SPLIT},
-        {"JUDGE_EITHER", SV_JUDGE_EITHER},
+        {"JUDGE_TOGETHER", SV_JUDGE_TOGETHER},
     };
     for (size_t i = 0; i < sizeof constants / sizeof constants[0]; i++)
         if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value) != 0)

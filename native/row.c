@@ -13,35 +13,30 @@
 #define ATTEMPTS 3 /* at a row that has holes */
 #define USED_UP 4  /* and so many more that end because a template was used up: no failure */
 
-static int fill(struct worker *w, struct sv_job *job, uint32_t row, const uint32_t *cells,
-                uint32_t count)
+static int fill(struct worker *w, struct sv_job *job, uint32_t row)
 {
-    sv_prepare(w, SIDE_SUBJECT, job->kind, count);
+    sv_prepare(w, SIDE_SUBJECT, job->kind, job->cells);
     if (sv_put(w, SIDE_SUBJECT, job->row_blobs[row], job->row_lens[row]) != 0)
         return -1;
-    if (cells != NULL) {
-        for (uint32_t i = 0; i < count; i++)
-            if (sv_put(w, SIDE_SUBJECT, job->cell_blobs[cells[i]], job->cell_lens[cells[i]]) != 0)
-                return -1;
-        return 0;
-    }
     for (uint32_t i = 0; i < job->cell_blob_count; i++)
         if (sv_put(w, SIDE_SUBJECT, job->cell_blobs[i], job->cell_lens[i]) != 0)
             return -1;
     return 0;
 }
 
-uint32_t sv_inline_cells(struct worker *w, struct sv_job *job, uint32_t row, const uint32_t *cells,
-                         uint32_t count, struct sv_error *error)
+/* One process for all of it. Returns how many cells stayed holes. */
+static uint32_t together(struct worker *w, struct sv_job *job, uint32_t row, struct sv_error *error)
 {
     struct running r = {0};
     struct running *const runs[1] = {&r};
     uint32_t start = 0, holes = 0, last = 0;
     *error = (struct sv_error){0, 0};
     job->out[0].len = job->out[1].len = 0;
-    if (fill(w, job, row, cells, count) != 0)
+    if (job->judge == SV_JUDGE_TOGETHER)
+        *error = sv_plan_ensure(w, job);
+    if (error->stage == 0 && fill(w, job, row) != 0)
         *error = (struct sv_error){SV_STAGE_PAYLOAD, errno};
-    while (error->stage == 0 && start < count && !sv_unwanted(job)) {
+    while (error->stage == 0 && start < job->cells && !sv_unwanted(job)) {
         sv_start(w, SIDE_SUBJECT, job, job->row_zygotes[row], start, -1, &r);
         sv_wait(w, runs, 1);
         sv_note_flood(w, SIDE_SUBJECT, &r);
@@ -50,23 +45,22 @@ uint32_t sv_inline_cells(struct worker *w, struct sv_job *job, uint32_t row, con
     }
     if (job->kind == SV_KIND_PROGRAM && error->stage == 0)
         job->done = r.result.done;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < job->cells; i++) {
         const struct sv_region *region = w->memory[SIDE_SUBJECT].region;
         uint32_t len;
         const char *text = sv_record_detail(region, i, SV_DETAIL_MAX, &len);
         if (error->stage != 0 || region->records[i].verdict == SV_INFRA)
             holes++;
         else if (region->records[i].verdict == SV_UNSPLIT)
-            sv_leave_out(job, row, cells != NULL ? cells[i] : i, text, len);
+            sv_leave_out(job, row, i, text, len);
         else
-            sv_settle_cell(job, row, cells != NULL ? cells[i] : i, region->records[i].verdict,
+            sv_settle_cell(job, row, i, region->records[i].verdict,
                            region->records[i].cpu_us, SV_TRUST_INLINE, text, len, &last);
     }
     if (sv_clear(w, SIDE_SUBJECT) != 0)
         *error = (struct sv_error){SV_STAGE_REGION, errno};
     return holes;
 }
-
 
 void sv_run_row(struct worker *w, struct sv_job *job, uint32_t row)
 {
@@ -78,9 +72,8 @@ void sv_run_row(struct worker *w, struct sv_job *job, uint32_t row)
         if (attempts > 0 && error.err != ESTALE)
             sv_count(pool, &pool->statistics.retried);
         w->fresh[SIDE_SUBJECT] = w->fresh[SIDE_JUDGE] = 1;
-        holes = job->judge != SV_JUDGE_INLINE
-                    ? sv_split_row(w, job, row, &error)
-                    : sv_inline_cells(w, job, row, NULL, job->cells, &error);
+        holes = job->judge == SV_JUDGE_SPLIT ? sv_split_row(w, job, row, &error)
+                                             : together(w, job, row, &error);
         attempts += error.err != ESTALE || ++used_up > USED_UP;
         if (atomic_load(&pool->stop) || atomic_load(&pool->failed_spawns) >= SV_BROKEN_AFTER)
             break;

@@ -1,11 +1,12 @@
 /* split.c - one row under the split judge: the solution in a subject, the tests in a judge.
  *
- * Three phases, each for the cells that need it:
+ * Two phases, each for the cells that need it:
  *   calls    tests that are one call with literal arguments. The subject gets the row's calls in
  *            one frame (or a few, where they do not fit) and never a test; its answers are compared
  *            in a process that runs no foreign code (task.c).
  *   channel  other test code runs in a judge process; its calls cross a socket to the subject.
- *   inline   what needs one process, if the caller counts that; else it is left out (`trust` says so).
+ *
+ * A test that needs one process is left out (its trust says so).
  *
  * Invariant: a test's source and expected values are written to the judge's region only.
  */
@@ -199,10 +200,9 @@ static int says_why(const struct sv_record *record)
 }
 
 /* Runs `code` (indices into it from *start on) until a subject or a judge is lost; advances
- * *start past what was settled. Cells that cannot be split are added to `rest`. */
+ * *start past what was settled. */
 static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, uint32_t row,
-                                          const struct cells *code, uint32_t *start,
-                                          struct cells *rest)
+                                          const struct cells *code, uint32_t *start)
 {
     struct running subject, judge;
     struct running *const runs[2] = {&subject, &judge};
@@ -225,9 +225,7 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
     static const char hung_up[] = "left in the middle of a call";
     for (; i < judge.result.done.next && i < code->count; i++) {
         const struct sv_record *j = record_of(w, SIDE_JUDGE, i), *s = record_of(w, SIDE_SUBJECT, i);
-        if (j->verdict == SV_UNSPLIT && job->judge == SV_JUDGE_EITHER)
-            rest->at[rest->count++] = code->at[i];
-        else if (j->verdict == SV_UNSPLIT)
+        if (j->verdict == SV_UNSPLIT)
             leave_out(w, job, row, i, code->at[i]);
         else if (j->verdict == SV_LOST && says_why(s))
             settle_from(w, job, row, i, code->at[i], SIDE_SUBJECT, s->cpu_us, &last);
@@ -257,7 +255,7 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
 }
 
 static struct sv_error judge_channel(struct worker *w, struct sv_job *job, uint32_t row,
-                                     const struct cells *code, struct cells *rest)
+                                     const struct cells *code)
 {
     struct sv_error error = {0, 0};
     uint32_t start = 0;
@@ -269,7 +267,7 @@ static struct sv_error judge_channel(struct worker *w, struct sv_job *job, uint3
         if (sv_put(w, SIDE_JUDGE, job->cell_blobs[code->at[i]], job->cell_lens[code->at[i]]) != 0)
             return failed_at(SV_STAGE_PAYLOAD);
     while (start < code->count && error.stage == 0 && !sv_unwanted(job))
-        error = judge_channel_once(w, job, row, code, &start, rest);
+        error = judge_channel_once(w, job, row, code, &start);
     if (error.stage == 0 && (sv_clear(w, SIDE_JUDGE) != 0 || sv_clear(w, SIDE_SUBJECT) != 0))
         error = failed_at(SV_STAGE_REGION);
     return error;
@@ -299,9 +297,8 @@ static void settle_unplanned(struct worker *w, struct sv_job *job, uint32_t row)
 uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct sv_error *error)
 {
     struct cells code = {calloc(job->cells, sizeof(uint32_t)), 0};
-    struct cells whole = {calloc(job->cells, sizeof(uint32_t)), 0};
     *error = (struct sv_error){0, 0};
-    if (code.at == NULL || whole.at == NULL)
+    if (code.at == NULL)
         *error = (struct sv_error){SV_STAGE_PAYLOAD, ENOMEM};
     if (error->stage == 0)
         *error = sv_plan_ensure(w, job);
@@ -323,14 +320,11 @@ uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct
         }
     }
     if (error->stage == 0 && code.count > 0)
-        *error = judge_channel(w, job, row, &code, &whole);
+        *error = judge_channel(w, job, row, &code);
     if (error->stage != 0) { /* leave nothing of a half-run phase for the next attempt */
         if (sv_clear(w, SIDE_SUBJECT) != 0 || sv_clear(w, SIDE_JUDGE) != 0)
             *error = failed_at(SV_STAGE_REGION);
-    } else if (whole.count > 0) {
-        (void)sv_inline_cells(w, job, row, whole.at, whole.count, error); /* counted below */
     }
     free(code.at);
-    free(whole.at);
     return holes_in(job, row);
 }

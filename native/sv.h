@@ -330,8 +330,8 @@ struct sv_job;
 
 enum sv_judge {
     SV_JUDGE_INLINE = 1,
-    SV_JUDGE_SPLIT = 2,  /* what needs one process is left out */
-    SV_JUDGE_EITHER = 3, /* what needs one process is judged inline */
+    SV_JUDGE_SPLIT = 2,    /* what needs one process is left out */
+    SV_JUDGE_TOGETHER = 3, /* one process, and tests that pass without a solution are found */
 };
 
 struct sv_job_spec {

@@ -281,8 +281,8 @@ static int run_row(struct sv_template_state *state, const struct sv_command *com
         keep_settled(region, next);
         start = next;
         /* After a flood the worker empties the pipe before the next cell; a channel's other end
-         * has to be told of the next subject. */
-        once = watch.cause == CAUSE_OUTPUT || fds[3] >= 0;
+         * has to be told of the next subject; the next cell finds no file of this one's. */
+        once = watch.cause == CAUSE_OUTPUT || fds[3] >= 0 || touched(state, scratch_before);
     }
     done->wall_us = (sv_now_ns() - began_ns) / 1000u;
     done->dirty = (uint32_t)touched(state, scratch_before);

@@ -178,9 +178,6 @@ void sv_note_flood(struct worker *w, enum side side, const struct running *r);
 
 /* Judges a row until it has no holes, or attempts have run out. */
 void sv_run_row(struct worker *w, struct sv_job *job, uint32_t row);
-/* Judges these cells (NULL: all) inline. Returns how many stayed holes. */
-uint32_t sv_inline_cells(struct worker *w, struct sv_job *job, uint32_t row, const uint32_t *cells,
-                         uint32_t count, struct sv_error *error);
 
 /* ---- plan.c ------------------------------------------------------------------------------------ */
 

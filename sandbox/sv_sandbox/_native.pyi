@@ -32,7 +32,7 @@ ROLE_TASK: int
 TASK_NO_MEMORY: int
 JUDGE_INLINE: int
 JUDGE_SPLIT: int
-JUDGE_EITHER: int
+JUDGE_TOGETHER: int
 
 def fix_addresses() -> bool: ...
 def zygote_serve(

@@ -177,7 +177,8 @@ class Pool:
         entry_point: the function under test. Built-in names are the test's own; this one is the
         solution's all the same. files: modules and data beside the solution, by path.
         trust, below: what a pass must rest on, and what becomes of one that does not; None: the
-        pool's. judge: "split" or, to compare with, "inline": everything in one process.
+        pool's; with "inline" solution and test share one process, as in plain Python. judge:
+        "split" or, to compare with, "inline": everything in one process.
 
         Raises ValueError for what can never run: too many tests, a row larger than a region.
         """
@@ -204,7 +205,7 @@ class Pool:
         kinds = bytes(_WITH_NUMPY if in_tests or _NUMPY.search(row) else _PLAIN for row in rows)
         code = JUDGES[judge]
         if judge == "split" and wanted is Trust.INLINE:
-            code = _native.JUDGE_EITHER
+            code = _native.JUDGE_TOGETHER
         job = self._submit(
             _native.KIND_CELLS, code, rows, kinds, cells, len(cells), limits, b"", _fault
         )

@@ -75,6 +75,39 @@ PAIRS = {
         "import sys\nsys.settrace(lambda *a: None)\nassert f(1) == 2",
         "import sys\nassert sys.gettrace() is None and f(1) == 2",
     ),
+    "decimal": (
+        "import decimal\ndecimal.getcontext().prec = 3\nassert f(1) == 2",
+        "import decimal\nassert len(str(decimal.Decimal(1) / 3)) == 30 and f(1) == 2",
+    ),
+    "gc": (
+        "import gc\ngc.disable()\nassert f(1) == 2",
+        "import gc\nassert gc.isenabled() and f(1) == 2",
+    ),
+    "logging": (
+        "import logging\nlogging.disable(50)\nassert f(1) == 2",
+        "import logging\nassert logging.root.manager.disable == 0 and f(1) == 2",
+    ),
+    "blocked-import": (
+        "import sys\nsys.modules['json'] = None\nassert f(1) == 2",
+        "import json\nassert f(1) == 2",
+    ),
+    "file": (
+        "open('a', 'w').close()\nassert f(1) == 2",
+        "import os\nassert not os.path.exists('a') and f(1) == 2",
+    ),
+    "umask": (
+        "import os\nos.umask(0o777)\nassert f(1) == 2",
+        "with open('q', 'w') as q: q.write('1')\nassert open('q').read() == '1' and f(1) == 2",
+    ),
+    "noise-on-descriptors": (
+        "import os\nassert f(1) == 2\nfor i in range(3, 50):\n"
+        "    try: os.write(i, b'\\xff' * 100)\n    except OSError: pass",
+        "x = 1\nassert f(x) == 2",
+    ),
+    "closed-descriptors": (
+        "import os\nassert f(1) == 2\nos.closerange(3, 50)",
+        "x = 1\nassert f(x) == 2",
+    ),
 }
 
 

@@ -58,8 +58,8 @@ def test_what_becomes_of_a_pass(
     matrix = pool.matrix([SOLUTION], TESTS, trust=trust, below=below)
     assert row(matrix) == (verdicts, held)
     assert matrix.held_back == sum(held)
-    assert matrix.trust_ST[0, 0] == PROVEN
-    assert (matrix.trust_ST[0, 1], matrix.trust_ST[0, 2]) == (VOUCHED, INLINE)
+    apart = [PROVEN, VOUCHED, INLINE]
+    assert matrix.trust_ST.tolist()[0][:3] == ([INLINE] * 3 if trust in ("inline", INLINE) else apart)
 
 
 def test_the_pools_own_is_used_where_a_job_names_none() -> None:

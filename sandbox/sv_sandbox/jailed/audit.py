@@ -1,9 +1,10 @@
-"""What test code does that no proxy sees: running text or bytes as code, in the judge's process.
+"""What test code does that no proxy sees, in the judge's process.
 
-An answer of the solution that is evaluated, unpickled or compiled would run in the judge. So
-whoever does that in a test needs one process: `watch` is told before anything runs. What stands in
-the test's own text may run (its doctests, `eval("f")(1)`), and so may what the library writes
-itself (classes that `dataclasses` and `namedtuple` make, imports).
+Running text or bytes as code: an answer of the solution that is evaluated, unpickled or compiled
+would run in the judge. So a test that does this needs one process: `watch` is told beforehand.
+What stands in the test's own text may run (its doctests, `eval("f")(1)`), and so may what the
+library writes itself (classes that `dataclasses` and `namedtuple` make, imports). `watch_patches`
+and `watch_suppress` are told of patched modules and of swallowed errors.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
+from . import testcode
 from .provenance import Provenance
 
 _RUNS = frozenset(
@@ -72,3 +75,24 @@ def watch_suppress(marks: Provenance) -> None:
         return swallowed
 
     contextlib.suppress.__exit__ = leave  # type: ignore[method-assign]
+
+
+def watch_patches(one_process: Callable[[str], object]) -> None:
+    """What `unittest.mock.patch` changes in a module the solution would not see."""
+    from unittest import mock
+
+    kind: Any = mock._patch
+    enter = kind.__enter__
+    while hasattr(enter, "_sv_plain"):
+        enter = enter._sv_plain
+
+    def watched(self: Any) -> object:
+        target = self.getter()
+        module = target.__name__ if isinstance(target, ModuleType) else ""
+        here = module == "test" and dict.__contains__(target.__dict__, self.attribute)
+        if module and not here and (module, self.attribute) not in testcode.REDIRECTED:
+            one_process(f"the test patches {module}.{self.attribute}")
+        return enter(self)
+
+    watched._sv_plain = enter  # type: ignore[attr-defined]
+    kind.__enter__ = watched

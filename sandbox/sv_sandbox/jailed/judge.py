@@ -26,7 +26,6 @@ from . import (
     shapes,
     shared,
     subject,
-    testcode,
     waiting,
 )
 from .link import Link, Lost, OneProcess, Policy
@@ -149,6 +148,7 @@ class Judge(Policy):
         self._attributes: set[int] = set()
         self._objects: set[int] = set()
         self._state: State | None = None
+        self._is_first = True
 
     def judge_one(self, cell: int, blob: bytes) -> tuple[int, bytes, int]:
         """Run one test: verdict, detail, trust. Lost, OneProcess and CodecError pass through,
@@ -168,7 +168,7 @@ class Judge(Policy):
         self._objects.clear()
         self._shared = None
         if "patch" in test.names:
-            watch_patches(self)
+            audit.watch_patches(self.one_process)
         self._state = State(test.names)
         self._state.loaded()
         failure = self._failure(cell, test)
@@ -194,9 +194,7 @@ class Judge(Policy):
     def _failure(self, cell: int, test: TestCode) -> BaseException | None:
         try:
             self._shared = shared.JudgeShared(test.wanted)
-            loaded = self.link.ask("load", cell, test.wanted)
-            if loaded is None:
-                raise UsedUp
+            loaded = self._loaded(cell, test)
             self._import(loaded, test)
             left_out = run(test, self.marks, SolutionNames(self, test))
             if left_out:
@@ -209,6 +207,20 @@ class Judge(Policy):
         elif not self.marks.reached:
             self.marks.nothing_reached()
         return self.marks.failure()
+
+    def _loaded(self, cell: int, test: TestCode) -> object:
+        """The solution anew. Raises UsedUp where that is for a fresh pair: of what an earlier test
+        did to the channel, this one knows nothing."""
+        try:
+            loaded = self.link.ask("load", cell, test.wanted)
+        except (Lost, CodecError, OSError):
+            if self._is_first:
+                raise
+            raise UsedUp from None
+        if loaded is None:
+            raise UsedUp
+        self._is_first = False
+        return loaded
 
     def _import(self, loaded: Any, test: TestCode) -> None:
         """Modules of packages that the solution has imported and the test speaks of."""
@@ -435,26 +447,6 @@ def _ends_quietly(error: BaseException) -> bool:
     return not isinstance(error, Exception) and not main
 
 
-def watch_patches(judge: Judge) -> None:
-    """What `unittest.mock.patch` changes in a module the solution would not see."""
-    from unittest import mock
-
-    kind: Any = mock._patch
-    enter = kind.__enter__
-    while hasattr(enter, "_sv_plain"):
-        enter = enter._sv_plain
-
-    def watched(self: Any) -> object:
-        target = self.getter()
-        redirected = (getattr(target, "__name__", ""), self.attribute) in testcode.REDIRECTED
-        if isinstance(target, ModuleType) and not redirected and target.__name__ != "test":
-            judge.one_process(f"the test patches {target.__name__}.{self.attribute}")
-        return enter(self)
-
-    watched._sv_plain = enter  # type: ignore[attr-defined]
-    kind.__enter__ = watched
-
-
 _TOLD_OF_MODULES = ("__version__", "__all__", "__author__")
 
 
@@ -489,6 +481,10 @@ class SolutionNames(Names):
             raise CodecError("not names")
         kept = [name for name in names if not plan.is_builtin(name) or name == self._entry_point]
         return [name for name in kept if name[:2] != "__" and name not in self._binds]
+
+    def set(self, name: str) -> None:
+        """The solution would not see it."""
+        self._judge.one_process(f"the test sets {name} in the solution's module")
 
     def module(self, name: str) -> object:
         """A module beside the solution."""

@@ -11,7 +11,7 @@ import builtins
 import contextlib
 import importlib.machinery
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -28,6 +28,13 @@ class Names:
     def listed(self) -> list[str]:
         """What `from solution import *` brings."""
         return []
+
+    def all(self) -> dict[str, object]:
+        """What the solution's module holds, as far as it is public."""
+        return {name: self.read(name, True) for name in self.listed()}
+
+    def set(self, name: str) -> None:
+        """The test rebinds a name in the solution's module."""
 
     def module(self, name: str) -> object:
         """A module beside the solution. Raises ImportError."""
@@ -59,7 +66,7 @@ class TestNamespace(dict[str, Any]):
     """Python looks names up here; what is missing is read from `names`."""
 
     def __init__(self, names: Names):
-        module = _TestModule("test", names, self)
+        module = _TestModule("test", self)
         super().__init__(__name__="test", __doc__=None, __package__=None, __loader__=None)
         self["__builtins__"] = _Builtins(names)
         self._names = names
@@ -83,6 +90,17 @@ class TestNamespace(dict[str, Any]):
         except KeyError:
             return False
 
+    def keys(self) -> Any:
+        """The names of the test, and those of the solution."""
+        return dict.fromkeys([*dict.keys(self), *self._names.listed()]).keys()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def items(self) -> Any:
+        """With their values."""
+        return {name: self[name] for name in self}.items()
+
 
 class _Builtins(dict[str, Any]):
     """Where Python looks a name up that is no global (in the body of a class it asks no other)."""
@@ -98,21 +116,33 @@ class _Builtins(dict[str, Any]):
             return vars(builtins)[name]
 
 
+_get: Callable[[object, str], Any] = object.__getattribute__
+_set: Callable[[object, str, object], None] = object.__setattr__
+
+
 class _TestModule(ModuleType):
     """What `sys.modules[__name__]` is to a test."""
 
-    def __init__(self, name: str, names: Names, space: dict[str, object]):
+    def __init__(self, name: str, space: TestNamespace):
         super().__init__(name)
-        self.__dict__["_sv_space"] = space
+        _set(self, "_sv_space", space)
+
+    __dict__ = property(lambda self: _get(self, "_sv_space"))
 
     def __getattr__(self, name: str) -> object:
         try:
-            return self.__dict__["_sv_space"][name]
+            return _get(self, "_sv_space")[name]
         except KeyError:
             raise AttributeError(f"module 'test' has no attribute {name!r}") from None
 
     def __setattr__(self, name: str, value: object) -> None:
-        self.__dict__["_sv_space"][name] = value
+        _get(self, "_sv_space")[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        del _get(self, "_sv_space")[name]
+
+    def __dir__(self) -> list[str]:
+        return list(_get(self, "_sv_space"))
 
 
 class _SolutionModule(ModuleType):
@@ -120,15 +150,27 @@ class _SolutionModule(ModuleType):
 
     def __init__(self, names: Names):
         super().__init__("solution")
-        self.__dict__["_sv_names"] = names
+        _set(self, "_sv_names", names)
+
+    __dict__ = property(lambda self: _get(self, "_sv_names").all())
 
     def __getattr__(self, name: str) -> object:
+        names: Names = _get(self, "_sv_names")
         if name == "__all__":
-            return self.__dict__["_sv_names"].listed()
+            return names.listed()
         try:
-            return self.__dict__["_sv_names"].read(name, True)
+            return names.read(name, True)
         except KeyError:
             raise AttributeError(f"module 'solution' has no attribute {name!r}") from None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name.startswith("__"):  # as the import system does
+            _set(self, name, value)
+        else:
+            _get(self, "_sv_names").set(name)
+
+    def __dir__(self) -> list[str]:
+        return list(_get(self, "_sv_names").all())
 
 
 class _Finder:

@@ -362,6 +362,8 @@ class ReferenceClass(ReferenceType):
     def __subclasscheck__(cls, subclass: Any) -> bool:
         if subclass is cls:
             return True  # Python asks this whenever it raises one
+        if link_of(cls).coding:
+            return type.__subclasscheck__(cls, subclass)  # an abstract class is told of a new one
         link_of(cls).policy.mark("issubclass")
         if type.__subclasscheck__(cls, subclass):
             return True

@@ -19,7 +19,7 @@ from .rows import find_modules
 from .source import unpacked
 from .state import State, names_of
 from .subject import claim, new_namespace, only_owner, verdict_of
-from .values import native
+from .values import CodecError, native
 from .waiting import awaited
 
 
@@ -30,7 +30,7 @@ def main() -> None:
     try:
         while True:
             server.link.serve()
-    except Lost:
+    except (Lost, CodecError):  # the judge is gone, or what came was not its
         server.finish()
         native.stop()
     except BaseException as error:  # outside any call: the solution broke this process

@@ -8,11 +8,16 @@ cell begins in a fresh one.
 
 from __future__ import annotations
 
+import _locale
+import decimal
+import gc
 import os
 import random
 import signal
 import sys
+import tempfile
 import threading
+import time
 import warnings
 from types import CodeType, ModuleType
 from typing import Any
@@ -33,6 +38,7 @@ class State:
     """The interpreter as it is now, before anything foreign has run."""
 
     def __init__(self, names: set[str]):
+        self._names = names
         modules = [sys.modules.get(name) for name in names - {"test", "solution"}]
         self._modules = [vars(module) for module in modules if type(module) is ModuleType]
         self._random = random.getstate() if "random" in names else None
@@ -74,6 +80,13 @@ class State:
             os.getcwd(),
             _loop(),
             _numpy(),
+            gc.isenabled(),
+            gc.get_threshold(),
+            time.tzname,
+            "modules" in self._names and None in sys.modules.values(),
+            "umask" in self._names and _umask(),
+            *_of_libraries(),
+            *_files(),
         )
 
 
@@ -87,6 +100,28 @@ def _loop() -> object:
 
 def _set_called(local: object) -> bool:
     return bool(getattr(local, "_set_called", False))
+
+
+def _umask() -> int:
+    mask = os.umask(0o22)
+    os.umask(mask)
+    return mask
+
+
+def _files() -> tuple[list[str], ...]:
+    return os.listdir("."), os.listdir(tempfile.gettempdir())
+
+
+def _of_libraries() -> tuple[object, ...]:
+    """What C code and objects hold, which no module's names show. An import alone is no change."""
+    language = _locale.setlocale(_locale.LC_ALL)
+    context: Any = decimal.getcontext()
+    numbers = (context.prec, context.rounding, context.Emin, context.Emax, context.clamp)
+    traps = [trap for trap, is_set in context.traps.items() if is_set]
+    logging: Any = sys.modules.get("logging")
+    root = logging and logging.root
+    logs = (root.manager.disable, root.level, root.handlers[:]) if root else (0, 30, [])
+    return language, numbers, traps, logs
 
 
 def _numpy() -> object:
