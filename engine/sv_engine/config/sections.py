@@ -298,6 +298,7 @@ class Stage(Section):
     """Examples per device and forward pass; None: the whole batch at once."""
     schedule: Schedule = Schedule.LINEAR
     warmup_steps: int = Field(default=5, ge=0)
+    """At most half of the steps of a stage are warm-up."""
     final_lr_share: Share = 0.1
     """The schedule ends at this share of the learning rate."""
     optimiser: str = "adamw_torch"
