@@ -34,7 +34,7 @@ from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling
 from sv_engine.play.board import Board, Rectangle
 from sv_engine.play.tasks import one_error
 from sv_engine.problems.extract import Drop
-from sv_engine.prompts.roles import RoleTemplates, answer, read_solution, read_tests
+from sv_engine.prompts.roles import RoleTemplates, answer, read_solution, read_tests, written
 from sv_engine.records import Completion, Outcome, Problem, Recheck, Verdicts
 
 
@@ -189,7 +189,8 @@ class _Run:
                 if isinstance(source, Drop):
                     board.drop(Counter([f"solution: {source.value}"]))
                     continue
-                board.add_solution(source)
+                text = written(templates.solve, board.problem, completion.text, source)
+                board.add_solution(source, text)
                 number = completion.sample  # of the model's seed, not of the order of arrival
                 if verify_each and number < generate.tests:
                     asked = templates.verify_solution.fill(board.problem, solution=source)

@@ -183,6 +183,33 @@ def answer(template: Template, problem: Problem, sources: Sequence[str]) -> str 
     return text.removeprefix(begin) if text.startswith(begin) else None
 
 
+def written(template: Template, problem: Problem, completion: str, source: str) -> str:
+    """What the solver is taught where it wrote `completion`, read as `source`; empty for
+    `answer(source)`.
+
+    The normal form of a completion is the program in it, alone in a fence, every line as it was
+    sampled and none that the prompt added. Where there is no such program (a body alone, a method
+    without its class) it is the completion as it stands.
+    """
+    if template.prefill or source.strip() in completion:
+        return ""
+    own = extract.extract_solution(completion, prompt="", entry_point=problem.entry_point)
+    if isinstance(own, extract.Drop) or not _lines_in(own, completion):
+        return completion
+    return answer(template, problem, [own]) or completion
+
+
+def _lines_in(program: str, completion: str) -> bool:
+    """Whether the lines of `program` stand in `completion`, in this order."""
+    at = 0
+    for line in filter(None, map(str.strip, program.split("\n"))):
+        found = completion.find(line, at)
+        if found < 0:
+            return False
+        at = found + len(line)
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """What an assert calls the entry point with."""
