@@ -24,7 +24,7 @@ from rich.progress import (
 )
 
 from sv_engine.config.sections import Config, TestSampling
-from sv_engine.problems.jsonl import BadRow, lines_of
+from sv_engine.problems.jsonl import SHOWN_ROWS, BadRow, lines_of
 from sv_engine.run.report import IterationReport
 from sv_engine.run.summary import table
 
@@ -58,6 +58,7 @@ class Display:
         self._phase_work = 0.0
         self._work_before = 0.0
         self._printed_s = self._start_s = time.monotonic()
+        self._notes = 0
         self._reports: list[IterationReport] = []
 
     def __enter__(self) -> Self:
@@ -96,6 +97,12 @@ class Display:
         """An iteration is measured."""
         self._reports.append(report)
         self._console.print(table(self._config, self._reports))
+
+    def note(self, text: str) -> None:
+        """Something was dropped, and the run goes on; the first are shown."""
+        self._notes += 1
+        if self._notes <= SHOWN_ROWS:
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def skipped(self, bad_rows: Sequence[BadRow]) -> None:
         """Some rows of the run's files cannot be used."""

@@ -79,6 +79,9 @@ CREATE TABLE metric (
 CREATE TABLE event (at REAL, iteration INTEGER, kind TEXT, detail TEXT,
     PRIMARY KEY (iteration, kind));
 """,
+    """
+CREATE TABLE refusal (request INTEGER PRIMARY KEY, iteration INTEGER, stage TEXT, message TEXT);
+""",
 )
 """Step n takes a database of `user_version` n to n + 1. `packed` is what `execute.store.pack`
 makes; `sampling`, `rows` and `detail` are JSON. `stage` is `play`, or says what was held out. The
@@ -193,6 +196,23 @@ class Journal:
             self.add("request", number, *belongs, *asks)
         values = (_storable(completion.text), completion.finish_reason, completion.token_count)
         self.add("sample", number, completion.sample, *values, time.time())
+
+    def add_refusal(
+        self, scope: Scope, request: GenerationRequest, occurrence: int, message: str
+    ) -> None:
+        """The model cannot be asked this; it is not asked again."""
+        number = _request_id(scope, request, occurrence)
+        self.add("refusal", number, scope.iteration, scope.stage, message)
+
+    def is_refused(self, scope: Scope, request: GenerationRequest, occurrence: int) -> bool:
+        """Whether an earlier process was refused this."""
+        query, number = "SELECT 1 FROM refusal WHERE request = ?", _request_id
+        return self.is_resumed and bool(self._find(query, number(scope, request, occurrence)))
+
+    def refusals(self, iteration: int) -> list[str]:
+        """What was refused in an iteration, as far as it is flushed, in a fixed order."""
+        query = "SELECT message FROM refusal WHERE iteration = ? ORDER BY stage, message"
+        return [message for (message,) in self._find(query, iteration)]
 
     def add_outcome(self, scope: Scope, outcome: Outcome, budget: Budget) -> None:
         """Every verdict of one problem; the writer packs it, so it must not change any more."""

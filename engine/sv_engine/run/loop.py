@@ -68,6 +68,10 @@ class Watcher(Protocol):
         """An iteration is measured."""
         ...
 
+    def note(self, text: str) -> None:
+        """Something was dropped, and the run goes on."""
+        ...
+
     def skipped(self, bad_rows: Sequence[BadRow]) -> None:
         """Some rows of the run's files cannot be used."""
         ...
@@ -103,7 +107,7 @@ class Run:
     sampler: JournalledGenerator = field(init=False)
 
     def __post_init__(self) -> None:
-        self.sampler = JournalledGenerator(self.generator, self.journal)
+        self.sampler = JournalledGenerator(self.generator, self.journal, self.watcher.note)
 
     def go_on(self) -> None:
         """Raises RunStopped where somebody asked for it."""
@@ -130,6 +134,8 @@ async def run_loop(run: Run) -> list[IterationReport]:
             await _train(run, iteration, fresh, report)
         run.go_on()
         await _evaluate(run, iteration, heldout, report)
+        await asyncio.to_thread(run.journal.flush)
+        report.refused = run.journal.refusals(iteration)
         run.reports.append(report)
         run.on_report(run.reports)
         run.watcher.iteration(report)

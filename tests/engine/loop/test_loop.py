@@ -95,6 +95,7 @@ class Watcher:
     def __init__(self) -> None:
         self.phases: list[str] = []
         self.bad_rows: list[str] = []
+        self.notes: list[str] = []
 
     def begin(self, phase: str, total: int) -> None:
         self.phases.append(phase)
@@ -102,6 +103,9 @@ class Watcher:
     def advance(self, units: int = 1, note: str = "") -> None: ...
 
     def iteration(self, report: IterationReport) -> None: ...
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
     def skipped(self, bad_rows: Sequence[BadRow]) -> None:
         self.bad_rows += map(str, bad_rows)
