@@ -360,7 +360,7 @@ class Evaluate(Section):
     problems: Positive = 400
     samples: Positive = 4
     """Completions per problem, role and temperature; one where greedy."""
-    temperatures: tuple[Annotated[float, Field(ge=0)], ...] = (1.0, 0.6, 0.0)
+    temperatures: tuple[Annotated[float, Field(ge=0)], ...] = Field((1.0, 0.6, 0.0), min_length=1)
     """The first is the one that the headline figures are measured at."""
     k: tuple[Positive, ...] = (1, 4)
     """The k of pass@k; none above `samples`."""
@@ -390,12 +390,11 @@ class Config(Section):
         )
         if not from_pocket and self.problems.path is None:
             raise ValueError(f'problems.source = "{self.problems.source}" needs problems.path')
-        if self.generate.backend is Backend.OPENAI and not self.generate.urls:
+        backend, evaluate = self.generate.backend, self.evaluate
+        if backend is Backend.OPENAI and not self.generate.urls:
             raise ValueError('generate.backend = "openai" needs generate.urls')
-        if self.generate.backend is Backend.RECORDED and self.generate.recording is None:
+        if backend is Backend.RECORDED and self.generate.recording is None:
             raise ValueError('generate.backend = "recorded" needs generate.recording')
-        if self.evaluate.source == "jsonl" and self.evaluate.path is None:
+        if evaluate.source == "jsonl" and evaluate.path is None:
             raise ValueError('evaluate.source = "jsonl" needs evaluate.path')
-        if not self.evaluate.temperatures:
-            raise ValueError("evaluate.temperatures is empty")
         return self
