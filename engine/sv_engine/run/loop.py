@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 from sv_engine.config.sections import Config, ProblemSource, RoleSet, StartFrom
 from sv_engine.dataset import recipes
@@ -48,33 +48,10 @@ from sv_engine.run.doors import base_model, budget_of, train_spec
 from sv_engine.run.journal import Journal, Scope, content_key
 from sv_engine.run.journalled import JournalledGenerator
 from sv_engine.run.report import IterationReport, PlayCounts
+from sv_engine.run.watcher import Watcher
 from sv_engine.train import TrainProgress, TrainResult, TrainSpec, write_rows
 
 Trainer = Callable[[TrainSpec, Callable[[TrainProgress], None]], Awaitable[TrainResult]]
-
-
-class Watcher(Protocol):
-    """Who is told how far the run is."""
-
-    def begin(self, phase: str, total: int) -> None:
-        """A phase of `total` units starts; it ends the one before."""
-        ...
-
-    def advance(self, units: int = 1, note: str = "") -> None:
-        """Units of the current phase are done."""
-        ...
-
-    def iteration(self, report: IterationReport) -> None:
-        """An iteration is measured."""
-        ...
-
-    def note(self, text: str) -> None:
-        """Something was dropped, and the run goes on."""
-        ...
-
-    def skipped(self, bad_rows: Sequence[BadRow]) -> None:
-        """Some rows of the run's files cannot be used."""
-        ...
 
 
 class NothingLearntError(EngineError):
