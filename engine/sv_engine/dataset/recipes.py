@@ -148,6 +148,13 @@ def with_replay(
     return gather([fresh, replayed])
 
 
+def distinct(data: TrainingData) -> TrainingData:
+    """The same without repetitions: a problem that is played again may teach the same again."""
+    hardness = dict(zip(data.examples, data.hardness, strict=True))
+    pairs = tuple(dict.fromkeys(data.pairs))
+    return TrainingData(tuple(hardness), tuple(hardness.values()), pairs)
+
+
 def _teach_solver(case: _Case, accepted_S: Bools) -> None:
     """Accepted programs as examples; each refuted one paired with an accepted one."""
     outcome, evidence, recipe = case.outcome, case.evidence, case.recipe

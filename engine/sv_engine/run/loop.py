@@ -76,6 +76,8 @@ class Run:
     reports: list[IterationReport] = field(default_factory=list)
     bad_rows: list[BadRow] = field(default_factory=list)
     """Rows of the run's files that cannot be used."""
+    played: list[str] = field(default_factory=list)
+    """Prompts of the iterations before."""
     earlier: TrainingData = field(default_factory=TrainingData)
     """Accepted data of the iterations before."""
     weights: str = ""
@@ -106,6 +108,7 @@ async def run_loop(run: Run) -> list[IterationReport]:
         report = IterationReport(iteration)
         if iteration:
             problems = await _problems(run, iteration, heldout, report)
+            run.played += [problem.prompt for problem in problems]
             fresh = await _play(run, iteration, problems, report)
             run.go_on()
             await _train(run, iteration, fresh, report)
@@ -152,21 +155,29 @@ async def _problems(
             texts,
             ngram=config.ngram,
             near_duplicate=config.near_duplicate,
+            played=run.played,
+            limit=config.count,
+            repeat=True,
         )
+        known = set(run.played)
+        report.played["repeated_problems"] = sum(p.prompt in known for p in problems)
         report.played["dropped_problems"] = {r.value: n for r, n in dropped.items()}
         return problems
     run.watcher.begin(f"iteration {iteration}: describe", config.count)
     run.sampler.scope = Scope(iteration, "describe")
     generate = run.config.generate
     sampling = Sampling(
-        generate.temperature, generate.top_p, generate.max_tokens, seed=run.config.run.seed
+        generate.temperature,
+        generate.top_p,
+        generate.max_tokens,
+        seed=_seed(run, iteration),
     )
     problems, reasons = await describe(
         sources.snippets(run.config, iteration),
         templates(run.config.roles).describe,
         run.sampler,
         sampling,
-        Quota(config.count, texts, config.ngram, config.near_duplicate),
+        Quota(config.count, texts, config.ngram, config.near_duplicate, run.played),
         read_sentence if run.config.roles.templates is RoleSet.POCKET else read_function,
         run.watcher.advance,
     )
@@ -212,7 +223,7 @@ async def _play(
         left += [] if stored else [problem]
         if stored:
             take(stored)
-    seed = config.run.seed * 1_000_003 + iteration
+    seed = _seed(run, iteration)
     player = Player(run.sampler, templates(config.roles), config.generate, config.roles, seed)
     hooks = Hooks(on_outcome=on_outcome)
     await play(_until_stopped(run, left), player, run.executor, config.execute, hooks)
@@ -227,6 +238,11 @@ async def _play(
     _finish(run, report, "play", start_s)
     run.journal.add_event(iteration, "played", **report.played)
     return data
+
+
+def _seed(run: Run, iteration: int) -> int:
+    """Of the samples of one iteration."""
+    return run.config.run.seed * 1_000_003 + iteration
 
 
 def _until_stopped(run: Run, problems: Sequence[Problem]) -> Iterator[Problem]:
@@ -318,12 +334,12 @@ def _name_rows(run: Run, iteration: int, data: TrainingData) -> None:
 
 def _data(run: Run, iteration: int, fresh: TrainingData) -> TrainingData:
     """What this iteration trains on: fresh data with replay, or all data so far."""
-    config = run.config
+    config, share = run.config, run.config.recipe.replay
     earlier, run.earlier = run.earlier, recipes.gather([run.earlier, fresh])
-    if config.run.start_from is StartFrom.BASE:
-        return run.earlier
+    if share is None and config.run.start_from is StartFrom.BASE:
+        return recipes.distinct(run.earlier)
     rng = Random(f"replay-{config.run.seed}-{iteration}")
-    return recipes.with_replay(fresh, earlier, config.recipe.replay, rng)
+    return recipes.distinct(recipes.with_replay(fresh, earlier, share or 0.0, rng))
 
 
 # ---- evaluate -----------------------------------------------------------------------------------

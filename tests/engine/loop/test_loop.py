@@ -336,7 +336,8 @@ def test_files_of_problems_are_read_without_their_references(tmp_path: Path) -> 
     path.write_text("\n".join(map(json.dumps, rows)) + "\n{broken\n")
     config = load(settings=["problems.source=jsonl", f"problems.path={path}", "problems.count=2"])
     first, second = sources.unlabelled(config, 1), sources.unlabelled(config, 2)
-    assert len(first) == len(second) == 2
+    assert len(first) == len(second) == 3
+    assert first[2:] + first[:2] == second
     assert "SECRET" not in repr([*first, *second])
     assert {p.id for p in [*first, *second]} == {"p0", "p1", "p2"}
 
