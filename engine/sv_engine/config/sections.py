@@ -102,6 +102,8 @@ class Generate(Section):
     """S: programs sampled per problem."""
     tests: Positive = 16
     """T: test completions sampled per problem."""
+    max_asserts: Positive = 8
+    """Tests that are read of one completion, the first ones; each may be derived again."""
     temperature: float = Field(default=1.0, ge=0)
     top_p: Share = 1.0
     max_tokens: Positive = 512

@@ -205,7 +205,8 @@ class _Run:
         generate, template = self._player.generate, self._player.templates.verify
         async with self._sample(board, "verify", prompt, n, salt=salt) as completions:
             async for completion in completions:
-                tests, dropped = read_tests(template, board.problem, completion.text)
+                limit = generate.max_asserts
+                tests, dropped = read_tests(template, board.problem, completion.text, limit)
                 board.drop(Counter({f"test: {reason.value}": k for reason, k in dropped.items()}))
                 if tests and generate.critique:
                     group.create_task(self._critique(board, group, prompt, tests))
@@ -218,11 +219,11 @@ class _Run:
         self, board: Board, group: asyncio.TaskGroup, prompt: str, tests: list[str]
     ) -> None:
         """Put the verifier's own tests before it; what it answers takes their place."""
-        template = self._player.templates.critique
+        template, limit = self._player.templates.critique, self._player.generate.max_asserts
         asked = template.fill(board.problem, tests="\n".join(tests))
         async with self._sample(board, "critique", asked, 1, salt=asked) as completions:
             async for completion in completions:
-                kept, _ = read_tests(template, board.problem, completion.text)
+                kept, _ = read_tests(template, board.problem, completion.text, limit)
                 board.drop(Counter({"test: dropped by critique": len(set(tests) - set(kept))}))
                 self._enter_suite(board, group, prompt, kept)
 

@@ -166,12 +166,17 @@ def read_solution(template: Template, problem: Problem, completion: str) -> str 
 
 
 def read_tests(
-    template: Template, problem: Problem, completion: str, **fields: str
+    template: Template,
+    problem: Problem,
+    completion: str,
+    limit: int | None = None,
+    **fields: str,
 ) -> tuple[list[str], Counter[extract.Drop]]:
-    """The asserts in a completion of the verifier, and what was dropped."""
+    """The first `limit` asserts in a completion of the verifier, and what was dropped."""
     begin = template.begin(problem, **fields)
     style = extract.Style.PROGRAM if begin else extract.Style.AUTO
-    return extract.extract_tests(begin + completion, entry_point=problem.entry_point, style=style)
+    text, entry_point = begin + completion, problem.entry_point
+    return extract.extract_tests(text, entry_point=entry_point, style=style, limit=limit)
 
 
 def answer(template: Template, problem: Problem, sources: Sequence[str]) -> str | None:
