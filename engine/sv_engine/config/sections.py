@@ -102,6 +102,8 @@ class Generate(Section):
     """S: programs sampled per problem."""
     tests: Positive = 16
     """T: test completions sampled per problem."""
+    suites_per_solution: Positive = 4
+    """Of the T, those for one program, where the verifier sees it; two are needed for a pair."""
     max_asserts: Positive = 8
     """Tests that are read of one completion, the first ones; each may be derived again."""
     temperature: float = Field(default=1.0, ge=0)

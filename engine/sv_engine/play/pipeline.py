@@ -192,9 +192,11 @@ class _Run:
                 text = written(templates.solve, board.problem, completion.text, source)
                 board.add_solution(source, text)
                 number = completion.sample  # of the model's seed, not of the order of arrival
-                if verify_each and number < generate.tests:
+                left = generate.tests - number * generate.suites_per_solution
+                if verify_each and left > 0:
                     asked = templates.verify_solution.fill(board.problem, solution=source)
-                    group.create_task(self._verify(board, group, asked, 1, salt=str(number)))
+                    n = min(left, generate.suites_per_solution)
+                    group.create_task(self._verify(board, group, asked, n, salt=str(number)))
                 self._use_idle_workers()
                 if 0 < generate.enough_solutions <= board.solution_count:
                     break

@@ -141,7 +141,8 @@ CHAT = RoleTemplates(
 def templates(config: Roles) -> RoleTemplates:
     """The default set with the templates that the configuration overrides.
 
-    An overriding template has no prefill. Raises TemplateError on unknown placeholders.
+    An overriding template has no prefill. Where the verifier sees a solution, `verify` is
+    `verify_solution`. Raises TemplateError on unknown placeholders.
     """
     chosen = POCKET if config.templates is RoleSet.POCKET else CHAT
     if config.describe:
@@ -150,6 +151,8 @@ def templates(config: Roles) -> RoleTemplates:
         if text := getattr(config, role):
             changes: dict[str, Any] = {role: _checked(role, text)}
             chosen = replace(chosen, **changes)
+    if config.verifier_sees == "solution":
+        chosen = replace(chosen, verify=chosen.verify_solution)
     return chosen
 
 

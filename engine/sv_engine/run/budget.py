@@ -63,8 +63,6 @@ def completions_of_play(config: Config) -> Counts:
     """Completions of one iteration, by role."""
     generate, problems = config.generate, config.problems.count
     suites = generate.tests
-    if config.roles.verifier_sees == "solution":
-        suites = max(generate.tests, generate.solutions)
     counts = {"solve": problems * generate.solutions, "verify": problems * suites}
     if config.problems.source is ProblemSource.DESCRIBE:
         path = config.problems.path  # every snippet may be needed

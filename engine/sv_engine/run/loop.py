@@ -387,6 +387,7 @@ def _bench(run: Run, iteration: int, stage: str) -> Bench:
         templates=templates(config.roles),
         cpu_s=config.execute.cpu_s,
         reference_cpu_s=config.execute.reference_cpu_s,
+        verifier_sees=config.roles.verifier_sees,
         problems_in_flight=config.generate.problems_in_flight,
         stored=stored,
         stopping=run.stopping,
