@@ -84,6 +84,9 @@ class Solution:
 
     source: str
     weight: int = 1
+    written: str = ""
+    """The completion that it was read from, in normal form (`roles.written`), the least of several;
+    empty where that is `roles.answer`."""
 
 
 @dataclass(frozen=True, slots=True)

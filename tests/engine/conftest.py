@@ -80,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
         self.server.requests.append((self.path, body))
         status = self.server.failures.popleft() if self.server.failures else 200
         if status == 0:
@@ -93,6 +93,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, completion_answer(body))
         else:
             self._answer(200, {})
+
+    do_GET = do_POST
 
     def _wait(self) -> bool:
         """Whether the release came before the client left."""

@@ -19,6 +19,7 @@ from sv_engine.generate import (
     Sampling,
     WeightsError,
 )
+from sv_engine.generate.openai import Need
 
 pytest.importorskip("openai")
 
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # the client's own imports w
 
 def _options(*servers: Any, **options: Any) -> OpenAIOptions:
     urls = tuple(server.url for server in servers)
-    return OpenAIOptions(urls=urls, path="m", **{"pause_s": 0.01, **options})
+    return OpenAIOptions(**{"urls": urls, "path": "m", "pause_s": 0.01, **options})
 
 
 async def _texts(generator: Any, n: int = 2, **sampling: Any) -> list[str]:
@@ -134,23 +135,39 @@ def test_giving_up_closes_the_connections(openai_server: Any) -> None:
     asyncio.run(body())
 
 
-def test_an_adapter_is_served_under_a_new_name(openai_server: Any, tmp_path: Path) -> None:
+def test_adapters_have_names_of_their_own_and_are_unloaded(
+    openai_server: Any, tmp_path: Path
+) -> None:
     (tmp_path / "adapter_config.json").write_text(json.dumps({"r": 8}), encoding="utf-8")
 
     async def body() -> None:
         async with OpenAIGenerator(_options(openai_server)) as generator:
-            await generator.load_weights(tmp_path)
-            assert await _texts(generator, 1, max_tokens=9) == ["prompt|adapter-1|None"]
+            for _ in range(2):
+                await generator.load_weights(tmp_path)
+                (text,) = await _texts(generator, 1, max_tokens=9)
+                name = openai_server.requests[-1][1]["model"]
+                assert text == f"prompt|{name}|None"
 
     asyncio.run(body())
-    path, sent = openai_server.requests[0]
-    assert path == "/v1/load_lora_adapter"
-    assert sent == {"lora_name": "adapter-1", "lora_path": str(tmp_path)}
+    asyncio.run(body())  # a second run on the same server
+    calls = [(path, sent) for path, sent in openai_server.requests if "lora" in path]
+    loaded = [sent["lora_name"] for path, sent in calls if path == "/v1/load_lora_adapter"]
+    unloaded = [sent["lora_name"] for path, sent in calls if path == "/v1/unload_lora_adapter"]
+    assert len(set(loaded)) == 4
+    assert unloaded == loaded
+    assert all(sent["lora_path"] == str(tmp_path) for _, sent in calls if "lora_path" in sent)
 
 
-def test_whole_weights_reload_and_drop_the_cache(openai_server: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_local", [True, False])
+def test_whole_weights_reload_drop_the_cache_and_the_base_comes_back(
+    openai_server: Any, tmp_path: Path, is_local: bool
+) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    options = _options(openai_server, path=str(base) if is_local else "some/name")
+
     async def body() -> None:
-        async with OpenAIGenerator(_options(openai_server)) as generator:
+        async with OpenAIGenerator(options) as generator:
             await generator.load_weights(tmp_path)
             await generator.sleep()
             await generator.wake()
@@ -161,9 +178,40 @@ def test_whole_weights_reload_and_drop_the_cache(openai_server: Any, tmp_path: P
         "/reset_prefix_cache",
         "/sleep?level=1",
         "/wake_up",
+        "/collective_rpc",
+        "/reset_prefix_cache",
     ]
     call = {"method": "reload_weights", "kwargs": {"weights_path": str(tmp_path)}}
     assert openai_server.requests[0][1] == call
+    restored = {"weights_path": str(base)} if is_local else {}
+    assert openai_server.requests[4][1] == {"method": "reload_weights", "kwargs": restored}
+
+
+@pytest.mark.parametrize("need", list(Need))
+def test_what_a_server_cannot_do_is_told_before_anything_is_sampled(
+    openai_server: Any, need: Need
+) -> None:
+    openai_server.failures.append(404)
+
+    async def body() -> None:
+        async with OpenAIGenerator(_options(openai_server, needs={need})):
+            raise AssertionError("the server is fit")
+
+    with pytest.raises(WeightsError, match=need.value) as caught:
+        asyncio.run(body())
+    assert "start the servers with" in caught.value.remedy
+
+
+def test_weights_that_a_killed_run_left_are_replaced_at_the_start(openai_server: Any) -> None:
+    async def body() -> None:
+        async with OpenAIGenerator(_options(openai_server, needs={Need.WEIGHTS})):
+            pass
+
+    asyncio.run(body())
+    assert [path for path, _ in openai_server.requests] == [
+        "/collective_rpc",
+        "/reset_prefix_cache",
+    ]
 
 
 def test_a_server_without_weight_calls_says_what_to_set(openai_server: Any, tmp_path: Path) -> None:

@@ -277,14 +277,65 @@ def test_maxpass_ranks_by_passes_then_by_group(e: Evidence) -> None:
 @given(e=evidence(), tau=st.sampled_from([0.0, 0.5, 1.0]))
 def test_threshold_accepts_by_pass_rate(e: Evidence, tau: float) -> None:
     chosen = threshold(*e, tau=tau)
+    best = chosen.score_S.max()
     for i, known in enumerate(e.known_ST):
         total = e.weight_T[known].sum()
         rate = e.weight_T[known & e.passed_ST[i]].sum() / total if total else 0.0
         assert chosen.score_S[i] == pytest.approx(rate)
-        assert chosen.accepted_S[i] == (rate >= tau)
+        assert chosen.accepted_S[i] == (rate > 0 and rate >= tau * best - 1e-9)
     for j in np.flatnonzero(chosen.accepted_T):
         known = e.known_ST[:, j] & chosen.accepted_S
         assert e.passed_ST[known, j].all()
+
+
+@pytest.mark.parametrize("wrong", [1, 2, 10, 30, 49])
+def test_threshold_accepts_the_right_ones_where_tests_of_a_large_pool_are_wrong(wrong: int) -> None:
+    right, near, far = np.ones((3, 100), bool)
+    right[:wrong], near[: wrong + 1], far[50:] = False, False, False
+    pool = records.Evidence(
+        np.array([right, near, far, right]), np.ones((4, 100), bool), np.ones(4), np.ones(100)
+    )
+    chosen = select("threshold", pool)
+    assert chosen.accepted_S.tolist() == [True, False, wrong == 50, True]
+    assert chosen.accepted_T.tolist() == right.tolist()
+
+
+CONTRADICTIONS = {
+    "1 == 2 and 1 == 3": ["+-", "-+"],
+    "three ways": ["+--", "-+-", "--+"],
+    "on top of what all pass": ["++-", "+-+"],
+    "with a worse third": ["++-+", "+-++", "+---"],
+    "two groups of two": ["+-+", "+-+", "-++", "-++"],
+    "with holes": ["+-?", "-+?"],
+    "each against half": ["++--", "--++"],
+}
+
+
+@every_selector
+@pytest.mark.parametrize("rows", CONTRADICTIONS.values(), ids=CONTRADICTIONS)
+def test_of_groups_that_contradict_each_other_at_most_one_is_accepted(
+    name: str, rows: list[str]
+) -> None:
+    cells = np.array([list(row) for row in rows])
+    weights = (np.ones(len(cells)), np.ones(cells.shape[1]))
+    chosen = select(name, records.Evidence(cells == "+", cells != "?", *weights))
+    assert not (chosen.accepted_S[0] and chosen.accepted_S[-1])
+    assert not (chosen.accepted_T[0] and chosen.accepted_T[1] and rows[0][:2] == "+-")
+
+
+@every_selector
+@given(e=evidence())
+def test_what_is_accepted_agrees(name: str, e: Evidence) -> None:
+    chosen = select(name, records.Evidence(*e))
+    passed_ST, failed_ST = e.passed_ST & e.known_ST, ~e.passed_ST & e.known_ST
+    told_apart_T = passed_ST[chosen.accepted_S].any(axis=0) & failed_ST[chosen.accepted_S].any(
+        axis=0
+    )
+    assert not told_apart_T.any()
+    assert not failed_ST[chosen.accepted_S][:, chosen.accepted_T].any()
+    own = SELECTORS[name](*e)
+    assert not (chosen.accepted_S & ~own.accepted_S).any()
+    assert not (chosen.accepted_T & ~own.accepted_T).any()
 
 
 # ---- EM and consensus ---------------------------------------------------------------------------

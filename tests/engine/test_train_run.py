@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sv_engine.config.sections import PromptFormat
+from sv_engine.config.sections import PromptFormat, Schedule
 from sv_engine.records import Example, PreferencePair
 from sv_engine.train import (
     DiskFullError,
@@ -114,6 +114,23 @@ def test_the_reference_of_dpo_is_the_model_after_sft(
     ]
     assert (result.sft.rows, result.sft.dropped_rows, result.dpo.rows) == (40, 0, 24)
     assert result.import_s > 0
+
+
+@pytest.mark.parametrize("schedule", list(Schedule))
+@pytest.mark.parametrize(("pairs", "warmup_steps"), [(24, 3), (24, 2), (24, 4), (8, 1), (8, 5)])
+def test_a_phase_no_longer_than_its_warm_up_reaches_the_learning_rate(
+    tiny_model: Path, data: dict[str, Path], schedule: Schedule, pairs: int, warmup_steps: int
+) -> None:
+    lines = data["dpo"].read_text().splitlines(keepends=True)
+    data["dpo"].write_text("".join(lines[:pairs]))
+    phase = DpoPhase(
+        data=data["dpo"], learning_rate=1e-3, batch_size=8, schedule=schedule,
+        warmup_steps=warmup_steps,
+    )  # fmt: skip
+    seen: list[TrainProgress] = []
+    asyncio.run(train(_spec(tiny_model, data, sft=None, dpo=phase), seen.append))
+    assert len(seen) == pairs // 8
+    assert max(step.learning_rate for step in seen) == pytest.approx(1e-3)
 
 
 def test_whole_weights_are_a_complete_new_model(tiny_model: Path, data: dict[str, Path]) -> None:

@@ -42,7 +42,11 @@ FILE_NAME = "journal.sqlite"
     metavar="DIR",
     help="Go on with the run in this directory, under its own configuration.",
 )
-@click.option("--dry-run", is_flag=True, help="Print the resolved configuration and stop.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print configuration and budget, and stop.",
+)
 @click.pass_context
 def run_command(
     context: click.Context,
@@ -67,12 +71,16 @@ def run_command(
         config = str(resume / CONFIG_NAME)
     resolved = load(config, environment={} if resume else os.environ, settings=settings)
     _check_templates(resolved)
+    errors = Console(stderr=True)
+    from sv_engine.run.budget import cost
+    from sv_engine.run.doors import base_model
+
+    errors.print(str(cost(resolved, base_model(resolved))), highlight=False, soft_wrap=True)
     if dry_run:
         click.echo(dump(resolved), nl=False)
         return
     _check_files(resolved)
     folder = resume.resolve() if resume else _new_folder(resolved, out)
-    errors = Console(stderr=True)
     errors.print(f"run directory: {folder}", highlight=False, soft_wrap=True)
     signals = Signals(errors)
     go_on = f"sv-engine run --resume {folder}"

@@ -1,104 +1,32 @@
 """The configuration of a run: every knob, its unit, its default, in the order of the flow.
 
 The schema only; `config.layers.load` reads files, environment and command line into it. Sections
-are frozen and know no other keys than these.
+are frozen and know no other keys than these. Values with names are in `config.choices`.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Collection
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sv_engine.config.choices import Backend as Backend
+from sv_engine.config.choices import ProblemSource as ProblemSource
+from sv_engine.config.choices import PromptFormat as PromptFormat
+from sv_engine.config.choices import RecipeName as RecipeName
+from sv_engine.config.choices import RoleSet as RoleSet
+from sv_engine.config.choices import Schedule as Schedule
+from sv_engine.config.choices import StartFrom as StartFrom
+from sv_engine.config.choices import TestPairing as TestPairing
+from sv_engine.config.choices import TestSampling as TestSampling
 from sv_engine.selection import SELECTORS, parameters
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
-
-
-class PromptFormat(StrEnum):
-    """Whether a prompt is one user turn of a chat or plain text to be continued."""
-
-    AUTO = "auto"
-    """Chat when the tokenizer has a chat template, plain otherwise."""
-    CHAT = "chat"
-    PLAIN = "plain"
-
-
-class StartFrom(StrEnum):
-    """Which weights an iteration trains."""
-
-    LAST = "last"
-    """The weights of the iteration before."""
-    BASE = "base"
-    """The base weights, on all accepted data so far (iterative self-distillation)."""
-
-
-class ProblemSource(StrEnum):
-    """Where the problems of self-play come from."""
-
-    POCKET = "pocket"
-    JSONL = "jsonl"
-    DESCRIBE = "describe"
-    """The model invents them from seed snippets."""
-
-
-class RoleSet(StrEnum):
-    """Which prompt templates are the defaults."""
-
-    POCKET = "pocket"
-    CHAT = "chat"
-
-
-class TestSampling(StrEnum):
-    """How a test gets its expected value."""
-
-    __test__ = False  # pytest must not collect this class
-
-    SINGLE = "single"
-    """As it was sampled."""
-    TWO_STAGE = "two-stage"
-    """Derived again several times for the same input, and kept by agreement."""
-
-
-class Backend(StrEnum):
-    """What stands behind the generator."""
-
-    VLLM = "vllm"
-    OPENAI = "openai"
-    RECORDED = "recorded"
-
-
-class RecipeName(StrEnum):
-    """How believed programs and tests become training data."""
-
-    CONSENSUS = "consensus"
-    SOL_VER = "sol-ver"
-
-
-class Schedule(StrEnum):
-    """How the learning rate falls after the warm-up, to `final_lr_share` of its peak."""
-
-    LINEAR = "linear"
-    COSINE = "cosine"
-    CONSTANT = "constant"
-
-
-class TestPairing(StrEnum):
-    """Which accepted test a refuted one is paired with."""
-
-    __test__ = False
-
-    SAME_SIZE = "same-size"
-    """One whose input has as many elements, so that no preference for small inputs is taught."""
-    SAME_CALL = "same-call"
-    """One with the very same input: only the expected value is taught."""
-    ANY = "any"
 
 
 def _unknown(what: str, name: str, known: Collection[str]) -> str:
@@ -174,6 +102,10 @@ class Generate(Section):
     """S: programs sampled per problem."""
     tests: Positive = 16
     """T: test completions sampled per problem."""
+    suites_per_solution: Positive = 4
+    """Of the T, those for one program, where the verifier sees it; two are needed for a pair."""
+    max_asserts: Positive = 8
+    """Tests that are read of one completion, the first ones; each may be derived again."""
     temperature: float = Field(default=1.0, ge=0)
     top_p: Share = 1.0
     max_tokens: Positive = 512
@@ -283,8 +215,9 @@ class Recipe(Section):
     solution_pairs_per_problem: int = Field(default=2, ge=0)
     test_pairs_per_problem: int = Field(default=6, ge=0)
     pair_tests: TestPairing = TestPairing.SAME_SIZE
-    replay: Share = 0.0
-    """Examples of earlier iterations, as a share of this one's; hard tests are the likelier."""
+    replay: Share | None = None
+    """Examples of earlier iterations, as a share of this one's, hard tests the likelier; None: none
+    from the last weights, all data so far from the base ones."""
 
 
 class Stage(Section):
@@ -298,6 +231,7 @@ class Stage(Section):
     """Examples per device and forward pass; None: the whole batch at once."""
     schedule: Schedule = Schedule.LINEAR
     warmup_steps: int = Field(default=5, ge=0)
+    """At most half of the steps of a stage are warm-up."""
     final_lr_share: Share = 0.1
     """The schedule ends at this share of the learning rate."""
     optimiser: str = "adamw_torch"
@@ -359,7 +293,9 @@ class Evaluate(Section):
     problems: Positive = 400
     samples: Positive = 4
     """Completions per problem, role and temperature; one where greedy."""
-    temperatures: tuple[Annotated[float, Field(ge=0)], ...] = (1.0, 0.6, 0.0)
+    temperatures: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+        default=(1.0, 0.6, 0.0), min_length=1
+    )
     """The first is the one that the headline figures are measured at."""
     k: tuple[Positive, ...] = (1, 4)
     """The k of pass@k; none above `samples`."""
@@ -389,12 +325,11 @@ class Config(Section):
         )
         if not from_pocket and self.problems.path is None:
             raise ValueError(f'problems.source = "{self.problems.source}" needs problems.path')
-        if self.generate.backend is Backend.OPENAI and not self.generate.urls:
+        backend, evaluate = self.generate.backend, self.evaluate
+        if backend is Backend.OPENAI and not self.generate.urls:
             raise ValueError('generate.backend = "openai" needs generate.urls')
-        if self.generate.backend is Backend.RECORDED and self.generate.recording is None:
+        if backend is Backend.RECORDED and self.generate.recording is None:
             raise ValueError('generate.backend = "recorded" needs generate.recording')
-        if self.evaluate.source == "jsonl" and self.evaluate.path is None:
+        if evaluate.source == "jsonl" and evaluate.path is None:
             raise ValueError('evaluate.source = "jsonl" needs evaluate.path')
-        if not self.evaluate.temperatures:
-            raise ValueError("evaluate.temperatures is empty")
         return self

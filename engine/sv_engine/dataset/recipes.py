@@ -27,7 +27,17 @@ import numpy as np
 
 from sv_engine.config.sections import Recipe, RecipeName, Select, TestPairing
 from sv_engine.prompts.roles import RoleTemplates, Template, answer, call_of
-from sv_engine.records import Bools, Evidence, Example, Floats, Outcome, PreferencePair, Selection
+from sv_engine.records import (
+    Bools,
+    Evidence,
+    Example,
+    Floats,
+    Outcome,
+    PreferencePair,
+    Problem,
+    Selection,
+    Solution,
+)
 from sv_engine.selection import select
 from sv_engine.selection.quality import Degeneracy, degeneracy
 
@@ -138,14 +148,21 @@ def with_replay(
     return gather([fresh, replayed])
 
 
+def distinct(data: TrainingData) -> TrainingData:
+    """The same without repetitions: a problem that is played again may teach the same again."""
+    hardness = dict(zip(data.examples, data.hardness, strict=True))
+    pairs = tuple(dict.fromkeys(data.pairs))
+    return TrainingData(tuple(hardness), tuple(hardness.values()), pairs)
+
+
 def _teach_solver(case: _Case, accepted_S: Bools) -> None:
     """Accepted programs as examples; each refuted one paired with an accepted one."""
     outcome, evidence, recipe = case.outcome, case.evidence, case.recipe
     problem, weight_S = outcome.problem, evidence.weight_S
-    sources = [s.source for s in outcome.candidates.solutions]
+    solutions = outcome.candidates.solutions
     prompt = case.solve.fill(problem)
     by_weight = sorted(np.flatnonzero(accepted_S).tolist(), key=lambda s: -weight_S[s])
-    texts = [answer(case.solve, problem, [sources[s]]) for s in by_weight]
+    texts = [program_text(solutions[s], case.solve, problem) for s in by_weight]
     chosen = [text for text in texts if text is not None][: recipe.solutions_per_problem]
     for text in chosen:
         case.examples.append(Example(problem.id, "solve", prompt, text))
@@ -158,10 +175,15 @@ def _teach_solver(case: _Case, accepted_S: Bools) -> None:
     closeness_S = evidence.passed_ST[:, accepted_T].mean(axis=1)
     weights = [closeness_S[s] + recipe.kill_floor for s in refuted]
     for s in _draw(case.rng, refuted.tolist(), weights, recipe.solution_pairs_per_problem):
-        rejected = answer(case.solve, problem, [sources[s]])
+        rejected = program_text(solutions[s], case.solve, problem)
         if rejected is not None:
             pick = case.rng.choice(chosen)
             case.pairs.append(PreferencePair(problem.id, "solve", prompt, pick, rejected))
+
+
+def program_text(solution: Solution, template: Template, problem: Problem) -> str | None:
+    """What the solver is taught of a program: a text that it sampled, in normal form."""
+    return solution.written or answer(template, problem, [solution.source])
 
 
 def _teach_tests(case: _Case) -> None:

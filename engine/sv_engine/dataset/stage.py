@@ -12,7 +12,7 @@ from random import Random
 from sv_engine.config.sections import Config
 from sv_engine.dataset import recipes
 from sv_engine.dataset.recipes import Refusal, TrainingData
-from sv_engine.prompts.roles import templates
+from sv_engine.prompts.roles import RoleTemplates, templates
 from sv_engine.records import Outcome, Selection
 
 
@@ -39,6 +39,26 @@ def learn(outcome: Outcome, config: Config, iteration: int) -> Lesson:
     if refusal is not None:
         return Lesson(selection, refusal, TrainingData())
     texts = templates(config.roles)
-    return Lesson(
-        selection, None, recipes.training_data(outcome, selection, config.recipe, texts, rng)
-    )
+    data = recipes.training_data(outcome, selection, config.recipe, texts, rng)
+    check_sampled(outcome, data, texts)
+    return Lesson(selection, None, data)
+
+
+class NotSampledError(AssertionError):
+    """Training data would hold a text that the model did not write: a fault of this engine."""
+
+
+def check_sampled(outcome: Outcome, data: TrainingData, texts: RoleTemplates) -> None:
+    """Raise NotSampledError unless every text of the solver is a sampled one in normal form
+    (`roles.written`), and every text of the verifier whole sampled tests."""
+    problem, candidates = outcome.problem, outcome.candidates
+    programs = {recipes.program_text(s, texts.solve, problem) for s in candidates.solutions}
+    lines = {line for test in candidates.tests for line in test.source.strip().split("\n")}
+    begin = texts.verify.begin(problem)
+    taught = [(e.role, e.completion) for e in data.examples]
+    taught += [(p.role, text) for p in data.pairs for text in (p.chosen, p.rejected)]
+    for role, text in taught:
+        whole = begin + text if begin else text.removeprefix("```python\n").removesuffix("\n```")
+        known = text in programs if role == "solve" else lines.issuperset(whole.split("\n"))
+        if not known:
+            raise NotSampledError(f"problem {problem.id}, role {role}: never sampled: {text!r}")

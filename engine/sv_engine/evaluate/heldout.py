@@ -27,6 +27,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -68,6 +69,8 @@ class Bench:
     """CPU time of a test that the model wrote."""
     reference_cpu_s: float
     """CPU time of a reference test, which is many asserts in one."""
+    verifier_sees: Literal["problem", "solution"] = "problem"
+    """As in self-play: suite i is asked for with program i, where that can be read."""
     problems_in_flight: int = 64
     stored: Callable[[str, Candidates], Outcome | None] = lambda *_: None
     """`code` or `tests`, and what is to be judged -> the outcome, if it was judged before."""
@@ -178,23 +181,34 @@ async def _sample(problem: Problem, setting: Setting, bench: Bench) -> _Answers:
     """Both roles; `problem` has no reference."""
     solve, verify = bench.templates.solve, bench.templates.verify
 
-    async def sample(role: str, prompt: str) -> list[str]:
-        key = f"{problem.id}\0{role}\0{setting.temperature}"
+    async def sample(role: str, prompt: str, n: int, salt: str = "") -> list[str]:
+        key = f"{problem.id}\0{role}\0{setting.temperature}{salt}"
         seed = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest()) >> 1
         sampling = Sampling(setting.temperature, setting.top_p, setting.max_tokens, seed=seed)
-        request = GenerationRequest(problem.id, role, prompt, setting.samples, sampling)
+        request = GenerationRequest(problem.id, role, prompt, n, sampling)
         async with aclosing(bench.generator.generate(request)) as completions:
             found = [completion async for completion in completions]
         return [c.text for c in sorted(found, key=lambda c: c.sample)]
 
+    async def sample_programs() -> list[str]:
+        texts = await sample("solve", solve.fill(problem), setting.samples)
+        found = [read_solution(solve, problem, text) for text in texts]
+        return ["" if isinstance(source, Drop) else source for source in found]
+
+    async def sample_with(number: int, program: str) -> list[str]:
+        asked = verify.fill(problem, solution=program)
+        return await sample("verify", asked, 1, salt=f"\0{number}")
+
     async with asyncio.TaskGroup() as group:
-        programs = group.create_task(sample("solve", solve.fill(problem)))
-        suites = group.create_task(sample("verify", verify.fill(problem)))
-    sources = [read_solution(solve, problem, text) for text in programs.result()]
-    return _Answers(
-        ["" if isinstance(source, Drop) else source for source in sources],
-        [read_tests(verify, problem, text)[0] for text in suites.result()],
-    )
+        programs = group.create_task(sample_programs())
+        if bench.verifier_sees == "solution":
+            seen = [source for source in await programs if source] or [""]
+            asked = [sample_with(i, seen[i % len(seen)]) for i in range(setting.samples)]
+            texts = [text for one in await asyncio.gather(*asked) for text in one]
+        else:
+            texts = await sample("verify", verify.fill(problem), setting.samples)
+    suites = [read_tests(verify, problem, text)[0] for text in texts]
+    return _Answers(programs.result(), suites)
 
 
 async def _judge(item: Heldout, answers: _Answers, bench: Bench) -> _Case:

@@ -181,7 +181,8 @@ def _document(candidates: Candidates) -> dict[str, Any]:
     prompts = list(dict.fromkeys(test.prompt for test in candidates.tests))
     prompts += list(dict.fromkeys(s.prompt for s in candidates.suites if s.prompt not in prompts))
     number = {prompt: i for i, prompt in enumerate(prompts)}
-    return {
+    written = {s: x.written for s, x in enumerate(candidates.solutions) if x.written}
+    return ({"written": written} if written else {}) | {
         "problem": asdict(candidates.problem),
         "solutions": [solution.source for solution in candidates.solutions],
         "tests": [test.source for test in candidates.tests],
@@ -197,10 +198,11 @@ def _candidates(
 ) -> Candidates:
     prompts = document["prompts"]
     tests = zip(document["tests"], weight_T.astype(int).tolist(), document["prompt_T"], strict=True)
+    written = document.get("written", {})
     solutions = zip(document["solutions"], weight_S.astype(int).tolist(), strict=True)
     return Candidates(
         Problem(**document["problem"]),
-        tuple(Solution(source, weight) for source, weight in solutions),
+        tuple(Solution(*x, written.get(str(s), "")) for s, x in enumerate(solutions)),
         tuple(Test(source, weight, prompts[prompt]) for source, weight, prompt in tests),
         document["dropped"],
         tuple(Suite(prompts[prompt], tuple(columns)) for prompt, columns in document["suites"]),

@@ -7,15 +7,21 @@ A request goes to the server with the fewest outstanding; one that fails for a p
 
 Putting new weights in place uses vLLM's own HTTP calls and paths that the server can read
 (a shared file system): `/v1/load_lora_adapter` (VLLM_ALLOW_RUNTIME_LORA_UPDATING=1) for adapters,
-`/collective_rpc` and `/sleep` (VLLM_SERVER_DEV_MODE=1) for whole weights and memory.
+`/collective_rpc` and `/sleep` (VLLM_SERVER_DEV_MODE=1) for whole weights and memory. What a run
+will need is asked for when it starts (`needs`), not after its play. A server is left as it was
+found: adapters are unloaded, and base weights are read again, at the start too, as a run that was
+killed could not do it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
+import secrets
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +34,28 @@ from sv_engine.records import Completion
 MAX_PAUSE_S = 30.0
 
 
+class Need(StrEnum):
+    """An ability that a server must be started with."""
+
+    ADAPTERS = "/v1/load_lora_adapter"
+    WEIGHTS = "/collective_rpc"
+    SLEEP = "/is_sleeping"
+
+
+REMEDIES = {
+    Need.ADAPTERS: "start the servers with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1",
+    Need.WEIGHTS: "start the servers with VLLM_SERVER_DEV_MODE=1, on a file system that they "
+    "share; on a CPU see generate.reload_method",
+    Need.SLEEP: "start the servers with --enable-sleep-mode and VLLM_SERVER_DEV_MODE=1, or set "
+    "generate.sleep_while_training = false",
+}
+
+
 class OpenAIOptions(Generate, Model):
     """Where the servers are and how patient to be: two sections of the configuration."""
+
+    needs: frozenset[Need] = frozenset()
+    """What the servers must be able to do besides sampling."""
 
 
 @dataclass(slots=True)
@@ -52,8 +78,13 @@ class OpenAIGenerator(StreamingGenerator):
         super().__init__(options.max_in_flight)
         self.options = options
         self._model = options.path
+        path = Path(options.path)
+        self._base = absolute(path) if path.exists() else None
+        """None: the servers know it by a name."""
         self._endpoints: list[_Endpoint] = []
-        self._adapters = 0
+        self._adapter = ""
+        self._is_base = True
+        """Whether the servers have the weights that they were started with."""
 
     async def _open(self) -> None:
         try:
@@ -74,12 +105,26 @@ class OpenAIGenerator(StreamingGenerator):
             )
             for url in self.options.urls
         ]
+        try:
+            if Need.SLEEP in self.options.needs:
+                await self._call_all("GET", Need.SLEEP, {}, REMEDIES[Need.SLEEP])
+            if Need.ADAPTERS in self.options.needs:
+                await self._call_all("POST", Need.ADAPTERS, {}, REMEDIES[Need.ADAPTERS], (400, 422))
+            if Need.WEIGHTS in self.options.needs:
+                await self._read_weights(None)
+        except WeightsError:
+            await self._close()
+            raise
 
     async def _close(self) -> None:
         tasks = {task for stream in self._streams for task in stream.handle or ()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(WeightsError):  # a server that is gone needs nothing put back
+            await self._unload_adapter()
+            if not self._is_base:
+                await self._read_weights(None)
         for endpoint in self._endpoints:
             await endpoint.client.close()
 
@@ -192,40 +237,66 @@ class OpenAIGenerator(StreamingGenerator):
     async def _load_weights(self, path: Path) -> None:
         place = absolute(path)
         if is_adapter(path):
-            self._adapters += 1
-            name = f"adapter-{self._adapters}"
-            await self._post_all(
-                "/v1/load_lora_adapter",
-                {"lora_name": name, "lora_path": place},
-                "start the servers with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=1",
-            )
-            self._model = name
+            name = f"sv-{secrets.token_hex(4)}"  # other runs use this server, and may have died
+            body = {"lora_name": name, "lora_path": place}
+            await self._post_all(Need.ADAPTERS, body, REMEDIES[Need.ADAPTERS])
+            await self._unload_adapter()
+            self._model = self._adapter = name
             return
-        remedy = "start the servers with VLLM_SERVER_DEV_MODE=1, on a file system that they share"
-        call = {"method": self.options.reload_method, "kwargs": {"weights_path": place}}
-        await self._post_all("/collective_rpc", call, remedy)
-        await self._post_all("/reset_prefix_cache", {}, remedy)
+        await self._read_weights(place)
+        await self._unload_adapter()
         self._model = self.options.path
+
+    async def _unload_adapter(self) -> None:
+        name, self._adapter = self._adapter, ""
+        if name:
+            body = {"lora_name": name}
+            await self._post_all("/v1/unload_lora_adapter", body, REMEDIES[Need.ADAPTERS])
+
+    async def _read_weights(self, place: str | None) -> None:
+        """None: the base weights."""
+        place = place or self._base
+        call = {
+            "method": self.options.reload_method,
+            "kwargs": {"weights_path": place} if place else {},
+        }
+        self._is_base = place == self._base
+        await self._post_all(Need.WEIGHTS, call, REMEDIES[Need.WEIGHTS])
+        await self._post_all("/reset_prefix_cache", {}, REMEDIES[Need.WEIGHTS])
 
     async def sleep(self) -> None:
         """Ask every server to move its weights off the accelerator."""
-        remedy = "start the servers with --enable-sleep-mode and VLLM_SERVER_DEV_MODE=1"
-        await self._post_all("/sleep?level=1", {}, remedy)
+        await self._post_all("/sleep?level=1", {}, REMEDIES[Need.SLEEP])
 
     async def wake(self) -> None:
         """Ask every server to bring its weights back."""
-        remedy = "start the servers with --enable-sleep-mode and VLLM_SERVER_DEV_MODE=1"
-        await self._post_all("/wake_up", {}, remedy)
+        await self._post_all("/wake_up", {}, REMEDIES[Need.SLEEP])
 
     async def _post_all(self, path: str, body: dict[str, Any], remedy: str) -> None:
-        """POST to every server, below the root and not below /v1; WeightsError on a refusal."""
+        await self._call_all("POST", path, body, remedy)
+
+    async def _call_all(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any],
+        remedy: str,
+        fine: tuple[int, ...] = (),
+    ) -> None:
+        """Call every server, below the root and not below /v1; WeightsError on a refusal, but for
+        the status codes that are fine."""
         import httpx
 
         for endpoint in self._endpoints:
             url = endpoint.url.rstrip("/").removesuffix("/v1") + path
             try:
-                await endpoint.client.post(url, cast_to=httpx.Response, body=body)
+                if method == "GET":
+                    await endpoint.client.get(url, cast_to=httpx.Response)
+                else:
+                    await endpoint.client.post(url, cast_to=httpx.Response, body=body)
             except self._openai.APIError as error:
+                if getattr(error, "status_code", 0) in fine:
+                    continue
                 raise WeightsError(
                     f"the server did not do {path}: {_describe(error)}", where=url, remedy=remedy
                 ) from error

@@ -37,8 +37,9 @@ ask_for_amx()
 class WeightReader:
     """Methods for `collective_rpc`; runs where vLLM's worker runs, in or out of our process."""
 
-    def read_weights(self: Any, weights_path: str) -> None:
-        """Read the checkpoint in `weights_path` in place, the tied output layer included."""
+    def read_weights(self: Any, weights_path: str | None = None) -> None:
+        """Read the checkpoint in `weights_path` in place, the tied output layer included; None:
+        that of the model the server was started with."""
         from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
 
         self.reload_weights(weights_path=weights_path)

@@ -47,6 +47,7 @@ class Board:
         """No more tests will arrive, maybe programs."""
         self._agreement = agreement
         self._solutions: Counter[str] = Counter()
+        self._written: dict[str, str] = {}
         self._tests: dict[str, int] = {}
         self._weight: Counter[str] = Counter()
         self._prompt: dict[str, str] = {}
@@ -67,9 +68,10 @@ class Board:
         """Distinct tests so far."""
         return len(self._tests)
 
-    def add_solution(self, source: str) -> None:
-        """One sampled program."""
+    def add_solution(self, source: str, written: str = "") -> None:
+        """One sampled program, and the completion it was read from (`roles.written`)."""
         self._solutions[source] += 1
+        self._written[source] = min(written, self._written.get(source, written))
 
     def add_suite(self, prompt: str, tests: list[str]) -> list[str]:
         """The tests of one completion. Returns the arguments of calls that are put to the vote
@@ -165,7 +167,7 @@ class Board:
         suites = [Suite(s.prompt, tuple(place[t] for t in s.tests)) for s in self._suites]
         candidates = Candidates(
             self.problem,
-            tuple(Solution(solutions[s], self._solutions[solutions[s]]) for s in rows),
+            tuple(self._solution(solutions[s]) for s in rows),
             tuple(self._test(tests[t]) for t in columns),
             dict(sorted(self._dropped.items())),
             tuple(sorted(suites, key=lambda suite: (suite.prompt, suite.tests))),
@@ -176,6 +178,9 @@ class Board:
                 candidates, Verdicts.unknown(len(rows), len(columns), self.verdicts.cpu_s)
             )
         return Outcome(candidates, self.verdicts.ordered(rows, columns))
+
+    def _solution(self, source: str) -> Solution:
+        return Solution(source, self._solutions[source], self._written[source])
 
     def _test(self, source: str) -> Test:
         return Test(source, self._weight[source], self._prompt[source])

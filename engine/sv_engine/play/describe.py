@@ -35,6 +35,8 @@ class Quota:
     heldout_texts: Sequence[str]
     ngram: int
     near_duplicate: float
+    played: Sequence[str] = ()
+    """Prompts of earlier iterations."""
 
 
 async def describe(
@@ -71,7 +73,11 @@ async def describe(
         dropped["no problem in the description"] += sum(p is None for p in problems)
         found += [problem for problem in problems if problem is not None]
         kept, reasons = decontaminate.clean(
-            found, quota.heldout_texts, ngram=quota.ngram, near_duplicate=quota.near_duplicate
+            found,
+            quota.heldout_texts,
+            ngram=quota.ngram,
+            near_duplicate=quota.near_duplicate,
+            played=quota.played,
         )
         if len(kept) >= quota.count:
             break

@@ -34,7 +34,7 @@ from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling
 from sv_engine.play.board import Board, Rectangle
 from sv_engine.play.tasks import one_error
 from sv_engine.problems.extract import Drop
-from sv_engine.prompts.roles import RoleTemplates, answer, read_solution, read_tests
+from sv_engine.prompts.roles import RoleTemplates, answer, read_solution, read_tests, written
 from sv_engine.records import Completion, Outcome, Problem, Recheck, Verdicts
 
 
@@ -189,11 +189,14 @@ class _Run:
                 if isinstance(source, Drop):
                     board.drop(Counter([f"solution: {source.value}"]))
                     continue
-                board.add_solution(source)
+                text = written(templates.solve, board.problem, completion.text, source)
+                board.add_solution(source, text)
                 number = completion.sample  # of the model's seed, not of the order of arrival
-                if verify_each and number < generate.tests:
+                left = generate.tests - number * generate.suites_per_solution
+                if verify_each and left > 0:
                     asked = templates.verify_solution.fill(board.problem, solution=source)
-                    group.create_task(self._verify(board, group, asked, 1, salt=str(number)))
+                    n = min(left, generate.suites_per_solution)
+                    group.create_task(self._verify(board, group, asked, n, salt=str(number)))
                 self._use_idle_workers()
                 if 0 < generate.enough_solutions <= board.solution_count:
                     break
@@ -204,7 +207,8 @@ class _Run:
         generate, template = self._player.generate, self._player.templates.verify
         async with self._sample(board, "verify", prompt, n, salt=salt) as completions:
             async for completion in completions:
-                tests, dropped = read_tests(template, board.problem, completion.text)
+                limit = generate.max_asserts
+                tests, dropped = read_tests(template, board.problem, completion.text, limit)
                 board.drop(Counter({f"test: {reason.value}": k for reason, k in dropped.items()}))
                 if tests and generate.critique:
                     group.create_task(self._critique(board, group, prompt, tests))
@@ -217,11 +221,11 @@ class _Run:
         self, board: Board, group: asyncio.TaskGroup, prompt: str, tests: list[str]
     ) -> None:
         """Put the verifier's own tests before it; what it answers takes their place."""
-        template = self._player.templates.critique
+        template, limit = self._player.templates.critique, self._player.generate.max_asserts
         asked = template.fill(board.problem, tests="\n".join(tests))
         async with self._sample(board, "critique", asked, 1, salt=asked) as completions:
             async for completion in completions:
-                kept, _ = read_tests(template, board.problem, completion.text)
+                kept, _ = read_tests(template, board.problem, completion.text, limit)
                 board.drop(Counter({"test: dropped by critique": len(set(tests) - set(kept))}))
                 self._enter_suite(board, group, prompt, kept)
 

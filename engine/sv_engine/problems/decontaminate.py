@@ -32,6 +32,8 @@ class Reason(StrEnum):
     DUPLICATE = "exact duplicate"
     NEAR_DUPLICATE = "near duplicate"
     CONTAMINATED = "overlaps a held-out problem"
+    PLAYED = "played before"
+    """It is, or nearly is, a problem of an earlier iteration."""
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -45,19 +47,30 @@ def clean(
     *,
     ngram: int,
     near_duplicate: float,
+    played: Sequence[str] = (),
+    limit: int | None = None,
+    repeat: bool = False,
 ) -> tuple[list[Problem], Counter[Reason]]:
     """The problems that may be played, in their order, and the count of each reason to drop.
 
     heldout_texts: everything of the evaluation that must not be seen: prompts, solutions, tests.
     ngram: words in a row that may not be shared with them.
     near_duplicate: Jaccard similarity of word 3-grams from which two problems are the same.
+    played: prompts of earlier iterations. limit: of problems to keep; further ones are not looked
+    at. repeat: where fewer are left, problems that were played before fill up.
     """
+    before = NearDuplicates(near_duplicate)
+    for prompt in played:
+        before.add(words(prompt))
+    again: list[Problem] = []
     contamination = Contamination(heldout_texts, ngram)
     seen = NearDuplicates(near_duplicate)
     exact: set[tuple[str, ...]] = set()
     kept: list[Problem] = []
     dropped: Counter[Reason] = Counter()
     for problem in problems:
+        if len(kept) == limit:
+            break
         text = words(problem.prompt)
         if contamination.touches(problem.prompt):
             dropped[Reason.CONTAMINATED] += 1
@@ -65,9 +78,14 @@ def clean(
             dropped[Reason.DUPLICATE] += 1
         elif seen.add(text):
             dropped[Reason.NEAR_DUPLICATE] += 1
+        elif played and before.has(text):
+            dropped[Reason.PLAYED] += 1
+            again.append(problem)
         else:
             exact.add(text)
             kept.append(problem)
+    if repeat and limit is not None:
+        kept += again[: limit - len(kept)]
     return kept, dropped
 
 
@@ -100,15 +118,27 @@ class NearDuplicates:
 
     def add(self, text: Sequence[str]) -> bool:
         """Whether a text at least this similar was added before; otherwise adds this one."""
-        shingles = frozenset(_runs(tuple(text), min(SHINGLE, len(text)))) if text else frozenset()
+        shingles = _shingles(text)
         bands = _bands(shingles)
-        candidates = {i for band in bands for i in self._buckets.get(band, ())}
-        if any(_jaccard(shingles, self._shingles[i]) >= self._similarity for i in candidates):
+        if self._like(shingles, bands):
             return True
         for band in bands:
             self._buckets.setdefault(band, []).append(len(self._shingles))
         self._shingles.append(shingles)
         return False
+
+    def has(self, text: Sequence[str]) -> bool:
+        """Whether a text at least this similar was added before."""
+        shingles = _shingles(text)
+        return self._like(shingles, _bands(shingles))
+
+    def _like(self, shingles: frozenset[tuple[str, ...]], bands: Sequence[tuple[int, ...]]) -> bool:
+        candidates = {i for band in bands for i in self._buckets.get(band, ())}
+        return any(_jaccard(shingles, self._shingles[i]) >= self._similarity for i in candidates)
+
+
+def _shingles(text: Sequence[str]) -> frozenset[tuple[str, ...]]:
+    return frozenset(_runs(tuple(text), min(SHINGLE, len(text)))) if text else frozenset()
 
 
 def _runs(run: tuple[str, ...], length: int) -> set[tuple[str, ...]]:

@@ -50,27 +50,30 @@ class _SnippetRow(BaseModel):
 
 
 def unlabelled(config: Config, iteration: int) -> list[Problem]:
-    """The problems of one iteration, without references; other ones at each iteration while
-    there are enough. Not for `describe`, where the model writes them."""
+    """Candidates for the problems of one iteration, without references, more than it plays where
+    there are more: those of earlier iterations are left out by `decontaminate.clean`. Not for
+    `describe`, where the model writes them."""
     count, seed = config.problems.count, config.run.seed
     if config.problems.source is ProblemSource.POCKET:
-        return grammar.sample_problems(Split.SELFPLAY, count, seed=1000 * seed + iteration)
+        return grammar.sample_problems(Split.SELFPLAY, 2 * count, seed=1000 * seed + iteration)
     path = config.problems.path
     assert path is not None
     problems = _problems(path, [])
     Random(seed).shuffle(problems)
     start = (iteration - 1) * count % len(problems)
-    return [*problems[start:], *problems[:start]][:count]
+    return [*problems[start:], *problems[:start]]
 
 
 def snippets(config: Config, iteration: int) -> list[str]:
-    """Seed snippets for the describe role, in a random order."""
-    path = config.problems.path
+    """Seed snippets for the describe role, in a random order; each iteration begins with those
+    that the ones before are unlikely to have used."""
+    path, count, seed = config.problems.path, config.problems.count, config.run.seed
     if path is None:  # the pocket model invents from programs of its own grammar
-        return grammar.seed_snippets(4 * config.problems.count, seed=config.run.seed)
+        return grammar.seed_snippets(4 * count, seed=1000 * seed + iteration)
     texts = _texts(path, [])
-    Random(f"{config.run.seed}-{iteration}").shuffle(texts)
-    return texts
+    Random(seed).shuffle(texts)
+    start = (iteration - 1) * 2 * count % len(texts)
+    return [*texts[start:], *texts[:start]]
 
 
 def heldout(evaluate: Evaluate, bad_rows: list[BadRow] | None = None) -> list[Heldout]:

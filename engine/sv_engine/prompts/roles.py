@@ -141,7 +141,8 @@ CHAT = RoleTemplates(
 def templates(config: Roles) -> RoleTemplates:
     """The default set with the templates that the configuration overrides.
 
-    An overriding template has no prefill. Raises TemplateError on unknown placeholders.
+    An overriding template has no prefill. Where the verifier sees a solution, `verify` is
+    `verify_solution`. Raises TemplateError on unknown placeholders.
     """
     chosen = POCKET if config.templates is RoleSet.POCKET else CHAT
     if config.describe:
@@ -150,6 +151,8 @@ def templates(config: Roles) -> RoleTemplates:
         if text := getattr(config, role):
             changes: dict[str, Any] = {role: _checked(role, text)}
             chosen = replace(chosen, **changes)
+    if config.verifier_sees == "solution":
+        chosen = replace(chosen, verify=chosen.verify_solution)
     return chosen
 
 
@@ -166,12 +169,17 @@ def read_solution(template: Template, problem: Problem, completion: str) -> str 
 
 
 def read_tests(
-    template: Template, problem: Problem, completion: str, **fields: str
+    template: Template,
+    problem: Problem,
+    completion: str,
+    limit: int | None = None,
+    **fields: str,
 ) -> tuple[list[str], Counter[extract.Drop]]:
-    """The asserts in a completion of the verifier, and what was dropped."""
+    """The first `limit` asserts in a completion of the verifier, and what was dropped."""
     begin = template.begin(problem, **fields)
     style = extract.Style.PROGRAM if begin else extract.Style.AUTO
-    return extract.extract_tests(begin + completion, entry_point=problem.entry_point, style=style)
+    text, entry_point = begin + completion, problem.entry_point
+    return extract.extract_tests(text, entry_point=entry_point, style=style, limit=limit)
 
 
 def answer(template: Template, problem: Problem, sources: Sequence[str]) -> str | None:
@@ -181,6 +189,33 @@ def answer(template: Template, problem: Problem, sources: Sequence[str]) -> str 
         return f"```python\n{text.strip()}\n```"
     begin = template.begin(problem)
     return text.removeprefix(begin) if text.startswith(begin) else None
+
+
+def written(template: Template, problem: Problem, completion: str, source: str) -> str:
+    """What the solver is taught where it wrote `completion`, read as `source`; empty for
+    `answer(source)`.
+
+    The normal form of a completion is the program in it, alone in a fence, every line as it was
+    sampled and none that the prompt added. Where there is no such program (a body alone, a method
+    without its class) it is the completion as it stands.
+    """
+    if template.prefill or source.strip() in completion:
+        return ""
+    own = extract.extract_solution(completion, prompt="", entry_point=problem.entry_point)
+    if isinstance(own, extract.Drop) or not _lines_in(own, completion):
+        return completion
+    return answer(template, problem, [own]) or completion
+
+
+def _lines_in(program: str, completion: str) -> bool:
+    """Whether the lines of `program` stand in `completion`, in this order."""
+    at = 0
+    for line in filter(None, map(str.strip, program.split("\n"))):
+        found = completion.find(line, at)
+        if found < 0:
+            return False
+        at = found + len(line)
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from importlib import resources
 from pathlib import Path
@@ -9,18 +10,20 @@ from typing import Any
 
 import psutil
 
-from sv_engine.config.sections import Backend, Config, Stage
+from sv_engine.config.sections import Backend, Config, PromptFormat, Stage
 from sv_engine.execute.executor import Executor
 from sv_engine.execute.sandbox import Budget
 from sv_engine.executors.row_pool import pool_at
 from sv_engine.generate import (
     Generator,
+    ModelLoadError,
     OpenAIGenerator,
     OpenAIOptions,
     RecordedGenerator,
     VllmOptions,
     open_vllm,
 )
+from sv_engine.generate.openai import Need
 from sv_engine.generate.vllm_common import is_cpu_build
 from sv_engine.train import DpoPhase, SftPhase, TrainSpec
 
@@ -54,10 +57,39 @@ def open_generator(config: Config) -> Generator:
                 max_in_flight=generate.max_in_flight,
             )
         case Backend.OPENAI:
-            return OpenAIGenerator(OpenAIOptions(**sections))
+            sections["prompt_format"] = prompt_format(config)
+            return OpenAIGenerator(OpenAIOptions(**sections, needs=needs(config)))
         case Backend.VLLM:
             rank = config.train.lora_rank if serves_adapters(config) else 0
             return open_vllm(VllmOptions(**sections, lora_rank=rank, seed=config.run.seed))
+
+
+def needs(config: Config) -> frozenset[Need]:
+    """What servers must be able to do, so that it is told before the play and not after it."""
+    if not config.run.iterations:
+        return frozenset()
+    weights = Need.ADAPTERS if serves_adapters(config) else Need.WEIGHTS
+    sleep = {Need.SLEEP} if config.generate.sleep_while_training else set()
+    return frozenset({weights, *sleep})
+
+
+def prompt_format(config: Config) -> PromptFormat:
+    """`auto` decided as the trainer will decide it, from the tokenizer beside the weights; a server
+    does not say."""
+    wanted, place = config.model.prompt_format, Path(base_model(config))
+    if wanted is not PromptFormat.AUTO or not config.run.iterations:
+        return wanted
+    if not place.is_dir():
+        raise ModelLoadError(
+            "whether prompts are chat turns is not known of a model that is not on this machine",
+            where=str(place),
+            remedy='set model.prompt_format = "chat" or "plain"',
+        )
+    settings = place / "tokenizer_config.json"
+    has_template = any(place.glob("chat_template.*")) or (
+        settings.exists() and bool(json.loads(settings.read_text("utf-8")).get("chat_template"))
+    )
+    return PromptFormat.CHAT if has_template else PromptFormat.PLAIN
 
 
 def open_executor(config: Config) -> Executor:

@@ -35,6 +35,7 @@ from sv_engine.execute.sandbox import Budget
 from sv_engine.execute.store import StoreError, pack, unpack
 from sv_engine.generate.protocol import GenerationRequest
 from sv_engine.records import Completion, Outcome, Problem, Selection
+from sv_engine.run.schema import MIGRATIONS
 from sv_engine.train import TrainProgress, TrainResult
 
 FILE_NAME = "journal.sqlite"
@@ -44,45 +45,6 @@ BUSY_S = 60.0
 """How long the writer waits for a reader that has locked the database."""
 MAX_WAITING = 20_000
 """Rows that may wait for the disk; beyond that `add` waits, so memory stays bounded."""
-
-MIGRATIONS = (
-    """
-CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE text (key TEXT PRIMARY KEY, text TEXT NOT NULL);
-CREATE TABLE problem (
-    iteration INTEGER, id TEXT, prompt TEXT, entry_point TEXT, PRIMARY KEY (iteration, id));
-CREATE TABLE request (
-    id INTEGER PRIMARY KEY, iteration INTEGER, stage TEXT, problem_id TEXT, role TEXT,
-    occurrence INTEGER, prompt_key TEXT, sampling TEXT);
-CREATE TABLE sample (
-    request INTEGER, sample INTEGER, text TEXT, finish_reason TEXT, token_count INTEGER, at REAL,
-    PRIMARY KEY (request, sample));
-CREATE VIEW completion AS SELECT iteration, stage, problem_id, role, occurrence, prompt_key,
-    sampling, sample, text, finish_reason, token_count, at
-    FROM sample JOIN request ON request.id = sample.request;
-CREATE TABLE outcome (
-    iteration INTEGER, stage TEXT, problem_id TEXT, packed BLOB NOT NULL,
-    PRIMARY KEY (iteration, stage, problem_id));
-CREATE TABLE selection (
-    iteration INTEGER, problem_id TEXT, selector TEXT, outcome TEXT, detail TEXT,
-    PRIMARY KEY (iteration, problem_id));
-CREATE TABLE training_row (
-    iteration INTEGER, phase TEXT, number INTEGER, problem_id TEXT, role TEXT, content TEXT,
-    PRIMARY KEY (iteration, phase, number));
-CREATE TABLE training_step (
-    iteration INTEGER, phase TEXT, step INTEGER, loss REAL, learning_rate REAL, rows TEXT,
-    detail TEXT, PRIMARY KEY (iteration, phase, step));
-CREATE TABLE checkpoint (
-    iteration INTEGER PRIMARY KEY, weights TEXT, adapter TEXT, detail TEXT NOT NULL);
-CREATE TABLE metric (
-    iteration INTEGER, name TEXT, value REAL, se REAL, n INTEGER, PRIMARY KEY (iteration, name));
-CREATE TABLE event (at REAL, iteration INTEGER, kind TEXT, detail TEXT,
-    PRIMARY KEY (iteration, kind));
-""",
-)
-"""Step n takes a database of `user_version` n to n + 1. `packed` is what `execute.store.pack`
-makes; `sampling`, `rows` and `detail` are JSON. `stage` is `play`, or says what was held out. The
-`id` of a request is made of all that it belongs to and asks."""
 
 
 class JournalError(EngineError):
@@ -193,6 +155,23 @@ class Journal:
             self.add("request", number, *belongs, *asks)
         values = (_storable(completion.text), completion.finish_reason, completion.token_count)
         self.add("sample", number, completion.sample, *values, time.time())
+
+    def add_refusal(
+        self, scope: Scope, request: GenerationRequest, occurrence: int, message: str
+    ) -> None:
+        """The model cannot be asked this; it is not asked again."""
+        number = _request_id(scope, request, occurrence)
+        self.add("refusal", number, scope.iteration, scope.stage, message)
+
+    def is_refused(self, scope: Scope, request: GenerationRequest, occurrence: int) -> bool:
+        """Whether an earlier process was refused this."""
+        query, number = "SELECT 1 FROM refusal WHERE request = ?", _request_id
+        return self.is_resumed and bool(self._find(query, number(scope, request, occurrence)))
+
+    def refusals(self, iteration: int) -> list[str]:
+        """What was refused in an iteration, as far as it is flushed, in a fixed order."""
+        query = "SELECT message FROM refusal WHERE iteration = ? ORDER BY stage, message"
+        return [message for (message,) in self._find(query, iteration)]
 
     def add_outcome(self, scope: Scope, outcome: Outcome, budget: Budget) -> None:
         """Every verdict of one problem; the writer packs it, so it must not change any more."""

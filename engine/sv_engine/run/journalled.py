@@ -5,6 +5,10 @@ they arrived then, and after them those that are missing, each journalled before
 Sample i of a request uses its seed + i, so a sample can be asked for alone. The same request asked
 twice in one scope counts its occurrences, so no two samples share a key.
 
+A request that the model refuses (`PromptError`: its prompt is too long, say) ends there, with the
+samples that it has; it is journalled and told, and the run goes on. Where `MAX_REFUSED` are refused
+and none is answered, the fault is not with the prompts, and the error is raised.
+
 Weights are loaded when the first sample is asked of them: a run that goes on does not load those
 of iterations that are complete.
 """
@@ -13,22 +17,32 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
+from sv_engine.generate.errors import PromptError
 from sv_engine.generate.protocol import GenerationRequest, Generator
 from sv_engine.records import Completion
 from sv_engine.run.journal import Journal, Scope, request_key
+
+MAX_REFUSED = 16
+"""Refusals before the first answer."""
 
 
 class JournalledGenerator:
     """See the module; the part of `Generator` that the stages of the loop use."""
 
-    def __init__(self, inner: Generator, journal: Journal) -> None:
+    def __init__(
+        self, inner: Generator, journal: Journal, tell: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """tell: what was refused."""
         self.inner = inner
+        self._tell = tell
+        self._refused = 0
+        self._answered = False
         self.scope = Scope(0)
         """What is being done; the loop sets it before each stage."""
         self._journal = journal
@@ -47,16 +61,27 @@ class JournalledGenerator:
             yield completion
         there = {completion.sample for completion in known}
         missing = [sample for sample in range(request.n) if sample not in there]
+        if missing and self._journal.is_refused(scope, request, occurrence):
+            return
         for first, count in _runs(missing):
             await self._load()
             part = replace(
                 _part(request, first, count), label=f"{scope.iteration} {scope.stage} {occurrence}"
             )
-            async with aclosing(self.inner.generate(part)) as fresh:
-                async for completion in fresh:
-                    found = replace(completion, sample=first + completion.sample)
-                    self._journal.add_completion(scope, request, occurrence, found)
-                    yield found
+            try:
+                async with aclosing(self.inner.generate(part)) as fresh:
+                    async for completion in fresh:
+                        found = replace(completion, sample=first + completion.sample)
+                        self._journal.add_completion(scope, request, occurrence, found)
+                        self._answered = True
+                        yield found
+            except PromptError as error:
+                self._refused += 1
+                if not self._answered and self._refused >= MAX_REFUSED:
+                    raise
+                self._journal.add_refusal(scope, request, occurrence, str(error))
+                self._tell(f"dropped: {error}")
+                return
 
     async def load_weights(self, path: Path) -> None:
         """Serve these weights from the next sample on."""

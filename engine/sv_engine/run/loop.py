@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 from sv_engine.config.sections import Config, ProblemSource, RoleSet, StartFrom
 from sv_engine.dataset import recipes
@@ -48,29 +48,10 @@ from sv_engine.run.doors import base_model, budget_of, train_spec
 from sv_engine.run.journal import Journal, Scope, content_key
 from sv_engine.run.journalled import JournalledGenerator
 from sv_engine.run.report import IterationReport, PlayCounts
+from sv_engine.run.watcher import Watcher
 from sv_engine.train import TrainProgress, TrainResult, TrainSpec, write_rows
 
 Trainer = Callable[[TrainSpec, Callable[[TrainProgress], None]], Awaitable[TrainResult]]
-
-
-class Watcher(Protocol):
-    """Who is told how far the run is."""
-
-    def begin(self, phase: str, total: int) -> None:
-        """A phase of `total` units starts; it ends the one before."""
-        ...
-
-    def advance(self, units: int = 1, note: str = "") -> None:
-        """Units of the current phase are done."""
-        ...
-
-    def iteration(self, report: IterationReport) -> None:
-        """An iteration is measured."""
-        ...
-
-    def skipped(self, bad_rows: Sequence[BadRow]) -> None:
-        """Some rows of the run's files cannot be used."""
-        ...
 
 
 class NothingLearntError(EngineError):
@@ -95,6 +76,8 @@ class Run:
     reports: list[IterationReport] = field(default_factory=list)
     bad_rows: list[BadRow] = field(default_factory=list)
     """Rows of the run's files that cannot be used."""
+    played: list[str] = field(default_factory=list)
+    """Prompts of the iterations before."""
     earlier: TrainingData = field(default_factory=TrainingData)
     """Accepted data of the iterations before."""
     weights: str = ""
@@ -103,7 +86,7 @@ class Run:
     sampler: JournalledGenerator = field(init=False)
 
     def __post_init__(self) -> None:
-        self.sampler = JournalledGenerator(self.generator, self.journal)
+        self.sampler = JournalledGenerator(self.generator, self.journal, self.watcher.note)
 
     def go_on(self) -> None:
         """Raises RunStopped where somebody asked for it."""
@@ -125,11 +108,14 @@ async def run_loop(run: Run) -> list[IterationReport]:
         report = IterationReport(iteration)
         if iteration:
             problems = await _problems(run, iteration, heldout, report)
+            run.played += [problem.prompt for problem in problems]
             fresh = await _play(run, iteration, problems, report)
             run.go_on()
             await _train(run, iteration, fresh, report)
         run.go_on()
         await _evaluate(run, iteration, heldout, report)
+        await asyncio.to_thread(run.journal.flush)
+        report.refused = run.journal.refusals(iteration)
         run.reports.append(report)
         run.on_report(run.reports)
         run.watcher.iteration(report)
@@ -169,21 +155,29 @@ async def _problems(
             texts,
             ngram=config.ngram,
             near_duplicate=config.near_duplicate,
+            played=run.played,
+            limit=config.count,
+            repeat=True,
         )
+        known = set(run.played)
+        report.played["repeated_problems"] = sum(p.prompt in known for p in problems)
         report.played["dropped_problems"] = {r.value: n for r, n in dropped.items()}
         return problems
     run.watcher.begin(f"iteration {iteration}: describe", config.count)
     run.sampler.scope = Scope(iteration, "describe")
     generate = run.config.generate
     sampling = Sampling(
-        generate.temperature, generate.top_p, generate.max_tokens, seed=run.config.run.seed
+        generate.temperature,
+        generate.top_p,
+        generate.max_tokens,
+        seed=_seed(run, iteration),
     )
     problems, reasons = await describe(
         sources.snippets(run.config, iteration),
         templates(run.config.roles).describe,
         run.sampler,
         sampling,
-        Quota(config.count, texts, config.ngram, config.near_duplicate),
+        Quota(config.count, texts, config.ngram, config.near_duplicate, run.played),
         read_sentence if run.config.roles.templates is RoleSet.POCKET else read_function,
         run.watcher.advance,
     )
@@ -229,7 +223,7 @@ async def _play(
         left += [] if stored else [problem]
         if stored:
             take(stored)
-    seed = config.run.seed * 1_000_003 + iteration
+    seed = _seed(run, iteration)
     player = Player(run.sampler, templates(config.roles), config.generate, config.roles, seed)
     hooks = Hooks(on_outcome=on_outcome)
     await play(_until_stopped(run, left), player, run.executor, config.execute, hooks)
@@ -244,6 +238,11 @@ async def _play(
     _finish(run, report, "play", start_s)
     run.journal.add_event(iteration, "played", **report.played)
     return data
+
+
+def _seed(run: Run, iteration: int) -> int:
+    """Of the samples of one iteration."""
+    return run.config.run.seed * 1_000_003 + iteration
 
 
 def _until_stopped(run: Run, problems: Sequence[Problem]) -> Iterator[Problem]:
@@ -335,12 +334,12 @@ def _name_rows(run: Run, iteration: int, data: TrainingData) -> None:
 
 def _data(run: Run, iteration: int, fresh: TrainingData) -> TrainingData:
     """What this iteration trains on: fresh data with replay, or all data so far."""
-    config = run.config
+    config, share = run.config, run.config.recipe.replay
     earlier, run.earlier = run.earlier, recipes.gather([run.earlier, fresh])
-    if config.run.start_from is StartFrom.BASE:
-        return run.earlier
+    if share is None and config.run.start_from is StartFrom.BASE:
+        return recipes.distinct(run.earlier)
     rng = Random(f"replay-{config.run.seed}-{iteration}")
-    return recipes.with_replay(fresh, earlier, config.recipe.replay, rng)
+    return recipes.distinct(recipes.with_replay(fresh, earlier, share or 0.0, rng))
 
 
 # ---- evaluate -----------------------------------------------------------------------------------
@@ -388,6 +387,7 @@ def _bench(run: Run, iteration: int, stage: str) -> Bench:
         templates=templates(config.roles),
         cpu_s=config.execute.cpu_s,
         reference_cpu_s=config.execute.reference_cpu_s,
+        verifier_sees=config.roles.verifier_sees,
         problems_in_flight=config.generate.problems_in_flight,
         stored=stored,
         stopping=run.stopping,

@@ -23,6 +23,8 @@ class IterationReport:
     played: dict[str, Any] = field(default_factory=dict)
     """Problems, samples, cells, timeouts run again, refusals, examples and pairs."""
     trained: dict[str, Any] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    """Requests that the model could not be asked, and why."""
     wall_s: dict[str, float] = field(default_factory=dict)
     """Seconds of each phase."""
 

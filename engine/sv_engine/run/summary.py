@@ -8,6 +8,7 @@ summary.json:
         heldout.{code_pass_at_1, test_validity, test_kill_rate, ...}.{value, se, n}
         heldout_at.<temperature>  the same figures at every temperature; "0.0" is greedy
         played, trained, wall_s   counts and seconds of the phases
+        refused.{count, first}    requests that the model could not be asked (too long a prompt)
     relative_improvement.<temperature>.{code_pass_at_1, test_validity, ...}
                                   last iteration over the base model, minus 1
 """
@@ -25,7 +26,7 @@ from rich.table import Table
 
 from sv_engine.config.sections import Config
 from sv_engine.evaluate.metrics import Estimate
-from sv_engine.problems.jsonl import BadRow, figures_of
+from sv_engine.problems.jsonl import NAMED_ROWS, BadRow, figures_of
 from sv_engine.run.report import IterationReport
 
 LABELS = {
@@ -61,6 +62,10 @@ def summarise(
                 "heldout_at": {str(t): _plain(f) for t, f in report.figures.items()},
                 "played": report.played,
                 "trained": report.trained,
+                "refused": {
+                    "count": len(report.refused),
+                    "first": report.refused[:NAMED_ROWS],
+                },
                 "wall_s": {phase: round(seconds, 1) for phase, seconds in report.wall_s.items()},
             }
             for report in reports

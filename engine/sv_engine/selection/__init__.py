@@ -12,7 +12,8 @@ Arguments, the same for all, S distinct solutions and T distinct tests:
     weight_T   float64 > 0, how many samples were this test
 
 A weight means what that many equal rows (or columns) would mean; nothing is ever expanded.
-Equal rows get equal scores; ties are for the caller to resolve (`metrics.expected_value`).
+Equal rows get equal scores; ties of scores are for the caller to resolve
+(`metrics.expected_value`), ties of what is accepted are resolved by `select`.
 
 To add one: write a function with this signature in a file of its family, add it to `SELECTORS`.
 """
@@ -28,6 +29,7 @@ import numpy as np
 
 from sv_engine.records import Bools, Evidence, Floats, Selection
 from sv_engine.selection.agreement import codet, consensus
+from sv_engine.selection.arrays import top
 from sv_engine.selection.b4 import b4
 from sv_engine.selection.counting import maxpass, random, threshold
 from sv_engine.selection.em import em
@@ -65,16 +67,38 @@ def select(selector: str | Selector, evidence: Evidence, **options: float) -> Se
     """Run a selector, or the one of that name, on the tests that carry weight.
 
     A test of weight 0 is as good as absent: it scores 0 and is not accepted. (It must not reach a
-    selector: it would still tell equal rows apart.) options: its parameters. Raises KeyError for
-    an unknown name.
+    selector: it would still tell equal rows apart.) Of what a selector accepts, only what agrees
+    stays (`agreeing`). options: its parameters. Raises KeyError for an unknown name.
     """
     run: Callable[..., Selection] = SELECTORS[selector] if isinstance(selector, str) else selector
     seen = evidence.weighted
     chosen = run(seen.passed_ST, seen.known_ST, seen.weight_S, seen.weight_T, **options)
+    chosen = agreeing(chosen, seen)
     kept_T = evidence.weight_T > 0
     score_T, accepted_T = np.zeros(len(kept_T)), np.zeros(len(kept_T), dtype=np.bool_)
     score_T[kept_T], accepted_T[kept_T] = chosen.score_T, chosen.accepted_T
     return replace(chosen, score_T=score_T, accepted_T=accepted_T)
+
+
+def agreeing(chosen: Selection, seen: Evidence) -> Selection:
+    """Accept only solutions that no test tells apart, and no test that one of them fails.
+
+    Of two that differ on a test one is wrong: the better score stays. Where the best tie and
+    differ, neither is better than the other, and nothing is accepted.
+    """
+    passed_ST, failed_ST = seen.passed_ST & seen.known_ST, seen.failed_ST
+    accepted_S = chosen.accepted_S
+    best_S = accepted_S & top(np.where(accepted_S, chosen.score_S, -np.inf))
+    passed_T, failed_T = passed_ST[best_S].any(axis=0), failed_ST[best_S].any(axis=0)
+    if (passed_T & failed_T).any():
+        best_S = kept_S = np.zeros_like(accepted_S)
+    else:
+        differs_ST = (failed_ST & passed_T) | (passed_ST & failed_T)
+        kept_S = accepted_S & ~differs_ST.any(axis=1)
+    if (passed_ST[kept_S].any(axis=0) & failed_ST[kept_S].any(axis=0)).any():
+        kept_S = best_S  # they differ where the best ones were not judged
+    accepted_T = chosen.accepted_T & ~failed_ST[kept_S].any(axis=0) & bool(kept_S.any())
+    return replace(chosen, accepted_S=kept_S, accepted_T=accepted_T)
 
 
 __all__ = ["SELECTORS", "Selector", "parameters", "select"]

@@ -28,15 +28,18 @@ def random(passed_ST: Bools, known_ST: Bools, weight_S: Floats, weight_T: Floats
 def threshold(
     passed_ST: Bools, known_ST: Bools, weight_S: Floats, weight_T: Floats, *, tau: float = 1.0
 ) -> Selection:
-    """Accept solutions whose weighted pass rate is at least `tau`.
+    """Accept solutions whose weighted pass rate is at least `tau` times the best one's.
 
     s_i = sum_j c_j E_ij W_ij / sum_j c_j W_ij; tau = 1 is the filter of Sol-Ver (Lin et al. 2025,
-    arXiv 2502.14948). A solution without a known cell scores 0. Tests score the weighted share of
+    arXiv 2502.14948) where some solution passes all tests. Of many tests some are wrong, and no
+    right solution passes all: then it accepts those that pass most. A solution without a known
+    cell, or that passes nothing, scores 0 and is not accepted. Tests score the weighted share of
     the accepted solutions that pass them (of all solutions, where none is accepted), and are
     accepted where every accepted solution passes.
     """
     score_S = ratio((passed_ST & known_ST) @ weight_T, known_ST @ weight_T)
-    accepted_S = score_S >= tau - RELATIVE_TOLERANCE
+    best = float(score_S.max(initial=0.0))
+    accepted_S = (score_S >= tau * best - RELATIVE_TOLERANCE) & (score_S > 0)
     rows = accepted_S if accepted_S.any() else np.ones_like(accepted_S)
     score_T = pass_rate_T(passed_ST[rows], known_ST[rows], weight_S[rows])
     return Selection(

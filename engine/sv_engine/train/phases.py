@@ -172,6 +172,8 @@ def _run(
             f"every prompt of the {name} data is longer than max_length",
             remedy="raise train.max_length",
         )
+    steps = math.ceil(arguments["num_train_epochs"] * math.ceil(len(rows) / batch))
+    arguments["warmup_steps"] = warmup_of(steps, arguments["warmup_steps"])
     start_s = time.perf_counter()
     logging.getLogger("trl").setLevel(logging.ERROR)
     trainer = Named(
@@ -193,6 +195,12 @@ def _run(
         wall_s=time.perf_counter() - start_s,
         metrics=dict(last),
     )
+
+
+def warmup_of(steps: int, wanted: int) -> int:
+    """Steps of warm-up in a phase of `steps`: at most half of them, so that every phase reaches
+    its learning rate and falls again."""
+    return min(wanted, steps // 2)
 
 
 def _watch(

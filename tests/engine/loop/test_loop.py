@@ -95,6 +95,7 @@ class Watcher:
     def __init__(self) -> None:
         self.phases: list[str] = []
         self.bad_rows: list[str] = []
+        self.notes: list[str] = []
 
     def begin(self, phase: str, total: int) -> None:
         self.phases.append(phase)
@@ -102,6 +103,9 @@ class Watcher:
     def advance(self, units: int = 1, note: str = "") -> None: ...
 
     def iteration(self, report: IterationReport) -> None: ...
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
     def skipped(self, bad_rows: Sequence[BadRow]) -> None:
         self.bad_rows += map(str, bad_rows)
@@ -332,7 +336,8 @@ def test_files_of_problems_are_read_without_their_references(tmp_path: Path) -> 
     path.write_text("\n".join(map(json.dumps, rows)) + "\n{broken\n")
     config = load(settings=["problems.source=jsonl", f"problems.path={path}", "problems.count=2"])
     first, second = sources.unlabelled(config, 1), sources.unlabelled(config, 2)
-    assert len(first) == len(second) == 2
+    assert len(first) == len(second) == 3
+    assert first[2:] + first[:2] == second
     assert "SECRET" not in repr([*first, *second])
     assert {p.id for p in [*first, *second]} == {"p0", "p1", "p2"}
 

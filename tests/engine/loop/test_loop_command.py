@@ -91,7 +91,8 @@ def test_dry_run_prints_a_configuration_that_loads_back(tmp_path: Path) -> None:
     result = invoke("--dry-run", "--set", "run.seed=5")
     assert result.exit_code == 0
     path = tmp_path / "resolved.toml"
-    path.write_text(result.output)
+    path.write_text(result.stdout)
+    assert "at most" in result.stderr
     assert load(str(path)) == load(settings=["run.seed=5"])
 
 

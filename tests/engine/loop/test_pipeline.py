@@ -260,7 +260,9 @@ def test_verifier_may_see_the_solution(scripted: Scripted, cells: Any) -> None:
     generator = scripted(write)
     played, _, _ = run(generator, cells, SINGLE, roles=roles)
     asked = [r for r in generator.requests if r.role == "verify"]
-    assert len(asked) == len(PROBLEMS) * SINGLE.tests
+    # 5 suites: four for the first program, one for the second
+    assert sum(r.n for r in asked) == len(PROBLEMS) * SINGLE.tests
+    assert sorted(r.n for r in asked) == [1] * len(PROBLEMS) + [4] * len(PROBLEMS)
     for item in played.values():
         programs = {s.source for s in item.candidates.solutions}
         for prompt in {test.prompt for test in item.candidates.tests}:

@@ -224,12 +224,12 @@ def test_no_selector_sees_a_column_without_weight() -> None:
 
 
 def test_selector_options_reach_the_selector() -> None:
-    strict = recipes.believe(PLAYED.evidence, Select(selector="threshold"), Random(0))
-    loose = recipes.believe(
-        PLAYED.evidence, Select(selector="threshold", options={"tau": 0.6}), Random(0)
-    )
-    assert not strict.accepted_S.any()
-    assert loose.accepted_S.tolist() == [True, True, False, False]
+    def accepted(**options: float) -> list[bool]:
+        believing = Select(selector="consensus", options=options)
+        return recipes.believe(PLAYED.evidence, believing, Random(0)).accepted_S.tolist()
+
+    assert accepted(min_solutions=6) == [True, True, False, False]
+    assert accepted(min_solutions=7) == [False] * 4
 
 
 # ---- sol-ver ------------------------------------------------------------------------------------

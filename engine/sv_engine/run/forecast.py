@@ -1,0 +1,82 @@
+"""How long a run still takes: a pure function of what its phases took.
+
+A phase that was measured takes as long the next time. One that was not takes as long as its work,
+in completions at most, at the rate of those that were; while nothing is measured nothing is said.
+The first part of a phase says little about its rate: many problems are in flight and none is done.
+"""
+
+from __future__ import annotations
+
+from sv_engine.config.sections import Config
+from sv_engine.run.budget import completions_of_evaluation, completions_of_play
+
+ENOUGH = 0.05
+"""Share of a phase from which on its rate is believed."""
+TRAIN_SHARE = 0.4
+"""Wall time of training in the default run, as a share of that of playing."""
+
+
+class Forecast:
+    """Told of each phase as it begins and goes on; times are seconds on one clock."""
+
+    def __init__(self, config: Config) -> None:
+        play = sum(completions_of_play(config).values())
+        self._work = {
+            "play": float(play),
+            "sft": TRAIN_SHARE * play / 2,
+            "dpo": TRAIN_SHARE * play / 2,
+            "evaluate": float(completions_of_evaluation(config)),
+        }
+        stages = {"sft": config.sft.enabled, "dpo": config.dpo.enabled}
+        again = ["play", *(name for name, is_on in stages.items() if is_on), "evaluate"]
+        self._next = ["evaluate", *again * config.run.iterations]
+        self._took_s: dict[str, float] = {}
+        self._phase = ""
+        self._start_s = 0.0
+        self._share = 0.0
+
+    def begin(self, name: str, now_s: float) -> None:
+        """A phase begins: `iteration 1: play`."""
+        if self._phase in self._work:
+            self._took_s[self._phase] = now_s - self._start_s
+        self._phase, self._start_s, self._share = name.rpartition(": ")[2], now_s, 0.0
+        if self._phase in self._next:
+            del self._next[: self._next.index(self._phase) + 1]
+
+    def advance(self, share: float) -> None:
+        """So much of the phase is done."""
+        self._share = min(share, 1.0)
+
+    def measured(self, took_s: dict[str, float]) -> None:
+        """What the phases of an iteration that is over took in truth, in an earlier process
+        perhaps."""
+        self._phase = ""
+        self._took_s |= {phase: s for phase, s in took_s.items() if phase in self._work}
+        train_s = took_s.get("train", 0.0)
+        if sum(self._took_s.get(stage, 0.0) for stage in ("sft", "dpo")) < train_s / 2:
+            self._took_s |= {"sft": train_s / 2, "dpo": train_s / 2}
+
+    def left_s(self, now_s: float) -> float | None:
+        """Seconds that the run still takes; None while nothing tells."""
+        rest = [self._rest_s(now_s), *(self._whole_s(phase, now_s) for phase in self._next)]
+        known = [seconds for seconds in rest if seconds is not None]
+        return sum(known) if len(known) == len(rest) else None
+
+    def _rest_s(self, now_s: float) -> float | None:
+        if self._phase not in self._work:
+            return 0.0
+        elapsed_s, rest = now_s - self._start_s, 1 - self._share
+        whole_s = self._whole_s(self._phase, now_s)
+        if self._phase not in self._took_s and self._share >= ENOUGH:
+            return elapsed_s * rest / self._share
+        # What was expected for the rest; less, where time has passed and nothing is done yet.
+        return whole_s and (rest * whole_s if self._share else max(0.0, whole_s - elapsed_s))
+
+    def _whole_s(self, phase: str, now_s: float) -> float | None:
+        if phase in self._took_s:
+            return self._took_s[phase]
+        seconds = sum(self._took_s.values())
+        work = sum(self._work[name] for name in self._took_s)
+        if not seconds and self._phase in self._work and self._share >= ENOUGH:
+            seconds, work = now_s - self._start_s, self._share * self._work[self._phase]
+        return self._work[phase] * seconds / work if work else None

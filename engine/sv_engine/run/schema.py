@@ -1,0 +1,45 @@
+"""The tables of the journal, and how a database of an older version gets them."""
+
+from __future__ import annotations
+
+MIGRATIONS = (
+    """
+CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE text (key TEXT PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE problem (
+    iteration INTEGER, id TEXT, prompt TEXT, entry_point TEXT, PRIMARY KEY (iteration, id));
+CREATE TABLE request (
+    id INTEGER PRIMARY KEY, iteration INTEGER, stage TEXT, problem_id TEXT, role TEXT,
+    occurrence INTEGER, prompt_key TEXT, sampling TEXT);
+CREATE TABLE sample (
+    request INTEGER, sample INTEGER, text TEXT, finish_reason TEXT, token_count INTEGER, at REAL,
+    PRIMARY KEY (request, sample));
+CREATE VIEW completion AS SELECT iteration, stage, problem_id, role, occurrence, prompt_key,
+    sampling, sample, text, finish_reason, token_count, at
+    FROM sample JOIN request ON request.id = sample.request;
+CREATE TABLE outcome (
+    iteration INTEGER, stage TEXT, problem_id TEXT, packed BLOB NOT NULL,
+    PRIMARY KEY (iteration, stage, problem_id));
+CREATE TABLE selection (
+    iteration INTEGER, problem_id TEXT, selector TEXT, outcome TEXT, detail TEXT,
+    PRIMARY KEY (iteration, problem_id));
+CREATE TABLE training_row (
+    iteration INTEGER, phase TEXT, number INTEGER, problem_id TEXT, role TEXT, content TEXT,
+    PRIMARY KEY (iteration, phase, number));
+CREATE TABLE training_step (
+    iteration INTEGER, phase TEXT, step INTEGER, loss REAL, learning_rate REAL, rows TEXT,
+    detail TEXT, PRIMARY KEY (iteration, phase, step));
+CREATE TABLE checkpoint (
+    iteration INTEGER PRIMARY KEY, weights TEXT, adapter TEXT, detail TEXT NOT NULL);
+CREATE TABLE metric (
+    iteration INTEGER, name TEXT, value REAL, se REAL, n INTEGER, PRIMARY KEY (iteration, name));
+CREATE TABLE event (at REAL, iteration INTEGER, kind TEXT, detail TEXT,
+    PRIMARY KEY (iteration, kind));
+""",
+    """
+CREATE TABLE refusal (request INTEGER PRIMARY KEY, iteration INTEGER, stage TEXT, message TEXT);
+""",
+)
+"""Step n takes a database of `user_version` n to n + 1. `packed` is what `execute.store.pack`
+makes; `sampling`, `rows` and `detail` are JSON. `stage` is `play`, or says what was held out. The
+`id` of a request is made of all that it belongs to and asks."""
