@@ -58,8 +58,9 @@ def test_what_becomes_of_a_pass(
     matrix = pool.matrix([SOLUTION], TESTS, trust=trust, below=below)
     assert row(matrix) == (verdicts, held)
     assert matrix.held_back == sum(held)
-    apart = [PROVEN, VOUCHED, INLINE]
-    assert matrix.trust_ST.tolist()[0][:3] == ([INLINE] * 3 if trust in ("inline", INLINE) else apart)
+    together = trust in ("inline", INLINE)
+    wanted = [INLINE] * 3 if together else [PROVEN, VOUCHED, INLINE]
+    assert matrix.trust_ST.tolist()[0][:3] == wanted
 
 
 def test_the_pools_own_is_used_where_a_job_names_none() -> None:

@@ -50,6 +50,9 @@ _SUBMODULES = frozenset(
 """Modules of packages that a test may find loaded because the solution has loaded them."""
 
 
+_ANSWERED = "a function, a class or a loose number that it answered"
+
+
 class UsedUp(BaseException):
     """The subject's interpreter is not as it was at first: a cell has left something behind."""
 
@@ -231,17 +234,17 @@ class Judge(Policy):
 
     def name(self, name: str, entry_point: str | None) -> tuple[bool, Any]:
         """What the solution has by this name."""
-        marks = len(self.marks.rests_on)
+        before = self.marks.rests_on.copy()
         found = self.link.ask("name", name)
         if type(found) is not tuple or len(found) != 2:
             raise CodecError("not a name")
         module, original = proxies.origin_of(found[1])
         if original == name and self.module(module) is not None:
-            del self.marks.rests_on[marks:]  # a tool of the library's: here it is our own
+            self._named_it(before)  # a tool of the library's: here it is our own
             return True, getattr(self.module(module), name, found[1])
         known = proxies.number_of(found[1], self.link)
         if known is not None:
-            del self.marks.rests_on[marks:]
+            self._named_it(before)
             self._named.add(known[0])
             if entry_point is not None and name != entry_point:
                 self._helpers.add(known[0])
@@ -250,6 +253,11 @@ class Judge(Policy):
             if (is_tool or is_module) and name != entry_point:
                 self.marks.word(f"the solution's own {name}")
         return found[0] is True, found[1]
+
+    def _named_it(self, before: list[str]) -> None:
+        """A class or function that the test asked for by name is no answer."""
+        if _ANSWERED in self.marks.rests_on and _ANSWERED not in before:
+            self.marks.rests_on.remove(_ANSWERED)
 
     def beside(self, name: str) -> Any:
         """A module beside the solution, which the test names by importing it."""
@@ -368,7 +376,7 @@ class Judge(Policy):
 
     def word(self) -> None:
         """A class or function of Python's own, or a loose number, came as an answer."""
-        self.marks.word("a function, a class or a loose number that it answered")
+        self.marks.word(_ANSWERED)
 
     def mark(self, why: str) -> None:
         """A proxy gave a yes or no."""

@@ -141,6 +141,7 @@ def let_go() -> None:
     """Drop what a program holds: its open files get what was written, and destructors run."""
     main = sys.modules.pop("__main__", None)
     flush_files(list(vars(main).values()) if main is not None else [])
+    del main
     sys.stdout, sys.stderr = _stdout, _stderr
     gc.collect()
 

@@ -226,7 +226,8 @@ def test_no_selector_sees_a_column_without_weight() -> None:
 def test_selector_options_reach_the_selector() -> None:
     def accepted(**options: float) -> list[bool]:
         believing = Select(selector="consensus", options=options)
-        return recipes.believe(PLAYED.evidence, believing, Random(0)).accepted_S.tolist()
+        accepted_S = recipes.believe(PLAYED.evidence, believing, Random(0)).accepted_S
+        return [bool(one) for one in accepted_S]
 
     assert accepted(min_solutions=6) == [True, True, False, False]
     assert accepted(min_solutions=7) == [False] * 4

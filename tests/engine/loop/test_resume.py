@@ -19,7 +19,8 @@ from sv_engine.errors import EngineError
 from sv_engine.execute.sandbox import SandboxFault
 from sv_engine.generate import RecordedGenerator
 from sv_engine.run import journal as journal_module
-from sv_engine.run.journal import FILE_NAME, LOCK_NAME, MIGRATIONS, Journal, JournalError
+from sv_engine.run.journal import FILE_NAME, LOCK_NAME, Journal, JournalError
+from sv_engine.run.schema import MIGRATIONS
 
 from .test_loop import ScriptedTrainer, play, write
 

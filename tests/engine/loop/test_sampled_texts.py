@@ -56,7 +56,9 @@ def test_a_program_is_taught_as_it_was_written(
     assert taught == completion or all(line in completion for line in inner.split("\n"))
     assert taught.count("def half") <= completion.count("def half")
     # What is taught reads as the program that was judged.
-    assert read_solution(CHAT.solve, problem, taught).strip() == source.strip()
+    read = read_solution(CHAT.solve, problem, taught)
+    assert isinstance(read, str)
+    assert read.strip() == source.strip()
 
 
 def test_the_text_is_stored_with_the_outcome() -> None:

@@ -65,7 +65,7 @@ def test_a_problem_without_a_readable_program_has_suites_all_the_same(
 
 
 @pytest.mark.parametrize("kind", ["pocket", "chat"])
-def test_answers_are_read_as_the_template_that_asked_says(kind: str) -> None:
+def test_answers_are_read_as_the_template_that_asked_says(kind: Any) -> None:
     roles = Roles(templates=kind, verifier_sees="solution", verify_solution="{solution} {prompt}")
     chosen = templates(roles)
     assert chosen.verify == chosen.verify_solution
