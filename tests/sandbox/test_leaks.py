@@ -72,13 +72,13 @@ def check(pool: Pool, machine: object, rows: int) -> None:
     round_of(pool, dice, 200)
     zygote = psutil.Process(next(iter(pool._zygotes.values())).pid)
     fds, zygote_fds, client_bytes = client.num_fds(), zygote.num_fds(), memory(client)
-    zygote_bytes = memory(zygote)
+    zygote_bytes = zygote.memory_info().rss  # what is unshared hangs on the templates of the moment
     round_of(pool, dice, rows)
     # Templates come and go, and with each a socket and a pidfd: at most two a worker.
     assert abs(client.num_fds() - fds) <= limits["fds"]
     assert zygote.num_fds() == zygote_fds
     assert memory(client) - client_bytes < limits["client"]
-    assert memory(zygote) - zygote_bytes < limits["zygote"]
+    assert zygote.memory_info().rss - zygote_bytes < limits["zygote"]
     alive = [c for c in zygote.children(recursive=True) if c.status() != psutil.STATUS_ZOMBIE]
     # Two templates a worker, and below one of them the process that plans and compares.
     assert len(alive) <= 3 * pool.workers

@@ -50,9 +50,6 @@ _SUBMODULES = frozenset(
 """Modules of packages that a test may find loaded because the solution has loaded them."""
 
 
-_ANSWERED = "a function, a class or a loose number that it answered"
-
-
 class UsedUp(BaseException):
     """The subject's interpreter is not as it was at first: a cell has left something behind."""
 
@@ -234,17 +231,17 @@ class Judge(Policy):
 
     def name(self, name: str, entry_point: str | None) -> tuple[bool, Any]:
         """What the solution has by this name."""
-        before = self.marks.rests_on.copy()
+        marks = len(self.marks.rests_on)
         found = self.link.ask("name", name)
         if type(found) is not tuple or len(found) != 2:
             raise CodecError("not a name")
         module, original = proxies.origin_of(found[1])
         if original == name and self.module(module) is not None:
-            self._named_it(before)  # a tool of the library's: here it is our own
+            self.marks.take_back(marks)  # a tool of the library's: here it is our own
             return True, getattr(self.module(module), name, found[1])
         known = proxies.number_of(found[1], self.link)
         if known is not None:
-            self._named_it(before)
+            self.marks.take_back(marks)
             self._named.add(known[0])
             if entry_point is not None and name != entry_point:
                 self._helpers.add(known[0])
@@ -253,11 +250,6 @@ class Judge(Policy):
             if (is_tool or is_module) and name != entry_point:
                 self.marks.word(f"the solution's own {name}")
         return found[0] is True, found[1]
-
-    def _named_it(self, before: list[str]) -> None:
-        """A class or function that the test asked for by name is no answer."""
-        if _ANSWERED in self.marks.rests_on and _ANSWERED not in before:
-            self.marks.rests_on.remove(_ANSWERED)
 
     def beside(self, name: str) -> Any:
         """A module beside the solution, which the test names by importing it."""
@@ -376,7 +368,7 @@ class Judge(Policy):
 
     def word(self) -> None:
         """A class or function of Python's own, or a loose number, came as an answer."""
-        self.marks.word(_ANSWERED)
+        self.marks.word("a function, a class or a loose number that it answered")
 
     def mark(self, why: str) -> None:
         """A proxy gave a yes or no."""
@@ -387,7 +379,7 @@ class Judge(Policy):
         """What the process shares with the solution's."""
         found = self._shared.notes() if self._shared is not None else []
         if any(name == "files" for name, _ in found):
-            self.marks.word("files that the solution sees")
+            self.marks.share("files that the solution sees")
         return tuple(found) or None
 
     def noted(self, notes: object) -> None:
@@ -398,7 +390,7 @@ class Judge(Policy):
             if type(note) is not tuple or len(note) != 2 or type(note[0]) is not str:
                 raise CodecError("not a note")
             if note[0] not in ("printed", "warned", "logged"):
-                self.marks.word(f"{note[0]} as the solution left it")
+                self.marks.share(f"{note[0]} as the solution left it")
             self._shared.noted(*note)
 
     def read(self, value: object, name: str) -> object:

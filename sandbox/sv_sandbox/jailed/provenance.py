@@ -65,6 +65,7 @@ class Provenance:
     def __init__(self, branches: bool = False):
         self.branches = branches
         self.rests_on: list[str] = []
+        self._shared: list[str] = []
         self.reached = 0
         self._open = 0
         self._informed = False
@@ -83,6 +84,17 @@ class Provenance:
         """The verdict may rest on the solution's word."""
         if len(self.rests_on) < 4 and why not in self.rests_on:
             self.rests_on.append(why)
+
+    def share(self, why: str) -> None:
+        """A state of the process crossed, along with whatever was asked."""
+        self._shared.append(why)
+        self.word(why)
+
+    def take_back(self, since: int) -> None:
+        """What was marked since then was no answer; a state that came along stays marked."""
+        del self.rests_on[since:]
+        for why in self._shared:
+            self.word(why)
 
     def asked(self, special: str | None, whom: int, carried: bool, answer: object) -> None:
         """A question was answered: `special` is the special method without underscores (None: a
