@@ -65,7 +65,7 @@ for path in "$PWD" "$SV_INTERPRETER"; do
     number=$((number + 1))
 done
 mkdir "$SV_AS_USER/home"
-chmod 711 "$SV_AS_USER"
+chmod 755 "$SV_AS_USER" # pytest lists every folder above a test file
 chown 65534:65534 "$SV_AS_USER/home"
 cd "$PWD"
 exec env HOME="$SV_AS_USER/home" TMPDIR="$SV_AS_USER/home" PYTHONDONTWRITEBYTECODE=1 \
