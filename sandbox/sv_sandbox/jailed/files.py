@@ -14,6 +14,7 @@ from typing import Any
 
 from .values import CodecError
 
+PRIVATE = "/tmp"
 MAX_FILES = 500
 MAX_BYTES = 8 << 20
 
@@ -23,6 +24,8 @@ class Files:
 
     def __init__(self, root: str):
         self._root = root
+        # A private root has it at the same place at both ends; else each end has a folder of its own.
+        self.own_name = b"" if root == PRIVATE else os.fsencode(root)
         self._seen: dict[str, object] = {}
         self._look()
 

@@ -382,6 +382,11 @@ class Judge(Policy):
             self.marks.share("files that the solution sees")
         return tuple(found) or None
 
+    def sends(self, data: bytes) -> None:
+        """A path of the scratch folder means nothing where that one has it under another name."""
+        if self._shared is not None and self._shared.names_folder(data):
+            self.one_process("a path of the scratch folder, which lies elsewhere for the solution")
+
     def noted(self, notes: object) -> None:
         """And what that one shares."""
         if type(notes) is not tuple or self._shared is None:

@@ -92,6 +92,9 @@ class Policy:
     def noted(self, notes: object) -> None:
         """What came along with one."""
 
+    def sends(self, data: bytes) -> None:
+        """This frame is about to go. Raises OneProcess."""
+
     def read(self, value: object, name: str) -> object:
         """A method by its object, which we told of, and its name."""
         return getattr(value, name)
@@ -247,6 +250,7 @@ class Link:
             self._keep(kept)
         if len(data) > MAX_FRAME_BYTES:
             raise Unencodable("too large")
+        self.policy.sends(data)
         view = memoryview(_LENGTH.pack(len(data)) + data)
         try:
             while view:

@@ -120,6 +120,10 @@ class JudgeShared(Shared):
         super().__init__(wanted)
         self._told: dict[str, object] = dict.fromkeys(STREAMS)
 
+    def names_folder(self, data: bytes) -> bool:
+        """Whether this frame names the scratch folder by a path that only this end has."""
+        return bool(self._files and self._files.own_name and self._files.own_name in data)
+
     def notes(self) -> list[tuple[str, object]]:
         """As `Shared`, and streams; None for one that is Python's own again."""
         found = super().notes() if self._states or self._files else []
