@@ -24,7 +24,7 @@ class Files:
 
     def __init__(self, root: str):
         self._root = root
-        # A private root has it at the same place at both ends; else each end has a folder of its own.
+        # At one place for both ends where the root is private; else each has its own.
         self.own_name = b"" if root == PRIVATE else os.fsencode(root)
         self._seen: dict[str, object] = {}
         self._look()
