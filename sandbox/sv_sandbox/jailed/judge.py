@@ -26,12 +26,12 @@ from . import (
     shapes,
     shared,
     subject,
+    testcode,
     waiting,
 )
 from .link import Link, Lost, OneProcess, Policy
 from .namespace import Names, TestNamespace, VacuousNames, finding
 from .provenance import ANSWER, FREE, NAMED, PROVEN, Provenance
-from .source import unpacked
 from .state import State
 from .testcode import TestCode
 from .values import CodecError, native
@@ -76,7 +76,7 @@ def vacuous(start: int, cells: int) -> None:
         native.begin(cell)
         verdict = WRONG
         with contextlib.suppress(BaseException):  # it looked at something: not vacuous
-            test = TestCode(unpacked(native.blob(cell)))
+            test = testcode.read(native.blob(cell))
             marks = Provenance()
             run(test, marks, VacuousNames(test.entry_point))
             verdict = WRONG if marks.failure() else PASS
@@ -154,7 +154,7 @@ class Judge(Policy):
         """Run one test: verdict, detail, trust. Lost, OneProcess and CodecError pass through,
         whatever the test catches."""
         try:
-            self._test = test = TestCode(unpacked(blob))
+            self._test = test = testcode.read(blob)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             return *subject.verdict_of(error), PROVEN
         if test.patches:
