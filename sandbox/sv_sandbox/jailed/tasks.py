@@ -1,9 +1,9 @@
 """Tasks of a judge's template: which tests need no code to run, and answers against expected
 values.
 
-In: tests, or encoded answers, in the region. Out: marks, requests and code to run, or verdicts. They run in a
-process that is kept for them, because nothing foreign runs in them; it is watched cell by cell all
-the same, since what a test or an answer says may be costly to look at.
+In: tests, or encoded answers, in the region. Out: marks, requests and code to run, or verdicts. They
+run in a process that is kept for them, because nothing foreign runs in them; it is watched cell by
+cell all the same, since what a test or an answer says may be costly to look at.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .values import CodecError, native
 PASS, WRONG, FORBIDDEN = 1, 2, 7
 
 _HEAD = struct.Struct("<II")
-"""`struct sv_code`: how long the request is, and whether the test may pass with nothing behind it."""
+"""`struct sv_code`: length of the request, and whether the test may pass with nothing behind it."""
 
 
 class Planned(NamedTuple):
@@ -88,7 +88,7 @@ def _code(source: Source, request: bytes) -> bytes:
     with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
         tree = ast.parse(source.text)
         doubtful = not vacuity.fails_with_nothing(tree, source.entry_point)
-        ready = testcode.prepared(testcode.test_code(source, tree))
+        ready = testcode.prepared(testcode.code_of(source, tree))
     if _HEAD.size + len(request) + len(ready) > native.MAX_ANSWER_BYTES:
         ready = b""
     return _HEAD.pack(len(request), doubtful) + request + ready

@@ -58,7 +58,7 @@ class TestCode(NamedTuple):
         return tree
 
 
-def test_code(source: Source, tree: ast.Module | None = None) -> TestCode:
+def code_of(source: Source, tree: ast.Module | None = None) -> TestCode:
     """The code of a source; `tree` is its text as parsed, and is rewritten."""
     tree = ast.parse(source.text) if tree is None else tree
     text = rewrite.rewrite(tree)
@@ -98,7 +98,7 @@ def read(blob: bytes) -> TestCode:
     """The code of a test in the region."""
     if blob[:1] == PREPARED:
         return TestCode(*marshal.loads(blob[1:]))
-    return test_code(unpacked(blob))
+    return code_of(unpacked(blob))
 
 
 assert {"random", "environ", "argv"} <= STATES.keys()
