@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DATA   := $(wildcard ../shared/data/humaneval_codegen16b.jsonl)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-loop run exec play test test-user test-slow test-loop lint sanitize fuzz bench clean
+.PHONY: help setup setup-loop run exec play test test-user test-slow test-loop lint sanitize fuzz bench bench-full clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -68,8 +68,12 @@ fuzz: $(VENV)/.base  ## codec and link under a coverage-guided fuzzer, for FUZZ_
 			-artifact_prefix=build/fuzz/ -max_total_time=$(FUZZ_S) build/fuzz/$$target || exit 1; \
 	done
 
-bench: $(VENV)/.base  ## cells per second beside other executors, in one run
-	$(BIN)/python -m bench.cells
+bench: $(VENV)/.base  ## cells per second beside floors and other executors, in one run of five minutes
+	$(BIN)/python -m bench.cells --history build/bench-history.jsonl
+
+bench-full: $(VENV)/.base  ## all cases, longer; --peers DIR in BENCH_ARGS for checkouts of peers
+	$(BIN)/python -m bench.cells --full --rounds 15 --history bench/results/history.jsonl \
+		--out bench/results/cells.json $(BENCH_ARGS)
 
 clean:  ## what set-up and runs have made
 	rm -rf $(VENV) build runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
