@@ -7,8 +7,8 @@ bounded by the number in flight. Verdicts are copied out of shared memory before
 out, so that an `Outcome` outlives its pool.
 
 A timeout of a job that ends while the machine is overloaded is marked, to be run again alone
-(`timeouts`). Cells that run out of time run under a short limit first (`escalate`), unless the budget
-says `exact`. Where the budget says so, cells that passed run once more under another seed.
+(`timeouts`). Cells that run out of time run under a short limit first (`escalate`), unless the
+budget says `exact`. Where the budget says so, cells that passed run once more under another seed.
 
 A job of which no cell could be judged leaves holes; `MAX_LOST_JOBS` such in succession mean that
 the sandbox is gone, a `SandboxFault`.
