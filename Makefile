@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# A test process per core; whoever is done takes tests from the others.
+PYTEST := -m pytest -n logical --dist worksteal
 DATA   := $(wildcard ../shared/data/humaneval_codegen16b.jsonl)
 
 .DEFAULT_GOAL := help
@@ -31,11 +33,11 @@ play: $(VENV)/.loop  ## self-play of the pocket model, no accelerator needed
 	$(BIN)/sv-engine run
 
 test: $(VENV)/.base  ## every test that this machine can run (those marked `heavy` need `make setup-loop`)
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(BIN)/python $(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 test-user: $(VENV)/.base  ## the sandbox's tests as an ordinary user, then without namespaces (from root)
-	scripts/as_user.sh $(BIN)/python -m pytest -p no:cacheprovider -m "not slow" tests/sandbox $(PYTEST_ARGS)
-	scripts/as_user.sh --no-namespaces $(BIN)/python -m pytest -p no:cacheprovider -m "not slow" \
+	scripts/as_user.sh $(BIN)/python $(PYTEST) -p no:cacheprovider -m "not slow" tests/sandbox $(PYTEST_ARGS)
+	scripts/as_user.sh --no-namespaces $(BIN)/python $(PYTEST) -p no:cacheprovider -m "not slow" \
 		tests/sandbox $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.base  ## minutes each: benchmarks' own solutions, leaks over 100,000 rows

@@ -1,4 +1,4 @@
-"""Short limits first: verdicts are those of the whole limit, or marked, and endless programs cheap."""
+"""Short limits first: verdicts are those of the whole limit or marked, endless programs cheap."""
 
 from __future__ import annotations
 
