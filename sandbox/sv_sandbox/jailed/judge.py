@@ -29,9 +29,9 @@ from . import (
     testcode,
     waiting,
 )
-from .link import Link, Lost, OneProcess, Policy
-from .namespace import Names, TestNamespace, VacuousNames, finding
-from .provenance import ANSWER, FREE, NAMED, PROVEN, Provenance
+from .link import Link, Lost, OneProcess, Policy, Uncrossed
+from .namespace import Names, SolutionNames, TestNamespace, VacuousNames, finding
+from .provenance import ANSWER, FREE, INLINE, NAMED, PROVEN, Provenance
 from .state import State
 from .testcode import TestCode
 from .values import CodecError, native
@@ -99,6 +99,8 @@ def judge(start: int, cells: int) -> None:
             native.end(cell, cell + 1, native.MARK_LOST, b"", trust)
             native.stop()
             return
+        except Uncrossed as error:  # no failure; nor does a solution gain by it (`below`)
+            verdict, detail, trust = end.unknown(error)
         except OneProcess as error:
             verdict, detail = native.MARK_UNSPLIT, str(error).encode("utf-8", "replace")[:200]
         except CodecError as error:
@@ -149,6 +151,7 @@ class Judge(Policy):
         self._objects: set[int] = set()
         self._state: State | None = None
         self._is_first = True
+        self._has_answered = False
 
     def judge_one(self, cell: int, blob: bytes) -> tuple[int, bytes, int]:
         """Run one test: verdict, detail, trust. Lost, OneProcess and CodecError pass through,
@@ -166,6 +169,7 @@ class Judge(Policy):
         self._helpers.clear()
         self._attributes.clear()
         self._objects.clear()
+        self._has_answered = False
         self._shared = None
         if "patch" in test.names:
             audit.watch_patches(self.one_process)
@@ -179,6 +183,14 @@ class Judge(Policy):
         if failure is not None:
             return *subject.verdict_of(failure), marks.trust()
         return PASS, marks.why().encode("utf-8", "replace"), marks.trust()
+
+    def unknown(self, error: Uncrossed) -> tuple[int, bytes, int]:
+        """Verdict, detail, trust of a cell that this has ended: it may pass in one process, unless
+        an assertion has failed."""
+        failure = self.marks.failure(apart_from=error)
+        if failure is not None:
+            return *subject.verdict_of(failure), PROVEN
+        return PASS, f"a value cannot cross: {error}".encode()[:200], INLINE
 
     def text(self) -> str:
         """The text of the test at hand."""
@@ -196,7 +208,7 @@ class Judge(Policy):
             self._shared = shared.JudgeShared(test.wanted)
             loaded = self._loaded(cell, test)
             self._import(loaded, test)
-            left_out = run(test, self.marks, SolutionNames(self, test))
+            left_out = run(test, self.marks, SolutionNames(self, test.entry_point, test.binds))
             if left_out:
                 raise OneProcess(left_out)
         except BaseException as error:
@@ -311,6 +323,7 @@ class Judge(Policy):
             self.marks.asked(operands[2].strip("_"), NAMED, bool(operands[3]), answer)
         if operation not in ("special", "call", "method", "get"):
             return
+        self._has_answered = True
         self._came(operation, operands[0], answer)
         number = self._number(operands[0])
         named = number in self._named
@@ -382,7 +395,7 @@ class Judge(Policy):
             self.marks.share("files that the solution sees")
         return tuple(found) or None
 
-    def sends(self, data: bytes) -> None:
+    def sends(self, data: bytes | bytearray) -> None:
         """A path of the scratch folder means nothing where that one has it under another name."""
         if self._shared is not None and self._shared.names_folder(data):
             self.one_process("a path of the scratch folder, which lies elsewhere for the solution")
@@ -417,6 +430,13 @@ class Judge(Policy):
             return None
         return sys.modules[name]
 
+    def cannot(self, why: str, ours: bool) -> NoReturn:
+        """What the test passes before it knows any answer is its own doing; everything else the
+        solution may have chosen."""
+        kind = Uncrossed if self._has_answered or not ours else OneProcess
+        self.link.trouble = self.link.trouble or kind(why)
+        raise self.link.trouble
+
     def one_process(self, why: str) -> NoReturn:
         """This cell is not judged here, whatever the test catches."""
         self.link.trouble = OneProcess(why)
@@ -450,47 +470,3 @@ def _ends_quietly(error: BaseException) -> bool:
         return True
     main = threading.current_thread() is threading.main_thread()
     return not isinstance(error, Exception) and not main
-
-
-_TOLD_OF_MODULES = ("__version__", "__all__", "__author__")
-
-
-class SolutionNames(Names):
-    """The names of the solution, asked for when they are read."""
-
-    def __init__(self, judge: Judge, test: TestCode):
-        self._judge, self._entry_point = judge, test.entry_point
-        self._binds = test.binds
-        self._known: dict[str, object] = {}
-
-    def read(self, name: str, asked_for: bool = False) -> object:
-        """Raises KeyError for what neither the solution nor this rule has: built-in names are the
-        test's, except the declared entry point, and what it imports from the solution by name."""
-        if plan.is_builtin(name) and name != self._entry_point and not asked_for:
-            raise KeyError(name)
-        if name in self._known:
-            return self._known[name]
-        if name.startswith("__") and name.endswith("__") and name not in _TOLD_OF_MODULES:
-            raise KeyError(name)
-        found, value = self._judge.name(name, self._entry_point)
-        if not found:
-            raise KeyError(name)
-        if proxies.is_fixed(value):  # a function or class: what it is bound to hardly changes
-            self._known[name] = value
-        return value
-
-    def listed(self) -> list[str]:
-        """All public names."""
-        names = self._judge.link.ask("names")
-        if type(names) is not tuple or not all(type(name) is str for name in names):
-            raise CodecError("not names")
-        kept = [name for name in names if not plan.is_builtin(name) or name == self._entry_point]
-        return [name for name in kept if name[:2] != "__" and name not in self._binds]
-
-    def set(self, name: str) -> None:
-        """The solution would not see it."""
-        self._judge.one_process(f"the test sets {name} in the solution's module")
-
-    def module(self, name: str) -> object:
-        """A module beside the solution."""
-        return self._judge.beside(name)

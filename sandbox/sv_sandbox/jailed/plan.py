@@ -23,6 +23,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from . import values
+from .values import native
 
 MAX_SOURCE_BYTES = 20_000
 MAX_LITERAL_ITEMS = 100_000
@@ -45,7 +46,7 @@ def answered(request: Any, namespace: dict[str, Any]) -> tuple[bytes, ...] | Non
             if not found:
                 raise
             return None
-        found.append(values.encode(answers, plain=True))
+        found.append(bytes(values.encode(answers, plain=True, most=native.MAX_ANSWER_BYTES)))
     return tuple(found)
 
 
@@ -126,7 +127,7 @@ class Literal:
     def __init__(self, name: str | None, assertions: list[Assertion]):
         self.assertions = assertions
         asked = tuple(tuple(one.operations) for one in assertions)
-        self.request = values.encode((name, asked))
+        self.request = bytes(values.encode((name, asked)))
         self.calls = any(len(operation) > 1 for one in asked for operation in one)
 
 
@@ -287,7 +288,7 @@ def probe(source: bytes) -> bytes | None:
             return None
     if is_builtin(node.id):
         return None
-    return values.encode((None, (((node.id,),),)))
+    return bytes(values.encode((None, (((node.id,),),))))
 
 
 class _Finder(ast.NodeTransformer):

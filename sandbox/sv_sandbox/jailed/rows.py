@@ -114,7 +114,7 @@ class Calls(Row):
         """The answers of one test's calls."""
         try:
             answers = answered(values.decode(native.blob(1 + cell)), namespace)
-            answer = values.encode(answers)
+            answer = answers[0] if answers and len(answers) == 1 else bytes(values.encode(answers))
         except Unencodable:
             return native.MARK_LONG, b""
         if answers is None or len(answer) > native.MAX_ANSWER_BYTES:

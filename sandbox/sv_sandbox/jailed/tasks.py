@@ -1,9 +1,9 @@
 """Tasks of a judge's template: which tests need no code to run, and answers against expected
 values.
 
-In: tests, or encoded answers, in the region. Out: marks, requests and code to run, or verdicts. They
-run in a process that is kept for them, because nothing foreign runs in them; it is watched cell by
-cell all the same, since what a test or an answer says may be costly to look at.
+In: tests, or encoded answers, in the region. Out: marks, requests and code to run, or verdicts.
+They run in a process that is kept for them, because nothing foreign runs in them; it is watched
+cell by cell all the same, since what a test or an answer says may be costly to look at.
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ def compare_one(literal: plan.Literal | None, answer: bytes) -> tuple[int, bytes
     """The verdict of one answer."""
     assert literal is not None, "the worker sends no answers of probes"
     try:
-        parts = values.decode(answer, heard=_refuse)
+        alone = len(literal.assertions) == 1
+        parts = (answer,) if alone else values.decode(answer, heard=_refuse)
         if type(parts) is not tuple or len(parts) != len(literal.assertions):
             raise CodecError("not as many answers as were asked for")
         for assertion, part in zip(literal.assertions, parts, strict=True):

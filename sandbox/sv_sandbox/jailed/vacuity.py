@@ -8,6 +8,7 @@ nothing that catches what the call raises. Pure; reads the text only, and says n
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from .plan import is_builtin
@@ -30,26 +31,34 @@ def fails_with_nothing(tree: ast.Module, entry_point: str | None) -> bool:
     nodes = list(ast.walk(tree))
     if any(isinstance(node, _CATCHES) or not _is_harmless(node) for node in nodes):
         return False
-    binds = {node.arg for node in nodes if type(node) is ast.arg} | _bound(tree)
+    arguments = {node.arg for node in nodes if type(node) is ast.arg}
     functions: dict[str, ast.FunctionDef] = {}
-    for node in nodes:
-        if type(node) is ast.FunctionDef:
-            if node.name in functions or node.decorator_list or node not in tree.body:
-                binds.add(node.name)  # what it means may change
-            functions[node.name] = node
-    known = {name: node for name, node in functions.items() if name not in binds}
-    return _Reader(binds | functions.keys(), known, entry_point).calls(tree.body, set())
+    for statement in tree.body:
+        if type(statement) is ast.FunctionDef and not statement.decorator_list:
+            functions[statement.name] = statement
+    for name in _assigned_twice(tree) | arguments:
+        functions.pop(name, None)  # what it means may change
+    return _Reader(_bound(tree) | arguments, functions, entry_point).calls(tree.body, set())
+
+
+def _assigned_twice(tree: ast.Module) -> set[str]:
+    """Names of functions that anything else below has as well."""
+    counts = Counter(name for node in ast.walk(tree) for name in _names_of(node))
+    return {name for name, count in counts.items() if count > 1}
+
+
+def _names_of(node: ast.AST) -> list[str]:
+    """What this assigns to, defines or imports."""
+    if type(node) is ast.FunctionDef:
+        return [node.name]
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [(one.asname or one.name).partition(".")[0] for one in node.names]
+    return [node.id] if type(node) is ast.Name and type(node.ctx) is ast.Store else []
 
 
 def _bound(tree: ast.AST) -> set[str]:
-    """Names that are assigned to or imported, anywhere below."""
-    found = set()
-    for node in ast.walk(tree):
-        if type(node) is ast.Name and type(node.ctx) is ast.Store:
-            found.add(node.id)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            found |= {(one.asname or one.name).partition(".")[0] for one in node.names}
-    return found
+    """Names that are assigned to, defined or imported, anywhere below."""
+    return {name for node in ast.walk(tree) if node is not tree for name in _names_of(node)}
 
 
 def _is_harmless(node: ast.AST) -> bool:
@@ -101,7 +110,7 @@ class _Reader:
             )
             if type(value) is ast.Name and (value.id in given or self._is_theirs(value.id))
         }
-        passed -= _bound(function) | self._functions.keys()
+        passed -= _bound(function)
         self._inside.append(name)
         try:
             return self.calls(function.body, passed)
