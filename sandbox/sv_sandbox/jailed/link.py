@@ -283,8 +283,14 @@ class Link:
 
     def _write(self, data: bytes | bytearray) -> None:
         head = _LENGTH.pack(len(data))
-        parts = (head + data,) if len(data) < _LARGE else (head, data)
+        parts: tuple[bytes | bytearray, ...] = (head, data)
         try:
+            if len(data) < _LARGE:
+                whole = head + data
+                written = os.write(self._fd, whole)
+                if written == len(whole):
+                    return
+                parts = (whole[written:],)
             for part in parts:
                 view = memoryview(part)
                 while view:
