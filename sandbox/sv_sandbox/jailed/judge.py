@@ -37,7 +37,10 @@ from .testcode import TestCode
 from .values import CodecError, native
 
 PASS, WRONG, FORBIDDEN = 1, 2, 7
-
+_CHANGING = frozenset("set del above method setitem delitem next".split()) | {
+    name for name in shapes.SPECIALS if name[0] == "i" and name[1:] in shapes.BINARY
+}
+"""What the solution asks that may change an object of the test's."""
 
 _SUBMODULES = frozenset(
     (
@@ -144,6 +147,12 @@ class Judge(Policy):
         self._test: TestCode | None = None
         self._shared: shared.JudgeShared | None = None
         self._named: set[int] = set()
+        self._answered: set[int] = set()
+        """Functions that came as answers, or in them."""
+        self._naming: list[object] | None = None
+        """What arrives while a name is asked for."""
+        self._errors: list[BaseException] = []
+        """Exceptions of the solution's classes that came with the last answer."""
         self._helpers: set[int] = set()
         self._attributes: set[int] = set()
         self._objects: set[int] = set()
@@ -178,7 +187,8 @@ class Judge(Policy):
             raise self.link.trouble
         if failure is not None:
             return *subject.verdict_of(failure), marks.trust()
-        return PASS, marks.why().encode("utf-8", "replace"), marks.trust()
+        trust = marks.trust()
+        return PASS, marks.why().encode("utf-8", "replace"), trust
 
     def text(self) -> str:
         """The text of the test at hand."""
@@ -229,20 +239,32 @@ class Judge(Policy):
                 with contextlib.suppress(ImportError):
                     __import__(name)
 
+    def _ask_for(self, *request: Any) -> tuple[Any, list[object]]:
+        """An answer that is no answer of the solution's to a question of the test's, and the
+        objects that arrived meanwhile."""
+        arrived: list[object] = []
+        with self.link.lock:
+            outer, self._naming = self._naming, arrived
+            try:
+                return self.link.ask(*request), arrived
+            finally:
+                self._naming = outer
+
     def name(self, name: str, entry_point: str | None) -> tuple[bool, Any]:
         """What the solution has by this name."""
-        marks = len(self.marks.rests_on)
-        found = self.link.ask("name", name)
+        found, arrived = self._ask_for("name", name)
         if type(found) is not tuple or len(found) != 2:
             raise CodecError("not a name")
         module, original = proxies.origin_of(found[1])
         if original == name and self.module(module) is not None:
-            self.marks.take_back(marks)  # a tool of the library's: here it is our own
-            return True, getattr(self.module(module), name, found[1])
+            # A tool of the library's: here it is our own.
+            found, theirs = (True, getattr(self.module(module), name, found[1])), found[1]
+            arrived = [one for one in arrived if one is not theirs]
+        for one in arrived:
+            self.arrived(one)
         known = proxies.number_of(found[1], self.link)
         if known is not None:
-            self.marks.take_back(marks)
-            self._named.add(known[0])
+            self._name(known[0])
             if entry_point is not None and name != entry_point:
                 self._helpers.add(known[0])
             is_tool = name in plan.TOOLS or name.startswith("assert") or name == "approx"
@@ -254,8 +276,12 @@ class Judge(Policy):
     def beside(self, name: str) -> Any:
         """A module beside the solution, which the test names by importing it."""
         found = self.link.ask("import", name)
-        self._named.add(self._number(found))
+        self._name(self._number(found))
         return found
+
+    def _name(self, number: int) -> None:
+        if number >= 0 and number not in self._answered:
+            self._named.add(number)
 
     # ---- the policy of this end ------------------------------------------------------------------
 
@@ -278,6 +304,10 @@ class Judge(Policy):
         lending.allow(operation, operands)
         if operation == "set" and not lending.is_plain(operands[2]):
             self.marks.word("attributes that the solution set")
+        if lending.makes_a_class(operation, operands):
+            self.marks.word("a class that the solution made of the test's")
+        if operation in _CHANGING or (operation == "special" and operands[1] in _CHANGING):
+            self.marks.has_changed = True
         answer = operations.perform(operation, operands, self.link)
         if operation == "get" and operands[1] == "__dict__":
             self._attributes.add(id(answer))
@@ -289,6 +319,7 @@ class Judge(Policy):
 
     def changed(self, container: object) -> None:
         """What lies in an object's `__dict__` are its attributes."""
+        self.marks.has_changed = True
         if id(container) in self._attributes:
             self.marks.word("attributes that the solution set")
 
@@ -305,8 +336,11 @@ class Judge(Policy):
 
     def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
         """An answer of the solution's: on to `provenance`."""
+        self._errors_came(None)
         if operation in ("isinstance", "issubclass", "contains"):
             self.marks.word(f"{operation} of a class")
+        if operation in ("len", "iter", "getitem"):
+            self._stepped(operation, operands, answer)
         if operation == "above":
             self.marks.asked(operands[2].strip("_"), NAMED, bool(operands[3]), answer)
         if operation not in ("special", "call", "method", "get"):
@@ -317,7 +351,7 @@ class Judge(Policy):
         whom = FREE if named else NAMED if self._is_of_named_class(operands[0]) else ANSWER
         if operation == "get":
             if named and (isinstance(operands[0], type) or proxies.is_module(operands[0])):
-                self._named.add(self._number(answer))  # a function of a class, of a module
+                self._name(self._number(answer))  # a function of a class, of a module
         elif operation == "special":
             self.marks.asked(operands[1], max(whom, NAMED), bool(operands[2]), answer)
         else:
@@ -327,6 +361,15 @@ class Judge(Policy):
                 whom = ANSWER
             self.marks.asked(None, whom, any(operands[-2:]), answer)
 
+    def _stepped(self, operation: str, operands: tuple[Any, ...], answer: Any) -> None:
+        """A class was asked for its items, as an enumeration is."""
+        number = self._number(operands[0])
+        if number not in self._named:
+            self.marks.word("items of a class that is an answer")
+        elif operation != "getitem":
+            count = answer if operation == "len" else len(answer)
+            self.link.makers.count(number, count)
+
     def _came(self, operation: str, target: Any, answer: object) -> None:
         """What came is plain data, a new object of a class that the test names, a function of a
         class or module that it names, or something that steps through data: or it is marked."""
@@ -335,13 +378,35 @@ class Judge(Policy):
             if number < 0 or number in self._objects:
                 self.marks.word("a class that makes no new object")
             self._objects.add(number)
-        elif self.link.has_told(answer) and type(answer).__module__ == "unittest.mock":
-            self.marks.word("a mock of the test's own as an answer")
+        elif _holds_loose(answer):
+            self.marks.word("a mock or a masked array of the test's own as an answer")
 
     def arrived(self, value: object) -> None:
         """A proxy of an object was made."""
-        if not self._is_of_named_class(value) and not makers.steps(value):
+        if isinstance(value, BaseException):
+            self._errors.append(value)  # `heard` and `raised` know what came of it
+        elif self._naming is not None:
+            self._naming.append(value)
+        elif not self._is_of_named_class(value) and not makers.steps(value):
             self.marks.word("an object as an answer")
+
+    def came_again(self, number: int) -> None:
+        """A function in an answer is an answer, whether the test names it as well or not."""
+        if proxies.is_plain_function(self.link.makers.made(number)):
+            self._named.discard(number)
+            self._answered.add(number)
+
+    def _errors_came(self, raised: BaseException | None) -> None:
+        """Exceptions that arrived and are not what was raised are answers like other objects."""
+        excused: list[BaseException | None] = [raised]
+        for error in excused:
+            if error is not None and len(excused) < 100:
+                excused += [error.__cause__, error.__context__]
+                excused += error.exceptions if isinstance(error, BaseExceptionGroup) else []
+        for error in self._errors:
+            if not any(error is one for one in excused) and not self._is_of_named_class(error):
+                self.marks.word("an exception as an answer")
+        self._errors.clear()
 
     def _number(self, value: Any) -> int:
         known = proxies.number_of(value, self.link)
@@ -356,11 +421,19 @@ class Judge(Policy):
         """An exception by which Python would end an iteration, a task or a thread of the test's
         without a word, and what is asserted there, is a RuntimeError, unless the test speaks of it.
         """
+        self._errors_came(error)
+        if isinstance(error, IndexError) and operation == "special" and operands[1] == "getitem":
+            index = operands[2]
+            assert isinstance(index, tuple)
+            self.link.makers.ends_at(self._number(operands[0]), index)
         quiet = type(error).__name__ if _ends_quietly(error) else ""
         steps = operation == "special" and operands[1] in ("next", "anext")
         steps = steps or (operation == "run" and isinstance(error, StopAsyncIteration))
         self.marks.returned(error)
-        if not quiet or steps or (self._test is not None and quiet in self._test.names):
+        if not quiet or steps:
+            return error
+        if self._test is not None and quiet in self._test.names:
+            self.marks.word(f"{quiet} of the solution's, which the test may wait for")
             return error
         told = RuntimeError(f"the solution raised {quiet}")
         told.__cause__ = error
@@ -379,7 +452,7 @@ class Judge(Policy):
         """What the process shares with the solution's."""
         found = self._shared.notes() if self._shared is not None else []
         if any(name == "files" for name, _ in found):
-            self.marks.share("files that the solution sees")
+            self.marks.word("files that the solution sees")
         return tuple(found) or None
 
     def sends(self, data: bytes) -> None:
@@ -395,7 +468,7 @@ class Judge(Policy):
             if type(note) is not tuple or len(note) != 2 or type(note[0]) is not str:
                 raise CodecError("not a note")
             if note[0] not in ("printed", "warned", "logged"):
-                self.marks.share(f"{note[0]} as the solution left it")
+                self.marks.word(f"{note[0]} as the solution left it")
             self._shared.noted(*note)
 
     def read(self, value: object, name: str) -> object:
@@ -427,7 +500,10 @@ class Judge(Policy):
         beside it what else is awaited."""
         import asyncio  # as large as all that a template has loaded: only where it is needed
 
-        task = self.link.ask("start", coroutine)
+        task, arrived = self._ask_for("start", coroutine)
+        for one in arrived:
+            if one is not task:
+                self.arrived(one)
         try:
             while True:
                 await asyncio.sleep(0)
@@ -441,6 +517,21 @@ class Judge(Policy):
         if type(finished) is not tuple or len(finished) != 1:
             raise CodecError("not the result of a coroutine")
         return finished[0]
+
+
+def _holds_loose(answer: Any, room: int = 1000) -> bool:
+    """Whether an object of the test's that compares loosely lies in an answer."""
+    waiting_for = [answer]
+    while waiting_for and room:
+        room -= 1
+        value = waiting_for.pop()
+        if type(value) in (list, tuple, set, frozenset):
+            waiting_for += value
+        elif type(value) is dict:
+            waiting_for += [*value, *value.values()]
+        elif type(value).__module__ in ("unittest.mock", "numpy.ma"):
+            return True
+    return False
 
 
 def _ends_quietly(error: BaseException) -> bool:

@@ -9,11 +9,13 @@ In: the parsed test. Out: the same tree, where
     with raises(...):   around the whole statement
     except T:           except S.handler(T, own):
     raises(T), suppress(T)   raises(S.expected(T, own)), suppress(S.expected(T, own))
+    x = self.assertX(...)   x = S.asserted(n, kind, self.assertX)(...), where it is no statement
     a is b              S.identity(a) is S.identity(b), unless one is a constant
     a in b              a in S.container(b)
     f(answer)           S.helper(f)(answer), where the text tells that it is one of the solution's
     raise AssertionError(...)   raise S.raised(AssertionError(...))
     type(x)             S.type_of(x)
+    eval(x)             S.runner(eval)(x), unless x is a constant (`exec`, `compile` alike)
 
 with S the global name `SITES`. Nothing else changes: scopes, order of evaluation and line numbers
 stay. Pure; the invariant is that of `provenance`.
@@ -23,6 +25,8 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
+import operator
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -30,7 +34,7 @@ from types import CodeType
 from typing import Any
 
 from . import plan
-from .provenance import ANSWERS, EQUALITY, OTHER
+from .provenance import ANSWERS, EQUALITY, HANDED, OTHER
 
 SITES = "__sv_sites__"
 
@@ -46,6 +50,7 @@ _EXPECTING = frozenset(
 _GIVEN_CLASSES = _EXPECTING - {"assertLogs", "assertNoLogs", "deprecated_call"} | {"suppress"}
 TOOLS = frozenset((*sys.stdlib_module_names, "np", "numpy", "pytest", *plan.TOOLS))
 """Names that are the library's, whoever imports it (`judge` sees to that)."""
+_RUNNERS = frozenset(("eval", "exec", "compile"))
 _BRANCHES = (ast.If, ast.While, ast.IfExp, ast.Match, ast.BoolOp)
 
 
@@ -72,6 +77,8 @@ class Text:
     """Names and attributes (`.name`) that may hold answers of the solution."""
     objects: set[str] = field(default_factory=set)
     """And those that may hold objects that the test made of a class of the solution."""
+    handed: set[str] = field(default_factory=set)
+    """And those of the test's own that were handed to the solution, or are made of such."""
     parameters: set[str] = field(default_factory=set)
     given: list[tuple[list[ast.expr], ast.expr]] = field(default_factory=list)
     """Targets and the values that they get."""
@@ -111,16 +118,42 @@ class Text:
         is_parameter = isinstance(call.func, ast.Name) and base in self.parameters
         return is_parameter or base not in self.binds or base in self.answers | self.objects
 
-    def find_answers(self) -> None:
-        """From the targets of answers to what they are given to, until nothing is new."""
-        for known, or_object in ((self.objects, True), (self.answers, False)):
-            rest = self.given
-            while True:
-                found = [pair for pair in rest if self.is_answer(pair[1], or_object)]
-                if not found:
-                    break
-                rest = [pair for pair in rest if pair not in found]
-                known.update(name for targets, _ in found for name in _stored(targets))
+    def find_answers(self, calls: list[ast.Call]) -> None:
+        """From the targets of answers to what they are given to, until nothing is new; likewise
+        from what calls of the solution are given."""
+        self._follow(self.objects, lambda value: self.is_answer(value, True))
+        self._follow(self.answers, self.is_answer)
+        for call in filter(self.asks, calls):
+            for one in (*call.args, *call.keywords):
+                inside = (inner for inner in ast.walk(one) if type(inner) is ast.Name)
+                self.handed.update(inner.id for inner in inside if inner.id in self.binds)
+        self._follow(self.handed, lambda value: self.reads_handed(value) > 0)
+
+    def _follow(self, known: set[str], is_known: Callable[[ast.expr], bool]) -> None:
+        rest = self.given
+        while True:
+            found = [pair for pair in rest if is_known(pair[1])]
+            if not found:
+                break
+            rest = [pair for pair in rest if pair not in found]
+            known.update(name for targets, _ in found for name in _stored(targets))
+
+    def reads_handed(self, node: ast.AST) -> int:
+        """How often an expression reads what was handed over, but to hand it over."""
+        if type(node) is ast.Call and self.asks(node):
+            return 0
+        if type(node) is ast.Name:
+            return int(node.id in self.handed)
+        return sum(map(self.reads_handed, ast.iter_child_nodes(node)))
+
+    def is_handed(self, *sides: ast.expr) -> bool:
+        """Whether what should know better may have been changed by the solution: it stands beside
+        an answer, or on both sides."""
+        if len(sides) == 1:
+            return self.reads_handed(sides[0]) > 0
+        reading = [side for side in sides if self.reads_handed(side)]
+        answers = [side for side in sides if side not in reading and self.is_answer(side, True)]
+        return len(reading) > 1 or bool(reading and answers)
 
 
 def _stored(targets: list[ast.expr]) -> Iterator[str]:
@@ -147,12 +180,14 @@ def _base(node: ast.AST) -> str:
 
 def rewrite(tree: ast.Module) -> Text:
     """Reads the tree, and rewrites it in place."""
-    text = Text()
+    text, calls = Text(), []
     for node in ast.walk(tree):
         bind = _BINDS.get(type(node))
         if bind is not None:
             bind(text, node)
-    text.find_answers()
+        elif type(node) is ast.Call:
+            calls.append(node)
+    text.find_answers(calls)
     _Rewriter(text).inside(tree)
     return text
 
@@ -227,12 +262,19 @@ def holds_sites(code: CodeType) -> bool:
 def kind_of(test: ast.expr, text: Text) -> int:
     """What this assertion decides by."""
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
-        return max(kind_of(value, text) for value in test.values)
-    if isinstance(test, ast.Compare) and all(isinstance(op, ast.Eq) for op in test.ops):
-        sides = (test.left, *test.comparators)
-        if not any(map(_is_yes_or_no, sides)):
-            return ANSWERS if text.are_objects(*sides) else EQUALITY
-    return OTHER
+        return functools.reduce(operator.or_, (kind_of(value, text) for value in test.values))
+    if isinstance(test, ast.Compare):
+        return _kind(
+            all(isinstance(op, ast.Eq) for op in test.ops), text, test.left, *test.comparators
+        )
+    return _kind(False, text, test)
+
+
+def _kind(is_equality: bool, text: Text, *sides: ast.expr) -> int:
+    handed = HANDED if text.is_handed(*sides) else 0
+    if not is_equality or any(map(_is_yes_or_no, sides)):
+        return OTHER | handed
+    return (ANSWERS if text.are_objects(*sides) else EQUALITY) | handed
 
 
 def _is_yes_or_no(node: ast.expr) -> bool:
@@ -311,6 +353,8 @@ class _Rewriter:
     def __init__(self, text: Text):
         self._text = text
         self._own = text.binds
+        self._whole: set[ast.AST] = set()
+        """Calls that are whole statements, sites already where they assert, or given to `with`."""
         self._kinds: dict[type, Callable[[Any], ast.AST]] = {
             ast.Expr: self._expr,
             ast.With: self._with,
@@ -371,17 +415,23 @@ class _Rewriter:
         return make.site(self._text.sites, [make.choice(holds, failed)])
 
     def _expr(self, node: ast.Expr) -> ast.AST:
-        name, kind = _name_of(node.value), OTHER
-        args = getattr(node.value, "args", [])[:2]
-        if name in _EQUALITIES and not any(map(_is_yes_or_no, args)):
-            kind = ANSWERS if self._text.are_objects(*args) else EQUALITY
+        name, kind = _name_of(node.value), self._kind_of_call(node.value)
+        self._whole.add(node.value.value if isinstance(node.value, ast.Await) else node.value)
         self.inside(node)
         if not (name.startswith("assert") or name in ("fail", "raises", "warns")):
             return node
         return self._around(node, kind)
 
+    def _kind_of_call(self, call: ast.expr) -> int:
+        args = getattr(call, "args", [])[:2]
+        name = _name_of(call)
+        if not args or not name.startswith("assert"):
+            return OTHER
+        return _kind(name in _EQUALITIES, self._text, *args)
+
     def _with(self, node: ast.With | ast.AsyncWith) -> ast.AST:
         expecting = any(_name_of(item.context_expr) in _EXPECTING for item in node.items)
+        self._whole.update(item.context_expr for item in node.items)
         self.inside(node)
         return self._around(node, OTHER) if expecting else node
 
@@ -415,8 +465,20 @@ class _Rewriter:
             few = len(node.args) if name == "suppress" else min(1, len(node.args))
         own = [self._names_own(argument) for argument in node.args[:few]]
         is_helper = self._is_helper(node, name)
+        is_inner = (
+            node not in self._whole
+            and name not in _EXPECTING
+            and (
+                name in _EQUALITIES
+                or (name.startswith("assert") and isinstance(node.func, ast.Attribute))
+            )
+        )
+        kind = self._kind_of_call(node) if is_inner else OTHER
         is_given = any(map(self._text.is_answer, (*node.args, *node.keywords)))
         self.inside(node)
+        if name in _RUNNERS and isinstance(node.func, ast.Name) and name not in self._own:
+            if not (node.args and isinstance(node.args[0], ast.Constant)):
+                node.func = _Maker(node).call("runner", node.func)
         if name == "type" and len(node.args) == 1 and isinstance(node.func, ast.Name):
             if not node.keywords and name not in self._own:
                 return _Maker(node).call("type_of", *node.args)
@@ -428,6 +490,11 @@ class _Rewriter:
             node.func = _Maker(node).call(is_helper, node.func)
         for arguments in (node.args, node.keywords):
             self._mark_given(arguments, is_given)
+        if is_inner:
+            self._text.sites += 1
+            make = _Maker(node)
+            facts = make.constant(self._text.sites), make.constant(kind)
+            node.func = make.call("asserted", *facts, node.func)
         return node
 
     def _mark_given(self, arguments: list[Any], is_given: bool) -> None:
