@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import threading
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -18,7 +17,6 @@ from . import (
     audit,
     collect,
     lending,
-    makers,
     operations,
     plan,
     proxies,
@@ -28,9 +26,10 @@ from . import (
     subject,
     waiting,
 )
+from .hearing import Hearing
 from .link import Link, Lost, OneProcess, Policy
 from .namespace import Names, TestNamespace, VacuousNames, finding
-from .provenance import ANSWER, FREE, NAMED, PROVEN, Provenance
+from .provenance import PROVEN, Provenance
 from .source import unpacked
 from .state import State
 from .testcode import TestCode
@@ -146,16 +145,8 @@ class Judge(Policy):
         self.marks = Provenance()
         self._test: TestCode | None = None
         self._shared: shared.JudgeShared | None = None
-        self._named: set[int] = set()
-        self._answered: set[int] = set()
-        """Functions that came as answers, or in them."""
-        self._naming: list[object] | None = None
-        """What arrives while a name is asked for."""
-        self._errors: list[BaseException] = []
-        """Exceptions of the solution's classes that came with the last answer."""
-        self._helpers: set[int] = set()
+        self.hearing = Hearing(self.link, self.marks, frozenset(), self.module)
         self._attributes: set[int] = set()
-        self._objects: set[int] = set()
         self._state: State | None = None
         self._is_first = True
 
@@ -171,10 +162,8 @@ class Judge(Policy):
         self.marks = marks = Provenance(test.branches)
         marks.sites, marks.is_due = test.sites, test.sites > test.inner_sites
         self.link.forget()
-        self._named.clear()
-        self._helpers.clear()
+        self.hearing = Hearing(self.link, marks, test.names, self.module)
         self._attributes.clear()
-        self._objects.clear()
         self._shared = None
         if "patch" in test.names:
             audit.watch_patches(self.one_process)
@@ -239,50 +228,6 @@ class Judge(Policy):
                 with contextlib.suppress(ImportError):
                     __import__(name)
 
-    def _ask_for(self, *request: Any) -> tuple[Any, list[object]]:
-        """An answer that is no answer of the solution's to a question of the test's, and the
-        objects that arrived meanwhile."""
-        arrived: list[object] = []
-        with self.link.lock:
-            outer, self._naming = self._naming, arrived
-            try:
-                return self.link.ask(*request), arrived
-            finally:
-                self._naming = outer
-
-    def name(self, name: str, entry_point: str | None) -> tuple[bool, Any]:
-        """What the solution has by this name."""
-        found, arrived = self._ask_for("name", name)
-        if type(found) is not tuple or len(found) != 2:
-            raise CodecError("not a name")
-        module, original = proxies.origin_of(found[1])
-        if original == name and self.module(module) is not None:
-            # A tool of the library's: here it is our own.
-            found, theirs = (True, getattr(self.module(module), name, found[1])), found[1]
-            arrived = [one for one in arrived if one is not theirs]
-        for one in arrived:
-            self.arrived(one)
-        known = proxies.number_of(found[1], self.link)
-        if known is not None:
-            self._name(known[0])
-            if entry_point is not None and name != entry_point:
-                self._helpers.add(known[0])
-            is_tool = name in plan.TOOLS or name.startswith("assert") or name == "approx"
-            is_module = name in rewrite.TOOLS and not proxies.is_plain_function(found[1])
-            if (is_tool or is_module) and name != entry_point:
-                self.marks.word(f"the solution's own {name}")
-        return found[0] is True, found[1]
-
-    def beside(self, name: str) -> Any:
-        """A module beside the solution, which the test names by importing it."""
-        found = self.link.ask("import", name)
-        self._name(self._number(found))
-        return found
-
-    def _name(self, number: int) -> None:
-        if number >= 0 and number not in self._answered:
-            self._named.add(number)
-
     # ---- the policy of this end ------------------------------------------------------------------
 
     def tell(self, value: object, reached: bool) -> None:
@@ -313,10 +258,6 @@ class Judge(Policy):
             self._attributes.add(id(answer))
         return answer
 
-    def is_known(self, value: object) -> bool:
-        """Whether an object is of a class that the test names."""
-        return self._is_of_named_class(value)
-
     def changed(self, container: object) -> None:
         """What lies in an object's `__dict__` are its attributes."""
         self.marks.has_changed = True
@@ -335,109 +276,19 @@ class Judge(Policy):
             raise CodecError("nothing of the test's that was lent")
 
     def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
-        """An answer of the solution's: on to `provenance`."""
-        self._errors_came(None)
-        if operation in ("isinstance", "issubclass", "contains"):
-            self.marks.word(f"{operation} of a class")
-        if operation in ("len", "iter", "getitem"):
-            self._stepped(operation, operands, answer)
-        if operation == "above":
-            self.marks.asked(operands[2].strip("_"), NAMED, bool(operands[3]), answer)
-        if operation not in ("special", "call", "method", "get"):
-            return
-        self._came(operation, operands[0], answer)
-        number = self._number(operands[0])
-        named = number in self._named
-        whom = FREE if named else NAMED if self._is_of_named_class(operands[0]) else ANSWER
-        if operation == "get":
-            if named and (isinstance(operands[0], type) or proxies.is_module(operands[0])):
-                self._name(self._number(answer))  # a function of a class, of a module
-        elif operation == "special":
-            self.marks.asked(operands[1], max(whom, NAMED), bool(operands[2]), answer)
-        else:
-            if named and operation == "method" and not isinstance(operands[0], type):
-                whom = FREE if proxies.is_module(operands[0]) else NAMED
-            if number in self._helpers and type(answer) is bool:
-                whom = ANSWER
-            self.marks.asked(None, whom, any(operands[-2:]), answer)
-
-    def _stepped(self, operation: str, operands: tuple[Any, ...], answer: Any) -> None:
-        """A class was asked for its items, as an enumeration is."""
-        number = self._number(operands[0])
-        if number not in self._named:
-            self.marks.word("items of a class that is an answer")
-        elif operation != "getitem":
-            count = answer if operation == "len" else len(answer)
-            self.link.makers.count(number, count)
-
-    def _came(self, operation: str, target: Any, answer: object) -> None:
-        """What came is plain data, a new object of a class that the test names, a function of a
-        class or module that it names, or something that steps through data: or it is marked."""
-        if type(target) is proxies.ReferenceClass and operation == "call":
-            number = self._number(answer)
-            if number < 0 or number in self._objects:
-                self.marks.word("a class that makes no new object")
-            self._objects.add(number)
-        elif _holds_loose(answer):
-            self.marks.word("a mock or a masked array of the test's own as an answer")
-
-    def arrived(self, value: object) -> None:
-        """A proxy of an object was made."""
-        if isinstance(value, BaseException):
-            self._errors.append(value)  # `heard` and `raised` know what came of it
-        elif self._naming is not None:
-            self._naming.append(value)
-        elif not self._is_of_named_class(value) and not makers.steps(value):
-            self.marks.word("an object as an answer")
-
-    def came_again(self, number: int) -> None:
-        """A function in an answer is an answer, whether the test names it as well or not."""
-        if proxies.is_plain_function(self.link.makers.made(number)):
-            self._named.discard(number)
-            self._answered.add(number)
-
-    def _errors_came(self, raised: BaseException | None) -> None:
-        """Exceptions that arrived and are not what was raised are answers like other objects."""
-        excused: list[BaseException | None] = [raised]
-        for error in excused:
-            if error is not None and len(excused) < 100:
-                excused += [error.__cause__, error.__context__]
-                excused += error.exceptions if isinstance(error, BaseExceptionGroup) else []
-        for error in self._errors:
-            if not any(error is one for one in excused) and not self._is_of_named_class(error):
-                self.marks.word("an exception as an answer")
-        self._errors.clear()
-
-    def _number(self, value: Any) -> int:
-        known = proxies.number_of(value, self.link)
-        return -1 if known is None else known[0]
-
-    def _is_of_named_class(self, value: Any) -> bool:
-        return not self._named.isdisjoint(proxies.class_numbers(value))
+        """See `hearing`, as for the next three."""
+        self.hearing.heard(operation, operands, answer)
 
     def raised(
         self, operation: str, operands: tuple[object, ...], error: BaseException
     ) -> BaseException:
-        """An exception by which Python would end an iteration, a task or a thread of the test's
-        without a word, and what is asserted there, is a RuntimeError, unless the test speaks of it.
-        """
-        self._errors_came(error)
-        if isinstance(error, IndexError) and operation == "special" and operands[1] == "getitem":
-            index = operands[2]
-            assert isinstance(index, tuple)
-            self.link.makers.ends_at(self._number(operands[0]), index)
-        quiet = type(error).__name__ if _ends_quietly(error) else ""
-        steps = operation == "special" and operands[1] in ("next", "anext")
-        steps = steps or (operation == "run" and isinstance(error, StopAsyncIteration))
-        self.marks.returned(error)
-        if not quiet or steps:
-            return error
-        if self._test is not None and quiet in self._test.names:
-            self.marks.word(f"{quiet} of the solution's, which the test may wait for")
-            return error
-        told = RuntimeError(f"the solution raised {quiet}")
-        told.__cause__ = error
-        return told
+        return self.hearing.raised(operation, operands, error)
+
+    def arrived(self, value: object) -> None:
+        self.hearing.arrived(value)
+
+    def is_known(self, value: object) -> bool:
+        return self.hearing.is_of_named_class(value)
 
     def word(self) -> None:
         """A class or function of Python's own, or a loose number, came as an answer."""
@@ -500,10 +351,7 @@ class Judge(Policy):
         beside it what else is awaited."""
         import asyncio  # as large as all that a template has loaded: only where it is needed
 
-        task, arrived = self._ask_for("start", coroutine)
-        for one in arrived:
-            if one is not task:
-                self.arrived(one)
+        task = self.hearing.awaited(coroutine)
         try:
             while True:
                 await asyncio.sleep(0)
@@ -517,30 +365,6 @@ class Judge(Policy):
         if type(finished) is not tuple or len(finished) != 1:
             raise CodecError("not the result of a coroutine")
         return finished[0]
-
-
-def _holds_loose(answer: Any, room: int = 1000) -> bool:
-    """Whether an object of the test's that compares loosely lies in an answer."""
-    waiting_for = [answer]
-    while waiting_for and room:
-        room -= 1
-        value = waiting_for.pop()
-        if type(value) in (list, tuple, set, frozenset):
-            waiting_for += value
-        elif type(value) is dict:
-            waiting_for += [*value, *value.values()]
-        elif type(value).__module__ in ("unittest.mock", "numpy.ma"):
-            return True
-    return False
-
-
-def _ends_quietly(error: BaseException) -> bool:
-    if isinstance(error, StopIteration | StopAsyncIteration):
-        return True
-    if type(error).__name__ == "CancelledError":
-        return True
-    main = threading.current_thread() is threading.main_thread()
-    return not isinstance(error, Exception) and not main
 
 
 _TOLD_OF_MODULES = ("__version__", "__all__", "__author__")
@@ -563,7 +387,7 @@ class SolutionNames(Names):
             return self._known[name]
         if name.startswith("__") and name.endswith("__") and name not in _TOLD_OF_MODULES:
             raise KeyError(name)
-        found, value = self._judge.name(name, self._entry_point)
+        found, value = self._judge.hearing.name(name, self._entry_point)
         if not found:
             raise KeyError(name)
         if proxies.is_fixed(value):  # a function or class: what it is bound to hardly changes
@@ -584,4 +408,4 @@ class SolutionNames(Names):
 
     def module(self, name: str) -> object:
         """A module beside the solution."""
-        return self._judge.beside(name)
+        return self._judge.hearing.beside(name)

@@ -76,9 +76,6 @@ class Policy:
     def arrived(self, value: object) -> None:
         """A proxy of an object of the other end was made."""
 
-    def came_again(self, number: int) -> None:
-        """The other end refers to an object of its own that it has told of before."""
-
     def changed(self, container: object) -> None:
         """The other end has changed a container of both."""
 

@@ -25,6 +25,7 @@ from .proxies import (
     ReferenceClass,
     asked,
     get_own,
+    is_plain_function,
     set_own,
 )
 from .shapes import MUTABLE, mro, names_in
@@ -81,10 +82,6 @@ class Makers:
             self._link.policy.mark("`len` and iteration that disagree")
             self._counts[number] = items
 
-    def made(self, number: object) -> object:
-        """The proxy of this number; None for none."""
-        return self._made.get(number) if type(number) is int else None
-
     def ends_at(self, number: int, operands: tuple[object, ...]) -> None:
         """An object raised IndexError for this index: it has told of no more items than that."""
         index, count = operands[0] if operands else None, self._counts.get(number)
@@ -113,8 +110,10 @@ class Makers:
             raise CodecError(f"not a reference: {error}") from None
 
     def _mine(self, number: Any) -> object:
-        self._link.policy.came_again(number)
-        return self._made[number]
+        made = self._made[number]
+        if is_plain_function(made):
+            self._link.policy.arrived(made)
+        return made
 
     def _yours(self, number: object, name: object = None) -> object:
         known = self._link.known(number)

@@ -44,7 +44,7 @@ from typing import Any
 INLINE, VOUCHED, PROVEN = 1, 2, 3
 
 EQUALITY, OTHER, ANSWERS, HANDED = 0, 1, 2, 4
-"""What an assertion decides by (`rewrite.kind_of`): an equality with what the test knows; something
+"""What an assertion decides by (`text.kind_of`): an equality with what the test knows; something
 else; an equality of two answers; one of these, with what was handed to the solution on the side
 that should know better."""
 FREE, NAMED, ANSWER = 0, 1, 2
