@@ -610,7 +610,8 @@ def test_agrees_with_inline_on_humaneval(pool: Pool) -> None:
     jobs = {}
     for row in rows:
         source = row["prompt"] + row["canonical_solution"]
-        test = f"{row['test']}\ncheck({row['entry_point']})"
+        # As one call of a function of the test's, most of them were planned.
+        test = f"{row['test']}\nif True:\n    check({row['entry_point']})"
         jobs[row["task_id"]] = [
             pool.submit(
                 [source], [test], judge=judge, entry_point=row["entry_point"], trust="vouched"

@@ -40,6 +40,8 @@ class Hearing:
         """Exceptions of the solution's classes that came with the last answer."""
         self._helpers: set[int] = set()
         self._objects: set[int] = set()
+        self.has_answered = False
+        """Whether it knows anything that the solution may have chosen."""
 
     # ---- what the test names ---------------------------------------------------------------------
 
@@ -113,6 +115,7 @@ class Hearing:
             self._marks.asked(operands[2].strip("_"), NAMED, bool(operands[3]), answer)
         if operation not in ("special", "call", "method", "get"):
             return
+        self.has_answered = True
         self._came(operation, operands[0], answer)
         number = self._number(operands[0])
         named = number in self._named

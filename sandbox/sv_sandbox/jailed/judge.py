@@ -18,19 +18,18 @@ from . import (
     collect,
     lending,
     operations,
-    plan,
     proxies,
     rewrite,
     shapes,
     shared,
     subject,
+    testcode,
     waiting,
 )
 from .hearing import Hearing
-from .link import Link, Lost, OneProcess, Policy
-from .namespace import Names, TestNamespace, VacuousNames, finding
-from .provenance import PROVEN, Provenance
-from .source import unpacked
+from .link import Link, Lost, OneProcess, Policy, Uncrossed
+from .namespace import Names, SolutionNames, TestNamespace, VacuousNames, finding
+from .provenance import INLINE, PROVEN, Provenance
 from .state import State
 from .testcode import TestCode
 from .values import CodecError, native
@@ -78,7 +77,7 @@ def vacuous(start: int, cells: int) -> None:
         native.begin(cell)
         verdict = WRONG
         with contextlib.suppress(BaseException):  # it looked at something: not vacuous
-            test = TestCode(unpacked(native.blob(cell)))
+            test = testcode.read(native.blob(cell))
             marks = Provenance()
             run(test, marks, VacuousNames(test.entry_point))
             verdict = WRONG if marks.failure() else PASS
@@ -101,6 +100,8 @@ def judge(start: int, cells: int) -> None:
             native.end(cell, cell + 1, native.MARK_LOST, b"", trust)
             native.stop()
             return
+        except Uncrossed as error:  # no failure; nor does a solution gain by it (`below`)
+            verdict, detail, trust = end.unknown(error)
         except OneProcess as error:
             verdict, detail = native.MARK_UNSPLIT, str(error).encode("utf-8", "replace")[:200]
         except CodecError as error:
@@ -154,7 +155,7 @@ class Judge(Policy):
         """Run one test: verdict, detail, trust. Lost, OneProcess and CodecError pass through,
         whatever the test catches."""
         try:
-            self._test = test = TestCode(unpacked(blob))
+            self._test = test = testcode.read(blob)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             return *subject.verdict_of(error), PROVEN
         if test.patches:
@@ -179,6 +180,14 @@ class Judge(Policy):
         trust = marks.trust()
         return PASS, marks.why().encode("utf-8", "replace"), trust
 
+    def unknown(self, error: Uncrossed) -> tuple[int, bytes, int]:
+        """Verdict, detail, trust of a cell that this has ended: it may pass in one process, unless
+        an assertion has failed."""
+        failure = self.marks.failure(apart_from=error)
+        if failure is not None:
+            return *subject.verdict_of(failure), PROVEN
+        return PASS, f"a value cannot cross: {error}".encode()[:200], INLINE
+
     def text(self) -> str:
         """The text of the test at hand."""
         return self._test.text if self._test is not None else ""
@@ -195,7 +204,7 @@ class Judge(Policy):
             self._shared = shared.JudgeShared(test.wanted)
             loaded = self._loaded(cell, test)
             self._import(loaded, test)
-            left_out = run(test, self.marks, SolutionNames(self, test))
+            left_out = run(test, self.marks, SolutionNames(self, test.entry_point, test.binds))
             if left_out:
                 raise OneProcess(left_out)
         except BaseException as error:
@@ -306,7 +315,7 @@ class Judge(Policy):
             self.marks.word("files that the solution sees")
         return tuple(found) or None
 
-    def sends(self, data: bytes) -> None:
+    def sends(self, data: bytes | bytearray) -> None:
         """A path of the scratch folder means nothing where that one has it under another name."""
         if self._shared is not None and self._shared.names_folder(data):
             self.one_process("a path of the scratch folder, which lies elsewhere for the solution")
@@ -341,6 +350,13 @@ class Judge(Policy):
             return None
         return sys.modules[name]
 
+    def cannot(self, why: str, ours: bool) -> NoReturn:
+        """What the test passes before it knows any answer is its own doing; everything else the
+        solution may have chosen."""
+        kind = Uncrossed if self.hearing.has_answered or not ours else OneProcess
+        self.link.trouble = self.link.trouble or kind(why)
+        raise self.link.trouble
+
     def one_process(self, why: str) -> NoReturn:
         """This cell is not judged here, whatever the test catches."""
         self.link.trouble = OneProcess(why)
@@ -365,47 +381,3 @@ class Judge(Policy):
         if type(finished) is not tuple or len(finished) != 1:
             raise CodecError("not the result of a coroutine")
         return finished[0]
-
-
-_TOLD_OF_MODULES = ("__version__", "__all__", "__author__")
-
-
-class SolutionNames(Names):
-    """The names of the solution, asked for when they are read."""
-
-    def __init__(self, judge: Judge, test: TestCode):
-        self._judge, self._entry_point = judge, test.entry_point
-        self._binds = test.binds
-        self._known: dict[str, object] = {}
-
-    def read(self, name: str, asked_for: bool = False) -> object:
-        """Raises KeyError for what neither the solution nor this rule has: built-in names are the
-        test's, except the declared entry point, and what it imports from the solution by name."""
-        if plan.is_builtin(name) and name != self._entry_point and not asked_for:
-            raise KeyError(name)
-        if name in self._known:
-            return self._known[name]
-        if name.startswith("__") and name.endswith("__") and name not in _TOLD_OF_MODULES:
-            raise KeyError(name)
-        found, value = self._judge.hearing.name(name, self._entry_point)
-        if not found:
-            raise KeyError(name)
-        if proxies.is_fixed(value):  # a function or class: what it is bound to hardly changes
-            self._known[name] = value
-        return value
-
-    def listed(self) -> list[str]:
-        """All public names."""
-        names = self._judge.link.ask("names")
-        if type(names) is not tuple or not all(type(name) is str for name in names):
-            raise CodecError("not names")
-        kept = [name for name in names if not plan.is_builtin(name) or name == self._entry_point]
-        return [name for name in kept if name[:2] != "__" and name not in self._binds]
-
-    def set(self, name: str) -> None:
-        """The solution would not see it."""
-        self._judge.one_process(f"the test sets {name} in the solution's module")
-
-    def module(self, name: str) -> object:
-        """A module beside the solution."""
-        return self._judge.hearing.beside(name)
