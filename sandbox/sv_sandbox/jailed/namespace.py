@@ -85,7 +85,7 @@ class SolutionNames(Names):
             return self._known[name]
         if name.startswith("__") and name.endswith("__") and name not in _TOLD_OF_MODULES:
             raise KeyError(name)
-        found, value = self._judge.name(name, self._entry_point)
+        found, value = self._judge.hearing.name(name, self._entry_point)
         if not found:
             raise KeyError(name)
         if proxies.is_fixed(value):  # a function or class: what it is bound to hardly changes
@@ -106,7 +106,7 @@ class SolutionNames(Names):
 
     def module(self, name: str) -> object:
         """A module beside the solution."""
-        return self._judge.beside(name)
+        return self._judge.hearing.beside(name)
 
 
 class TestNamespace(dict[str, Any]):
