@@ -117,7 +117,7 @@ class Policy:
 
     def cannot(self, why: str, ours: bool) -> NoReturn:
         """A value is too large or too deep to cross; `ours`: one that this end asks with."""
-        raise NotImplementedError
+        raise Unencodable(why)
 
     def awaited(self, lent: object) -> Coroutine[object, object, object]:
         """Something of the other end's that can be awaited, as a coroutine of ours."""
