@@ -395,6 +395,8 @@ static int step_landlock(const struct sv_jail *jail, int private_root, const cha
         failed |= landlock_allow(ruleset, jail->read_only[i], read);
     for (size_t i = 0; i < DEVICES; i++)
         failed |= landlock_allow(ruleset, devices[i], device);
+    if (jail->keeper) /* its subject's maps; the subject itself can open nothing */
+        failed |= landlock_allow(ruleset, "/proc", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
     if (scratch != NULL)
         failed |= landlock_allow(ruleset, scratch, attr.fs & ~LANDLOCK_ACCESS_FS_EXECUTE);
     if (failed == 0)
@@ -461,7 +463,7 @@ int sv_jail_enter(const struct sv_jail *jail, int in_namespaces, const struct sv
         *error = (struct sv_error){SV_STAGE_SECCOMP, errno};
         return -1;
     }
-    STEP(SV_STAGE_SECCOMP, sv_filter_install(jail->kill_unknown, private_root));
+    STEP(SV_STAGE_SECCOMP, sv_filter_install(jail->kill_unknown, private_root, jail->keeper));
 
     static const struct {
         int flag, layer;

@@ -81,7 +81,9 @@ class Pool:
         seed: int = 0,
         time_zone: str = "UTC",
         locale: str = "C.UTF-8",
+        recycle: bool = True,
         _fault: tuple[str, int, int] | None = None,
+        _check_recycled: bool = False,
     ):
         require = Level.parse(require) if isinstance(require, str) else require
         level = Level.parse(level) if isinstance(level, str) else level
@@ -119,7 +121,7 @@ class Pool:
                 self._theirs.append(theirs)
             self._start_zygote(_PLAIN)
             sockets = [ours.fileno() for ours in self._sockets]
-            self._handle = _native.pool_new(sockets, self.workers, fault)
+            self._handle = _native.pool_new(sockets, self.workers, fault, _recycle(recycle, _check_recycled))
         except BaseException:
             self._close_zygotes()
             raise
@@ -490,6 +492,11 @@ class Pool:
                 process.wait()
         _native.remove_tree(os.fsencode(scratch))  # not shutil's, which recurses
         group.remove()
+
+
+def _recycle(recycle: bool, checked: bool) -> int:
+    """`enum sv_recycle`; checked: from the first row on, and all is compared after each (tests)."""
+    return 2 if checked else int(recycle)
 
 
 def _check_zone(name: str) -> None:
