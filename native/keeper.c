@@ -16,6 +16,7 @@
 #define _GNU_SOURCE
 #include "template.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -223,35 +224,49 @@ static enum event wait_for(struct keeper *k, int control, uint64_t cpu_ns)
 
 /* ---- checking ------------------------------------------------------------------------------------- */
 
-#define STATUS_BYTES 8192
+#define STATUS_BYTES 16384
 
-/* What /proc says of the subject, without what may change: memory in use and switches. */
-static int read_status(const struct keeper *k, char *text)
+/* Lines of /proc/PID/status, without those that may change: memory in use and switches. Returns the length
+ * of the text, or -1. */
+static int read_state(const struct keeper *k, char *text)
 {
     static const char *const changing[] = {"State:", "VmPeak:", "VmHWM:", "VmRSS:", "Rss", "VmPTE:", "VmSwap:",
                                            "voluntary_", "nonvoluntary_", "Cpus_", "Mems_", "SigQ:"};
     char path[64], line[512];
-    size_t len = 0;
+    int len = 0;
     (void)snprintf(path, sizeof path, "/proc/%d/status", (int)k->pid);
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return -1;
-    while (fgets(line, sizeof line, file) != NULL && len < STATUS_BYTES - sizeof line) {
+    while (fgets(line, sizeof line, file) != NULL && len < STATUS_BYTES / 2) {
         int skip = 0;
         for (size_t i = 0; i < sizeof changing / sizeof changing[0]; i++)
             skip |= strncmp(line, changing[i], strlen(changing[i])) == 0;
         if (!skip)
-            len += (size_t)snprintf(text + len, STATUS_BYTES - len, "%s", line);
+            len += snprintf(text + len, sizeof line, "%s", line);
     }
     (void)fclose(file);
-    (void)snprintf(path, sizeof path, "/proc/%d/fd", (int)k->pid);
-    const int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const long n = folder < 0 ? -1 : syscall(SYS_getdents64, folder, text + len, STATUS_BYTES - len);
-    if (folder >= 0)
-        close(folder);
-    if (n < 0)
+    return len;
+}
+
+/* And what it has open. 0, or -1 with errno. */
+static int read_status(const struct keeper *k, char *text)
+{
+    const int begun = read_state(k, text);
+    char path[64];
+    if (begun < 0)
         return -1;
-    memset(text + len + n, 0, STATUS_BYTES - len - (size_t)n);
+    char *end = text + begun;
+    (void)snprintf(path, sizeof path, "/proc/%d/fd", (int)k->pid);
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return -1;
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL && end < text + STATUS_BYTES - 512;) {
+        char to[128];
+        const ssize_t n = readlinkat(dirfd(folder), entry->d_name, to, sizeof to - 1);
+        end += snprintf(end, 256, "%.64s %.*s\n", entry->d_name, n > 0 ? (int)n : 0, to);
+    }
+    (void)closedir(folder);
     return 0;
 }
 
@@ -261,7 +276,7 @@ static int check(struct keeper *k)
     const long pages = sv_pages_differ(k->pages);
     if (pages < 0 || read_status(k, k->status_now) != 0)
         return -1;
-    if (pages > 0 || memcmp(k->status, k->status_now, STATUS_BYTES) != 0) {
+    if (pages > 0 || strcmp(k->status, k->status_now) != 0) {
         errno = EUCLEAN;
         return -1;
     }
