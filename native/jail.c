@@ -318,13 +318,15 @@ static int step_capabilities(void)
     return syscall(SYS_capset, &header, none) == 0 ? 0 : -1;
 }
 
-static int step_rlimits(void)
+static int step_rlimits(const struct sv_jail *jail)
 {
-    static const struct {
+    const struct {
         int resource;
         rlim_t limit;
     } fixed[] = {
-        {RLIMIT_CORE, 0},     {RLIMIT_MEMLOCK, 0},     {RLIMIT_MSGQUEUE, 0},
+        /* One byte is the one limit that also a program which takes cores heeds; a subject that its
+         * keeper can read is not kept from dumping by anything else. */
+        {RLIMIT_CORE, jail->keeper ? 1 : 0}, {RLIMIT_MEMLOCK, 0},     {RLIMIT_MSGQUEUE, 0},
         {RLIMIT_NICE, 0},     {RLIMIT_RTPRIO, 0},      {RLIMIT_SIGPENDING, 256},
         {RLIMIT_LOCKS, 256},
     };
@@ -440,7 +442,7 @@ int sv_jail_enter(const struct sv_jail *jail, int in_namespaces, const struct sv
         return -1;
     }
     STEP(SV_STAGE_CAPABILITIES, step_capabilities());
-    STEP(SV_STAGE_RLIMIT, step_rlimits());
+    STEP(SV_STAGE_RLIMIT, step_rlimits(jail));
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         *error = (struct sv_error){SV_STAGE_SECCOMP, errno};
         return -1;

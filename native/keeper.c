@@ -48,6 +48,8 @@
 /* A row that takes longer saves nothing by being recycled. */
 #define ROW_US 20000u
 #define CELL_US 2000u
+#define MOST_US 1000000u
+#define MOST_WALL_NS 8000000000ull /* less than the worker's patience */
 
 struct keeper {
     pid_t pid;
@@ -171,13 +173,13 @@ static int call_of(const struct keeper *k, long *nr, unsigned long *argument)
 
 enum event { EVENT_CALL, EVENT_TIME, EVENT_ENDED, EVENT_ORDER, EVENT_GONE };
 
-/* What the subject printed goes nowhere; how much it was, counts. */
-static void drain(struct keeper *k)
+/* What the subject printed goes nowhere; how much it was, counts. One look: it may go on printing. */
+static int drain(struct keeper *k)
 {
     char buffer[16384];
-    ssize_t n;
-    while ((n = read(k->output, buffer, sizeof buffer)) > 0)
-        k->printed += (uint64_t)n;
+    const ssize_t n = read(k->output, buffer, sizeof buffer);
+    k->printed += n > 0 ? (uint64_t)n : 0;
+    return n > 0;
 }
 
 /* After a SIGCHLD: did the subject stop in front of a call? */
@@ -196,9 +198,9 @@ static int look(struct keeper *k, enum event *event)
     return 1;
 }
 
-/* Until the subject stands in front of a call, has used its CPU time, or the worker says something. Of
- * idle time it gets twenty times as much: a busy machine is no reason, and nothing on its list sleeps. */
-static enum event wait_for(struct keeper *k, int control, uint64_t cpu_ns)
+/* Until the subject stands in front of a call, has used its CPU time, or the worker says something.
+ * Nothing on its list sleeps, but the machine may be busy: of wall time it gets more. */
+static enum event wait_for(struct keeper *k, int control, uint64_t cpu_ns, uint64_t wall_ns)
 {
     struct pollfd polled[3] = {{.fd = k->signals, .events = POLLIN},
                                {.fd = control, .events = POLLIN},
@@ -207,14 +209,14 @@ static enum event wait_for(struct keeper *k, int control, uint64_t cpu_ns)
     enum event event = EVENT_ENDED;
     for (;;) {
         const uint64_t now_cpu_ns = sv_cpu_ns(k->pid), used_ns = now_cpu_ns - began_cpu_ns;
-        if (now_cpu_ns != UINT64_MAX && (used_ns >= cpu_ns || sv_now_ns() - began_ns >= 20 * cpu_ns))
+        if (now_cpu_ns != UINT64_MAX && (used_ns >= cpu_ns || sv_now_ns() - began_ns >= wall_ns))
             return EVENT_TIME;
         const uint64_t left = now_cpu_ns == UINT64_MAX ? 1000000 : cpu_ns - used_ns;
         const struct timespec timeout = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
         if (ppoll(polled, 3, &timeout, NULL) < 0 && errno != EINTR)
             return EVENT_ENDED;
         if (polled[2].revents != 0)
-            drain(k);
+            (void)drain(k);
         if (polled[0].revents != 0 && look(k, &event))
             return event;
         if (polled[1].revents != 0)
@@ -307,7 +309,7 @@ static struct sv_error hold(struct sv_template_state *state, struct keeper *k, i
     if (k->watch < 0 || ptrace(PTRACE_SEIZE, k->pid, NULL, PTRACE_O_EXITKILL | PTRACE_O_TRACESECCOMP) != 0 ||
         sv_send(report, "", 1, NULL, 0) != 0)
         return (struct sv_error){SV_STAGE_RECYCLE_PTRACE, errno};
-    const enum event event = wait_for(k, state->control, REHEARSAL_NS);
+    const enum event event = wait_for(k, state->control, REHEARSAL_NS, REHEARSAL_NS);
     if (event != EVENT_CALL || call_of(k, &nr, &argument) != 0 || nr != PARKED)
         return (struct sv_error){SV_STAGE_RECYCLE_REHEARSAL, event == EVENT_TIME ? ETIMEDOUT : ECHILD};
     blank(state->region);
@@ -387,7 +389,8 @@ static enum sv_handed_on verdict_on(struct keeper *k, const struct sv_run *run, 
     unsigned long argument = 0;
     if (event != EVENT_CALL)
         return event == EVENT_TIME ? SV_HANDED_TIME : SV_HANDED_ENDED;
-    drain(k);
+    while (drain(k)) /* it is stopped: no more than a pipe holds */
+        ;
     if (call_of(k, &nr, &argument) != 0)
         return SV_HANDED_ENDED;
     if (nr != SYS_exit_group || k->printed > run->limits.output_bytes)
@@ -405,6 +408,14 @@ static int arm(const struct keeper *k, uint64_t seconds)
     return prlimit(k->pid, RLIMIT_CPU, &limit, NULL);
 }
 
+/* CPU time of the whole row. Not more than one cell may have: then no answer can be late. */
+static uint64_t budget_us(const struct sv_run *run)
+{
+    uint64_t most_us = ROW_US + (uint64_t)run->cells * CELL_US;
+    most_us = most_us < MOST_US ? most_us : MOST_US;
+    return most_us < run->limits.cpu_us ? most_us : run->limits.cpu_us;
+}
+
 /* Lets the subject run a row, and puts it back. */
 static void run_row(struct sv_template_state *state, struct keeper *k, const struct sv_command *command,
                     struct sv_done *done)
@@ -412,8 +423,7 @@ static void run_row(struct sv_template_state *state, struct keeper *k, const str
     const struct sv_run *run = &command->run;
     struct sv_region *region = state->region;
     const struct sv_limits *l = &run->limits;
-    const uint64_t began_ns = sv_now_ns(), most_us = ROW_US + (uint64_t)run->cells * CELL_US;
-    const uint64_t cpu_us = most_us < l->cpu_us ? most_us : l->cpu_us;
+    const uint64_t began_ns = sv_now_ns(), cpu_us = budget_us(run);
     done->dirty = 1; /* until it is put back */
     if (memcmp(&k->limits, l, sizeof *l) != 0) {
         if (sv_pages_change(k->pages, &state->limits, l, sizeof *l) != 0) {
@@ -433,11 +443,13 @@ static void run_row(struct sv_template_state *state, struct keeper *k, const str
         done->error = (struct sv_error){SV_STAGE_RECYCLE_PTRACE, errno};
         return;
     }
-    const enum event event = wait_for(k, state->control, cpu_us * 1000u);
+    const enum event event = wait_for(k, state->control, cpu_us * 1000u, MOST_WALL_NS);
     done->handed_on = (uint32_t)verdict_on(k, run, region, event);
     const uint64_t after_ns = sv_cpu_ns(k->pid); /* exact: it is stopped; none: it is gone */
     done->cpu_us = after_ns != UINT64_MAX ? (after_ns - cpu_ns) / 1000u : 0;
     done->wall_us = (sv_now_ns() - began_ns) / 1000u;
+    if (done->handed_on == SV_HANDED_NOT && done->cpu_us > cpu_us)
+        done->handed_on = SV_HANDED_SHORT; /* it ended just before we looked */
     done->next = done->handed_on == SV_HANDED_NOT ? run->cells : run->start;
     if (done->handed_on > SV_HANDED_SHORT)
         return;

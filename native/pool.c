@@ -118,7 +118,7 @@ struct sv_pool *sv_pool_new(const int *zygote_socks, int zygotes, uint32_t worke
         pool->zygote[z] = zygote_socks[z];
         pthread_mutex_init(&pool->zygote_lock[z], NULL);
     }
-    atomic_store(&pool->recycle, recycle);
+    pool->recycle = recycle;
     pool->spawn_fault = spawn_fault;
     atomic_store(&pool->spawn_faults_left, spawn_fault_count);
     pool->workers = workers;

@@ -10,13 +10,31 @@
 #define KEEPER_ROWS 8192u /* then a new one */
 #define MOST_MISSES 4u   /* one after another: such rows are better forked at once */
 #define REST_ROWS 64u
+#define MOST_FAILURES 3u  /* to start one: this worker has none */
+/* Less than all that a recycled subject has free: a forked one has as much for certain. */
+#define LEAST_MEMORY_BYTES (64ull << 20)
+
+/* 0 when there is none. */
+static int start(struct worker *w, struct template *t)
+{
+    struct sv_ready ready;
+    struct sv_error error = sv_spawn(w, SIDE_SUBJECT, SV_RECYCLER, &ready);
+    w->recycler.rows = 0;
+    if (error.stage == 0 && sv_clear(w, SIDE_SUBJECT) == 0) {
+        w->recycler.failures = 0;
+        return 1;
+    }
+    w->recycler.failures++;
+    sv_retire(w, t);
+    return 0;
+}
 
 int sv_recycler_ready(struct worker *w, const struct sv_job *job, uint32_t row)
 {
     struct template *t = &w->templates[SIDE_SUBJECT][SV_RECYCLER];
-    const int mode = atomic_load(&w->pool->recycle), always = mode == SV_RECYCLE_CHECKED;
+    const int mode = (int)w->pool->recycle, always = mode == SV_RECYCLE_CHECKED;
     if (mode == SV_RECYCLE_OFF || job->row_zygotes[row] != 0 || job->limits.processes != 0 ||
-        job->fault.stage != SV_STAGE_NONE)
+        job->limits.memory_bytes < LEAST_MEMORY_BYTES || job->fault.stage != SV_STAGE_NONE)
         return 0;
     if (!always && w->recycler.planned < FIRST_ROWS) {
         w->recycler.planned++;
@@ -28,16 +46,7 @@ int sv_recycler_ready(struct worker *w, const struct sv_job *job, uint32_t row)
     }
     if (t->control >= 0 && w->recycler.rows++ >= KEEPER_ROWS)
         sv_retire(w, t);
-    if (t->control < 0) {
-        struct sv_ready ready;
-        w->recycler.rows = 0;
-        if (sv_spawn(w, SIDE_SUBJECT, SV_RECYCLER, &ready).stage != 0 || sv_clear(w, SIDE_SUBJECT) != 0) {
-            atomic_store(&w->pool->recycle, SV_RECYCLE_OFF);
-            sv_retire(w, t);
-            return 0;
-        }
-    }
-    return 1;
+    return t->control >= 0 || (w->recycler.failures < MOST_FAILURES && start(w, t));
 }
 
 void sv_recycler_note(struct worker *w, int whole)

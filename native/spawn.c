@@ -64,7 +64,7 @@ struct sv_error sv_spawn(struct worker *w, enum side side, int place, struct sv_
      * where it is outside a pid namespace. */
     struct sv_spawn request = {
         .uid_offset = (int32_t)((w->index * SIDES + (uint32_t)side) * SV_PLACES + (uint32_t)place),
-        .recycle = keeper ? (uint32_t)atomic_load(&pool->recycle) : SV_RECYCLE_OFF};
+        .recycle = keeper ? (uint32_t)pool->recycle : SV_RECYCLE_OFF};
     if (keeper && request.recycle == SV_RECYCLE_OFF)
         return (struct sv_error){SV_STAGE_RECYCLE_JAIL, ECANCELED}; /* the caller wants none */
     unsigned left = atomic_load(&pool->spawn_faults_left);

@@ -95,6 +95,7 @@ struct worker {
         uint32_t planned; /* rows with planned calls so far */
         uint32_t rows;    /* of this keeper */
         uint32_t misses;  /* rows handed on, one after another */
+        uint32_t failures; /* to start one, one after another */
         uint32_t resting; /* rows that are not tried, because so many were handed on */
     } recycler;
     int fresh[SIDES]; /* no command of this row has been sent to this side yet */
@@ -110,7 +111,7 @@ struct sv_pool {
     int zygotes;
     struct sv_statistics statistics;
     uint64_t next_job_id;
-    atomic_int recycle; /* enum sv_recycle; off when it turned out that it cannot be had */
+    enum sv_recycle recycle;
     struct sv_fault spawn_fault;
     atomic_uint spawn_faults_left;
     atomic_uint failed_spawns;
