@@ -116,7 +116,7 @@ static void become_recycled(struct sv_template_state *state, int output, int rep
     (void)sigemptyset(&none);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || sigprocmask(SIG_SETMASK, &none, NULL) != 0 ||
         prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0 || prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0 ||
-        dup2(output, 1) < 0 || dup2(output, 2) < 0)
+        prctl(PR_SET_NAME, "sv-recycled", 0, 0, 0) != 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
         fail(report);
     const int watch = sv_pages_watch();
     if (watch < 0 || sv_send(report, &well, sizeof well, &watch, 1) != 0)
