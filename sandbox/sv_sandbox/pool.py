@@ -124,7 +124,9 @@ class Pool:
                 self._theirs.append(theirs)
             self._start_zygote(_PLAIN)
             sockets = [ours.fileno() for ours in self._sockets]
-            self._handle = _native.pool_new(sockets, self.workers, fault, _recycle(recycle, _check_recycled))
+            self._handle = _native.pool_new(
+                sockets, self.workers, fault, _recycle(recycle, _check_recycled)
+            )
         except BaseException:
             self._close_zygotes()
             raise
@@ -172,9 +174,9 @@ class Pool:
         return f"{_native.STAGES[stage]}: {os.strerror(error)}" if stage else ""
 
     def statistics(self) -> dict[str, int]:
-        """Counters since the start: rows, templates, recycled (templates that were replaced), retried,
-        infra_rows; recycled_rows (judged in a recycled subject), handed_on (begun there, and judged in
-        a forked one), keepers."""
+        """Counters since the start: rows, templates, recycled (templates that were replaced),
+        retried, infra_rows; recycled_rows (judged in a recycled subject), handed_on (begun there,
+        and judged in a forked one), keepers."""
         return _native.pool_statistics(self._handle)
 
     # -- jobs

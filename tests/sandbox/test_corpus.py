@@ -539,9 +539,7 @@ RECYCLED = [case for case, judge in CELLS if judge == "split"]
 @pytest.mark.parametrize(
     "case",
     [
-        pytest.param(
-            case, id=case.id, marks=[] if "cross-cell" in case.id else [pytest.mark.slow]
-        )
+        pytest.param(case, id=case.id, marks=[] if "cross-cell" in case.id else [pytest.mark.slow])
         for case in RECYCLED
     ],
 )

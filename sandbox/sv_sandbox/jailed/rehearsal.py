@@ -20,7 +20,9 @@ from .values import native
 _ROUNDS = 2
 _ROOM_BYTES, _PIECE_BYTES = 2 << 20, 440
 _PIN_EVERY = 1000  # pieces: at least one stays in each arena, which then is never given back
-_FRAME_SLOTS = 33_000  # of the frame below every row: makes room for the frames of 1,000 calls above
+_FRAME_SLOTS = (
+    33_000  # of the frame below every row: makes room for the frames of 1,000 calls above
+)
 
 PROGRAMS: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
     ("def f(x):\n    return x\n", (("f", 1), ("f", [1, [2.5, "a"]]), ("f", {"k": (1, None)}))),
@@ -43,12 +45,14 @@ PROGRAMS: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
     (
         "import math, re, itertools, functools, string\ndef f(s):\n"
         "    found = s.split(',')\n    pairs = list(itertools.product('ab', repeat=2))\n"
-        "    return [math.gcd(12, len(found)), functools.reduce(lambda a, b: a + b, found), pairs[0]]\n",
+        "    joined = functools.reduce(lambda a, b: a + b, found)\n"
+        "    return [math.gcd(12, len(found)), joined, pairs[0]]\n",
         (("f", "1,2,3"),),
     ),
     (
         "class Node:\n    def __init__(self, value, next=None):\n        self.value = value\n"
-        "        self.next = next\n    def __repr__(self):\n        return f'Node({self.value!r})'\n"
+        "        self.next = next\n    def __repr__(self):\n"
+        "        return f'Node({self.value!r})'\n"
         "def f(values):\n    head = None\n    for v in values:\n        head = Node(v, head)\n"
         "    out = []\n    while head:\n        out.append(repr(head))\n        head = head.next\n"
         "    return out\n",
@@ -66,7 +70,8 @@ PROGRAMS: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
     (
         "from typing import List, Optional\ndef f(nums: List[int], k: int = 3) -> Optional[int]:\n"
         "    '''The k-th largest.\n\n    >>> f([1, 2, 3])\n    1\n    '''\n"
-        "    nums = sorted(set(nums), reverse=True)\n    return nums[k - 1] if len(nums) >= k else None\n",
+        "    nums = sorted(set(nums), reverse=True)\n"
+        "    return nums[k - 1] if len(nums) >= k else None\n",
         (("f", [5, 1, 4, 2]), ("f", [1], 2)),
     ),
     (
@@ -84,7 +89,8 @@ PROGRAMS: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
     ),
     (
         "def f(a):\n    a.sort(key=lambda p: (-p[1], p[0]))\n    while a and a[-1][1] < 2:\n"
-        "        a.pop()\n    return a[1:3], a.index(a[0]) if a else -1, tuple(a), frozenset([1])\n",
+        "        a.pop()\n"
+        "    return a[1:3], a.index(a[0]) if a else -1, tuple(a), frozenset([1])\n",
         (("f", [("b", 2), ("a", 2), ("c", 1)]),),
     ),
     (
@@ -94,7 +100,8 @@ PROGRAMS: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
     ),
     (
         "from dataclasses import dataclass\n@dataclass(order=True)\nclass P:\n    x: int\n"
-        "    y: float = 0.0\ndef f(n):\n    return max(P(i, -i) for i in range(n)).x, isinstance(n, int)\n",
+        "    y: float = 0.0\ndef f(n):\n"
+        "    return max(P(i, -i) for i in range(n)).x, isinstance(n, int)\n",
         (("f", 5),),
     ),
 )
