@@ -119,7 +119,7 @@ static void become_recycled(struct sv_template_state *state, int output, int rep
         prctl(PR_SET_NAME, "sv-recycled", 0, 0, 0) != 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
         fail(report);
     const int watch = sv_pages_watch();
-    if (watch < 0 || sv_send(report, &well, sizeof well, &watch, 1) != 0)
+    if (watch < 0 || sv_fault_at(&state->fault, SV_STAGE_RECYCLE_REHEARSAL) != 0 || sv_send(report, &well, sizeof well, &watch, 1) != 0)
         fail(report);
     if (sv_recv(report, &go, sizeof go, NULL, 0) != 1 || syscall(SYS_close_range, 3, ~0u, 0) != 0 ||
         grow_stack() != 0 || grow_heap() != 0)
@@ -306,7 +306,8 @@ static struct sv_error hold(struct sv_template_state *state, struct keeper *k, i
         error.stage = SV_STAGE_RECYCLE_REHEARSAL;
     if (error.stage != 0)
         return error;
-    if (k->watch < 0 || ptrace(PTRACE_SEIZE, k->pid, NULL, PTRACE_O_EXITKILL | PTRACE_O_TRACESECCOMP) != 0 ||
+    if (k->watch < 0 || sv_fault_at(&state->fault, SV_STAGE_RECYCLE_PTRACE) != 0 ||
+        ptrace(PTRACE_SEIZE, k->pid, NULL, PTRACE_O_EXITKILL | PTRACE_O_TRACESECCOMP) != 0 ||
         sv_send(report, "", 1, NULL, 0) != 0)
         return (struct sv_error){SV_STAGE_RECYCLE_PTRACE, errno};
     const enum event event = wait_for(k, state->control, REHEARSAL_NS, REHEARSAL_NS);
@@ -315,7 +316,8 @@ static struct sv_error hold(struct sv_template_state *state, struct keeper *k, i
     blank(state->region);
     if (read_registers(k) != 0)
         return (struct sv_error){SV_STAGE_RECYCLE_PTRACE, errno};
-    k->pages = sv_pages_take(k->pid, k->watch, state->region, sizeof *state->region);
+    if (sv_fault_at(&state->fault, SV_STAGE_RECYCLE_PAGES) == 0)
+        k->pages = sv_pages_take(k->pid, k->watch, state->region, sizeof *state->region);
     if (k->pages == NULL)
         return (struct sv_error){SV_STAGE_RECYCLE_PAGES, errno};
     if (state->recycle == SV_RECYCLE_CHECKED) {
@@ -439,7 +441,8 @@ static void run_row(struct sv_template_state *state, struct keeper *k, const str
         done->error = (struct sv_error){SV_STAGE_SUBJECT_RLIMIT, errno};
         return;
     }
-    if (write_registers(k) != 0 || ptrace(PTRACE_CONT, k->pid, NULL, NULL) != 0) {
+    if (sv_fault_at(&run->fault, SV_STAGE_RECYCLE_PTRACE) != 0 || write_registers(k) != 0 ||
+        ptrace(PTRACE_CONT, k->pid, NULL, NULL) != 0) {
         done->error = (struct sv_error){SV_STAGE_RECYCLE_PTRACE, errno};
         return;
     }
@@ -455,7 +458,7 @@ static void run_row(struct sv_template_state *state, struct keeper *k, const str
         return;
     if (done->handed_on == SV_HANDED_NOT)
         settle_times(region, run->cells, done->cpu_us);
-    if (sv_pages_put_back(k->pages) != 0)
+    if (sv_fault_at(&run->fault, SV_STAGE_RECYCLE_PAGES) != 0 || sv_pages_put_back(k->pages) != 0)
         done->error = (struct sv_error){SV_STAGE_RECYCLE_PAGES, errno};
     else if (state->recycle == SV_RECYCLE_CHECKED && check(k) != 0)
         done->error = (struct sv_error){SV_STAGE_RECYCLE_CHECK, errno};

@@ -34,7 +34,8 @@ int sv_recycler_ready(struct worker *w, const struct sv_job *job, uint32_t row)
     struct template *t = &w->templates[SIDE_SUBJECT][SV_RECYCLER];
     const int mode = (int)w->pool->recycle, always = mode == SV_RECYCLE_CHECKED;
     if (mode == SV_RECYCLE_OFF || job->row_zygotes[row] != 0 || job->limits.processes != 0 ||
-        job->limits.memory_bytes < LEAST_MEMORY_BYTES || job->fault.stage != SV_STAGE_NONE)
+        job->limits.memory_bytes < LEAST_MEMORY_BYTES ||
+        (job->fault.stage != SV_STAGE_NONE && job->fault.stage < SV_STAGE_RECYCLE_JAIL))
         return 0;
     if (!always && w->recycler.planned < FIRST_ROWS) {
         w->recycler.planned++;

@@ -68,8 +68,8 @@ struct sv_error sv_spawn(struct worker *w, enum side side, int place, struct sv_
     if (keeper && request.recycle == SV_RECYCLE_OFF)
         return (struct sv_error){SV_STAGE_RECYCLE_JAIL, ECANCELED}; /* the caller wants none */
     unsigned left = atomic_load(&pool->spawn_faults_left);
-    if (keeper)
-        left = 0;
+    if (keeper != (pool->spawn_fault.stage >= SV_STAGE_RECYCLE_JAIL))
+        left = 0; /* it is not for this kind */
     while (left > 0 && !atomic_compare_exchange_weak(&pool->spawn_faults_left, &left, left - 1))
         ;
     if (left > 0)

@@ -286,6 +286,7 @@ struct sv_template_state { /* what a new template knows when sv_zygote_serve ret
         int inside, began; /* in that process itself */
     } task;
     enum sv_recycle recycle; /* a keeper */
+    struct sv_fault fault;   /* to inject while it begins */
     int recycled;            /* in its subject: no clock of its CPU time, no question to the kernel */
     struct sv_limits limits; /* of the row, in a fork that runs one */
     struct sv_region *region;

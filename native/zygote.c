@@ -209,6 +209,7 @@ static void become_template(struct sv_template_state *state, const struct sv_spa
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
         fail(control, (struct sv_error){SV_STAGE_CLONE, errno});
     state->recycle = spawn->recycle;
+    state->fault = spawn->fault;
     state->jail->keeper = spawn->recycle != SV_RECYCLE_OFF;
     void *region = MAP_FAILED;
     if (sv_fault_at(&spawn->fault, SV_STAGE_REGION) == 0)
@@ -241,8 +242,9 @@ static void become_template(struct sv_template_state *state, const struct sv_spa
         fail(control, (struct sv_error){SV_STAGE_MOUNT, errno});
     if (state->recycle != SV_RECYCLE_OFF) {
         const int needed = SV_LAYER_PIDNS | SV_LAYER_MOUNTNS | SV_LAYER_LANDLOCK;
-        if ((layers & needed) != needed)
-            fail(control, (struct sv_error){SV_STAGE_RECYCLE_JAIL, ENOTSUP});
+        errno = ENOTSUP;
+        if ((layers & needed) != needed || sv_fault_at(&spawn->fault, SV_STAGE_RECYCLE_JAIL) != 0)
+            fail(control, (struct sv_error){SV_STAGE_RECYCLE_JAIL, errno});
         return; /* ready when its subject is */
     }
     struct sv_ready ready = {

@@ -1023,7 +1023,7 @@ static void test_spawn_faults(void)
 static void test_subject_faults(void)
 {
     struct client c = open_pool(2, ALL_NAMESPACES, NO_FAULT, 0);
-    for (int stage = SV_STAGE_FORK; stage < SV_STAGE_COUNT; stage++)
+    for (int stage = SV_STAGE_FORK; stage <= SV_STAGE_REPLY; stage++)
         for (int kind = 0; kind < 3; kind++) {
             const int errs[] = {ENOMEM, -SIGKILL, -SIGTERM};
             struct sv_fault fault = {stage, errs[kind]};

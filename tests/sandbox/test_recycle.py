@@ -6,8 +6,10 @@ writable memory and what the kernel shows of it after each row; what differs wou
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
+import signal
 from collections.abc import Callable, Iterator
 
 import psutil
@@ -211,7 +213,7 @@ HANDED_ON = {
     "a module is loaded": "import colorsys\ndef f(x):\n    return x",
     "a pause": "import time\ndef f(x):\n    time.sleep(0.01)\n    return x",
     "CPU time is asked for": "import time\ndef f(x):\n    return time.process_time() > -1 and x",
-    "a thread's time is asked for": "import time\ndef f(x):\n    return time.thread_time() < 9 and x",
+    "a thread's time is asked for": "import time\ndef f(x):\n    return time.thread_time() < 9",
     "usage is asked for": "import os\ndef f(x):\n    return os.times()[0] > -1 and x",
     "a thread": (
         "import threading\ndef f(x):\n    t = threading.Thread(target=print)\n    t.start()\n"
@@ -440,6 +442,46 @@ def test_killed_from_outside(recycling: Pool, victim: str) -> None:
     before = recycling.statistics()["recycled_rows"]
     recycling.matrix([RECYCLED["nothing"]], TESTS)
     assert recycling.statistics()["recycled_rows"] == before + 1
+
+
+BEGINNINGS = ["recycle-jail", "recycle-ptrace", "recycle-rehearsal", "recycle-pages"]
+
+
+@pytest.mark.parametrize("failure", [errno.ENOMEM, errno.EPERM, -signal.SIGKILL])
+@pytest.mark.parametrize("stage", BEGINNINGS)
+def test_a_beginning_that_fails(recycling: Pool, stage: str, failure: int) -> None:
+    """Every row is forked, and the doctor's question is answered with the place of the failure."""
+    with Pool(1, limits=LIMITS, _fault=(stage, failure, 9), _check_recycled=True) as pool:
+        assert not pool.recycles
+        assert failure < 0 or stage in pool.why_not_recycled
+        for _ in range(3):
+            matrix = shown(pool.matrix([RECYCLED["nothing"]] * 4, TESTS))
+            assert {cell[0] for row in matrix for cell in row} == {"PASS"}
+        counters = pool.statistics()
+        assert (counters["recycled_rows"], counters["retried"], counters["infra_rows"]) == (0, 0, 0)
+
+
+def test_a_beginning_that_fails_once(recycling: Pool) -> None:
+    """The next row has a keeper."""
+    with Pool(
+        1, limits=LIMITS, _fault=("recycle-pages", errno.ENOMEM, 1), _check_recycled=True
+    ) as p:
+        p.matrix([RECYCLED["nothing"]] * 4, TESTS)
+        assert p.statistics()["recycled_rows"] == 3
+
+
+@pytest.mark.parametrize("failure", [errno.ENOMEM, errno.ESRCH, -signal.SIGKILL])
+@pytest.mark.parametrize("stage", ["recycle-ptrace", "recycle-pages"])
+def test_a_row_on_which_the_keeper_fails(recycling: Pool, stage: str, failure: int) -> None:
+    """It is judged in a forked subject, and the keeper and its subject are not used again."""
+    solutions = [RECYCLED["nothing"], RECYCLED["wrong"]]
+    job = recycling.submit(solutions, TESTS, _fault=(stage, failure))
+    before = recycling.statistics()
+    matrix = shown(job.wait())
+    assert [row[0][0] for row in matrix] == ["PASS", "WRONG"]
+    recycling.matrix([RECYCLED["nothing"]], TESTS)
+    after = recycling.statistics()
+    assert after["keepers"] > before["keepers"] or after["recycled_rows"] > before["recycled_rows"]
 
 
 def test_nothing_is_left_of_the_pool(recycling: Pool, nothing_left: None) -> None:
