@@ -76,7 +76,8 @@ def run_row(start: int, cells: int, row: Row) -> None:
         native.end(start, cells, row.not_loaded(verdict), detail)
         return
     native.loaded()
-    state.loaded()
+    if start + 1 < cells:
+        state.loaded()
     for cell in range(start, cells):
         if cell > start:
             native.begin(cell)
