@@ -286,7 +286,7 @@ static void on_arguments(struct program *p, uint32_t otherwise)
 /* What a keeper needs to see to its subject, whose own filter has none of it. */
 static const long keepers[] = {
     SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_userfaultfd, SYS_ioctl, SYS_prlimit64,
-    SYS_prctl, SYS_sendmsg,
+    SYS_prctl, SYS_sendmsg, SYS_memfd_create,
 };
 
 int sv_filter_install(int kill_unknown, int private_root, int keeper)

@@ -39,6 +39,7 @@
 #include <sys/uio.h>
 #include <sys/user.h>
 
+#define MEMORY_FD 3 /* in the subject, until it is parked */
 #define REHEARSAL_NS 20000000000ull
 #define PARKED SYS_pause /* what a subject calls when it has rehearsed: on no list of any filter */
 /* Its stack and heap cannot grow: room for what short rows need, and more is a forked subject's. */
@@ -53,7 +54,7 @@
 
 struct keeper {
     pid_t pid;
-    int watch, signals, output; /* userfaultfd; SIGCHLD; what the subject prints */
+    int watch, file, signals, output; /* userfaultfd; its memory; SIGCHLD; what it prints */
     struct sv_pages *pages;
     struct user_regs_struct registers;
     char xstate[XSTATE_MOST]; /* FPU, vectors, MXCSR, PKRU: whatever XSAVE knows */
@@ -108,7 +109,7 @@ static _Noreturn void fail(int report)
 }
 
 /* Hands out what its keeper needs, and goes on once that holds it. */
-static void become_recycled(struct sv_template_state *state, int output, int report)
+static void become_recycled(struct sv_template_state *state, int file, int output, int report)
 {
     const struct sv_error well = {0, 0};
     sigset_t none;
@@ -121,7 +122,8 @@ static void become_recycled(struct sv_template_state *state, int output, int rep
     const int watch = sv_pages_watch();
     if (watch < 0 || sv_fault_at(&state->fault, SV_STAGE_RECYCLE_REHEARSAL) != 0 || sv_send(report, &well, sizeof well, &watch, 1) != 0)
         fail(report);
-    if (sv_recv(report, &go, sizeof go, NULL, 0) != 1 || syscall(SYS_close_range, 3, ~0u, 0) != 0 ||
+    if (sv_recv(report, &go, sizeof go, NULL, 0) != 1 || dup2(file, MEMORY_FD) != MEMORY_FD ||
+        syscall(SYS_close_range, MEMORY_FD + 1, ~0u, 0) != 0 ||
         grow_stack() != 0 || grow_heap() != 0)
         _exit(126);
     state->recycled = 1;
@@ -130,7 +132,7 @@ static void become_recycled(struct sv_template_state *state, int output, int rep
 
 void sv_park(void)
 {
-    if (sv_filter_install_recycled() != 0)
+    if (sv_pages_move(MEMORY_FD) != 0 || close(MEMORY_FD) != 0 || sv_filter_install_recycled() != 0)
         _exit(126);
     (void)syscall(PARKED);
 }
@@ -317,7 +319,7 @@ static struct sv_error hold(struct sv_template_state *state, struct keeper *k, i
     if (read_registers(k) != 0)
         return (struct sv_error){SV_STAGE_RECYCLE_PTRACE, errno};
     if (sv_fault_at(&state->fault, SV_STAGE_RECYCLE_PAGES) == 0)
-        k->pages = sv_pages_take(k->pid, k->watch, state->region, sizeof *state->region);
+        k->pages = sv_pages_take(k->pid, k->watch, k->file, state->region, sizeof *state->region);
     if (k->pages == NULL)
         return (struct sv_error){SV_STAGE_RECYCLE_PAGES, errno};
     if (state->recycle == SV_RECYCLE_CHECKED) {
@@ -340,6 +342,7 @@ static int begin(struct sv_template_state *state, struct keeper *k, struct sv_er
     if (sigprocmask(SIG_BLOCK, &child, NULL) != 0 || pipe2(output, O_CLOEXEC) != 0 ||
         fcntl(output[0], F_SETFL, O_NONBLOCK) != 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report) != 0 ||
+        (k->file = sv_pages_file()) < 0 ||
         (k->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK)) < 0) {
         error->err = errno;
         return 0;
@@ -347,7 +350,7 @@ static int begin(struct sv_template_state *state, struct keeper *k, struct sv_er
     k->output = output[0];
     k->pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
     if (k->pid == 0) {
-        become_recycled(state, output[1], report[1]);
+        become_recycled(state, k->file, output[1], report[1]);
         return 1;
     }
     error->err = errno;

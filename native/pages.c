@@ -2,9 +2,11 @@
  *
  * In: a stopped process.  Out: its memory as it was when the copy was taken. The kernel says which
  * pages were written (userfaultfd's asynchronous write protection and the ioctl PAGEMAP_SCAN, Linux
- * 6.7), never the process. Invariants: the copy lies in this process, out of the other's reach; no
- * mapping can come, go or change meanwhile, because the other's filter has no call that could, and its
- * stack is as long as it may be.
+ * 6.7), never the process. But for its stack the memory is a file that this process maps as well, and
+ * writes to (`there`); a page costs a fifth that way. Invariants: the copy lies in this process, out of
+ * the other's reach; what this process reads of the other is compared at most; no mapping can come, go
+ * or change meanwhile, because the other's filter has no call that could, and its stack is as long as
+ * it may be.
  *
  * A page that was written is put back and protected again, and the next write to it costs a fault. So
  * pages that most rows write are put back after each row, and not protected any more (`hot`).
@@ -46,16 +48,27 @@ struct region_found {
 #define BATCH 1024          /* IOV_MAX */
 #define LEARNING_ROWS 32u   /* until we know which pages are hot: written by a fourth of these */
 #define HOT_SHARE 4u
+#define BOUNCE (64u * SV_PAGE)
 #define LISTING (256u << 10)
+#define OWN_LISTING (96u << 10)
+#define OWN_SPANS (2 * SPANS)
 
 struct span { /* adjacent writable mappings */
-    uint64_t start, end;
-    char *copy;
+    uint64_t start, end, offset; /* the last one in the file */
+    int shared;                  /* it lies there */
+    char *copy, *there;          /* there: NULL for what is private */
+};
+
+struct run { /* adjacent pages */
+    uint64_t at;
+    size_t len;
+    char *copy, *there;
 };
 
 struct sv_pages {
     pid_t pid;
-    int watch, pagemap;
+    char who[16]; /* the same in /proc */
+    int watch, file, pagemap;
     struct span spans[SPANS];
     size_t count;
     char *copy; /* of all spans, one after another; pages of zeros take no memory */
@@ -63,9 +76,12 @@ struct sv_pages {
     uint8_t *written;  /* per page: by how many of the rows we learn from */
     uint8_t *hot;      /* per page */
     uint32_t rows;
-    struct iovec *here, *there; /* hot pages, in runs */
-    size_t hot_runs, hot_bytes;
-    char maps[LISTING];         /* when the copy was taken */
+    struct run *runs; /* hot pages; behind them those of the row */
+    size_t hot_runs;
+    struct region_found found[FOUND];
+    struct iovec here[BATCH], there[BATCH];
+    char bounce[BOUNCE];
+    char maps[LISTING]; /* when the copy was taken */
     char now[LISTING];
 };
 
@@ -82,15 +98,13 @@ int sv_pages_watch(void)
     return fd;
 }
 
-/* ---- mappings ------------------------------------------------------------------------------------- */
-
 /* A file of /proc, as a string. 0, or -1 with errno. */
-static int read_proc(pid_t pid, const char *name, char *text, size_t size)
+static int read_proc(const char *who, const char *name, char *text, size_t size)
 {
     char path[64];
     size_t len = 0;
     ssize_t n = 1;
-    (void)snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    (void)snprintf(path, sizeof path, "/proc/%s/%s", who, name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
@@ -105,30 +119,92 @@ static int read_proc(pid_t pid, const char *name, char *text, size_t size)
     return saved == 0 ? 0 : -1;
 }
 
-/* The writable mappings; -1 with errno where there is one that we cannot put back. */
-static int find_spans(struct sv_pages *pages, uint64_t shared, uint64_t shared_len)
+int sv_pages_file(void)
 {
-    for (const char *line = pages->maps; *line != '\0'; line = strchr(line, '\n') + 1) {
+    return (int)syscall(SYS_memfd_create, "sv-recycled", 1u /* MFD_CLOEXEC */);
+}
+
+/* ---- in the process itself, before anything foreign runs ------------------------------------------ */
+
+static const char zeros[SV_PAGE];
+
+/* Writes what is not zero of a mapping. 0, or -1 with errno. */
+static int write_pages(int file, uint64_t start, uint64_t end, uint64_t offset)
+{
+    for (uint64_t at = start; at < end; at += SV_PAGE) {
+        const void *page = (const void *)(uintptr_t)at;
+        if (memcmp(page, zeros, SV_PAGE) != 0 &&
+            pwrite(file, page, SV_PAGE, (off_t)(offset + (at - start))) != (ssize_t)SV_PAGE)
+            return -1;
+    }
+    return 0;
+}
+
+int sv_pages_move(int file)
+{
+    char maps[OWN_LISTING]; /* on the stack, like all that is written to here */
+    struct span spans[OWN_SPANS];
+    size_t count = 0;
+    uint64_t bytes = 0;
+    if (read_proc("self", "maps", maps, sizeof maps) != 0)
+        return -1;
+    for (const char *line = maps; *line != '\0'; line = strchr(line, '\n') + 1) {
         unsigned long start, end;
-        char kind[5];
-        if (strchr(line, '\n') == NULL || sscanf(line, "%lx-%lx %4s", &start, &end, kind) != 3) {
+        char kind[5], name[64] = "";
+        if (count == OWN_SPANS || strchr(line, '\n') == NULL ||
+            sscanf(line, "%lx-%lx %4s %*s %*s %*s%63[^\n]", &start, &end, kind, name) < 3) {
             errno = EPROTO;
             return -1;
         }
-        if (kind[1] != 'w' || (start == shared && end == shared + shared_len))
+        if (strncmp(kind, "rw-p", 4) != 0 || strstr(name, "[stack]") != NULL)
             continue;
-        if (kind[3] != 'p') { /* memory shared with somebody */
+        spans[count++] = (struct span){.start = start, .end = end, .offset = bytes};
+        bytes += end - start;
+    }
+    if (ftruncate(file, (off_t)bytes) != 0)
+        return -1;
+    /* From the writing to the mapping of each, nothing but the stack is written to. */
+    for (size_t i = 0; i < count; i++) {
+        const struct span *s = &spans[i];
+        void *at = (void *)(uintptr_t)s->start;
+        if (write_pages(file, s->start, s->end, s->offset) != 0 ||
+            mmap(at, s->end - s->start, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file,
+                 (off_t)s->offset) != at)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- mappings ------------------------------------------------------------------------------------- */
+
+/* The writable mappings but the region; -1 with errno where there is one that we cannot put back. */
+static int find_spans(struct sv_pages *pages, uint64_t region, uint64_t region_len)
+{
+    for (const char *line = pages->maps; *line != '\0'; line = strchr(line, '\n') + 1) {
+        unsigned long start, end, offset;
+        char kind[5], name[64] = "";
+        if (strchr(line, '\n') == NULL ||
+            sscanf(line, "%lx-%lx %4s %lx %*s %*s%63[^\n]", &start, &end, kind, &offset, name) < 4) {
+            errno = EPROTO;
+            return -1;
+        }
+        if (kind[1] != 'w' || (start == region && end == region + region_len))
+            continue;
+        const int shared = kind[3] == 's';
+        struct span *last = pages->count > 0 ? &pages->spans[pages->count - 1] : NULL;
+        if (shared && strstr(name, "/memfd:sv-recycled") == NULL) { /* memory shared with somebody */
             errno = ENOTSUP;
             return -1;
         }
-        struct span *last = pages->count > 0 ? &pages->spans[pages->count - 1] : NULL;
-        if (last != NULL && last->end == start) {
+        if (last != NULL && last->end == start && last->shared == shared &&
+            (!shared || last->offset + (last->end - last->start) == offset)) {
             last->end = end;
         } else if (pages->count == SPANS) {
             errno = E2BIG;
             return -1;
         } else {
-            pages->spans[pages->count++] = (struct span){start, end, NULL};
+            pages->spans[pages->count++] =
+                (struct span){.start = start, .end = end, .offset = offset, .shared = shared};
         }
         pages->bytes += end - start;
     }
@@ -187,24 +263,37 @@ static int protect(const struct sv_pages *pages, uint64_t start, uint64_t end)
 
 /* ---- copying -------------------------------------------------------------------------------------- */
 
-/* All runs, whatever their number; 0, or -1 with errno. */
-static int write_runs(pid_t pid, const struct iovec *here, const struct iovec *there, size_t runs)
+static int write_memory(pid_t pid, const struct iovec *here, const struct iovec *there, size_t n)
 {
-    for (size_t at = 0; at < runs;) {
-        const size_t n = runs - at < BATCH ? runs - at : BATCH;
-        size_t wanted = 0;
-        for (size_t i = at; i < at + n; i++)
-            wanted += here[i].iov_len;
-        const ssize_t done = process_vm_writev(pid, here + at, n, there + at, n, 0);
-        if (done < 0)
-            return -1;
-        if ((size_t)done != wanted) {
-            errno = EFAULT;
-            return -1;
+    size_t wanted = 0;
+    for (size_t i = 0; i < n; i++)
+        wanted += here[i].iov_len;
+    const ssize_t done = n > 0 ? process_vm_writev(pid, here, n, there, n, 0) : 0;
+    if (done >= 0 && (size_t)done != wanted)
+        errno = EFAULT;
+    return done == (ssize_t)wanted ? 0 : -1;
+}
+
+/* Writes the copy over the first runs. 0, or -1 with errno. */
+static int write_runs(struct sv_pages *pages, size_t runs)
+{
+    struct iovec *here = pages->here, *there = pages->there;
+    size_t n = 0;
+    for (size_t i = 0; i < runs; i++) {
+        const struct run *run = &pages->runs[i];
+        if (run->there != NULL) {
+            memcpy(run->there, run->copy, run->len);
+            continue;
         }
-        at += n;
+        if (n == BATCH) {
+            if (write_memory(pages->pid, here, there, n) != 0)
+                return -1;
+            n = 0;
+        }
+        here[n] = (struct iovec){run->copy, run->len};
+        there[n++] = (struct iovec){(void *)(uintptr_t)run->at, run->len};
     }
-    return 0;
+    return write_memory(pages->pid, here, there, n);
 }
 
 static int read_memory(pid_t pid, uint64_t from, void *to, size_t len)
@@ -216,19 +305,17 @@ static int read_memory(pid_t pid, uint64_t from, void *to, size_t len)
     return n == (ssize_t)len ? 0 : -1;
 }
 
-static char bounce[64 * SV_PAGE];
-
 /* Calls what is given for each page of a span: with its bytes now, and their place in the copy. Sums up. */
-static long each_page(const struct sv_pages *pages, const struct span *span,
+static long each_page(struct sv_pages *pages, const struct span *span,
                       int (*what)(const char *now, char *copy))
 {
     long sum = 0;
     for (uint64_t at = span->start; at < span->end;) {
-        const size_t len = span->end - at < sizeof bounce ? (size_t)(span->end - at) : sizeof bounce;
-        if (read_memory(pages->pid, at, bounce, len) != 0)
+        const size_t len = span->end - at < BOUNCE ? (size_t)(span->end - at) : BOUNCE;
+        if (read_memory(pages->pid, at, pages->bounce, len) != 0)
             return -1;
         for (size_t i = 0; i < len; i += SV_PAGE)
-            sum += what(bounce + i, span->copy + (at - span->start) + i);
+            sum += what(pages->bounce + i, span->copy + (at - span->start) + i);
         at += len;
     }
     return sum;
@@ -236,7 +323,6 @@ static long each_page(const struct sv_pages *pages, const struct span *span,
 
 static int keep(const char *now, char *copy)
 {
-    static const char zeros[SV_PAGE];
     if (memcmp(now, zeros, SV_PAGE) != 0) /* else nothing is written, and no memory taken */
         memcpy(copy, now, SV_PAGE);
     return 0;
@@ -260,6 +346,13 @@ static int copy_all(struct sv_pages *pages)
                                           .mode = UFFDIO_REGISTER_MODE_WP};
         span->copy = copy;
         copy += span->end - span->start;
+        if (span->shared) {
+            void *there = mmap(NULL, span->end - span->start, PROT_READ | PROT_WRITE, MAP_SHARED,
+                               pages->file, (off_t)span->offset);
+            if (there == MAP_FAILED)
+                return -1;
+            span->there = there;
+        }
         if (ioctl(pages->watch, UFFDIO_REGISTER, &watched) != 0 || each_page(pages, span, keep) < 0 ||
             protect_all(pages, span) != 0)
             return -1;
@@ -267,7 +360,7 @@ static int copy_all(struct sv_pages *pages)
     return 0;
 }
 
-struct sv_pages *sv_pages_take(pid_t pid, int watch, const void *shared, size_t shared_len)
+struct sv_pages *sv_pages_take(pid_t pid, int watch, int file, const void *region, size_t region_len)
 {
     char path[64];
     struct sv_pages *pages = calloc(1, sizeof *pages);
@@ -275,37 +368,37 @@ struct sv_pages *sv_pages_take(pid_t pid, int watch, const void *shared, size_t 
         return NULL;
     pages->pid = pid;
     pages->watch = watch;
+    pages->file = file;
+    (void)snprintf(pages->who, sizeof pages->who, "%d", (int)pid);
     (void)snprintf(path, sizeof path, "/proc/%d/pagemap", (int)pid);
     pages->pagemap = open(path, O_RDONLY | O_CLOEXEC);
-    if (pages->pagemap < 0 || read_proc(pid, "maps", pages->maps, sizeof pages->maps) != 0 ||
-        find_spans(pages, (uint64_t)(uintptr_t)shared, shared_len) != 0)
+    if (pages->pagemap < 0 || read_proc(pages->who, "maps", pages->maps, sizeof pages->maps) != 0 ||
+        find_spans(pages, (uint64_t)(uintptr_t)region, region_len) != 0)
         return NULL; /* whoever asks ends with it, and so does what was opened */
     const size_t n = pages->bytes / SV_PAGE;
     pages->written = calloc(n, 1);
     pages->hot = calloc(n, 1);
-    pages->here = calloc(n + FOUND, sizeof *pages->here);
-    pages->there = calloc(n + FOUND, sizeof *pages->there);
-    if (pages->written == NULL || pages->hot == NULL || pages->here == NULL || pages->there == NULL ||
-        copy_all(pages) != 0)
+    pages->runs = calloc(n, sizeof *pages->runs);
+    if (pages->written == NULL || pages->hot == NULL || pages->runs == NULL || copy_all(pages) != 0)
         return NULL;
     /* As it shows now that writes are noted. */
-    return read_proc(pid, "maps", pages->maps, sizeof pages->maps) == 0 ? pages : NULL;
+    return read_proc(pages->who, "maps", pages->maps, sizeof pages->maps) == 0 ? pages : NULL;
 }
 
 /* ---- after a row ---------------------------------------------------------------------------------- */
 
-/* Adds pages to a list of runs; returns its new length. */
-static size_t add_run(struct sv_pages *pages, size_t runs, char *copy, uint64_t at, size_t len)
+/* Adds a page to the list of runs; returns its new length. */
+static size_t add_page(struct sv_pages *pages, size_t runs, const struct span *span, uint64_t at)
 {
-    struct iovec *here = pages->here, *there = pages->there;
-    if (runs > pages->hot_runs && (char *)here[runs - 1].iov_base + here[runs - 1].iov_len == copy &&
-        (uint64_t)(uintptr_t)there[runs - 1].iov_base + there[runs - 1].iov_len == at) {
-        here[runs - 1].iov_len += len;
-        there[runs - 1].iov_len += len;
+    const size_t from_start = (size_t)(at - span->start);
+    struct run *last = runs > pages->hot_runs ? &pages->runs[runs - 1] : NULL;
+    if (last != NULL && last->at + last->len == at && last->copy + last->len == span->copy + from_start &&
+        (last->there == NULL) == (span->there == NULL)) {
+        last->len += SV_PAGE;
         return runs;
     }
-    here[runs] = (struct iovec){copy, len};
-    there[runs] = (struct iovec){(void *)(uintptr_t)at, len};
+    pages->runs[runs] = (struct run){at, SV_PAGE, span->copy + from_start,
+                                     span->there != NULL ? span->there + from_start : NULL};
     return runs + 1;
 }
 
@@ -314,12 +407,11 @@ static size_t add_found(struct sv_pages *pages, const struct span *span, const s
                         size_t runs)
 {
     for (uint64_t at = found->start; at < found->end; at += SV_PAGE) {
-        char *copy = span->copy + (at - span->start);
-        const size_t page = (size_t)(copy - pages->copy) / SV_PAGE;
+        const size_t page = (size_t)(span->copy + (at - span->start) - pages->copy) / SV_PAGE;
         if (pages->hot[page])
             continue;
         pages->written[page] += pages->rows < LEARNING_ROWS;
-        runs = add_run(pages, runs, copy, at, SV_PAGE);
+        runs = add_page(pages, runs, span, at);
     }
     return runs;
 }
@@ -328,20 +420,21 @@ static size_t add_found(struct sv_pages *pages, const struct span *span, const s
 static void learn(struct sv_pages *pages)
 {
     size_t runs = 0;
-    for (size_t i = 0; i < pages->count; i++)
-        for (uint64_t at = pages->spans[i].start; at < pages->spans[i].end; at += SV_PAGE) {
-            char *copy = pages->spans[i].copy + (at - pages->spans[i].start);
-            const size_t page = (size_t)(copy - pages->copy) / SV_PAGE;
+    for (size_t i = 0; i < pages->count; i++) {
+        const struct span *span = &pages->spans[i];
+        for (uint64_t at = span->start; at < span->end; at += SV_PAGE) {
+            const size_t page = (size_t)(span->copy + (at - span->start) - pages->copy) / SV_PAGE;
             pages->hot[page] = pages->written[page] >= LEARNING_ROWS / HOT_SHARE;
             if (pages->hot[page])
-                runs = add_run(pages, runs, copy, at, SV_PAGE);
+                runs = add_page(pages, runs, span, at);
         }
+    }
     pages->hot_runs = runs;
 }
 
 int sv_pages_put_back(struct sv_pages *pages)
 {
-    static struct region_found found[FOUND];
+    struct region_found *found = pages->found;
     size_t runs = pages->hot_runs;
     for (size_t i = 0; i < pages->count; i++) {
         const struct span *span = &pages->spans[i];
@@ -353,13 +446,11 @@ int sv_pages_put_back(struct sv_pages *pages)
                 runs = add_found(pages, span, &found[k], runs);
         }
     }
-    if (write_runs(pages->pid, pages->here, pages->there, runs) != 0)
+    if (write_runs(pages, runs) != 0)
         return -1;
-    for (size_t i = pages->hot_runs; i < runs; i++) {
-        const uint64_t start = (uint64_t)(uintptr_t)pages->there[i].iov_base;
-        if (protect(pages, start, start + pages->there[i].iov_len) != 0)
+    for (size_t i = pages->hot_runs; i < runs; i++)
+        if (protect(pages, pages->runs[i].at, pages->runs[i].at + pages->runs[i].len) != 0)
             return -1;
-    }
     if (++pages->rows == LEARNING_ROWS)
         learn(pages);
     return 0;
@@ -374,7 +465,7 @@ int sv_pages_change(struct sv_pages *pages, const void *at, const void *bytes, s
             continue;
         const struct iovec here = {(void *)(uintptr_t)bytes, len}, there = {(void *)(uintptr_t)at, len};
         memcpy(span->copy + (start - span->start), bytes, len);
-        return write_runs(pages->pid, &here, &there, 1);
+        return write_memory(pages->pid, &here, &there, 1);
     }
     errno = EFAULT;
     return -1;
@@ -389,7 +480,7 @@ long sv_pages_differ(struct sv_pages *pages)
             return -1;
         sum += n;
     }
-    if (read_proc(pages->pid, "maps", pages->now, sizeof pages->now) != 0)
+    if (read_proc(pages->who, "maps", pages->now, sizeof pages->now) != 0)
         return -1;
     return sum + (strcmp(pages->maps, pages->now) != 0);
 }

@@ -79,9 +79,13 @@ int sv_keeper_serve(struct sv_template_state *state);
 struct sv_pages;
 /* A userfaultfd of the calling process, for its parent. -1 with errno. */
 int sv_pages_watch(void);
+/* A file for the memory of a process, which its parent makes. -1 with errno. */
+int sv_pages_file(void);
+/* Moves the memory of the calling process there, but its stack. 0, or -1 with errno. */
+int sv_pages_move(int file);
 /* Copies every writable page of a stopped process, and asks the kernel to note what is written from
- * now on. `shared` (its length in bytes) is the one mapping that is not its own. NULL with errno. */
-struct sv_pages *sv_pages_take(pid_t pid, int watch, const void *shared, size_t shared_len);
+ * now on. `region` is the one mapping that is not its own. NULL with errno. */
+struct sv_pages *sv_pages_take(pid_t pid, int watch, int file, const void *region, size_t region_len);
 /* Of a stopped process: puts back what was written since. 0, or -1 with errno. */
 int sv_pages_put_back(struct sv_pages *pages);
 /* Changes what is put back, and the process. 0, or -1 with errno. */
