@@ -140,7 +140,7 @@ def _fill() -> list[bytes]:
             pieces.append(bytes(size - 33))
             beside = beside + 1 if id(pieces[-1]) - last == size else 0
             last = id(pieces[-1])
-        filled += pieces[: -pool]
+        filled += pieces[:-pool]
     return filled
 
 

@@ -9,6 +9,7 @@ cell begins in a fresh one.
 from __future__ import annotations
 
 import _locale
+import _signal  # type: ignore[import-not-found]  # answers without enumeration
 import decimal
 import gc
 import os
@@ -69,10 +70,10 @@ class State:
             sys.gettrace() is None,
             sys.getprofile() is None,
             threading.active_count(),
-            signal.getsignal(signal.SIGALRM),
-            signal.getsignal(signal.SIGINT),
+            _signal.getsignal(signal.SIGALRM),
+            _signal.getsignal(signal.SIGINT),
             list(map(id, warnings.filters)),
-            dict(os.environ),
+            _environment(),
             sys.argv[:],
             sys.path[:],
             _loop(),
@@ -102,6 +103,11 @@ def _set_called(local: object) -> bool:
 def _of_kernel(umask: bool) -> tuple[object, ...]:
     timer = signal.getitimer(signal.ITIMER_REAL)[0] > 0
     return timer, os.getcwd(), umask and _umask(), _files()
+
+
+def _environment() -> dict[Any, Any]:
+    """As bytes, which is what it holds: decoding all of it would take as long as the rest."""
+    return dict(getattr(os.environ, "_data", os.environ))
 
 
 def _umask() -> int:
