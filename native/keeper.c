@@ -46,6 +46,7 @@
 #define STACK_BYTES (1ul << 20)
 #define HEAP_BYTES (4ul << 20)
 #define XSTATE_MOST 16384u
+#define FLAGS_PUT_BACK 0x50dd5ull /* CF PF AF ZF SF TF DF OF RF AC: what PTRACE_SETREGS sets */
 /* A row that takes longer saves nothing by being recycled. */
 #define ROW_US 20000u
 #define CELL_US 2000u
@@ -139,13 +140,14 @@ void sv_park(void)
 
 /* ---- registers ------------------------------------------------------------------------------------ */
 
-static int read_registers(struct keeper *k)
+static int read_registers(struct keeper *k, long *nr)
 {
     struct iovec area = {k->xstate, sizeof k->xstate};
     if (ptrace(PTRACE_GETREGS, k->pid, NULL, &k->registers) != 0 ||
         ptrace(PTRACE_GETREGSET, k->pid, NT_X86_XSTATE, &area) != 0)
         return -1;
     k->xstate_len = area.iov_len;
+    *nr = (long)k->registers.orig_rax;
     k->registers.orig_rax = (unsigned long long)-1; /* the call that it stopped in front of never comes */
     k->registers.rax = 0;
     return 0;
@@ -160,15 +162,33 @@ static int write_registers(const struct keeper *k)
                : 0;
 }
 
-/* The call that a stopped subject stands in front of, and its first argument. */
+/* The call that a stopped subject stands in front of, and its first argument. -1 where it cannot be put
+ * back: two of its flags are its own to change, and ptrace leaves them as they are. */
 static int call_of(const struct keeper *k, long *nr, unsigned long *argument)
 {
     struct user_regs_struct now;
-    if (ptrace(PTRACE_GETREGS, k->pid, NULL, &now) != 0)
+    if (ptrace(PTRACE_GETREGS, k->pid, NULL, &now) != 0 ||
+        ((now.eflags ^ k->registers.eflags) & ~FLAGS_PUT_BACK) != 0)
         return -1;
     *nr = (long)now.orig_rax;
     *argument = now.rdi;
     return 0;
+}
+
+/* In the checking mode: are they what was written? */
+static int compare_registers(const struct keeper *k)
+{
+    struct user_regs_struct now;
+    char xstate[XSTATE_MOST];
+    struct iovec area = {xstate, sizeof xstate};
+    if (ptrace(PTRACE_GETREGS, k->pid, NULL, &now) != 0 ||
+        ptrace(PTRACE_GETREGSET, k->pid, NT_X86_XSTATE, &area) != 0)
+        return -1;
+    if (memcmp(&now, &k->registers, sizeof now) == 0 && area.iov_len == k->xstate_len &&
+        memcmp(xstate, k->xstate, k->xstate_len) == 0)
+        return 0;
+    errno = EUCLEAN;
+    return -1;
 }
 
 /* ---- waiting -------------------------------------------------------------------------------------- */
@@ -303,7 +323,6 @@ static struct sv_error hold(struct sv_template_state *state, struct keeper *k, i
 {
     struct sv_error error = {SV_STAGE_RECYCLE_REHEARSAL, ECHILD};
     long nr = -1;
-    unsigned long argument;
     if (sv_recv(report, &error, sizeof error, &k->watch, 1) <= 0)
         error.stage = SV_STAGE_RECYCLE_REHEARSAL;
     if (error.stage != 0)
@@ -313,11 +332,13 @@ static struct sv_error hold(struct sv_template_state *state, struct keeper *k, i
         sv_send(report, "", 1, NULL, 0) != 0)
         return (struct sv_error){SV_STAGE_RECYCLE_PTRACE, errno};
     const enum event event = wait_for(k, state->control, REHEARSAL_NS, REHEARSAL_NS);
-    if (event != EVENT_CALL || call_of(k, &nr, &argument) != 0 || nr != PARKED)
+    if (event != EVENT_CALL)
         return (struct sv_error){SV_STAGE_RECYCLE_REHEARSAL, event == EVENT_TIME ? ETIMEDOUT : ECHILD};
-    blank(state->region);
-    if (read_registers(k) != 0)
+    if (read_registers(k, &nr) != 0)
         return (struct sv_error){SV_STAGE_RECYCLE_PTRACE, errno};
+    if (nr != PARKED)
+        return (struct sv_error){SV_STAGE_RECYCLE_REHEARSAL, EPROTO};
+    blank(state->region);
     if (sv_fault_at(&state->fault, SV_STAGE_RECYCLE_PAGES) == 0)
         k->pages = sv_pages_take(k->pid, k->watch, k->file, state->region, sizeof *state->region);
     if (k->pages == NULL)
@@ -442,6 +463,10 @@ static void run_row(struct sv_template_state *state, struct keeper *k, const str
     const uint64_t cpu_ns = sv_cpu_ns(k->pid);
     if (arm(k, cpu_ns / 1000000000u + cpu_us / 1000000u + 2) != 0) {
         done->error = (struct sv_error){SV_STAGE_SUBJECT_RLIMIT, errno};
+        return;
+    }
+    if (state->recycle == SV_RECYCLE_CHECKED && (write_registers(k) != 0 || compare_registers(k) != 0)) {
+        done->error = (struct sv_error){SV_STAGE_RECYCLE_CHECK, errno};
         return;
     }
     if (sv_fault_at(&run->fault, SV_STAGE_RECYCLE_PTRACE) != 0 || write_registers(k) != 0 ||

@@ -10,7 +10,9 @@ import errno
 import gc
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -200,6 +202,17 @@ def test_many_rows_leave_no_mark(recycling: Pool) -> None:
     assert (recycled, handed_on) == (150, 0)
     for n, row in enumerate(matrix):
         assert [cell[0] for cell in row] == ["PASS" if n == t else "WRONG" for t in (3, 77)]
+
+
+def test_registers_memory_and_calls(recycling: Pool, repository: Path, tmp_path: Path) -> None:
+    """The keeper's own test, in C: what Python cannot change, or look at."""
+    program, native = tmp_path / "test_keeper", repository / "native"
+    files = "region wire filter jail zygote template subject task watch keeper pages".split()
+    sources = [str(native / "tests" / "test_keeper.c"), *(str(native / f"{f}.c") for f in files)]
+    options = ["-std=gnu11", "-O1", f"-I{native}", "-o", str(program)]
+    subprocess.run(["cc", *options, *sources, "-lpthread"], check=True)
+    done = subprocess.run([str(program)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 # -- the verdicts are those of a forked subject

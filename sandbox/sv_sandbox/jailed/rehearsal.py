@@ -131,7 +131,7 @@ _kept: list[bytes] = []
 
 
 def _fill() -> list[bytes]:
-    """Fill the holes between small objects, so that those of a row lie side by side on few pages."""
+    """Fill the holes between small objects: those of a row then lie side by side on few pages."""
     filled: list[bytes] = []
     for size in range(48, 513, 16):
         pieces: list[bytes] = []
