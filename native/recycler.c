@@ -8,7 +8,12 @@
 
 #define FIRST_ROWS 8u    /* forked: a few rows are not worth a keeper's beginning */
 #define KEEPER_ROWS 8192u /* then a new one */
-#define MOST_MISSES 4u   /* one after another: such rows are better forked at once */
+/* What recycling has saved this worker, in rows: one that is handed on costs little, a new keeper as much
+ * as some 16 rows save. Below nothing, rows are forked for a while. */
+#define CREDIT_FIRST 16
+#define CREDIT_MOST 64
+#define CREDIT_AFTER_REST 4
+#define KEEPER_COSTS 16
 #define REST_ROWS 64u
 #define MOST_FAILURES 3u  /* to start one: this worker has none */
 /* Less than all that a recycled subject has free: a forked one has as much for certain. */
@@ -39,6 +44,7 @@ int sv_recycler_ready(struct worker *w, const struct sv_job *job, uint32_t row)
         return 0;
     if (!always && w->recycler.planned < FIRST_ROWS) {
         w->recycler.planned++;
+        w->recycler.credit = CREDIT_FIRST;
         return 0;
     }
     if (!always && w->recycler.resting > 0) {
@@ -53,10 +59,11 @@ int sv_recycler_ready(struct worker *w, const struct sv_job *job, uint32_t row)
 void sv_recycler_note(struct worker *w, int whole)
 {
     struct sv_pool *pool = w->pool;
+    const int thrown_away = w->templates[SIDE_SUBJECT][SV_RECYCLER].control < 0;
     sv_count(pool, whole ? &pool->statistics.recycled_rows : &pool->statistics.handed_on);
-    w->recycler.misses = whole ? 0 : w->recycler.misses + 1;
-    if (w->recycler.misses < MOST_MISSES)
+    w->recycler.credit += whole ? w->recycler.credit < CREDIT_MOST : thrown_away ? -KEEPER_COSTS : -1;
+    if (w->recycler.credit >= 0)
         return;
-    w->recycler.misses = 0;
+    w->recycler.credit = CREDIT_AFTER_REST;
     w->recycler.resting = REST_ROWS;
 }

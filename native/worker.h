@@ -94,9 +94,9 @@ struct worker {
     struct {
         uint32_t planned; /* rows with planned calls so far */
         uint32_t rows;    /* of this keeper */
-        uint32_t misses;  /* rows handed on, one after another */
+        int credit;       /* rows that it saved, more or less */
         uint32_t failures; /* to start one, one after another */
-        uint32_t resting; /* rows that are not tried, because so many were handed on */
+        uint32_t resting; /* rows that are not tried, because it saved none */
     } recycler;
     int fresh[SIDES]; /* no command of this row has been sent to this side yet */
 };
