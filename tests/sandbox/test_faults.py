@@ -122,8 +122,8 @@ class Flaky(contextlib.AbstractContextManager[Pool]):
         fault = _native.STAGES.index(self.stage), self.failure, 40
         new = _native.pool_new
 
-        def pool_new(sockets: list[int], workers: int, _: object) -> Any:
-            return new(sockets, workers, fault)
+        def pool_new(sockets: list[int], workers: int, _: object, recycle: int) -> Any:
+            return new(sockets, workers, fault, recycle)
 
         # The probe would meet the first fault: leave it out, and take it as passed.
         _native.pool_new = pool_new  # type: ignore[assignment]
