@@ -57,9 +57,9 @@ def main() -> None:
         os.dup2(0, number)  # the pipe has shown sys.stdout what it is, and goes: /dev/null
     sys.path.insert(0, spec["folder"])
     sys.modules["_native"] = native  # for our own modules; a program never finds it
-    judge, rows, server, subject, tasks, bounds = (
+    judge, rows, server, subject, tasks, bounds, rehearsal = (
         importlib.import_module(f"jailed.{name}")
-        for name in ("judge", "rows", "server", "subject", "tasks", "bounds")
+        for name in ("judge", "rows", "server", "subject", "tasks", "bounds", "rehearsal")
     )
     warm_up(spec)
     sys.argv[:] = [""]
@@ -82,7 +82,11 @@ def main() -> None:
         role = native.template_serve()
         if role == native.ROLE_END:
             break
-        bounds.apply()
+        recycled = role == native.ROLE_RECYCLED
+        if recycled:
+            rehearsal.rehearse()
+        else:
+            bounds.apply()
         if role == native.ROLE_TASK:
             try:
                 tasks.task()
@@ -91,6 +95,8 @@ def main() -> None:
             continue
         for name in ours:
             del sys.modules[name]  # out of a program's way
+        if recycled:
+            rows.main(recycled)
         mains = {native.KIND_JUDGE: judge, native.KIND_VACUOUS: judge, native.KIND_SERVE: server}
         mains[native.KIND_PROGRAM] = subject
         mains.get(native.row()[0], rows).main()
