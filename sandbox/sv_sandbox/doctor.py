@@ -39,6 +39,8 @@ class Report:
     user: str
     cores: int
     numpy: bool
+    recycling: str
+    """Why rows of planned tests do not run in recycled subjects (faster); empty: they do."""
     error: str
     """Why no template could be started at all; empty when one could."""
 
@@ -66,15 +68,19 @@ class Report:
         lines.append(
             "numpy: " + ("preloaded for programs that import it" if self.numpy else "not installed")
         )
+        lines.append(
+            "recycled subjects: " + (f"off ({self.recycling})" if self.recycling else "on")
+        )
         return "\n".join(lines)
 
 
 def report(level: Level | str = Level.ISOLATED) -> Report:
     """Start a pool of one worker, ask its template, and explain. Never raises SandboxError."""
     error, probe, group = "", Probe(Layer(0), 0, 0), cgroup.Group(None, "the sandbox did not start")
+    recycling = "the sandbox did not start"
     try:
         with Pool(1, require=Level.NONE, level=level) as pool:
-            probe, group = pool.probe, pool.cgroup
+            probe, group, recycling = pool.probe, pool.cgroup, pool.why_not_recycled
     except SandboxError as failure:
         error = str(failure)
     layers = [
@@ -102,6 +108,7 @@ def report(level: Level | str = Level.ISOLATED) -> Report:
         user="root" if os.geteuid() == 0 else f"uid {os.geteuid()}",
         cores=len(os.sched_getaffinity(0)),
         numpy=numpy_folder() is not None,
+        recycling=recycling,
         error=error,
     )
 
