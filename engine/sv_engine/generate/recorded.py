@@ -201,9 +201,9 @@ def _digest(label: str, prompt: str, seed: int | None) -> str:
 def read_journal(path: Path) -> dict[Key, list[list[dict[str, Any]]]]:
     """As `read_recording`, from the journal of a run, in the order in which samples arrived."""
     query = (
-        "SELECT request.id, problem_id, role, iteration || ' ' || stage || ' ' || occurrence,"
+        "SELECT number, problem_id, role, iteration || ' ' || stage || ' ' || occurrence,"
         " text.text, sampling, sample, sample.text, finish_reason, token_count"
-        " FROM sample JOIN request ON request.id = sample.request"
+        " FROM sample JOIN request ON number = request"
         " JOIN text ON text.key = prompt_key ORDER BY sample.rowid"
     )
     names = ("prompt_tokens", "after_s", "sample", "text", "finish_reason", "token_count")

@@ -34,8 +34,8 @@ VARIANTS = {
 }
 TABLES = {
     "problem": "*",
-    "request": "*",
-    "sample": "request, sample, text",
+    "request": "id, iteration, stage, problem_id, role, occurrence, prompt_key, sampling",
+    "sample JOIN request ON number = request": "id, sample, text",
     "outcome": "*",
     "selection": "*",
     "training_row": "*",
