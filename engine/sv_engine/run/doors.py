@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import AbstractContextManager, nullcontext
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import psutil
 
 from sv_engine.config.sections import Backend, Config, PromptFormat, Stage
+from sv_engine.execute.cache import VerdictCache
 from sv_engine.execute.executor import Executor
 from sv_engine.execute.sandbox import Budget
 from sv_engine.executors.row_pool import pool_at
@@ -25,6 +27,7 @@ from sv_engine.generate import (
 )
 from sv_engine.generate.openai import Need
 from sv_engine.generate.vllm_common import is_cpu_build
+from sv_engine.play.pipeline import CellRunner
 from sv_engine.train import DpoPhase, SftPhase, TrainSpec
 
 WORKER_BYTES = 256 << 20
@@ -98,6 +101,12 @@ def open_executor(config: Config) -> Executor:
     workers = execute.workers or default_workers()
     pool = pool_at(execute.executor, execute.servers, os.environ.get("SV_TOKEN"))
     return Executor(budget_of(config), workers=workers, require=execute.require, pool=pool)
+
+
+def open_cache(config: Config, executor: Executor) -> AbstractContextManager[CellRunner]:
+    """The executor behind the cache of verdicts, where there is to be one; not yet entered."""
+    path, mib = config.execute.cache, config.execute.cache_mib
+    return VerdictCache(executor, path, mib << 20) if path else nullcontext(executor)
 
 
 def budget_of(config: Config) -> Budget:

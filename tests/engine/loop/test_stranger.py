@@ -59,6 +59,8 @@ SETTINGS = {
     "recipe.pair_tests": "any",
     "sft.batch_size": 8,
     "sft.epochs": 1,
+    "sft.learning_rate": 0.01,
+    "dpo.learning_rate": 0.001,
     "dpo.batch_size": 8,
     "train.max_length": 3000,
     "train.lora_rank": 8,
@@ -138,7 +140,7 @@ def run_to_its_end(arguments: Sequence[object], log: Path) -> int:
 
 
 TABLES = {
-    "sample": "request, sample, text",
+    "completion": "iteration, stage, problem_id, role, occurrence, prompt_key, sample, text",
     "outcome": "iteration, stage, problem_id, packed",
     "selection": "iteration, problem_id, outcome",
     "checkpoint": "iteration, weights, adapter",
@@ -170,8 +172,8 @@ def moments(out: Path, rng: random.Random) -> list[Callable[[], bool]]:
     """In the first play, while it trains, and after the first checkpoint: until then it runs."""
     samples, later = rng.randint(1, 40), rng.randint(1, 20)
     play = "SELECT count(*) FROM completion WHERE stage = 'play' AND iteration = 1"
-    after = "SELECT count(*) FROM sample WHERE request IN (SELECT id FROM request WHERE "
-    after += "iteration = 1 AND stage != 'play' OR iteration = 2)"
+    after = "SELECT count(*) FROM completion WHERE iteration = 1 AND stage LIKE 'heldout%'"
+    after += " OR iteration = 2"
     return [
         lambda: count(out, play) >= samples,
         lambda: (out / "iteration_1" / "model.log").exists(),
@@ -181,7 +183,7 @@ def moments(out: Path, rng: random.Random) -> list[Callable[[], bool]]:
 
 def killed_thrice(arguments: Sequence[object], out: Path, seed: int) -> list[dict[str, set[Any]]]:
     """Start, kill and resume; what was journalled at each kill. Then resume to the end."""
-    snapshots = []
+    snapshots: list[dict[str, set[Any]]] = []
     log = out.with_suffix(".log")
     for moment in moments(out, random.Random(seed)):
         process = start(arguments if not snapshots else ["run", "--resume", out], log)
@@ -195,7 +197,7 @@ def killed_thrice(arguments: Sequence[object], out: Path, seed: int) -> list[dic
     return snapshots
 
 
-def check(out: Path, snapshots: Sequence[dict[str, set[Any]]], chat: bool = True) -> None:
+def check(out: Path, snapshots: Sequence[dict[str, set[Any]]]) -> None:
     """Nothing lost, nothing twice, everything that was planned, and weights that were served."""
     final = rows(out)
     for snapshot in snapshots:
