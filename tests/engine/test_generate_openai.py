@@ -214,6 +214,30 @@ def test_weights_that_a_killed_run_left_are_replaced_at_the_start(openai_server:
     ]
 
 
+def test_adapters_that_a_killed_run_left_are_unloaded_when_it_goes_on(
+    openai_server: Any, tmp_path: Path
+) -> None:
+    run, other = tmp_path / "run", tmp_path / "run2"
+    openai_server.models = [
+        {"id": "base", "root": str(tmp_path / "base")},
+        {"id": "named", "root": ""},
+        {"id": "bare"},
+        {"id": "mine", "root": str(run / "iteration_1" / "model" / "adapter")},
+        {"id": "another run's", "root": str(other / "iteration_1" / "model" / "adapter")},
+    ]
+
+    async def body(folder: Path | None) -> None:
+        options = _options(openai_server, needs={Need.ADAPTERS}, folder=folder)
+        async with OpenAIGenerator(options):
+            pass
+
+    asyncio.run(body(None))
+    assert not [sent for path, sent in openai_server.requests if "unload" in path]
+    asyncio.run(body(run))
+    sent = [sent for path, sent in openai_server.requests if "unload" in path]
+    assert sent == [{"lora_name": "mine"}]
+
+
 def test_a_server_without_weight_calls_says_what_to_set(openai_server: Any, tmp_path: Path) -> None:
     openai_server.failures.append(404)
 

@@ -206,7 +206,7 @@ async def _run_async(config: Config, folder: Path, errors: Console, signals: Sig
                 Display(errors, config) as display,
             ):
                 display.begin("starting the engine", 0)
-                async with open_generator(config) as generator:
+                async with open_generator(config, folder) as generator:
                     run = Run(
                         config=config,
                         folder=folder,

@@ -56,6 +56,8 @@ class OpenAIOptions(Generate, Model):
 
     needs: frozenset[Need] = frozenset()
     """What the servers must be able to do besides sampling."""
+    folder: Path | None = None
+    """Of the run, which holds the weights that it loads."""
 
 
 @dataclass(slots=True)
@@ -110,6 +112,7 @@ class OpenAIGenerator(StreamingGenerator):
                 await self._call_all("GET", Need.SLEEP, {}, REMEDIES[Need.SLEEP])
             if Need.ADAPTERS in self.options.needs:
                 await self._call_all("POST", Need.ADAPTERS, {}, REMEDIES[Need.ADAPTERS], (400, 422))
+                await self._unload_leftovers()
             if Need.WEIGHTS in self.options.needs:
                 await self._read_weights(None)
         except WeightsError:
@@ -252,6 +255,19 @@ class OpenAIGenerator(StreamingGenerator):
         if name:
             body = {"lora_name": name}
             await self._post_all("/v1/unload_lora_adapter", body, REMEDIES[Need.ADAPTERS])
+
+    async def _unload_leftovers(self) -> None:
+        """Adapters out of this run's folder: those of an earlier process of it that was killed."""
+        names = set()
+        for endpoint in self._endpoints:
+            with contextlib.suppress(self._openai.APIError):  # some servers list nothing
+                async for model in endpoint.client.models.list():
+                    place = Path(getattr(model, "root", None) or "/")
+                    if self.options.folder and place.is_relative_to(self.options.folder):
+                        names.add(model.id)
+        for name in names:
+            path, body = "/v1/unload_lora_adapter", {"lora_name": name}
+            await self._call_all("POST", path, body, REMEDIES[Need.ADAPTERS], (400, 404))
 
     async def _read_weights(self, place: str | None) -> None:
         """None: the base weights."""

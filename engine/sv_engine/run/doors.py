@@ -47,8 +47,8 @@ def serves_adapters(config: Config) -> bool:
     return config.train.method == "lora" and not (is_vllm and is_cpu_build())
 
 
-def open_generator(config: Config) -> Generator:
-    """The generator, not yet entered."""
+def open_generator(config: Config, folder: Path) -> Generator:
+    """The generator of the run in `folder`, not yet entered."""
     generate = config.generate
     sections = dict(generate) | dict(config.model) | {"path": base_model(config)}
     match generate.backend:
@@ -61,7 +61,8 @@ def open_generator(config: Config) -> Generator:
             )
         case Backend.OPENAI:
             sections["prompt_format"] = prompt_format(config)
-            return OpenAIGenerator(OpenAIOptions(**sections, needs=needs(config)))
+            options = OpenAIOptions(**sections, needs=needs(config), folder=folder)
+            return OpenAIGenerator(options)
         case Backend.VLLM:
             rank = config.train.lora_rank if serves_adapters(config) else 0
             return open_vllm(VllmOptions(**sections, lora_rank=rank, seed=config.run.seed))
