@@ -62,6 +62,13 @@ class Heldout:
         problem = self.problem
         return None not in (problem.reference_solution, problem.reference_test)
 
+    @property
+    def texts(self) -> list[str]:
+        """What self-play must not come near."""
+        problem = self.problem
+        texts = (problem.prompt, problem.reference_solution, problem.reference_test)
+        return [text for text in texts if text]
+
 
 @dataclass(frozen=True, slots=True)
 class Completion:

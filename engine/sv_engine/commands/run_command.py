@@ -74,12 +74,16 @@ def run_command(
     errors = Console(stderr=True)
     from sv_engine.run.budget import cost
     from sv_engine.run.doors import base_model
+    from sv_engine.run.room import check_room
 
-    errors.print(str(cost(resolved, base_model(resolved))), highlight=False, soft_wrap=True)
+    bounds = cost(resolved, base_model(resolved))
+    errors.print(str(bounds), highlight=False, soft_wrap=True)
     if dry_run:
         click.echo(dump(resolved), nl=False)
         return
     _check_files(resolved)
+    for warning in check_room(resolved, resume or out or resolved.run.out, bounds):
+        errors.print(f"warning: {warning}", highlight=False, soft_wrap=True)
     folder = resume.resolve() if resume else _new_folder(resolved, out)
     errors.print(f"run directory: {folder}", highlight=False, soft_wrap=True)
     signals = Signals(errors)

@@ -108,6 +108,11 @@ class Generator(Sampler, Protocol):
         """Stop the engine; open iterators end."""
         ...
 
+    def room_after(self, prompt: str) -> int | None:
+        """Tokens that the model's context has left for a completion; None where that is not known
+        here."""
+        ...
+
     async def load_weights(self, path: Path) -> None:
         """Serve the weights of `path` from now on: a model directory or a LoRA adapter directory.
 

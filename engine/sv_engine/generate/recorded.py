@@ -171,6 +171,10 @@ class Recorder:
                 self._file.flush()
                 yield completion
 
+    def room_after(self, prompt: str) -> int | None:
+        """As the inner generator."""
+        return self.inner.room_after(prompt)
+
     async def load_weights(self, path: Path) -> None:
         """As the inner generator."""
         await self.inner.load_weights(path)

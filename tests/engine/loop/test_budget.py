@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from tests.engine.loop.test_loop import SETTINGS, ScriptedTrainer, play, write
 
+from sv_engine.cli import main
 from sv_engine.config.layers import load
 from sv_engine.generate import GenerationRequest
 from sv_engine.run.budget import completions_of_evaluation, completions_of_play, cost
@@ -86,6 +89,17 @@ def test_every_preset_says_what_it_costs(name: str, tmp_path: Path) -> None:
     text = str(found)
     for word in ("completions", "tokens", " h at", "GB"):
         assert word in text
+
+
+@pytest.mark.parametrize(("name", "hours"), [("llama-3.1-8b", 8), ("qwen2.5-coder-1.5b", 2)])
+def test_an_iteration_of_a_packaged_configuration_fits(name: str, hours: float) -> None:
+    """Sampling takes at most four fifths of the time: the rest is for training."""
+    result = CliRunner().invoke(main, ["run", name, "--dry-run"])
+    assert result.exit_code == 0
+    (said,) = re.findall(r"an iteration ([0-9.]+) h", " ".join(result.stderr.split()))
+    assert 0.1 < float(said) < 0.8 * hours
+    found = cost(load(name), "nowhere")
+    assert found.iteration_tokens / 10_000 / 3600 == pytest.approx(float(said), abs=0.06)
 
 
 def simulate(
