@@ -35,6 +35,7 @@ from sv_engine.records import (
     Suite,
     Test,
     Verdicts,
+    plain,
 )
 
 FORMAT_VERSION = 2
@@ -102,7 +103,7 @@ def unpack(data: bytes, where: str) -> Outcome:
 def _judged_as(outcome: Outcome, budget: Budget) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,
-        "budget": asdict(budget),
+        "budget": plain(budget),
         "cpu_s": [block.verdicts.cpu_s for block in outcome.blocks()],
     }
 
@@ -209,7 +210,7 @@ def _document(candidates: Candidates) -> dict[str, Any]:
     number = {prompt: i for i, prompt in enumerate(prompts)}
     written = {s: x.written for s, x in enumerate(candidates.solutions) if x.written}
     return ({"written": written} if written else {}) | {
-        "problem": asdict(candidates.problem),
+        "problem": plain(candidates.problem),
         "solutions": [solution.source for solution in candidates.solutions],
         "tests": [test.source for test in candidates.tests],
         "dropped": candidates.dropped,

@@ -26,7 +26,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -34,8 +34,8 @@ from typing import IO, Any, Self
 from sv_engine.errors import EngineError
 from sv_engine.execute.sandbox import Budget
 from sv_engine.execute.store import StoreError, pack, unpack
-from sv_engine.generate.protocol import GenerationRequest
-from sv_engine.records import Completion, Outcome, Problem, Selection
+from sv_engine.generate.protocol import GenerationRequest, Sampling
+from sv_engine.records import Completion, Outcome, Problem, Selection, plain
 from sv_engine.run.schema import MIGRATIONS
 from sv_engine.train import TrainProgress, TrainResult
 
@@ -73,7 +73,7 @@ def content_key(*parts: object) -> str:
 
 def request_key(request: GenerationRequest) -> str:
     """Key of what is asked, whatever the number of samples."""
-    return content_key(request.prompt, _sampling(request))
+    return content_key(request.prompt, _sampling(request.sampling))
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
@@ -165,7 +165,7 @@ class Journal:
                 return int(found[0][0])
         number = next(self._requests)
         belongs = (scope.iteration, scope.stage, request.problem_id, request.role, occurrence)
-        asks = (self.add_text(request.prompt), _sampling(request))
+        asks = (self.add_text(request.prompt), _sampling(request.sampling))
         self.add("request", number, name, *belongs, *asks)
         return number
 
@@ -376,10 +376,11 @@ class Journal:
         )
 
 
-def _sampling(request: GenerationRequest) -> str:
-    return json.dumps(asdict(request.sampling), sort_keys=True)
+@lru_cache(maxsize=1 << 10)  # asked several times for each request
+def _sampling(sampling: Sampling) -> str:
+    return json.dumps(plain(sampling), sort_keys=True)
 
 
 def _storable(text: str) -> str:
     """SQLite keeps UTF-8: half a surrogate pair becomes a question mark."""
-    return text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -72,7 +72,8 @@ class JournalledGenerator:
             try:
                 async with aclosing(self.inner.generate(part)) as fresh:
                     async for completion in fresh:
-                        found = replace(completion, sample=first + completion.sample)
+                        sample = first + completion.sample
+                        found = replace(completion, sample=sample) if first else completion
                         self._journal.add_completion(number, found)
                         self._answered = True
                         yield found
