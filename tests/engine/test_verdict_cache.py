@@ -112,6 +112,7 @@ def test_a_solution_is_run_unless_all_its_cells_are_there(
         (Cells(Budget(judge="inline")), {}),
         (Cells(Budget(trust="vouched")), {}),
         (Cells(Budget(below="fail")), {}),
+        (Cells(Budget(timeouts="exact")), {}),
     ],
 )
 def test_whatever_decides_a_verdict_is_part_of_its_name(
@@ -162,6 +163,20 @@ def test_a_held_pass_is_known(tmp_path: Path) -> None:
 
     cells, again = Cells(), Cells()
     cells.change = hold
+    before, _ = ask(tmp_path / "c", cells)
+    after, _ = ask(tmp_path / "c", again)
+    assert again.asked == []
+    assert same(before, after)
+
+
+def test_a_timeout_that_was_assumed_is_known(tmp_path: Path) -> None:
+    def endless(verdicts: Verdicts) -> None:
+        verdicts.verdict_ST[2, :] = 4
+        verdicts.cpu_us_ST[2, :] = [1_300_000, *[170_000] * 5]
+        verdicts.recheck_ST[2, 1:] = Recheck.ASSUMED
+
+    cells, again = Cells(), Cells()
+    cells.change = endless
     before, _ = ask(tmp_path / "c", cells)
     after, _ = ask(tmp_path / "c", again)
     assert again.asked == []

@@ -178,6 +178,8 @@ class Execute(Section):
     """SQLite file of verdicts that earlier runs found, which several may share (`local`)."""
     cache_mib: Positive = 256
     """Above it the verdicts that were used longest ago go."""
+    timeouts: Literal["escalating", "exact"] = "escalating"
+    """`escalating`: of a program that never ends, one test runs to the whole limit, others less."""
     min_cells: Positive = 64
     """Cells that an idle worker may run before all tests of their problem are there."""
 

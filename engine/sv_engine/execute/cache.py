@@ -3,9 +3,9 @@
 In: matrices of cells, as `Executor.judge` gets them. Out: the same verdicts, from the cache where
 every cell of a solution is there, and from the sandbox otherwise (what costs is the solution's
 process, so a row is taken whole or run whole). A cell is named by everything that decides it: the
-texts of solution and test, entry point, CPU limit, judge, trust, and the versions of sandbox,
-Python and NumPy. What another run might decide otherwise is not kept: holes, timeouts that were
-not confirmed, cells near their limit.
+texts of solution and test, entry point, CPU limit and how it is used, judge, trust, and the
+versions of sandbox, Python and NumPy. What another run might decide otherwise is not kept: holes,
+timeouts that were not confirmed, cells near their limit.
 
 One SQLite file, which several runs may share; a row per solution holds `CELL` records of its tests.
 Above `max_bytes` the rows that were used longest ago go. It is a cache: where the file fails it is
@@ -26,11 +26,12 @@ from numpy.typing import NDArray
 
 from sv_engine.execute.executor import Executor
 from sv_engine.execute.sandbox import Budget, versions
-from sv_engine.records import CELL_ARRAYS, INFRA_CODE, Recheck, Verdicts
+from sv_engine.records import CELL_ARRAYS, INFRA_CODE, Recheck, Verdicts, near_limit
 
-CELL = np.dtype("S10, u1, u1, u1, ?, <u4")
-CELL.names = ("test", "verdict", "trust", "held", "vacuous", "cpu_us")
-"""What is kept of a cell, 18 bytes; `test` is a digest of its text."""
+CELL = np.dtype("S10, u1, u1, u1, u1, ?, <u4")
+CELL.names = ("test", "verdict", "trust", "held", "recheck", "vacuous", "cpu_us")
+"""What is kept of a cell, 19 bytes; `test` is a digest of its text."""
+PER_CELL = ("verdict", "trust", "held", "recheck", "cpu_us")
 TABLE = "CREATE TABLE IF NOT EXISTS row (key BLOB PRIMARY KEY, used INTEGER, cells BLOB)"
 FULL = 0.75
 """Share of `max_bytes` that is left when rows had to go."""
@@ -152,12 +153,13 @@ class VerdictCache:
     def _keep(self, key: bytes, names: NDArray[Any], verdicts: Verdicts, s: int) -> None:
         cells_T = np.zeros(len(names), CELL)
         cells_T["test"] = names
-        for name in ("verdict", "trust", "held", "cpu_us"):
+        for name in PER_CELL:
             cells_T[name] = getattr(verdicts, f"{name}_ST")[s]
         cells_T["vacuous"] = verdicts.vacuous_T
         hole_T = (cells_T["verdict"] == INFRA_CODE) & (cells_T["held"] == 0)
-        open_T = verdicts.recheck_ST[s] != Recheck.NONE
-        sure_T = cells_T[~(hole_T | open_T | verdicts.near_limit_ST[s])]
+        open_T = ~np.isin(cells_T["recheck"], (Recheck.NONE, Recheck.ASSUMED))
+        near_T = near_limit(verdicts.cpu_us_ST[s], verdicts.cpu_s)
+        sure_T = cells_T[~(hole_T | open_T | near_T)]
         if sure_T.size and self._connection is not None:
             both = np.concatenate([sure_T, self._stored(key)])
             _, first = np.unique(both["test"], return_index=True)
@@ -202,13 +204,13 @@ class VerdictCache:
 
 
 def _put(verdicts: Verdicts, s: int, cells_T: NDArray[Any]) -> None:
-    for name in ("verdict", "trust", "held", "cpu_us"):
+    for name in PER_CELL:
         getattr(verdicts, f"{name}_ST")[s] = cells_T[name]
     verdicts.vacuous_T[:] |= cells_T["vacuous"]
 
 
 def _context(budget: Budget, cpu_s: float, entry_point: str | None) -> str:
-    asked = (cpu_s, entry_point, budget.judge, budget.trust, budget.below)
+    asked = (cpu_s, entry_point, budget.judge, budget.trust, budget.below, budget.timeouts)
     return repr((asked, versions()))
 
 
