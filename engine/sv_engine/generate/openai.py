@@ -40,6 +40,8 @@ class Need(StrEnum):
     ADAPTERS = "/v1/load_lora_adapter"
     WEIGHTS = "/collective_rpc"
     SLEEP = "/is_sleeping"
+    CHAT = "/tokenize"
+    """Not that path, but the chat template that it applies."""
 
 
 REMEDIES = {
@@ -48,6 +50,7 @@ REMEDIES = {
     "share; on a CPU see generate.reload_method",
     Need.SLEEP: "start the servers with --enable-sleep-mode and VLLM_SERVER_DEV_MODE=1, or set "
     "generate.sleep_while_training = false",
+    Need.CHAT: 'start the servers with --chat-template, or set model.prompt_format = "plain"',
 }
 
 
@@ -115,6 +118,9 @@ class OpenAIGenerator(StreamingGenerator):
                 await self._unload_leftovers()
             if Need.WEIGHTS in self.options.needs:
                 await self._read_weights(None)
+            if Need.CHAT in self.options.needs:
+                body = {"model": self._model, "messages": [{"role": "user", "content": "x"}]}
+                await self._call_all("POST", Need.CHAT, body, REMEDIES[Need.CHAT], (404, 405))
         except WeightsError:
             await self._close()
             raise

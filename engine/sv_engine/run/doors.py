@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import AbstractContextManager, nullcontext
 from importlib import resources
@@ -28,6 +27,7 @@ from sv_engine.generate import (
 from sv_engine.generate.openai import Need
 from sv_engine.generate.vllm_common import is_cpu_build
 from sv_engine.play.pipeline import CellRunner
+from sv_engine.prompts.format import has_chat_template
 from sv_engine.train import DpoPhase, SftPhase, TrainSpec
 
 WORKER_BYTES = 256 << 20
@@ -70,11 +70,12 @@ def open_generator(config: Config, folder: Path) -> Generator:
 
 def needs(config: Config) -> frozenset[Need]:
     """What servers must be able to do, so that it is told before the play and not after it."""
+    chat = {Need.CHAT} if prompt_format(config) is PromptFormat.CHAT else set()
     if not config.run.iterations:
-        return frozenset()
+        return frozenset(chat)
     weights = Need.ADAPTERS if serves_adapters(config) else Need.WEIGHTS
     sleep = {Need.SLEEP} if config.generate.sleep_while_training else set()
-    return frozenset({weights, *sleep})
+    return frozenset({weights, *sleep, *chat})
 
 
 def prompt_format(config: Config) -> PromptFormat:
@@ -89,11 +90,7 @@ def prompt_format(config: Config) -> PromptFormat:
             where=str(place),
             remedy='set model.prompt_format = "chat" or "plain"',
         )
-    settings = place / "tokenizer_config.json"
-    has_template = any(place.glob("chat_template.*")) or (
-        settings.exists() and bool(json.loads(settings.read_text("utf-8")).get("chat_template"))
-    )
-    return PromptFormat.CHAT if has_template else PromptFormat.PLAIN
+    return PromptFormat.CHAT if has_chat_template(place) else PromptFormat.PLAIN
 
 
 def open_executor(config: Config) -> Executor:

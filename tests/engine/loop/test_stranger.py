@@ -250,7 +250,10 @@ def test_in_process(place: Path, tmp_path: Path, variant: str, method: str) -> N
 class Server:
     """A real `vllm.entrypoints.openai.api_server`."""
 
-    def __init__(self, place: Path, folder: Path, *arguments: str) -> None:
+    def __init__(self, model: Path, folder: Path, *arguments: str, able: bool = True) -> None:
+        """able: whether weights may be changed."""
+        abilities = ("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "VLLM_SERVER_DEV_MODE")
+        self._abilities = {name: str(int(able)) for name in abilities}
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -258,8 +261,8 @@ class Server:
         self.log = folder / "server.log"
         self._command = [
             *(sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
-            *("--model", str(place / "model"), "--host", "127.0.0.1", "--port", str(self.port)),
-            *("--dtype", "float32", "--max-model-len", "4096", "--enforce-eager"),
+            *("--model", str(model), "--host", "127.0.0.1", "--port", str(self.port)),
+            *("--dtype", "float32", "--enforce-eager"),
             *("--no-enable-chunked-prefill", "--disable-log-stats", *arguments),
         ]
         self.start()
@@ -271,8 +274,7 @@ class Server:
             "VLLM_CPU_KVCACHE_SPACE": "1",
             "VLLM_CPU_OMP_THREADS_BIND": "nobind",
             "OMP_NUM_THREADS": "1",
-            "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
-            "VLLM_SERVER_DEV_MODE": "1",
+            **self._abilities,
         }
         with self.log.open("ab") as file:
             self.process = subprocess.Popen(
@@ -311,7 +313,7 @@ def served(
         "lora": ["--enable-lora", "--max-loras", "1", "--max-lora-rank", "8"],
         "full": ["--worker-extension-cls", "sv_engine.generate.vllm_worker.WeightReader"],
     }
-    server = Server(place, tmp_path, *arguments[method])
+    server = Server(place / "model", tmp_path, *arguments[method])
     yield server, method
     server.kill()
 
@@ -368,3 +370,34 @@ def test_a_server_that_is_killed(place: Path, tmp_path: Path, served: tuple[Serv
     server.start()
     assert run_to_its_end(["run", "--resume", out], log) == 0, log.read_text()[-4000:]
     check(out, [before])
+
+
+def test_what_a_server_cannot_is_told_before_anything_is_sampled(
+    tiny_model: Path, place: Path, tmp_path: Path
+) -> None:
+    server = Server(tiny_model, tmp_path, able=False)
+    try:
+        for number, (change, word) in enumerate(
+            [
+                ({"train.method": "lora"}, "VLLM_ALLOW_RUNTIME_LORA_UPDATING"),
+                ({"train.method": "full"}, "VLLM_SERVER_DEV_MODE"),
+                ({"generate.sleep_while_training": True}, "--enable-sleep-mode"),
+                ({"run.iterations": 0, "model.prompt_format": "chat"}, "--chat-template"),
+            ]
+        ):
+            out = tmp_path / str(number)
+            wanted = {
+                "generate.backend": "openai",
+                "generate.urls": [f"{server.root}/v1"],
+                "model.path": str(tiny_model),
+                "model.prompt_format": "plain",
+                **change,
+            }
+            found = settings(place, "describe, critique", "full", **wanted)
+            chosen = [x for setting in found for x in ("--set", setting)]
+            assert run_to_its_end(["run", "--out", out, *chosen], log_of(out)) == 1
+            assert word in log_of(out).read_text()
+            assert "Traceback" not in log_of(out).read_text()
+            assert not rows(out)["completion"]
+    finally:
+        server.kill()
