@@ -22,13 +22,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sv_engine.config.sections import Execute, Generate, Roles, TestSampling
-from sv_engine.execute.timeouts import recheck
+from sv_engine.execute.timeouts import Judge, recheck
 from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling, seed_of
 from sv_engine.play.board import Board, Rectangle
 from sv_engine.play.tasks import one_error
@@ -37,7 +37,7 @@ from sv_engine.prompts.roles import RoleTemplates, answer, read_solution, read_t
 from sv_engine.records import Completion, Outcome, Problem, Recheck, Verdicts
 
 
-class CellRunner(Protocol):
+class CellRunner(Judge, Protocol):
     """The part of `execute.Executor` that the pipeline uses."""
 
     @property
@@ -48,16 +48,6 @@ class CellRunner(Protocol):
     @property
     def idle(self) -> bool:
         """Whether some worker has nothing to do."""
-        ...
-
-    async def judge(
-        self,
-        solutions: Sequence[str],
-        tests: Sequence[str],
-        cpu_s: float,
-        entry_point: str | None = None,
-    ) -> Verdicts:
-        """Run every cell."""
         ...
 
 

@@ -377,14 +377,13 @@ def test_what_a_server_cannot_is_told_before_anything_is_sampled(
 ) -> None:
     server = Server(tiny_model, tmp_path, able=False)
     try:
-        for number, (change, word) in enumerate(
-            [
-                ({"train.method": "lora"}, "VLLM_ALLOW_RUNTIME_LORA_UPDATING"),
-                ({"train.method": "full"}, "VLLM_SERVER_DEV_MODE"),
-                ({"generate.sleep_while_training": True}, "--enable-sleep-mode"),
-                ({"run.iterations": 0, "model.prompt_format": "chat"}, "--chat-template"),
-            ]
-        ):
+        cases: list[tuple[dict[str, Any], str]] = [
+            ({"train.method": "lora"}, "VLLM_ALLOW_RUNTIME_LORA_UPDATING"),
+            ({"train.method": "full"}, "VLLM_SERVER_DEV_MODE"),
+            ({"generate.sleep_while_training": True}, "--enable-sleep-mode"),
+            ({"run.iterations": 0, "model.prompt_format": "chat"}, "--chat-template"),
+        ]
+        for number, (change, word) in enumerate(cases):
             out = tmp_path / str(number)
             wanted = {
                 "generate.backend": "openai",
