@@ -87,7 +87,7 @@ def described_answers(rng: random.Random) -> list[str]:
     return found
 
 
-def make(path: Path, answers: Sequence[str], architecture: str = "Qwen2") -> Path:
+def make(path: Path, answers: Sequence[str], architecture: str) -> None:
     """Write model and tokenizer; a fenced block of each answer is one token."""
     import torch
     import transformers
@@ -121,4 +121,3 @@ def make(path: Path, answers: Sequence[str], architecture: str = "Qwen2") -> Pat
         pad_token_id=1,
     )
     getattr(transformers, f"{architecture}ForCausalLM")(config).save_pretrained(path)
-    return path

@@ -83,7 +83,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "generate.sleep_while_training": False,
     },
 }
-METHODS = ("lora", "full")
+METHODS = {"lora": "Qwen2", "full": "Llama"}
+"""What is trained, and of which architecture."""
 START = "from sv_engine.cli import main; main()"
 
 
@@ -108,7 +109,8 @@ def place(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for problems in groups:
         rows = stranger.mbpp_rows(folder / "mbpp.jsonl", [p.id for p in problems])
         answers += stranger.mbpp_answers(rows, [p.entry_point for p in problems], rng)
-    stranger.make(folder / "model", answers)
+    for method, architecture in METHODS.items():
+        stranger.make(folder / method, answers, architecture)
     return folder
 
 
@@ -117,7 +119,7 @@ def settings(folder: Path, variant: str, method: str, **more: Any) -> list[str]:
     chosen = {
         **SETTINGS,
         **VARIANTS[variant],
-        "model.path": str(folder / "model"),
+        "model.path": str(folder / method),
         "problems.path": str(folder / ("seeds.jsonl" if described else "mbpp.jsonl")),
         "evaluate.source": "jsonl",
         "evaluate.path": str(folder / "mbpp.jsonl"),
@@ -313,7 +315,7 @@ def served(
         "lora": ["--enable-lora", "--max-loras", "1", "--max-lora-rank", "8"],
         "full": ["--worker-extension-cls", "sv_engine.generate.vllm_worker.WeightReader"],
     }
-    server = Server(place / "model", tmp_path, *arguments[method])
+    server = Server(place / method, tmp_path, *arguments[method])
     yield server, method
     server.kill()
 
