@@ -44,6 +44,7 @@ VARIANTS = {
     "critique": ("generate.critique=true", "generate.test_sampling=single"),
     "solution": ("roles.verifier_sees=solution", "recipe.name=sol-ver", "recipe.replay=0.5"),
 }
+EASY = ("recipe.min_solution_samples=1", "recipe.min_tests=1")
 TABLES = {
     "problem": "*",
     "request": "id, iteration, stage, problem_id, role, occurrence, prompt_key, sampling",
@@ -317,21 +318,30 @@ def test_what_is_there_is_not_asked_again(tmp_path: Path, scripted: Any, cells: 
     assert not quiet.cells
 
 
-@pytest.mark.parametrize("after", [None, 5, 60, 200])
+@pytest.mark.parametrize(
+    ("after", "settings"),
+    [
+        *((after, ()) for after in (None, 5, 60, 200)),
+        *((20, settings) for settings in VARIANTS.values()),
+        (20, ("generate.enough_solutions=3", "generate.enough_tests=4", *EASY)),
+        (45, ("generate.enough_tests=3", "generate.critique=true", *EASY)),
+    ],
+)
 def test_a_runs_journal_is_a_recording_of_it(
-    tmp_path: Path, scripted: Any, cells: Any, after: int | None
+    tmp_path: Path, scripted: Any, cells: Any, after: int | None, settings: tuple[str, ...]
 ) -> None:
     """Played from its recording, and from the middle of it on, a run gives the same."""
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-    first, _, _ = play(tmp_path / "first", scripted(write), cells, ScriptedTrainer())
+    first, _, _ = play(tmp_path / "first", scripted(write), cells, ScriptedTrainer(), *settings)
     recording = tmp_path / "first" / FILE_NAME
     executor = type(cells)()
     executor.fail_after = after
     for _ in range(2 if after else 1):
         with contextlib.suppress(SandboxFault):
+            generator = RecordedGenerator(recording)
             second, _, _ = play(
-                tmp_path / "second", RecordedGenerator(recording), executor, ScriptedTrainer()
+                tmp_path / "second", generator, executor, ScriptedTrainer(), *settings
             )
         executor = type(cells)()
     assert repr([r.figures for r in second]) == repr([r.figures for r in first])
