@@ -206,7 +206,7 @@ def read_journal(path: Path) -> dict[Key, list[list[dict[str, Any]]]]:
     """As `read_recording`, from the journal of a run, in the order in which samples arrived."""
     query = (
         "SELECT number, problem_id, role, iteration || ' ' || stage || ' ' || occurrence,"
-        " text.text, sampling, sample, sample.text, finish_reason, token_count"
+        " text.text, sampling, sample, sample.text, coalesce(finish_reason, 'stop'), token_count"
         " FROM sample JOIN request ON number = request"
         " JOIN text ON text.key = prompt_key ORDER BY sample.rowid"
     )

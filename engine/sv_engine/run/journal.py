@@ -172,7 +172,8 @@ class Journal:
     def add_completion(self, number: int, completion: Completion) -> None:
         """One sample of request `number`."""
         text, reason = _storable(completion.text), completion.finish_reason
-        values = (completion.sample, text, reason, completion.token_count, int(time.time()))
+        why = None if reason == "stop" else reason
+        values = (completion.sample, text, why, completion.token_count, int(time.time()))
         self.add("sample", number, *values)
 
     def add_refusal(self, scope: Scope, number: int, message: str) -> None:
@@ -250,7 +251,9 @@ class Journal:
         )
         plain = Completion(request.problem_id, request.role, "")
         return [
-            replace(plain, sample=sample, text=text, finish_reason=reason, token_count=tokens)
+            replace(
+                plain, sample=sample, text=text, finish_reason=reason or "stop", token_count=tokens
+            )
             for sample, text, reason, tokens in found
             if sample < request.n
         ]
