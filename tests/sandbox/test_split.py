@@ -513,6 +513,7 @@ def f(x):
 
 
 ONE_PROCESS = [
+    "assert eval(str(inc(1))) == 2",
     "from unittest.mock import patch\nwith patch('random.choice', return_value=2):\n"
     "    assert inc(1) == 2",
     "import random\nrandom.choice = lambda xs: 2\nassert inc(1) == 2",
@@ -539,7 +540,6 @@ MENTIONS = [
     "import pickle\nassert inc(1) == 2",
     "from pickle import loads, dumps\nassert loads(dumps(inc(1))) == 2",
     "import copy, unittest.mock, tempfile, subprocess\nassert inc(1) == 2",
-    "assert eval(str(inc(1))) == 2",
     "from unittest.mock import Mock\ng = Mock(return_value=3)\nassert apply(g, [1]) == [3]",
 ]
 
