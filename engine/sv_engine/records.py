@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,11 @@ NEAR_LIMIT = 0.2
 OVERRUN_S = 0.1
 """The sandbox ends an endless cell at limit + min(20%, this), so that a cell just over its limit
 is told from one without end."""
+
+
+def plain(record: Any) -> dict[str, Any]:
+    """The fields of a flat record by name; what `dataclasses.asdict` gives, without its copies."""
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,13 @@ class Heldout:
         """Whether it can be judged."""
         problem = self.problem
         return None not in (problem.reference_solution, problem.reference_test)
+
+    @property
+    def texts(self) -> list[str]:
+        """What self-play must not come near."""
+        problem = self.problem
+        texts = (problem.prompt, problem.reference_solution, problem.reference_test)
+        return [text for text in texts if text]
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,12 +74,16 @@ def run_command(
     errors = Console(stderr=True)
     from sv_engine.run.budget import cost
     from sv_engine.run.doors import base_model
+    from sv_engine.run.room import check_room
 
-    errors.print(str(cost(resolved, base_model(resolved))), highlight=False, soft_wrap=True)
+    bounds = cost(resolved, base_model(resolved))
+    errors.print(str(bounds), highlight=False, soft_wrap=True)
     if dry_run:
         click.echo(dump(resolved), nl=False)
         return
     _check_files(resolved)
+    for warning in check_room(resolved, resume or out or resolved.run.out, bounds):
+        errors.print(f"warning: {warning}", highlight=False, soft_wrap=True)
     folder = resume.resolve() if resume else _new_folder(resolved, out)
     errors.print(f"run directory: {folder}", highlight=False, soft_wrap=True)
     signals = Signals(errors)
@@ -178,9 +182,10 @@ def _run(config: Config, folder: Path, errors: Console, signals: Signals) -> Non
 async def _run_async(config: Config, folder: Path, errors: Console, signals: Signals) -> None:
     """Open the doors, run the loop, close them in the opposite order."""
     from sv_engine import train
+    from sv_engine.execute.cache import VerdictCache
     from sv_engine.execute.sandbox import SandboxFault
     from sv_engine.run.display import Display
-    from sv_engine.run.doors import open_executor, open_generator
+    from sv_engine.run.doors import open_cache, open_executor, open_generator
     from sv_engine.run.journal import Journal
     from sv_engine.run.loop import Run, run_loop
     from sv_engine.run.memory import MemoryWatch
@@ -193,21 +198,24 @@ async def _run_async(config: Config, folder: Path, errors: Console, signals: Sig
 
             def on_report(reports: list[IterationReport]) -> None:
                 seconds = time.monotonic() - start_s
-                summary = summarise(config, reports, seconds, memory.peak_bytes, run.bad_rows)
+                found = cells.figures() if isinstance(cells, VerdictCache) else None
+                peak, bad_rows = memory.peak_bytes, run.bad_rows
+                summary = summarise(config, reports, seconds, peak, bad_rows, found)
                 write_summary(folder / "summary.json", summary)
 
             with (
                 Journal(folder) as journal,
                 open_executor(config) as executor,
+                open_cache(config, executor) as cells,
                 Display(errors, config) as display,
             ):
                 display.begin("starting the engine", 0)
-                async with open_generator(config) as generator:
+                async with open_generator(config, folder) as generator:
                     run = Run(
                         config=config,
                         folder=folder,
                         generator=generator,
-                        executor=executor,
+                        executor=cells,
                         train=train.train,
                         journal=journal,
                         watcher=display,
@@ -215,6 +223,8 @@ async def _run_async(config: Config, folder: Path, errors: Console, signals: Sig
                         stopping=lambda: signals.stopping,
                     )
                     await run_loop(run)
+                if isinstance(cells, VerdictCache):
+                    errors.print(str(cells), highlight=False, soft_wrap=True)
     except SandboxFault as error:
         raise EngineError(
             f"the sandbox failed: {error}", where=str(folder), remedy="see `sv-engine doctor`"

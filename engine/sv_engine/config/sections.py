@@ -174,6 +174,10 @@ class Execute(Section):
     """What a pass needs: `proven` plain data, an object's `vouched` yes, or `inline` anything."""
     below: Literal["hole", "fail"] = "hole"
     """What a pass with less trust becomes."""
+    cache: Path | None = None
+    """SQLite file of verdicts that earlier runs found, which several may share (`local`)."""
+    cache_mib: Positive = 256
+    """Above it the verdicts that were used longest ago go."""
     timeouts: Literal["escalating", "exact"] = "escalating"
     """`escalating`: of a program that never ends, one test runs to the whole limit, others less."""
     min_cells: Positive = 64
@@ -332,6 +336,8 @@ class Config(Section):
             raise ValueError('generate.backend = "openai" needs generate.urls')
         if backend is Backend.RECORDED and self.generate.recording is None:
             raise ValueError('generate.backend = "recorded" needs generate.recording')
+        if self.execute.cache is not None and self.execute.executor != "local":
+            raise ValueError('execute.cache needs execute.executor = "local"')
         if evaluate.source == "jsonl" and evaluate.path is None:
             raise ValueError('evaluate.source = "jsonl" needs evaluate.path')
         return self

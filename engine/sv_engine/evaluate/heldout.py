@@ -22,7 +22,6 @@ Tests; a completion without a readable assert counts as one invalid assert:
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -34,7 +33,7 @@ import numpy as np
 from sv_engine.errors import RunStopped
 from sv_engine.evaluate.metrics import Z_95, Estimate, pass_at_k
 from sv_engine.execute.timeouts import recheck
-from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling
+from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling, seed_of
 from sv_engine.play.pipeline import CellRunner, without_ground_truth
 from sv_engine.play.tasks import one_error
 from sv_engine.problems.distinct import distinct_solutions, distinct_tests
@@ -182,8 +181,7 @@ async def _sample(problem: Problem, setting: Setting, bench: Bench) -> _Answers:
     solve, verify = bench.templates.solve, bench.templates.verify
 
     async def sample(role: str, prompt: str, n: int, salt: str = "") -> list[str]:
-        key = f"{problem.id}\0{role}\0{setting.temperature}{salt}"
-        seed = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest()) >> 1
+        seed = seed_of(problem.id, role, f"{setting.temperature}{salt}")
         sampling = Sampling(setting.temperature, setting.top_p, setting.max_tokens, seed=seed)
         request = GenerationRequest(problem.id, role, prompt, n, sampling)
         async with aclosing(bench.generator.generate(request)) as completions:

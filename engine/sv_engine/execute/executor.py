@@ -10,8 +10,9 @@ A timeout of a job that ends while the machine is overloaded is marked, to be ru
 (`timeouts`). Cells that run out of time run under a short limit first (`escalate`), unless the
 budget says `exact`. Where the budget says so, cells that passed run once more under another seed.
 
-A job of which no cell could be judged leaves holes; `MAX_LOST_JOBS` such in succession mean that
-the sandbox is gone, a `SandboxFault`.
+A job of which no cell could be judged is given to the sandbox once more, as all that were in it are
+lost when one of its processes is killed. Then it leaves holes; `MAX_LOST_JOBS` such in succession
+mean that the sandbox is gone, a `SandboxFault`.
 """
 
 from __future__ import annotations
@@ -237,18 +238,21 @@ class Executor:
         tests: Sequence[str],
         options: dict[str, Any],
     ) -> SandboxMatrix | None:
-        """Return the cells of one job, None if none of them could be judged."""
-        try:
-            job = pool.submit(solutions, tests, **options)
-            self._live[job] = (len(solutions), len(tests))
+        """Return the cells of one job, None if none of them could be judged, twice."""
+        for is_last in (False, True):
             try:
-                cells = await job
-            finally:
-                del self._live[job]
-        except sandbox_errors() as error:
-            self._lost_jobs += 1
-            if self._lost_jobs >= MAX_LOST_JOBS:
-                raise SandboxFault(str(error)) from error
+                job = pool.submit(solutions, tests, **options)
+                self._live[job] = (len(solutions), len(tests))
+                try:
+                    cells = await job
+                    break
+                finally:
+                    del self._live[job]
+            except sandbox_errors() as error:
+                self._lost_jobs += is_last
+                if self._lost_jobs >= MAX_LOST_JOBS:
+                    raise SandboxFault(str(error)) from error
+        else:
             return None
         self._lost_jobs = 0
         self._rows_done += len(solutions)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -97,6 +101,22 @@ def sandbox_errors() -> type[Exception]:
     from sv_sandbox import SandboxError
 
     return SandboxError
+
+
+@cache
+def versions() -> tuple[str, ...]:
+    """What may change a verdict from one installation to another: the sandbox, by its content,
+    Python, NumPy."""
+    import numpy as np
+
+    import sv_sandbox
+
+    content = hashlib.blake2b(digest_size=16)
+    for place in sv_sandbox.__path__:  # two, where it is installed to be edited
+        for path in sorted(Path(place).rglob("*")):
+            if path.suffix in (".py", ".so"):
+                content.update(path.read_bytes())
+    return content.hexdigest(), sys.version, np.__version__
 
 
 def verdict_names() -> list[str]:

@@ -40,6 +40,8 @@ class Need(StrEnum):
     ADAPTERS = "/v1/load_lora_adapter"
     WEIGHTS = "/collective_rpc"
     SLEEP = "/is_sleeping"
+    CHAT = "/tokenize"
+    """Not that path, but the chat template that it applies."""
 
 
 REMEDIES = {
@@ -48,6 +50,7 @@ REMEDIES = {
     "share; on a CPU see generate.reload_method",
     Need.SLEEP: "start the servers with --enable-sleep-mode and VLLM_SERVER_DEV_MODE=1, or set "
     "generate.sleep_while_training = false",
+    Need.CHAT: 'start the servers with --chat-template, or set model.prompt_format = "plain"',
 }
 
 
@@ -56,6 +59,8 @@ class OpenAIOptions(Generate, Model):
 
     needs: frozenset[Need] = frozenset()
     """What the servers must be able to do besides sampling."""
+    folder: Path | None = None
+    """Of the run, which holds the weights that it loads."""
 
 
 @dataclass(slots=True)
@@ -110,8 +115,12 @@ class OpenAIGenerator(StreamingGenerator):
                 await self._call_all("GET", Need.SLEEP, {}, REMEDIES[Need.SLEEP])
             if Need.ADAPTERS in self.options.needs:
                 await self._call_all("POST", Need.ADAPTERS, {}, REMEDIES[Need.ADAPTERS], (400, 422))
+                await self._unload_leftovers()
             if Need.WEIGHTS in self.options.needs:
                 await self._read_weights(None)
+            if Need.CHAT in self.options.needs:
+                body = {"model": self._model, "messages": [{"role": "user", "content": "x"}]}
+                await self._call_all("POST", Need.CHAT, body, REMEDIES[Need.CHAT], (404, 405))
         except WeightsError:
             await self._close()
             raise
@@ -252,6 +261,19 @@ class OpenAIGenerator(StreamingGenerator):
         if name:
             body = {"lora_name": name}
             await self._post_all("/v1/unload_lora_adapter", body, REMEDIES[Need.ADAPTERS])
+
+    async def _unload_leftovers(self) -> None:
+        """Adapters out of this run's folder: those of an earlier process of it that was killed."""
+        names = set()
+        for endpoint in self._endpoints:
+            with contextlib.suppress(self._openai.APIError):  # some servers list nothing
+                async for model in endpoint.client.models.list():
+                    place = Path(getattr(model, "root", None) or "/")
+                    if self.options.folder and place.is_relative_to(self.options.folder):
+                        names.add(model.id)
+        for name in names:
+            path, body = "/v1/unload_lora_adapter", {"lora_name": name}
+            await self._call_all("POST", path, body, REMEDIES[Need.ADAPTERS], (400, 404))
 
     async def _read_weights(self, place: str | None) -> None:
         """None: the base weights."""

@@ -171,6 +171,10 @@ class Recorder:
                 self._file.flush()
                 yield completion
 
+    def room_after(self, prompt: str) -> int | None:
+        """As the inner generator."""
+        return self.inner.room_after(prompt)
+
     async def load_weights(self, path: Path) -> None:
         """As the inner generator."""
         await self.inner.load_weights(path)
@@ -201,9 +205,9 @@ def _digest(label: str, prompt: str, seed: int | None) -> str:
 def read_journal(path: Path) -> dict[Key, list[list[dict[str, Any]]]]:
     """As `read_recording`, from the journal of a run, in the order in which samples arrived."""
     query = (
-        "SELECT request.id, problem_id, role, iteration || ' ' || stage || ' ' || occurrence,"
-        " text.text, sampling, sample, sample.text, finish_reason, token_count"
-        " FROM sample JOIN request ON request.id = sample.request"
+        "SELECT number, problem_id, role, iteration || ' ' || stage || ' ' || occurrence,"
+        " text.text, sampling, sample, sample.text, coalesce(finish_reason, 'stop'), token_count"
+        " FROM sample JOIN request ON number = request"
         " JOIN text ON text.key = prompt_key ORDER BY sample.rowid"
     )
     names = ("prompt_tokens", "after_s", "sample", "text", "finish_reason", "token_count")

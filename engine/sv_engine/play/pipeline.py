@@ -21,16 +21,15 @@ without its group.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sv_engine.config.sections import Execute, Generate, Roles, TestSampling
-from sv_engine.execute.timeouts import recheck
-from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling
+from sv_engine.execute.timeouts import Judge, recheck
+from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling, seed_of
 from sv_engine.play.board import Board, Rectangle
 from sv_engine.play.tasks import one_error
 from sv_engine.problems.extract import Drop
@@ -38,7 +37,7 @@ from sv_engine.prompts.roles import RoleTemplates, answer, read_solution, read_t
 from sv_engine.records import Completion, Outcome, Problem, Recheck, Verdicts
 
 
-class CellRunner(Protocol):
+class CellRunner(Judge, Protocol):
     """The part of `execute.Executor` that the pipeline uses."""
 
     @property
@@ -49,16 +48,6 @@ class CellRunner(Protocol):
     @property
     def idle(self) -> bool:
         """Whether some worker has nothing to do."""
-        ...
-
-    async def judge(
-        self,
-        solutions: Sequence[str],
-        tests: Sequence[str],
-        cpu_s: float,
-        entry_point: str | None = None,
-    ) -> Verdicts:
-        """Run every cell."""
         ...
 
 
@@ -262,7 +251,7 @@ class _Run:
             temperature=generate.temperature if hot else generate.derive_temperature,
             top_p=generate.top_p,
             max_tokens=generate.max_tokens,
-            seed=_seed(self._player.seed, board.problem.id, role, salt),
+            seed=seed_of(self._player.seed, board.problem.id, role, salt),
         )
         request = GenerationRequest(board.problem.id, role, prompt, n, sampling)
         stream = self._player.generator.generate(request)
@@ -341,11 +330,6 @@ class _Run:
             found = board.verdicts.recheck_ST.ravel().tolist()
             self.statistics.rechecks.update(map(Recheck, found))
             self._hooks.on_outcome(board.outcome())
-
-
-def _seed(seed: int, *parts: str) -> int:
-    digest = hashlib.blake2b("\0".join([str(seed), *parts]).encode(), digest_size=4).digest()
-    return int.from_bytes(digest) >> 1
 
 
 def without_ground_truth(problem: Problem) -> Problem:

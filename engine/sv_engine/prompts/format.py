@@ -7,6 +7,8 @@ are never merged with them across the border.
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from sv_engine.config.sections import PromptFormat
@@ -28,6 +30,17 @@ def is_chat(tokenizer: Any, prompt_format: PromptFormat) -> bool:
             "instruction-tuned model",
         )
     return prompt_format is not PromptFormat.PLAIN and has_template
+
+
+def has_chat_template(model: Path) -> bool:
+    """The same of the tokenizer in a model directory, as far as files tell; nothing is loaded."""
+    if any(model.glob("chat_template.*")):
+        return True
+    try:
+        settings = json.loads((model / "tokenizer_config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(settings.get("chat_template"))
 
 
 def prompt_token_ids(tokenizer: Any, prompt: str, prompt_format: PromptFormat) -> list[int]:

@@ -57,9 +57,10 @@ def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
 
 def test_completions_are_found_by_what_was_asked(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
+        number = journal.number_of(SCOPE, REQUEST, 0)
         for index in range(3):
-            journal.add_completion(SCOPE, REQUEST, 0, sample(index, f"text {index}"))
-        journal.add_completion(SCOPE, REQUEST, 0, sample(0, "again"))
+            journal.add_completion(number, sample(index, f"text {index}"))
+        journal.add_completion(number, sample(0, "again"))
     found = rows(tmp_path, "SELECT sample, text, sampling, prompt_key FROM completion ORDER BY 1")
     assert [row[:2] for row in found] == [(0, "text 0"), (1, "text 1"), (2, "text 2")]
     assert json.loads(found[0][2])["temperature"] == 0.5

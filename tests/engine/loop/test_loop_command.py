@@ -161,6 +161,25 @@ def test_the_same_command_again_says_how_to_go_on(tmp_path: Path) -> None:
     assert invoke("--resume", str(out), "--set", "run.seed=1").exit_code == 2
 
 
+def test_another_run_finds_the_verdicts_of_the_first(tmp_path: Path) -> None:
+    pytest.importorskip("sv_sandbox._native", reason="the sandbox is not built")
+    path = recording(tmp_path / "r.jsonl")
+    chosen = settings(path, **{"execute.cache": tmp_path / "verdicts.sqlite"})
+    found = []
+    for name in ("first", "second"):
+        result = invoke("--out", str(tmp_path / name), *chosen)
+        assert result.exit_code == 0, result.output
+        assert "verdict cache" in result.output
+        found.append(json.loads((tmp_path / name / "summary.json").read_text()))
+    first, second = (summary["verdict_cache"] for summary in found)
+    assert first["cells"] == second["cells"] == second["hits"] > first["hits"]
+    assert found[0]["iterations"][0]["heldout"] == found[1]["iterations"][0]["heldout"]
+    result = invoke("--out", str(tmp_path / "third"), *chosen, "--set", "execute.cpu_s=0.9")
+    assert result.exit_code == 0, result.output
+    third = json.loads((tmp_path / "third" / "summary.json").read_text())["verdict_cache"]
+    assert third["hits"] < third["cells"]
+
+
 def test_ctrl_c_once_finishes_what_is_in_flight(tmp_path: Path) -> None:
     pytest.importorskip("sv_sandbox._native", reason="the sandbox is not built")
     path, out = recording(tmp_path / "r.jsonl"), tmp_path / "out"
