@@ -16,7 +16,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from sv_engine.config.sections import Config, Evaluate, ProblemSource
 from sv_engine.errors import EngineError
-from sv_engine.pocket import grammar
+from sv_engine.pocket import grammar, starter
 from sv_engine.pocket.tasks import Split
 from sv_engine.problems.formats import (
     Format,
@@ -56,6 +56,8 @@ def unlabelled(config: Config, iteration: int) -> list[Problem]:
     count, seed = config.problems.count, config.run.seed
     if config.problems.source is ProblemSource.POCKET:
         return grammar.sample_problems(Split.SELFPLAY, 2 * count, seed=1000 * seed + iteration)
+    if config.problems.source is ProblemSource.STARTER:
+        return starter.train_problems(2 * count, seed=1000 * seed + iteration)
     path = config.problems.path
     assert path is not None
     problems = _problems(path, [])
@@ -83,6 +85,8 @@ def heldout(evaluate: Evaluate, bad_rows: list[BadRow] | None = None) -> list[He
     if evaluate.source == "pocket":
         found = grammar.heldout_problems(evaluate.problems)
         return [Heldout(item.problem, item.wrong_solutions) for item in found]
+    if evaluate.source == "starter":
+        return starter.heldout_problems(evaluate.problems)
     assert evaluate.path is not None
     file = RolloutFile(evaluate.path)
     try:

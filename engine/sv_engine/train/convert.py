@@ -1,10 +1,11 @@
 """Models that come as files -> a Hugging Face folder that every stage reads.
 
 In: a GGUF file, a Hugging Face folder, or the name of a packaged model, whose GGUF lies in a
-package of the Python index. Out: `config.json`, `model.safetensors` in one number format, the tokenizer and
-its chat template, in a folder that is written whole or not at all. Quantised weights are written
-out: what was rounded stays rounded, and the folder can be trained. Nothing of the package is
-imported or installed; its GGUF is taken only if it is the one that was tried (`Packaged.sha256`).
+package of the Python index. Out: `config.json`, `model.safetensors` in one number format, the
+tokenizer and its chat template, in a folder that is written whole or not at all. Quantised weights
+are written out: what was rounded stays rounded, and the folder can be trained. Nothing of the
+package is imported or installed; its GGUF is taken only if it is the one that was tried
+(`Packaged.sha256`).
 """
 
 from __future__ import annotations

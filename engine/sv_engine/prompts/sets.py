@@ -1,0 +1,170 @@
+"""The prompts that come with the package, by the kind of model they are for.
+
+`POCKET` are the texts that the pocket model was pre-trained on, `CHAT` is for instruction-tuned
+models, `EXAMPLES` for small ones and for those without a chat template.
+"""
+
+from __future__ import annotations
+
+from sv_engine.pocket import grammar
+from sv_engine.prompts.template import FENCE, FENCE_END, RoleTemplates, Template
+
+POCKET = RoleTemplates(
+    describe=(Template(grammar.DESCRIBE_TEMPLATE),),
+    solve=Template('"""{prompt}"""\n', "def f(xs):"),
+    verify=Template('"""{prompt}"""\n', "assert f("),
+    verify_solution=Template('{solution}\n"""{prompt}"""\n', "assert f("),
+    derive=Template('"""{prompt}"""\n', "assert f({argument}) == ("),
+    critique=Template('"""{prompt}"""\n{tests}\n', "assert f("),
+)
+"""The texts that the pocket model was pre-trained on; verify_solution and critique it never saw."""
+
+CHAT = RoleTemplates(
+    describe=(
+        Template(
+            "Here is a code snippet:\n\n```python\n{snippet}\n```\n\nInspired by it, invent one "
+            "short, self-contained Python programming problem that a beginner can solve. State "
+            "exactly what the function gets and returns, its signature, and the edge cases. "
+            "Answer with a Python function that has only a signature with type hints and a "
+            "docstring, in one fenced block."
+        ),
+        Template(
+            "Here is a code snippet:\n\n```python\n{snippet}\n```\n\nInspired by it, invent one "
+            "Python programming problem of medium difficulty about strings, lists or dictionaries. "
+            "State exactly what the function gets and returns, its signature, and the edge cases. "
+            "Answer with a Python function that has only a signature with type hints and a "
+            "docstring, in one fenced block."
+        ),
+        Template(
+            "Here is a code snippet:\n\n```python\n{snippet}\n```\n\nInspired by it, invent one "
+            "hard algorithmic problem as in a programming contest, solved by one Python function "
+            "on plain values. State exactly what the function gets and returns, its signature, "
+            "limits and edge cases. Answer with a Python function that has only a signature with "
+            "type hints and a docstring, in one fenced block."
+        ),
+    ),
+    solve=Template(
+        "{prompt}\n\nWrite the Python function `{entry_point}` that solves this problem. Answer "
+        "with the complete function and the imports it needs, in one fenced block."
+    ),
+    verify=Template(
+        "{prompt}\n\nWrite tests for the Python function `{entry_point}` that solves this "
+        "problem, without writing the function. Each test is one line of the form "
+        "`assert {entry_point}(...) == ...` with literal arguments and a literal expected value. "
+        "Cover usual inputs and edge cases. Answer with the tests in one fenced block."
+    ),
+    verify_solution=Template(
+        "{prompt}\n\nHere is a solution, which may be wrong:\n\n```python\n{solution}\n```\n\n"
+        "Write tests that every correct `{entry_point}` passes and wrong ones fail. Each test is "
+        "one line of the form `assert {entry_point}(...) == ...` with literal arguments and a "
+        "literal expected value. Answer with the tests in one fenced block."
+    ),
+    derive=Template(
+        "{prompt}\n\nWork out, step by step, what `{entry_point}({argument})` must return. Answer "
+        "with one line of the form `assert {entry_point}({argument}) == ...` in one fenced block."
+    ),
+    critique=Template(
+        "{prompt}\n\nSomebody wrote these tests for `{entry_point}`:\n\n```python\n{tests}\n```\n\n"
+        "Check each expected value. Repair the tests that are wrong, drop those that the problem "
+        "does not decide, and answer with the remaining tests in one fenced block."
+    ),
+)
+"""For instruction-tuned models."""
+
+
+_SUM_BETWEEN = (
+    "Write a function that takes a list of numbers and two bounds, and returns the sum of the "
+    "numbers that lie between them, bounds included."
+)
+_FIRST_WORDS = (
+    "Write a function that takes a text and a number n, and returns the first n words of the text "
+    "in upper case."
+)
+_SOLVE = "{prompt}\n\nWrite the Python function `{entry_point}`."
+_VERIFY = (
+    "{prompt}\n\nDo not write the function. Write three tests of `{entry_point}`, each of the form "
+    "`assert {entry_point}(...) == ...`, with the value that it must return."
+)
+_DERIVE = "{prompt}\n\nWhat does `{entry_point}({argument})` return? Write it as one assert."
+
+
+def _fenced(text: str) -> str:
+    return FENCE + text + FENCE_END
+
+
+def _asked(template: str, prompt: str, entry_point: str, argument: str = "") -> str:
+    return template.format(prompt=prompt, entry_point=entry_point, argument=argument)
+
+
+_TESTS = {
+    "sum_between": (
+        "assert sum_between([1, 5, 8, 3], 2, 5) == 8\n"
+        "assert sum_between([4, 4, 9], 4, 4) == 8\n"
+        "assert sum_between([7, 2], 3, 6) == 0"
+    ),
+    "first_words": (
+        'assert first_words("two big dogs", 2) == ["TWO", "BIG"]\n'
+        'assert first_words("one", 3) == ["ONE"]\n'
+        'assert first_words("a b c", 0) == []'
+    ),
+}
+_VERIFIED = (
+    (_asked(_VERIFY, _SUM_BETWEEN, "sum_between"), _fenced(_TESTS["sum_between"])),
+    (_asked(_VERIFY, _FIRST_WORDS, "first_words"), _fenced(_TESTS["first_words"])),
+)
+_TESTING = FENCE + "assert {entry_point}("
+
+EXAMPLES = RoleTemplates(
+    describe=CHAT.describe,
+    solve=Template(
+        _SOLVE,
+        FENCE + "def {entry_point}(",
+        (FENCE_END,),
+        (
+            (
+                _asked(_SOLVE, _SUM_BETWEEN, "sum_between"),
+                _fenced(
+                    "def sum_between(numbers, low, high):\n"
+                    "    return sum(x for x in numbers if low <= x <= high)"
+                ),
+            ),
+            (
+                _asked(_SOLVE, _FIRST_WORDS, "first_words"),
+                _fenced(
+                    "def first_words(text, n):\n"
+                    "    words = text.split()\n"
+                    "    return [word.upper() for word in words[:n]]"
+                ),
+            ),
+        ),
+    ),
+    verify=Template(_VERIFY, _TESTING, (FENCE_END,), _VERIFIED),
+    verify_solution=Template(
+        "```python\n{solution}\n```\n\nThis program may be wrong. " + _VERIFY,
+        _TESTING,
+        (FENCE_END,),
+        _VERIFIED,
+    ),
+    derive=Template(
+        _DERIVE,
+        FENCE + "assert {entry_point}({argument}) ==",
+        (FENCE_END, "\n"),
+        (
+            (
+                _asked(_DERIVE, _SUM_BETWEEN, "sum_between", "[6, 1, 4], 2, 7"),
+                _fenced("assert sum_between([6, 1, 4], 2, 7) == 10"),
+            ),
+            (
+                _asked(_DERIVE, _FIRST_WORDS, "first_words", '"red blue", 1'),
+                _fenced('assert first_words("red blue", 1) == ["RED"]'),
+            ),
+        ),
+    ),
+    critique=Template(
+        _VERIFY + " Some of these may be wrong:\n\n```python\n{tests}\n```",
+        _TESTING,
+        (FENCE_END,),
+        _VERIFIED,
+    ),
+)
+"""For small models and those without a chat template: two worked examples, the answer begun."""
