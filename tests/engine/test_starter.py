@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from sv_engine.config.layers import load
@@ -55,11 +57,16 @@ def test_every_operation_is_asked_for_by_its_own_words(name: str) -> None:
     assert wording.name not in [w.name for w in others]
 
 
-def test_the_sides_share_no_composition_in_either_order() -> None:
-    train = {frozenset(c) for c in starter.compositions(heldout=False)}
-    held = {frozenset(c) for c in starter.compositions(heldout=True)}
-    assert not train & held
-    assert 0.1 < len(held) / len(held | train) < 0.3
+def test_the_sides_share_no_pair_in_either_order_and_no_text() -> None:
+    rng = random.Random(0)
+    sides = [list(starter._sample(rng, 600, heldout=heldout)) for heldout in (False, True)]
+    pairs = [{frozenset(s.operation for s in task) for _, task in side} for side in sides]
+    pairs = [{pair for pair in side if len(pair) == 2} for side in pairs]
+    assert not pairs[0] & pairs[1]
+    assert 0.1 < len(pairs[1]) / len(pairs[0] | pairs[1]) < 0.5
+    assert not {p.prompt for p, _ in sides[0]} & {p.prompt for p, _ in sides[1]}
+    for side in sides:
+        assert set(starter.WORDINGS) == {s.operation for _, t in side for s in t}
 
 
 def test_what_is_played_is_kept_from_what_is_held_out_and_carries_no_truth() -> None:

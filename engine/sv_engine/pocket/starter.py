@@ -4,9 +4,10 @@ For language models that know English but little programming: one operation, or 
 list of whole numbers. Unlike the pocket's own texts these name a function by what it does, and
 include what the pocket knows as mistakes only (squares, differences, every second element).
 
-Splits are disjoint in compositions, single operations included: of all of them a fifth, by a hash
-of the names in either order, is held out. References and banks of wrong programs exist for held-out
-tasks only; tasks of self-play carry no ground truth that could leak.
+Splits: of the pairs of operations a fifth, by a hash of the names in either order, is held out, so
+that a held-out pair was never played, not even turned around. Single operations are too few for
+that; of their texts (wording and parameter) two fifths are held out. References and banks of wrong
+programs exist for held-out tasks only; tasks of self-play carry no ground truth that could leak.
 """
 
 from __future__ import annotations
@@ -51,7 +52,6 @@ WORDINGS = {
     "at_least": Wording("at_least_{k}", "drop those below {k}", "the numbers that are {k} or more"),
     "at_most": Wording("at_most_{k}", "drop those above {k}", "the numbers that are {k} or less"),
     "remove": Wording("without_{k}", "remove every {k}", "the list without any {k}"),
-    "equal": Wording("equal_to_{k}", "keep only the {k}s", "all the elements equal to {k}"),
     "add": Wording("add_{k}", "add {k} to each of them", "each number plus {k}"),
     "subtract": Wording("minus_{k}", "subtract {k} from each of them", "each number minus {k}"),
     "double": Wording("doubled", "double each of them", "every number doubled"),
@@ -91,6 +91,7 @@ SINGLE_FRAMES = (
     "Given a list of integers, return {result}.",
     "I have a list of whole numbers. Give me {result}.",
 )
+PHRASE_FRAME = "Write a function that takes a list of integers. {phrase}."
 PAIR_FRAMES = (
     "Write a function that takes a list of numbers. It should {asked}, and then return {result}.",
     "Given a list of integers, {asked}, then return {result}.",
@@ -98,16 +99,12 @@ PAIR_FRAMES = (
 )
 
 
-def is_heldout(composition: tuple[str, ...]) -> bool:
-    """Whether tasks of these operations are for evaluation."""
-    digest = hashlib.sha256(("starter " + "-".join(sorted(composition))).encode()).digest()
-    return int.from_bytes(digest[:4], "big") % 100 < 20
-
-
-def compositions(*, heldout: bool) -> list[tuple[str, ...]]:
-    """Every composition of one side, in a fixed order."""
-    pairs = [(a, b) for a in _LISTS for b in WORDINGS if a != b]
-    return [c for c in [*((name,) for name in WORDINGS), *pairs] if is_heldout(c) is heldout]
+def is_heldout(composition: tuple[str, ...], text: str) -> bool:
+    """Whether a task of these operations, asked for so, is for evaluation."""
+    single = len(composition) == 1
+    words = text if single else "-".join(sorted(composition))
+    digest = hashlib.sha256(f"starter {words}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") % 100 < (40 if single else 20)
 
 
 def train_problems(n: int, seed: int) -> list[Problem]:
@@ -132,13 +129,15 @@ def program(name: str, task: Task) -> str:
 
 def _sample(rng: random.Random, n: int, *, heldout: bool) -> Iterator[tuple[Problem, Task]]:
     """Different tasks; fewer than `n` where hardly any new one can be drawn."""
-    found = compositions(heldout=heldout)
-    by_length = [[c for c in found if len(c) == length] for length in (1, 2)]
     seen: set[str] = set()
-    for _ in range(50 * n):
-        names = rng.choice(by_length[rng.random() >= SINGLE_SHARE])
+    for _ in range(200 * n):
+        names = [rng.choice(list(WORDINGS))]
+        if rng.random() >= SINGLE_SHARE:
+            names.insert(0, rng.choice(_LISTS))
         task = tuple(Step(name, _parameter(rng, name)) for name in names)
         text = _describe(rng, task)
+        if is_heldout(tuple(names), text) is not heldout or len(set(names)) < len(names):
+            continue
         if text not in seen and not _is_constant(task):
             seen.add(text)
             yield _problem(text, task), task
@@ -160,11 +159,15 @@ def _parameter(rng: random.Random, name: str) -> int:
 
 def _describe(rng: random.Random, task: Task) -> str:
     words = [WORDINGS[step.operation] for step in task]
-    them = "the numbers" if len(task) == 1 else "those that are left"
+    them = "the numbers in it" if len(task) == 1 else "those that are left"
     if len(task) > 1 and not _drops(task[0].operation):
         them = "the resulting numbers"
     result = words[-1].result.format(k=task[-1].k, kth=_ordinal(task[-1].k), them=them)
     if len(task) == 1:
+        phrases = OPERATIONS[task[0].operation].phrases
+        if phrases and rng.random() < 0.4:
+            phrase = rng.choice(phrases).format(k=task[0].k)
+            return PHRASE_FRAME.format(phrase=phrase[0].upper() + phrase[1:])
         return rng.choice(SINGLE_FRAMES).format(result=result)
     asked = words[0].asked.format(k=task[0].k, kth=_ordinal(task[0].k))
     return rng.choice(PAIR_FRAMES).format(asked=asked, result=result)

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from sv_engine.problems import benchmarks
+from sv_engine.problems import benchmarks, evalplus
 from sv_engine.problems.benchmarks import (
     HumanEvalRow,
     Row,
@@ -217,7 +217,7 @@ _READERS: dict[Format, Callable[[dict[str, Any], int], Candidates]] = {
     Format.MBPP: _whole(benchmarks.mbpp),
     Format.CRUXEVAL: _whole(benchmarks.cruxeval),
     Format.LEETCODE: _whole(benchmarks.leetcode),
-    Format.EVALPLUS: _whole(benchmarks.evalplus),
+    Format.EVALPLUS: _whole(evalplus.evalplus),
 }
 
 
