@@ -261,7 +261,7 @@ def _sums(case: _Case, ks: Sequence[int]) -> dict[str, tuple[float, float]]:
     answers, code, tests = case.answers, case.code, case.tests
     return {
         **_code_sums(code, len(answers.solutions), ks),
-        **_test_sums(tests, answers.suites),
+        **test_sums(tests, answers.suites),
     }
 
 
@@ -278,7 +278,7 @@ def _code_sums(code: Outcome, samples: int, ks: Sequence[int]) -> dict[str, tupl
     return sums
 
 
-def _test_sums(outcome: Outcome, suites: Sequence[Sequence[str]]) -> dict[str, tuple[float, float]]:
+def test_sums(outcome: Outcome, suites: Sequence[Sequence[str]]) -> dict[str, tuple[float, float]]:
     """Row 0 of the matrix is the reference, the others are the bank."""
     tests, verdicts = outcome.candidates.tests, outcome.tests
     column = {test.source: t for t, test in enumerate(tests)}

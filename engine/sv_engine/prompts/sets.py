@@ -168,3 +168,6 @@ EXAMPLES = RoleTemplates(
     ),
 )
 """For small models and those without a chat template: two worked examples, the answer begun."""
+
+ASKED = Template("{prompt}")
+"""For problems whose text says all, such as programs that read and write."""
