@@ -69,6 +69,9 @@ class RecipeName(StrEnum):
 
     CONSENSUS = "consensus"
     SOL_VER = "sol-ver"
+    SSD = "ssd"
+    """Simple self-distillation: what was sampled is taught as it is, nothing is believed or
+    refuted. The control without a verifier."""
 
 
 class Schedule(StrEnum):
