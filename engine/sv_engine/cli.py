@@ -25,6 +25,7 @@ COMMANDS = {
     "export": "sv_engine.commands.export_command:export_command",
     "doctor": "sv_engine.commands.doctor_command:doctor_command",
     "eval": "sv_engine.commands.eval_command:eval_command",
+    "solve": "sv_engine.commands.solve_command:solve_command",
     "model": "sv_engine.commands.model_command:model_command",
     "pocket": "sv_engine.commands.pocket_command:pocket_command",
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,7 @@ from rich.table import Table
 from sv_engine.benchmarks.evaluation import ROLES, Evaluation, Settings, evaluate
 from sv_engine.benchmarks.samples import read_samples
 from sv_engine.benchmarks.tasks import NAMES, Task, find, load
-from sv_engine.config import layers
-from sv_engine.config.choices import RoleSet
+from sv_engine.commands.model_options import SETS, resolve
 from sv_engine.executors.local import LocalExecutor
 from sv_engine.executors.protocol import Terms
 from sv_engine.generate.protocol import Sampling
@@ -81,7 +79,7 @@ class Wanted:
 @click.option(
     "--templates",
     "role_set",
-    type=click.Choice(["auto", "chat", "examples"]),
+    type=click.Choice(SETS),
     default="auto",
     show_default=True,
     help="Prompts; auto: `chat` where the model has a chat template, or else `examples`.",
@@ -134,7 +132,7 @@ def eval_command(
         errors.print(line, highlight=False, soft_wrap=True)
     terms = Terms(cpu_s=cpu_s, output_bytes=64 << 20)
     what = Settings(asked, n, ks, Sampling(temperature, top_p, max_tokens), terms)
-    resolved = None if model is None else _config(config, model, settings, role_set)
+    resolved = None if model is None else resolve(model, config, settings, role_set)
     folder = out or Path("runs") / f"eval-{'-'.join(Path(name).stem for name in names)}"
     folder.mkdir(parents=True, exist_ok=True)
     found = asyncio.run(_evaluate(wanted, what, resolved, samples_path, folder, workers, errors))
@@ -177,21 +175,6 @@ def _wanted(
         path = find(name, folders)
         found.append(Wanted(Path(name).stem, path, load(path, name, split, bad_rows)[:limit]))
     return found
-
-
-def _config(config: str | None, model: str, settings: tuple[str, ...], role_set: str) -> Config:
-    """Of the generator; the templates are decided by the tokenizer where they are not named."""
-    from sv_engine.config.sections import PromptFormat
-    from sv_engine.run.doors import prompt_format
-
-    fixed = [f"model.path={json.dumps(model)}"]
-    resolved = layers.load(config, environment=os.environ, settings=[*fixed, *settings])
-    if role_set == "auto":
-        is_local = Path(model).is_dir()
-        chat = not is_local or prompt_format(resolved) is not PromptFormat.PLAIN
-        role_set = RoleSet.CHAT if chat else RoleSet.EXAMPLES
-    rest = [f"roles.templates={json.dumps(str(role_set))}", "run.iterations=0"]
-    return layers.load(config, environment=os.environ, settings=[*fixed, *settings, *rest])
 
 
 async def _evaluate(

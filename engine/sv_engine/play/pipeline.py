@@ -274,7 +274,7 @@ class _Run:
             top_p=generate.top_p,
             max_tokens=generate.max_tokens,
             stop=stop,
-            seed=_seed(self._player.seed, board.problem.id, role, salt),
+            seed=seed_of(self._player.seed, board.problem.id, role, salt),
         )
         request = GenerationRequest(board.problem.id, role, prompt, n, sampling)
         stream = self._player.generator.generate(request)
@@ -355,7 +355,8 @@ class _Run:
             self._hooks.on_outcome(board.outcome())
 
 
-def _seed(seed: int, *parts: str) -> int:
+def seed_of(seed: int, *parts: str) -> int:
+    """A seed for what the parts name."""
     digest = hashlib.blake2b("\0".join([str(seed), *parts]).encode(), digest_size=4).digest()
     return int.from_bytes(digest) >> 1
 

@@ -60,7 +60,7 @@ def unlabelled(config: Config, iteration: int) -> list[Problem]:
         return starter.train_problems(2 * count, seed=1000 * seed + iteration)
     path = config.problems.path
     assert path is not None
-    problems = _problems(path, [])
+    problems = problems_of(path, [])
     Random(seed).shuffle(problems)
     start = (iteration - 1) * count % len(problems)
     return [*problems[start:], *problems[:start]]
@@ -130,13 +130,13 @@ def check_files(config: Config) -> list[BadRow]:
         if config.problems.source is ProblemSource.DESCRIBE:
             _texts(config.problems.path, bad_rows)
         else:
-            _problems(config.problems.path, bad_rows)
+            problems_of(config.problems.path, bad_rows)
     if config.evaluate.source != "pocket":
         heldout(config.evaluate, bad_rows)
     return bad_rows
 
 
-def _problems(path: Path, bad_rows: list[BadRow]) -> list[Problem]:
+def problems_of(path: Path, bad_rows: list[BadRow]) -> list[Problem]:
     """The usable rows without their references; SourceError where there is none."""
     file_format: Format | None = None
     line_of_id: dict[str, int] = {}

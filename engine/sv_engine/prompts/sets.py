@@ -16,6 +16,7 @@ POCKET = RoleTemplates(
     verify_solution=Template('{solution}\n"""{prompt}"""\n', "assert f("),
     derive=Template('"""{prompt}"""\n', "assert f({argument}) == ("),
     critique=Template('"""{prompt}"""\n{tests}\n', "assert f("),
+    apart=Template('"""{prompt}"""\n', "assert f("),
 )
 """The texts that the pocket model was pre-trained on; verify_solution and critique it never saw."""
 
@@ -67,6 +68,13 @@ CHAT = RoleTemplates(
         "{prompt}\n\nSomebody wrote these tests for `{entry_point}`:\n\n```python\n{tests}\n```\n\n"
         "Check each expected value. Repair the tests that are wrong, drop those that the problem "
         "does not decide, and answer with the remaining tests in one fenced block."
+    ),
+    apart=Template(
+        "{prompt}\n\nTwo programs for this disagree:\n\n```python\n{first}\n```\n\n"
+        "```python\n{second}\n```\n\nWrite tests with inputs on which they give different results, "
+        "and the result that is right. Each test is one line of the form "
+        "`assert {entry_point}(...) == ...` with literal arguments and a literal expected value. "
+        "Answer with the tests in one fenced block."
     ),
 )
 """For instruction-tuned models."""
@@ -162,6 +170,13 @@ EXAMPLES = RoleTemplates(
     ),
     critique=Template(
         _VERIFY + " Some of these may be wrong:\n\n```python\n{tests}\n```",
+        _TESTING,
+        (FENCE_END,),
+        _VERIFIED,
+    ),
+    apart=Template(
+        "```python\n{first}\n```\n\n```python\n{second}\n```\n\nThese programs disagree. "
+        + _VERIFY,
         _TESTING,
         (FENCE_END,),
         _VERIFIED,

@@ -29,6 +29,7 @@ PLACEHOLDERS = {
     "verify_solution": (*_PROBLEM, "solution"),
     "derive": (*_PROBLEM, "argument"),
     "critique": (*_PROBLEM, "tests"),
+    "apart": (*_PROBLEM, "first", "second"),
 }
 """What each role's template may name."""
 
@@ -85,6 +86,8 @@ class RoleTemplates:
     verify_solution: Template
     derive: Template
     critique: Template
+    apart: Template
+    """Tests for two programs that disagree (`sv-engine solve`)."""
 
 
 def turns_of(prompt: str) -> tuple[list[Message], str]:

@@ -78,9 +78,8 @@ def test_self_distillation_needs_a_program() -> None:
     recipe = Recipe(name=RecipeName.SSD)
     candidates = Candidates(PROBLEM, (), (Test("assert f(1) == 1"), Test("assert f(2) == 1")))
     played = Outcome(candidates, Verdicts.unknown(0, 2, 1.0))
-    selection = Selection(
-        "b4", *(np.zeros(n) for n in (0, 2)), np.zeros(0, bool), np.zeros(2, bool)
-    )
+    none, two = np.zeros(0), np.zeros(2)
+    selection = Selection("b4", none, two, none.astype(bool), two.astype(bool))
     assert recipes.refusal(played, selection, recipe) is Refusal.FEW_SOLUTIONS
 
 
