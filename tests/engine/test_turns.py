@@ -166,6 +166,24 @@ def test_the_configuration_chooses_the_set() -> None:
     assert chosen.verify.fill(PROBLEM) == "Test turned."
 
 
+@pytest.mark.parametrize("begins", ["[", "'", "{", "[(", "xs=["])
+def test_the_argument_of_a_test_may_be_begun_too(begins: str) -> None:
+    """Tests only; what is derived has its own argument, and no other set is changed."""
+    chosen = roles.templates(Roles(templates=RoleSet.EXAMPLES, test_begins=begins))
+    assert chosen.verify.begin(PROBLEM) == f"```python\nassert turned({begins}"
+    assert chosen.apart.begin(PROBLEM).endswith(begins)
+    assert (chosen.derive, chosen.solve) == (EXAMPLES.derive, EXAMPLES.solve)
+    assert roles.templates(Roles(test_begins=begins)) == roles.CHAT
+
+
+def test_a_test_that_begins_otherwise_is_not_taught() -> None:
+    chosen = roles.templates(Roles(templates=RoleSet.EXAMPLES, test_begins="["))
+    found, _ = roles.read_tests(chosen.verify, PROBLEM, "1]) == [1]\nassert turned(()) == []")
+    assert found == ["assert turned([1]) == [1]", "assert turned(()) == []"]
+    assert roles.answer(chosen.verify, PROBLEM, found) == "1]) == [1]\nassert turned(()) == []\n```"
+    assert roles.answer(chosen.verify, PROBLEM, found[1:]) is None
+
+
 @pytest.mark.parametrize("prompt_format", [PromptFormat.CHAT, PromptFormat.PLAIN])
 def test_servers_are_asked_to_go_on(openai_server: Any, prompt_format: PromptFormat) -> None:
     pytest.importorskip("openai", reason="needs the openai extra")

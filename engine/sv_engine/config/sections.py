@@ -146,6 +146,9 @@ class Roles(Section):
     templates: RoleSet = RoleSet.CHAT
     verifier_sees: Literal["problem", "solution"] = "problem"
     """Tests from the problem alone, or from the problem and one solution (as the paper does)."""
+    test_begins: str = ""
+    """What the arguments of a begun test begin with, such as "[" where functions take lists (a
+    small model writes `range(9)` there otherwise); only where the set begins tests (`examples`)."""
     describe: tuple[str, ...] = ()
     """Several templates spread difficulty and topic; each snippet gets the next one."""
     solve: str = ""

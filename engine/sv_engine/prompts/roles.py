@@ -41,6 +41,8 @@ def templates(config: Roles) -> RoleTemplates:
     `verify_solution`. Raises TemplateError on unknown placeholders.
     """
     chosen = _SETS[config.templates]
+    if config.test_begins:
+        chosen = _begun(chosen, config.test_begins)
     if config.describe:
         chosen = replace(chosen, describe=tuple(_checked("describe", t) for t in config.describe))
     for role in ("solve", "verify", "verify_solution", "derive", "critique"):
@@ -50,6 +52,17 @@ def templates(config: Roles) -> RoleTemplates:
     if config.verifier_sees == "solution":
         chosen = replace(chosen, verify=chosen.verify_solution)
     return chosen
+
+
+def _begun(chosen: RoleTemplates, text: str) -> RoleTemplates:
+    """The set with the first argument of each begun test begun too."""
+    text = text.replace("{", "{{").replace("}", "}}")
+    changes: dict[str, Any] = {}
+    for role in ("verify", "verify_solution", "critique", "apart"):
+        template: Template = getattr(chosen, role)
+        if template.prefill:
+            changes[role] = replace(template, prefill=template.prefill + text)
+    return replace(chosen, **changes)
 
 
 def read_solution(template: Template, problem: Problem, completion: str) -> str | extract.Drop:

@@ -104,21 +104,25 @@ def _asked(template: str, prompt: str, entry_point: str, argument: str = "") -> 
     return template.format(prompt=prompt, entry_point=entry_point, argument=argument)
 
 
-_TESTS = {
-    "sum_between": (
-        "assert sum_between([1, 5, 8, 3], 2, 5) == 8\n"
-        "assert sum_between([4, 4, 9], 4, 4) == 8\n"
-        "assert sum_between([7, 2], 3, 6) == 0"
-    ),
-    "first_words": (
-        'assert first_words("two big dogs", 2) == ["TWO", "BIG"]\n'
-        'assert first_words("one", 3) == ["ONE"]\n'
-        'assert first_words("a b c", 0) == []'
-    ),
-}
+_HALVED = "Given a list of integers, return the list with every number halved, rounded down."
+_MIDDLE = "I have a list of whole numbers. Give me the number in the middle."
 _VERIFIED = (
-    (_asked(_VERIFY, _SUM_BETWEEN, "sum_between"), _fenced(_TESTS["sum_between"])),
-    (_asked(_VERIFY, _FIRST_WORDS, "first_words"), _fenced(_TESTS["first_words"])),
+    (
+        _asked(_VERIFY, _HALVED, "halved"),
+        _fenced(
+            "assert halved([4, 7, 2]) == [2, 3, 1]\n"
+            "assert halved([9]) == [4]\n"
+            "assert halved([0, 5, 6, 1]) == [0, 2, 3, 0]"
+        ),
+    ),
+    (
+        _asked(_VERIFY, _MIDDLE, "middle"),
+        _fenced(
+            "assert middle([2, 8, 5]) == 8\n"
+            "assert middle([6, 1, 4]) == 1\n"
+            "assert middle([1, 3, 9, 4, 7]) == 9"
+        ),
+    ),
 )
 _TESTING = FENCE + "assert {entry_point}("
 
@@ -159,12 +163,12 @@ EXAMPLES = RoleTemplates(
         (FENCE_END, "\n"),
         (
             (
-                _asked(_DERIVE, _SUM_BETWEEN, "sum_between", "[6, 1, 4], 2, 7"),
-                _fenced("assert sum_between([6, 1, 4], 2, 7) == 10"),
+                _asked(_DERIVE, _HALVED, "halved", "[6, 1, 4]"),
+                _fenced("assert halved([6, 1, 4]) == [3, 0, 2]"),
             ),
             (
-                _asked(_DERIVE, _FIRST_WORDS, "first_words", '"red blue", 1'),
-                _fenced('assert first_words("red blue", 1) == ["RED"]'),
+                _asked(_DERIVE, _MIDDLE, "middle", "[3, 5, 2]"),
+                _fenced("assert middle([3, 5, 2]) == 5"),
             ),
         ),
     ),
