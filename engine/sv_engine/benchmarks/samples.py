@@ -25,8 +25,6 @@ from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling
 from sv_engine.play.tasks import one_error
 from sv_engine.problems.extract import Drop
 from sv_engine.problems.jsonl import BadRow, read_rows
-from sv_engine.problems.markup import answer_of, read_blocks
-from sv_engine.problems.python_text import check_text, compiles
 from sv_engine.prompts.roles import Template, read_solution
 from sv_engine.records import Problem
 
@@ -83,7 +81,7 @@ async def sample(
                     asking.sampling.temperature,
                     asking.sampling.top_p,
                     asking.sampling.max_tokens,
-                    stop=asking.template.stop,
+                    stop=asking.template.of(problem).stop,
                     seed=seed,
                 )
                 wanted = asking.samples - first
@@ -127,21 +125,8 @@ def programs(tasks: Sequence[Task], texts: Texts, template: Template) -> Texts:
 
 def _program(task: Task, template: Template, text: str) -> str:
     problem = shown(task, "solve")
-    if not problem.entry_point:
-        return whole_program(template.begin(problem) + text)
     source = read_solution(template, problem, text)
     return "" if isinstance(source, Drop) else source
-
-
-def whole_program(completion: str) -> str:
-    """The program that reads and writes in a completion; empty where there is none."""
-    if check_text(completion) or (answer := answer_of(completion)) is None:
-        return ""
-    blocks = [block for block in read_blocks(answer).python() if block.strip()]
-    for program in (*reversed(blocks), "\n".join(blocks), answer):
-        if program.strip() and compiles(program):
-            return program.strip("\n") + "\n"
-    return ""
 
 
 def read_samples(path: Path, tasks: Sequence[Task], bad_rows: list[BadRow]) -> Texts:

@@ -185,7 +185,7 @@ async def _sample(problem: Problem, setting: Setting, bench: Bench) -> _Answers:
         key = f"{problem.id}\0{role}\0{setting.temperature}{salt}"
         seed = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest()) >> 1
         t, top_p = setting.temperature, setting.top_p
-        sampling = Sampling(t, top_p, setting.max_tokens, stop=asking.stop, seed=seed)
+        sampling = Sampling(t, top_p, setting.max_tokens, stop=asking.of(problem).stop, seed=seed)
         request = GenerationRequest(problem.id, role, prompt, n, sampling)
         async with aclosing(bench.generator.generate(request)) as completions:
             found = [completion async for completion in completions]

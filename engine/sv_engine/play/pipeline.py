@@ -183,7 +183,9 @@ class _Run:
     async def _solve(self, board: Board, group: asyncio.TaskGroup, *, verify_each: bool) -> None:
         generate, templates = self._player.generate, self._player.templates
         prompt = templates.solve.fill(board.problem)
-        sample = self._sample(board, "solve", prompt, generate.solutions, stop=templates.solve.stop)
+        sample = self._sample(
+            board, "solve", prompt, generate.solutions, stop=templates.solve.of(board.problem).stop
+        )
         async with sample as completions:
             async for completion in completions:
                 source = read_solution(templates.solve, board.problem, completion.text)
@@ -206,7 +208,8 @@ class _Run:
         self, board: Board, group: asyncio.TaskGroup, prompt: str, n: int, salt: str = ""
     ) -> None:
         generate, template = self._player.generate, self._player.templates.verify
-        sample = self._sample(board, "verify", prompt, n, salt=salt, stop=template.stop)
+        stop = template.of(board.problem).stop
+        sample = self._sample(board, "verify", prompt, n, salt=salt, stop=stop)
         async with sample as completions:
             async for completion in completions:
                 limit = generate.max_asserts
@@ -225,7 +228,9 @@ class _Run:
         """Put the verifier's own tests before it; what it answers takes their place."""
         template, limit = self._player.templates.critique, self._player.generate.max_asserts
         asked = template.fill(board.problem, tests="\n".join(tests))
-        sample = self._sample(board, "critique", asked, 1, salt=asked, stop=template.stop)
+        sample = self._sample(
+            board, "critique", asked, 1, salt=asked, stop=template.of(board.problem).stop
+        )
         async with sample as completions:
             async for completion in completions:
                 kept, _ = read_tests(template, board.problem, completion.text, limit)
@@ -246,7 +251,9 @@ class _Run:
         generate, template = self._player.generate, self._player.templates.derive
         asked = template.fill(board.problem, argument=argument)
         n = generate.derivations
-        sample = self._sample(board, "derive", asked, n, salt=argument, stop=template.stop)
+        sample = self._sample(
+            board, "derive", asked, n, salt=argument, stop=template.of(board.problem).stop
+        )
         async with sample as completions:
             async for completion in completions:
                 tests, _ = read_tests(template, board.problem, completion.text, argument=argument)

@@ -167,7 +167,11 @@ async def _ask(
     generate = player.generate
     seed = seed_of(player.seed, problem.id, prompt, str(number))
     sampling = Sampling(
-        generate.temperature, generate.top_p, generate.max_tokens, stop=template.stop, seed=seed
+        generate.temperature,
+        generate.top_p,
+        generate.max_tokens,
+        stop=template.of(problem).stop,
+        seed=seed,
     )
     request = GenerationRequest(problem.id, "verify", prompt, n, sampling)
     async with aclosing(player.generator.generate(request)) as completions:

@@ -40,7 +40,8 @@ class _ProblemRow(BaseModel):
 
     id: str = Field(validation_alias=AliasChoices("id", "task_id"), min_length=1)
     prompt: str = Field(min_length=1)
-    entry_point: str = Field(pattern=r"^[^\W\d]\w*(\(\)\.[^\W\d]\w*)?$")
+    entry_point: str = Field(pattern=r"^([^\W\d]\w*(\(\)\.[^\W\d]\w*)?)?$")
+    """Empty: a program that reads and writes."""
 
 
 class _SnippetRow(BaseModel):

@@ -22,6 +22,14 @@ from typing import Any
 
 from sv_engine.config.sections import Roles, RoleSet
 from sv_engine.problems import extract
+from sv_engine.problems.programs_io import (
+    io_pairs,
+    io_test,
+    read_io_tests,
+    read_output,
+    read_program,
+    written_tests,
+)
 from sv_engine.prompts.sets import CHAT as CHAT
 from sv_engine.prompts.sets import EXAMPLES as EXAMPLES
 from sv_engine.prompts.sets import POCKET as POCKET
@@ -67,6 +75,8 @@ def _begun(chosen: RoleTemplates, text: str) -> RoleTemplates:
 
 def read_solution(template: Template, problem: Problem, completion: str) -> str | extract.Drop:
     """The program in a completion of the solver, or why there is none."""
+    if problem.is_program:
+        return read_program(template.begin(problem) + completion)
     begin, prompt = template.begin(problem), problem.prompt
     style = extract.Style.CONTINUATION if begin else extract.Style.AUTO
     if template.fenced:
@@ -86,14 +96,30 @@ def read_tests(
     **fields: str,
 ) -> tuple[list[str], Counter[extract.Drop]]:
     """The first `limit` asserts in a completion of the verifier, and what was dropped."""
+    if problem.is_program:
+        return _read_io(completion, limit, fields.get("argument"))
     begin = template.begin(problem, **fields)
     style = extract.Style.PROGRAM if begin else extract.Style.AUTO
     text, entry_point = begin + completion, problem.entry_point
     return extract.extract_tests(text, entry_point=entry_point, style=style, limit=limit)
 
 
+def _read_io(
+    completion: str, limit: int | None, argument: str | None
+) -> tuple[list[str], Counter[extract.Drop]]:
+    if argument is None:
+        return read_io_tests(completion, limit)
+    output = read_output(completion)
+    if output is None:
+        return [], Counter([extract.Drop.EMPTY])
+    return [io_test(argument, output)], Counter()
+
+
 def answer(template: Template, problem: Problem, sources: Sequence[str]) -> str | None:
     """The completion that reads as `sources`; None where the prefill makes that impossible."""
+    template = template.of(problem)
+    if problem.is_program and all(io_pairs(source) for source in sources):
+        return written_tests(sources)
     text = "\n".join(sources)
     if not template.prefill:
         return f"```python\n{text.strip()}\n```"
@@ -105,6 +131,9 @@ def answer(template: Template, problem: Problem, sources: Sequence[str]) -> str 
 
 def whole(template: Template, problem: Problem, completion: str) -> str:
     """The sources that `answer` made `completion` of, as one text."""
+    template = template.of(problem)
+    if problem.is_program:
+        return "\n".join(read_io_tests(completion, None)[0])
     text = template.begin(problem) + completion
     if template.fenced or not template.prefill:
         return text.removeprefix(FENCE).removesuffix(FENCE_END)
@@ -119,12 +148,14 @@ def written(template: Template, problem: Problem, completion: str, source: str) 
     sampled and none that the prompt added. Where there is no such program (a body alone, a method
     without its class) it is the completion as it stands.
     """
+    template = template.of(problem)
     if template.prefill and not template.fenced:
         return ""
     said = template.begin(problem) + completion
     if source.strip() in said and answer(template, problem, [source]):
         return ""
-    own = extract.extract_solution(said, prompt="", entry_point=problem.entry_point)
+    own = read_program(said) if problem.is_program else None
+    own = own or extract.extract_solution(said, prompt="", entry_point=problem.entry_point)
     if not isinstance(own, extract.Drop) and _lines_in(own, said):
         if text := answer(template, problem, [own]):
             return text
@@ -156,7 +187,13 @@ class Call:
 
 @lru_cache(maxsize=1 << 16)  # votes, guards and recipes ask again for the same tests
 def call_of(test: str, entry_point: str) -> Call | None:
-    """The call in a test of the form `assert f(...) == value`; None for tests of another form."""
+    """The call in a test of the form `assert f(...) == value`; None for tests of another form.
+
+    Of a program (an empty entry point): what it reads, what it prints, and the words that it reads.
+    """
+    if not entry_point:
+        pairs = io_pairs(test)
+        return Call(*pairs[0], len(pairs[0][0].split())) if pairs and len(pairs) == 1 else None
     tree = extract.parse(test)
     last = tree.body[-1] if tree and tree.body else None
     match last:

@@ -6,6 +6,8 @@ models, `EXAMPLES` for small ones and for those without a chat template.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sv_engine.pocket import grammar
 from sv_engine.prompts.template import FENCE, FENCE_END, RoleTemplates, Template
 
@@ -20,7 +22,51 @@ POCKET = RoleTemplates(
 )
 """The texts that the pocket model was pre-trained on; verify_solution and critique it never saw."""
 
-CHAT = RoleTemplates(
+_PROGRAM = Template(
+    "{prompt}\n\nWrite a Python program that reads its input from stdin and prints the answer. "
+    "Answer with the whole program in one fenced block."
+)
+_IO_FORM = (
+    "Each test is one fenced block: a line `Input:`, then what the program reads, then a line "
+    "`Output:`, then exactly what it must print."
+)
+_IO_TESTS = Template(
+    "{prompt}\n\nWrite tests for a program that reads its input from stdin and solves this "
+    f"problem, without writing the program. {_IO_FORM} Cover usual inputs and edge cases."
+)
+_IO_TESTS_OF = Template(
+    "{prompt}\n\nHere is a program for this, which may be wrong:\n\n```python\n{solution}\n```\n\n"
+    f"Write tests that every correct program passes and wrong ones fail. {_IO_FORM}"
+)
+_IO_DERIVE = Template(
+    "{prompt}\n\nWork out, step by step, what the program must print for this input:\n\n"
+    "```\n{argument}\n```\n\nAnswer with exactly what it prints, in one fenced block at the end."
+)
+_IO_CRITIQUE = Template(
+    "{prompt}\n\nSomebody wrote these tests, each an input and what must be printed:\n\n{tests}\n\n"
+    "Check each output. Repair the tests that are wrong, drop those that the problem does not "
+    f"decide, and answer with the remaining tests. {_IO_FORM}"
+)
+_IO_APART = Template(
+    "{prompt}\n\nTwo programs for this disagree:\n\n```python\n{first}\n```\n\n```python\n"
+    f"{{second}}\n```\n\nWrite tests with inputs for which they print different things. {_IO_FORM}"
+)
+
+
+def _with_programs(chosen: RoleTemplates) -> RoleTemplates:
+    """The set with what is asked about programs that read and write."""
+    return replace(
+        chosen,
+        solve=replace(chosen.solve, of_programs=_PROGRAM),
+        verify=replace(chosen.verify, of_programs=_IO_TESTS),
+        verify_solution=replace(chosen.verify_solution, of_programs=_IO_TESTS_OF),
+        derive=replace(chosen.derive, of_programs=_IO_DERIVE),
+        critique=replace(chosen.critique, of_programs=_IO_CRITIQUE),
+        apart=replace(chosen.apart, of_programs=_IO_APART),
+    )
+
+
+_CHAT = RoleTemplates(
     describe=(
         Template(
             "Here is a code snippet:\n\n```python\n{snippet}\n```\n\nInspired by it, invent one "
@@ -77,6 +123,7 @@ CHAT = RoleTemplates(
         "Answer with the tests in one fenced block."
     ),
 )
+CHAT = _with_programs(_CHAT)
 """For instruction-tuned models."""
 
 
@@ -126,7 +173,7 @@ _VERIFIED = (
 )
 _TESTING = FENCE + "assert {entry_point}("
 
-EXAMPLES = RoleTemplates(
+_EXAMPLES = RoleTemplates(
     describe=CHAT.describe,
     solve=Template(
         _SOLVE,
@@ -186,6 +233,7 @@ EXAMPLES = RoleTemplates(
         _VERIFIED,
     ),
 )
+EXAMPLES = _with_programs(_EXAMPLES)
 """For small models and those without a chat template: two worked examples, the answer begun."""
 
 ASKED = Template("{prompt}")

@@ -52,6 +52,12 @@ class Template:
     examples: tuple[tuple[str, str], ...] = ()
     """Questions with their answers, as they stand in the prompt; only with a prefill that opens a
     fence."""
+    of_programs: Template | None = None
+    """What is asked instead where the solution is a program that reads and writes."""
+
+    def of(self, problem: Problem) -> Template:
+        """The template that this problem is asked with."""
+        return self.of_programs if problem.is_program and self.of_programs else self
 
     @property
     def fenced(self) -> bool:
@@ -60,6 +66,8 @@ class Template:
 
     def fill(self, problem: Problem, **fields: str) -> str:
         """The prompt for `problem`, the prefill at its end."""
+        if self.of(problem) is not self:
+            return self.of(problem).fill(problem, **fields)
         if not self.fenced:
             return self._format(self.text + self.prefill, problem, fields)
         asked = self._format(self.text, problem, fields)
@@ -68,7 +76,7 @@ class Template:
 
     def begin(self, problem: Problem, **fields: str) -> str:
         """What the answer begins with before the model writes anything."""
-        return self._format(self.prefill, problem, fields)
+        return self._format(self.of(problem).prefill, problem, fields)
 
     @staticmethod
     def _format(text: str, problem: Problem, fields: dict[str, str]) -> str:
