@@ -48,6 +48,8 @@ class Evaluation:
     """Role -> the exact prompt of the first task, as plain text."""
     solved: list[str] = field(default_factory=list)
     """Tasks with at least one right program."""
+    tasks: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Task -> programs that were judged, and right ones: what a paired comparison needs."""
     counts: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -56,6 +58,7 @@ class Evaluation:
             "figures": {name: asdict(figure) for name, figure in self.figures.items()},
             "prompts": self.prompts,
             "solved": self.solved,
+            "tasks": self.tasks,
             "counts": self.counts,
         }
 
@@ -97,6 +100,9 @@ async def evaluate(
         found.figures |= score.solver_figures(marks, settings.k)
         found.solved = [task_id for task_id, row in marks.items() if 1.0 in row]
         rows = list(marks.values())
+        found.tasks = {
+            task_id: (len(row) - row.count(None), row.count(1.0)) for task_id, row in marks.items()
+        }
         found.counts |= {
             "judged_tasks": len(judged),
             "programs": sum(map(len, rows)),

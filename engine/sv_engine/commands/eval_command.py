@@ -70,6 +70,12 @@ class Wanted:
 )
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many tasks.")
 @click.option(
+    "--only",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="EVALUATION.JSON",
+    help="Only tasks that an earlier evaluation solved at least once.",
+)
+@click.option(
     "-n", "n", type=click.IntRange(1), default=10, show_default=True, help="Samples per task."
 )
 @click.option("--k", default="1,10", show_default=True, help="The k of pass@k.")
@@ -101,6 +107,7 @@ def eval_command(
     split: str,
     data: Path | None,
     limit: int | None,
+    only: Path | None,
     n: int,
     k: str,
     temperature: float,
@@ -127,6 +134,8 @@ def eval_command(
     ks = _ks(k, n)
     bad_rows: list[BadRow] = []
     wanted = _wanted(names, [data] if data else list(DATA_FOLDERS), split, limit, bad_rows)
+    if only is not None:
+        wanted = [_reachable(one, only) for one in wanted]
     errors = Console(stderr=True)
     for line in lines_of(bad_rows):
         errors.print(line, highlight=False, soft_wrap=True)
@@ -210,6 +219,18 @@ async def _evaluate(
                     one.tasks, what, texts, generator, executor, place, given
                 )
     return found
+
+
+def _reachable(one: Wanted, evaluation: Path) -> Wanted:
+    """The tasks that an earlier evaluation solved."""
+    try:
+        solved = set(json.loads(evaluation.read_text("utf-8"))["benchmarks"][one.name]["solved"])
+    except (ValueError, KeyError, TypeError):
+        raise click.UsageError(f"--only: {evaluation} has no evaluation of {one.name}") from None
+    tasks = [task for task in one.tasks if task.problem.id in solved]
+    if not tasks:
+        raise click.UsageError(f"--only: {evaluation} solved none of these tasks of {one.name}")
+    return Wanted(one.name, one.path, tasks)
 
 
 def _table(found: dict[str, Evaluation]) -> Table:

@@ -138,6 +138,29 @@ def test_human_eval_puts_the_prompt_first(completion: str, right: bool, tmp_path
     assert document["figures"]["code_pass_at_1"]["mean"] == float(right)
 
 
+def test_only_what_an_earlier_evaluation_solved(tmp_path: Path) -> None:
+    written(tmp_path / "mbpp.jsonl", MBPP)
+    rows = [
+        {"task_id": "MBPP/11", "solution": "def add(x): return x + 11"},
+        {"task_id": "MBPP/12", "solution": "def add(x): return x"},
+        {"task_id": "MBPP/510", "solution": "def add(x): return x + 510"},
+    ]
+    given = written(tmp_path / "samples.jsonl", rows)
+    common = ("--benchmark", "mbpp", "--data", tmp_path, "--samples", given, "-n", 1)
+    base, later = tmp_path / "base", tmp_path / "later"
+    assert invoke(*common, "--out", base).exit_code == 0
+    first = json.loads((base / "evaluation.json").read_text())["benchmarks"]["mbpp"]
+    assert first["solved"] == ["MBPP/11", "MBPP/510"]
+    assert first["tasks"] == {"MBPP/11": [1, 1], "MBPP/12": [1, 0], "MBPP/510": [1, 1]}
+    result = invoke(*common, "--out", later, "--only", base / "evaluation.json")
+    assert result.exit_code == 0, result.output
+    second = json.loads((later / "evaluation.json").read_text())["benchmarks"]["mbpp"]
+    assert list(second["tasks"]) == ["MBPP/11", "MBPP/510"]
+    assert second["figures"]["code_pass_at_1"]["mean"] == 1.0
+    (tmp_path / "none.json").write_text("{}")
+    assert "no evaluation" in invoke(*common, "--only", tmp_path / "none.json").output
+
+
 def test_samples_are_written_so_that_both_graders_read_them(tmp_path: Path) -> None:
     task = tasks.task_of(HUMANEVAL)
     prefix = task.prefix
