@@ -88,7 +88,7 @@ class Wanted:
     type=click.Choice(SETS),
     default="auto",
     show_default=True,
-    help="Prompts; auto: `chat` where the model has a chat template, or else `examples`.",
+    help="Prompts; auto: of --config, else `chat` where the model has a chat template.",
 )
 @click.option(
     "--cpu-s", type=float, default=4.0, show_default=True, help="CPU seconds of one test."
