@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from sv_engine.config.sections import PromptFormat, Roles, RoleSet
+from sv_engine.config.sections import Config, PromptFormat, Recipe, Roles, RoleSet
+from sv_engine.dataset import export
+from sv_engine.dataset.stage import learn
 from sv_engine.generate import GenerationRequest, OpenAIGenerator, OpenAIOptions, Sampling
 from sv_engine.problems.extract import Drop
 from sv_engine.prompts import roles
 from sv_engine.prompts.format import prompt_token_ids
 from sv_engine.prompts.roles import EXAMPLES
 from sv_engine.prompts.template import ANSWER, FENCE, TURN, Template, plain_text, turns_of
-from sv_engine.records import Problem
+from sv_engine.records import Candidates, Outcome, Problem, Solution, Test, Verdicts
 
 PROBLEM = Problem("p", "Return the list in reverse order.", "turned")
 ASKING = [
@@ -204,3 +206,38 @@ def test_servers_are_asked_to_go_on(openai_server: Any, prompt_format: PromptFor
     assert body["messages"][-1] == {"role": "assistant", "content": turns_of(prompt)[1]}
     assert body["continue_final_message"] is True
     assert body["add_generation_prompt"] is False
+
+
+@pytest.mark.parametrize("chat", [True, False])
+def test_exported_rows_hold_the_turns_or_the_few_shot_text(chat: bool) -> None:
+    config = Config(
+        roles=Roles(templates=RoleSet.EXAMPLES),
+        recipe=Recipe(min_solution_samples=1, min_tests=1),
+    )
+    verdicts = Verdicts.unknown(2, 2, 1.0)
+    verdicts.verdict_ST[:] = [[1, 1], [1, 2]]
+    solutions = (
+        Solution("def turned(xs):\n    return xs[::-1]\n", 5),
+        Solution("def turned(xs):\n    return xs\n"),
+    )
+    prompt = EXAMPLES.verify.fill(PROBLEM)
+    tests = (
+        Test("assert turned([1]) == [1]", 2, prompt),
+        Test("assert turned([1, 2]) == [2, 1]", 2, prompt),
+    )
+    outcome = Outcome(Candidates(PROBLEM, solutions, tests), verdicts)
+    lesson = learn(outcome, config, 1)
+    rows = list(export.rows(outcome, lesson, config, 1, export.Layout.SFT, chat))
+    assert {row["role"] for row in rows} == {"solve", "verify"}
+    for row in rows:
+        asked = EXAMPLES.solve.fill(PROBLEM) if row["role"] == "solve" else prompt
+        turns, begin = turns_of(asked)
+        if not chat:
+            assert row["prompt"] == plain_text(asked)
+            assert row["completion"].endswith("\n```")
+            continue
+        assert row["prompt"] == turns
+        (message,) = row["completion"]
+        assert message["role"] == "assistant"
+        assert message["content"].startswith(begin)
+        assert message["content"].endswith("\n```")
