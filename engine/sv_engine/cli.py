@@ -24,6 +24,9 @@ COMMANDS = {
     "replay": "sv_engine.commands.replay_command:replay_command",
     "export": "sv_engine.commands.export_command:export_command",
     "doctor": "sv_engine.commands.doctor_command:doctor_command",
+    "eval": "sv_engine.commands.eval_command:eval_command",
+    "solve": "sv_engine.commands.solve_command:solve_command",
+    "model": "sv_engine.commands.model_command:model_command",
     "pocket": "sv_engine.commands.pocket_command:pocket_command",
 }
 """Command -> module:attribute."""

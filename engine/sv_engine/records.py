@@ -45,11 +45,18 @@ class Problem:
     prompt: str
     """What the solver completes or answers: a signature with docstring, or a description."""
     entry_point: str
-    """Name of the function that tests call."""
+    """Name of the function that tests call; empty where the solution is a program that reads and
+    writes."""
     reference_solution: str | None = None
     """Self-contained correct program; for evaluation only, never for selection or training."""
     reference_test: str | None = None
-    """Source that raises unless the program before it is right; for evaluation only."""
+    """Source that raises unless the program before it is right; for evaluation only. Of a program
+    that reads and writes: inputs and outputs (`problems.programs_io`)."""
+
+    @property
+    def is_program(self) -> bool:
+        """Whether the solution reads and writes, instead of being called."""
+        return not self.entry_point
 
 
 @dataclass(frozen=True, slots=True)

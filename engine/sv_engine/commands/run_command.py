@@ -78,6 +78,7 @@ def run_command(
 
     bounds = cost(resolved, base_model(resolved))
     errors.print(str(bounds), highlight=False, soft_wrap=True)
+    _print_pace(resolved, base_model(resolved), errors)
     if dry_run:
         click.echo(dump(resolved), nl=False)
         return
@@ -104,6 +105,16 @@ def run_command(
 
 
 run_command.epilog = f"Packaged configurations: {', '.join(packaged_names())}."
+
+
+def _print_pace(config: Config, model: str, errors: Console) -> None:
+    """Hours, where the model is sampled on this CPU."""
+    from sv_engine.config.choices import Backend
+    from sv_engine.generate.vllm_common import is_cpu_build
+    from sv_engine.run.pace import pace
+
+    if config.generate.backend is Backend.VLLM and is_cpu_build():
+        errors.print(str(pace(config, model) or ""), highlight=False, soft_wrap=True)
 
 
 def _check_templates(config: Config) -> None:

@@ -146,6 +146,9 @@ class Roles(Section):
     templates: RoleSet = RoleSet.CHAT
     verifier_sees: Literal["problem", "solution"] = "problem"
     """Tests from the problem alone, or from the problem and one solution (as the paper does)."""
+    test_begins: str = ""
+    """What the arguments of a begun test begin with, such as "[" where functions take lists (a
+    small model writes `range(9)` there otherwise); only where the set begins tests (`examples`)."""
     describe: tuple[str, ...] = ()
     """Several templates spread difficulty and topic; each snippet gets the next one."""
     solve: str = ""
@@ -293,7 +296,7 @@ class Train(Section):
 class Evaluate(Section):
     """Held-out evaluation."""
 
-    source: Literal["pocket", "jsonl"] = "pocket"
+    source: Literal["pocket", "starter", "jsonl"] = "pocket"
     path: Path | None = None
     """JSONL of problems with references (`jsonl`); `wrong_solutions` is their frozen bank."""
     problems: Positive = 400
@@ -325,11 +328,11 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
-        from_pocket = self.problems.source is ProblemSource.POCKET or (
+        packaged = self.problems.source in (ProblemSource.POCKET, ProblemSource.STARTER) or (
             self.problems.source is ProblemSource.DESCRIBE
             and self.roles.templates is RoleSet.POCKET
         )
-        if not from_pocket and self.problems.path is None:
+        if not packaged and self.problems.path is None:
             raise ValueError(f'problems.source = "{self.problems.source}" needs problems.path')
         backend, evaluate = self.generate.backend, self.evaluate
         if backend is Backend.OPENAI and not self.generate.urls:

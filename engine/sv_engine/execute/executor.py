@@ -27,6 +27,7 @@ import numpy as np
 
 from sv_engine.execute.escalate import escalating, rectangles
 from sv_engine.execute.overload import overloaded
+from sv_engine.execute.programs import run_programs
 from sv_engine.execute.sandbox import (
     Budget,
     Job,
@@ -196,6 +197,9 @@ class Executor:
         verdicts = Verdicts.unknown(len(solutions), len(tests), cpu_s)
         if not solutions:
             return verdicts
+        if entry_point == "":
+            verdicts = await run_programs(pool, solutions, tests, cpu_s, 2 * self.workers)
+            return self._marked(verdicts)
         options = submit_options(self.budget, cpu_s, entry_point)
         spans = list(_spans(tests))
         jobs = [self._job(pool, solutions, tests[span], options) for span in spans]
@@ -206,6 +210,11 @@ class Executor:
                 verdicts.trust_ST[:, span] = cells.trust_ST
                 verdicts.held_ST[:, span] = getattr(cells, "held_ST", 0)
                 verdicts.vacuous_T[span] = np.asarray(cells.vacuous_T) != 0
+        return self._marked(verdicts)
+
+    @staticmethod
+    def _marked(verdicts: Verdicts) -> Verdicts:
+        """Timeouts under an overload are to be run again."""
         timed_out_ST = verdicts.verdict_ST == TIMEOUT_CODE
         if timed_out_ST.any() and overloaded():
             verdicts.recheck_ST[timed_out_ST] = Recheck.NOT_CONFIRMED

@@ -96,6 +96,23 @@ def submit_options(budget: Budget, cpu_s: float, entry_point: str | None) -> dic
     }
 
 
+async def run_program(
+    pool: Any, program: str, stdin: str, expected: str, cpu_s: float
+) -> tuple[int, int]:
+    """Verdict code and CPU microseconds of a program that reads `stdin` and should print
+    `expected`; a hole where the sandbox fails. Output is compared line by line, white space at
+    their ends apart.
+    """
+    from sv_sandbox import Limits, SandboxError
+
+    limits = Limits(cpu_s=cpu_s)
+    try:
+        result = await pool.run_async(program, stdin=stdin, expected=expected, limits=limits)
+    except (SandboxError, ValueError):  # ValueError: more is expected than a program may print
+        return 0, 0
+    return int(result.verdict), round(result.cpu_s * 1e6)
+
+
 def sandbox_errors() -> type[Exception]:
     """The exception class of a failing sandbox."""
     from sv_sandbox import SandboxError

@@ -29,6 +29,7 @@ from sv_engine.config.sections import Generate, Model, PromptFormat
 from sv_engine.generate.errors import EndpointError, PromptError, WeightsError
 from sv_engine.generate.streams import Stream, StreamingGenerator
 from sv_engine.generate.weights import absolute, is_adapter
+from sv_engine.prompts.template import plain_text, turns_of
 from sv_engine.records import Completion
 
 MAX_PAUSE_S = 30.0
@@ -225,11 +226,15 @@ class OpenAIGenerator(StreamingGenerator):
         }
         arguments = {name: value for name, value in arguments.items() if value is not None}
         if self.options.prompt_format is PromptFormat.CHAT:
-            turns = [{"role": "user", "content": request.prompt}]
+            turns, begin = turns_of(request.prompt)
+            if begin:  # as vLLM and SGLang spell it
+                turns.append({"role": "assistant", "content": begin})
+                going_on = {"add_generation_prompt": False, "continue_final_message": True}
+                arguments["extra_body"] = going_on
             answer = await client.chat.completions.create(messages=turns, **arguments)
             text = answer.choices[0].message.content or ""
         else:
-            answer = await client.completions.create(prompt=request.prompt, **arguments)
+            answer = await client.completions.create(prompt=plain_text(request.prompt), **arguments)
             text = answer.choices[0].text
         usage = answer.usage
         if index == 0 and usage is not None:

@@ -172,7 +172,10 @@ class _Run:
     async def _solve(self, board: Board, group: asyncio.TaskGroup, *, verify_each: bool) -> None:
         generate, templates = self._player.generate, self._player.templates
         prompt = templates.solve.fill(board.problem)
-        async with self._sample(board, "solve", prompt, generate.solutions) as completions:
+        sample = self._sample(
+            board, "solve", prompt, generate.solutions, stop=templates.solve.of(board.problem).stop
+        )
+        async with sample as completions:
             async for completion in completions:
                 source = read_solution(templates.solve, board.problem, completion.text)
                 if isinstance(source, Drop):
@@ -194,7 +197,9 @@ class _Run:
         self, board: Board, group: asyncio.TaskGroup, prompt: str, n: int, salt: str = ""
     ) -> None:
         generate, template = self._player.generate, self._player.templates.verify
-        async with self._sample(board, "verify", prompt, n, salt=salt) as completions:
+        stop = template.of(board.problem).stop
+        sample = self._sample(board, "verify", prompt, n, salt=salt, stop=stop)
+        async with sample as completions:
             async for completion in completions:
                 limit = generate.max_asserts
                 tests, dropped = read_tests(template, board.problem, completion.text, limit)
@@ -212,7 +217,10 @@ class _Run:
         """Put the verifier's own tests before it; what it answers takes their place."""
         template, limit = self._player.templates.critique, self._player.generate.max_asserts
         asked = template.fill(board.problem, tests="\n".join(tests))
-        async with self._sample(board, "critique", asked, 1, salt=asked) as completions:
+        sample = self._sample(
+            board, "critique", asked, 1, salt=asked, stop=template.of(board.problem).stop
+        )
+        async with sample as completions:
             async for completion in completions:
                 kept, _ = read_tests(template, board.problem, completion.text, limit)
                 board.drop(Counter({"test: dropped by critique": len(set(tests) - set(kept))}))
@@ -232,7 +240,10 @@ class _Run:
         generate, template = self._player.generate, self._player.templates.derive
         asked = template.fill(board.problem, argument=argument)
         n = generate.derivations
-        async with self._sample(board, "derive", asked, n, salt=argument) as completions:
+        sample = self._sample(
+            board, "derive", asked, n, salt=argument, stop=template.of(board.problem).stop
+        )
+        async with sample as completions:
             async for completion in completions:
                 tests, _ = read_tests(template, board.problem, completion.text, argument=argument)
                 for test in tests[-1:]:  # the last is the conclusion of what was worked out
@@ -242,7 +253,14 @@ class _Run:
 
     @asynccontextmanager
     async def _sample(
-        self, board: Board, role: str, prompt: str, n: int, salt: str = ""
+        self,
+        board: Board,
+        role: str,
+        prompt: str,
+        n: int,
+        *,
+        salt: str = "",
+        stop: tuple[str, ...] = (),
     ) -> AsyncIterator[AsyncIterator[Completion]]:
         """The completions of one request; leaving early stops the rest of them at once."""
         generate = self._player.generate
@@ -251,6 +269,7 @@ class _Run:
             temperature=generate.temperature if hot else generate.derive_temperature,
             top_p=generate.top_p,
             max_tokens=generate.max_tokens,
+            stop=stop,
             seed=seed_of(self._player.seed, board.problem.id, role, salt),
         )
         request = GenerationRequest(board.problem.id, role, prompt, n, sampling)

@@ -13,6 +13,7 @@ from typing import Any
 
 from sv_engine.config.sections import PromptFormat
 from sv_engine.errors import EngineError
+from sv_engine.prompts.template import plain_text, turns_of
 
 
 class ChatTemplateError(EngineError):
@@ -49,11 +50,11 @@ def prompt_token_ids(tokenizer: Any, prompt: str, prompt_format: PromptFormat) -
     tokenizer: a Hugging Face tokenizer.
     """
     if is_chat(tokenizer, prompt_format):
-        turns = [{"role": "user", "content": prompt}]
+        turns, begin = turns_of(prompt)
         text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         # The template wrote the special tokens itself; adding them again would double them.
-        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
-    return list(tokenizer(prompt)["input_ids"])
+        return list(tokenizer(text + begin, add_special_tokens=False)["input_ids"])
+    return list(tokenizer(plain_text(prompt))["input_ids"])
 
 
 def completion_token_ids(tokenizer: Any, completion: str) -> list[int]:
