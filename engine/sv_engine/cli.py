@@ -20,6 +20,7 @@ COMMANDS = {
     "exec": "sv_engine.commands.exec_command:exec_command",
     "select": "sv_engine.commands.select_command:select_command",
     "compare": "sv_engine.commands.compare_command:compare_command",
+    "report": "sv_engine.commands.report_command:report_command",
     "serve": "sv_engine.commands.serve_command:serve_command",
     "replay": "sv_engine.commands.replay_command:replay_command",
     "export": "sv_engine.commands.export_command:export_command",
