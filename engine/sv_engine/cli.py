@@ -21,6 +21,8 @@ COMMANDS = {
     "select": "sv_engine.commands.select_command:select_command",
     "compare": "sv_engine.commands.compare_command:compare_command",
     "report": "sv_engine.commands.report_command:report_command",
+    "ui": "sv_engine.commands.ui_command:ui_command",
+    "track": "sv_engine.commands.track_command:track_command",
     "serve": "sv_engine.commands.serve_command:serve_command",
     "replay": "sv_engine.commands.replay_command:replay_command",
     "export": "sv_engine.commands.export_command:export_command",

@@ -19,11 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sv_engine.records import Bools, Floats, Repeat, Selection, Verdicts
-from sv_engine.selection.arrays import groups_of_equal_rows
+from sv_engine.selection.arrays import Groups, groups_of_equal_rows
 
 MATRIX_CHARS = 1_200_000
 """Of base64: 1,000 matrices of 64 x 64."""
 TEXT_CHARS = 900_000
+NEAR = 0.9
+"""Groups that agree on this share of the tests stand together."""
+MOST_LEADERS = 60
 LARGEST_AXIS = 256
 """Rows or columns of a matrix that are shown, the first in the order of `sorted_axes`."""
 
@@ -68,22 +71,39 @@ def sorted_axes(
 ) -> tuple[Order, Order, Order]:
     """Rows and columns in the order in which agreement shows, and the group of each sorted row.
 
-    Rows that no test tells apart stand together; accepted ones first, then by the samples behind
-    the group. Columns: accepted ones first, then by which of the groups pass them, the largest
-    group deciding first, so that every group shows as a block.
+    Rows that no test tells apart are a group; its number is its place. Accepted groups come first;
+    then the heaviest other group leads, followed by those that agree with it on `NEAR` of the
+    tests, then the heaviest that is left, and so on. Columns: accepted ones first, then by which
+    leaders pass them, the first deciding first, so that every group shows as a block.
     """
     groups = groups_of_equal_rows(verdicts.passed_ST, verdicts.known_ST, weight_S)
     accepted_G = np.zeros(len(groups.weight_G), dtype=np.bool_)
     accepted_G[groups.group_S[chosen.accepted_S]] = True
-    passes_G = groups.passed_GT.sum(axis=1)
-    rank_G = np.lexsort((-passes_G, -groups.weight_G, ~accepted_G))
-    place_G = np.empty_like(rank_G)
-    place_G[rank_G] = np.arange(len(rank_G))
+    order_G, leaders = _led(groups, accepted_G)
+    place_G = np.empty_like(order_G)
+    place_G[order_G] = np.arange(len(order_G))
     rows = np.lexsort((-weight_S, place_G[groups.group_S]))
-    ranked_GT = groups.passed_GT[rank_G[:60]]
-    keys = [-row for row in ranked_GT[::-1]]  # lexsort: the last key decides first
+    keys = [-groups.passed_GT[leader] for leader in reversed(leaders)]  # the last decides first
     columns = np.lexsort([*keys, ~chosen.accepted_T])
     return rows, columns, place_G[groups.group_S][rows]
+
+
+def _led(groups: Groups, accepted_G: Bools) -> tuple[Order, list[int]]:
+    """All groups in their order, and the leaders among them."""
+    waiting = np.lexsort((-groups.passed_GT.sum(axis=1), -groups.weight_G, ~accepted_G))
+    order: list[int] = []
+    leaders: list[int] = []
+    while len(waiting) and len(leaders) < MOST_LEADERS:
+        leader = int(waiting[0])
+        same_GT = groups.passed_GT[waiting] == groups.passed_GT[leader]
+        agree_G = same_GT.sum(axis=1) / max(1, same_GT.shape[1])
+        follows_G = accepted_G[waiting] if accepted_G[leader] else agree_G >= NEAR
+        follows_G[0] = True
+        following = np.flatnonzero(follows_G)
+        order += waiting[following[np.argsort(-agree_G[following], kind="stable")]].tolist()
+        leaders.append(leader)
+        waiting = waiting[~follows_G]
+    return np.array([*order, *waiting.tolist()], dtype=np.intp), leaders
 
 
 def cells(verdicts: Verdicts, rows: Order, columns: Order) -> bytes:

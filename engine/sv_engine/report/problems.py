@@ -17,6 +17,7 @@ import numpy as np
 from sv_engine.execute.sandbox import verdict_names
 from sv_engine.records import INFRA_CODE, PASS_CODE, Outcome, Recheck, Repeat, Selection
 from sv_engine.report.pack import LARGEST_AXIS, Order, cells, sorted_axes
+from sv_engine.selection.arrays import groups_of_equal_rows
 from sv_engine.selection.quality import Degeneracy, degeneracy
 
 SHOWN_SOLUTIONS = 6
@@ -107,28 +108,26 @@ def see(outcome: Outcome, chosen: Selection, use: str, iteration: int = 0) -> Se
 def _suspicions(outcome: Outcome, chosen: Selection, use: str) -> Iterator[tuple[int, str]]:
     """Weight and sentence of everything about the problem that deserves a look."""
     yield from _of_choice(outcome, chosen)
-    verdicts, count = outcome.tests, outcome.tests.verdict_ST.size
+    verdicts, size = outcome.tests, outcome.tests.verdict_ST.size
     accepted_S, accepted_T = chosen.accepted_S, chosen.accepted_T
     names = verdict_names()
     if flips := int((verdicts.repeat_ST == Repeat.FLIPPED).sum()):
-        yield 3, f"{flips} passes flipped under another seed"
+        yield 3, f"{_counted(flips, 'pass')} flipped under another seed"
     if held := outcome.held_count:
-        yield 1 + (held > 0.05 * count), f"{held} passes held back for want of trust"
+        yield 1 + (held > 0.05 * size), f"{_counted(held, 'pass')} held back for want of trust"
     holes = int(((verdicts.verdict_ST == INFRA_CODE) & (verdicts.held_ST == 0)).sum())
     if holes:
-        yield 1 + (holes > 0.01 * count), f"{holes} cells could not be judged"
+        yield 1 + (holes > 0.01 * size), f"{_counted(holes, 'cell')} could not be judged"
     if vacuous := int(verdicts.vacuous_T.sum()):
         share = vacuous / len(verdicts.vacuous_T)
-        yield 1 + (share > 0.2), f"{vacuous} of {len(verdicts.vacuous_T)} tests are vacuous"
+        yield 1 + (share > 0.2), f"vacuous: {vacuous} of {len(verdicts.vacuous_T)} tests"
     if doubtful := int((verdicts.recheck_ST == Recheck.NOT_CONFIRMED).sum()):
-        yield 1, f"{doubtful} timeouts are not confirmed"
+        yield 1, f"not confirmed: {_counted(doubtful, 'timeout')}"
     ended = Counter(names[v] for v in verdicts.verdict_ST[accepted_S].ravel().tolist())
     for kind in ("early_exit", "forbidden", "memory"):
-        if ended[kind]:
-            yield (
-                2,
-                f"an accepted program ended with {kind.replace('_', ' ')} on {ended[kind]} tests",
-            )
+        if count := ended[kind]:
+            how = f"{kind.replace('_', ' ')} on {_counted(count, 'cell')}"
+            yield 2, f"an accepted program ended with {how}"
     if any(
         TRICKS.search(outcome.candidates.solutions[s].source) for s in np.flatnonzero(accepted_S)
     ):
@@ -151,20 +150,20 @@ def _of_choice(outcome: Outcome, chosen: Selection) -> Iterator[tuple[int, str]]
             yield 3 + 2 * bool(right), f"an accepted program fails the benchmark's own test{also}"
     if not accepted_S.any():
         return
-    rows, _, group_S = sorted_axes(outcome.tests, weight_S, chosen)
-    weight_G = np.bincount(group_S, weights=weight_S[rows])
+    verdicts = outcome.tests
+    group_S = groups_of_equal_rows(verdicts.passed_ST, verdicts.known_ST, weight_S).group_S
+    other_S = ~np.isin(group_S, group_S[accepted_S])
+    largest = int(max(np.bincount(group_S[other_S], weights=weight_S[other_S]), default=0))
     accepted, total = int(weight_S[accepted_S].sum()), int(weight_S.sum())
-    if len(weight_G) > 1:
-        largest = int(weight_G[1:].max())
-        if largest > accepted:
-            yield 3, f"{accepted} samples are believed against a group of {largest}"
-        elif largest > NEAR_TIE * accepted and accepted > 1:
-            yield 2, f"near tie: {accepted} samples are believed, another group has {largest}"
+    if largest > accepted:
+        yield 3, f"believed: {_counted(accepted, 'sample')}, against a group of {largest}"
+    elif largest > NEAR_TIE * accepted and accepted > 1:
+        yield 2, f"near tie: believed {accepted} samples, another group has {largest}"
     passed = outcome.tests.passed_ST[accepted_S].mean() if outcome.tests.passed_ST.size else 1
     if passed < 0.3:
         yield 2, f"the accepted programs pass {passed:.0%} of the tests"
     if accepted < 0.1 * total:
-        yield 1, f"{accepted} of {total} samples are believed"
+        yield 1, f"believed: {accepted} of {total} samples"
 
 
 # ---- examples with reasons ----------------------------------------------------------------------
@@ -238,6 +237,10 @@ def _why_test(outcome: Outcome, chosen: Selection, t: int, rejects: float) -> st
     if not (verdicts.verdict_ST[:, t] == PASS_CODE).any():
         return "no program passes it"
     return f"not accepted by {chosen.selector}; it rejects {rejects:.0%} of the samples"
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}{'es' if word == 'pass' else 's'}"
 
 
 def _kinds(codes: list[int]) -> str:

@@ -205,7 +205,7 @@ SAMPLES = """
 SELECT iteration, stage, role, count(*), sum(finish_reason = 'length'), sum(token_count)
 FROM completion GROUP BY iteration, stage, role ORDER BY iteration, stage, role"""
 PROMPT = """
-SELECT problem_id, sampling, substr(text.text, 1, ?), substr(completion.text, 1, ?)
+SELECT problem_id, sampling, text.text, completion.text
 FROM completion JOIN text ON text.key = prompt_key
 WHERE iteration = ? AND stage = ? AND role = ? LIMIT 1"""
 
@@ -214,8 +214,9 @@ def _prompts(rows: Query, samples: list[Samples]) -> Iterator[Prompt]:
     """The first prompt of each stage and role, those of play first."""
     first = {(s.stage, s.role): s.iteration for s in reversed(samples)}
     for (stage, role), iteration in sorted(first.items(), key=lambda x: (x[0][0] != "play", x[0])):
-        for row in rows(PROMPT, LONGEST_PROMPT, LONGEST_PROMPT, iteration, stage, role):
-            yield Prompt(iteration, stage, role, *row)
+        for problem, sampling, *texts in rows(PROMPT, iteration, stage, role):
+            prompt, answer = (text[:LONGEST_PROMPT] for text in texts)  # SQL's substr ends at NUL
+            yield Prompt(iteration, stage, role, problem, sampling, prompt, answer)
 
 
 def _figures(rows: Query) -> Iterator[Figure]:

@@ -17,7 +17,7 @@ function el(tag, attributes = {}, ...children) {
 
 const percent = (x, digits = 1) => (x == null ? "–" : (100 * x).toFixed(digits) + "%");
 const number = (x) => (x == null ? "–" : Number(x).toLocaleString("en-US", { maximumFractionDigits: 3 }));
-const words = (name) => name.replaceAll("_", " ");
+const words = (name) => (name === "infra" ? "hole" : name.replaceAll("_", " "));
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
 const line = (i) => colour("c" + (i % 6));
 
@@ -44,7 +44,7 @@ const onView = new IntersectionObserver(
 /** A figure with a chart; `option` is asked for its content at each drawing. */
 function chart(parent, title, note, option) {
   const box = el("div", { class: "chart", role: "img", "aria-label": title });
-  parent.append(el("figure", {}, el("figcaption", {}, title, note ? el("span", {}, " · " + note) : null), box));
+  parent.append(el("figure", {}, el("figcaption", {}, title, el("span", {}, note ?? "")), box));
   charts.set(box, { option, drawn: null });
   onView.observe(box);
 }
@@ -79,7 +79,7 @@ function drawAll() {
 // ---- held-out curves ----------------------------------------------------------------------------
 
 const FIGURES = {
-  solver: { code_pass_at_1: "pass@1", code_uniqueness: "distinct programs / programs" },
+  solver: { code_pass_at_1: "one sample, by reference tests", code_uniqueness: "distinct programs / programs" },
   verifier: {
     test_validity: "asserts that hold", test_suite_validity: "suites that hold",
     test_kill_rate: "wrong programs killed per valid assert", test_mutation_score: "wrong programs killed at all",
@@ -342,8 +342,9 @@ async function detail(node, problem) {
     el("p", { class: "quiet" }, el("span", { class: "badge " + (accepted ? "ok" : "alarm") }, accepted ? "accepted" : "refused"),
       ` ${weight} sample${weight === 1 ? "" : "s"} · ${reason}`), el("pre", {}, source));
   const list = (title, found) => el("div", {}, el("h3", {}, title), ...found.map(example));
-  const left = el("div", {}, canvas, readout, ...problem.why.map((text) => el("p", { class: "watch" }, text)));
-  const right = el("div", {}, el("h3", {}, "Problem"), el("pre", {}, texts ? texts.prompt : "No room for the texts of this problem in this file."));
+  const left = el("div", {}, canvas, readout);
+  const right = el("div", {}, el("h3", {}, "Problem"), el("pre", {}, texts ? texts.prompt : "No room for the texts of this problem in this file."),
+    ...problem.why.map((text) => el("p", { class: "watch" }, text)));
   node.replaceChildren(el("h2", {}, problem.id), el("p", { class: "quiet" }, `${problem.use} · ${shapeOf(problem)}`), el("div", { class: "detail" }, left, right));
   if (texts) node.append(el("div", { class: "two" }, list("Programs, one of each group", texts.solutions), list("Tests", texts.tests)));
   if (!problem.matrix) readout.textContent = "No room for this matrix in this file.";
@@ -366,7 +367,7 @@ function gallery() {
   if (!problems.length) return empty(section, "No matrix yet.");
   $("#legend").append("Sorted so that groups of programs that agree stand together. ",
     ...data.verdicts.filter((name) => data.mix.some((m) => m.verdicts[name])).flatMap((name) =>
-      [el("i", { style: `background:var(--v-${name})` }), name === "infra" ? "hole" : words(name)]));
+      [el("i", { style: `background:var(--v-${name})` }), words(name)]));
   const iterations = [...new Set(problems.map((p) => p.iteration))].sort((a, b) => a - b), choice = $("#iteration"), find = $("#find");
   choice.append(el("option", { value: "" }, "all"), ...iterations.map((i) => el("option", { value: i }, String(i))));
   choice.parentElement.hidden = iterations.length < 2;

@@ -54,6 +54,7 @@ def outcome(
     verdicts.trust_ST[:] = 3
     holes_ST = rng.random(passed_ST.shape) < 0.002
     verdicts.verdict_ST[holes_ST] = verdicts.trust_ST[holes_ST] = 0
+    verdicts.repeat_ST[passed_ST] = Repeat.PASSED
     verdicts.repeat_ST[passed_ST & (rng.random(passed_ST.shape) < 0.001)] = Repeat.FLIPPED
     verdicts.cpu_us_ST[:] = 900
     verdicts.vacuous_T[:] = rng.random(tests) < 0.02
