@@ -28,6 +28,8 @@ LONGEST_TEXT = 2_000
 """Characters of a text that are shown."""
 NEAR_TIE = 0.8
 """A runner-up with this share of the samples of the accepted group is as credible."""
+RIVAL = 0.5
+"""A group that passes this share of what the accepted programs pass may be right instead."""
 TRICKS = re.compile(r"__eq__|_exit|settrace|_getframe|ctypes|\bgc\.|\binspect\.|sys\.modules")
 """What an honest answer to such tasks does not need."""
 
@@ -152,7 +154,9 @@ def _of_choice(outcome: Outcome, chosen: Selection) -> Iterator[tuple[int, str]]
         return
     verdicts = outcome.tests
     group_S = groups_of_equal_rows(verdicts.passed_ST, verdicts.known_ST, weight_S).group_S
-    other_S = ~np.isin(group_S, group_S[accepted_S])
+    passes_S = verdicts.passed_ST.sum(axis=1)
+    credible_S = passes_S >= RIVAL * passes_S[accepted_S].max()
+    other_S = ~np.isin(group_S, group_S[accepted_S]) & credible_S
     largest = int(max(np.bincount(group_S[other_S], weights=weight_S[other_S]), default=0))
     accepted, total = int(weight_S[accepted_S].sum()), int(weight_S.sum())
     if largest > accepted:

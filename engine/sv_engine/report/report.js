@@ -127,7 +127,7 @@ function curve(name, temperature) {
 function heldout() {
   const section = $("#heldout");
   const temperatures = [...new Set(data.curves.flatMap((run) => Object.keys(run.points)))];
-  if (!temperatures.length) return empty(section, "No held-out figures: an exec has none, a run gets them with its first evaluation.");
+  if (!temperatures.length) return empty(section, "No held-out figures yet: they come with the first evaluation.");
   const choice = $("#temperature");
   const named = (t) => (Number(t) === 0 ? "T = 0 (greedy)" : "T = " + t);
   choice.append(...temperatures.map((t) => el("option", { value: t }, named(t))));
@@ -196,7 +196,7 @@ function mix() {
   const trust = { proven: "v-pass", vouched: "v-memory", inline: "v-timeout", none: "v-infra" };
   chart(grid, "Verdicts", "share of cells", stacked("verdicts", present("verdicts"), (name) => colour("v-" + name)));
   chart(grid, "Trust", "on whose word a verdict rests", stacked("trust", present("trust"), (name) => colour(trust[name])));
-  chart(grid, "Problems", "used for training, or why not", stacked("uses", present("uses"), (name, i) => line(i)));
+  chart(grid, "Problems", data.is_run ? "used for training, or why not" : `what ${data.selector} made of them`, stacked("uses", present("uses"), (name, i) => line(i)));
   const rows = [];
   for (const m of data.mix) {
     const most = (counts) => Object.entries(counts).filter((x) => x[1]).sort((a, b) => b[1] - a[1]).slice(0, 4).map(([k, n]) => `${number(n)} ${words(k)}`).join(", ") || "none";
@@ -209,7 +209,7 @@ function mix() {
 function time() {
   const section = $("#time"), grid = $(".grid", section);
   const phases = [...new Set(data.phases.map((p) => p[1]))], iterations = [...new Set(data.phases.map((p) => p[0]))];
-  if (!phases.length && !data.timelines.length) return empty(section, "Only a run knows its phases; the rate of an exec stands at the top.");
+  if (!phases.length && !data.timelines.length) return empty(section, "No phase has ended yet.");
   if (phases.length) chart(grid, "Wall time by phase", "seconds", () => ({
     legend: {}, tooltip: { axisPointer: { type: "shadow" }, valueFormatter: (x) => number(x) + " s" },
     xAxis: { type: "value" }, yAxis: { type: "category", data: iterations.map(label), inverse: true },
@@ -280,7 +280,7 @@ function rgb(name) {
   return [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 }
 
-/** Paints the matrix of canvas.dataset.problem, a pixel per cell times data-zoom. */
+/** Paints the matrix of canvas.dataset.problem: a pixel per cell, or large, with groups, where data-zoom is set. */
 async function paint(canvas) {
   const problem = problems[canvas.dataset.problem], [rows, columns] = problem.shape;
   if (!problem.matrix || !rows || !columns) return;
@@ -294,21 +294,20 @@ async function paint(canvas) {
     image.data.set([r, g, b, cell & 128 ? 120 : 255], 4 * i);
   });
   if (!canvas.dataset.zoom) return context.putImageData(image, 0, 0);
-  const zoom = Math.max(1, Math.floor(1024 / Math.max(rows, columns))), small = await createImageBitmap(image);
-  canvas.width = columns * zoom; canvas.height = rows * zoom;
+  const small = await createImageBitmap(image);
+  const shape = Math.min(2, Math.max(0.5, columns / rows)); // no matrix is drawn as a mere strip
+  canvas.width = Math.round(1040 * Math.min(1, shape)); canvas.height = Math.round(canvas.width / shape);
+  const wide = canvas.width / columns, high = canvas.height / rows;
   context.imageSmoothingEnabled = false;
   context.drawImage(small, 0, 0, canvas.width, canvas.height);
   const groups = problem.texts?.groups ?? [];
   context.fillStyle = colour("card");
-  for (let row = 1; row < rows; row++) if (groups[row] !== groups[row - 1]) context.fillRect(0, row * zoom - 1, canvas.width, 2);
+  if (high >= 6) for (let row = 1; row < rows; row++)
+    if (groups[row] !== groups[row - 1]) context.fillRect(0, Math.round(row * high) - 1, canvas.width, 2);
   const [solutions, tests] = problem.accepted;
-  context.strokeStyle = colour("ink"); context.lineWidth = Math.max(3, zoom / 4);
-  if (solutions && tests) context.strokeRect(1, 1, Math.min(tests, columns) * zoom - 2, Math.min(solutions, rows) * zoom - 2);
+  context.strokeStyle = colour("ink"); context.lineWidth = 4;
+  if (solutions && tests) context.strokeRect(1, 1, Math.min(tests, columns) * wide - 2, Math.min(solutions, rows) * high - 2);
 }
-
-const onCard = new IntersectionObserver((entries) => entries.filter((e) => e.isIntersecting).forEach((e) => {
-  onCard.unobserve(e.target); paint(e.target);
-}), { rootMargin: "300px" });
 
 function shapeOf(problem) {
   const [s, t] = problem.whole, [a, b] = problem.accepted;
@@ -317,7 +316,7 @@ function shapeOf(problem) {
 
 function card(problem) {
   const canvas = el("canvas", { "data-problem": problem.index });
-  onCard.observe(canvas);
+  paint(canvas);
   const node = el("button", { type: "button", class: "card" }, canvas, el("span", {}, el("b", {}, problem.id),
     el("small", {}, (data.is_run ? `iteration ${problem.iteration} · ` : "") + problem.use), el("small", {}, shapeOf(problem)),
     ...problem.why.slice(0, 3).map((text) => el("small", { class: "why" }, text))));
@@ -415,16 +414,16 @@ function head() {
   $("#facts").append(...data.facts.map(([name, value]) => el("li", {}, el("span", {}, name), el("b", {}, value))));
   $("#alarms ul").append(...data.alarms.map(([level, name, text]) =>
     el("li", {}, el("span", { class: "badge " + level }, level), el("b", {}, name), el("span", {}, text))));
+  $("#config pre").textContent = data.config;
 }
 
 function prompts() {
   const node = $("#prompts > div");
-  if (!data.prompts.length) empty($("#prompts"), "Only a run knows its prompts.");
+  if (!data.prompts.length) empty($("#prompts"), "No sample yet.");
   data.prompts.forEach(([iteration, stage, role, problem, sampling, prompt, answer], i) => node.append(
     el("details", i < 2 ? { open: "" } : {}, el("summary", {}, `${role} · ${stage}, iteration ${iteration}, ${problem}`),
       el("p", { class: "quiet" }, "sampling " + sampling), el("pre", {}, prompt), el("p", { class: "quiet" }, "first answer"), el("pre", {}, answer))));
   for (const text of data.refusals) node.append(el("p", { class: "watch" }, "refused: " + text));
-  $("#config pre").textContent = data.config;
 }
 
 function theme() {
@@ -450,15 +449,21 @@ function live() {
   }, 3000);
 }
 
+/** An exec has matrices only. */
+function withoutRun() {
+  for (const name of ["heldout", "training", "time", "prompts"]) {
+    $("#" + name).remove();
+    $(`nav a[href="#${name}"]`).remove();
+  }
+}
+
 theme();
 head();
-heldout();
-training();
+if (data.is_run) [heldout, training, time, prompts].forEach((show) => show());
+else withoutRun();
 mix();
-time();
 selectors();
 gallery();
-prompts();
 $("#detail .close").addEventListener("click", () => $("#detail").close());
 $("#detail").addEventListener("click", (event) => { if (event.target === $("#detail")) $("#detail").close(); });
 let resizing = 0;

@@ -113,6 +113,7 @@ def test_what_is_suspicious(change: Callable[[Verdicts], None], expected: str) -
 def test_a_minority_that_is_believed_is_suspicious() -> None:
     assert "against a group of 9" in why(judged(GROUPS, [1, 1, 9, 1]))
     assert "near tie" in why(judged(GROUPS, [5, 5, 9, 1]))
+    assert why(judged(GROUPS, [1, 1, 1, 9])) == ""  # those pass nothing
 
 
 @pytest.mark.parametrize(
