@@ -295,7 +295,7 @@ async function paint(canvas) {
   });
   if (!canvas.dataset.zoom) return context.putImageData(image, 0, 0);
   const small = await createImageBitmap(image);
-  const shape = Math.min(2, Math.max(0.5, columns / rows)); // no matrix is drawn as a mere strip
+  const shape = Math.min(2, Math.max(0.8, columns / rows)); // no matrix is drawn as a mere strip
   canvas.width = Math.round(1040 * Math.min(1, shape)); canvas.height = Math.round(canvas.width / shape);
   const wide = canvas.width / columns, high = canvas.height / rows;
   context.imageSmoothingEnabled = false;
