@@ -26,6 +26,8 @@ SHOWN_TESTS = 4
 """Tests of each side, accepted and refused, whose text is shown."""
 LONGEST_TEXT = 2_000
 """Characters of a text that are shown."""
+BELIEVED = ("used", "accepted")
+"""What became of a problem whose accepted texts count; a guard refused the others."""
 NEAR_TIE = 0.8
 """A runner-up with this share of the samples of the accepted group is as credible."""
 RIVAL = 0.5
@@ -109,7 +111,8 @@ def see(outcome: Outcome, chosen: Selection, use: str, iteration: int = 0) -> Se
 
 def _suspicions(outcome: Outcome, chosen: Selection, use: str) -> Iterator[tuple[int, str]]:
     """Weight and sentence of everything about the problem that deserves a look."""
-    yield from _of_choice(outcome, chosen)
+    if use in BELIEVED:
+        yield from _of_choice(outcome, chosen)
     verdicts, size = outcome.tests, outcome.tests.verdict_ST.size
     accepted_S, accepted_T = chosen.accepted_S, chosen.accepted_T
     names = verdict_names()

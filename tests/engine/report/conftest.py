@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engine.loop.conftest import ScriptedGenerator
+from tests.engine.loop.conftest import InProcessCells, ScriptedGenerator
 from tests.engine.report.made_run import make_run
 
 MakeRun = Callable[..., Path]
@@ -22,3 +22,9 @@ def made_run(tmp_path: Path) -> MakeRun:
         return tmp_path / name
 
     return make
+
+
+@pytest.fixture
+def cells() -> InProcessCells:
+    """An executor for trusted programs."""
+    return InProcessCells()

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from tests.engine.loop.conftest import InProcessCells, ScriptedGenerator
+from tests.engine.loop.test_loop import ScriptedTrainer, play, write
 from tests.engine.report.made_run import outcome
 
 from sv_engine.cli import main
@@ -173,6 +175,16 @@ def test_what_a_run_tells_is_there(made_run: MakeRun) -> None:
     assert {p[2] for p in data["prompts"]} == {"solve", "verify"}
     assert {s["name"] for s in data["selectors"]} >= {"b4", "random", "maxpass"}
     assert len(data["problems"]) == 6
+
+
+def test_the_loop_itself_has_a_report(tmp_path: Path, cells: InProcessCells) -> None:
+    play(tmp_path, ScriptedGenerator(write), cells, ScriptedTrainer())
+    data = document(render(tmp_path))
+    assert {p[1] for p in data["problems"]} == {1, 2}
+    assert all(t["cells"] and 0 <= t["overlap"] <= 1 for t in data["timelines"])
+    assert [sum(m["uses"].values()) for m in data["mix"]] == [8, 8]
+    assert {p[2] for p in data["prompts"]} >= {"solve", "verify", "derive"}
+    assert all(t["loss"] for t in data["training"])
 
 
 def test_controls_are_drawn_beside(made_run: MakeRun) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from sv_engine.records import (
     Candidates,
@@ -23,7 +24,7 @@ from sv_engine.selection import select
 
 
 def judged(
-    verdict_ST: Sequence[Sequence[int]],
+    verdict_ST: ArrayLike,
     weight_S: Sequence[int] | None = None,
     weight_T: Sequence[int] | None = None,
 ) -> Outcome:
@@ -62,7 +63,7 @@ def test_groups_stand_together_and_the_accepted_first() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_axes_are_permutations(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    outcome = judged(rng.integers(0, 9, (int(rng.integers(1, 90)), int(rng.integers(1, 90)))))
+    outcome = judged(rng.integers(0, 9, rng.integers(1, 90, 2)))
     chosen = select("b4", outcome.evidence)
     rows, columns, group_S = sorted_axes(outcome.tests, outcome.candidates.weight_S, chosen)
     assert sorted(rows.tolist()) == list(range(len(rows)))
@@ -71,7 +72,7 @@ def test_axes_are_permutations(seed: int) -> None:
 
 
 def test_a_matrix_that_is_too_large_is_cut_and_says_so() -> None:
-    outcome = judged(np.ones((LARGEST_AXIS + 9, 3), np.uint8).tolist())
+    outcome = judged(np.ones((LARGEST_AXIS + 9, 3), np.uint8))
     seen = see(outcome, select("b4", outcome.evidence), "used")
     assert seen.shape == (LARGEST_AXIS, 3)
     assert seen.whole == (LARGEST_AXIS + 9, 3)
@@ -80,7 +81,7 @@ def test_a_matrix_that_is_too_large_is_cut_and_says_so() -> None:
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
 def test_a_problem_without_programs_or_tests_is_shown(shape: tuple[int, int]) -> None:
-    outcome = judged(np.ones(shape, np.uint8).tolist() if shape[0] else np.ones(shape, np.uint8))
+    outcome = judged(np.ones(shape, np.uint8))
     seen = see(outcome, select("b4", outcome.evidence), "nothing accepted")
     assert seen.cells == b""
     assert "says nothing" in why(outcome)
@@ -114,6 +115,12 @@ def test_a_minority_that_is_believed_is_suspicious() -> None:
     assert "against a group of 9" in why(judged(GROUPS, [1, 1, 9, 1]))
     assert "near tie" in why(judged(GROUPS, [5, 5, 9, 1]))
     assert why(judged(GROUPS, [1, 1, 1, 9])) == ""  # those pass nothing
+
+
+def test_what_a_guard_refused_is_not_believed() -> None:
+    outcome = judged(GROUPS, [1, 1, 9, 1])
+    chosen = select("maxpass", outcome.evidence)
+    assert see(outcome, chosen, "too few samples agree").suspicions == []
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import http.client
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,3 +92,15 @@ def test_figures_are_those_of_the_journal(made_run: MakeRun) -> None:
     heldout = 'sv_engine_heldout{iteration="2",figure="test_kill_rate",temperature="1.0"}'
     assert float(values[heldout]) == 0.6
     assert float(values['sv_engine_phase_seconds{iteration="1",phase="play"}']) == 60
+
+
+def test_the_command_serves_until_it_is_stopped(made_run: MakeRun) -> None:
+    start = "from sv_engine.cli import main; main()"
+    command = [sys.executable, "-u", "-c", start, "ui", str(made_run()), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = re.fullmatch(r"http://127\.0\.0\.1:(\d+)/\n", process.stdout.readline())
+        assert found
+        assert ask(int(found[1]), "/")[0] == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 143
