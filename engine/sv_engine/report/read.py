@@ -223,10 +223,12 @@ def _figures(rows: Query) -> Iterator[Figure]:
     """Names in the journal are `figure@temperature`; a standard error may be unknown."""
     query = "SELECT iteration, name, value, se, n FROM metric ORDER BY iteration"
     for iteration, key, value, error, problems in rows(query):
-        name, _, temperature = key.rpartition("@")
+        name, is_sampled, temperature = key.rpartition("@")
+        if not is_sampled:
+            continue
         reach = Z_95 * (error or 0.0)
         low, high = max(0.0, value - reach), value + reach
-        if name != "test_input_size":
+        if not name.endswith("test_input_size"):
             high = min(1.0, high)
         yield Figure(iteration, name, float(temperature), value, low, high, problems)
 

@@ -89,13 +89,16 @@ const FIGURES = {
   },
 };
 
+/** A figure of a set that has a name is called set/figure. */
+const kind = (name) => name.split("/").at(-1);
+
 function figuresOf(role, temperature) {
   const found = new Set();
   for (const run of data.curves) Object.keys(run.points[temperature] ?? {}).forEach((name) => found.add(name));
   const prefix = role === "solver" ? "code_" : "test_";
   const known = Object.keys(FIGURES[role]);
-  const place = (name) => (known.indexOf(name) + 1 || (name.startsWith("code_pass") ? 1.5 : 99));
-  return [...found].filter((name) => name.startsWith(prefix)).sort((a, b) => place(a) - place(b));
+  const place = (name) => (known.indexOf(kind(name)) + 1 || (kind(name).startsWith("code_pass") ? 1.5 : 99));
+  return [...found].filter((name) => kind(name).startsWith(prefix)).sort((a, b) => place(a) - place(b));
 }
 
 function curve(name, temperature) {
@@ -138,7 +141,7 @@ function heldout() {
       const grid = $(`[data-role=${role}]`, section);
       grid.querySelectorAll(".chart").forEach((box) => { charts.get(box).drawn?.dispose(); charts.delete(box); });
       grid.replaceChildren();
-      for (const name of figuresOf(role, t)) chart(grid, words(name), FIGURES[role][name], () => curve(name, t));
+      for (const name of figuresOf(role, t)) chart(grid, words(name), FIGURES[role][kind(name)], () => curve(name, t));
     }
     const rows = [];
     for (const name of [...figuresOf("solver", t), ...figuresOf("verifier", t)])

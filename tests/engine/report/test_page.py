@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import sqlite3
 import zlib
 from collections import Counter
 from collections.abc import Callable
@@ -192,6 +193,18 @@ def test_controls_are_drawn_beside(made_run: MakeRun) -> None:
     names = [c["name"] for c in document(render(first, [other]))["curves"]]
     assert len(names) == 2
     assert "other" in names[1]
+
+
+def test_figures_of_other_sets_are_kept_and_those_without_a_temperature_are_not(
+    made_run: MakeRun,
+) -> None:
+    folder = made_run()
+    with sqlite3.connect(folder / "journal.sqlite") as connection:
+        rows = [("mbpp/code_pass_at_1@0.8", 0.2), ("tokens", 3.0)]
+        query = "INSERT INTO metric VALUES (1, ?, ?, NULL, 9)"
+        connection.executemany(query, rows)
+    (curves,) = document(render(folder))["curves"]
+    assert curves["points"]["0.8"] == {"mbpp/code_pass_at_1": [[1, 0.2, 0.2, 0.2, 9]]}
 
 
 def test_a_matrix_comes_out_of_its_block(made_run: MakeRun) -> None:
