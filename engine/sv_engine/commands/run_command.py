@@ -6,6 +6,8 @@ import asyncio
 import errno
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +49,12 @@ FILE_NAME = "journal.sqlite"
     is_flag=True,
     help="Print configuration and budget, and stop.",
 )
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Serve figures for Prometheus at 127.0.0.1:PORT/metrics while it runs; 0: any free port.",
+)
 @click.pass_context
 def run_command(
     context: click.Context,
@@ -55,6 +63,7 @@ def run_command(
     out: Path | None,
     resume: Path | None,
     dry_run: bool,
+    metrics_port: int | None,
 ) -> None:
     """Self-play: generate, execute, select, train, evaluate, again.
 
@@ -90,7 +99,8 @@ def run_command(
     signals = Signals(errors)
     go_on = f"sv-engine run --resume {folder}"
     try:
-        _run(resolved, folder, errors, signals)
+        with _metrics(folder, metrics_port, errors):
+            _run(resolved, folder, errors, signals)
     except (KeyboardInterrupt, asyncio.CancelledError, RunStopped):
         errors.print(f"interrupted; `{go_on}` goes on", highlight=False, soft_wrap=True)
         raise SystemExit(signals.exit_code) from None
@@ -143,6 +153,19 @@ def _check_files(config: Config) -> None:
     from sv_engine.problems.sources import check_files
 
     check_files(config)  # the loop does it again, and shows what is skipped
+
+
+@contextmanager
+def _metrics(folder: Path, port: int | None, errors: Console) -> Iterator[None]:
+    """Serve the journal's figures where a port was given."""
+    if port is None:
+        yield
+        return
+    from sv_engine.report.server import HOST, metrics_of, serving
+
+    with serving(metrics_of(folder), port) as found:
+        errors.print(f"http://{HOST}:{found}/metrics", highlight=False, soft_wrap=True)
+        yield
 
 
 def _remedy(code: int | None) -> str:

@@ -210,6 +210,7 @@ async def _play(
     run.sampler.scope = scope
     budget, counts = budget_of(config), PlayCounts()
     lessons: dict[str, TrainingData] = {}
+    judged: list[tuple[int, int]] = []  # second, cells
 
     def take(outcome: Outcome) -> None:
         lesson = learn(outcome, config, iteration)
@@ -220,6 +221,7 @@ async def _play(
 
     def on_outcome(outcome: Outcome) -> None:
         run.journal.add_outcome(scope, outcome, budget)
+        judged.append((int(time.time()), outcome.tests.verdict_ST.size))
         take(outcome)
 
     run.watcher.begin(f"iteration {iteration}: play", len(problems))
@@ -244,6 +246,7 @@ async def _play(
     report.played["examples"] = dict(Counter(e.role for e in data.examples))
     report.played["pairs"] = dict(Counter(p.role for p in data.pairs))
     _finish(run, report, "play", start_s)
+    run.journal.add_event(iteration, "judged", cells=judged)
     run.journal.add_event(iteration, "played", **report.played)
     return data
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -211,6 +214,24 @@ def test_ctrl_c_once_finishes_what_is_in_flight(tmp_path: Path) -> None:
     )
     assert second.returncode == 0, second.stderr
     assert json.loads((out / "summary.json").read_text())["iterations"]
+
+
+def test_prometheus_is_served_while_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scraped: list[str] = []
+
+    def on_summary(path: Path, summary: object) -> None:
+        (address,) = re.findall(r"http://127\.0\.0\.1:\d+/metrics", told.getvalue())
+        scraped.append(urllib.request.urlopen(address, timeout=30).read().decode())
+
+    told = io.StringIO()
+    monkeypatch.setattr("sv_engine.run.summary.write_summary", on_summary)
+    monkeypatch.setattr("sys.stderr", told)
+    chosen = settings(recording(tmp_path / "recorded.jsonl"))
+    arguments = ["run", "--out", str(tmp_path / "run"), "--metrics-port", "0", *chosen]
+    main(arguments, standalone_mode=False)
+    assert 'sv_engine_heldout{iteration="0",figure="code_pass_at_1"' in scraped[0]
 
 
 def test_a_recording_that_lacks_a_problem_is_one_clear_error(tmp_path: Path) -> None:
