@@ -33,8 +33,14 @@ def load_native(path: str) -> Any:
 def warm_up(spec: dict[str, Any]) -> None:
     """Import what programs commonly import, so that no subject pays for it."""
     sys.path[:] = [*spec["sys_path"]]
+    if any(name.startswith("matplotlib") for name in spec["preload"]):
+        os.environ |= {
+            "MPLBACKEND": "Agg",
+            "MPLCONFIGDIR": spec["scratch"],
+        }  # for its list of fonts
     for name in spec["preload"]:
         __import__(name)
+    os.environ.pop("MPLCONFIGDIR", None)
     # What the interpreter's own start-up (-S: left out) adds to the built-in names: exit(), help().
     site.setquit()
     site.setcopyright()
