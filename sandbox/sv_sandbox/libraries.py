@@ -158,9 +158,11 @@ def _ask(python: Path, names: Sequence[str]) -> dict[str, Any]:
         ended = _run([str(python.absolute()), "-I", __file__, *names, *NUMPY[:1]])
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ValueError(f"python: {python} does not run: {error}") from None
-    if ended.returncode:
-        raise ValueError(f"python: {python}: {ended.stderr.strip().rpartition(chr(10))[2]}")
-    told: dict[str, Any] = json.loads(ended.stdout)
+    try:
+        told: dict[str, Any] = json.loads(ended.stdout)
+    except ValueError:
+        said = ended.stderr.strip().rpartition("\n")[2] or "it is no Python"
+        raise ValueError(f"python: {python}: {said}") from None
     return told
 
 

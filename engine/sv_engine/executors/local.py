@@ -46,14 +46,22 @@ class Ran:
 class LocalExecutor:
     """A lazily started pool. `workers`: None is one per core; `require`: least level of the jail.
 
-    `memory_bytes` is the most that any cell may ask for. Raises what `sv_sandbox.Pool` raises, when
-    the pool is first needed (`start`).
+    `memory_bytes` is the most that any cell may ask for; `python` and `preload` say which packages
+    programs find, as of `sv_sandbox.Pool`. Raises what that raises, when the pool is first needed
+    (`start`).
     """
 
     def __init__(
-        self, workers: int | None = None, *, require: str = "basic", memory_bytes: int = 1 << 30
+        self,
+        workers: int | None = None,
+        *,
+        require: str = "basic",
+        memory_bytes: int = 1 << 30,
+        python: str | None = None,
+        preload: Sequence[str] = (),
     ) -> None:
         self._workers, self._require, self._memory_bytes = workers, require, memory_bytes
+        self._python, self._preload = python, tuple(preload)
         self._pool: Pool | None = None
 
     def start(self) -> Pool:
@@ -62,7 +70,13 @@ class LocalExecutor:
             from sv_sandbox import Limits, Pool
 
             limits = Limits(memory_bytes=self._memory_bytes)
-            self._pool = Pool(self._workers, limits=limits, require=self._require)
+            self._pool = Pool(
+                self._workers,
+                limits=limits,
+                require=self._require,
+                python=self._python,
+                preload=self._preload,
+            )
         return self._pool
 
     @property
@@ -73,6 +87,10 @@ class LocalExecutor:
     def statistics(self) -> dict[str, int]:
         """Counters of the pool, empty before its start."""
         return {} if self._pool is None else self._pool.statistics()
+
+    def template_bytes(self) -> dict[str, int]:
+        """Memory of the pool's warm interpreters by their names, empty before its start."""
+        return {} if self._pool is None else self._pool.template_bytes()
 
     async def run(
         self,

@@ -30,12 +30,14 @@ class Service:
             settings.workers or WORKERS_PER_CORE * len(os.sched_getaffinity(0)),
             require=settings.require,
             memory_bytes=settings.memory_bytes,
+            python=settings.python,
+            preload=settings.preload,
         )
         self.admission = Admission(slots=1, max_waiting=settings.max_waiting)
         self.sessions = 0
         """Open OpenEnv sessions."""
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Start the pool; raises what the sandbox raises."""
         self.executor.start()
         self.admission.slots = SLOTS_PER_WORKER * self.executor.workers

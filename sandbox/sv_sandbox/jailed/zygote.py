@@ -41,6 +41,8 @@ def warm_up(spec: dict[str, Any]) -> None:
     for name in spec["preload"]:
         __import__(name)
     os.environ.pop("MPLCONFIGDIR", None)
+    if "threadpoolctl" in sys.modules:  # scikit-learn's: the jail has no /proc/self/maps
+        sys.modules["threadpoolctl"]._HAS_PROCFS = False  # type: ignore[attr-defined]
     # What the interpreter's own start-up (-S: left out) adds to the built-in names: exit(), help().
     site.setquit()
     site.setcopyright()
