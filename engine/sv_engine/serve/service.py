@@ -14,6 +14,8 @@ from sv_engine.serve.admission import Admission
 from sv_engine.serve.settings import Settings
 
 HEALTH_WAIT_S = 5.0
+LEAST_WALL_S = 0.1
+"""A shorter guard would count the start of a program's process as its idle time."""
 WORKERS_PER_CORE = 2
 """So that programs which use up their limit leave room for others: the kernel shares the cores."""
 SLOTS_PER_WORKER = 8
@@ -60,7 +62,7 @@ class Service:
         ceiling = self.settings.memory_bytes
         return Terms(
             cpu_s=cpu_s,
-            wall_s=cpu_s,
+            wall_s=max(cpu_s, LEAST_WALL_S),
             memory_bytes=min(memory_bytes, ceiling) if memory_bytes > 0 else ceiling,
             trust=trust or self.settings.trust,
             below=below,
