@@ -66,7 +66,7 @@ def _process(command: list[str], **options: Any) -> Iterator[subprocess.Popen[by
 
 
 @contextmanager
-def _ours(*options: str) -> Iterator[tuple[int, int]]:
+def ours(*options: str) -> Iterator[tuple[int, int]]:
     """Port and pid of `sv-engine serve`."""
     main = "from sv_engine.cli import main; main()"
     command = [sys.executable, "-c", main, "serve", "--port", "0", *options]
@@ -132,10 +132,10 @@ def run_code(arguments: argparse.Namespace) -> dict[str, Any]:
     rates: dict[str, list[float]] = {}
     costs: dict[str, list[float]] = {}
     with ExitStack() as stack:
-        ours = stack.enter_context(_ours())
+        here = stack.enter_context(ours())
         loads = {
-            "ours": (ours, _plain()),
-            "ours, an assertion at the end": (ours, _judged(HONEST, "Success")),
+            "ours": (here, _plain()),
+            "ours, an assertion at the end": (here, _judged(HONEST, "Success")),
         }
         if arguments.fusion:
             peer = stack.enter_context(_fusion(arguments.fusion, arguments.fusion_python))
@@ -192,7 +192,7 @@ def matrix(arguments: argparse.Namespace) -> dict[str, Any]:
         return cells / wall_s
 
     pairs = []
-    with _ours() as (port, _), Pool() as pool:
+    with ours() as (port, _), Pool() as pool:
         pool.matrix(solutions[:8], tests)
         for _ in range(arguments.rounds):
             start_s = time.monotonic()
@@ -214,7 +214,7 @@ def soak(arguments: argparse.Namespace) -> dict[str, Any]:
         _judged(LIAR, "Failed"),
         _judged("import os; os._exit(0)\n\nassert f(1) == 2", "Failed"),
     ]
-    with _ours() as (port, pid):
+    with ours() as (port, pid):
         count, third_s = arguments.connections, arguments.soak_seconds / 3
         sizes, results = [], []
         for _ in range(3):

@@ -84,7 +84,7 @@ async def acts(urls: list[str]) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Start the servers, play, and tell."""
-    servers.SILENCE_S = 3.0
+    servers.SILENCE_S = 5.0
     servers.BLOCK_CELLS = 40
     ip("link", "set", "lo", "up")
     with ExitStack() as stack:

@@ -179,11 +179,10 @@ def _start_actors(cpus: float | None, most: int | None) -> list[Any]:
     if not ray.is_initialized():
         raise RuntimeError("Ray is not initialised: call ray.init(address=...) first")
     actors = []
-    for node in [node for node in ray.nodes() if node["Alive"]][:most]:
-        here = float(node["Resources"].get("CPU", 0))
+    able = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) > 0]
+    for node in able[:most]:
+        here = float(node["Resources"]["CPU"])
         wanted = min(cpus or here, here)
-        if wanted <= 0:
-            continue
         strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=True)
         actor = ray.remote(Judge).options(
             num_cpus=wanted,

@@ -144,7 +144,7 @@ class HttpExecutor:
                 for index in missing:
                     rows.put_nowait(lost_row(index, len(tests), reason))
                 return
-            body = _request([solutions[index] for index in missing], tests, terms)
+            body = _body([solutions[index] for index in missing], tests, terms)
             came: set[int] = set()
             try:
                 async for row in self._asked(node, body, missing):
@@ -181,11 +181,11 @@ class HttpExecutor:
             except TimeoutError:
                 continue
 
-    async def _asked(
-        self, node: _Node, body: dict[str, Any], indices: Sequence[int]
-    ) -> AsyncIterator[Row]:
+    async def _asked(self, node: _Node, body: bytes, indices: Sequence[int]) -> AsyncIterator[Row]:
         url = f"{node.url}/v1/matrix"
-        async with self._connections().stream("POST", url, json=body) as response:
+        async with self._connections().stream(
+            "POST", url, content=body, headers={"content-type": "application/json"}
+        ) as response:
             if response.status_code in _AGAIN:
                 raise _Unavailable(f"HTTP {response.status_code}")
             if response.status_code != 200:
@@ -229,8 +229,9 @@ def decode_row(value: dict[str, Any], indices: Sequence[int]) -> Row:
     )
 
 
-def _request(solutions: list[str], tests: Sequence[Test], terms: Terms) -> dict[str, Any]:
-    return {
+def _body(solutions: list[str], tests: Sequence[Test], terms: Terms) -> bytes:
+    """In ASCII, as a program may hold half of a character."""
+    request = {
         "solutions": solutions,
         "tests": [_shown(test) for test in tests],
         "cpu_s": terms.cpu_s,
@@ -240,6 +241,7 @@ def _request(solutions: list[str], tests: Sequence[Test], terms: Terms) -> dict[
         "entry_point": terms.entry_point,
         "wait_s": WAIT_S,
     }
+    return json.dumps(request).encode()
 
 
 def _shown(test: Test) -> str | dict[str, str]:

@@ -29,6 +29,7 @@ from sv_engine.grading.methods import through_functions
 from sv_engine.records import INFRA_CODE, PASS_CODE
 from sv_engine.serve import split_text
 from sv_engine.serve.admission import Overloaded
+from sv_engine.serve.fields import Seconds, Text
 from sv_engine.serve.service import Service, service_of
 from sv_engine.serve.split_text import Cut, Swallowed, cuts
 from sv_engine.serve.verl_wrapper import unwrap
@@ -45,7 +46,6 @@ TRIES = 2
 KILLED = -9
 """Return code of a program that the sandbox ended."""
 
-Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 Path = Annotated[str, Field(min_length=1, max_length=4096)]
 
 router = APIRouter(tags=["SandboxFusion"])
@@ -58,7 +58,7 @@ class RunCodeRequest(BaseModel):
 
     code: str
     language: Literal["python"] = "python"
-    stdin: str | None = None
+    stdin: Text | None = None
     compile_timeout: Seconds = 10
     run_timeout: Seconds = 10
     memory_limit_MB: int = Field(default=-1, ge=-1, le=1 << 20)
