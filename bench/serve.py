@@ -147,6 +147,8 @@ def run_code(arguments: argparse.Namespace) -> dict[str, Any]:
                 if result.errors and name != PEER:
                     raise SystemExit(f"{name}: {result.errors[:3]}")
                 right = result.answers - len(result.errors)  # the peer's time-outs are none
+                if not right:
+                    raise SystemExit(f"{name} gave no right answer: {result.errors[:3]}")
                 rates.setdefault(name, []).append(right / result.wall_s / cores)
                 costs.setdefault(name, []).append(1000 * (_cpu_s(pid) - before_s) / right)
     report: dict[str, Any] = {

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 BLOCK_CELLS = 512
 """Cells of one block: a fraction of a second of work, and rows that stream."""
 TESTS_PER_JOB = 1024
+FILE_BYTES = 64 << 20
+"""Of the files of one program, its own and those that it is given."""
 CHECKS = {"decimals": decimals}
 """Comparisons beyond those of the sandbox."""
 Gate = Callable[[], contextlib.AbstractAsyncContextManager[Any]]
@@ -69,7 +71,7 @@ class LocalExecutor:
         if self._pool is None:
             from sv_sandbox import Limits, Pool
 
-            limits = Limits(memory_bytes=self._memory_bytes)
+            limits = Limits(memory_bytes=self._memory_bytes, file_bytes=FILE_BYTES)
             self._pool = Pool(
                 self._workers,
                 limits=limits,
@@ -100,8 +102,11 @@ class LocalExecutor:
         files: Mapping[str, bytes] | None = None,
         terms: Terms,
     ) -> Ran:
-        """Run one program. Raises ValueError for a file name that no program can have."""
+        """Run one program. Raises ValueError for files that no program can have."""
         from sv_sandbox import SandboxError
+
+        if sum(map(len, (files or {}).values())) > FILE_BYTES:
+            raise ValueError(f"the files exceed {FILE_BYTES >> 20} MiB")
 
         try:
             result = await self.start().run_async(
@@ -171,6 +176,7 @@ class LocalExecutor:
             wall_s=terms.wall_s,
             memory_bytes=memory_bytes,
             output_bytes=terms.output_bytes,
+            file_bytes=FILE_BYTES,
             processes=terms.processes,
         )
 

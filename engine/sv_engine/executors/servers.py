@@ -22,6 +22,8 @@ from sv_engine.executors.protocol import Io, Row, Terms, Test, lost_row
 BLOCK_CELLS = 1024
 PER_NODE = 4
 """Blocks outstanding at one node."""
+SHARES = 2
+"""Blocks for each node at least, where there is a row for each: little work is spread as well."""
 REST_S = 2.0
 """How long a node that failed is left alone, doubled with each failure up to 32 times."""
 WAIT_S = 10.0
@@ -73,7 +75,8 @@ class HttpExecutor:
         self, solutions: Sequence[str], tests: Sequence[Test], terms: Terms
     ) -> AsyncIterator[Row]:
         """Judge every solution on every test; rows come as they are finished, each once."""
-        size = max(1, BLOCK_CELLS // max(1, len(tests)))
+        share = -(-len(solutions) // (SHARES * len(self._nodes)))
+        size = max(1, min(BLOCK_CELLS // max(1, len(tests)), share))
         rows: asyncio.Queue[Row | None] = asyncio.Queue()
         places = asyncio.Semaphore(PER_NODE * len(self._nodes))
 

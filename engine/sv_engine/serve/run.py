@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import resource
 import socket
 
 import uvicorn
@@ -20,6 +21,8 @@ def serve(settings: Settings) -> None:
 
     Raises OSError where the address cannot be had, EngineError where the sandbox does not start.
     """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # one for each connection
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

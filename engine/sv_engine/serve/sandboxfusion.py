@@ -16,7 +16,7 @@ import binascii
 import inspect
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Response
@@ -41,6 +41,8 @@ WAITING = 0.75
 PARSED_HERE = 32 << 10
 """Longer texts are cut inside the sandbox: a parser can be made to take long."""
 CUTTING_CPU_S = 5.0
+FETCHED_BYTES = 16 << 20
+"""Of the files that are fetched from one program; what does not fit is left out."""
 TRIES = 2
 """How often a program is run whose verdict was lost."""
 KILLED = -9
@@ -62,7 +64,7 @@ class RunCodeRequest(BaseModel):
     compile_timeout: Seconds = 10
     run_timeout: Seconds = 10
     memory_limit_MB: int = Field(default=-1, ge=-1, le=1 << 20)
-    files: dict[Path, str | None] = {}
+    files: dict[Path, str | None] = Field(default={}, max_length=1024)
     """Path below the program's folder -> content in base64."""
     fetch_files: list[Path] = Field(default=[], max_length=64)
 
@@ -155,15 +157,16 @@ class _Run:
         return self._with_files(response) if self.request.fetch_files else response
 
     async def _run(self) -> Ran:
-        program, files = self.request.code, self.files
+        program, files, terms = self.request.code, self.files, self.terms
         if self.request.fetch_files:
+            terms = replace(terms, output_bytes=terms.output_bytes + FETCHED_BYTES * 4 // 3)
             files = {**files, _PROGRAM: program.encode("utf-8", "surrogatepass")}
-            program = _FETCHING.format(program=_PROGRAM, paths=self.request.fetch_files)
+            program = _FETCHING.format(
+                program=_PROGRAM, paths=self.request.fetch_files, room=FETCHED_BYTES
+            )
         stdin = self.request.stdin or ""
         for _ in range(TRIES):
-            ran = await self.service.executor.run(
-                program, stdin=stdin, files=files, terms=self.terms
-            )
+            ran = await self.service.executor.run(program, stdin=stdin, files=files, terms=terms)
             if ran.verdict != "infra":
                 break
         return ran
@@ -238,8 +241,11 @@ try:
     runpy.run_path({program!r}, run_name="__main__")
 finally:
     import base64, json, os
-    found = {{p: base64.b64encode(open(p, "rb").read()).decode()
-             for p in {paths!r} if os.path.isfile(p)}}
+    found, room = {{}}, {room}
+    for p in {paths!r}:
+        if os.path.isfile(p) and os.path.getsize(p) <= room:
+            room -= os.path.getsize(p)
+            found[p] = base64.b64encode(open(p, "rb").read()).decode()
     sys.stderr.write("\\n--sv-fetched-files--\\n" + json.dumps(found))
 """
 
