@@ -268,11 +268,13 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--out", type=Path, default=HERE / "results" / "serve.json")
     arguments = parser.parse_args()
-    report: dict[str, Any] = {
-        "machine": {"cores": len(os.sched_getaffinity(0)), "python": platform.python_version()}
-    }
+    report: dict[str, Any] = {}
+    if arguments.out.exists():  # parts that are not run now stay
+        report = json.loads(arguments.out.read_text())
+    cores, python = len(os.sched_getaffinity(0)), platform.python_version()
     for part in arguments.parts:
-        report[part] = PARTS[part](arguments)
+        machine = {"cores": cores, "python": python, "load_before": round(os.getloadavg()[0], 1)}
+        report[part] = {"machine": machine, **PARTS[part](arguments)}
         print(json.dumps({part: report[part]}, indent=2), flush=True)
     arguments.out.write_text(json.dumps(report, indent=2) + "\n")
 
