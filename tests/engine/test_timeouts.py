@@ -16,7 +16,7 @@ from sv_engine.execute.timeouts import Allowance, Doubt, recheck
 from sv_engine.records import Candidates, Outcome, Problem, Recheck, Solution, Test, Verdicts
 
 INFRA, PASS, WRONG, TIMEOUT = 0, 1, 2, 4
-NONE, NOT_CONFIRMED, CONFIRMED, OVERTURNED = Recheck
+NONE, NOT_CONFIRMED, CONFIRMED, OVERTURNED, _ = Recheck
 CUT_US, NEAR_US = 360_000, 310_000
 
 

@@ -125,6 +125,13 @@ class CpuSeconds(click.FloatRange):
     "is no evidence, and the flip rate is reported.",
 )
 @click.option(
+    "--exact",
+    is_flag=True,
+    help="Run every cell to its limit. Without it, a program that ran out of time on one test is "
+    "not given the whole limit on each of the others that it did not pass in a sixth of it; such "
+    "timeouts are marked.",
+)
+@click.option(
     "--require",
     type=click.Choice(LEVELS),
     default="basic",
@@ -153,6 +160,7 @@ def exec_command(
     trust: str,
     below: str,
     confirm: bool,
+    exact: bool,
     require: str,
     existing: str,
     place: Place,
@@ -182,7 +190,10 @@ def exec_command(
         run = ExecRun(
             source=source,
             out=out or Path("runs") / _stem(name),
-            budget=Budget(cpu_s, reference_cpu_s, judge, trust, below, confirm),
+            budget=Budget(
+                *(cpu_s, reference_cpu_s, judge, trust, below, confirm),
+                timeouts="exact" if exact else "escalating",
+            ),
             existing=Existing(existing),
             limit=limit,
         )

@@ -174,6 +174,8 @@ class Execute(Section):
     """What a pass needs: `proven` plain data, an object's `vouched` yes, or `inline` anything."""
     below: Literal["hole", "fail"] = "hole"
     """What a pass with less trust becomes."""
+    timeouts: Literal["escalating", "exact"] = "escalating"
+    """`escalating`: of a program that never ends, one test runs to the whole limit, others less."""
     min_cells: Positive = 64
     """Cells that an idle worker may run before all tests of their problem are there."""
 

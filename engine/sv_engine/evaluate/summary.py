@@ -145,8 +145,7 @@ class Tally:
             "reference_trust": _named(trust_names(), self._reference_trust),
             "near_limit_reference_cells": counts["near_limit_reference_cells"],
             "timeouts": {
-                kind.name.lower(): int(self._rechecks[kind])
-                for kind in (Recheck.CONFIRMED, Recheck.OVERTURNED, Recheck.NOT_CONFIRMED)
+                kind.name.lower(): int(self._rechecks[kind]) for kind in list(Recheck)[1:]
             },
             "confirm": {
                 "cells": counts["repeated_cells"],
@@ -181,7 +180,12 @@ class Tally:
                 f"{counts['flipped_cells']:,} of {counts['repeated_cells']:,} passes flipped under "
                 "another seed"
             )
-        if rechecks[Recheck.NONE + 1 :].any():
+        if rechecks[Recheck.ASSUMED]:
+            lines.append(
+                f"timeouts under a short limit, of programs that timed out under the whole one: "
+                f"{rechecks[Recheck.ASSUMED]:,} (`--exact` runs each to its limit)"
+            )
+        if rechecks[Recheck.NONE + 1 : Recheck.ASSUMED].any():
             lines.append(
                 f"timeouts run again: {rechecks[Recheck.CONFIRMED]:,} confirmed, "
                 f"{rechecks[Recheck.OVERTURNED]:,} overturned, "

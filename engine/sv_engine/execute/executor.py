@@ -7,7 +7,8 @@ bounded by the number in flight. Verdicts are copied out of shared memory before
 out, so that an `Outcome` outlives its pool.
 
 A timeout of a job that ends while the machine is overloaded is marked, to be run again alone
-(`timeouts`). Where the budget says so, cells that passed run once more under another seed.
+(`timeouts`). Cells that run out of time run under a short limit first (`escalate`), unless the
+budget says `exact`. Where the budget says so, cells that passed run once more under another seed.
 
 A job of which no cell could be judged leaves holes; `MAX_LOST_JOBS` such in succession mean that
 the sandbox is gone, a `SandboxFault`.
@@ -23,6 +24,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from sv_engine.execute.escalate import escalating, rectangles
 from sv_engine.execute.overload import overloaded
 from sv_engine.execute.sandbox import (
     Budget,
@@ -174,6 +176,22 @@ class Executor:
         cpu_s: float,
         entry_point: str | None,
     ) -> Verdicts:
+        async def run(rows: Sequence[str], columns: Sequence[str], limit_s: float) -> Verdicts:
+            return await self._run(pool, rows, columns, limit_s, entry_point)
+
+        if self.budget.timeouts == "exact":
+            return await run(solutions, tests, cpu_s)
+        return await escalating(run, solutions, tests, cpu_s)
+
+    async def _run(
+        self,
+        pool: SandboxPool,
+        solutions: Sequence[str],
+        tests: Sequence[str],
+        cpu_s: float,
+        entry_point: str | None,
+    ) -> Verdicts:
+        """Run every cell once, in jobs of bounded size."""
         verdicts = Verdicts.unknown(len(solutions), len(tests), cpu_s)
         if not solutions:
             return verdicts
@@ -200,16 +218,11 @@ class Executor:
         A hole, and a timeout that an overload may have caused, tells nothing.
         """
         # Rows that passed the same tests make one job of just the cells that passed.
-        passed_ST = verdicts.verdict_ST == PASS_CODE
-        patterns, pattern_S = np.unique(passed_ST, axis=0, return_inverse=True)
-        for index, passed_T in enumerate(patterns):
-            rows, columns = np.flatnonzero(pattern_S.reshape(-1) == index), np.flatnonzero(passed_T)
-            if not columns.size:
-                continue
-            again = await self._judge(
+        for rows, columns in rectangles(verdicts.verdict_ST == PASS_CODE):
+            again = await self._run(
                 self._second,
-                [solutions[s] for s in rows.tolist()],
-                [tests[t] for t in columns.tolist()],
+                [solutions[s] for s in rows],
+                [tests[t] for t in columns],
                 verdicts.cpu_s,
                 entry_point,
             )

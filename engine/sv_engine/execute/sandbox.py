@@ -28,6 +28,8 @@ class Budget:
     """What a pass with less trust becomes: a `hole`, or a `fail`."""
     confirm: bool = False
     """Whether cells that passed run once more under another seed."""
+    timeouts: str = "escalating"
+    """`exact`: every cell runs to its limit; `escalating`: to a short one first (`escalate`)."""
 
 
 class SandboxMatrix(Protocol):

@@ -104,7 +104,12 @@ def budget_of(config: Config) -> Budget:
     """What decides about a verdict."""
     execute = config.execute
     return Budget(
-        execute.cpu_s, execute.reference_cpu_s, execute.judge, execute.trust, execute.below
+        execute.cpu_s,
+        execute.reference_cpu_s,
+        execute.judge,
+        execute.trust,
+        execute.below,
+        timeouts=execute.timeouts,
     )
 
 

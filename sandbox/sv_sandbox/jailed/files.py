@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 from typing import Any
 
 from .values import CodecError
@@ -26,6 +27,7 @@ class Files:
         self._root = root
         # At one place for both ends where the root is private; else each has its own.
         self.own_name = b"" if root == PRIVATE else os.fsencode(root)
+        self._device = os.stat(root).st_dev
         self._seen: dict[str, object] = {}
         self._look()
 
@@ -82,11 +84,13 @@ class Files:
             with contextlib.suppress(OSError):
                 for entry in os.scandir(os.path.join(self._root, folder)):
                     path = os.path.join(folder, entry.name)
-                    if entry.is_dir(follow_symlinks=False):
+                    status = entry.stat(follow_symlinks=False)
+                    if status.st_dev != self._device:
+                        continue  # an interpreter below /tmp is mounted there
+                    if stat.S_ISDIR(status.st_mode):
                         found[path] = None
                         folders.append(path)
-                    elif entry.is_file(follow_symlinks=False):
-                        status = entry.stat(follow_symlinks=False)
+                    elif stat.S_ISREG(status.st_mode):
                         found[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
         self._seen = dict(sorted(found.items()))
         return self._seen

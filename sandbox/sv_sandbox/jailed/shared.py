@@ -120,7 +120,7 @@ class JudgeShared(Shared):
         super().__init__(wanted)
         self._told: dict[str, object] = dict.fromkeys(STREAMS)
 
-    def names_folder(self, data: bytes) -> bool:
+    def names_folder(self, data: bytes | bytearray) -> bool:
         """Whether this frame names the scratch folder by a path that only this end has."""
         return bool(self._files and self._files.own_name and self._files.own_name in data)
 

@@ -1,0 +1,34 @@
+"""Packages that lie below /tmp are mounted into the scratch folder: what is shared is not them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sv_sandbox import Layer, Pool, Verdict, spec
+
+READ = "def read(path):\n    with open(path) as file: return file.read()"
+TEST = """
+import os, tempfile
+with tempfile.TemporaryDirectory() as folder:
+    path = os.path.join(folder, "x")
+    with open(path, "w") as file: file.write("hello")
+    assert read(path) == "hello"
+"""
+
+
+def test_folders_cross_beside_packages_below_tmp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(600):  # more than are looked at
+        (tmp_path / f"module_{number}.py").touch()
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    monkeypatch.setattr(spec, "numpy_folder", lambda: str(tmp_path))
+    with Pool(1, trust="vouched") as pool:
+        matrix = pool.matrix([READ], [TEST, TEST.replace('== "hello"', '== "bye"')])
+        shared = Layer.MOUNT_NAMESPACE in pool.layers
+    found = matrix.verdict(0, 0), matrix.verdict(0, 1)
+    expected = (Verdict.PASS, Verdict.WRONG) if shared else (Verdict.INFRA, Verdict.INFRA)
+    assert found == expected
