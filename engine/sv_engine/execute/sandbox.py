@@ -150,8 +150,11 @@ def trust_names() -> list[str]:
     return [trust.name.lower() for trust in sorted(Trust)]
 
 
-def doctor_report() -> Any:
-    """What the jail can do on this machine: an object with `.text()` and `.to_dict()`."""
+def doctor_report(python: str | None = None, preload: Sequence[str] = ()) -> Any:
+    """What the jail can do on this machine: an object with `.text()` and `.to_dict()`.
+
+    Raises ValueError for an interpreter or a module to preload that is none.
+    """
     from sv_sandbox import doctor
 
-    return doctor.report()
+    return doctor.report(python=python, preload=preload)
