@@ -41,7 +41,7 @@
 
 #define MEMORY_FD 3 /* in the subject, until it is parked */
 #define REHEARSAL_NS 20000000000ull
-#define PARKED SYS_pause /* what a subject calls when it has rehearsed: on no list of any filter */
+#define PARKED SYS_pause /* what a subject calls when it has rehearsed; its last filter stops it there */
 /* Its stack and heap cannot grow: room for what short rows need, and more is a forked subject's. */
 #define STACK_BYTES (1ul << 20)
 #define HEAP_BYTES (4ul << 20)
