@@ -100,11 +100,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=HERE / "results" / "spread.json")
     arguments = parser.parse_args()
-    machine = {"cores": len(os.sched_getaffinity(0)), "python": platform.python_version()}
-    report: dict[str, Any] = {"machine": {**machine, "load_before": os.getloadavg()[0]}}
+    report: dict[str, Any] = {}
+    if arguments.out.exists():  # kinds that are not measured now stay
+        report = json.loads(arguments.out.read_text())
+    cores, python = len(os.sched_getaffinity(0)), platform.python_version()
     for kind in arguments.kinds:
+        machine = {"cores": cores, "python": python, "load_before": round(os.getloadavg()[0], 1)}
         with KINDS[kind]() as executors:
-            report[kind] = asyncio.run(_pairs(executors, arguments.rounds))
+            report[kind] = {"machine": machine, **asyncio.run(_pairs(executors, arguments.rounds))}
         print(json.dumps({kind: report[kind]}, indent=2), flush=True)
     arguments.out.write_text(json.dumps(report, indent=2) + "\n")
 
