@@ -95,7 +95,7 @@ class Generate(Section):
     pause_s: Rate = 0.5
     """First pause after a failure; doubles each time, at most 30 s (`openai`)."""
     recording: Path | None = None
-    """What the `recorded` backend replays: a file of a `Recorder`, or a run's `journal.sqlite`."""
+    """What the `recorded` backend replays: a run's `journal.sqlite`, or JSON lines."""
     time_scale: float = Field(default=0.0, ge=0)
     """Speed of the replay: 0 at once, 1 as it was recorded."""
     solutions: Positive = 16

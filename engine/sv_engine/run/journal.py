@@ -352,17 +352,17 @@ class Journal:
 
     def _commit(self, rows: Sequence[Row]) -> None:
         tables: dict[str, list[Sequence[Any]]] = {}
-        for table, values in rows:
-            ready = (*values[:-1], values[-1]()) if callable(values[-1]) else values
-            tables.setdefault(table, []).append(ready)
         try:
+            for table, values in rows:
+                ready = (*values[:-1], values[-1]()) if callable(values[-1]) else values
+                tables.setdefault(table, []).append(ready)
             with self._connection:
                 for table, ready_rows in tables.items():
                     places = ", ".join("?" * len(ready_rows[0]))
                     self._connection.executemany(
                         f"INSERT OR IGNORE INTO {table} VALUES ({places})", ready_rows
                     )
-        except sqlite3.Error as error:
+        except Exception as error:  # whatever it was, the thread must go on: somebody waits for it
             self._failure = error
 
     def _error(self, cause: Exception) -> JournalError:

@@ -149,6 +149,26 @@ def test_a_full_disk_is_a_clear_error_and_nobody_hangs(tmp_path: Path) -> None:
     assert rows(tmp_path, "PRAGMA integrity_check") == [("ok",)]
 
 
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_row_that_cannot_be_written_is_an_error_and_nobody_hangs(
+    tmp_path: Path, waits: bool
+) -> None:
+    def packed() -> bytes:
+        raise OverflowError("too large a matrix")
+
+    def write() -> None:
+        with Journal(tmp_path) as journal:
+            journal.add_text("before")
+            journal.flush()
+            journal.add("outcome", 1, "play", "p", packed)
+            if waits:
+                journal.flush()
+
+    with pytest.raises(JournalError, match="too large a matrix"):
+        write()
+    assert rows(tmp_path, "SELECT text FROM text") == [("before",)]
+
+
 def test_an_unwritable_folder_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match=FILE_NAME), Journal(tmp_path / "absent"):
         pass
