@@ -37,7 +37,8 @@ REAL  := runs/real$(if $(SHORT),-short)
 # The short form is for CI: every phase, a few minutes, nothing to be learnt from its figures.
 REAL_SETTINGS := $(if $(SHORT),run.iterations=1 problems.count=8 generate.solutions=4 \
 	generate.tests=4 generate.derivations=2 generate.max_tokens=48 recipe.min_solution_samples=1 \
-	recipe.min_tests=1 recipe.test_pairs_per_problem=1 evaluate.problems=8 evaluate.samples=1 \
+	recipe.min_tests=1 recipe.solutions_per_problem=1 recipe.tests_per_problem=3 \
+	recipe.test_pairs_per_problem=1 evaluate.problems=8 evaluate.samples=1 \
 	evaluate.k=[1] evaluate.temperatures=[0.8])
 
 real: $(MODEL)  ## SmolLM2-135M learns on this machine: hours, goes on where it was (SHORT=1: minutes)
