@@ -1,9 +1,10 @@
 /* filter.c - the seccomp filters.
  *
- * Two layers (a recycled subject has another second one: a short list, everything else is traced). The allow-list is loaded once per template and inherited; the kernel answers its
+ * Two layers. The allow-list is loaded once per template and inherited; the kernel answers its
  * unconditional part from a bitmap, so its length costs nothing per call. The subject's filter is
  * short, because it is loaded once per subject (its load time is paid per row): it takes away what
- * only the template needs.
+ * only the template needs. A recycled subject has another second one: a list of a few calls, and
+ * every other one stops it for its keeper to see, before it is executed.
  *
  * Not allowed means EPERM (or death, by policy), with these exceptions: clone3 and openat2 answer
  * ENOSYS so that libc falls back to calls whose arguments a filter can see, and so do preadv2 and

@@ -296,7 +296,7 @@ static int write_runs(struct sv_pages *pages, size_t runs)
     return write_memory(pages->pid, here, there, n);
 }
 
-static int read_memory(pid_t pid, uint64_t from, void *to, size_t len)
+int sv_pages_read(pid_t pid, uint64_t from, void *to, size_t len)
 {
     const struct iovec here = {to, len}, there = {(void *)(uintptr_t)from, len};
     const ssize_t n = process_vm_readv(pid, &here, 1, &there, 1, 0);
@@ -312,7 +312,7 @@ static long each_page(struct sv_pages *pages, const struct span *span,
     long sum = 0;
     for (uint64_t at = span->start; at < span->end;) {
         const size_t len = span->end - at < BOUNCE ? (size_t)(span->end - at) : BOUNCE;
-        if (read_memory(pages->pid, at, pages->bounce, len) != 0)
+        if (sv_pages_read(pages->pid, at, pages->bounce, len) != 0)
             return -1;
         for (size_t i = 0; i < len; i += SV_PAGE)
             sum += what(pages->bounce + i, span->copy + (at - span->start) + i);

@@ -88,6 +88,8 @@ int sv_pages_move(int file);
 struct sv_pages *sv_pages_take(pid_t pid, int watch, int file, const void *region, size_t region_len);
 /* Of a stopped process: puts back what was written since. 0, or -1 with errno. */
 int sv_pages_put_back(struct sv_pages *pages);
+/* Reads a process's memory. 0, or -1 with errno. */
+int sv_pages_read(pid_t pid, uint64_t from, void *to, size_t len);
 /* Changes what is put back, and the process. 0, or -1 with errno. */
 int sv_pages_change(struct sv_pages *pages, const void *at, const void *bytes, size_t len);
 /* Compares all of it: how many pages differ, or -1 with errno. */

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from sv_sandbox import Layer, Level, Limits, Pool, SandboxError, Verdict
-from sv_sandbox.spec import readable_by_all, standard_library, uids
+from sv_sandbox.libraries import standard_library
+from sv_sandbox.spec import readable_by_all, uids
 
 LEVELS = [Level.BASIC, Level.CONFINED, Level.ISOLATED]
 
@@ -359,11 +360,11 @@ FULL_MAP = "         0          0 4294967295\n"
 @pytest.mark.parametrize(
     ("uid_map", "gid_map", "workers", "expected"),
     [
-        (FULL_MAP, FULL_MAP, 2, range(2_000_000, 2_004_096)),
-        ("0 100000 65536\n", "0 100000 65536\n", 2, range(20_000, 20_012)),
-        ("0 1000 1\n1 100000 65536\n", "0 1000 1\n1 100000 65536\n", 2, range(20_000, 20_012)),
-        ("0 100000 65536\n", "0 100000 65536\n", 500, range(20_000, 22_004)),
-        (FULL_MAP, "0 0 65536\n", 2, range(20_000, 20_012)),
+        (FULL_MAP, FULL_MAP, 2, range(2_000_000, 2_006_144)),
+        ("0 100000 65536\n", "0 100000 65536\n", 2, range(20_000, 20_018)),
+        ("0 1000 1\n1 100000 65536\n", "0 1000 1\n1 100000 65536\n", 2, range(20_000, 20_018)),
+        ("0 100000 65536\n", "0 100000 65536\n", 500, range(20_000, 23_006)),
+        (FULL_MAP, "0 0 65536\n", 2, range(20_000, 20_018)),
         (FULL_MAP, "0 0 1\n", 2, None),
         ("0 1000 1\n", "0 1000 1\n", 2, None),
         ("0 100000 1000\n", "0 100000 1000\n", 2, None),

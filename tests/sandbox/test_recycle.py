@@ -218,7 +218,7 @@ def test_registers_memory_and_calls(recycling: Pool, repository: Path, tmp_path:
 # -- the verdicts are those of a forked subject
 
 HANDED_ON = {
-    "a syntax error": "def f(x:\n    return x",  # the interpreter looks for a file of that name
+    "a file of that name is made": "def f(x):\n    open('<solution>', 'w').close()\n    return x",
     "a file is written": "def f(x):\n    open('a', 'w').write('b')\n    return x",
     "a file is read": "def f(x):\n    return open('/etc/passwd').read()",
     "a folder is listed": "import os\ndef f(x):\n    return os.listdir('.')",
@@ -278,6 +278,17 @@ HANDED_ON = {
     ),
 }
 RECYCLED = {
+    "its source is looked for": "def f(x):\n    return open('<solution>').read()",
+    "a syntax error": "def f(x:\n    return x",
+    "another syntax error": "def f(x):\nreturn x",
+    "an unfinished text": "def f(x):\n    return '''x",
+    "a character that is none": "def f(x):\n    return \x00",
+    "a syntax error when called": "def f(x):\n    return eval('1 +')",
+    "its source is not found": (
+        "def f(x):\n    for _ in range(50):\n        try:\n"
+        "            compile('1 +', '<solution>', 'eval')\n"
+        "        except SyntaxError:\n            pass\n    return x"
+    ),
     "nothing": "def f(x):\n    return x",
     "wrong": "def f(x):\n    return -x",
     "an error when loaded": "raise OSError(13, 'no')",

@@ -33,8 +33,16 @@ def load_native(path: str) -> Any:
 def warm_up(spec: dict[str, Any]) -> None:
     """Import what programs commonly import, so that no subject pays for it."""
     sys.path[:] = [*spec["sys_path"]]
+    if any(name.startswith("matplotlib") for name in spec["preload"]):
+        os.environ |= {
+            "MPLBACKEND": "Agg",
+            "MPLCONFIGDIR": spec["scratch"],
+        }  # for its list of fonts
     for name in spec["preload"]:
         __import__(name)
+    os.environ.pop("MPLCONFIGDIR", None)
+    if "threadpoolctl" in sys.modules:  # scikit-learn's: the jail has no /proc/self/maps
+        sys.modules["threadpoolctl"]._HAS_PROCFS = False  # type: ignore[attr-defined]
     # What the interpreter's own start-up (-S: left out) adds to the built-in names: exit(), help().
     site.setquit()
     site.setcopyright()
