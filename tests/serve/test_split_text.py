@@ -50,6 +50,25 @@ def test_a_block_that_prepares_or_checks_is_the_test(test: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "taken"),
+    [
+        ("from math import pi, e", True),
+        ("from collections import Counter\nfrom math import pi", True),
+        ("from unittest.mock import _ANY as f", False),
+        ("from math import *", False),
+        ("import unittest.mock as f", False),
+        ("from .beside import f", False),
+        ("from math import pi\npi = 3", False),
+    ],
+)
+def test_imports_before_assertions_are_theirs_as_well(line: str, taken: bool) -> None:
+    solution, tests = cuts(f"{PROGRAM}{line}\nassert f(1) == 2\nassert f(2) == 3")[0]
+    assert solution == f"{PROGRAM}{line}\n"
+    begun = f"{line}\n" if taken else ""
+    assert tests == [f"{begun}assert f(1) == 2\n", f"{begun}assert f(2) == 3"]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",

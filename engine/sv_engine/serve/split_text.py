@@ -57,7 +57,11 @@ def cuts(text: str) -> list[Cut]:
     starts = [asserts] if asserts < len(body) else []
     if block is not None and block < asserts:
         starts.append(block)
-    return [_cut(lines, body, start) for start in starts]
+    found = [_cut(lines, body, start) for start in starts]
+    if found and starts[0] == asserts:
+        imports = _imports_before(body[:asserts])
+        found[0] = found[0][0], [imports + test for test in found[0][1]]
+    return found
 
 
 def _trailing_asserts(body: Sequence[ast.stmt]) -> int:
@@ -66,6 +70,19 @@ def _trailing_asserts(body: Sequence[ast.stmt]) -> int:
     while index and isinstance(body[index - 1], ast.Assert):
         index -= 1
     return index
+
+
+def _imports_before(body: Sequence[ast.stmt]) -> str:
+    """The imports of names that these statements end in: they may be the caller's, for his
+    assertions. None that gives a name another: it could stand for what is asked for."""
+    found: list[str] = []
+    for statement in reversed(body):
+        if not isinstance(statement, ast.ImportFrom) or statement.level:
+            break
+        if any(alias.asname or alias.name == "*" for alias in statement.names):
+            break
+        found.insert(0, ast.unparse(statement) + "\n")
+    return "".join(found)
 
 
 def _last_block(lines: Sequence[str], body: Sequence[ast.stmt]) -> int | None:
