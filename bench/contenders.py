@@ -30,11 +30,11 @@ Run = Callable[[Rows], list[list[bool]]]
 # -- ours
 
 
-def ours(judge: str, limit_s: float) -> Run:
+def ours(judge: str, limit_s: float, recycle: bool = True) -> Run:
     """Our pool: a job per group of rows that share their tests, a window of jobs in flight."""
     from sv_sandbox import Limits, Pool
 
-    pool = Pool(limits=Limits(cpu_s=limit_s))
+    pool = Pool(limits=Limits(cpu_s=limit_s), recycle=recycle)
 
     def run(rows: Rows) -> list[list[bool]]:
         groups: list[Rows] = []
@@ -285,6 +285,7 @@ def livecodebench(limit_s: float) -> Run:
 
 CONTENDERS: dict[str, Callable[[float], Run]] = {
     "sv_sandbox split": functools.partial(ours, "split"),
+    "sv_sandbox split, forked": functools.partial(ours, "split", recycle=False),
     "sv_sandbox inline": functools.partial(ours, "inline"),
     "sv_sandbox programs": our_programs,
     "C fork per cell": functools.partial(c_fork, 1),

@@ -106,12 +106,13 @@ static int open_stdio(struct running *r)
     return 0;
 }
 
-void sv_start(struct worker *w, enum side side, struct sv_job *job, int zygote, uint32_t start,
+void sv_start(struct worker *w, enum side side, struct sv_job *job, int place, uint32_t start,
               int channel, struct running *r)
 {
-    struct template *t = &w->templates[side][zygote];
+    struct template *t = &w->templates[side][place];
     const uint32_t kind = w->memory[side].kind;
-    const int is_task = kind == SV_KIND_PLAN || kind == SV_KIND_COMPARE;
+    const int recycled = place == SV_RECYCLER; /* it has its streams */
+    const int no_stdio = recycled || kind == SV_KIND_PLAN || kind == SV_KIND_COMPARE;
     struct sv_command command = {
         .order = 0, .run = {.kind = kind,
                             .cells = w->memory[side].cells,
@@ -129,20 +130,20 @@ void sv_start(struct worker *w, enum side side, struct sv_job *job, int zygote, 
     r->fds[3] = channel;
     if (t->control < 0) {
         struct sv_ready ready;
-        r->result.error = sv_spawn(w, side, zygote, &ready);
+        r->result.error = sv_spawn(w, side, place, &ready);
         if (r->result.error.stage != 0)
             return;
     }
-    if (!is_task && open_stdio(r) != 0) {
+    if (!no_stdio && open_stdio(r) != 0) {
         r->result.error = (struct sv_error){SV_STAGE_STDIO, errno};
         close_pipes(r); /* at once: nobody will ever close the other ends */
         return;
     }
     r->serial = command.serial = ++t->serial;
     r->sent = 1;
-    if (sv_send(t->control, &command, sizeof command, r->fds, is_task ? 0 : channel >= 0 ? 4 : 3) != 0)
+    if (sv_send(t->control, &command, sizeof command, r->fds, no_stdio ? 0 : channel >= 0 ? 4 : 3) != 0)
         r->result.error = (struct sv_error){SV_STAGE_FORK, errno};
-    if (!is_task)
+    if (!no_stdio)
         w->fresh[side] = 0;
     sv_close_fd(&r->out[1]);
     sv_close_fd(&r->err[1]);

@@ -3,7 +3,8 @@
  * Two layers. The allow-list is loaded once per template and inherited; the kernel answers its
  * unconditional part from a bitmap, so its length costs nothing per call. The subject's filter is
  * short, because it is loaded once per subject (its load time is paid per row): it takes away what
- * only the template needs.
+ * only the template needs. A recycled subject has another second one: a list of a few calls, and
+ * every other one stops it for its keeper to see, before it is executed.
  *
  * Not allowed means EPERM (or death, by policy), with these exceptions: clone3 and openat2 answer
  * ENOSYS so that libc falls back to calls whose arguments a filter can see, and so do preadv2 and
@@ -28,6 +29,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef PR_SET_VMA
@@ -196,8 +198,8 @@ static const long no_attributes[] = {
     SYS_fremovexattr,
 };
 
-/* Another machine's calls, and those that are decided by their number alone. */
-static void on_numbers(struct program *p, int private_root)
+/* Another machine's calls. */
+static void on_architecture(struct program *p)
 {
     emit(p, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
     emit(p, BPF_JMP | BPF_JEQ | BPF_K, SV_AUDIT_ARCH, 1, 0);
@@ -208,6 +210,11 @@ static void on_numbers(struct program *p, int private_root)
     emit(p, BPF_JMP | BPF_JGE | BPF_K, 0x40000000u, 0, 1);
     answer(p, SECCOMP_RET_KILL_PROCESS);
 #endif
+}
+
+/* Calls that are decided by their number alone. */
+static void on_numbers(struct program *p, int private_root)
+{
     for (size_t i = 0; i < COUNT(allowed); i++)
         on_call(p, allowed[i], SECCOMP_RET_ALLOW);
     for (size_t i = 0; i < COUNT(metadata); i++)
@@ -277,10 +284,19 @@ static void on_arguments(struct program *p, uint32_t otherwise)
 #endif
 }
 
-int sv_filter_install(int kill_unknown, int private_root)
+/* What a keeper needs to see to its subject, whose own filter has none of it. */
+static const long keepers[] = {
+    SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_userfaultfd, SYS_ioctl, SYS_prlimit64,
+    SYS_prctl, SYS_sendmsg, SYS_memfd_create,
+};
+
+int sv_filter_install(int kill_unknown, int private_root, int keeper)
 {
     struct program p = {.len = 0};
     const uint32_t otherwise = kill_unknown ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | EPERM;
+    on_architecture(&p);
+    for (size_t i = 0; keeper && i < COUNT(keepers); i++)
+        on_call(&p, keepers[i], SECCOMP_RET_ALLOW);
     on_numbers(&p, private_root);
     on_descriptors(&p);
     on_arguments(&p, otherwise);
@@ -336,6 +352,31 @@ int sv_filter_install_subject(void)
         answer(&p, SECCOMP_RET_ALLOW);
     }
     answer(&p, SECCOMP_RET_ALLOW);
+    return install(&p);
+}
+
+/* Calls that leave nothing behind and tell nothing of the rows before: who am I, what time is it. Not
+ * the clocks of CPU time, which run on from row to row. */
+static const long harmless[] = {
+    SYS_getpid, SYS_getppid, SYS_gettid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid,
+    SYS_getrandom, SYS_gettimeofday, SYS_sched_yield, SYS_getcpu,
+#if defined(__x86_64__)
+    SYS_time,
+#endif
+};
+
+int sv_filter_install_recycled(void)
+{
+    const uint32_t clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW,
+                               CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME};
+    const uint32_t outputs[] = {1, 2}; /* a pipe that the keeper empties after each row */
+    struct program p = {.len = 0};
+    on_architecture(&p);
+    for (size_t i = 0; i < COUNT(harmless); i++)
+        on_call(&p, harmless[i], SECCOMP_RET_ALLOW);
+    on_call_values(&p, SYS_clock_gettime, 0, clocks, COUNT(clocks), SECCOMP_RET_TRACE);
+    on_call_values(&p, SYS_write, 0, outputs, COUNT(outputs), SECCOMP_RET_TRACE);
+    answer(&p, SECCOMP_RET_TRACE);
     return install(&p);
 }
 

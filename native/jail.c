@@ -318,13 +318,15 @@ static int step_capabilities(void)
     return syscall(SYS_capset, &header, none) == 0 ? 0 : -1;
 }
 
-static int step_rlimits(void)
+static int step_rlimits(const struct sv_jail *jail)
 {
-    static const struct {
+    const struct {
         int resource;
         rlim_t limit;
     } fixed[] = {
-        {RLIMIT_CORE, 0},     {RLIMIT_MEMLOCK, 0},     {RLIMIT_MSGQUEUE, 0},
+        /* One byte is the one limit that also a program which takes cores heeds; a subject that its
+         * keeper can read is not kept from dumping by anything else. */
+        {RLIMIT_CORE, jail->keeper ? 1 : 0}, {RLIMIT_MEMLOCK, 0},     {RLIMIT_MSGQUEUE, 0},
         {RLIMIT_NICE, 0},     {RLIMIT_RTPRIO, 0},      {RLIMIT_SIGPENDING, 256},
         {RLIMIT_LOCKS, 256},
     };
@@ -395,6 +397,8 @@ static int step_landlock(const struct sv_jail *jail, int private_root, const cha
         failed |= landlock_allow(ruleset, jail->read_only[i], read);
     for (size_t i = 0; i < DEVICES; i++)
         failed |= landlock_allow(ruleset, devices[i], device);
+    if (jail->keeper) /* its subject's maps; the subject itself can open nothing */
+        failed |= landlock_allow(ruleset, "/proc", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
     if (scratch != NULL)
         failed |= landlock_allow(ruleset, scratch, attr.fs & ~LANDLOCK_ACCESS_FS_EXECUTE);
     if (failed == 0)
@@ -438,7 +442,7 @@ int sv_jail_enter(const struct sv_jail *jail, int in_namespaces, const struct sv
         return -1;
     }
     STEP(SV_STAGE_CAPABILITIES, step_capabilities());
-    STEP(SV_STAGE_RLIMIT, step_rlimits());
+    STEP(SV_STAGE_RLIMIT, step_rlimits(jail));
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         *error = (struct sv_error){SV_STAGE_SECCOMP, errno};
         return -1;
@@ -461,7 +465,7 @@ int sv_jail_enter(const struct sv_jail *jail, int in_namespaces, const struct sv
         *error = (struct sv_error){SV_STAGE_SECCOMP, errno};
         return -1;
     }
-    STEP(SV_STAGE_SECCOMP, sv_filter_install(jail->kill_unknown, private_root));
+    STEP(SV_STAGE_SECCOMP, sv_filter_install(jail->kill_unknown, private_root, jail->keeper));
 
     static const struct {
         int flag, layer;

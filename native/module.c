@@ -110,8 +110,12 @@ static PyObject *begin(PyObject *self, PyObject *arg)
     unsigned long cell = PyLong_AsUnsignedLong(arg);
     if (PyErr_Occurred())
         return NULL;
-    state.region->cell_cpu_ns = sv_cpu_ns(0);
-    thread_began_ns = sv_thread_cpu_ns();
+    if (state.recycled) { /* see settle_times in keeper.c */
+        thread_began_ns = sv_now_ns();
+    } else {
+        state.region->cell_cpu_ns = sv_cpu_ns(0);
+        thread_began_ns = sv_thread_cpu_ns();
+    }
     state.region->cell = (uint32_t)cell;
     Py_RETURN_NONE;
 }
@@ -138,8 +142,8 @@ static PyObject *end(PyObject *self, PyObject *args)
     Py_ssize_t len;
     if (!PyArg_ParseTuple(args, "IIIy#|I", &first, &last, &verdict, &detail, &len, &trust))
         return NULL;
-    uint64_t thread_ns = sv_thread_cpu_ns() - thread_began_ns;
-    uint64_t cpu_ns = sv_cpu_ns(0) - state.region->cell_cpu_ns;
+    uint64_t thread_ns = (state.recycled ? sv_now_ns() : sv_thread_cpu_ns()) - thread_began_ns;
+    uint64_t cpu_ns = state.recycled ? 0 : sv_cpu_ns(0) - state.region->cell_cpu_ns;
     uint64_t cpu_us = (cpu_ns > thread_ns ? cpu_ns : thread_ns) / 1000u;
     int fits = 1;
     for (unsigned i = first; i < last && i < SV_MAX_CELLS; i++) {
@@ -154,6 +158,41 @@ static PyObject *stop(PyObject *self, PyObject *none)
 {
     (void)self, (void)none;
     state.region->stopped = 1;
+    Py_RETURN_NONE;
+}
+
+static PyObject *recycled(PyObject *self, PyObject *none)
+{
+    (void)self, (void)none;
+    return PyBool_FromLong(state.recycled);
+}
+
+/* For the rehearsal of a subject that is to be recycled: a row of our own. */
+static PyObject *stage(PyObject *self, PyObject *blobs)
+{
+    (void)self;
+    struct sv_region *region = state.region;
+    region->blobs = region->payload_len = region->arena_len = 0;
+    region->start = region->cell = region->stopped = 0;
+    region->loading = 1;
+    if (!PyList_Check(blobs))
+        return PyErr_Format(PyExc_TypeError, "stage() takes a list of bytes");
+    region->cells = (uint32_t)PyList_Size(blobs) - 1;
+    for (Py_ssize_t i = 0; i < PyList_Size(blobs); i++) {
+        char *bytes;
+        Py_ssize_t len;
+        if (PyBytes_AsStringAndSize(PyList_GetItem(blobs, i), &bytes, &len) != 0)
+            return NULL;
+        if (sv_region_put(region, bytes, (size_t)len) != 0)
+            return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *park(PyObject *self, PyObject *none)
+{
+    (void)self, (void)none;
+    sv_park();
     Py_RETURN_NONE;
 }
 
@@ -183,10 +222,11 @@ static PyObject *pool_new(PyObject *self, PyObject *args)
     (void)self;
     PyObject *socks;
     unsigned workers, fault_count;
+    int recycle;
     struct sv_fault fault;
     int zygotes[SV_MAX_ZYGOTES];
-    if (!PyArg_ParseTuple(args, "O!I(iiI)", &PyList_Type, &socks, &workers, &fault.stage, &fault.err,
-                          &fault_count))
+    if (!PyArg_ParseTuple(args, "O!I(iiI)i", &PyList_Type, &socks, &workers, &fault.stage, &fault.err,
+                          &fault_count, &recycle))
         return NULL;
     Py_ssize_t n = PyList_Size(socks);
     if (n < 1 || n > SV_MAX_ZYGOTES || workers < 1) {
@@ -199,7 +239,8 @@ static PyObject *pool_new(PyObject *self, PyObject *args)
             return NULL;
         zygotes[i] = (int)fd;
     }
-    struct sv_pool *pool = sv_pool_new(zygotes, (int)n, workers, fault, fault_count);
+    struct sv_pool *pool = sv_pool_new(zygotes, (int)n, workers, fault, fault_count,
+                                       (enum sv_recycle)recycle);
     if (pool == NULL)
         return PyErr_SetFromErrno(PyExc_OSError);
     PyObject *capsule = PyCapsule_New(pool, POOL, pool_destroy);
@@ -244,15 +285,15 @@ static PyObject *pool_probe(PyObject *self, PyObject *args)
 {
     (void)self;
     PyObject *capsule;
-    int zygote;
+    int place;
     struct sv_ready ready;
-    if (!PyArg_ParseTuple(args, "Oi", &capsule, &zygote))
+    if (!PyArg_ParseTuple(args, "Oi", &capsule, &place))
         return NULL;
     struct sv_pool *pool = pool_of(capsule);
     if (pool == NULL)
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    (void)sv_pool_probe(pool, zygote, &ready);
+    (void)sv_pool_probe(pool, place, &ready);
     Py_END_ALLOW_THREADS
     return Py_BuildValue("iiIii", ready.error.stage, ready.error.err, ready.layers,
                          ready.landlock_errno, ready.userns_errno);
@@ -298,8 +339,9 @@ static PyObject *pool_statistics(PyObject *self, PyObject *capsule)
     if (pool == NULL)
         return NULL;
     sv_pool_statistics(pool, &s);
-    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K}", "rows", s.rows, "templates", s.templates, "recycled",
-                         s.recycled, "retried", s.retried, "infra_rows", s.infra_rows);
+    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "rows", s.rows, "templates", s.templates,
+                         "recycled", s.recycled, "retried", s.retried, "infra_rows", s.infra_rows,
+                         "recycled_rows", s.recycled_rows, "handed_on", s.handed_on, "keepers", s.keepers);
 }
 
 /* ---- client: jobs --------------------------------------------------------------------------------- */
@@ -566,7 +608,7 @@ static PyMethodDef methods[] = {
      "zygote_serve(sock, read_only, scratch, clone_flags, uid_outer, host_in_reach, landlock, kill_unknown, scratch_bytes)"
      " -> True in a new template, False at end of file"},
     {"template_serve", template_serve, METH_NOARGS,
-     "template_serve() -> ROLE_SUBJECT in a new subject, ROLE_TASK for a task, ROLE_END"},
+     "template_serve() -> ROLE_SUBJECT in a new subject, ROLE_RECYCLED, ROLE_TASK for a task, ROLE_END"},
     {"row", row, METH_NOARGS, "row() -> (kind, start, cells, blobs) of the subject's row"},
     {"blob", blob, METH_O, "blob(i) -> bytes"},
     {"begin", begin, METH_O, "begin(cell): starts its clocks"},
@@ -575,12 +617,15 @@ static PyMethodDef methods[] = {
     {"end", end, METH_VARARGS, 
      "end(first, last, verdict or mark, detail, trust=0) -> whether the detail had room; cells first..last-1"},
     {"stop", stop, METH_NOARGS, "stop(): the other end of the channel is gone"},
+    {"recycled", recycled, METH_NOARGS, "recycled() -> whether this subject is put back after each row"},
+    {"stage", stage, METH_O, "stage(blobs): a row of our own, for a rehearsal"},
+    {"park", park, METH_NOARGS, "park(): locks in a subject to be recycled; returns at the beginning of each row"},
     {"limits", limits, METH_NOARGS,
      "limits() -> (memory_bytes, stack_bytes, int_digits): those that the interpreter keeps"},
-    {"pool_new", pool_new, METH_VARARGS, "pool_new(zygote_sockets, workers, fault) -> pool"},
+    {"pool_new", pool_new, METH_VARARGS, "pool_new(zygote_sockets, workers, fault, recycle) -> pool"},
     {"pool_close", pool_close, METH_O, "pool_close(pool): stops and joins every worker"},
     {"pool_probe", pool_probe, METH_VARARGS,
-     "pool_probe(pool, zygote) -> (stage, errno, layers, landlock_errno, userns_errno)"},
+     "pool_probe(pool, zygote or PLACE_RECYCLER) -> (stage, errno, layers, landlock_errno, userns_errno)"},
     {"remove_tree", remove_tree, METH_O, "remove_tree(path: bytes)"},
     {"pool_set_zygote", pool_set_zygote, METH_VARARGS, "pool_set_zygote(pool, zygote, sock)"},
     {"pool_statistics", pool_statistics, METH_O, "pool_statistics(pool) -> dict"},
@@ -639,6 +684,8 @@ static int add_constants(PyObject *module)
         {"ROLE_END", SV_ROLE_END},
         {"ROLE_SUBJECT", SV_ROLE_SUBJECT},
         {"ROLE_TASK", SV_ROLE_TASK},
+        {"ROLE_RECYCLED", SV_ROLE_RECYCLED},
+        {"PLACE_RECYCLER", SV_RECYCLER},
         {"TASK_NO_MEMORY", SV_TASK_NO_MEMORY},
         {"JUDGE_INLINE", SV_JUDGE_INLINE},
         {"JUDGE_SPLIT", SV_JUDGE_SPLIT},

@@ -79,7 +79,7 @@ void sv_count(struct sv_pool *pool, uint64_t *counter)
 static void worker_destroy(struct worker *w)
 {
     for (int side = 0; side < SIDES; side++) {
-        for (int z = 0; z < SV_MAX_ZYGOTES; z++)
+        for (int z = 0; z < SV_PLACES; z++)
             sv_retire(w, &w->templates[side][z]);
         sv_memory_destroy(&w->memory[side]);
     }
@@ -93,7 +93,7 @@ static int worker_create(struct sv_pool *pool, struct worker *w, uint32_t index)
     w->index = index;
     for (int side = 0; side < SIDES; side++) {
         w->memory[side].memfd = -1;
-        for (int z = 0; z < SV_MAX_ZYGOTES; z++)
+        for (int z = 0; z < SV_PLACES; z++)
             w->templates[side][z].control = w->templates[side][z].pidfd = -1;
     }
     pthread_mutex_init(&w->lock, NULL);
@@ -104,7 +104,8 @@ static int worker_create(struct sv_pool *pool, struct worker *w, uint32_t index)
 }
 
 struct sv_pool *sv_pool_new(const int *zygote_socks, int zygotes, uint32_t workers,
-                            struct sv_fault spawn_fault, uint32_t spawn_fault_count)
+                            struct sv_fault spawn_fault, uint32_t spawn_fault_count,
+                            enum sv_recycle recycle)
 {
     struct sv_pool *pool = calloc(1, sizeof *pool);
     uint32_t made = 0, started = 0;
@@ -117,6 +118,7 @@ struct sv_pool *sv_pool_new(const int *zygote_socks, int zygotes, uint32_t worke
         pool->zygote[z] = zygote_socks[z];
         pthread_mutex_init(&pool->zygote_lock[z], NULL);
     }
+    pool->recycle = recycle;
     pool->spawn_fault = spawn_fault;
     atomic_store(&pool->spawn_faults_left, spawn_fault_count);
     pool->workers = workers;
@@ -176,7 +178,7 @@ void sv_pool_close(struct sv_pool *pool)
         struct worker *w = &pool->worker[i];
         pthread_mutex_lock(&w->lock);
         for (int side = 0; side < SIDES; side++)
-            for (int z = 0; z < SV_MAX_ZYGOTES; z++)
+            for (int z = 0; z < SV_PLACES; z++)
                 if (w->templates[side][z].pidfd >= 0)
                     (void)syscall(SYS_pidfd_send_signal, w->templates[side][z].pidfd, SIGKILL, NULL, 0);
         pthread_mutex_unlock(&w->lock);
@@ -200,19 +202,19 @@ void sv_pool_close(struct sv_pool *pool)
     free(pool);
 }
 
-int sv_pool_probe(struct sv_pool *pool, int zygote, struct sv_ready *ready)
+int sv_pool_probe(struct sv_pool *pool, int place, struct sv_ready *ready)
 {
     /* A worker of its own, so that the pool's threads need not be asked. */
     struct worker probe = {0};
     memset(ready, 0, sizeof *ready);
-    if (zygote < 0 || zygote >= pool->zygotes) {
+    if (place < 0 || (place >= pool->zygotes && place != SV_RECYCLER)) {
         ready->error = (struct sv_error){SV_STAGE_CLONE, EINVAL};
         return -1;
     }
     if (worker_create(pool, &probe, pool->workers) != 0) {
         ready->error = (struct sv_error){SV_STAGE_REGION, errno};
     } else {
-        struct sv_error error = sv_spawn(&probe, SIDE_SUBJECT, zygote, ready);
+        struct sv_error error = sv_spawn(&probe, SIDE_SUBJECT, place, ready);
         ready->error = error;
     }
     worker_destroy(&probe);

@@ -51,10 +51,11 @@ static int await(int sock, void *msg, size_t len, int *fds, int nfds)
     return got > 0 ? 0 : -1;
 }
 
-struct sv_error sv_spawn(struct worker *w, enum side side, int zygote, struct sv_ready *ready)
+struct sv_error sv_spawn(struct worker *w, enum side side, int place, struct sv_ready *ready)
 {
     struct sv_pool *pool = w->pool;
-    struct template *t = &w->templates[side][zygote];
+    struct template *t = &w->templates[side][place];
+    const int keeper = place == SV_RECYCLER, zygote = keeper ? 0 : place;
     struct sv_error error = {0, 0};
     struct sv_spawned spawned = {.pid = -1};
     int pair[2] = {-1, -1}, pidfd = -1;
@@ -62,8 +63,13 @@ struct sv_error sv_spawn(struct worker *w, enum side side, int zygote, struct sv
     /* A uid of its own for every template of every worker, so that none can signal another even
      * where it is outside a pid namespace. */
     struct sv_spawn request = {
-        .uid_offset = (int32_t)((w->index * SIDES + (uint32_t)side) * SV_MAX_ZYGOTES + (uint32_t)zygote)};
+        .uid_offset = (int32_t)((w->index * SIDES + (uint32_t)side) * SV_PLACES + (uint32_t)place),
+        .recycle = keeper ? (uint32_t)pool->recycle : SV_RECYCLE_OFF};
+    if (keeper && request.recycle == SV_RECYCLE_OFF)
+        return (struct sv_error){SV_STAGE_RECYCLE_JAIL, ECANCELED}; /* the caller wants none */
     unsigned left = atomic_load(&pool->spawn_faults_left);
+    if (keeper != (pool->spawn_fault.stage >= SV_STAGE_RECYCLE_JAIL))
+        left = 0; /* it is not for this kind */
     while (left > 0 && !atomic_compare_exchange_weak(&pool->spawn_faults_left, &left, left - 1))
         ;
     if (left > 0)
@@ -93,12 +99,12 @@ out:
             (void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
         sv_close_fd(&pidfd);
         sv_close_fd(&pair[0]);
-        if (error.err != EMFILE) /* the caller's shortage, which may pass: not a broken machine */
+        if (error.err != EMFILE && !keeper) /* the caller's shortage, which may pass: not a broken machine */
             atomic_fetch_add(&pool->failed_spawns, 1);
         return error;
     }
     atomic_store(&pool->failed_spawns, 0);
-    sv_count(pool, &pool->statistics.templates);
+    sv_count(pool, keeper ? &pool->statistics.keepers : &pool->statistics.templates);
     pthread_mutex_lock(&w->lock);
     t->pidfd = pidfd;
     t->control = pair[0];

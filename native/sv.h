@@ -3,11 +3,12 @@
  * Call path:  module.c (Python binding, client side)  ->  pool.c (worker threads, no Python)
  *             -> [unix socket] -> zygote.c (warm interpreter that forks templates)
  *             -> jail.c + filter.c (a template locks itself in)  ->  template.c (forks subjects)
- *             -> subject.c (what runs a row) and task.c (what plans and compares), under watch.c.
+ *             -> subject.c (what runs a row) and task.c (what plans and compares), under watch.c;
+ *             or -> keeper.c + pages.c (one subject for many rows, put back after each).
  *
  * Terms.  zygote: a warm interpreter outside the jail that never sees a job.  template: fork of
  * the zygote, jailed once, pid 1 of its own pid namespace, one per worker.  subject: fork of the
- * template that runs one row.  row: one payload (a solution and its tests, or a program).
+ * template that runs one row.  keeper: a template that keeps one subject and recycles it.  row: one payload (a solution and its tests, or a program).
  * cell: one verdict of a row.  region: memory shared by one worker and its template.
  *
  * The core never includes Python.h; the unit tests link it directly.
@@ -180,6 +181,11 @@ enum sv_stage {
     SV_STAGE_SUBJECT_SECCOMP,
     SV_STAGE_PAYLOAD,
     SV_STAGE_REPLY,
+    SV_STAGE_RECYCLE_JAIL,      /* a recycled subject needs every namespace and Landlock */
+    SV_STAGE_RECYCLE_PTRACE,    /* its registers */
+    SV_STAGE_RECYCLE_REHEARSAL, /* what it runs before its memory is copied */
+    SV_STAGE_RECYCLE_PAGES,     /* which pages were written, and putting them back */
+    SV_STAGE_RECYCLE_CHECK,     /* something was left of a row: in the checking mode only */
     SV_STAGE_COUNT,
 };
 const char *sv_stage_name(enum sv_stage stage);
@@ -222,6 +228,7 @@ struct sv_jail {
     int landlock;     /* whether to use it where the kernel has it */
     int kill_unknown; /* seccomp policy for calls that are not allowed: kill, else EPERM */
     uint64_t scratch_bytes;
+    int keeper; /* of the next template: it may look into its subject, and into /proc */
 };
 
 struct sv_error { /* the address of a failure */
@@ -237,16 +244,23 @@ int sv_jail_enter(const struct sv_jail *jail, int in_namespaces, const struct sv
 
 /* ---- filter.c: seccomp ---------------------------------------------------------------------- */
 
-int sv_filter_install(int kill_unknown, int private_root); /* the allow-list; 0 or -1 with errno */
+/* The allow-list, for a keeper with what it needs to see to its subject; 0 or -1 with errno. */
+int sv_filter_install(int kill_unknown, int private_root, int keeper);
+int sv_filter_install_recycled(void); /* on top: a few harmless calls, every other one is traced */
 int sv_filter_install_subject(void); /* on top: no fork, exec or SIGKILL */
 int sv_filter_available(void);       /* 0, or the errno of trying */
 
 /* ---- zygote.c ------------------------------------------------------------------------------- */
 
+enum sv_recycle {
+    SV_RECYCLE_OFF = 0,
+    SV_RECYCLE_ON = 1,
+    SV_RECYCLE_CHECKED = 2, /* tests: from the first row on, and all is compared after each */
+};
 struct sv_spawn { /* worker -> zygote; descriptors: control socket, region memfd */
     struct sv_fault fault;
     int32_t uid_offset; /* added to jail.uid_outer */
-    int32_t reserved;
+    uint32_t recycle;   /* enum sv_recycle: a keeper, which is ready when its subject is */
 };
 struct sv_spawned { /* zygote -> worker; descriptor: pidfd of the template */
     struct sv_error error;
@@ -276,6 +290,9 @@ struct sv_template_state { /* what a new template knows when sv_zygote_serve ret
         uint32_t number;  /* of how many there were */
         int inside, began; /* in that process itself */
     } task;
+    enum sv_recycle recycle; /* a keeper */
+    struct sv_fault fault;   /* to inject while it begins */
+    int recycled;            /* in its subject: no clock of its CPU time, no question to the kernel */
     struct sv_limits limits; /* of the row, in a fork that runs one */
     struct sv_region *region;
     struct sv_jail *jail;
@@ -313,10 +330,20 @@ struct sv_done { /* template -> worker when the row has ended and nothing of it 
     uint32_t outside; /* the last subject was killed by somebody else: the machine's doing */
     uint32_t next; /* the first cell without a verdict: all of them, but after an output flood */
     uint32_t task; /* the process that holds what was planned; 0: none */
-    uint32_t reserved;
+    uint32_t handed_on; /* enum sv_handed_on, of a keeper */
     uint64_t cpu_us;
     uint64_t wall_us;
     uint64_t max_rss_bytes;
+};
+
+/* Why a keeper leaves a row to a forked subject: nothing of it counts. But for the first two its subject
+ * is thrown away with it (sv_done.dirty). */
+enum sv_handed_on {
+    SV_HANDED_NOT = 0,
+    SV_HANDED_CALL,  /* a system call that is not on the short list; it was not executed */
+    SV_HANDED_SHORT, /* it left without a verdict for each cell, or left something in the interpreter */
+    SV_HANDED_TIME,  /* longer than a short row */
+    SV_HANDED_ENDED, /* a signal, or its end */
 };
 
 #define SV_CHANNEL_FD 3 /* where a subject finds its channel */
@@ -325,8 +352,14 @@ struct sv_done { /* template -> worker when the row has ended and nothing of it 
  * subject, SV_ROLE_TASK in the process that does tasks, where the next call tells the end of this one
  * and waits for more. That process ends with SV_TASK_NO_MEMORY when it has too little. */
 #define SV_TASK_NO_MEMORY 42
-enum sv_role { SV_ROLE_END = 0, SV_ROLE_SUBJECT = 1, SV_ROLE_TASK = 2 };
+enum sv_role { SV_ROLE_END = 0, SV_ROLE_SUBJECT = 1, SV_ROLE_TASK = 2, SV_ROLE_RECYCLED = 3 };
 int sv_template_serve(struct sv_template_state *state);
+
+/* ---- keeper.c ------------------------------------------------------------------------------- */
+
+/* In a subject that is to be recycled (SV_ROLE_RECYCLED), when it has rehearsed: locks it in and waits.
+ * Returns once per row, each time to the same memory and registers; a row ends with exit_group(0). */
+void sv_park(void);
 
 /* ---- pool.c: worker threads in the client --------------------------------------------------- */
 
@@ -361,17 +394,23 @@ struct sv_job_spec {
 
 #define SV_MAX_ZYGOTES 2
 struct sv_pool *sv_pool_new(const int *zygote_socks, int zygotes, uint32_t workers,
-                            struct sv_fault spawn_fault, uint32_t spawn_fault_count);
+                            struct sv_fault spawn_fault, uint32_t spawn_fault_count,
+                            enum sv_recycle recycle);
 void sv_pool_close(struct sv_pool *pool); /* stops, kills, joins, frees */
 int sv_pool_is_own(const struct sv_pool *pool); /* 0 in a fork of the process that made it */
 /* The pool copies the blobs; the arrays must outlive the job. NULL with errno. */
 struct sv_job *sv_pool_submit(struct sv_pool *pool, const struct sv_job_spec *spec);
-/* Spawns one template of the zygote and reports it (doctor). 0, or -1 with ready->error set. */
-int sv_pool_probe(struct sv_pool *pool, int zygote, struct sv_ready *ready);
+#define SV_RECYCLER SV_MAX_ZYGOTES /* the place of a keeper, behind those of the zygotes */
+#define SV_PLACES (SV_MAX_ZYGOTES + 1)
+/* Spawns one template of the zygote (or a keeper: SV_RECYCLER) and reports it (doctor). 0, or -1 with ready->error set. */
+int sv_pool_probe(struct sv_pool *pool, int place, struct sv_ready *ready);
 /* A new zygote in the place of one that died. Its socket stays the caller's to close. */
 void sv_pool_set_zygote(struct sv_pool *pool, int zygote, int sock);
 struct sv_statistics {
     uint64_t rows, templates, recycled, retried, infra_rows;
+    uint64_t recycled_rows; /* judged in a recycled subject */
+    uint64_t handed_on;     /* begun in one, and judged in a forked one */
+    uint64_t keepers;
 };
 void sv_pool_statistics(struct sv_pool *pool, struct sv_statistics *out);
 

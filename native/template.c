@@ -172,6 +172,16 @@ static int touched(const struct sv_template_state *state, const struct scratch *
            now.st.st_ctim.tv_nsec != before->st.st_ctim.tv_nsec || now.listed != before->listed;
 }
 
+void sv_begin_region(struct sv_region *region, const struct sv_run *run, uint32_t start)
+{
+    region->kind = run->kind;
+    region->cells = run->cells;
+    region->start = region->cell = start;
+    region->loading = 1;
+    region->stopped = region->waiting = 0;
+    region->cell_cpu_ns = 0;
+}
+
 /* Forks a subject, whose word that all is well, or what failed, comes through *report. Returns 1 in the
  * subject, 0 in the template, -1 with done->error set. */
 static int fork_subject(struct sv_template_state *state, const struct sv_command *command,
@@ -182,12 +192,7 @@ static int fork_subject(struct sv_template_state *state, const struct sv_command
     struct sv_region *region = state->region;
     int ends[2];
     pid_t pid = -1;
-    region->kind = run->kind;
-    region->cells = run->cells;
-    region->start = region->cell = start;
-    region->loading = 1;
-    region->stopped = region->waiting = 0;
-    region->cell_cpu_ns = 0;
+    sv_begin_region(region, run, start);
     if (pipe2(ends, O_CLOEXEC) != 0) {
         done->error = (struct sv_error){SV_STAGE_FORK, errno};
         return -1;
@@ -300,6 +305,8 @@ int sv_template_serve(struct sv_template_state *state)
     struct scratch scratch;
     if (state->task.inside)
         return sv_task_next(state);
+    if (state->recycle != SV_RECYCLE_OFF)
+        return sv_keeper_serve(state);
     if (look_at(state->scratch_fd, &scratch) != 0)
         return -1;
     for (;;) {

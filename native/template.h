@@ -8,6 +8,11 @@
 
 #include <sys/resource.h>
 
+/* ---- template.c --------------------------------------------------------------------------------- */
+
+/* What a subject finds in the region beside the row itself. */
+void sv_begin_region(struct sv_region *region, const struct sv_run *run, uint32_t start);
+
 /* ---- subject.c ---------------------------------------------------------------------------------- */
 
 /* How far past its limit a cell may run, so that "just too slow" is told from "endless". */
@@ -63,5 +68,31 @@ int sv_run_task(struct sv_template_state *state, const struct sv_command *comman
 int sv_task_next(struct sv_template_state *state);
 /* In the template: the task process is gone, and has been waited for. */
 void sv_task_forget(struct sv_template_state *state);
+
+/* ---- keeper.c ----------------------------------------------------------------------------------- */
+
+/* sv_template_serve of a keeper: SV_ROLE_RECYCLED in its subject, else at end of file. */
+int sv_keeper_serve(struct sv_template_state *state);
+
+/* ---- pages.c ------------------------------------------------------------------------------------ */
+
+struct sv_pages;
+/* A userfaultfd of the calling process, for its parent. -1 with errno. */
+int sv_pages_watch(void);
+/* A file for the memory of a process, which its parent makes. -1 with errno. */
+int sv_pages_file(void);
+/* Moves the memory of the calling process there, but its stack. 0, or -1 with errno. */
+int sv_pages_move(int file);
+/* Copies every writable page of a stopped process, and asks the kernel to note what is written from
+ * now on. `region` is the one mapping that is not its own. NULL with errno. */
+struct sv_pages *sv_pages_take(pid_t pid, int watch, int file, const void *region, size_t region_len);
+/* Of a stopped process: puts back what was written since. 0, or -1 with errno. */
+int sv_pages_put_back(struct sv_pages *pages);
+/* Reads a process's memory. 0, or -1 with errno. */
+int sv_pages_read(pid_t pid, uint64_t from, void *to, size_t len);
+/* Changes what is put back, and the process. 0, or -1 with errno. */
+int sv_pages_change(struct sv_pages *pages, const void *at, const void *bytes, size_t len);
+/* Compares all of it: how many pages differ, or -1 with errno. */
+long sv_pages_differ(struct sv_pages *pages);
 
 #endif

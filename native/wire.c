@@ -100,6 +100,11 @@ static const char *const stage_names[SV_STAGE_COUNT] = {
     [SV_STAGE_SUBJECT_SECCOMP] = "subject-seccomp",
     [SV_STAGE_PAYLOAD] = "payload",
     [SV_STAGE_REPLY] = "reply",
+    [SV_STAGE_RECYCLE_JAIL] = "recycle-jail",
+    [SV_STAGE_RECYCLE_PTRACE] = "recycle-ptrace",
+    [SV_STAGE_RECYCLE_REHEARSAL] = "recycle-rehearsal",
+    [SV_STAGE_RECYCLE_PAGES] = "recycle-pages",
+    [SV_STAGE_RECYCLE_CHECK] = "recycle-check",
 };
 
 const char *sv_stage_name(enum sv_stage stage)

@@ -92,8 +92,15 @@ struct worker {
     uint32_t index;
     struct memory memory[SIDES];
     pthread_mutex_t lock; /* guards pidfds against sv_pool_close */
-    struct template templates[SIDES][SV_MAX_ZYGOTES];
+    struct template templates[SIDES][SV_PLACES];
     struct plan plan;
+    struct {
+        uint32_t planned; /* rows with planned calls so far */
+        uint32_t rows;    /* of this keeper */
+        int credit;       /* rows that it saved, more or less */
+        uint32_t failures; /* to start one, one after another */
+        uint32_t resting; /* rows that are not tried, because it saved none */
+    } recycler;
     int fresh[SIDES]; /* no command of this row has been sent to this side yet */
 };
 
@@ -107,6 +114,7 @@ struct sv_pool {
     int zygotes;
     struct sv_statistics statistics;
     uint64_t next_job_id;
+    enum sv_recycle recycle;
     struct sv_fault spawn_fault;
     atomic_uint spawn_faults_left;
     atomic_uint failed_spawns;
@@ -147,7 +155,7 @@ int sv_clear(struct worker *w, enum side side);
 
 /* ---- spawn.c ---------------------------------------------------------------------------------- */
 
-struct sv_error sv_spawn(struct worker *w, enum side side, int zygote, struct sv_ready *ready);
+struct sv_error sv_spawn(struct worker *w, enum side side, int place, struct sv_ready *ready);
 void sv_retire(struct worker *w, struct template *t);
 
 /* ---- command.c -------------------------------------------------------------------------------- */
@@ -171,12 +179,21 @@ struct running {
     int flooded; /* it wrote more than it may, though it may have ended before it was stopped */
     struct attempt result;
 };
-void sv_start(struct worker *w, enum side side, struct sv_job *job, int zygote, uint32_t start,
+void sv_start(struct worker *w, enum side side, struct sv_job *job, int place, uint32_t start,
               int channel, struct running *r);
 /* Waits until all of `runs` are over. */
 void sv_wait(struct worker *w, struct running *const *runs, int n);
 /* Gives the last cell of a flooded run, in its region's records, the verdict OUTPUT. */
 void sv_note_flood(struct worker *w, enum side side, const struct running *r);
+
+/* ---- recycler.c ------------------------------------------------------------------------------- */
+
+/* Whether the next planned calls of this row are tried in a recycled subject: there is one. The side's
+ * region must be blank. */
+int sv_recycler_ready(struct worker *w, const struct sv_job *job, uint32_t row);
+/* What became of it. */
+void sv_recycler_note(struct worker *w, int whole);
+
 /* ---- row.c ------------------------------------------------------------------------------------ */
 
 /* Judges a row until it has no holes, or attempts have run out. */

@@ -208,6 +208,9 @@ static void become_template(struct sv_template_state *state, const struct sv_spa
 
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
         fail(control, (struct sv_error){SV_STAGE_CLONE, errno});
+    state->recycle = spawn->recycle;
+    state->fault = spawn->fault;
+    state->jail->keeper = spawn->recycle != SV_RECYCLE_OFF;
     void *region = MAP_FAILED;
     if (sv_fault_at(&spawn->fault, SV_STAGE_REGION) == 0)
         region = mmap(NULL, sizeof(struct sv_region), PROT_READ | PROT_WRITE,
@@ -237,6 +240,13 @@ static void become_template(struct sv_template_state *state, const struct sv_spa
     state->scratch_fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (state->scratch_fd < 0)
         fail(control, (struct sv_error){SV_STAGE_MOUNT, errno});
+    if (state->recycle != SV_RECYCLE_OFF) {
+        const int needed = SV_LAYER_PIDNS | SV_LAYER_MOUNTNS | SV_LAYER_LANDLOCK;
+        errno = ENOTSUP;
+        if ((layers & needed) != needed || sv_fault_at(&spawn->fault, SV_STAGE_RECYCLE_JAIL) != 0)
+            fail(control, (struct sv_error){SV_STAGE_RECYCLE_JAIL, errno});
+        return; /* ready when its subject is */
+    }
     struct sv_ready ready = {
         .layers = (uint32_t)layers, .landlock_errno = landlock_errno, .userns_errno = userns_errno};
     if (sv_fault_at(&spawn->fault, SV_STAGE_READY) != 0 ||

@@ -355,7 +355,7 @@ static void filtered(int kill_unknown, int private_root)
 {
     failures = 0;
     CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    CHECK_EQ(sv_filter_install(kill_unknown, private_root), 0);
+    CHECK_EQ(sv_filter_install(kill_unknown, private_root, 0), 0);
 }
 
 static void body_allow_list(void)
@@ -700,7 +700,7 @@ static struct client open_pool(uint32_t workers, uint32_t clone_flags, struct sv
     }
     close(pair[1]);
     c.sock = pair[0];
-    c.pool = sv_pool_new(&c.sock, 1, workers, fault, times);
+    c.pool = sv_pool_new(&c.sock, 1, workers, fault, times, SV_RECYCLE_OFF);
     CHECK(c.pool != NULL);
     if (c.pool == NULL)
         abort();
@@ -1023,7 +1023,7 @@ static void test_spawn_faults(void)
 static void test_subject_faults(void)
 {
     struct client c = open_pool(2, ALL_NAMESPACES, NO_FAULT, 0);
-    for (int stage = SV_STAGE_FORK; stage < SV_STAGE_COUNT; stage++)
+    for (int stage = SV_STAGE_FORK; stage <= SV_STAGE_REPLY; stage++)
         for (int kind = 0; kind < 3; kind++) {
             const int errs[] = {ENOMEM, -SIGKILL, -SIGTERM};
             struct sv_fault fault = {stage, errs[kind]};

@@ -56,6 +56,8 @@ class Report:
     python: str
     user: str
     cores: int
+    recycling: str
+    """Why rows of planned tests do not run in recycled subjects (faster); empty: they do."""
     libraries: list[LibraryReport]
     template_bytes: dict[str, int]
     """Resident memory of each warm interpreter, which its forks share."""
@@ -86,6 +88,9 @@ class Report:
         lines += [f"package: {_shown(library)}" for library in self.libraries]
         for name, size in self.template_bytes.items():
             lines.append(f"template: {name}, {size / 2**20:.0f} MB that its programs share")
+        lines.append(
+            "recycled subjects: " + (f"off ({self.recycling})" if self.recycling else "on")
+        )
         return "\n".join(lines)
 
 
@@ -107,11 +112,12 @@ def report(
     Raises ValueError for an interpreter or a preload that is none.
     """
     error, probe, group = "", Probe(Layer(0), 0, 0), cgroup.Group(None, "the sandbox did not start")
+    recycling = "the sandbox did not start"
     packages: list[LibraryReport] = []
     sizes: dict[str, int] = {}
     try:
         with Pool(1, require=Level.NONE, level=level, python=python, preload=preload) as pool:
-            probe, group = pool.probe, pool.cgroup
+            probe, group, recycling = pool.probe, pool.cgroup, pool.why_not_recycled
             packages = [_tried(pool, name) for name in dict.fromkeys((*PACKAGES, *preload))]
             sizes = pool.template_bytes()
     except SandboxError as failure:
@@ -140,6 +146,7 @@ def report(
         python=libraries(python).version,
         user="root" if os.geteuid() == 0 else f"uid {os.geteuid()}",
         cores=len(os.sched_getaffinity(0)),
+        recycling=recycling,
         libraries=packages,
         template_bytes=sizes,
         error=error,

@@ -30,6 +30,7 @@ import weakref
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -68,6 +69,8 @@ class Pool:
     policy: what a system call off the allow-list gets: "errno" (EPERM) or "kill".
     level: the highest level to use; lower it to see how programs fare on a lesser machine.
     seed, time_zone, locale: what every program finds; `seed` is of string hashes and of `random`.
+    recycle: judge planned tests in subjects that are put back after each row, where the machine can
+    (`why_not_recycled`); False: a new process for each row.
     python: the interpreter (or the folder of an environment) that programs run under, with its
     packages; None: this one. preload: packages that are imported before any program asks, in a
     template of their own, for the programs that import one ("numpy" always, where it is there).
@@ -86,9 +89,11 @@ class Pool:
         seed: int = 0,
         time_zone: str = "UTC",
         locale: str = "C.UTF-8",
+        recycle: bool = True,
         python: str | Path | None = None,
         preload: Sequence[str] = (),
         _fault: tuple[str, int, int] | None = None,
+        _check_recycled: bool = False,
     ):
         require = Level.parse(require) if isinstance(require, str) else require
         level = Level.parse(level) if isinstance(level, str) else level
@@ -118,7 +123,9 @@ class Pool:
                 self._theirs.append(theirs)
             self._start_zygote(_PLAIN)
             sockets = [ours.fileno() for ours in self._sockets]
-            self._handle = _native.pool_new(sockets, self.workers, fault)
+            self._handle = _native.pool_new(
+                sockets, self.workers, fault, _recycle(recycle, _check_recycled)
+            )
         except BaseException:
             self._close_zygotes()
             raise
@@ -155,8 +162,23 @@ class Pool:
         """The level those layers reach."""
         return Level.of(self.probe.layers)
 
+    @property
+    def recycles(self) -> bool:
+        """Whether rows of planned tests run in recycled subjects, most of them."""
+        return not self.why_not_recycled
+
+    @cached_property
+    def why_not_recycled(self) -> str:
+        """Why not; empty: they do. Starts a keeper to see."""
+        stage, error, *_ = _native.pool_probe(self._handle, _native.PLACE_RECYCLER)
+        if error == errno.ECANCELED:
+            return "switched off"
+        return f"{_native.STAGES[stage]}: {os.strerror(error)}" if stage else ""
+
     def statistics(self) -> dict[str, int]:
-        """Counters since the start: rows, templates, recycled, retried, infra_rows."""
+        """Counters since the start: rows, templates, recycled (templates that were replaced),
+        retried, infra_rows; recycled_rows (judged in a recycled subject), handed_on (begun there,
+        and judged in a forked one), keepers."""
         return _native.pool_statistics(self._handle)
 
     def template_bytes(self) -> dict[str, int]:
@@ -505,6 +527,11 @@ class Pool:
                 process.wait()
         _native.remove_tree(os.fsencode(scratch))  # not shutil's, which recurses
         group.remove()
+
+
+def _recycle(recycle: bool, checked: bool) -> int:
+    """`enum sv_recycle`; checked: from the first row on, and all is compared after each (tests)."""
+    return 2 if checked else int(recycle)
 
 
 def _check_options(policy: str, workers: int | None, seed: int, time_zone: str) -> None:

@@ -32,9 +32,9 @@ SYSTEM_PATHS = (
 _CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 
-_UID_BASE, _UIDS_PER_POOL, _UID_POOLS = 2_000_000, 4096, 512
+_UID_BASE, _UIDS_PER_POOL, _UID_POOLS = 2_000_000, 6144, 512
 _UIDS_OF_A_CONTAINER = range(20_000, 60_000)
-_UIDS_PER_WORKER = 4  # subject and judge, with NumPy and without
+_UIDS_PER_WORKER = 6  # subject and judge, with NumPy and without, and recycled
 
 
 def uids(workers: int, pid: int, uid_map: str, gid_map: str) -> range | None:

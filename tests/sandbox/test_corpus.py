@@ -344,12 +344,12 @@ class Subject:
     the row has started; so an idle pool has nothing at the third level.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, recycled: bool = False) -> None:
         self._below_before = processes_below()
         self._fds_before = descriptors()
         self._temp, tempfile.tempdir = folder, str(folder)
         try:
-            self.pool = Pool(WORKERS)
+            self.pool = Pool(WORKERS, _check_recycled=recycled)
         finally:
             tempfile.tempdir = None
 
@@ -395,15 +395,16 @@ def processes_below(level: int = 1) -> set[int]:
 
 
 def strays() -> set[int]:
-    """What runs below a template and should not: all but one process that plans and compares."""
+    """What runs below a template and should not: all but one process that it keeps, which plans and
+    compares, or is a subject that waits to be used again."""
     found = processes_below(3)
-    tasks: dict[int, int] = {}
+    kept: dict[int, int] = {}
     for pid in found:
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(pid)
-            if process.name() == "sv-task" and process.ppid() not in found:
-                tasks[process.ppid()] = pid
-    return found - set(tasks.values())
+            if process.name() in ("sv-task", "sv-recycled") and process.ppid() not in found:
+                kept[process.ppid()] = pid
+    return found - set(kept.values())
 
 
 def descriptors() -> list[str]:
@@ -424,11 +425,11 @@ def host() -> Iterator[Host]:
         host.close()
 
 
-@pytest.fixture(scope="module")
-def subject(host: Host) -> Iterator[Subject]:
+@pytest.fixture(scope="module", params=[False])
+def subject(host: Host, request: pytest.FixtureRequest) -> Iterator[Subject]:
     with tempfile.TemporaryDirectory(prefix="sv-corpus-pool-") as folder:
         Path(folder).chmod(0o755)
-        subject = Subject(Path(folder))
+        subject = Subject(Path(folder), recycled=request.param)
         yield subject
         if hasattr(subject, "pool"):
             subject.pool.close()
@@ -456,6 +457,11 @@ def test_cells(case: CellsCase, judge: str, subject: Subject, host: Host) -> Non
     """Every cell has one of its expected verdicts, and the host is as it was."""
     if judge not in JUDGES:
         pytest.skip(f"this build has no {judge} judge")
+    check_cells(case, judge, subject, host)
+
+
+def check_cells(case: CellsCase, judge: str, subject: Subject, host: Host) -> None:
+    """The rows of a case in the pool, and what they left."""
     skip_unless_possible(case, subject.pool)
     solutions = {name: host.fill(text) for name, text in case.sources("solution*.py").items()}
     tests = {name: host.fill(text) for name, text in case.sources("test_*.py").items()}
@@ -521,6 +527,34 @@ def test_program(case: ProgramCase, subject: Subject, host: Host) -> None:
 @pytest.mark.hostile
 def test_the_pool_leaves_nothing(subject: Subject, host: Host) -> None:
     """After all of the above: no process, descriptor, file, segment or key of the pool."""
+    subject.close()
+    host.check()
+
+
+RECYCLED = [case for case, judge in CELLS if judge == "split"]
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("subject", [True], indirect=True)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.id, marks=[] if "cross-cell" in case.id else [pytest.mark.slow])
+        for case in RECYCLED
+    ],
+)
+def test_cells_of_recycled_subjects(case: CellsCase, subject: Subject, host: Host) -> None:
+    """The same with every row of planned calls tried in a recycled subject, of which all writable
+    memory and the kernel's view are compared after each row."""
+    if not subject.pool.recycles:
+        pytest.skip(f"no recycled subjects here: {subject.pool.why_not_recycled}")
+    check_cells(case, "split", subject, host)
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("subject", [True], indirect=True)
+def test_the_recycling_pool_leaves_nothing(subject: Subject, host: Host) -> None:
+    """Nor does a pool with subjects that are kept."""
     subject.close()
     host.check()
 

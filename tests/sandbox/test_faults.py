@@ -35,7 +35,11 @@ SPAWN_STAGES = [
     "seccomp",
     "ready",
 ]
-SUBJECT_STAGES = [stage for stage in _native.STAGES if stage not in ("none", *SPAWN_STAGES)]
+RECYCLE_STAGES = [stage for stage in _native.STAGES if stage.startswith("recycle-")]
+"""Their subject is tests/sandbox/test_recycle.py: none of these costs a cell its verdict."""
+SUBJECT_STAGES = [
+    stage for stage in _native.STAGES if stage not in ("none", *SPAWN_STAGES, *RECYCLE_STAGES)
+]
 FAILURES = [errno.ENOMEM, errno.EPERM, -signal.SIGKILL, -signal.SIGSEGV]
 # "clone" and "idmap" are steps of the zygote: its death is another test's subject.
 SPAWN_FAILURES = [
@@ -52,7 +56,7 @@ clean = pytest.mark.usefixtures("nothing_left")
 
 
 def test_every_stage_is_covered() -> None:
-    assert {*SPAWN_STAGES, *SUBJECT_STAGES, "none"} == set(_native.STAGES)
+    assert {*SPAWN_STAGES, *SUBJECT_STAGES, *RECYCLE_STAGES, "none"} == set(_native.STAGES)
     assert {"fork", "payload", "reply"} <= set(SUBJECT_STAGES)
 
 
@@ -118,8 +122,8 @@ class Flaky(contextlib.AbstractContextManager[Pool]):
         fault = _native.STAGES.index(self.stage), self.failure, 40
         new = _native.pool_new
 
-        def pool_new(sockets: list[int], workers: int, _: object) -> Any:
-            return new(sockets, workers, fault)
+        def pool_new(sockets: list[int], workers: int, _: object, recycle: int) -> Any:
+            return new(sockets, workers, fault, recycle)
 
         # The probe would meet the first fault: leave it out, and take it as passed.
         _native.pool_new = pool_new  # type: ignore[assignment]

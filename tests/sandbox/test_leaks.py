@@ -17,7 +17,7 @@ import pytest
 
 from sv_sandbox import Limits, Pool, SandboxError, Verdict, _native
 
-SUBJECT_STAGES = _native.STAGES[_native.STAGES.index("fork") :]
+SUBJECT_STAGES = _native.STAGES[_native.STAGES.index("fork") : _native.STAGES.index("recycle-jail")]
 
 ROWS = [
     "def f(x):\n    return x\n",

@@ -310,10 +310,12 @@ class Judge(Policy):
 
     def notes(self) -> object:
         """What the process shares with the solution's."""
-        found = self._shared.notes() if self._shared is not None else []
+        found = self._shared.notes() if self._shared is not None else None
+        if not found:
+            return None
         if any(name == "files" for name, _ in found):
             self.marks.word("files that the solution sees")
-        return tuple(found) or None
+        return tuple(found)
 
     def sends(self, data: bytes | bytearray) -> None:
         """A path of the scratch folder means nothing where that one has it under another name."""

@@ -117,7 +117,7 @@ class Policy:
 
     def cannot(self, why: str, ours: bool) -> NoReturn:
         """A value is too large or too deep to cross; `ours`: one that this end asks with."""
-        raise NotImplementedError
+        raise Unencodable(why)
 
     def awaited(self, lent: object) -> Coroutine[object, object, object]:
         """Something of the other end's that can be awaited, as a coroutine of ours."""
@@ -283,8 +283,14 @@ class Link:
 
     def _write(self, data: bytes | bytearray) -> None:
         head = _LENGTH.pack(len(data))
-        parts = (head + data,) if len(data) < _LARGE else (head, data)
+        parts: tuple[bytes | bytearray, ...] = (head, data)
         try:
+            if len(data) < _LARGE:
+                whole = head + data
+                written = os.write(self._fd, whole)
+                if written == len(whole):
+                    return
+                parts = (whole[written:],)
             for part in parts:
                 view = memoryview(part)
                 while view:

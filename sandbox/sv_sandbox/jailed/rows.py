@@ -19,7 +19,7 @@ from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 from typing import Any
 
-from . import collect, values
+from . import bounds, collect, values
 from .plan import answered
 from .source import unpacked
 from .state import State, names_of
@@ -38,9 +38,17 @@ _stdout = sys.stdout
 Namespace = dict[str, object]
 
 
-def main() -> None:
-    """Run the row and end the process. Never returns."""
-    claim()
+def main(recycled: bool = False) -> None:
+    """Run the row and end the process. Never returns.
+
+    recycled: the process is parked before its row; to its keeper the end of the row is all that the
+    end of the process is.
+    """
+    if recycled:
+        native.park()
+        bounds.apply()
+    else:
+        claim()
     kind, start, cells, _ = native.row()
     try:
         if kind == native.KIND_CALLS:
@@ -68,7 +76,8 @@ def run_row(start: int, cells: int, row: Row) -> None:
         native.end(start, cells, row.not_loaded(verdict), detail)
         return
     native.loaded()
-    state.loaded()
+    if start + 1 < cells:
+        state.loaded()
     for cell in range(start, cells):
         if cell > start:
             native.begin(cell)

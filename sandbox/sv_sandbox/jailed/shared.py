@@ -248,10 +248,11 @@ class Printed(io.BufferedIOBase):
 
     def take(self) -> str:
         """What was printed since the last time."""
+        if not self._kept:
+            return ""
         text = self._kept.decode("utf-8", "surrogateescape")
-        if text:
-            self._kept.clear()
-            _stdout.flush()
+        self._kept.clear()
+        _stdout.flush()
         return text
 
 

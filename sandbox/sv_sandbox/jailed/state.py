@@ -9,6 +9,7 @@ cell begins in a fresh one.
 from __future__ import annotations
 
 import _locale
+import _signal  # type: ignore[import-not-found]  # answers without enumeration
 import decimal
 import gc
 import os
@@ -69,23 +70,21 @@ class State:
             sys.gettrace() is None,
             sys.getprofile() is None,
             threading.active_count(),
-            signal.getitimer(signal.ITIMER_REAL)[0] > 0,
-            signal.getsignal(signal.SIGALRM),
-            signal.getsignal(signal.SIGINT),
+            _signal.getsignal(signal.SIGALRM),
+            _signal.getsignal(signal.SIGINT),
             list(map(id, warnings.filters)),
-            dict(os.environ),
+            _environment(),
             sys.argv[:],
             sys.path[:],
-            os.getcwd(),
             _loop(),
             _numpy(),
             gc.isenabled(),
             gc.get_threshold(),
             time.tzname,
             "modules" in self._names and None in sys.modules.values(),
-            "umask" in self._names and _umask(),
             *_of_libraries(),
-            _files(),
+            # In a recycled subject no call gets through that could change what the kernel holds.
+            () if native.recycled() else _of_kernel("umask" in self._names),
         )
 
 
@@ -99,6 +98,16 @@ def _loop() -> object:
 
 def _set_called(local: object) -> bool:
     return bool(getattr(local, "_set_called", False))
+
+
+def _of_kernel(umask: bool) -> tuple[object, ...]:
+    timer = signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    return timer, os.getcwd(), umask and _umask(), _files()
+
+
+def _environment() -> dict[Any, Any]:
+    """As bytes, which is what it holds: decoding all of it would take as long as the rest."""
+    return dict(getattr(os.environ, "_data", os.environ))
 
 
 def _umask() -> int:

@@ -65,14 +65,15 @@ def main() -> None:
         os.dup2(0, number)  # the pipe has shown sys.stdout what it is, and goes: /dev/null
     sys.path.insert(0, spec["folder"])
     sys.modules["_native"] = native  # for our own modules; a program never finds it
-    judge, rows, server, subject, tasks, bounds = (
+    judge, rows, server, subject, tasks, bounds, rehearsal = (
         importlib.import_module(f"jailed.{name}")
-        for name in ("judge", "rows", "server", "subject", "tasks", "bounds")
+        for name in ("judge", "rows", "server", "subject", "tasks", "bounds", "rehearsal")
     )
-    warm_up(spec)
     sys.argv[:] = [""]
-    # Now, and not in the subject: to look at every name there copies a page for each.
-    ours = [name for name in sys.modules if name.startswith("jailed") or name == "_native"]
+    # Out of a program's way; now, and not in the subject, where it would copy a hundred pages.
+    for name in [name for name in sys.modules if name.startswith("jailed") or name == "_native"]:
+        del sys.modules[name]
+    warm_up(spec)
     in_template = native.zygote_serve(
         spec["sock"],
         spec["read_only"],
@@ -90,15 +91,19 @@ def main() -> None:
         role = native.template_serve()
         if role == native.ROLE_END:
             break
-        bounds.apply()
+        recycled = role == native.ROLE_RECYCLED
+        if recycled:
+            rehearsal.rehearse()
+        else:
+            bounds.apply()
         if role == native.ROLE_TASK:
             try:
                 tasks.task()
             except MemoryError:
                 os._exit(native.TASK_NO_MEMORY)
             continue
-        for name in ours:
-            del sys.modules[name]  # out of a program's way
+        if recycled:
+            rows.main(recycled)
         mains = {native.KIND_JUDGE: judge, native.KIND_VACUOUS: judge, native.KIND_SERVE: server}
         mains[native.KIND_PROGRAM] = subject
         mains.get(native.row()[0], rows).main()

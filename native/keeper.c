@@ -1,0 +1,560 @@
+/* keeper.c - a template that keeps one subject for many rows, and puts it back after each.
+ *
+ * In: run commands for rows of planned calls.  Out: one sv_done each; the row's answers lie in the
+ * region, or the row is handed on (sv_done.handed_on) and nothing of it counts: it has to be run in a
+ * forked subject, as every row is where there is no keeper.
+ *
+ * The subject is forked once, runs programs of our own (jailed/rehearsal.py), takes its last filter and
+ * stops. Then all its writable memory and all its registers are copied. A row begins with the stop
+ * left, and ends with the next one, which comes before whatever call is off the filter's short list is
+ * executed: exit_group(0) is how a row ends.
+ *
+ * Invariant: every row finds the same memory and registers (pages.c and here), and the same kernel
+ * state, because the calls on the list change none and tell of none. Whatever else happens to the
+ * subject, it is never used again, and neither is the keeper (sv_done.dirty).
+ */
+#define _GNU_SOURCE
+#include "template.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#include <elf.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+
+#define MEMORY_FD 3 /* in the subject, until it is parked */
+#define REHEARSAL_NS 20000000000ull
+#define PARKED SYS_pause /* what a subject calls when it has rehearsed; its last filter stops it there */
+/* Its stack and heap cannot grow: room for what short rows need, and more is a forked subject's. */
+#define STACK_BYTES (1ul << 20)
+#define HEAP_BYTES (4ul << 20)
+#define XSTATE_MOST 16384u
+#define FLAGS_PUT_BACK 0x50dd5ull /* CF PF AF ZF SF TF DF OF RF AC: what PTRACE_SETREGS sets */
+/* A row that takes longer saves nothing by being recycled. */
+#define ROW_US 20000u
+#define CELL_US 2000u
+#define MOST_US 1000000u
+#define MOST_WALL_NS 8000000000ull /* less than the worker's patience */
+
+struct keeper {
+    pid_t pid;
+    int watch, file, signals, output; /* userfaultfd; its memory; SIGCHLD; what it prints */
+    struct sv_pages *pages;
+    struct user_regs_struct registers;
+    char xstate[XSTATE_MOST]; /* FPU, vectors, MXCSR, PKRU: whatever XSAVE knows */
+    size_t xstate_len;
+    struct sv_limits limits; /* as the subject finds them in sv_template_state */
+    uint64_t printed; /* by the row */
+    char *status, *status_now; /* what the kernel says of it, in the checking mode */
+};
+
+/* ---- in the subject ------------------------------------------------------------------------------- */
+
+/* Its stack, as long as it may be from now on. 0, or -1 with errno. */
+static int grow_stack(void)
+{
+    char line[512];
+    unsigned long start = 0, end = 0;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    if (maps == NULL)
+        return -1;
+    while (end == 0 && fgets(line, sizeof line, maps) != NULL)
+        if (strstr(line, "[stack]") != NULL && sscanf(line, "%lx-%lx", &start, &end) != 2)
+            end = 0;
+    (void)fclose(maps);
+    if (end == 0 || end - start > STACK_BYTES) {
+        errno = ENOTSUP;
+        return -1;
+    }
+    volatile char *lowest = (volatile char *)(end - STACK_BYTES); // NOLINT: an address of the kernel's
+    *lowest = 0;
+    return sv_limit(RLIMIT_STACK, STACK_BYTES, 0);
+}
+
+/* Free memory at the end of the heap, which stays there. */
+static int grow_heap(void)
+{
+    if (mallopt(M_MMAP_THRESHOLD, 32 << 20) != 1 || mallopt(M_TRIM_THRESHOLD, 1 << 30) != 1) {
+        errno = EINVAL;
+        return -1;
+    }
+    void *room = malloc(HEAP_BYTES);
+    if (room == NULL)
+        return -1;
+    free(room);
+    return 0;
+}
+
+static _Noreturn void fail(int report)
+{
+    const struct sv_error error = {SV_STAGE_RECYCLE_REHEARSAL, errno};
+    (void)sv_send(report, &error, sizeof error, NULL, 0);
+    _exit(126);
+}
+
+/* Hands out what its keeper needs, and goes on once that holds it. */
+static void become_recycled(struct sv_template_state *state, int file, int output, int report)
+{
+    const struct sv_error well = {0, 0};
+    sigset_t none;
+    char go;
+    (void)sigemptyset(&none);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || sigprocmask(SIG_SETMASK, &none, NULL) != 0 ||
+        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0 || prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_NAME, "sv-recycled", 0, 0, 0) != 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
+        fail(report);
+    const int watch = sv_pages_watch();
+    if (watch < 0 || sv_fault_at(&state->fault, SV_STAGE_RECYCLE_REHEARSAL) != 0 || sv_send(report, &well, sizeof well, &watch, 1) != 0)
+        fail(report);
+    if (sv_recv(report, &go, sizeof go, NULL, 0) != 1 || dup2(file, MEMORY_FD) != MEMORY_FD ||
+        syscall(SYS_close_range, MEMORY_FD + 1, ~0u, 0) != 0 ||
+        grow_stack() != 0 || grow_heap() != 0)
+        _exit(126);
+    state->recycled = 1;
+    state->control = state->scratch_fd = -1;
+}
+
+void sv_park(void)
+{
+    if (sv_pages_move(MEMORY_FD) != 0 || close(MEMORY_FD) != 0 || sv_filter_install_recycled() != 0)
+        _exit(126);
+    (void)syscall(PARKED);
+}
+
+/* ---- registers ------------------------------------------------------------------------------------ */
+
+static int read_registers(struct keeper *k, long *nr)
+{
+    struct iovec area = {k->xstate, sizeof k->xstate};
+    if (ptrace(PTRACE_GETREGS, k->pid, NULL, &k->registers) != 0 ||
+        ptrace(PTRACE_GETREGSET, k->pid, NT_X86_XSTATE, &area) != 0)
+        return -1;
+    k->xstate_len = area.iov_len;
+    *nr = (long)k->registers.orig_rax;
+    k->registers.orig_rax = (unsigned long long)-1; /* the call that it stopped in front of never comes */
+    k->registers.rax = 0;
+    return 0;
+}
+
+static int write_registers(const struct keeper *k)
+{
+    struct iovec area = {(void *)(uintptr_t)k->xstate, k->xstate_len};
+    return ptrace(PTRACE_SETREGS, k->pid, NULL, &k->registers) != 0 ||
+                   ptrace(PTRACE_SETREGSET, k->pid, NT_X86_XSTATE, &area) != 0
+               ? -1
+               : 0;
+}
+
+/* The call that a stopped subject stands in front of, and its first argument. -1 where it cannot be put
+ * back: two of its flags are its own to change, and ptrace leaves them as they are. */
+static int call_of(const struct keeper *k, long *nr, unsigned long *argument)
+{
+    struct user_regs_struct now;
+    if (ptrace(PTRACE_GETREGS, k->pid, NULL, &now) != 0 ||
+        ((now.eflags ^ k->registers.eflags) & ~FLAGS_PUT_BACK) != 0)
+        return -1;
+    *nr = (long)now.orig_rax;
+    *argument = now.rdi;
+    return 0;
+}
+
+/* In the checking mode: are they what was written? */
+static int compare_registers(const struct keeper *k)
+{
+    struct user_regs_struct now;
+    char xstate[XSTATE_MOST];
+    struct iovec area = {xstate, sizeof xstate};
+    if (ptrace(PTRACE_GETREGS, k->pid, NULL, &now) != 0 ||
+        ptrace(PTRACE_GETREGSET, k->pid, NT_X86_XSTATE, &area) != 0)
+        return -1;
+    if (memcmp(&now, &k->registers, sizeof now) == 0 && area.iov_len == k->xstate_len &&
+        memcmp(xstate, k->xstate, k->xstate_len) == 0)
+        return 0;
+    errno = EUCLEAN;
+    return -1;
+}
+
+/* ---- waiting -------------------------------------------------------------------------------------- */
+
+enum event { EVENT_CALL, EVENT_TIME, EVENT_ENDED, EVENT_ORDER, EVENT_GONE };
+
+/* What the subject printed goes nowhere; how much it was, counts. One look: it may go on printing. */
+static int drain(struct keeper *k)
+{
+    char buffer[16384];
+    const ssize_t n = read(k->output, buffer, sizeof buffer);
+    k->printed += n > 0 ? (uint64_t)n : 0;
+    return n > 0;
+}
+
+/* After a SIGCHLD: did the subject stop in front of a call? */
+static int look(struct keeper *k, enum event *event)
+{
+    struct signalfd_siginfo info;
+    int status;
+    while (read(k->signals, &info, sizeof info) == sizeof info)
+        ;
+    const pid_t got = waitpid(k->pid, &status, WNOHANG | __WALL);
+    if (got == 0)
+        return 0;
+    const int at_call = got == k->pid && WIFSTOPPED(status) &&
+                        status >> 8 == (SIGTRAP | (PTRACE_EVENT_SECCOMP << 8));
+    *event = at_call ? EVENT_CALL : EVENT_ENDED;
+    return 1;
+}
+
+/* Until the subject stands in front of a call, its CPU clock or ours has come so far, or the worker says
+ * something. Nothing on its list sleeps, but the machine may be busy: of wall time it gets more. */
+static enum event wait_for(struct keeper *k, int control, uint64_t cpu_until_ns, uint64_t until_ns)
+{
+    struct pollfd polled[3] = {{.fd = k->signals, .events = POLLIN},
+                               {.fd = control, .events = POLLIN},
+                               {.fd = k->output, .events = POLLIN}};
+    enum event event = EVENT_ENDED;
+    for (;;) {
+        const uint64_t cpu_ns = sv_cpu_ns(k->pid); /* none: it is gone, and the poll says so */
+        if (cpu_ns != UINT64_MAX && (cpu_ns >= cpu_until_ns || sv_now_ns() >= until_ns))
+            return EVENT_TIME;
+        const uint64_t left = cpu_ns == UINT64_MAX ? 1000000 : cpu_until_ns - cpu_ns;
+        const struct timespec timeout = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
+        if (ppoll(polled, 3, &timeout, NULL) < 0 && errno != EINTR)
+            return EVENT_ENDED;
+        if (polled[2].revents != 0)
+            (void)drain(k);
+        if (polled[0].revents != 0 && look(k, &event))
+            return event;
+        if (polled[1].revents != 0)
+            return (polled[1].revents & POLLIN) != 0 ? EVENT_ORDER : EVENT_GONE;
+    }
+}
+
+/* ---- checking ------------------------------------------------------------------------------------- */
+
+#define STATUS_BYTES 16384
+
+/* Lines of /proc/PID/status, without those that may change: memory in use and switches. Returns the length
+ * of the text, or -1. */
+static int read_state(const struct keeper *k, char *text)
+{
+    static const char *const changing[] = {"State:", "VmPeak:", "VmHWM:", "VmRSS:", "Rss", "VmPTE:", "VmSwap:",
+                                           "voluntary_", "nonvoluntary_", "Cpus_", "Mems_", "SigQ:"};
+    char path[64], line[512];
+    int len = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)k->pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return -1;
+    while (fgets(line, sizeof line, file) != NULL && len < STATUS_BYTES / 2) {
+        int skip = 0;
+        for (size_t i = 0; i < sizeof changing / sizeof changing[0]; i++)
+            skip |= strncmp(line, changing[i], strlen(changing[i])) == 0;
+        if (!skip)
+            len += snprintf(text + len, sizeof line, "%s", line);
+    }
+    (void)fclose(file);
+    return len;
+}
+
+/* And what it has open. 0, or -1 with errno. */
+static int read_status(const struct keeper *k, char *text)
+{
+    const int begun = read_state(k, text);
+    char path[64];
+    if (begun < 0)
+        return -1;
+    char *end = text + begun;
+    (void)snprintf(path, sizeof path, "/proc/%d/fd", (int)k->pid);
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return -1;
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL && end < text + STATUS_BYTES - 512;) {
+        char to[128];
+        const ssize_t n = readlinkat(dirfd(folder), entry->d_name, to, sizeof to - 1);
+        end += snprintf(end, 256, "%.64s %.*s\n", entry->d_name, n > 0 ? (int)n : 0, to);
+    }
+    (void)closedir(folder);
+    return 0;
+}
+
+/* Is anything of the row left? 0, or -1 with errno. */
+static int check(struct keeper *k)
+{
+    const long pages = sv_pages_differ(k->pages);
+    if (pages < 0 || read_status(k, k->status_now) != 0)
+        return -1;
+    if (pages > 0 || strcmp(k->status, k->status_now) != 0) {
+        errno = EUCLEAN;
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- the subject's beginning ---------------------------------------------------------------------- */
+
+/* What a rehearsal left in the region, where the first row must find nothing. */
+static void blank(struct sv_region *region)
+{
+    memset(region->records, 0, region->cells * sizeof region->records[0]);
+    memset(region->arena, 0, region->arena_len);
+    memset(region->payload, 0, region->payload_len);
+    memset(region, 0, SV_PAGE);
+}
+
+/* Holds the new subject until it is parked, and copies it. */
+static struct sv_error hold(struct sv_template_state *state, struct keeper *k, int report)
+{
+    struct sv_error error = {SV_STAGE_RECYCLE_REHEARSAL, ECHILD};
+    long nr = -1;
+    if (sv_recv(report, &error, sizeof error, &k->watch, 1) <= 0)
+        error.stage = SV_STAGE_RECYCLE_REHEARSAL;
+    if (error.stage != 0)
+        return error;
+    if (k->watch < 0 || sv_fault_at(&state->fault, SV_STAGE_RECYCLE_PTRACE) != 0 ||
+        ptrace(PTRACE_SEIZE, k->pid, NULL, PTRACE_O_EXITKILL | PTRACE_O_TRACESECCOMP) != 0 ||
+        sv_send(report, "", 1, NULL, 0) != 0)
+        return (struct sv_error){SV_STAGE_RECYCLE_PTRACE, errno};
+    const enum event event = wait_for(k, state->control, REHEARSAL_NS, sv_now_ns() + REHEARSAL_NS);
+    if (event != EVENT_CALL)
+        return (struct sv_error){SV_STAGE_RECYCLE_REHEARSAL, event == EVENT_TIME ? ETIMEDOUT : ECHILD};
+    if (read_registers(k, &nr) != 0)
+        return (struct sv_error){SV_STAGE_RECYCLE_PTRACE, errno};
+    if (nr != PARKED)
+        return (struct sv_error){SV_STAGE_RECYCLE_REHEARSAL, EPROTO};
+    blank(state->region);
+    if (sv_fault_at(&state->fault, SV_STAGE_RECYCLE_PAGES) == 0)
+        k->pages = sv_pages_take(k->pid, k->watch, k->file, state->region, sizeof *state->region);
+    if (k->pages == NULL)
+        return (struct sv_error){SV_STAGE_RECYCLE_PAGES, errno};
+    if (state->recycle == SV_RECYCLE_CHECKED) {
+        k->status = malloc(STATUS_BYTES);
+        k->status_now = malloc(STATUS_BYTES);
+        if (k->status == NULL || k->status_now == NULL || read_status(k, k->status) != 0)
+            return (struct sv_error){SV_STAGE_RECYCLE_CHECK, errno};
+    }
+    return (struct sv_error){0, 0};
+}
+
+/* Forks the subject. Returns 1 in it, 0 in the keeper, where *error says what failed. */
+static int begin(struct sv_template_state *state, struct keeper *k, struct sv_error *error)
+{
+    int output[2], report[2];
+    sigset_t child;
+    *error = (struct sv_error){SV_STAGE_FORK, 0};
+    (void)sigemptyset(&child);
+    (void)sigaddset(&child, SIGCHLD);
+    if (sigprocmask(SIG_BLOCK, &child, NULL) != 0 || pipe2(output, O_CLOEXEC) != 0 ||
+        fcntl(output[0], F_SETFL, O_NONBLOCK) != 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report) != 0 ||
+        (k->file = sv_pages_file()) < 0 ||
+        (k->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK)) < 0) {
+        error->err = errno;
+        return 0;
+    }
+    k->output = output[0];
+    k->pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+    if (k->pid == 0) {
+        become_recycled(state, k->file, output[1], report[1]);
+        return 1;
+    }
+    error->err = errno;
+    if (k->pid > 0) {
+        close(output[1]);
+        close(report[1]);
+        *error = hold(state, k, report[0]);
+        close(report[0]);
+    }
+    return 0;
+}
+
+/* ---- a row ---------------------------------------------------------------------------------------- */
+
+/* The subject cannot read the clock of its CPU time: cells are timed by the wall clock, and what a busy
+ * machine added is taken away in proportion. */
+static void settle_times(struct sv_region *region, uint32_t cells, uint64_t cpu_us)
+{
+    uint64_t sum_us = 0;
+    for (uint32_t i = 0; i < cells; i++)
+        sum_us += region->records[i].cpu_us;
+    for (uint32_t i = 0; sum_us > cpu_us && i < cells; i++)
+        region->records[i].cpu_us = (uint32_t)(region->records[i].cpu_us * cpu_us / sum_us);
+}
+
+/* Did the row end as one does that has judged every cell? */
+static int is_whole(const struct sv_region *region, uint32_t cells)
+{
+    if (region->stopped != 0 || region->cell < cells)
+        return 0;
+    for (uint32_t i = 0; i < cells; i++)
+        if (region->records[i].verdict == SV_INFRA)
+            return 0;
+    return 1;
+}
+
+static enum sv_handed_on verdict_on(struct keeper *k, const struct sv_run *run, const struct sv_region *region,
+                                    enum event event)
+{
+    long nr = -1;
+    unsigned long argument = 0;
+    if (event != EVENT_CALL)
+        return event == EVENT_TIME ? SV_HANDED_TIME : SV_HANDED_ENDED;
+    while (drain(k)) /* it is stopped: no more than a pipe holds */
+        ;
+    if (call_of(k, &nr, &argument) != 0)
+        return SV_HANDED_ENDED;
+    if (nr != SYS_exit_group || k->printed > run->limits.output_bytes)
+        return SV_HANDED_CALL;
+    return argument == 0 && is_whole(region, run->cells) ? SV_HANDED_NOT : SV_HANDED_SHORT;
+}
+
+/* The kernel's own backstop, should we fall silent: seconds of CPU time, all rows together. */
+static int arm(const struct keeper *k, uint64_t seconds)
+{
+    struct rlimit limit;
+    if (prlimit(k->pid, RLIMIT_CPU, NULL, &limit) != 0)
+        return -1;
+    limit.rlim_cur = seconds < limit.rlim_max ? seconds : limit.rlim_max;
+    return prlimit(k->pid, RLIMIT_CPU, &limit, NULL);
+}
+
+/* CPU time of the whole row. Not more than one cell may have: then no answer can be late. */
+static uint64_t budget_us(const struct sv_run *run)
+{
+    uint64_t most_us = ROW_US + (uint64_t)run->cells * CELL_US;
+    most_us = most_us < MOST_US ? most_us : MOST_US;
+    return most_us < run->limits.cpu_us ? most_us : run->limits.cpu_us;
+}
+
+/* After a syntax error the interpreter looks for the source under its name, to show the line. There is no
+ * such file, as little as in a forked subject's folder; answered here, the row need not be handed on.
+ * Whether that was the call, and is answered. */
+static int answer(const struct keeper *k)
+{
+    static const char name[] = "<solution>";
+    char path[sizeof name];
+    struct user_regs_struct now;
+    if (ptrace(PTRACE_GETREGS, k->pid, NULL, &now) != 0 || (long)now.orig_rax != SYS_openat ||
+        (int)now.rdi != AT_FDCWD || (now.rdx & O_CREAT) != 0 ||
+        sv_pages_read(k->pid, now.rsi, path, sizeof path) != 0 || memcmp(path, name, sizeof name) != 0)
+        return 0;
+    now.orig_rax = (unsigned long long)-1; /* it is not executed */
+    now.rax = (unsigned long long)-ENOENT;
+    return ptrace(PTRACE_SETREGS, k->pid, NULL, &now) == 0;
+}
+
+/* From the registers' being set to the end of the row. */
+static enum event go(struct sv_template_state *state, struct keeper *k, uint64_t cpu_until_ns)
+{
+    const uint64_t until_ns = sv_now_ns() + MOST_WALL_NS;
+    enum event event;
+    do {
+        if (ptrace(PTRACE_CONT, k->pid, NULL, NULL) != 0)
+            return EVENT_ENDED;
+        event = wait_for(k, state->control, cpu_until_ns, until_ns);
+    } while (event == EVENT_CALL && answer(k));
+    return event;
+}
+
+/* Lets the subject run a row, and puts it back. */
+static void run_row(struct sv_template_state *state, struct keeper *k, const struct sv_command *command,
+                    struct sv_done *done)
+{
+    const struct sv_run *run = &command->run;
+    struct sv_region *region = state->region;
+    const struct sv_limits *l = &run->limits;
+    const uint64_t began_ns = sv_now_ns(), cpu_us = budget_us(run);
+    done->dirty = 1; /* until it is put back */
+    if (memcmp(&k->limits, l, sizeof *l) != 0) {
+        if (sv_pages_change(k->pages, &state->limits, l, sizeof *l) != 0) {
+            done->error = (struct sv_error){SV_STAGE_RECYCLE_PAGES, errno};
+            return;
+        }
+        k->limits = *l;
+    }
+    sv_begin_region(region, run, run->start);
+    k->printed = 0;
+    const uint64_t cpu_ns = sv_cpu_ns(k->pid);
+    if (arm(k, cpu_ns / 1000000000u + cpu_us / 1000000u + 2) != 0) {
+        done->error = (struct sv_error){SV_STAGE_SUBJECT_RLIMIT, errno};
+        return;
+    }
+    if (state->recycle == SV_RECYCLE_CHECKED && (write_registers(k) != 0 || compare_registers(k) != 0)) {
+        done->error = (struct sv_error){SV_STAGE_RECYCLE_CHECK, errno};
+        return;
+    }
+    if (sv_fault_at(&run->fault, SV_STAGE_RECYCLE_PTRACE) != 0 || write_registers(k) != 0) {
+        done->error = (struct sv_error){SV_STAGE_RECYCLE_PTRACE, errno};
+        return;
+    }
+    const enum event event = go(state, k, cpu_ns + cpu_us * 1000u);
+    done->handed_on = (uint32_t)verdict_on(k, run, region, event);
+    const uint64_t after_ns = sv_cpu_ns(k->pid); /* exact: it is stopped; none: it is gone */
+    done->cpu_us = after_ns != UINT64_MAX ? (after_ns - cpu_ns) / 1000u : 0;
+    done->wall_us = (sv_now_ns() - began_ns) / 1000u;
+    if (done->handed_on == SV_HANDED_NOT && done->cpu_us > cpu_us)
+        done->handed_on = SV_HANDED_SHORT; /* it ended just before we looked */
+    done->next = done->handed_on == SV_HANDED_NOT ? run->cells : run->start;
+    if (done->handed_on > SV_HANDED_SHORT)
+        return;
+    if (done->handed_on == SV_HANDED_NOT)
+        settle_times(region, run->cells, done->cpu_us);
+    if (sv_fault_at(&run->fault, SV_STAGE_RECYCLE_PAGES) != 0 || sv_pages_put_back(k->pages) != 0)
+        done->error = (struct sv_error){SV_STAGE_RECYCLE_PAGES, errno};
+    else if (state->recycle == SV_RECYCLE_CHECKED && check(k) != 0)
+        done->error = (struct sv_error){SV_STAGE_RECYCLE_CHECK, errno};
+    else
+        done->dirty = 0;
+}
+
+int sv_keeper_serve(struct sv_template_state *state)
+{
+    static struct keeper keeper;
+    struct sv_ready ready = {.error = {0, 0}};
+    if (begin(state, &keeper, &ready.error))
+        return SV_ROLE_RECYCLED;
+    if (sv_send(state->control, &ready, sizeof ready, NULL, 0) != 0)
+        return -1;
+    for (;;) {
+        struct sv_command command;
+        struct sv_done done = {.error = {0, 0}};
+        const ssize_t n = sv_recv(state->control, &command, sizeof command, NULL, 0);
+        if (n <= 0)
+            return n == 0 ? SV_ROLE_END : -1;
+        if (command.order != 0)
+            continue; /* for a row that has ended */
+        run_row(state, &keeper, &command, &done);
+        done.serial = command.serial;
+        if (sv_send(state->control, &done, sizeof done, NULL, 0) != 0)
+            return -1;
+    }
+}
+
+#else /* registers are a matter of the machine */
+
+void sv_park(void)
+{
+}
+
+int sv_keeper_serve(struct sv_template_state *state)
+{
+    const struct sv_ready ready = {.error = {SV_STAGE_RECYCLE_PTRACE, ENOSYS}};
+    return sv_send(state->control, &ready, sizeof ready, NULL, 0) == 0 ? SV_ROLE_END : -1;
+}
+
+#endif

@@ -1,0 +1,486 @@
+/* pages.c - the writable memory of a recycled subject: copied once, put back after each row.
+ *
+ * In: a stopped process.  Out: its memory as it was when the copy was taken. The kernel says which
+ * pages were written (userfaultfd's asynchronous write protection and the ioctl PAGEMAP_SCAN, Linux
+ * 6.7), never the process. But for its stack the memory is a file that this process maps as well, and
+ * writes to (`there`); a page costs a fifth that way. Invariants: the copy lies in this process, out of
+ * the other's reach; what this process reads of the other is compared at most; no mapping can come, go
+ * or change meanwhile, because the other's filter has no call that could, and its stack is as long as
+ * it may be.
+ *
+ * A page that was written is put back and protected again, and the next write to it costs a fault. So
+ * pages that most rows write are put back after each row, and not protected any more (`hot`).
+ */
+#define _GNU_SOURCE
+#include "template.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* Kernel ABI that is newer than the headers we may be built with. */
+#ifndef UFFD_USER_MODE_ONLY
+#define UFFD_USER_MODE_ONLY 1
+#endif
+#define FEATURE_WP_UNPOPULATED (1ull << 13)
+#define FEATURE_WP_ASYNC (1ull << 15)
+#define PAGE_WRITTEN (1ull << 1)
+#define SCAN_PROTECT 1ull       /* PM_SCAN_WP_MATCHING */
+#define SCAN_CHECK_ASYNC 2ull   /* PM_SCAN_CHECK_WPASYNC: fail where writes are not noted */
+struct scan {
+    uint64_t size, flags, start, end, walk_end, found, found_len, max_pages, inverted, mask, anyof, returned;
+};
+struct region_found {
+    uint64_t start, end, categories;
+};
+#define SCAN_IOCTL _IOWR('f', 16, struct scan)
+
+#define SPANS 128
+#define FOUND 512
+#define BATCH 1024          /* IOV_MAX */
+#define LEARNING_ROWS 32u   /* until we know which pages are hot: written by a fourth of these */
+#define HOT_SHARE 4u
+#define BOUNCE (64u * SV_PAGE)
+#define LISTING (256u << 10)
+#define OWN_LISTING (96u << 10)
+#define OWN_SPANS (2 * SPANS)
+
+struct span { /* adjacent writable mappings */
+    uint64_t start, end, offset; /* the last one in the file */
+    int shared;                  /* it lies there */
+    char *copy, *there;          /* there: NULL for what is private */
+};
+
+struct run { /* adjacent pages */
+    uint64_t at;
+    size_t len;
+    char *copy, *there;
+};
+
+struct sv_pages {
+    pid_t pid;
+    char who[16]; /* the same in /proc */
+    int watch, file, pagemap;
+    struct span spans[SPANS];
+    size_t count;
+    char *copy; /* of all spans, one after another; pages of zeros take no memory */
+    size_t bytes;
+    uint8_t *written;  /* per page: by how many of the rows we learn from */
+    uint8_t *hot;      /* per page */
+    uint32_t rows;
+    struct run *runs; /* hot pages; behind them those of the row */
+    size_t hot_runs;
+    struct region_found found[FOUND];
+    struct iovec here[BATCH], there[BATCH];
+    char bounce[BOUNCE];
+    char maps[LISTING]; /* when the copy was taken */
+    char now[LISTING];
+};
+
+int sv_pages_watch(void)
+{
+    struct uffdio_api api = {.api = UFFD_API, .features = FEATURE_WP_ASYNC | FEATURE_WP_UNPOPULATED};
+    int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+    if (fd >= 0 && ioctl(fd, UFFDIO_API, &api) != 0) {
+        const int saved = errno;
+        close(fd);
+        errno = saved;
+        return -1;
+    }
+    return fd;
+}
+
+/* A file of /proc, as a string. 0, or -1 with errno. */
+static int read_proc(const char *who, const char *name, char *text, size_t size)
+{
+    char path[64];
+    size_t len = 0;
+    ssize_t n = 1;
+    (void)snprintf(path, sizeof path, "/proc/%s/%s", who, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    while (n > 0 && len < size - 1) {
+        n = read(fd, text + len, size - 1 - len);
+        len += n > 0 ? (size_t)n : 0;
+    }
+    const int saved = n < 0 ? errno : n > 0 ? EFBIG : 0;
+    text[len] = '\0';
+    close(fd);
+    errno = saved;
+    return saved == 0 ? 0 : -1;
+}
+
+int sv_pages_file(void)
+{
+    return (int)syscall(SYS_memfd_create, "sv-recycled", 1u /* MFD_CLOEXEC */);
+}
+
+/* ---- in the process itself, before anything foreign runs ------------------------------------------ */
+
+static const char zeros[SV_PAGE];
+
+/* Writes what is not zero of a mapping. 0, or -1 with errno. */
+static int write_pages(int file, uint64_t start, uint64_t end, uint64_t offset)
+{
+    for (uint64_t at = start; at < end; at += SV_PAGE) {
+        const void *page = (const void *)(uintptr_t)at;
+        if (memcmp(page, zeros, SV_PAGE) != 0 &&
+            pwrite(file, page, SV_PAGE, (off_t)(offset + (at - start))) != (ssize_t)SV_PAGE)
+            return -1;
+    }
+    return 0;
+}
+
+int sv_pages_move(int file)
+{
+    char maps[OWN_LISTING]; /* on the stack, like all that is written to here */
+    struct span spans[OWN_SPANS];
+    size_t count = 0;
+    uint64_t bytes = 0;
+    if (read_proc("self", "maps", maps, sizeof maps) != 0)
+        return -1;
+    for (const char *line = maps; *line != '\0'; line = strchr(line, '\n') + 1) {
+        unsigned long start, end;
+        char kind[5], name[64] = "";
+        if (count == OWN_SPANS || strchr(line, '\n') == NULL ||
+            sscanf(line, "%lx-%lx %4s %*s %*s %*s%63[^\n]", &start, &end, kind, name) < 3) {
+            errno = EPROTO;
+            return -1;
+        }
+        if (strncmp(kind, "rw-p", 4) != 0 || strstr(name, "[stack]") != NULL)
+            continue;
+        spans[count++] = (struct span){.start = start, .end = end, .offset = bytes};
+        bytes += end - start;
+    }
+    if (ftruncate(file, (off_t)bytes) != 0)
+        return -1;
+    /* From the writing to the mapping of each, nothing but the stack is written to. */
+    for (size_t i = 0; i < count; i++) {
+        const struct span *s = &spans[i];
+        void *at = (void *)(uintptr_t)s->start;
+        if (write_pages(file, s->start, s->end, s->offset) != 0 ||
+            mmap(at, s->end - s->start, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file,
+                 (off_t)s->offset) != at)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- mappings ------------------------------------------------------------------------------------- */
+
+/* The writable mappings but the region; -1 with errno where there is one that we cannot put back. */
+static int find_spans(struct sv_pages *pages, uint64_t region, uint64_t region_len)
+{
+    for (const char *line = pages->maps; *line != '\0'; line = strchr(line, '\n') + 1) {
+        unsigned long start, end, offset;
+        char kind[5], name[64] = "";
+        if (strchr(line, '\n') == NULL ||
+            sscanf(line, "%lx-%lx %4s %lx %*s %*s%63[^\n]", &start, &end, kind, &offset, name) < 4) {
+            errno = EPROTO;
+            return -1;
+        }
+        if (kind[1] != 'w' || (start == region && end == region + region_len))
+            continue;
+        const int shared = kind[3] == 's';
+        struct span *last = pages->count > 0 ? &pages->spans[pages->count - 1] : NULL;
+        if (shared && strstr(name, "/memfd:sv-recycled") == NULL) { /* memory shared with somebody */
+            errno = ENOTSUP;
+            return -1;
+        }
+        if (last != NULL && last->end == start && last->shared == shared &&
+            (!shared || last->offset + (last->end - last->start) == offset)) {
+            last->end = end;
+        } else if (pages->count == SPANS) {
+            errno = E2BIG;
+            return -1;
+        } else {
+            pages->spans[pages->count++] =
+                (struct span){.start = start, .end = end, .offset = offset, .shared = shared};
+        }
+        pages->bytes += end - start;
+    }
+    return 0;
+}
+
+/* ---- scanning ------------------------------------------------------------------------------------- */
+
+/* Protects every page of a span that is not protected. */
+static int protect_all(const struct sv_pages *pages, const struct span *span)
+{
+    struct scan scan = {.size = sizeof scan,
+                        .flags = SCAN_PROTECT | SCAN_CHECK_ASYNC,
+                        .start = span->start,
+                        .end = span->end,
+                        .mask = PAGE_WRITTEN,
+                        .returned = PAGE_WRITTEN};
+    while (scan.start < span->end) {
+        if (ioctl(pages->pagemap, SCAN_IOCTL, &scan) < 0)
+            return -1;
+        if (scan.walk_end <= scan.start) {
+            errno = EPROTO;
+            return -1;
+        }
+        scan.start = scan.walk_end;
+    }
+    return 0;
+}
+
+/* The next written pages of a span from *at on; advances it. How many stretches, or -1 with errno. (With
+ * this one category asked for, the kernel takes a fast path; pages swapped out are in it.) */
+static long written_in(const struct sv_pages *pages, const struct span *span, uint64_t *at,
+                       struct region_found found[FOUND])
+{
+    struct scan scan = {.size = sizeof scan,
+                        .start = *at,
+                        .end = span->end,
+                        .found = (uint64_t)(uintptr_t)found,
+                        .found_len = FOUND,
+                        .mask = PAGE_WRITTEN,
+                        .returned = PAGE_WRITTEN};
+    const long n = ioctl(pages->pagemap, SCAN_IOCTL, &scan);
+    if (n >= 0 && scan.walk_end <= *at) {
+        errno = EPROTO;
+        return -1;
+    }
+    *at = scan.walk_end;
+    return n;
+}
+
+static int protect(const struct sv_pages *pages, uint64_t start, uint64_t end)
+{
+    struct uffdio_writeprotect wp = {.range = {start, end - start}, .mode = UFFDIO_WRITEPROTECT_MODE_WP};
+    return ioctl(pages->watch, UFFDIO_WRITEPROTECT, &wp);
+}
+
+/* ---- copying -------------------------------------------------------------------------------------- */
+
+static int write_memory(pid_t pid, const struct iovec *here, const struct iovec *there, size_t n)
+{
+    size_t wanted = 0;
+    for (size_t i = 0; i < n; i++)
+        wanted += here[i].iov_len;
+    const ssize_t done = n > 0 ? process_vm_writev(pid, here, n, there, n, 0) : 0;
+    if (done >= 0 && (size_t)done != wanted)
+        errno = EFAULT;
+    return done == (ssize_t)wanted ? 0 : -1;
+}
+
+/* Writes the copy over the first runs. 0, or -1 with errno. */
+static int write_runs(struct sv_pages *pages, size_t runs)
+{
+    struct iovec *here = pages->here, *there = pages->there;
+    size_t n = 0;
+    for (size_t i = 0; i < runs; i++) {
+        const struct run *run = &pages->runs[i];
+        if (run->there != NULL) {
+            memcpy(run->there, run->copy, run->len);
+            continue;
+        }
+        if (n == BATCH) {
+            if (write_memory(pages->pid, here, there, n) != 0)
+                return -1;
+            n = 0;
+        }
+        here[n] = (struct iovec){run->copy, run->len};
+        there[n++] = (struct iovec){(void *)(uintptr_t)run->at, run->len};
+    }
+    return write_memory(pages->pid, here, there, n);
+}
+
+int sv_pages_read(pid_t pid, uint64_t from, void *to, size_t len)
+{
+    const struct iovec here = {to, len}, there = {(void *)(uintptr_t)from, len};
+    const ssize_t n = process_vm_readv(pid, &here, 1, &there, 1, 0);
+    if (n >= 0 && (size_t)n != len)
+        errno = EFAULT;
+    return n == (ssize_t)len ? 0 : -1;
+}
+
+/* Calls what is given for each page of a span: with its bytes now, and their place in the copy. Sums up. */
+static long each_page(struct sv_pages *pages, const struct span *span,
+                      int (*what)(const char *now, char *copy))
+{
+    long sum = 0;
+    for (uint64_t at = span->start; at < span->end;) {
+        const size_t len = span->end - at < BOUNCE ? (size_t)(span->end - at) : BOUNCE;
+        if (sv_pages_read(pages->pid, at, pages->bounce, len) != 0)
+            return -1;
+        for (size_t i = 0; i < len; i += SV_PAGE)
+            sum += what(pages->bounce + i, span->copy + (at - span->start) + i);
+        at += len;
+    }
+    return sum;
+}
+
+static int keep(const char *now, char *copy)
+{
+    if (memcmp(now, zeros, SV_PAGE) != 0) /* else nothing is written, and no memory taken */
+        memcpy(copy, now, SV_PAGE);
+    return 0;
+}
+
+static int differs(const char *now, char *copy)
+{
+    return memcmp(now, copy, SV_PAGE) != 0;
+}
+
+static int copy_all(struct sv_pages *pages)
+{
+    pages->copy = mmap(NULL, pages->bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (pages->copy == MAP_FAILED)
+        return -1;
+    char *copy = pages->copy;
+    for (size_t i = 0; i < pages->count; i++) {
+        struct span *span = &pages->spans[i];
+        struct uffdio_register watched = {.range = {span->start, span->end - span->start},
+                                          .mode = UFFDIO_REGISTER_MODE_WP};
+        span->copy = copy;
+        copy += span->end - span->start;
+        if (span->shared) {
+            void *there = mmap(NULL, span->end - span->start, PROT_READ | PROT_WRITE, MAP_SHARED,
+                               pages->file, (off_t)span->offset);
+            if (there == MAP_FAILED)
+                return -1;
+            span->there = there;
+        }
+        if (ioctl(pages->watch, UFFDIO_REGISTER, &watched) != 0 || each_page(pages, span, keep) < 0 ||
+            protect_all(pages, span) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+struct sv_pages *sv_pages_take(pid_t pid, int watch, int file, const void *region, size_t region_len)
+{
+    char path[64];
+    struct sv_pages *pages = calloc(1, sizeof *pages);
+    if (pages == NULL)
+        return NULL;
+    pages->pid = pid;
+    pages->watch = watch;
+    pages->file = file;
+    (void)snprintf(pages->who, sizeof pages->who, "%d", (int)pid);
+    (void)snprintf(path, sizeof path, "/proc/%d/pagemap", (int)pid);
+    pages->pagemap = open(path, O_RDONLY | O_CLOEXEC);
+    if (pages->pagemap < 0 || read_proc(pages->who, "maps", pages->maps, sizeof pages->maps) != 0 ||
+        find_spans(pages, (uint64_t)(uintptr_t)region, region_len) != 0)
+        return NULL; /* whoever asks ends with it, and so does what was opened */
+    const size_t n = pages->bytes / SV_PAGE;
+    pages->written = calloc(n, 1);
+    pages->hot = calloc(n, 1);
+    pages->runs = calloc(n, sizeof *pages->runs);
+    if (pages->written == NULL || pages->hot == NULL || pages->runs == NULL || copy_all(pages) != 0)
+        return NULL;
+    /* As it shows now that writes are noted. */
+    return read_proc(pages->who, "maps", pages->maps, sizeof pages->maps) == 0 ? pages : NULL;
+}
+
+/* ---- after a row ---------------------------------------------------------------------------------- */
+
+/* Adds a page to the list of runs; returns its new length. */
+static size_t add_page(struct sv_pages *pages, size_t runs, const struct span *span, uint64_t at)
+{
+    const size_t from_start = (size_t)(at - span->start);
+    struct run *last = runs > pages->hot_runs ? &pages->runs[runs - 1] : NULL;
+    if (last != NULL && last->at + last->len == at && last->copy + last->len == span->copy + from_start &&
+        (last->there == NULL) == (span->there == NULL)) {
+        last->len += SV_PAGE;
+        return runs;
+    }
+    pages->runs[runs] = (struct run){at, SV_PAGE, span->copy + from_start,
+                                     span->there != NULL ? span->there + from_start : NULL};
+    return runs + 1;
+}
+
+/* Adds the pages of a stretch that are not hot to the runs behind those that are. */
+static size_t add_found(struct sv_pages *pages, const struct span *span, const struct region_found *found,
+                        size_t runs)
+{
+    for (uint64_t at = found->start; at < found->end; at += SV_PAGE) {
+        const size_t page = (size_t)(span->copy + (at - span->start) - pages->copy) / SV_PAGE;
+        if (pages->hot[page])
+            continue;
+        pages->written[page] += pages->rows < LEARNING_ROWS;
+        runs = add_page(pages, runs, span, at);
+    }
+    return runs;
+}
+
+/* From now on hot pages are put back unasked. */
+static void learn(struct sv_pages *pages)
+{
+    size_t runs = 0;
+    for (size_t i = 0; i < pages->count; i++) {
+        const struct span *span = &pages->spans[i];
+        for (uint64_t at = span->start; at < span->end; at += SV_PAGE) {
+            const size_t page = (size_t)(span->copy + (at - span->start) - pages->copy) / SV_PAGE;
+            pages->hot[page] = pages->written[page] >= LEARNING_ROWS / HOT_SHARE;
+            if (pages->hot[page])
+                runs = add_page(pages, runs, span, at);
+        }
+    }
+    pages->hot_runs = runs;
+}
+
+int sv_pages_put_back(struct sv_pages *pages)
+{
+    struct region_found *found = pages->found;
+    size_t runs = pages->hot_runs;
+    for (size_t i = 0; i < pages->count; i++) {
+        const struct span *span = &pages->spans[i];
+        for (uint64_t at = span->start; at < span->end;) {
+            const long n = written_in(pages, span, &at, found);
+            if (n < 0)
+                return -1;
+            for (long k = 0; k < n; k++)
+                runs = add_found(pages, span, &found[k], runs);
+        }
+    }
+    if (write_runs(pages, runs) != 0)
+        return -1;
+    for (size_t i = pages->hot_runs; i < runs; i++)
+        if (protect(pages, pages->runs[i].at, pages->runs[i].at + pages->runs[i].len) != 0)
+            return -1;
+    if (++pages->rows == LEARNING_ROWS)
+        learn(pages);
+    return 0;
+}
+
+int sv_pages_change(struct sv_pages *pages, const void *at, const void *bytes, size_t len)
+{
+    const uint64_t start = (uint64_t)(uintptr_t)at;
+    for (size_t i = 0; i < pages->count; i++) {
+        const struct span *span = &pages->spans[i];
+        if (start < span->start || start + len > span->end)
+            continue;
+        const struct iovec here = {(void *)(uintptr_t)bytes, len}, there = {(void *)(uintptr_t)at, len};
+        memcpy(span->copy + (start - span->start), bytes, len);
+        return write_memory(pages->pid, &here, &there, 1);
+    }
+    errno = EFAULT;
+    return -1;
+}
+
+long sv_pages_differ(struct sv_pages *pages)
+{
+    long sum = 0;
+    for (size_t i = 0; i < pages->count; i++) {
+        const long n = each_page(pages, &pages->spans[i], differs);
+        if (n < 0)
+            return -1;
+        sum += n;
+    }
+    if (read_proc(pages->who, "maps", pages->now, sizeof pages->now) != 0)
+        return -1;
+    return sum + (strcmp(pages->maps, pages->now) != 0);
+}

@@ -1,0 +1,153 @@
+"""What a subject that is to be recycled does before its memory is copied: rows of our own.
+
+They touch what rows touch (the compiler, the codec, common types and modules), so that later rows
+write fewer pages that are not in the copy, and leave free room in the heap, which cannot grow in
+such a subject. Nothing foreign runs here. Out: an interpreter as a forked subject finds it, but for
+addresses and what the interpreter keeps of its own speed.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from typing import Any
+
+from . import rows, values
+from .source import Source, packed
+from .subject import claim
+from .values import native
+
+_ROUNDS = 2
+_ROOM_BYTES, _PIECE_BYTES = 2 << 20, 440
+_PIN_EVERY = 1000  # pieces: at least one stays in each arena, which then is never given back
+_FRAME_SLOTS = (
+    33_000  # of the frame below every row: makes room for the frames of 1,000 calls above
+)
+
+PROGRAMS: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
+    ("def f(x):\n    return x\n", (("f", 1), ("f", [1, [2.5, "a"]]), ("f", {"k": (1, None)}))),
+    ("def f(a, b=2, *c, **d):\n    return a + b\n", (("f", 1), ("f", 1, 5), ("f", "a", "b"))),
+    (
+        "def f(n):\n    return n if n < 2 else f(n - 1) + f(n - 2)\n",
+        (("f", 9), ("f", 12)),
+    ),
+    (
+        "def f(text):\n    out = ''\n    for i, c in enumerate(text):\n"
+        "        out += c.upper() if i % 2 else c.lower()\n    return out[::-1].strip()\n",
+        (("f", "Hello, world"), ("f", "")),
+    ),
+    (
+        "from collections import Counter, defaultdict, deque\ndef f(words):\n"
+        "    groups = defaultdict(list)\n    for w in words:\n        groups[len(w)].append(w)\n"
+        "    return sorted(groups.items()), Counter(words).most_common(2), list(deque(words, 2))\n",
+        (("f", ["a", "bb", "a", "ccc"]),),
+    ),
+    (
+        "import math, re, itertools, functools, string\ndef f(s):\n"
+        "    found = s.split(',')\n    pairs = list(itertools.product('ab', repeat=2))\n"
+        "    joined = functools.reduce(lambda a, b: a + b, found)\n"
+        "    return [math.gcd(12, len(found)), joined, pairs[0]]\n",
+        (("f", "1,2,3"),),
+    ),
+    (
+        "class Node:\n    def __init__(self, value, next=None):\n        self.value = value\n"
+        "        self.next = next\n    def __repr__(self):\n"
+        "        return f'Node({self.value!r})'\n"
+        "def f(values):\n    head = None\n    for v in values:\n        head = Node(v, head)\n"
+        "    out = []\n    while head:\n        out.append(repr(head))\n        head = head.next\n"
+        "    return out\n",
+        (("f", [1, 2, 3]),),
+    ),
+    (
+        "def f(d):\n    try:\n        return d['missing']\n    except KeyError as error:\n"
+        "        return {k: v for k, v in d.items() if v} | {'error': str(error)}\n",
+        (("f", {"a": 1, "b": 0}),),
+    ),
+    ("def f(x):\n    return 1 // x\n", (("f", 0), ("f", "text"), ("g", 1))),
+    ("def f(x):\n    assert x > 1, 'small'\n    raise ValueError(x)\n", (("f", 0), ("f", 5))),
+    ("def f(x:\n    return x\n", (("f", 0),)),
+    ("raise RuntimeError('at once')\n", (("f", 0),)),
+    (
+        "from typing import List, Optional\ndef f(nums: List[int], k: int = 3) -> Optional[int]:\n"
+        "    '''The k-th largest.\n\n    >>> f([1, 2, 3])\n    1\n    '''\n"
+        "    nums = sorted(set(nums), reverse=True)\n"
+        "    return nums[k - 1] if len(nums) >= k else None\n",
+        (("f", [5, 1, 4, 2]), ("f", [1], 2)),
+    ),
+    (
+        "def f(grid):\n    def walk():\n        for row in grid:\n            yield from row\n"
+        "    total, seen = 0, set()\n    for value in walk():\n        if value in seen:\n"
+        "            continue\n        seen.add(value)\n        total += value ** 2\n"
+        "    return total, max(seen, default=0), any(seen), [*map(str, zip(*grid))]\n",
+        (("f", [[1, 2], [2, 3]]), ("f", [])),
+    ),
+    (
+        "def f(n):\n    primes = []\n    for i in range(2, n):\n"
+        "        if all(i % p for p in primes):\n            primes.append(i)\n"
+        "    return primes, bin(n), '%05.2f' % n, f'{n:>8,}|{n!r}', 2 ** n\n",
+        (("f", 60),),
+    ),
+    (
+        "def f(a):\n    a.sort(key=lambda p: (-p[1], p[0]))\n    while a and a[-1][1] < 2:\n"
+        "        a.pop()\n"
+        "    return a[1:3], a.index(a[0]) if a else -1, tuple(a), frozenset([1])\n",
+        (("f", [("b", 2), ("a", 2), ("c", 1)]),),
+    ),
+    (
+        "def f(s):\n    return (s.replace('a', 'b').title().encode(), s.isdigit(), s.find('x'),\n"
+        "            ''.join(sorted(s)), s.partition('-'), ord('a'), chr(98), s.ljust(9, '*'))\n",
+        (("f", "a-b-c"),),
+    ),
+    (
+        "from dataclasses import dataclass\n@dataclass(order=True)\nclass P:\n    x: int\n"
+        "    y: float = 0.0\ndef f(n):\n"
+        "    return max(P(i, -i) for i in range(n)).x, isinstance(n, int)\n",
+        (("f", 5),),
+    ),
+)
+"""Programs, and the calls that they get."""
+
+
+def rehearse() -> None:
+    """Run them, and leave nothing of them that a program could find."""
+    claim()
+    pins = _room()
+    for _ in range(_ROUNDS):
+        for source, calls in PROGRAMS:
+            for text in (source.encode(), packed(Source(source.encode(), "f"))):
+                asked: list[object] = [
+                    (None, (((name, tuple(args), {}),),)) for name, *args in calls
+                ]
+                requests = [bytes(values.encode(request)) for request in asked]
+                native.stage([text, *requests])
+                rows.run_row(0, len(calls), rows.Calls())
+    sys.modules.pop("solution", None)
+    rows.main.__code__ = rows.main.__code__.replace(co_stacksize=_FRAME_SLOTS)
+    gc.collect()
+    _kept.extend(pins)
+    _kept.extend(_fill())
+    gc.collect()
+    gc.freeze()
+
+
+_kept: list[bytes] = []
+
+
+def _fill() -> list[bytes]:
+    """Fill the holes between small objects: those of a row then lie side by side on few pages."""
+    filled: list[bytes] = []
+    for size in range(48, 513, 16):
+        pieces: list[bytes] = []
+        beside, last, pool = 0, 0, (16384 - 48) // size
+        while beside < pool - 1:
+            pieces.append(bytes(size - 33))
+            beside = beside + 1 if id(pieces[-1]) - last == size else 0
+            last = id(pieces[-1])
+        filled += pieces[:-pool]
+    return filled
+
+
+def _room() -> list[bytes]:
+    """Free room for small objects; what must live for it to stay."""
+    pieces = [bytes(_PIECE_BYTES) for _ in range(_ROOM_BYTES // _PIECE_BYTES)]
+    return pieces[::_PIN_EVERY]
