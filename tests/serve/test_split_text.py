@@ -50,6 +50,31 @@ def test_a_block_that_prepares_or_checks_is_the_test(test: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "taken"),
+    [
+        ("from collections import Counter", True),
+        ("from math import pi\nfrom collections import deque, Counter", True),
+        ("from collections import abc as Counter", False),
+        ("from collections import OrderedDict as Counter, Counter", False),
+        ("from collections import *", False),
+        ("from unittest.mock import Counter", False),
+        ("from mine import Counter", False),
+        ("from .collections import Counter", False),
+        ("from collections import Counter\nCounter = 3", False),
+        ("from collections import Counter\nclass Counter: pass", False),
+        ("def g():\n    from collections import Counter", False),
+        ("from collections import Counter\ndef g():\n    global Counter\n    Counter = 1", False),
+    ],
+)
+def test_an_assertion_has_names_of_the_library_from_there(line: str, taken: bool) -> None:
+    test = "assert f('a') == Counter('a')\n"
+    solution, tests = cuts(f"{line}\n{PROGRAM}{test}assert f(2) == 3")[0]
+    assert solution == f"{line}\n{PROGRAM}"
+    begun = "from collections import Counter\n" if taken else ""
+    assert tests == [begun + test, "assert f(2) == 3"]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import warnings
 from collections.abc import Sequence
 
@@ -57,7 +58,12 @@ def cuts(text: str) -> list[Cut]:
     starts = [asserts] if asserts < len(body) else []
     if block is not None and block < asserts:
         starts.append(block)
-    return [_cut(lines, body, start) for start in starts]
+    found = [_cut(lines, body, start) for start in starts]
+    if found and starts[0] == asserts:
+        (solution, tests), imported = found[0], _imported(body[:asserts])
+        asserted = zip(tests, body[asserts:], strict=True)
+        found[0] = solution, [_with_imports(test, [each], imported) for test, each in asserted]
+    return found
 
 
 def _trailing_asserts(body: Sequence[ast.stmt]) -> int:
@@ -66,6 +72,34 @@ def _trailing_asserts(body: Sequence[ast.stmt]) -> int:
     while index and isinstance(body[index - 1], ast.Assert):
         index -= 1
     return index
+
+
+def _imported(body: Sequence[ast.stmt]) -> dict[str, str]:
+    """Names of the standard library that these statements import and give no other meaning, with
+    the import of each. A caller's assertions use them, and so may have them from the library and
+    not on the program's word. None under another name: it could stand for what is asked for."""
+    found: dict[str, str] = {}
+    for statement in body:
+        if isinstance(statement, ast.ImportFrom) and not statement.level:
+            for alias in statement.names:
+                top = (statement.module or "").partition(".")[0]
+                if not alias.asname and top in sys.stdlib_module_names - {"unittest"}:
+                    found[alias.name] = f"from {statement.module} import {alias.name}\n"
+    for node in (node for statement in body for node in ast.walk(statement)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.pop(node.name, None)
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            found.pop(node.id, None)
+        elif isinstance(node, ast.alias) and node.asname:
+            found.pop(node.asname, None)
+    return found
+
+
+def _with_imports(test: str, statements: Sequence[ast.stmt], imported: dict[str, str]) -> str:
+    names = [
+        node.id for each in statements for node in ast.walk(each) if isinstance(node, ast.Name)
+    ]
+    return "".join(imported[name] for name in dict.fromkeys(names) if name in imported) + test
 
 
 def _last_block(lines: Sequence[str], body: Sequence[ast.stmt]) -> int | None:
