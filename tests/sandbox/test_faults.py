@@ -127,7 +127,7 @@ class Flaky(contextlib.AbstractContextManager[Pool]):
 
         # The probe would meet the first fault: leave it out, and take it as passed.
         _native.pool_new = pool_new  # type: ignore[assignment]
-        Pool._probe = lambda self: _passed()  # type: ignore[assignment,method-assign]
+        Pool._probe = lambda *_: _passed()  # type: ignore[assignment,method-assign]
         try:
             self.pool = Pool(2, limits=Limits(cpu_s=0.5))
         finally:

@@ -309,8 +309,10 @@ def test_a_test_that_is_costly_to_plan_fails_alone(test: str) -> None:
     with Pool(1, limits=Limits(cpu_s=0.5)) as pool:
         m = pool.matrix([ADD_ONE, ADD_ONE + "0 / 0"], [PLAIN_TEST, test, PLAIN_TEST])
         assert (m.verdict(0, 0), m.verdict(0, 2)) == (Verdict.PASS, Verdict.PASS)
-        assert m.verdict(0, 1) not in (Verdict.PASS, Verdict.INFRA), m.detail(0, 1)
-        assert m.verdict(1, 1) not in (Verdict.PASS, Verdict.INFRA), m.detail(1, 1)
+        for s in (0, 1):  # it fails, or is a hole of its own: a value that cannot cross
+            verdict = m.verdict(s, 1)
+            assert verdict is not Verdict.PASS
+            assert verdict is not Verdict.INFRA or m.held_ST[s, 1], m.detail(s, 1)
 
 
 @pytest.mark.parametrize(
@@ -337,11 +339,10 @@ def test_a_row_larger_than_its_arena(count: int, argument: str, answer: str) -> 
 @pytest.mark.parametrize(
     "work",
     [
-        "work(1)",
-        "f(0); work(1)",
-        "work(1); f(0); work(1)",
-        "[work(0.3) for _ in range(4)]",
-        "f(1); work(0.7); f(2); work(0.7)",
+        "f(0); work(3)",
+        "work(3); f(0); work(3)",
+        "[work(1) for _ in range(4)]",
+        "f(1); work(2); f(2); work(2)",
     ],
 )
 def test_a_subject_may_wait_for_its_judge(work: str) -> None:
@@ -355,7 +356,7 @@ f(1)
 {work}
 assert f(1) == 2
 """
-    with Pool(1, limits=Limits(cpu_s=20, wall_s=0.5)) as pool:
+    with Pool(1, limits=Limits(cpu_s=60, wall_s=2)) as pool:
         m = pool.matrix([ADD_ONE], [test, "x = f(1)\nassert [x, f(3)] == [2, 4]", PLAIN_TEST])
         assert m.verdict_ST.tolist() == [[Verdict.PASS] * 3], [m.detail(0, t) for t in range(3)]
 

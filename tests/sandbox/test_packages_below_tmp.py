@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sv_sandbox import Layer, Pool, Verdict, spec
+from sv_sandbox import Layer, Pool, Verdict, libraries
+from sv_sandbox import pool as pool_module
 
 READ = "def read(path):\n    with open(path) as file: return file.read()"
 TEST = """
@@ -25,7 +27,8 @@ def test_folders_cross_beside_packages_below_tmp(
         (tmp_path / f"module_{number}.py").touch()
     for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
         folder.chmod(0o755)
-    monkeypatch.setattr(spec, "numpy_folder", lambda: str(tmp_path))
+    here = replace(libraries.libraries(), packages=(str(tmp_path),), preload=())
+    monkeypatch.setattr(pool_module, "libraries", lambda *_: here)
     with Pool(1, trust="vouched") as pool:
         matrix = pool.matrix([READ], [TEST, TEST.replace('== "hello"', '== "bye"')])
         shared = Layer.MOUNT_NAMESPACE in pool.layers
