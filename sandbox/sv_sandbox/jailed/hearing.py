@@ -16,8 +16,12 @@ from typing import Any
 
 from . import makers, plan, proxies, text
 from .link import Link
-from .provenance import ANSWER, FREE, NAMED, Provenance
+from .provenance import ANSWER, FREE, NAMED, Provenance, is_reference
 from .values import CodecError
+
+
+_WORD = object()
+"""Stands for a class or function of Python's own among what arrived."""
 
 
 class Hearing:
@@ -68,7 +72,8 @@ class Hearing:
             value = getattr(self._module(module), name, value)  # a tool of the library's: our own
             return True, value
         number = self._number(value)
-        self.arrived_beside(value if proxies.is_fixed(value) else None, arrived)
+        known = number < 0 or proxies.is_fixed(value)
+        self.arrived_beside(value if known else None, arrived)
         if number >= 0:
             self._name(number)
             if entry_point is not None and name != entry_point:
@@ -94,9 +99,13 @@ class Hearing:
 
     def arrived_beside(self, expected: object, arrived: Iterable[object]) -> None:
         """What else arrived while something was asked for is an answer like any other."""
+        words = 0
         for one in arrived:
-            if one is not expected:
+            words += one is _WORD
+            if one is not expected and one is not _WORD:
                 self.arrived(one)
+        if words > (callable(expected) and not is_reference(expected)):
+            self.word()
 
     def _name(self, number: int) -> None:
         if number >= 0 and number not in self._answered:
@@ -153,6 +162,13 @@ class Hearing:
             self._objects.add(number)
         elif _holds_loose(answer):
             self._marks.word("a mock or a masked array of the test's own as an answer")
+
+    def word(self) -> None:
+        """A class or function of Python's own, or a loose number, came."""
+        if self._naming is not None:
+            self._naming.append(_WORD)
+        else:
+            self._marks.word("a function, a class or a loose number that it answered")
 
     def arrived(self, value: object) -> None:
         """A proxy of an object was made, or, in an answer, a function referred to again."""

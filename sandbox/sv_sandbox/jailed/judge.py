@@ -285,7 +285,7 @@ class Judge(Policy):
             raise CodecError("nothing of the test's that was lent")
 
     def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
-        """See `hearing`, as for the next three."""
+        """See `hearing`, as for the next four."""
         self.hearing.heard(operation, operands, answer)
 
     def raised(
@@ -300,8 +300,7 @@ class Judge(Policy):
         return self.hearing.is_of_named_class(value)
 
     def word(self) -> None:
-        """A class or function of Python's own, or a loose number, came as an answer."""
-        self.marks.word("a function, a class or a loose number that it answered")
+        self.hearing.word()
 
     def mark(self, why: str) -> None:
         """A proxy gave a yes or no."""
