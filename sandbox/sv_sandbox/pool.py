@@ -106,7 +106,7 @@ class Pool:
         each = self.limits.memory_bytes + self.limits.file_bytes + _TEMPLATE_BYTES
         self.cgroup = cgroup.create(
             memory_bytes=_TEMPLATE_BYTES + self.workers * each,
-            tasks=8 + self.workers * (self.limits.threads + 8),
+            tasks=8 + self.workers * (self.limits.threads + 12),
         )
         self._policy, self._ceiling, self._seed = policy, level, seed
         self._environment = environment(seed=seed, time_zone=time_zone, locale=locale)

@@ -395,8 +395,8 @@ def processes_below(level: int = 1) -> set[int]:
 
 
 def strays() -> set[int]:
-    """What runs below a template and should not: all but the processes that it keeps, one of each
-    kind: which plans and compares, or is a subject to be used again, or what that one was at first."""
+    """What runs below a template and should not: all but what it keeps, one of each kind: which
+    plans and compares, or is a subject to be used again, or what that one was at first."""
     found = processes_below(3)
     kept: dict[tuple[int, str], int] = {}
     for pid in found:
