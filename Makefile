@@ -7,7 +7,7 @@ PYTEST := -m pytest -n logical --dist worksteal
 DATA   := $(wildcard ../shared/data/humaneval_codegen16b.jsonl)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-loop run exec play test test-user test-slow test-loop lint sanitize fuzz bench bench-full clean
+.PHONY: help setup setup-loop run exec play real test test-user test-slow test-loop lint sanitize fuzz bench bench-full clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,24 @@ exec: $(VENV)/.base  ## 109 HumanEval problems of CodeGen-16B (a small sample wh
 
 play: $(VENV)/.loop  ## self-play of the pocket model, no accelerator needed
 	$(BIN)/sv-engine run
+
+MODEL := models/smollm2-135m
+REAL  := runs/real$(if $(SHORT),-short)
+# The short form is for CI: every phase, a few minutes, nothing to be learnt from its figures.
+REAL_SETTINGS := $(if $(SHORT),run.iterations=1 problems.count=8 generate.solutions=4 \
+	generate.tests=4 generate.derivations=2 generate.max_tokens=48 recipe.min_solution_samples=1 \
+	recipe.min_tests=1 recipe.solutions_per_problem=1 recipe.tests_per_problem=3 \
+	recipe.test_pairs_per_problem=1 evaluate.problems=8 evaluate.samples=1 \
+	evaluate.k=[1] evaluate.temperatures=[0.8])
+
+real: $(MODEL)  ## SmolLM2-135M learns on this machine: hours, goes on where it was (SHORT=1: minutes)
+	@if test -e $(REAL)/journal.sqlite; then $(BIN)/sv-engine run --resume $(REAL); else \
+		$(BIN)/sv-engine run smollm2-135m --out $(REAL) $(addprefix --set ,$(REAL_SETTINGS)); fi
+	@if $(BIN)/sv-engine report --help >/dev/null 2>&1; then $(BIN)/sv-engine report $(REAL); fi
+
+$(MODEL): $(VENV)/.loop
+	@test -d $@ || $(BIN)/sv-engine model smollm2-135m --out $@
+	@touch $@
 
 test: $(VENV)/.base  ## every test that this machine can run (those marked `heavy` need `make setup-loop`)
 	$(BIN)/python $(PYTEST) -m "not slow" $(PYTEST_ARGS)
@@ -78,4 +96,4 @@ bench-full: $(VENV)/.base  ## all cases, longer; --peers DIR in BENCH_ARGS for c
 		--out bench/results/cells.json $(BENCH_ARGS)
 
 clean:  ## what set-up and runs have made
-	rm -rf $(VENV) build runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build runs models .mypy_cache .ruff_cache .pytest_cache .hypothesis

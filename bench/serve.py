@@ -8,7 +8,9 @@ SandboxFusion is a checkout (github.com/bytedance/SandboxFusion) with an interpr
 dependencies; only its router of `/run_code` is mounted, which spares it the rest of its start, and
 its programs run under that interpreter where it would look for an environment of conda's.
 Both servers run at the same time and are loaded in turns, on the same cores. Every answer is
-checked. Rates per core are rates over the number of cores.
+checked. Rates per core are rates over the number of cores; what other programs of the machine take
+lowers them, so the CPU time that a server and its programs take for an answer is told as well, and
+the ratio to SandboxFusion is of that.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +66,7 @@ def _process(command: list[str], **options: Any) -> Iterator[subprocess.Popen[by
 
 
 @contextmanager
-def _ours(*options: str) -> Iterator[tuple[int, int]]:
+def ours(*options: str) -> Iterator[tuple[int, int]]:
     """Port and pid of `sv-engine serve`."""
     main = "from sv_engine.cli import main; main()"
     command = [sys.executable, "-c", main, "serve", "--port", "0", *options]
@@ -75,19 +77,20 @@ def _ours(*options: str) -> Iterator[tuple[int, int]]:
 
 
 @contextmanager
-def _fusion(checkout: Path, python: str) -> Iterator[int]:
+def _fusion(checkout: Path, python: str) -> Iterator[tuple[int, int]]:
+    """Port and pid of the peer."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
     command = [python, "-c", FUSION, str(port)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with _process(command, cwd=checkout, **quiet):
+    with _process(command, cwd=checkout, **quiet) as process:
         for _ in range(600):
             with socket.socket() as probe:
                 if probe.connect_ex((HOST, port)) == 0:
                     break
             time.sleep(0.1)
-        yield port
+        yield port, process.pid
 
 
 def _body(code: str, stdin: str = "", run_timeout: float = 10) -> bytes:
@@ -127,27 +130,46 @@ def run_code(arguments: argparse.Namespace) -> dict[str, Any]:
     """`/run_code` of a small program: ours, with and without an assertion, and the peer's."""
     cores = len(os.sched_getaffinity(0))
     rates: dict[str, list[float]] = {}
+    costs: dict[str, list[float]] = {}
     with ExitStack() as stack:
-        port, _ = stack.enter_context(_ours())
+        here = stack.enter_context(ours())
         loads = {
-            "ours": (port, _plain()),
-            "ours, an assertion at the end": (port, _judged(HONEST, "Success")),
+            "ours": (here, _plain()),
+            "ours, an assertion at the end": (here, _judged(HONEST, "Success")),
         }
         if arguments.fusion:
             peer = stack.enter_context(_fusion(arguments.fusion, arguments.fusion_python))
             loads[PEER] = (peer, _plain())
         for _ in range(arguments.rounds):
-            for name, (at, one) in loads.items():
-                result = asyncio.run(load(HOST, at, [one], 4 * cores, arguments.seconds))
+            for name, ((port, pid), one) in loads.items():
+                before_s = _cpu_s(pid)
+                result = asyncio.run(load(HOST, port, [one], 4 * cores, arguments.seconds))
                 if result.errors and name != PEER:
                     raise SystemExit(f"{name}: {result.errors[:3]}")
                 right = result.answers - len(result.errors)  # the peer's time-outs are none
+                if not right:
+                    raise SystemExit(f"{name} gave no right answer: {result.errors[:3]}")
                 rates.setdefault(name, []).append(right / result.wall_s / cores)
-    medians = {name: statistics.median(each) for name, each in rates.items()}
-    report: dict[str, Any] = {"per_s_and_core": medians, "rounds": rates}
-    if medians.get(PEER):
-        report["times_sandboxfusion"] = medians["ours"] / medians[PEER]
+                costs.setdefault(name, []).append(1000 * (_cpu_s(pid) - before_s) / right)
+    report: dict[str, Any] = {
+        "cpu_ms_per_answer": {name: statistics.median(each) for name, each in costs.items()},
+        "per_s_and_core": {name: statistics.median(each) for name, each in rates.items()},
+        "rounds": {"cpu_ms_per_answer": costs, "per_s_and_core": rates},
+    }
+    if PEER in costs:
+        pairs = zip(costs[PEER], costs["ours"], strict=True)
+        report["times_sandboxfusion"] = statistics.median(theirs / ours for theirs, ours in pairs)
     return report
+
+
+def _cpu_s(pid: int) -> float:
+    """CPU seconds so far of a process, its descendants, and those of them that have ended."""
+    process = psutil.Process(pid)
+    total = 0.0
+    for each in [process, *process.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            total += sum(each.cpu_times()[:4])
+    return total
 
 
 def matrix(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -172,7 +194,7 @@ def matrix(arguments: argparse.Namespace) -> dict[str, Any]:
         return cells / wall_s
 
     pairs = []
-    with _ours() as (port, _), Pool() as pool:
+    with ours() as (port, _), Pool() as pool:
         pool.matrix(solutions[:8], tests)
         for _ in range(arguments.rounds):
             start_s = time.monotonic()
@@ -194,7 +216,7 @@ def soak(arguments: argparse.Namespace) -> dict[str, Any]:
         _judged(LIAR, "Failed"),
         _judged("import os; os._exit(0)\n\nassert f(1) == 2", "Failed"),
     ]
-    with _ours() as (port, pid):
+    with ours() as (port, pid):
         count, third_s = arguments.connections, arguments.soak_seconds / 3
         sizes, results = [], []
         for _ in range(3):
@@ -246,11 +268,13 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--out", type=Path, default=HERE / "results" / "serve.json")
     arguments = parser.parse_args()
-    report: dict[str, Any] = {
-        "machine": {"cores": len(os.sched_getaffinity(0)), "python": platform.python_version()}
-    }
+    report: dict[str, Any] = {}
+    if arguments.out.exists():  # parts that are not run now stay
+        report = json.loads(arguments.out.read_text())
+    cores, python = len(os.sched_getaffinity(0)), platform.python_version()
     for part in arguments.parts:
-        report[part] = PARTS[part](arguments)
+        machine = {"cores": cores, "python": python, "load_before": round(os.getloadavg()[0], 1)}
+        report[part] = {"machine": machine, **PARTS[part](arguments)}
         print(json.dumps({part: report[part]}, indent=2), flush=True)
     arguments.out.write_text(json.dumps(report, indent=2) + "\n")
 

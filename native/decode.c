@@ -362,17 +362,16 @@ static PyObject *take_all(struct reader *d)
 PyObject *sv_decode(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     (void)self;
-    char *bytes;
-    Py_ssize_t len;
+    Py_buffer data;
     if (count != 3 || !sv_is_list(args[2]))
         return PyErr_Occurred() ? NULL
                                 : PyErr_Format(PyExc_TypeError, "decode(data, build, containers)");
-    if (PyBytes_AsStringAndSize(args[0], &bytes, &len) != 0) /* bytes only: nobody can change them */
+    if (PyObject_GetBuffer(args[0], &data, PyBUF_SIMPLE) != 0) /* the caller's own: nobody changes it */
         return NULL;
     struct reader d = {.build = args[1], .containers = args[2]};
     Py_ssize_t known = PyList_Size(d.containers);
-    d.at = (const unsigned char *)bytes;
-    d.end = d.at + len;
+    d.at = (const unsigned char *)data.buf;
+    d.end = d.at + data.len;
     PyObject *value = take_all(&d);
     if (value != NULL && d.at != d.end) {
         Py_CLEAR(value);
@@ -384,6 +383,7 @@ PyObject *sv_decode(PyObject *self, PyObject *const *args, Py_ssize_t count)
         Py_XDECREF(d.frames[d.depth].key);
     }
     PyMem_Free(d.frames);
+    PyBuffer_Release(&data);
     if (value == NULL)
         sv_forget_from(d.containers, known);
     return value;

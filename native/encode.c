@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define LARGE (128u << 10) /* from so many bytes on the result is a bytearray */
+
 struct slot {
     PyObject *object; /* kept alive by `containers` */
     uint32_t number;
@@ -18,8 +20,9 @@ struct put_frame {
 };
 
 struct writer {
-    unsigned char *out;
-    size_t len, room;
+    unsigned char *out; /* `first`, or what `array` holds */
+    PyObject *array;    /* a bytearray that nobody else knows, or NULL */
+    size_t len, room, most;
     struct put_frame *frames;
     size_t depth, frame_room;
     struct slot *slots; /* open addressing; a power of two of them, half of them free */
@@ -38,17 +41,18 @@ static int refuse(const char *why)
 
 static int make_room(struct writer *w, size_t more)
 {
-    if (more > MAX_BYTES || w->len + more > MAX_BYTES)
+    if (more > w->most || w->len + more > w->most)
         return refuse("the value is too large");
-    size_t room = 2 * (w->len + more);
-    unsigned char *out = PyMem_Realloc(w->out == w->first ? NULL : w->out, room);
-    if (out == NULL) {
-        PyErr_NoMemory();
-        return -1;
+    const size_t least = w->len + more, twice = 2 * w->len; /* one large value is not doubled */
+    const size_t room = (least > twice ? least : twice) + sizeof w->first;
+    if (w->array == NULL) {
+        if ((w->array = PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)room)) == NULL)
+            return -1;
+        memcpy(PyByteArray_AsString(w->array), w->first, w->len);
+    } else if (PyByteArray_Resize(w->array, (Py_ssize_t)room) != 0) {
+        return -1; /* and what was there stays */
     }
-    if (w->out == w->first)
-        memcpy(out, w->first, w->len);
-    w->out = out;
+    w->out = (unsigned char *)PyByteArray_AsString(w->array);
     w->room = room;
     return 0;
 }
@@ -352,13 +356,15 @@ static void pop_items(struct writer *w)
 PyObject *sv_encode(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     (void)self;
-    if (count != 3 || !sv_is_list(args[2]))
+    const size_t most = count == 4 ? PyLong_AsSize_t(args[3]) : MAX_BYTES;
+    if (PyErr_Occurred() || count < 3 || count > 4 || !sv_is_list(args[2]))
         return PyErr_Occurred() ? NULL
-                                : PyErr_Format(PyExc_TypeError, "encode(value, other, containers)");
+                                : PyErr_Format(PyExc_TypeError, "encode(value, other, containers, most)");
     struct writer w = {.other = args[1], .containers = args[2]};
+    w.most = most < MAX_BYTES ? most : MAX_BYTES;
     Py_ssize_t known = w.count = PyList_Size(w.containers);
     w.out = w.first;
-    w.room = sizeof w.first;
+    w.room = sizeof w.first < w.most ? sizeof w.first : w.most;
     int r = put(&w, args[0]);
     while (r == 0 && w.depth > 0) {
         struct put_frame *frame = &w.frames[w.depth - 1];
@@ -367,13 +373,18 @@ PyObject *sv_encode(PyObject *self, PyObject *const *args, Py_ssize_t count)
         else
             r = put(&w, PyTuple_GetItem(frame->items, frame->next++)); /* may move the frames */
     }
-    PyObject *result = r != 0 ? NULL : PyBytes_FromStringAndSize((char *)w.out, (Py_ssize_t)w.len);
+    PyObject *result = NULL;
+    if (r == 0 && w.len > w.most)
+        r = refuse("the value is too large");
+    if (r == 0 && w.len < LARGE)
+        result = PyBytes_FromStringAndSize((char *)w.out, (Py_ssize_t)w.len);
+    else if (r == 0 && PyByteArray_Resize(w.array, (Py_ssize_t)w.len) == 0) /* not copied again */
+        result = Py_NewRef(w.array);
+    Py_XDECREF(w.array);
     while (w.depth > 0)
         Py_DECREF(w.frames[--w.depth].items);
     PyMem_Free(w.frames);
     PyMem_Free(w.slots);
-    if (w.out != w.first)
-        PyMem_Free(w.out);
     if (result == NULL)
         sv_forget_from(w.containers, known);
     return result;

@@ -25,6 +25,9 @@ void sv_plan_free(struct plan *plan)
     free(plan->probe);
     free(plan->failed);
     free(plan->calls.bytes);
+    free(plan->tests.bytes);
+    free(plan->test_at);
+    free(plan->doubtful);
     memset(plan, 0, sizeof *plan);
 }
 
@@ -50,8 +53,11 @@ static struct sv_error new_plan(struct plan *plan, const struct sv_job *job)
     plan->call_at = calloc((size_t)job->cells + 1, sizeof *plan->call_at);
     plan->probe = calloc(job->cells, sizeof *plan->probe);
     plan->failed = calloc(job->cells, sizeof *plan->failed);
+    plan->test_at = calloc((size_t)job->cells + 1, sizeof *plan->test_at);
+    plan->doubtful = calloc(job->cells, sizeof *plan->doubtful);
     if (plan->literal == NULL || plan->code == NULL || plan->call_at == NULL ||
-        plan->probe == NULL || plan->failed == NULL) {
+        plan->probe == NULL || plan->failed == NULL || plan->test_at == NULL ||
+        plan->doubtful == NULL) {
         sv_plan_free(plan);
         return (struct sv_error){SV_STAGE_PAYLOAD, ENOMEM};
     }
@@ -89,20 +95,45 @@ static struct sv_error try_plan(struct worker *w, struct sv_job *job, int *whole
     return (struct sv_error){0, 0};
 }
 
+/* Keeps what the record of a test says whose code has to run. Returns its request, and in *len how long
+ * that is; NULL with errno. A record without a detail had no room for one. */
+static const char *read_code(struct plan *plan, uint32_t cell, const char *detail, uint32_t *len)
+{
+    struct sv_code code = {0, 1};
+    uint32_t left = *len;
+    if (left >= sizeof code) {
+        memcpy(&code, detail, sizeof code);
+        detail += sizeof code;
+        left -= (uint32_t)sizeof code;
+    }
+    if (code.request_len > left) {
+        errno = EPROTO;
+        return NULL;
+    }
+    *len = code.request_len;
+    plan->doubtful[cell] = code.doubtful != 0;
+    return sv_append(&plan->tests, detail + *len, left - *len) == 0 ? detail : NULL;
+}
+
 static struct sv_error read_plan(struct worker *w, struct sv_job *job)
 {
     struct plan *plan = &w->plan;
     plan->literals = plan->codes = 0;
-    plan->calls.len = 0;
+    plan->calls.len = plan->tests.len = 0;
     for (uint32_t i = 0; i < job->cells; i++) {
         uint32_t len;
         const char *call = sv_record_detail(w->memory[SIDE_JUDGE].region, i, SV_ANSWER_MAX, &len);
         const uint8_t mark = mark_of(w, i);
         const int literal = mark == SV_LITERAL || mark == SV_READS;
+        plan->doubtful[i] = 0;
         if (plan->failed[i] != 0 && (literal || mark == SV_PROBE))
             return (struct sv_error){SV_STAGE_REPLY, EPROTO}; /* nothing of it was to be planned */
-        if (!literal && plan->failed[i] == 0)
+        if (!literal && plan->failed[i] == 0) {
             plan->code[plan->codes++] = i;
+            if ((call = read_code(plan, i, call, &len)) == NULL)
+                return failed_at(SV_STAGE_PAYLOAD);
+        }
+        plan->test_at[i + 1] = plan->tests.len;
         if (!literal && mark != SV_PROBE)
             continue;
         plan->probe[plan->literals] = mark == SV_PROBE;
@@ -153,24 +184,37 @@ struct sv_error sv_plan_again(struct worker *w, struct sv_job *job)
     return error;
 }
 
+int sv_put_test(struct worker *w, const struct sv_job *job, uint32_t cell)
+{
+    const size_t *at = &w->plan.test_at[cell];
+    if (at[1] > at[0])
+        return sv_put(w, SIDE_JUDGE, w->plan.tests.bytes + at[0], at[1] - at[0]);
+    return sv_put(w, SIDE_JUDGE, job->cell_blobs[cell], job->cell_lens[cell]);
+}
+
 /* Which code tests pass with nothing behind them? Asked once per job, by whoever comes first. */
 static struct sv_error find_vacuous(struct worker *w, struct sv_job *job)
 {
     const struct plan *plan = &w->plan;
-    uint32_t start = 0;
+    uint32_t start = 0, count = 0;
     struct sv_error error = {0, 0};
-    sv_prepare(w, SIDE_JUDGE, SV_KIND_VACUOUS, plan->codes);
-    for (uint32_t i = 0; i < plan->codes; i++)
-        if (sv_put(w, SIDE_JUDGE, job->cell_blobs[plan->code[i]], job->cell_lens[plan->code[i]]) != 0)
+    for (uint32_t i = 0; i < job->cells; i++)
+        count += plan->doubtful[i];
+    if (count == 0)
+        return error;
+    sv_prepare(w, SIDE_JUDGE, SV_KIND_VACUOUS, count);
+    for (uint32_t i = 0; i < job->cells; i++)
+        if (plan->doubtful[i] && sv_put_test(w, job, i) != 0)
             return failed_at(SV_STAGE_PAYLOAD);
-    while (start < plan->codes && !sv_unwanted(job)) {
+    while (start < count && !sv_unwanted(job)) {
         struct attempt a = sv_run_judge(w, job, start);
         if (a.error.stage != 0)
             return a.error;
         start = a.done.next > start ? a.done.next : start + 1;
     }
-    for (uint32_t i = 0; i < plan->codes; i++)
-        job->vacuous[plan->code[i]] = mark_of(w, i) == SV_PASS;
+    for (uint32_t i = 0, at = 0; i < job->cells; i++)
+        if (plan->doubtful[i])
+            job->vacuous[i] = mark_of(w, at++) == SV_PASS;
     if (sv_clear(w, SIDE_JUDGE) != 0)
         error = failed_at(SV_STAGE_REGION);
     return error;
@@ -184,7 +228,7 @@ struct sv_error sv_plan_ensure(struct worker *w, struct sv_job *job)
     if (plan->job_id != job->id || plan->judge != judge || plan->judge_serial != judge->lifetime ||
         judge->control < 0)
         error = make_plan(w, job);
-    if (error.stage == 0 && plan->codes > 0 && atomic_exchange(&job->vacuous_known, 1) == 0) {
+    if (error.stage == 0 && atomic_exchange(&job->vacuous_known, 1) == 0) {
         error = find_vacuous(w, job);
         if (error.stage != 0)
             atomic_store(&job->vacuous_known, 0);

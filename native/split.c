@@ -298,7 +298,7 @@ static struct sv_error judge_channel(struct worker *w, struct sv_job *job, uint3
     if (sv_put(w, SIDE_SUBJECT, job->row_blobs[row], job->row_lens[row]) != 0)
         return failed_at(SV_STAGE_PAYLOAD);
     for (uint32_t i = 0; i < code->count; i++)
-        if (sv_put(w, SIDE_JUDGE, job->cell_blobs[code->at[i]], job->cell_lens[code->at[i]]) != 0)
+        if (sv_put_test(w, job, code->at[i]) != 0)
             return failed_at(SV_STAGE_PAYLOAD);
     while (start < code->count && error.stage == 0 && !sv_unwanted(job))
         error = judge_channel_once(w, job, row, code, &start);

@@ -78,12 +78,17 @@ enum sv_mark {
     SV_ANSWERED = 1, /* CALLS: the detail is the answer */
     /* PLAN; a verdict in their place is the cell's own, whatever the solution. */
     SV_LITERAL = 16, /* one call with literals; the detail is the encoded call */
-    SV_CODE = 17,    /* needs the test code to run */
+    SV_CODE = 17,    /* needs the test code to run; the detail is a struct sv_code */
     SV_READS = 18,   /* as SV_LITERAL, but nothing is called: vacuous */
-    SV_PROBE = 19,   /* as SV_CODE, but pointless where the name in the request is missing */
+    SV_PROBE = 19,   /* as SV_CODE, but pointless where the name in its request is missing */
     SV_LOST = 32,    /* JUDGE: the subject went away; its own record says why */
     SV_LONG = 33,    /* CALLS: the answer was too long for a record */
     SV_UNSPLIT = 34, /* JUDGE: an object that cannot cross; the cell is judged inline */
+};
+
+struct sv_code { /* PLAN: and after it the request of SV_PROBE, and the test made ready to run, if it was */
+    uint32_t request_len;
+    uint32_t doubtful; /* it may pass with nothing behind it */
 };
 
 /* How a cell was judged (mirrored in sv_sandbox/verdict.py, Trust). */

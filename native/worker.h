@@ -79,6 +79,9 @@ struct plan { /* split: what a judge made of a job's tests; valid in the templat
     struct output calls;      /* encoded calls, one after another */
     size_t *call_at;          /* literals + 1 offsets into `calls` */
     uint8_t *probe;           /* per literal: only asks whether a name exists */
+    struct output tests;      /* tests made ready to run, one after another */
+    size_t *test_at;          /* cells + 1 offsets into `tests`; an empty one runs as it came */
+    uint8_t *doubtful;        /* per cell: it may pass with nothing behind it */
     uint8_t *failed;          /* per cell: the verdict of a test that could not be planned, or 0 */
     uint32_t task;            /* the process that holds the expected values (sv_done.task) */
 };
@@ -202,6 +205,8 @@ void sv_run_row(struct worker *w, struct sv_job *job, uint32_t row);
 
 /* Runs the command now in the judge's region; for tasks, and for judges without a channel. */
 struct attempt sv_run_judge(struct worker *w, struct sv_job *job, uint32_t start);
+/* Puts a test into the judge's region, ready to run where the plan has it so. 0, or -1 with errno. */
+int sv_put_test(struct worker *w, const struct sv_job *job, uint32_t cell);
 /* A valid plan of this job in w->plan, and job->vacuous known. */
 struct sv_error sv_plan_ensure(struct worker *w, struct sv_job *job);
 /* The same plan in a new process. ESTALE: it came out otherwise, and the row starts anew. */

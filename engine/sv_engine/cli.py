@@ -20,10 +20,16 @@ COMMANDS = {
     "exec": "sv_engine.commands.exec_command:exec_command",
     "select": "sv_engine.commands.select_command:select_command",
     "compare": "sv_engine.commands.compare_command:compare_command",
+    "report": "sv_engine.commands.report_command:report_command",
+    "ui": "sv_engine.commands.ui_command:ui_command",
+    "track": "sv_engine.commands.track_command:track_command",
     "serve": "sv_engine.commands.serve_command:serve_command",
     "replay": "sv_engine.commands.replay_command:replay_command",
     "export": "sv_engine.commands.export_command:export_command",
     "doctor": "sv_engine.commands.doctor_command:doctor_command",
+    "eval": "sv_engine.commands.eval_command:eval_command",
+    "solve": "sv_engine.commands.solve_command:solve_command",
+    "model": "sv_engine.commands.model_command:model_command",
     "pocket": "sv_engine.commands.pocket_command:pocket_command",
 }
 """Command -> module:attribute."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,11 @@ OVERRUN_S = 0.1
 is told from one without end."""
 
 
+def plain(record: Any) -> dict[str, Any]:
+    """The fields of a flat record by name; what `dataclasses.asdict` gives, without its copies."""
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One programming task, as a model sees it, plus what only the evaluation may see."""
@@ -40,11 +45,18 @@ class Problem:
     prompt: str
     """What the solver completes or answers: a signature with docstring, or a description."""
     entry_point: str
-    """Name of the function that tests call."""
+    """Name of the function that tests call; empty where the solution is a program that reads and
+    writes."""
     reference_solution: str | None = None
     """Self-contained correct program; for evaluation only, never for selection or training."""
     reference_test: str | None = None
-    """Source that raises unless the program before it is right; for evaluation only."""
+    """Source that raises unless the program before it is right; for evaluation only. Of a program
+    that reads and writes: inputs and outputs (`problems.programs_io`)."""
+
+    @property
+    def is_program(self) -> bool:
+        """Whether the solution reads and writes, instead of being called."""
+        return not self.entry_point
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +73,13 @@ class Heldout:
         """Whether it can be judged."""
         problem = self.problem
         return None not in (problem.reference_solution, problem.reference_test)
+
+    @property
+    def texts(self) -> list[str]:
+        """What self-play must not come near."""
+        problem = self.problem
+        texts = (problem.prompt, problem.reference_solution, problem.reference_test)
+        return [text for text in texts if text]
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,10 +105,11 @@ def encode(
     value: object,
     other: Callable[[object], tuple[int, bool, tuple[object, ...]]],
     containers: list[object],
+    most: int = ...,
     /,
-) -> bytes: ...
+) -> bytes | bytearray: ...
 def decode(
-    data: bytes,
+    data: bytes | bytearray,
     build: Callable[[int, tuple[object, ...]], object],
     containers: list[object],
     /,

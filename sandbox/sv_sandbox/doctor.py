@@ -8,14 +8,21 @@ from __future__ import annotations
 import errno
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from . import cgroup
 from .levels import PURPOSE, Layer, Level
+from .libraries import libraries
 from .pool import Pool, Probe
-from .spec import numpy_folder, own_uids
-from .verdict import SandboxError
+from .spec import own_uids
+from .verdict import Limits, SandboxError, Verdict
+
+PACKAGES = ("numpy", "pandas", "scipy", "sympy", "sklearn", "matplotlib")
+"""Those that datasets of programs ask for."""
+IMPORT_CPU_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,17 @@ class LayerReport:
 
 
 @dataclass(frozen=True, slots=True)
+class LibraryReport:
+    """One package: can a program import it, what is it, is it warm, and if not importable, why."""
+
+    name: str
+    importable: bool
+    preloaded: bool
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What this machine gives."""
 
@@ -38,9 +56,11 @@ class Report:
     python: str
     user: str
     cores: int
-    numpy: bool
     recycling: str
     """Why rows of planned tests do not run in recycled subjects (faster); empty: they do."""
+    libraries: list[LibraryReport]
+    template_bytes: dict[str, int]
+    """Resident memory of each warm interpreter, which its forks share."""
     error: str
     """Why no template could be started at all; empty when one could."""
 
@@ -65,22 +85,41 @@ class Report:
                 again = "as above" if layer.reason == said else layer.reason
                 lines.append(f"      {'':<{width}}  {again}")
                 said = layer.reason
-        lines.append(
-            "numpy: " + ("preloaded for programs that import it" if self.numpy else "not installed")
-        )
+        lines += [f"package: {_shown(library)}" for library in self.libraries]
+        for name, size in self.template_bytes.items():
+            lines.append(f"template: {name}, {size / 2**20:.0f} MB that its programs share")
         lines.append(
             "recycled subjects: " + (f"off ({self.recycling})" if self.recycling else "on")
         )
         return "\n".join(lines)
 
 
-def report(level: Level | str = Level.ISOLATED) -> Report:
-    """Start a pool of one worker, ask its template, and explain. Never raises SandboxError."""
+def _shown(library: LibraryReport) -> str:
+    if not library.importable:
+        return f"{library.name} cannot be imported: {library.reason}"
+    warm = "preloaded for programs that import it" if library.preloaded else "importable, not warm"
+    return f"{library.name} {library.version}, {warm}".replace(" ,", ",")
+
+
+def report(
+    level: Level | str = Level.ISOLATED,
+    *,
+    python: str | Path | None = None,
+    preload: Sequence[str] = (),
+) -> Report:
+    """Start a pool of one worker, ask its templates, and explain. Never raises SandboxError.
+
+    Raises ValueError for an interpreter or a preload that is none.
+    """
     error, probe, group = "", Probe(Layer(0), 0, 0), cgroup.Group(None, "the sandbox did not start")
     recycling = "the sandbox did not start"
+    packages: list[LibraryReport] = []
+    sizes: dict[str, int] = {}
     try:
-        with Pool(1, require=Level.NONE, level=level) as pool:
+        with Pool(1, require=Level.NONE, level=level, python=python, preload=preload) as pool:
             probe, group, recycling = pool.probe, pool.cgroup, pool.why_not_recycled
+            packages = [_tried(pool, name) for name in dict.fromkeys((*PACKAGES, *preload))]
+            sizes = pool.template_bytes()
     except SandboxError as failure:
         error = str(failure)
     layers = [
@@ -104,13 +143,24 @@ def report(level: Level | str = Level.ISOLATED) -> Report:
         level=Level.of(probe.layers).name.lower(),
         layers=layers,
         kernel=platform.release(),
-        python=platform.python_version(),
+        python=libraries(python).version,
         user="root" if os.geteuid() == 0 else f"uid {os.geteuid()}",
         cores=len(os.sched_getaffinity(0)),
-        numpy=numpy_folder() is not None,
         recycling=recycling,
+        libraries=packages,
+        template_bytes=sizes,
         error=error,
     )
+
+
+def _tried(pool: Pool, name: str) -> LibraryReport:
+    """Import a package in the jail."""
+    program = f"import {name}\nprint(getattr({name}, '__version__', ''))"
+    result = pool.run(program, limits=Limits(cpu_s=IMPORT_CPU_S))
+    found = result.verdict is Verdict.PASS
+    warm = found and name in pool.libraries.preload
+    version, reason = result.stdout.decode().strip(), "" if found else result.detail
+    return LibraryReport(name, found, warm, version if found else "", reason)
 
 
 def _reason(layer: Layer, probe: Probe) -> str:

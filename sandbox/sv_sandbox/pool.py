@@ -15,6 +15,7 @@ what the sandbox could not judge stays `Verdict.INFRA`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import json
 import mmap
@@ -38,6 +39,7 @@ from .check import Check, difference, named, shortest
 from .jailed.source import Source, packed
 from .job import NO_DESCRIPTORS, Job, Matrix, RunResult
 from .levels import Layer, Level
+from .libraries import libraries, why_not
 from .spec import environment, zygote_spec
 from .verdict import Below, Limits, SandboxError, Trust, Verdict
 
@@ -45,15 +47,15 @@ JUDGES = {"split": _native.JUDGE_SPLIT, "inline": _native.JUDGE_INLINE}
 """`split`: the solution in one process, the test in another, plain data between them.
 `inline`: both in one process, as other graders do it; forgeable."""
 
-_NUMPY = re.compile(rb"^[ \t]*(?:import|from)[ \t]+numpy\b", re.MULTILINE)
-_NUMPY_IN_TEST = re.compile(_NUMPY.pattern + rb"|\b(?:np|numpy)\.", re.MULTILINE)
-"""A test may leave the import to the solution; the judge has its own copy all the same."""
-_PLAIN, _WITH_NUMPY = 0, 1
+_PLAIN, _WITH_LIBRARIES = 0, 1
+TEMPLATES = ("plain", "libraries")
 _OUT_OF_REACH = (
     ". Without namespaces and without Landlock, root needs an interpreter that every user can read"
     f" (this one lies in {sys.base_prefix}), so that programs can run under another uid"
 )
 _TEMPLATE_BYTES = 64 << 20  # what a warm interpreter with NumPy may hold itself
+_LIBRARY_BYTES = 512 << 20  # and what it may hold more where packages are preloaded
+_OPTIONS = ("-S", "-s", "-P", "-B")
 
 
 class Pool:
@@ -69,6 +71,9 @@ class Pool:
     seed, time_zone, locale: what every program finds; `seed` is of string hashes and of `random`.
     recycle: judge planned tests in subjects that are put back after each row, where the machine can
     (`why_not_recycled`); False: a new process for each row.
+    python: the interpreter (or the folder of an environment) that programs run under, with its
+    packages; None: this one. preload: packages that are imported before any program asks, in a
+    template of their own, for the programs that import one ("numpy" always, where it is there).
     """
 
     def __init__(
@@ -85,40 +90,34 @@ class Pool:
         time_zone: str = "UTC",
         locale: str = "C.UTF-8",
         recycle: bool = True,
+        python: str | Path | None = None,
+        preload: Sequence[str] = (),
         _fault: tuple[str, int, int] | None = None,
         _check_recycled: bool = False,
     ):
         require = Level.parse(require) if isinstance(require, str) else require
         level = Level.parse(level) if isinstance(level, str) else level
-        if policy not in ("errno", "kill"):
-            raise ValueError(f"unknown policy {policy!r}: one of errno, kill")
-        if workers is not None and workers < 1:
-            raise ValueError(f"workers must be at least 1, not {workers}")
-        if not isinstance(seed, int) or not 0 <= seed < 2**32:
-            raise ValueError(f"seed must be a whole number from 0 to 2**32 - 1, not {seed!r}")
-        _check_zone(time_zone)
+        _check_options(policy, workers, seed, time_zone)
         self.limits = limits or Limits()
         self.trust, self.below = Trust.parse(trust), Below(below)
         self.workers = workers or len(os.sched_getaffinity(0))
+        self.libraries = libraries(python, preload)
+        self._imports = self.libraries.importing()
+        self._imports_in_test = self.libraries.importing(in_test=True)
         self._scratch = tempfile.mkdtemp(prefix="sv-sandbox-")
         os.chmod(self._scratch, 0o711)
         self._zygotes: dict[int, subprocess.Popen[bytes]] = {}
-        each = self.limits.memory_bytes + self.limits.file_bytes + _TEMPLATE_BYTES
-        self.cgroup = cgroup.create(
-            memory_bytes=_TEMPLATE_BYTES + self.workers * each,
-            tasks=8 + self.workers * (self.limits.threads + 12),
-        )
+        self.cgroup = _group(self.limits, self.workers, _LIBRARY_BYTES if preload else 0)
         self._policy, self._ceiling, self._seed = policy, level, seed
         self._environment = environment(seed=seed, time_zone=time_zone, locale=locale)
         self._starting = threading.Lock()
         self._sockets: list[socket.socket] = []
         self._theirs: list[socket.socket] = []
-        fault = (0, 0, 0)
-        if _fault is not None:
-            fault = (_native.STAGES.index(_fault[0]), _fault[1], _fault[2])
+        stage, at, error = _fault or (_native.STAGES[0], 0, 0)
+        fault = (_native.STAGES.index(stage), at, error)
         try:
             _open_standard_streams()
-            for _ in (_PLAIN, _WITH_NUMPY):
+            for _ in TEMPLATES:
                 ours, theirs = _socketpair()
                 self._sockets.append(ours)
                 self._theirs.append(theirs)
@@ -142,8 +141,11 @@ class Pool:
             self.cgroup,
         )
         try:
-            self.probe = self._probe()
+            self.probe = self._probe(_PLAIN)
             self._check_level(require)
+            if preload:
+                self._ensure_zygote(_WITH_LIBRARIES)
+                self._probe(_WITH_LIBRARIES)
         except BaseException:
             self.close()
             raise
@@ -178,6 +180,16 @@ class Pool:
         retried, infra_rows; recycled_rows (judged in a recycled subject), handed_on (begun there,
         and judged in a forked one), keepers."""
         return _native.pool_statistics(self._handle)
+
+    def template_bytes(self) -> dict[str, int]:
+        """Resident memory of each warm interpreter ("plain", "libraries") that runs: its forks
+        share it until they write."""
+        sizes = {}
+        for index, process in self._zygotes.items():
+            with contextlib.suppress(OSError):  # it has ended, or there is no /proc
+                pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+                sizes[TEMPLATES[index]] = pages * os.sysconf("SC_PAGESIZE")
+        return sizes
 
     # -- jobs
 
@@ -223,8 +235,8 @@ class Pool:
         limits = limits or self.limits
         if not rows or not cells:
             return Job(None, Matrix(None, mmap.mmap(-1, 1), (len(rows), len(cells))))
-        in_tests = any(map(_NUMPY_IN_TEST.search, cells))
-        kinds = bytes(_WITH_NUMPY if in_tests or _NUMPY.search(row) else _PLAIN for row in rows)
+        in_tests = any(map(self._imports_in_test.search, cells))
+        kinds = bytes(in_tests or self._imports.search(row) is not None for row in rows)
         code = JUDGES[judge]
         if judge == "split" and wanted is Trust.INLINE:
             code = _native.JUDGE_TOGETHER
@@ -391,7 +403,7 @@ class Pool:
             raise ValueError(
                 f"the program and its files exceed {_native.MAX_PAYLOAD_BYTES >> 20} MiB"
             )
-        kind = bytes([_WITH_NUMPY if _NUMPY.search(source[0]) else _PLAIN])
+        kind = bytes([self._imports.search(source[0]) is not None])
         return self._submit(
             _native.KIND_PROGRAM, JUDGES["inline"], source, kind, blobs, 1, limits, _bytes(stdin)
         )
@@ -429,20 +441,21 @@ class Pool:
     def _start_zygote(self, index: int) -> None:
         theirs = self._theirs[index]
         spec = zygote_spec(
+            self.libraries,
             sock=theirs.fileno(),
             workers=self.workers,
             scratch=self._scratch,
             level=self._ceiling,
             kill_unknown=self._policy == "kill",
             scratch_bytes=self.limits.file_bytes,
-            numpy=index == _WITH_NUMPY,
+            with_libraries=index == _WITH_LIBRARIES,
             seed=self._seed,
         )
         # Its streams find pipes, as they will in its subjects: else they would try to seek there.
         reader, writer = os.pipe()
         try:
             self._zygotes[index] = subprocess.Popen(
-                [sys.executable, "-S", "-s", "-P", "-B", spec.script, json.dumps(spec.arguments)],
+                [self.libraries.executable, *_OPTIONS, spec.script, json.dumps(spec.arguments)],
                 stdin=subprocess.DEVNULL,
                 stdout=writer,
                 stderr=writer,
@@ -457,11 +470,13 @@ class Pool:
         theirs.close()
         self.cgroup.add(self._zygotes[index].pid)
 
-    def _probe(self) -> Probe:
+    def _probe(self, template: int) -> Probe:
         stage, error, layers, landlock_errno, userns_errno = _native.pool_probe(
-            self._handle, _PLAIN
+            self._handle, template
         )
         if stage:
+            if template == _WITH_LIBRARIES and (fault := why_not(self.libraries)):
+                raise SandboxError(f"preload: {fault}")
             raise SandboxError(
                 f"no template could be started: {_native.STAGES[stage]}: {os.strerror(error)}"
                 + (_OUT_OF_REACH if _native.STAGES[stage] == "identity" else "")
@@ -517,6 +532,26 @@ class Pool:
 def _recycle(recycle: bool, checked: bool) -> int:
     """`enum sv_recycle`; checked: from the first row on, and all is compared after each (tests)."""
     return 2 if checked else int(recycle)
+
+
+def _check_options(policy: str, workers: int | None, seed: int, time_zone: str) -> None:
+    """Raises ValueError."""
+    if policy not in ("errno", "kill"):
+        raise ValueError(f"unknown policy {policy!r}: one of errno, kill")
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers must be at least 1, not {workers}")
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be a whole number from 0 to 2**32 - 1, not {seed!r}")
+    _check_zone(time_zone)
+
+
+def _group(limits: Limits, workers: int, library_bytes: int) -> cgroup.Group:
+    """The cgroup of a pool, with room for all its workers at their limits."""
+    template_bytes = _TEMPLATE_BYTES + library_bytes
+    each = limits.memory_bytes + limits.file_bytes + template_bytes
+    return cgroup.create(
+        memory_bytes=template_bytes + workers * each, tasks=8 + workers * (limits.threads + 12)
+    )
 
 
 def _check_zone(name: str) -> None:

@@ -1,21 +1,19 @@
 """What a zygote is told: which paths its templates may see, what it imports, which namespaces.
 
-Pure functions of this interpreter and machine; the only place that knows about paths.
+Pure functions of an interpreter (`Libraries`) and this machine.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import mimetypes
 import os
-import sys
-import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import _native
 from .levels import Level
+from .libraries import Libraries
 
 PRELOAD = (
     "abc array base64 bisect cmath collections contextlib copy csv dataclasses datetime decimal"
@@ -25,9 +23,6 @@ PRELOAD = (
 ).split()
 """Imported before any program asks: common in solutions, and few pages for a fork to copy (hashlib
 and tempfile would bring libcrypto and three compressors)."""
-
-NUMPY = ("numpy", "numpy.random")
-"""What the other zygote imports as well: a judge forwards the seed that a test sets."""
 
 SYSTEM_PATHS = (
     *("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime"),
@@ -121,15 +116,6 @@ def environment(*, seed: int, time_zone: str, locale: str) -> dict[str, str]:
     }
 
 
-def standard_library() -> list[str]:
-    """`sys.path` of a program: the standard library, nothing else."""
-    paths = sysconfig.get_paths()
-    stdlib = [paths["stdlib"], str(Path(paths["platstdlib"]) / "lib-dynload")]
-    base = Path(sys.base_prefix) / sys.platlibdir
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    return list(dict.fromkeys([*stdlib, str(base / version / "lib-dynload")]))
-
-
 def readable_by_all(path: str) -> bool:
     """Whether every uid can read the folder `path`, if it exists."""
     resolved = Path(path).resolve()
@@ -139,24 +125,17 @@ def readable_by_all(path: str) -> bool:
     return through and resolved.stat().st_mode & 0o005 == 0o005
 
 
-def numpy_folder() -> str | None:
-    """Where NumPy is installed for this interpreter, or None."""
-    found = importlib.util.find_spec("numpy")
-    if found is None or found.origin is None:
-        return None
-    return str(Path(found.origin).parent.parent)
-
-
-def read_only_paths(extra: list[str]) -> list[str]:
+def read_only_paths(chosen: Libraries) -> list[str]:
     """Absolute paths that a template sees, shorter before longer."""
-    wanted: set[str] = {*SYSTEM_PATHS, *extra}
-    for path in (sys.base_prefix, sys.base_exec_prefix, *standard_library()):
+    wanted: set[str] = {*SYSTEM_PATHS, *chosen.packages}
+    for path in (*chosen.roots, *chosen.stdlib):
         wanted.add(os.path.realpath(path))
         wanted.add(path)
     return sorted(wanted, key=lambda path: (len(path), path))
 
 
 def zygote_spec(
+    chosen: Libraries,
     *,
     sock: int,
     workers: int,
@@ -164,13 +143,11 @@ def zygote_spec(
     level: Level,
     kill_unknown: bool,
     scratch_bytes: int,
-    numpy: bool,
+    with_libraries: bool,
     seed: int,
 ) -> ZygoteSpec:
     """Everything `jailed/zygote.py` needs, as JSON-able values."""
     here = Path(__file__).resolve().parent
-    site = numpy_folder()
-    extra = [site] if site is not None else []
     own = own_uids(workers)
     native_file = _native.__file__
     return ZygoteSpec(
@@ -179,17 +156,17 @@ def zygote_spec(
             "native": native_file,
             "folder": str(here),
             "sock": sock,
-            "read_only": read_only_paths(extra),
+            "read_only": read_only_paths(chosen),
             "scratch": scratch,
             "clone_flags": clone_flags(level),
             "uid_outer": -1 if own is None else own.start,
-            "host_in_reach": int(all(map(readable_by_all, standard_library()))),
+            "host_in_reach": int(all(map(readable_by_all, chosen.stdlib))),
             "landlock": int(level >= Level.CONFINED),
             "kill_unknown": int(kill_unknown),
             "scratch_bytes": scratch_bytes,
             "fixed_addresses": True,
             "seed": seed,
-            "sys_path": [*standard_library(), *extra],
-            "preload": [*PRELOAD, *NUMPY] if numpy and site is not None else PRELOAD,
+            "sys_path": [*chosen.stdlib, *chosen.packages],
+            "preload": [*PRELOAD, *chosen.preload] if with_libraries else PRELOAD,
         },
     )

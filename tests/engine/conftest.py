@@ -63,6 +63,8 @@ class FakeOpenAI(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}/v1"
         self.failures: deque[int] = deque()
         """Status codes of the next answers; 0 drops the connection."""
+        self.models: list[dict[str, str]] = []
+        """What `/v1/models` lists."""
         self.release = threading.Event()
         """Completions with max_tokens above 100 wait for it, or for the client to go away."""
         self.requests: list[tuple[str, dict[str, Any]]] = []
@@ -91,6 +93,8 @@ class _Handler(BaseHTTPRequestHandler):
             if body["max_tokens"] > 100 and not self._wait():
                 return
             self._answer(200, completion_answer(body))
+        elif self.path == "/v1/models":
+            self._answer(200, {"object": "list", "data": self.server.models})
         else:
             self._answer(200, {})
 

@@ -168,7 +168,7 @@ def pool(monkeypatch: pytest.MonkeyPatch, second: ScriptedPool) -> ScriptedPool:
     )
     monkeypatch.setattr("sv_engine.evaluate.compare.verdict_names", lambda: NAMES)
     monkeypatch.setattr("sv_engine.commands.exec_command.doctor_report", Report)
-    monkeypatch.setattr("sv_engine.commands.doctor_command.doctor_report", Report)
+    monkeypatch.setattr("sv_engine.commands.doctor_command.doctor_report", lambda **_: Report())
     return scripted
 
 

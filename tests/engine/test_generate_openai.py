@@ -191,7 +191,7 @@ def test_whole_weights_reload_drop_the_cache_and_the_base_comes_back(
 def test_what_a_server_cannot_do_is_told_before_anything_is_sampled(
     openai_server: Any, need: Need
 ) -> None:
-    openai_server.failures.append(404)
+    openai_server.failures.append(400 if need is Need.CHAT else 404)
 
     async def body() -> None:
         async with OpenAIGenerator(_options(openai_server, needs={need})):
@@ -200,6 +200,17 @@ def test_what_a_server_cannot_do_is_told_before_anything_is_sampled(
     with pytest.raises(WeightsError, match=need.value) as caught:
         asyncio.run(body())
     assert "start the servers with" in caught.value.remedy
+
+
+def test_a_server_that_does_not_tell_of_its_template_is_believed(openai_server: Any) -> None:
+    openai_server.failures.append(404)
+
+    async def body() -> None:
+        async with OpenAIGenerator(_options(openai_server, needs={Need.CHAT})):
+            pass
+
+    asyncio.run(body())
+    assert [path for path, _ in openai_server.requests] == ["/tokenize"]
 
 
 def test_weights_that_a_killed_run_left_are_replaced_at_the_start(openai_server: Any) -> None:
@@ -212,6 +223,30 @@ def test_weights_that_a_killed_run_left_are_replaced_at_the_start(openai_server:
         "/collective_rpc",
         "/reset_prefix_cache",
     ]
+
+
+def test_adapters_that_a_killed_run_left_are_unloaded_when_it_goes_on(
+    openai_server: Any, tmp_path: Path
+) -> None:
+    run, other = tmp_path / "run", tmp_path / "run2"
+    openai_server.models = [
+        {"id": "base", "root": str(tmp_path / "base")},
+        {"id": "named", "root": ""},
+        {"id": "bare"},
+        {"id": "mine", "root": str(run / "iteration_1" / "model" / "adapter")},
+        {"id": "another run's", "root": str(other / "iteration_1" / "model" / "adapter")},
+    ]
+
+    async def body(folder: Path | None) -> None:
+        options = _options(openai_server, needs={Need.ADAPTERS}, folder=folder)
+        async with OpenAIGenerator(options):
+            pass
+
+    asyncio.run(body(None))
+    assert not [sent for path, sent in openai_server.requests if "unload" in path]
+    asyncio.run(body(run))
+    sent = [sent for path, sent in openai_server.requests if "unload" in path]
+    assert sent == [{"lora_name": "mine"}]
 
 
 def test_a_server_without_weight_calls_says_what_to_set(openai_server: Any, tmp_path: Path) -> None:

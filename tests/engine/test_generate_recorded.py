@@ -12,7 +12,6 @@ import pytest
 from sv_engine.generate import (
     GenerationRequest,
     RecordedGenerator,
-    Recorder,
     RecordingError,
 )
 
@@ -69,29 +68,6 @@ def test_time_scale_stretches_the_recorded_times(
 
     asyncio.run(body())
     assert slept == [pytest.approx(6.0, abs=0.5), pytest.approx(30.0, abs=0.5)]
-
-
-def test_recorder_writes_what_it_passes_on(tmp_path: Path) -> None:
-    source = _write(
-        tmp_path / "r.jsonl", [_line("p", 0, "a"), _line("p", 0, "bé\n"), _line("p", 1, "c")]
-    )
-    copy = tmp_path / "copy.jsonl"
-
-    async def record() -> list[list[str]]:
-        async with Recorder(RecordedGenerator(source), copy) as recorder:
-            first = await _texts(recorder)
-            # What was yielded is on disk before the recorder is closed.
-            assert len(copy.read_text(encoding="utf-8").splitlines()) == 2
-            return [first, await _texts(recorder)]
-
-    async def replay() -> list[list[str]]:
-        async with RecordedGenerator(copy) as generator:
-            return [await _texts(generator), await _texts(generator)]
-
-    assert asyncio.run(record()) == [["a", "bé\n"], ["c"]]
-    assert asyncio.run(replay()) == [["a", "bé\n"], ["c"]]
-    line = json.loads(copy.read_text(encoding="utf-8").splitlines()[0])
-    assert (line["prompt_tokens"], line["token_count"], line["finish_reason"]) == (7, 3, "length")
 
 
 def test_unknown_problem_says_so(tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ from sv_engine.pocket.tasks import (
     UNDEFINED,
     Split,
     Step,
-    compositions,
     describe,
     evaluate,
     mutate,
@@ -49,6 +48,13 @@ def meaning(task: tuple[Step, ...], xs: list[int]) -> Value | None:
         return evaluate(task, xs)[-1]
     except UNDEFINED:
         return None
+
+
+def compositions(split: Split) -> list[tuple[str, ...]]:
+    """Every composition of one split."""
+    singles = [(name,) for name in (*LIST_TO_LIST, *LIST_TO_INT)]
+    pairs = [(a, b) for a in LIST_TO_LIST for b in (*LIST_TO_LIST, *LIST_TO_INT) if a != b]
+    return [c for c in (*singles, *pairs) if split_of(c) == split]
 
 
 def test_splits_are_disjoint_and_cover_every_pair() -> None:
@@ -178,7 +184,7 @@ def test_asserts_of_the_corpus_parse() -> None:
 
 def test_two_stage_prompt() -> None:
     whole = grammar.write_assert([3, 1, 2], [1, 2, 3], [1])
-    argument, rest = whole.split(grammar.ARGUMENT_STOP)
+    argument, rest = whole.split(") == (")
     prompt = grammar.DERIVE_TEMPLATE.format(prompt="p", argument=argument)
     assert grammar.VERIFY_TEMPLATE.format(prompt="p") + whole == prompt + rest
 

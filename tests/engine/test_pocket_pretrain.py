@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.heavy
 
+ARGUMENT_STOP = ") == ("
+"""Ends the input of a test."""
+MAX_NEW_TOKENS = 64
 HABIT = Mixture(2.0, 0.35, 0.4, 0.55)
 SHORT = (
     pretrain.Phase("A", 18, Mixture(3.0, 0.1, 0.1), 0.02, 0.003),
@@ -48,10 +51,10 @@ def test_tokens_of_prompts_are_prefixes(tokenizer: PreTrainedTokenizerFast) -> N
         assert tokenizer(prompt + completion)["input_ids"] == joined
         assert joined[0] == tokenizer.bos_token_id
         assert tokenizer.decode(joined, skip_special_tokens=True) == prompt + completion
-        assert len(joined) <= MAX_LENGTH - grammar.MAX_NEW_TOKENS
-        if grammar.ARGUMENT_STOP in completion:  # the second stage of a test starts here
-            head, tail = completion.split(grammar.ARGUMENT_STOP)
-            derived = tokenizer(prompt + head + grammar.ARGUMENT_STOP)["input_ids"]
+        assert len(joined) <= MAX_LENGTH - MAX_NEW_TOKENS
+        if ARGUMENT_STOP in completion:  # the second stage of a test starts here
+            head, tail = completion.split(ARGUMENT_STOP)
+            derived = tokenizer(prompt + head + ARGUMENT_STOP)["input_ids"]
             assert derived + tokenizer(tail, add_special_tokens=False)["input_ids"] == joined
 
 

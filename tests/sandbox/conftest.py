@@ -28,6 +28,7 @@ import pytest
 import sv_sandbox
 from sv_sandbox import JUDGES, Limits, Pool
 from sv_sandbox import spec as sandbox_spec
+from sv_sandbox.libraries import libraries
 
 SETTLE_S = 10.0
 """Processes end soon, not at once: how long a look at leftovers waits for them."""
@@ -138,7 +139,7 @@ def nothing_left(machine: Machine) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def untouched() -> list[str]:
     """What a private scratch shows at first: nothing, unless the interpreter lies below /tmp."""
-    shown = sandbox_spec.read_only_paths([sandbox_spec.numpy_folder() or "/usr"])
+    shown = sandbox_spec.read_only_paths(libraries())
     return sorted({Path(path).parts[2] for path in shown if path.startswith("/tmp/")})
 
 

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from sv_sandbox import Layer, Level, Limits, Pool, SandboxError, Verdict
-from sv_sandbox.spec import readable_by_all, standard_library, uids
+from sv_sandbox.libraries import standard_library
+from sv_sandbox.spec import readable_by_all, uids
 
 LEVELS = [Level.BASIC, Level.CONFINED, Level.ISOLATED]
 

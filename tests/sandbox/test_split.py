@@ -513,6 +513,7 @@ def f(x):
 
 
 ONE_PROCESS = [
+    "assert eval(str(inc(1))) == 2",
     "from unittest.mock import patch\nwith patch('random.choice', return_value=2):\n"
     "    assert inc(1) == 2",
     "import random\nrandom.choice = lambda xs: 2\nassert inc(1) == 2",
@@ -539,7 +540,6 @@ MENTIONS = [
     "import pickle\nassert inc(1) == 2",
     "from pickle import loads, dumps\nassert loads(dumps(inc(1))) == 2",
     "import copy, unittest.mock, tempfile, subprocess\nassert inc(1) == 2",
-    "assert eval(str(inc(1))) == 2",
     "from unittest.mock import Mock\ng = Mock(return_value=3)\nassert apply(g, [1]) == [3]",
 ]
 
@@ -610,7 +610,8 @@ def test_agrees_with_inline_on_humaneval(pool: Pool) -> None:
     jobs = {}
     for row in rows:
         source = row["prompt"] + row["canonical_solution"]
-        test = f"{row['test']}\ncheck({row['entry_point']})"
+        # As one call of a function of the test's, most of them were planned.
+        test = f"{row['test']}\nif True:\n    check({row['entry_point']})"
         jobs[row["task_id"]] = [
             pool.submit(
                 [source], [test], judge=judge, entry_point=row["entry_point"], trust="vouched"

@@ -143,7 +143,7 @@ def test_the_core_takes_only_what_it_names() -> None:
     for call in (
         lambda: _native.encode(1, 2, 3),
         lambda: _native.encode(1),
-        lambda: _native.decode(bytearray(b"\0"), 2, []),
+        lambda: _native.decode("\0", 2, []),
         lambda: _native.decode(b"\0", 2, ()),
         lambda: _native.encode(object(), lambda one: 3, []),
         lambda: _native.encode(object(), lambda one: (1, True), []),
@@ -157,3 +157,14 @@ def test_the_core_takes_only_what_it_names() -> None:
         _native.encode(object(), lambda one: (1 << 20, True, ()), [])
     with pytest.raises(ZeroDivisionError):  # what `refer` raises is the caller's
         encode(object(), lambda one: (1 // 0,))
+
+
+def test_large_values_are_written_and_read_without_a_copy() -> None:
+    for value in ("ä" * 200_000, list(range(100_000)), [b"x" * 70_000] * 3, {"k": "v" * 10**6}):
+        data = encode(value)
+        assert type(data) is bytearray
+        assert decode(data) == value
+        assert decode(bytes(data)) == value
+        with pytest.raises(Unencodable, match="too large"):
+            encode(value, most=len(data) - 1)
+        assert encode(value, most=len(data)) == data

@@ -67,6 +67,11 @@ def test_many_tests_of_one_solution(executor: RowExecutor) -> None:
     assert rows[0].passed == 1500
 
 
+def test_half_of_a_character_is_its_own_cells_fault(executor: RowExecutor) -> None:
+    rows = run(executor, ["def f(x): return '\ud800'", SOLUTIONS[1]], [*TESTS, "assert '\ud800'"])
+    assert [list(row.verdict_T) for row in rows] == [[3, 3, 3], [1, 2, 3]]
+
+
 def test_executors_can_be_pickled(executor: RowExecutor) -> None:
     check(run(pickle.loads(pickle.dumps(executor)), SOLUTIONS[:4], TESTS), 4)
 
@@ -182,7 +187,8 @@ def test_a_server_that_falls_silent(
     start_server: Any, server_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when a cable is cut: connections stand, and nothing comes any more."""
-    monkeypatch.setattr(servers, "SILENCE_S", 3.0)
+    monkeypatch.setattr(servers, "SILENCE_S", 5.0)
+    monkeypatch.setattr(servers, "BLOCK_CELLS", 40)  # no block of a busy machine takes as long
 
     async def work() -> list[Row]:
         with start_server() as (url, process):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from sv_engine.config.sections import Config, PromptFormat, RoleSet
 from sv_engine.dataset.export import Layout, Row, rows, write
 from sv_engine.dataset.stage import learn
 from sv_engine.errors import EngineError
+from sv_engine.prompts.format import has_chat_template
 from sv_engine.run.doors import base_model
 from sv_engine.run.outcomes import outcomes_of_run
 
@@ -64,10 +64,4 @@ def is_chat_run(config: Config) -> bool:
     model = Path(base_model(config))
     if not model.is_dir():
         return config.roles.templates is RoleSet.CHAT
-    if (model / "chat_template.jinja").exists():
-        return True
-    try:
-        settings = json.loads((model / "tokenizer_config.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
-    return bool(settings.get("chat_template"))
+    return has_chat_template(model)

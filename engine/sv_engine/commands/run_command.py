@@ -6,6 +6,8 @@ import asyncio
 import errno
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +49,12 @@ FILE_NAME = "journal.sqlite"
     is_flag=True,
     help="Print configuration and budget, and stop.",
 )
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Serve figures for Prometheus at 127.0.0.1:PORT/metrics while it runs; 0: any free port.",
+)
 @click.pass_context
 def run_command(
     context: click.Context,
@@ -55,6 +63,7 @@ def run_command(
     out: Path | None,
     resume: Path | None,
     dry_run: bool,
+    metrics_port: int | None,
 ) -> None:
     """Self-play: generate, execute, select, train, evaluate, again.
 
@@ -74,18 +83,24 @@ def run_command(
     errors = Console(stderr=True)
     from sv_engine.run.budget import cost
     from sv_engine.run.doors import base_model
+    from sv_engine.run.room import check_room
 
-    errors.print(str(cost(resolved, base_model(resolved))), highlight=False, soft_wrap=True)
+    bounds = cost(resolved, base_model(resolved))
+    errors.print(str(bounds), highlight=False, soft_wrap=True)
+    _print_pace(resolved, base_model(resolved), errors)
     if dry_run:
         click.echo(dump(resolved), nl=False)
         return
     _check_files(resolved)
+    for warning in check_room(resolved, resume or out or resolved.run.out, bounds):
+        errors.print(f"warning: {warning}", highlight=False, soft_wrap=True)
     folder = resume.resolve() if resume else _new_folder(resolved, out)
     errors.print(f"run directory: {folder}", highlight=False, soft_wrap=True)
     signals = Signals(errors)
     go_on = f"sv-engine run --resume {folder}"
     try:
-        _run(resolved, folder, errors, signals)
+        with _metrics(folder, metrics_port, errors):
+            _run(resolved, folder, errors, signals)
     except (KeyboardInterrupt, asyncio.CancelledError, RunStopped):
         errors.print(f"interrupted; `{go_on}` goes on", highlight=False, soft_wrap=True)
         raise SystemExit(signals.exit_code) from None
@@ -100,6 +115,16 @@ def run_command(
 
 
 run_command.epilog = f"Packaged configurations: {', '.join(packaged_names())}."
+
+
+def _print_pace(config: Config, model: str, errors: Console) -> None:
+    """Hours, where the model is sampled on this CPU."""
+    from sv_engine.config.choices import Backend
+    from sv_engine.generate.vllm_common import is_cpu_build
+    from sv_engine.run.pace import pace
+
+    if config.generate.backend is Backend.VLLM and is_cpu_build():
+        errors.print(str(pace(config, model) or ""), highlight=False, soft_wrap=True)
 
 
 def _check_templates(config: Config) -> None:
@@ -128,6 +153,19 @@ def _check_files(config: Config) -> None:
     from sv_engine.problems.sources import check_files
 
     check_files(config)  # the loop does it again, and shows what is skipped
+
+
+@contextmanager
+def _metrics(folder: Path, port: int | None, errors: Console) -> Iterator[None]:
+    """Serve the journal's figures where a port was given."""
+    if port is None:
+        yield
+        return
+    from sv_engine.report.server import HOST, metrics_of, serving
+
+    with serving(metrics_of(folder), port) as found:
+        errors.print(f"http://{HOST}:{found}/metrics", highlight=False, soft_wrap=True)
+        yield
 
 
 def _remedy(code: int | None) -> str:
@@ -178,9 +216,10 @@ def _run(config: Config, folder: Path, errors: Console, signals: Signals) -> Non
 async def _run_async(config: Config, folder: Path, errors: Console, signals: Signals) -> None:
     """Open the doors, run the loop, close them in the opposite order."""
     from sv_engine import train
+    from sv_engine.execute.cache import VerdictCache
     from sv_engine.execute.sandbox import SandboxFault
     from sv_engine.run.display import Display
-    from sv_engine.run.doors import open_executor, open_generator
+    from sv_engine.run.doors import open_cache, open_executor, open_generator
     from sv_engine.run.journal import Journal
     from sv_engine.run.loop import Run, run_loop
     from sv_engine.run.memory import MemoryWatch
@@ -193,21 +232,24 @@ async def _run_async(config: Config, folder: Path, errors: Console, signals: Sig
 
             def on_report(reports: list[IterationReport]) -> None:
                 seconds = time.monotonic() - start_s
-                summary = summarise(config, reports, seconds, memory.peak_bytes, run.bad_rows)
+                found = cells.figures() if isinstance(cells, VerdictCache) else None
+                peak, bad_rows = memory.peak_bytes, run.bad_rows
+                summary = summarise(config, reports, seconds, peak, bad_rows, found)
                 write_summary(folder / "summary.json", summary)
 
             with (
                 Journal(folder) as journal,
                 open_executor(config) as executor,
+                open_cache(config, executor) as cells,
                 Display(errors, config) as display,
             ):
                 display.begin("starting the engine", 0)
-                async with open_generator(config) as generator:
+                async with open_generator(config, folder) as generator:
                     run = Run(
                         config=config,
                         folder=folder,
                         generator=generator,
-                        executor=executor,
+                        executor=cells,
                         train=train.train,
                         journal=journal,
                         watcher=display,
@@ -215,6 +257,8 @@ async def _run_async(config: Config, folder: Path, errors: Console, signals: Sig
                         stopping=lambda: signals.stopping,
                     )
                     await run_loop(run)
+                if isinstance(cells, VerdictCache):
+                    errors.print(str(cells), highlight=False, soft_wrap=True)
     except SandboxFault as error:
         raise EngineError(
             f"the sandbox failed: {error}", where=str(folder), remedy="see `sv-engine doctor`"

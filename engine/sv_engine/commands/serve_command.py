@@ -8,6 +8,7 @@ import ipaddress
 import click
 
 from sv_engine.commands.interrupts import sigterm_as_ctrl_c
+from sv_engine.commands.library_options import library_options
 from sv_engine.errors import EngineError
 
 LEVELS = ("none", "basic", "confined", "isolated")
@@ -37,6 +38,7 @@ LEVELS = ("none", "basic", "confined", "isolated")
     show_default=True,
     help="The most memory that a program may ask for.",
 )
+@library_options
 @click.option("--drain-s", type=click.FloatRange(0, 3600), default=30.0, show_default=True)
 @click.option("--mcp", is_flag=True, help="Serve the tool run_python at /mcp (extra `mcp`).")
 def serve_command(
@@ -49,6 +51,8 @@ def serve_command(
     max_body_mb: int,
     max_run_s: float,
     memory_mb: int,
+    python: str | None,
+    preload: tuple[str, ...],
     drain_s: float,
     mcp: bool,
 ) -> None:
@@ -79,6 +83,8 @@ def serve_command(
         max_body_bytes=max_body_mb << 20,
         max_run_s=max_run_s,
         memory_bytes=memory_mb << 20,
+        python=python,
+        preload=preload,
         drain_s=drain_s,
         mcp=mcp,
     )

@@ -27,6 +27,8 @@ class ProblemSource(StrEnum):
     """Where the problems of self-play come from."""
 
     POCKET = "pocket"
+    STARTER = "starter"
+    """Small tasks in plain English, packaged."""
     JSONL = "jsonl"
     DESCRIBE = "describe"
     """The model invents them from seed snippets."""
@@ -37,6 +39,10 @@ class RoleSet(StrEnum):
 
     POCKET = "pocket"
     CHAT = "chat"
+    """For instruction-tuned models: each prompt asks, and the model answers in its own way."""
+    EXAMPLES = "examples"
+    """For small models and for those without a chat template: worked examples, and the answer is
+    begun."""
 
 
 class TestSampling(StrEnum):
@@ -63,6 +69,9 @@ class RecipeName(StrEnum):
 
     CONSENSUS = "consensus"
     SOL_VER = "sol-ver"
+    SSD = "ssd"
+    """Simple self-distillation: what was sampled is taught as it is, nothing is believed or
+    refuted. The control without a verifier."""
 
 
 class Schedule(StrEnum):

@@ -34,20 +34,20 @@ class ConfigError(EngineError):
 
 
 def load(
-    source: str = DEFAULT,
+    source: str | None = DEFAULT,
     *,
     environment: Mapping[str, str] | None = None,
     settings: Sequence[str] = (),
 ) -> Config:
     """The resolved configuration.
 
-    source: a TOML file, or the name of a packaged configuration.
+    source: a TOML file, or the name of a packaged configuration; None: the defaults of the schema.
     environment: variables with our prefix are read, others ignored.
     settings: `section.key=value` texts; later ones win.
     Raises ConfigError.
     """
     layers = [
-        _read_file(source),
+        *([] if source is None else [_read_file(source)]),
         *_environment_layers(environment or {}),
         *(_setting_layer(setting) for setting in settings),
     ]

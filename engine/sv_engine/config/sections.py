@@ -95,7 +95,7 @@ class Generate(Section):
     pause_s: Rate = 0.5
     """First pause after a failure; doubles each time, at most 30 s (`openai`)."""
     recording: Path | None = None
-    """What the `recorded` backend replays: a file of a `Recorder`, or a run's `journal.sqlite`."""
+    """What the `recorded` backend replays: a run's `journal.sqlite`, or JSON lines."""
     time_scale: float = Field(default=0.0, ge=0)
     """Speed of the replay: 0 at once, 1 as it was recorded."""
     solutions: Positive = 16
@@ -146,6 +146,9 @@ class Roles(Section):
     templates: RoleSet = RoleSet.CHAT
     verifier_sees: Literal["problem", "solution"] = "problem"
     """Tests from the problem alone, or from the problem and one solution (as the paper does)."""
+    test_begins: str = ""
+    """What the arguments of a begun test begin with, such as "[" where functions take lists (a
+    small model writes `range(9)` there otherwise); only where the set begins tests (`examples`)."""
     describe: tuple[str, ...] = ()
     """Several templates spread difficulty and topic; each snippet gets the next one."""
     solve: str = ""
@@ -174,6 +177,10 @@ class Execute(Section):
     """What a pass needs: `proven` plain data, an object's `vouched` yes, or `inline` anything."""
     below: Literal["hole", "fail"] = "hole"
     """What a pass with less trust becomes."""
+    cache: Path | None = None
+    """SQLite file of verdicts that earlier runs found, which several may share (`local`)."""
+    cache_mib: Positive = 256
+    """Above it the verdicts that were used longest ago go."""
     timeouts: Literal["escalating", "exact"] = "escalating"
     """`escalating`: of a program that never ends, one test runs to the whole limit, others less."""
     min_cells: Positive = 64
@@ -289,7 +296,7 @@ class Train(Section):
 class Evaluate(Section):
     """Held-out evaluation."""
 
-    source: Literal["pocket", "jsonl"] = "pocket"
+    source: Literal["pocket", "starter", "jsonl"] = "pocket"
     path: Path | None = None
     """JSONL of problems with references (`jsonl`); `wrong_solutions` is their frozen bank."""
     problems: Positive = 400
@@ -321,17 +328,19 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
-        from_pocket = self.problems.source is ProblemSource.POCKET or (
+        packaged = self.problems.source in (ProblemSource.POCKET, ProblemSource.STARTER) or (
             self.problems.source is ProblemSource.DESCRIBE
             and self.roles.templates is RoleSet.POCKET
         )
-        if not from_pocket and self.problems.path is None:
+        if not packaged and self.problems.path is None:
             raise ValueError(f'problems.source = "{self.problems.source}" needs problems.path')
         backend, evaluate = self.generate.backend, self.evaluate
         if backend is Backend.OPENAI and not self.generate.urls:
             raise ValueError('generate.backend = "openai" needs generate.urls')
         if backend is Backend.RECORDED and self.generate.recording is None:
             raise ValueError('generate.backend = "recorded" needs generate.recording')
+        if self.execute.cache is not None and self.execute.executor != "local":
+            raise ValueError('execute.cache needs execute.executor = "local"')
         if evaluate.source == "jsonl" and evaluate.path is None:
             raise ValueError('evaluate.source = "jsonl" needs evaluate.path')
         return self

@@ -24,6 +24,7 @@ from sv_engine.config.sections import Config
 from sv_engine.dataset.stage import Lesson
 from sv_engine.errors import EngineError
 from sv_engine.prompts.roles import templates
+from sv_engine.prompts.template import plain_text, turns_of
 from sv_engine.records import Outcome
 
 Row = dict[str, Any]
@@ -51,24 +52,26 @@ def rows(
     }
     data = lesson.data
 
-    def asked(text: str) -> Any:
-        return [{"role": "user", "content": text}] if chat else text
+    def asked(prompt: str) -> Any:
+        return turns_of(prompt)[0] if chat else plain_text(prompt)
 
-    def said(text: str) -> Any:
-        return [{"role": "assistant", "content": text}] if chat else text
+    def said(prompt: str, text: str) -> Any:
+        whole = turns_of(prompt)[1] + text  # the template writes the whole answer
+        return [{"role": "assistant", "content": whole}] if chat else text
 
     match layout:
         case Layout.SFT:
             for e in data.examples:
-                row = {"prompt": asked(e.prompt), "completion": said(e.completion)}
+                row = {"prompt": asked(e.prompt), "completion": said(e.prompt, e.completion)}
                 yield {**row, **origin, "role": e.role}
         case Layout.DPO:
             for p in data.pairs:
-                row = {"chosen": said(p.chosen), "rejected": said(p.rejected)}
-                yield {"prompt": asked(p.prompt), **row, **origin, "role": p.role}
+                row = {"prompt": asked(p.prompt), "chosen": said(p.prompt, p.chosen)}
+                row |= {"rejected": said(p.prompt, p.rejected)}
+                yield {**row, **origin, "role": p.role}
         case Layout.KTO:
             for role, prompt, text, label in _judged(lesson):
-                row = {"prompt": asked(prompt), "completion": said(text), "label": label}
+                row = {"prompt": asked(prompt), "completion": said(prompt, text), "label": label}
                 yield {**row, **origin, "role": role}
         case Layout.GRPO:
             yield from _reward_row(outcome, lesson, config, asked, origin)

@@ -9,6 +9,8 @@ Two recipes. `consensus`: the accepted group of programs, and single tests it pa
 many sampled programs they reject; a refuted test is paired with an accepted one of the same input
 size. `sol-ver` (Lin et al. 2025, arXiv 2502.14948): programs that pass all accepted tests, and
 whole suites as they were sampled, those that hold on accepted programs over those that do not.
+And one control, `ssd` (simple self-distillation, arXiv 2604.01193): readable samples of both roles
+as they came, drawn by how often they were sampled, no pair, no guard; the matrix is not looked at.
 
 Axes: S distinct solutions, T distinct tests of one problem. A test of weight 0 (it lost the vote
 on its expected value) is never chosen and carries no evidence; it may be refuted.
@@ -101,6 +103,8 @@ def believe(evidence: Evidence, believing: Select, rng: Random) -> Selection:
 
 def refusal(outcome: Outcome, selection: Selection, recipe: Recipe) -> Refusal | None:
     """The guards on a whole problem; None if it may teach."""
+    if recipe.name is RecipeName.SSD:
+        return None if outcome.candidates.solutions else Refusal.FEW_SOLUTIONS
     evidence = outcome.evidence
     weighted = evidence.weighted
     if degeneracy(weighted.passed_ST, weighted.known_ST) is not Degeneracy.NONE:
@@ -117,7 +121,9 @@ def training_data(
     """The lessons of one problem that passed the guards."""
     solve, verify = templates.solve, templates.verify
     case = _Case(outcome, outcome.evidence, selection, recipe, solve, verify, rng)
-    if recipe.name is RecipeName.SOL_VER:
+    if recipe.name is RecipeName.SSD:
+        _teach_samples(case)
+    elif recipe.name is RecipeName.SOL_VER:
         _teach_solver(case, _passing_all_accepted(case))
         _teach_suites(case)
     else:
@@ -153,6 +159,23 @@ def distinct(data: TrainingData) -> TrainingData:
     hardness = dict(zip(data.examples, data.hardness, strict=True))
     pairs = tuple(dict.fromkeys(data.pairs))
     return TrainingData(tuple(hardness), tuple(hardness.values()), pairs)
+
+
+def _teach_samples(case: _Case) -> None:
+    """Self-distillation: samples as they came."""
+    outcome, recipe = case.outcome, case.recipe
+    problem, candidates = outcome.problem, outcome.candidates
+    prompt = case.solve.fill(problem)
+    weights = [float(solution.weight) for solution in candidates.solutions]
+    drawn = _draw(case.rng, candidates.solutions, weights, recipe.solutions_per_problem)
+    for text in (program_text(solution, case.solve, problem) for solution in drawn):
+        if text is not None:
+            case.examples.append(Example(problem.id, "solve", prompt, text))
+            case.hardness.append(0.0)
+    suites = list(dict.fromkeys(candidates.suites))
+    often = [float(candidates.suites.count(suite)) for suite in suites]
+    for suite in _draw(case.rng, suites, often, recipe.tests_per_problem):
+        _add_example(case, [_Unit(suite.prompt, suite.tests, 0.0)])
 
 
 def _teach_solver(case: _Case, accepted_S: Bools) -> None:

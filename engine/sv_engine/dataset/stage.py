@@ -12,7 +12,7 @@ from random import Random
 from sv_engine.config.sections import Config
 from sv_engine.dataset import recipes
 from sv_engine.dataset.recipes import Refusal, TrainingData
-from sv_engine.prompts.roles import RoleTemplates, templates
+from sv_engine.prompts.roles import RoleTemplates, templates, whole
 from sv_engine.records import Outcome, Selection
 
 
@@ -54,11 +54,10 @@ def check_sampled(outcome: Outcome, data: TrainingData, texts: RoleTemplates) ->
     problem, candidates = outcome.problem, outcome.candidates
     programs = {recipes.program_text(s, texts.solve, problem) for s in candidates.solutions}
     lines = {line for test in candidates.tests for line in test.source.strip().split("\n")}
-    begin = texts.verify.begin(problem)
     taught = [(e.role, e.completion) for e in data.examples]
     taught += [(p.role, text) for p in data.pairs for text in (p.chosen, p.rejected)]
     for role, text in taught:
-        whole = begin + text if begin else text.removeprefix("```python\n").removesuffix("\n```")
-        known = text in programs if role == "solve" else lines.issuperset(whole.split("\n"))
+        sources = whole(texts.verify, problem, text)
+        known = text in programs if role == "solve" else lines.issuperset(sources.split("\n"))
         if not known:
             raise NotSampledError(f"problem {problem.id}, role {role}: never sampled: {text!r}")

@@ -22,7 +22,6 @@ Tests; a completion without a readable assert counts as one invalid assert:
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -34,12 +33,12 @@ import numpy as np
 from sv_engine.errors import RunStopped
 from sv_engine.evaluate.metrics import Z_95, Estimate, pass_at_k
 from sv_engine.execute.timeouts import recheck
-from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling
+from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling, seed_of
 from sv_engine.play.pipeline import CellRunner, without_ground_truth
 from sv_engine.play.tasks import one_error
 from sv_engine.problems.distinct import distinct_solutions, distinct_tests
 from sv_engine.problems.extract import Drop
-from sv_engine.prompts.roles import RoleTemplates, call_of, read_solution, read_tests
+from sv_engine.prompts.roles import RoleTemplates, Template, call_of, read_solution, read_tests
 from sv_engine.records import Candidates, Heldout, Outcome, Problem, Verdicts
 
 Sums = dict[str, list[tuple[float, float]]]
@@ -181,23 +180,23 @@ async def _sample(problem: Problem, setting: Setting, bench: Bench) -> _Answers:
     """Both roles; `problem` has no reference."""
     solve, verify = bench.templates.solve, bench.templates.verify
 
-    async def sample(role: str, prompt: str, n: int, salt: str = "") -> list[str]:
-        key = f"{problem.id}\0{role}\0{setting.temperature}{salt}"
-        seed = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest()) >> 1
-        sampling = Sampling(setting.temperature, setting.top_p, setting.max_tokens, seed=seed)
+    async def sample(role: str, asking: Template, prompt: str, n: int, salt: str = "") -> list[str]:
+        seed = seed_of(problem.id, role, f"{setting.temperature}{salt}")
+        t, top_p = setting.temperature, setting.top_p
+        sampling = Sampling(t, top_p, setting.max_tokens, stop=asking.of(problem).stop, seed=seed)
         request = GenerationRequest(problem.id, role, prompt, n, sampling)
         async with aclosing(bench.generator.generate(request)) as completions:
             found = [completion async for completion in completions]
         return [c.text for c in sorted(found, key=lambda c: c.sample)]
 
     async def sample_programs() -> list[str]:
-        texts = await sample("solve", solve.fill(problem), setting.samples)
+        texts = await sample("solve", solve, solve.fill(problem), setting.samples)
         found = [read_solution(solve, problem, text) for text in texts]
         return ["" if isinstance(source, Drop) else source for source in found]
 
     async def sample_with(number: int, program: str) -> list[str]:
         asked = verify.fill(problem, solution=program)
-        return await sample("verify", asked, 1, salt=f"\0{number}")
+        return await sample("verify", verify, asked, 1, salt=f"\0{number}")
 
     async with asyncio.TaskGroup() as group:
         programs = group.create_task(sample_programs())
@@ -206,7 +205,7 @@ async def _sample(problem: Problem, setting: Setting, bench: Bench) -> _Answers:
             asked = [sample_with(i, seen[i % len(seen)]) for i in range(setting.samples)]
             texts = [text for one in await asyncio.gather(*asked) for text in one]
         else:
-            texts = await sample("verify", verify.fill(problem), setting.samples)
+            texts = await sample("verify", verify, verify.fill(problem), setting.samples)
     suites = [read_tests(verify, problem, text)[0] for text in texts]
     return _Answers(programs.result(), suites)
 
@@ -260,7 +259,7 @@ def _sums(case: _Case, ks: Sequence[int]) -> dict[str, tuple[float, float]]:
     answers, code, tests = case.answers, case.code, case.tests
     return {
         **_code_sums(code, len(answers.solutions), ks),
-        **_test_sums(tests, answers.suites),
+        **test_sums(tests, answers.suites),
     }
 
 
@@ -277,7 +276,7 @@ def _code_sums(code: Outcome, samples: int, ks: Sequence[int]) -> dict[str, tupl
     return sums
 
 
-def _test_sums(outcome: Outcome, suites: Sequence[Sequence[str]]) -> dict[str, tuple[float, float]]:
+def test_sums(outcome: Outcome, suites: Sequence[Sequence[str]]) -> dict[str, tuple[float, float]]:
     """Row 0 of the matrix is the reference, the others are the bank."""
     tests, verdicts = outcome.candidates.tests, outcome.tests
     column = {test.source: t for t, test in enumerate(tests)}

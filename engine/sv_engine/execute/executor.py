@@ -10,8 +10,9 @@ A timeout of a job that ends while the machine is overloaded is marked, to be ru
 (`timeouts`). Cells that run out of time run under a short limit first (`escalate`), unless the
 budget says `exact`. Where the budget says so, cells that passed run once more under another seed.
 
-A job of which no cell could be judged leaves holes; `MAX_LOST_JOBS` such in succession mean that
-the sandbox is gone, a `SandboxFault`.
+A job of which no cell could be judged is given to the sandbox once more, as all that were in it are
+lost when one of its processes is killed. Then it leaves holes; `MAX_LOST_JOBS` such in succession
+mean that the sandbox is gone, a `SandboxFault`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import numpy as np
 
 from sv_engine.execute.escalate import escalating, rectangles
 from sv_engine.execute.overload import overloaded
+from sv_engine.execute.programs import run_programs
 from sv_engine.execute.sandbox import (
     Budget,
     Job,
@@ -195,6 +197,9 @@ class Executor:
         verdicts = Verdicts.unknown(len(solutions), len(tests), cpu_s)
         if not solutions:
             return verdicts
+        if entry_point == "":
+            verdicts = await run_programs(pool, solutions, tests, cpu_s, 2 * self.workers)
+            return self._marked(verdicts)
         options = submit_options(self.budget, cpu_s, entry_point)
         spans = list(_spans(tests))
         jobs = [self._job(pool, solutions, tests[span], options) for span in spans]
@@ -205,6 +210,11 @@ class Executor:
                 verdicts.trust_ST[:, span] = cells.trust_ST
                 verdicts.held_ST[:, span] = getattr(cells, "held_ST", 0)
                 verdicts.vacuous_T[span] = np.asarray(cells.vacuous_T) != 0
+        return self._marked(verdicts)
+
+    @staticmethod
+    def _marked(verdicts: Verdicts) -> Verdicts:
+        """Timeouts under an overload are to be run again."""
         timed_out_ST = verdicts.verdict_ST == TIMEOUT_CODE
         if timed_out_ST.any() and overloaded():
             verdicts.recheck_ST[timed_out_ST] = Recheck.NOT_CONFIRMED
@@ -237,18 +247,21 @@ class Executor:
         tests: Sequence[str],
         options: dict[str, Any],
     ) -> SandboxMatrix | None:
-        """Return the cells of one job, None if none of them could be judged."""
-        try:
-            job = pool.submit(solutions, tests, **options)
-            self._live[job] = (len(solutions), len(tests))
+        """Return the cells of one job, None if none of them could be judged, twice."""
+        for is_last in (False, True):
             try:
-                cells = await job
-            finally:
-                del self._live[job]
-        except sandbox_errors() as error:
-            self._lost_jobs += 1
-            if self._lost_jobs >= MAX_LOST_JOBS:
-                raise SandboxFault(str(error)) from error
+                job = pool.submit(solutions, tests, **options)
+                self._live[job] = (len(solutions), len(tests))
+                try:
+                    cells = await job
+                    break
+                finally:
+                    del self._live[job]
+            except sandbox_errors() as error:
+                self._lost_jobs += is_last
+                if self._lost_jobs >= MAX_LOST_JOBS:
+                    raise SandboxFault(str(error)) from error
+        else:
             return None
         self._lost_jobs = 0
         self._rows_done += len(solutions)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -92,11 +96,44 @@ def submit_options(budget: Budget, cpu_s: float, entry_point: str | None) -> dic
     }
 
 
+async def run_program(
+    pool: Any, program: str, stdin: str, expected: str, cpu_s: float
+) -> tuple[int, int]:
+    """Verdict code and CPU microseconds of a program that reads `stdin` and should print
+    `expected`; a hole where the sandbox fails. Output is compared line by line, white space at
+    their ends apart.
+    """
+    from sv_sandbox import Limits, SandboxError
+
+    limits = Limits(cpu_s=cpu_s)
+    try:
+        result = await pool.run_async(program, stdin=stdin, expected=expected, limits=limits)
+    except (SandboxError, ValueError):  # ValueError: more is expected than a program may print
+        return 0, 0
+    return int(result.verdict), round(result.cpu_s * 1e6)
+
+
 def sandbox_errors() -> type[Exception]:
     """The exception class of a failing sandbox."""
     from sv_sandbox import SandboxError
 
     return SandboxError
+
+
+@cache
+def versions() -> tuple[str, ...]:
+    """What may change a verdict from one installation to another: the sandbox, by its content,
+    Python, NumPy."""
+    import numpy as np
+
+    import sv_sandbox
+
+    content = hashlib.blake2b(digest_size=16)
+    for place in sv_sandbox.__path__:  # two, where it is installed to be edited
+        for path in sorted(Path(place).rglob("*")):
+            if path.suffix in (".py", ".so"):
+                content.update(path.read_bytes())
+    return content.hexdigest(), sys.version, np.__version__
 
 
 def verdict_names() -> list[str]:
@@ -113,8 +150,11 @@ def trust_names() -> list[str]:
     return [trust.name.lower() for trust in sorted(Trust)]
 
 
-def doctor_report() -> Any:
-    """What the jail can do on this machine: an object with `.text()` and `.to_dict()`."""
+def doctor_report(python: str | None = None, preload: Sequence[str] = ()) -> Any:
+    """What the jail can do on this machine: an object with `.text()` and `.to_dict()`.
+
+    Raises ValueError for an interpreter or a module to preload that is none.
+    """
     from sv_sandbox import doctor
 
-    return doctor.report()
+    return doctor.report(python=python, preload=preload)

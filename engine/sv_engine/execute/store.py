@@ -1,9 +1,9 @@
-"""Outcomes as bytes: one NumPy archive per problem, nothing lost, nothing pickled.
+"""Outcomes as bytes: nothing lost, nothing pickled.
 
-`exec` writes them to files, a run puts the same archive into its journal. A file is written whole
-or not at all (aside, then renamed), so that what a killed command leaves can be read. Texts lie in
-one JSON document inside the archive; docs/formats.md lists all entries. `key` tells whether a
-stored outcome answers the same question: texts, weights, budget.
+`exec` writes one NumPy archive per problem, whole or not at all (aside, then renamed), so that what
+a killed command leaves can be read; docs/formats.md lists its entries. A run packs the same texts
+and arrays without the archive's headers into a row of its journal. `key` tells whether a stored
+outcome answers the same question: texts, weights, budget.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from sv_engine.records import (
     Suite,
     Test,
     Verdicts,
+    plain,
 )
 
 FORMAT_VERSION = 2
@@ -63,22 +64,57 @@ def key(candidates: Candidates, budget: Budget) -> str:
 
 
 def pack(outcome: Outcome, budget: Budget) -> bytes:
-    """The outcome, and the budget that it was judged under: an archive, compressed as a whole,
-    which is a third of one with compressed entries."""
-    return zlib.compress(_archive(outcome, budget, np.savez))
-
-
-def _archive(outcome: Outcome, budget: Budget, write: Callable[..., None]) -> bytes:
+    """The outcome, and the budget that it was judged under, for a journal: one JSON line, then the
+    arrays of its blocks in the order of `ARRAYS`, compressed. Half as long as an archive."""
     candidates = outcome.candidates
-    document = _document(candidates) | {
+    document = _document(candidates) | _judged_as(outcome, budget)
+    document |= {"weight_S": [s.weight for s in candidates.solutions]}
+    document |= {"weight_T": [t.weight for t in candidates.tests]}
+    line = json.dumps(document, separators=(",", ":")).encode()
+    return zlib.compress(b"\n".join([line, *(a.tobytes() for _, a in _arrays(outcome))]))
+
+
+def unpack(data: bytes, where: str) -> Outcome:
+    """What was packed; raises StoreError, which names `where`."""
+    try:
+        content = zlib.decompress(data)
+    except zlib.error:
+        raise StoreError(f"{where}: not a packed outcome") from None
+    if content.startswith(b"PK"):  # an archive: journals had these until their version 3
+        return _outcome(*_read(content, where), where)
+    try:
+        end = content.index(b"\n")
+        document = json.loads(content[:end])
+        arrays: dict[str, Any] = {name: document[name] for name in ("weight_S", "weight_T")}
+        sizes = [len(document["tests"]), 1][: len(document["cpu_s"])]
+        for prefix, tests in zip(("", REFERENCE), sizes, strict=False):
+            empty = Verdicts.unknown(len(document["solutions"]), tests, 0.0)
+            for name in ARRAYS:
+                shape, dtype = getattr(empty, name).shape, getattr(empty, name).dtype
+                start, end = end + 1, end + 1 + getattr(empty, name).nbytes
+                arrays[prefix + name] = (
+                    np.frombuffer(content[start:end], dtype).reshape(shape).copy()
+                )
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{where}: not a packed outcome: {error}") from None
+    return _outcome(arrays, document, where)
+
+
+def _judged_as(outcome: Outcome, budget: Budget) -> dict[str, Any]:
+    return {
         "format_version": FORMAT_VERSION,
-        "key": key(candidates, budget),
-        "budget": asdict(budget),
+        "budget": plain(budget),
         "cpu_s": [block.verdicts.cpu_s for block in outcome.blocks()],
     }
+
+
+def _archive(outcome: Outcome, budget: Budget) -> bytes:
+    candidates = outcome.candidates
+    document = _document(candidates) | _judged_as(outcome, budget)
+    document["key"] = key(candidates, budget)
     arrays: dict[str, Any] = dict(_arrays(outcome))
     buffer = io.BytesIO()
-    write(
+    np.savez_compressed(
         buffer,
         weight_S=candidates.weight_S,
         weight_T=candidates.weight_T,
@@ -88,20 +124,11 @@ def _archive(outcome: Outcome, budget: Budget, write: Callable[..., None]) -> by
     return buffer.getvalue()
 
 
-def unpack(data: bytes, where: str) -> Outcome:
-    """What was packed; raises StoreError, which names `where`."""
-    try:
-        archive = zlib.decompress(data)
-    except zlib.error:
-        raise StoreError(f"{where}: not a packed outcome") from None
-    return _outcome(*_read(archive, where), where)
-
-
 def save(path: Path, outcome: Outcome, budget: Budget) -> None:
     """Write `outcome` to `path`; raises OSError."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        aside.write_bytes(_archive(outcome, budget, np.savez_compressed))
+        aside.write_bytes(_archive(outcome, budget))
         aside.replace(path)
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -183,7 +210,7 @@ def _document(candidates: Candidates) -> dict[str, Any]:
     number = {prompt: i for i, prompt in enumerate(prompts)}
     written = {s: x.written for s, x in enumerate(candidates.solutions) if x.written}
     return ({"written": written} if written else {}) | {
-        "problem": asdict(candidates.problem),
+        "problem": plain(candidates.problem),
         "solutions": [solution.source for solution in candidates.solutions],
         "tests": [test.source for test in candidates.tests],
         "dropped": candidates.dropped,
@@ -194,12 +221,12 @@ def _document(candidates: Candidates) -> dict[str, Any]:
 
 
 def _candidates(
-    document: dict[str, Any], weight_S: NDArray[np.float64], weight_T: NDArray[np.float64]
+    document: dict[str, Any], weight_S: Iterable[float], weight_T: Iterable[float]
 ) -> Candidates:
     prompts = document["prompts"]
-    tests = zip(document["tests"], weight_T.astype(int).tolist(), document["prompt_T"], strict=True)
+    tests = zip(document["tests"], map(int, weight_T), document["prompt_T"], strict=True)
     written = document.get("written", {})
-    solutions = zip(document["solutions"], weight_S.astype(int).tolist(), strict=True)
+    solutions = zip(document["solutions"], map(int, weight_S), strict=True)
     return Candidates(
         Problem(**document["problem"]),
         tuple(Solution(*x, written.get(str(s), "")) for s, x in enumerate(solutions)),

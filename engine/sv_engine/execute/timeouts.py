@@ -46,7 +46,9 @@ class Judge(Protocol):
         tests: Sequence[str],
         cpu_s: float,
         entry_point: str | None = None,
-    ) -> Verdicts: ...
+    ) -> Verdicts:
+        """Run every cell."""
+        ...
 
 
 @dataclass(slots=True)

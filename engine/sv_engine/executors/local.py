@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 BLOCK_CELLS = 512
 """Cells of one block: a fraction of a second of work, and rows that stream."""
 TESTS_PER_JOB = 1024
+FILE_BYTES = 64 << 20
+"""Of the files of one program, its own and those that it is given."""
 CHECKS = {"decimals": decimals}
 """Comparisons beyond those of the sandbox."""
 Gate = Callable[[], contextlib.AbstractAsyncContextManager[Any]]
@@ -46,14 +48,22 @@ class Ran:
 class LocalExecutor:
     """A lazily started pool. `workers`: None is one per core; `require`: least level of the jail.
 
-    `memory_bytes` is the most that any cell may ask for. Raises what `sv_sandbox.Pool` raises, when
-    the pool is first needed (`start`).
+    `memory_bytes` is the most that any cell may ask for; `python` and `preload` say which packages
+    programs find, as of `sv_sandbox.Pool`. Raises what that raises, when the pool is first needed
+    (`start`).
     """
 
     def __init__(
-        self, workers: int | None = None, *, require: str = "basic", memory_bytes: int = 1 << 30
+        self,
+        workers: int | None = None,
+        *,
+        require: str = "basic",
+        memory_bytes: int = 1 << 30,
+        python: str | None = None,
+        preload: Sequence[str] = (),
     ) -> None:
         self._workers, self._require, self._memory_bytes = workers, require, memory_bytes
+        self._python, self._preload = python, tuple(preload)
         self._pool: Pool | None = None
 
     def start(self) -> Pool:
@@ -61,8 +71,14 @@ class LocalExecutor:
         if self._pool is None:
             from sv_sandbox import Limits, Pool
 
-            limits = Limits(memory_bytes=self._memory_bytes)
-            self._pool = Pool(self._workers, limits=limits, require=self._require)
+            limits = Limits(memory_bytes=self._memory_bytes, file_bytes=FILE_BYTES)
+            self._pool = Pool(
+                self._workers,
+                limits=limits,
+                require=self._require,
+                python=self._python,
+                preload=self._preload,
+            )
         return self._pool
 
     @property
@@ -74,6 +90,10 @@ class LocalExecutor:
         """Counters of the pool, empty before its start."""
         return {} if self._pool is None else self._pool.statistics()
 
+    def template_bytes(self) -> dict[str, int]:
+        """Memory of the pool's warm interpreters by their names, empty before its start."""
+        return {} if self._pool is None else self._pool.template_bytes()
+
     async def run(
         self,
         program: str,
@@ -82,8 +102,11 @@ class LocalExecutor:
         files: Mapping[str, bytes] | None = None,
         terms: Terms,
     ) -> Ran:
-        """Run one program. Raises ValueError for a file name that no program can have."""
+        """Run one program. Raises ValueError for files that no program can have."""
         from sv_sandbox import SandboxError
+
+        if sum(map(len, (files or {}).values())) > FILE_BYTES:
+            raise ValueError(f"the files exceed {FILE_BYTES >> 20} MiB")
 
         try:
             result = await self.start().run_async(
@@ -153,6 +176,7 @@ class LocalExecutor:
             wall_s=terms.wall_s,
             memory_bytes=memory_bytes,
             output_bytes=terms.output_bytes,
+            file_bytes=FILE_BYTES,
             processes=terms.processes,
         )
 

@@ -30,6 +30,8 @@ BYTES_PER_CELL = 40
 FIRST_ROWS = 4
 PER_ACTOR = 2
 """Blocks at one actor: one runs, one waits."""
+REST_S = 1.0
+"""How long an actor that was lost is left alone, doubled with each time up to 32 times."""
 TRIES = 4
 """How often a block is given to an actor before its rows are holes."""
 
@@ -70,18 +72,24 @@ class RayExecutor:
                     task = asyncio.create_task(actor.judge(indices, block, tests, terms))
                     actor.blocks += 1
                     running[task] = (indices, actor, time.monotonic())
-                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                if not running:  # every actor rests
+                    await asyncio.sleep(0.1)
+                    continue
+                done, _ = await asyncio.wait(
+                    running, timeout=REST_S, return_when=asyncio.FIRST_COMPLETED
+                )
                 for task in done:
                     indices, actor, start_s = running.pop(task)
                     actor.blocks -= 1
                     if (error := task.exception()) is None:
+                        actor.failures = 0
                         self._learn(len(indices), time.monotonic() - start_s)
                         for row in task.result():
                             yield row
                         continue
                     if not _is_lost(error):
                         raise error
-                    await asyncio.sleep(0.1)  # Ray starts the actor again
+                    actor.failed()
                     for index in reversed(indices):
                         tries[index] += 1
                         if tries[index] < TRIES:
@@ -104,8 +112,10 @@ class RayExecutor:
     # -- inside
 
     def _free(self) -> _Actor | None:
-        actor = min(self._actors, key=lambda actor: actor.blocks)
-        return actor if actor.blocks < PER_ACTOR else None
+        now_s = time.monotonic()
+        awake = [actor for actor in self._actors if actor.rests_until_s <= now_s]
+        free = [actor for actor in awake if actor.blocks < PER_ACTOR]
+        return min(free, key=lambda actor: (actor.failures, actor.blocks), default=None)
 
     def _block_rows(self, tests: int, left: int) -> int:
         """Rows of the next block, of `left` that wait."""
@@ -124,6 +134,13 @@ class RayExecutor:
 class _Actor:
     handle: Any
     blocks: int = 0
+    failures: int = 0
+    rests_until_s: float = 0.0
+
+    def failed(self) -> None:
+        """Leave it alone for a while: Ray starts it again, which takes seconds."""
+        self.failures += 1
+        self.rests_until_s = time.monotonic() + REST_S * 2 ** min(self.failures - 1, 5)
 
     async def judge(
         self, indices: list[int], block: list[str], tests: Sequence[Test], terms: Terms
@@ -179,11 +196,10 @@ def _start_actors(cpus: float | None, most: int | None) -> list[Any]:
     if not ray.is_initialized():
         raise RuntimeError("Ray is not initialised: call ray.init(address=...) first")
     actors = []
-    for node in [node for node in ray.nodes() if node["Alive"]][:most]:
-        here = float(node["Resources"].get("CPU", 0))
+    able = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) > 0]
+    for node in able[:most]:
+        here = float(node["Resources"]["CPU"])
         wanted = min(cpus or here, here)
-        if wanted <= 0:
-            continue
         strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=True)
         actor = ray.remote(Judge).options(
             num_cpus=wanted,

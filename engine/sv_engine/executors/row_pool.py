@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sv_engine.errors import EngineError
 from sv_engine.executors.loop_thread import LoopThread
-from sv_engine.executors.protocol import RowExecutor, Terms
+from sv_engine.executors.protocol import Io, RowExecutor, Terms, Test
 
 KINDS = ("local", "http", "ray")
 Kind = Literal["local", "http", "ray"]
@@ -80,7 +80,7 @@ class RowJob:
         thread: LoopThread,
         executor: RowExecutor,
         solutions: Sequence[str],
-        tests: Sequence[str],
+        tests: Sequence[Test],
         terms: Terms,
     ) -> None:
         self._matrix = RowMatrix.holes(len(solutions), len(tests))
@@ -92,7 +92,7 @@ class RowJob:
         return asyncio.wrap_future(self._work).__await__()
 
     async def _fill(
-        self, executor: RowExecutor, solutions: Sequence[str], tests: Sequence[str], terms: Terms
+        self, executor: RowExecutor, solutions: Sequence[str], tests: Sequence[Test], terms: Terms
     ) -> RowMatrix:
         matrix = self._matrix
         async for row in executor.submit(solutions, tests, terms):
@@ -105,6 +105,14 @@ class RowJob:
                 matrix.vacuous_T[:] |= np.frombuffer(row.vacuous_T, np.uint8)
             self.rows_done += 1
         return matrix
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramResult:
+    """What one program did on one input."""
+
+    verdict: int
+    cpu_s: float
 
 
 class RowPool:
@@ -147,6 +155,15 @@ class RowPool:
             entry_point=options.get("entry_point"),
         )
         return RowJob(self._thread, self.executor, solutions, tests, terms)
+
+    async def run_async(
+        self, program: str, *, stdin: str, expected: str, limits: Any
+    ) -> ProgramResult:
+        """One program on one input, as `sv_sandbox.Pool.run_async`."""
+        terms = Terms(cpu_s=limits.cpu_s, wall_s=limits.wall_s, memory_bytes=limits.memory_bytes)
+        test = Io(stdin, expected)
+        matrix = await RowJob(self._thread, self.executor, [program], [test], terms)
+        return ProgramResult(int(matrix.verdict_ST[0, 0]), float(matrix.cpu_us_ST[0, 0]) / 1e6)
 
 
 def pool_at(kind: Kind, servers: Sequence[str] = (), token: str | None = None) -> RowPool | None:

@@ -22,6 +22,8 @@ from sv_engine.executors.protocol import Io, Row, Terms, Test, lost_row
 BLOCK_CELLS = 1024
 PER_NODE = 4
 """Blocks outstanding at one node."""
+SHARES = 2
+"""Blocks for each node at least, where there is a row for each: little work is spread as well."""
 REST_S = 2.0
 """How long a node that failed is left alone, doubled with each failure up to 32 times."""
 WAIT_S = 10.0
@@ -73,7 +75,8 @@ class HttpExecutor:
         self, solutions: Sequence[str], tests: Sequence[Test], terms: Terms
     ) -> AsyncIterator[Row]:
         """Judge every solution on every test; rows come as they are finished, each once."""
-        size = max(1, BLOCK_CELLS // max(1, len(tests)))
+        share = -(-len(solutions) // (SHARES * len(self._nodes)))
+        size = max(1, min(BLOCK_CELLS // max(1, len(tests)), share))
         rows: asyncio.Queue[Row | None] = asyncio.Queue()
         places = asyncio.Semaphore(PER_NODE * len(self._nodes))
 
@@ -144,7 +147,7 @@ class HttpExecutor:
                 for index in missing:
                     rows.put_nowait(lost_row(index, len(tests), reason))
                 return
-            body = _request([solutions[index] for index in missing], tests, terms)
+            body = _body([solutions[index] for index in missing], tests, terms)
             came: set[int] = set()
             try:
                 async for row in self._asked(node, body, missing):
@@ -181,11 +184,11 @@ class HttpExecutor:
             except TimeoutError:
                 continue
 
-    async def _asked(
-        self, node: _Node, body: dict[str, Any], indices: Sequence[int]
-    ) -> AsyncIterator[Row]:
+    async def _asked(self, node: _Node, body: bytes, indices: Sequence[int]) -> AsyncIterator[Row]:
         url = f"{node.url}/v1/matrix"
-        async with self._connections().stream("POST", url, json=body) as response:
+        async with self._connections().stream(
+            "POST", url, content=body, headers={"content-type": "application/json"}
+        ) as response:
             if response.status_code in _AGAIN:
                 raise _Unavailable(f"HTTP {response.status_code}")
             if response.status_code != 200:
@@ -229,8 +232,9 @@ def decode_row(value: dict[str, Any], indices: Sequence[int]) -> Row:
     )
 
 
-def _request(solutions: list[str], tests: Sequence[Test], terms: Terms) -> dict[str, Any]:
-    return {
+def _body(solutions: list[str], tests: Sequence[Test], terms: Terms) -> bytes:
+    """In ASCII, as a program may hold half of a character."""
+    request = {
         "solutions": solutions,
         "tests": [_shown(test) for test in tests],
         "cpu_s": terms.cpu_s,
@@ -240,6 +244,7 @@ def _request(solutions: list[str], tests: Sequence[Test], terms: Terms) -> dict[
         "entry_point": terms.entry_point,
         "wait_s": WAIT_S,
     }
+    return json.dumps(request).encode()
 
 
 def _shown(test: Test) -> str | dict[str, str]:

@@ -1,7 +1,7 @@
 """The door to the model: the one package that imports vllm.
 
 `Generator` is the protocol; `open_vllm` picks the engine for this machine, `OpenAIGenerator` talks
-to servers, `RecordedGenerator` replays, `Recorder` writes down what another one yields.
+to servers, `RecordedGenerator` replays.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sv_engine.generate.protocol import (
     GeneratorStatistics,
     Sampling,
 )
-from sv_engine.generate.recorded import RecordedGenerator, Recorder
+from sv_engine.generate.recorded import RecordedGenerator
 from sv_engine.generate.vllm_async import AsyncVllm
 from sv_engine.generate.vllm_common import is_cpu_build
 from sv_engine.generate.vllm_inprocess import InProcessVllm
@@ -43,7 +43,6 @@ __all__ = [
     "OpenAIOptions",
     "PromptError",
     "RecordedGenerator",
-    "Recorder",
     "RecordingError",
     "Sampling",
     "VllmOptions",

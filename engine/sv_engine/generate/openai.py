@@ -29,6 +29,7 @@ from sv_engine.config.sections import Generate, Model, PromptFormat
 from sv_engine.generate.errors import EndpointError, PromptError, WeightsError
 from sv_engine.generate.streams import Stream, StreamingGenerator
 from sv_engine.generate.weights import absolute, is_adapter
+from sv_engine.prompts.template import plain_text, turns_of
 from sv_engine.records import Completion
 
 MAX_PAUSE_S = 30.0
@@ -40,6 +41,8 @@ class Need(StrEnum):
     ADAPTERS = "/v1/load_lora_adapter"
     WEIGHTS = "/collective_rpc"
     SLEEP = "/is_sleeping"
+    CHAT = "/tokenize"
+    """Not that path, but the chat template that it applies."""
 
 
 REMEDIES = {
@@ -48,6 +51,7 @@ REMEDIES = {
     "share; on a CPU see generate.reload_method",
     Need.SLEEP: "start the servers with --enable-sleep-mode and VLLM_SERVER_DEV_MODE=1, or set "
     "generate.sleep_while_training = false",
+    Need.CHAT: 'start the servers with --chat-template, or set model.prompt_format = "plain"',
 }
 
 
@@ -56,6 +60,8 @@ class OpenAIOptions(Generate, Model):
 
     needs: frozenset[Need] = frozenset()
     """What the servers must be able to do besides sampling."""
+    folder: Path | None = None
+    """Of the run, which holds the weights that it loads."""
 
 
 @dataclass(slots=True)
@@ -110,8 +116,12 @@ class OpenAIGenerator(StreamingGenerator):
                 await self._call_all("GET", Need.SLEEP, {}, REMEDIES[Need.SLEEP])
             if Need.ADAPTERS in self.options.needs:
                 await self._call_all("POST", Need.ADAPTERS, {}, REMEDIES[Need.ADAPTERS], (400, 422))
+                await self._unload_leftovers()
             if Need.WEIGHTS in self.options.needs:
                 await self._read_weights(None)
+            if Need.CHAT in self.options.needs:
+                body = {"model": self._model, "messages": [{"role": "user", "content": "x"}]}
+                await self._call_all("POST", Need.CHAT, body, REMEDIES[Need.CHAT], (404, 405))
         except WeightsError:
             await self._close()
             raise
@@ -216,11 +226,15 @@ class OpenAIGenerator(StreamingGenerator):
         }
         arguments = {name: value for name, value in arguments.items() if value is not None}
         if self.options.prompt_format is PromptFormat.CHAT:
-            turns = [{"role": "user", "content": request.prompt}]
+            turns, begin = turns_of(request.prompt)
+            if begin:  # as vLLM and SGLang spell it
+                turns.append({"role": "assistant", "content": begin})
+                going_on = {"add_generation_prompt": False, "continue_final_message": True}
+                arguments["extra_body"] = going_on
             answer = await client.chat.completions.create(messages=turns, **arguments)
             text = answer.choices[0].message.content or ""
         else:
-            answer = await client.completions.create(prompt=request.prompt, **arguments)
+            answer = await client.completions.create(prompt=plain_text(request.prompt), **arguments)
             text = answer.choices[0].text
         usage = answer.usage
         if index == 0 and usage is not None:
@@ -252,6 +266,19 @@ class OpenAIGenerator(StreamingGenerator):
         if name:
             body = {"lora_name": name}
             await self._post_all("/v1/unload_lora_adapter", body, REMEDIES[Need.ADAPTERS])
+
+    async def _unload_leftovers(self) -> None:
+        """Adapters out of this run's folder: those of an earlier process of it that was killed."""
+        names = set()
+        for endpoint in self._endpoints:
+            with contextlib.suppress(self._openai.APIError):  # some servers list nothing
+                async for model in endpoint.client.models.list():
+                    place = Path(getattr(model, "root", None) or "/")
+                    if self.options.folder and place.is_relative_to(self.options.folder):
+                        names.add(model.id)
+        for name in names:
+            path, body = "/v1/unload_lora_adapter", {"lora_name": name}
+            await self._call_all("POST", path, body, REMEDIES[Need.ADAPTERS], (400, 404))
 
     async def _read_weights(self, place: str | None) -> None:
         """None: the base weights."""

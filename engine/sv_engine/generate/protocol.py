@@ -14,6 +14,7 @@ finished, in the order in which they finish. The invariants, the same for every 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,12 @@ class GenerationRequest:
     that of the first one wanted; only recordings care."""
     label: str = ""
     """What tells this request from the same one at another time; only recordings care."""
+
+
+def seed_of(*parts: object) -> int:
+    """31 bits that only these parts give: requests that differ in one share no random numbers."""
+    text = "\0".join(map(str, parts)).encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest()) >> 1
 
 
 @dataclass(slots=True)
@@ -99,6 +106,11 @@ class Generator(Sampler, Protocol):
         trace: TracebackType | None,
     ) -> None:
         """Stop the engine; open iterators end."""
+        ...
+
+    def room_after(self, prompt: str) -> int | None:
+        """Tokens that the model's context has left for a completion; None where that is not known
+        here."""
         ...
 
     async def load_weights(self, path: Path) -> None:

@@ -1,15 +1,15 @@
-"""Replays what a generator once yielded, with its timing; and the recorder that writes it.
+"""Replays what a generator once yielded, with its timing.
 
-File: JSON lines, one per completion, in the order in which they finished:
+The journal of a run is a recording: a request gets the samples of that very one (`asked`), so a
+replay may start anywhere. So are JSON lines, one per completion, in the order in which they
+finished:
 
     {"problem_id", "role", "request", "prompt_tokens", "after_s", "text", "finish_reason",
-     "token_count", "sample", "asked"}
+     "token_count"}
 
 `request` counts the requests of one (problem, role) from 0; `after_s` is the time from the
 request's start to this completion, in seconds. The k-th replayed request of a (problem, role)
 gets the samples of the k-th recorded one, and the last recorded one when there are no more.
-The journal of a run is a recording too: there, and where a line has `asked` (a digest of label,
-prompt and seed), a request gets the samples of that very one, so a replay may start anywhere.
 A request that was stopped early, or asked for fewer samples, ends early in the replay too.
 """
 
@@ -20,14 +20,12 @@ import hashlib
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, closing
+from contextlib import closing
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any
 
 from sv_engine.generate.errors import RecordingError
-from sv_engine.generate.protocol import GenerationRequest, Generator, GeneratorStatistics
+from sv_engine.generate.protocol import GenerationRequest
 from sv_engine.generate.streams import Stream, StreamingGenerator
 from sv_engine.records import Completion
 
@@ -106,84 +104,6 @@ class RecordedGenerator(StreamingGenerator):
         """A recording has no weights; what comes next was recorded with the later ones."""
 
 
-class Recorder:
-    """A generator that writes down what another one yields; the same protocol.
-
-    The line of a completion is written and flushed before the completion is passed on.
-    """
-
-    def __init__(self, inner: Generator, path: Path) -> None:
-        self.inner = inner
-        self.path = path
-        self._asked: dict[Key, int] = defaultdict(int)
-        self._file: TextIO | None = None
-
-    @property
-    def statistics(self) -> GeneratorStatistics:
-        """The inner generator's counters."""
-        return self.inner.statistics
-
-    async def __aenter__(self) -> Self:
-        self._file = self.path.open("w", encoding="utf-8")
-        try:
-            await self.inner.__aenter__()
-        except BaseException:
-            self._file.close()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            await self.inner.__aexit__(kind, error, trace)
-        finally:
-            if self._file is not None:
-                self._file.close()
-
-    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Completion, None]:
-        """Pass completions on, each after its line is written."""
-        assert self._file is not None, "use the recorder as a context manager"
-        key = (request.problem_id, request.role)
-        number = self._asked[key]
-        self._asked[key] += 1
-        clock = asyncio.get_running_loop().time
-        start_s = clock()
-        tokens_before = self.statistics.prompt_tokens
-        async with aclosing(self.inner.generate(request)) as completions:
-            async for completion in completions:
-                line = {
-                    "problem_id": request.problem_id,
-                    "role": request.role,
-                    "request": number,
-                    "prompt_tokens": self.statistics.prompt_tokens - tokens_before,
-                    "after_s": round(clock() - start_s, 6),
-                    "text": completion.text,
-                    "finish_reason": completion.finish_reason,
-                    "token_count": completion.token_count,
-                    "sample": request.first + completion.sample,
-                    "asked": asked(request),
-                }
-                self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
-                self._file.flush()
-                yield completion
-
-    async def load_weights(self, path: Path) -> None:
-        """As the inner generator."""
-        await self.inner.load_weights(path)
-
-    async def sleep(self) -> None:
-        """As the inner generator."""
-        await self.inner.sleep()
-
-    async def wake(self) -> None:
-        """As the inner generator."""
-        await self.inner.wake()
-
-
 def asked(request: GenerationRequest) -> str:
     """Digest of what tells a labelled request from all others of its problem and role; empty for
     one without a label."""
@@ -201,9 +121,9 @@ def _digest(label: str, prompt: str, seed: int | None) -> str:
 def read_journal(path: Path) -> dict[Key, list[list[dict[str, Any]]]]:
     """As `read_recording`, from the journal of a run, in the order in which samples arrived."""
     query = (
-        "SELECT request.id, problem_id, role, iteration || ' ' || stage || ' ' || occurrence,"
-        " text.text, sampling, sample, sample.text, finish_reason, token_count"
-        " FROM sample JOIN request ON request.id = sample.request"
+        "SELECT number, problem_id, role, iteration || ' ' || stage || ' ' || occurrence,"
+        " text.text, sampling, sample, sample.text, coalesce(finish_reason, 'stop'), token_count"
+        " FROM sample JOIN request ON number = request"
         " JOIN text ON text.key = prompt_key ORDER BY sample.rowid"
     )
     names = ("prompt_tokens", "after_s", "sample", "text", "finish_reason", "token_count")
@@ -241,7 +161,7 @@ def read_recording(path: Path) -> dict[Key, list[list[dict[str, Any]]]]:
         raise RecordingError(
             f"the recording cannot be read: {error.strerror}",
             where=str(path),
-            remedy="give a file written by a Recorder",
+            remedy="name a run's journal.sqlite, or a file of JSON lines",
         ) from error
     except (ValueError, AttributeError) as error:
         raise RecordingError(

@@ -154,6 +154,10 @@ class StreamingGenerator(ABC):
                 self._give_up(stream)
             self._slots.give(held)
 
+    def room_after(self, prompt: str) -> int | None:
+        """See the protocol."""
+        return None
+
     async def load_weights(self, path: Path) -> None:
         """Let what is in flight finish, then serve the weights of `path`."""
         # Holding every slot means that nothing is in flight, and nothing starts meanwhile.

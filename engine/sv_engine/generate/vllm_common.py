@@ -94,11 +94,18 @@ class VllmGenerator(StreamingGenerator):
             raise start_error(error, self.options.path) from error
         is_chat(self._tokenizer, self.options.prompt_format)  # an impossible wish fails now
 
+    def room_after(self, prompt: str) -> int | None:
+        """See the protocol."""
+        return self._max_model_len - len(self._ids(prompt))
+
+    def _ids(self, prompt: str) -> list[int]:
+        return prompt_token_ids(self._tokenizer, prompt, self.options.prompt_format)
+
     def _prepare(self, request: GenerationRequest) -> tuple[dict[str, Any], Any]:
         """A request as vLLM wants it: token prompt and SamplingParams; PromptError if too long."""
         from vllm import SamplingParams
 
-        ids = prompt_token_ids(self._tokenizer, request.prompt, self.options.prompt_format)
+        ids = self._ids(request.prompt)
         room = self._max_model_len - len(ids)
         if not ids or room < 1:
             raise PromptError(

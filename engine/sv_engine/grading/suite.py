@@ -15,8 +15,8 @@ Raises SuiteError for anything else; nothing is unpickled.
 from __future__ import annotations
 
 import json
+import keyword
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,8 @@ from sv_engine.executors.protocol import Io, Test
 
 CHECK = "decimals"
 """Of output: line by line, as LiveCodeBench compares."""
+MAX_DEPTH = 64
+"""Of the values of a call: the parser of a test takes about 90."""
 _NESTED = ("test_cases", "unit_tests", "tests", "ground_truth", "verification_info")
 
 
@@ -97,7 +99,35 @@ def read_suite(truth: Any, *, fn_name: str | None = None, check: str = CHECK) ->
     tests = _read(truth, fn_name, check, depth=0)
     if not tests:
         raise SuiteError("the ground truth holds no test")
+    for index, test in enumerate(tests):
+        _check(test, f"test {index}")
     return Suite(tuple(tests))
+
+
+def _check(test: Test | Call, where: str) -> None:
+    """Raises SuiteError for a test that no program could pass, whatever it does."""
+    if isinstance(test, Call):
+        if _depth(test.arguments) > MAX_DEPTH or _depth(test.expected) > MAX_DEPTH:
+            raise SuiteError(f"{where}: its values are nested too deeply")
+        return
+    for text in (test,) if isinstance(test, str) else (test.stdin, test.expected):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise SuiteError(f"{where}: half of a character is no text") from None
+
+
+def _depth(value: Any) -> int:
+    """How deeply containers are nested, without recursion."""
+    depth, level = 0, [value]
+    while level := [
+        each
+        for container in level
+        if isinstance(container, list | tuple | dict)
+        for each in (container.values() if isinstance(container, dict) else container)
+    ]:
+        depth += 1
+    return depth
 
 
 def _read(truth: Any, fn_name: str | None, check: str, depth: int) -> list[Test | Call]:
@@ -157,7 +187,7 @@ def _read_list(truth: Sequence[Any], fn_name: str | None, check: str) -> list[Te
 def _pair(given: Any, expected: Any, fn_name: str | None, check: str) -> Test | Call:
     if not fn_name:
         return Io(_text(given), _text(expected), check)
-    if not re.fullmatch(r"[^\W\d]\w*", fn_name):
+    if not isinstance(fn_name, str) or not fn_name.isidentifier() or keyword.iskeyword(fn_name):
         raise SuiteError(f"{fn_name!r} is not the name of a function")
     if isinstance(given, str):  # one JSON value per line
         arguments = [_value(line) for line in given.split("\n")] if given.strip() else []

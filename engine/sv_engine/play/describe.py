@@ -15,9 +15,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling
+from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling, seed_of
 from sv_engine.play.tasks import one_error
 from sv_engine.pocket.grammar import ENTRY_POINT
 from sv_engine.problems import decontaminate
@@ -57,7 +57,8 @@ async def describe(
     async def one(number: int, snippet: str) -> Problem | None:
         template = templates[number % len(templates)]
         prompt = template.text.format(snippet=snippet) + template.prefill
-        request = GenerationRequest(f"describe-{number}", "describe", prompt, 1, sampling)
+        own = replace(sampling, seed=seed_of(sampling.seed, "describe", number))
+        request = GenerationRequest(f"describe-{number}", "describe", prompt, 1, own)
         async with room, aclosing(generator.generate(request)) as completions:
             async for completion in completions:
                 on_completion()

@@ -21,16 +21,15 @@ without its group.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sv_engine.config.sections import Execute, Generate, Roles, TestSampling
-from sv_engine.execute.timeouts import recheck
-from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling
+from sv_engine.execute.timeouts import Judge, recheck
+from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling, seed_of
 from sv_engine.play.board import Board, Rectangle
 from sv_engine.play.tasks import one_error
 from sv_engine.problems.extract import Drop
@@ -38,7 +37,7 @@ from sv_engine.prompts.roles import RoleTemplates, answer, read_solution, read_t
 from sv_engine.records import Completion, Outcome, Problem, Recheck, Verdicts
 
 
-class CellRunner(Protocol):
+class CellRunner(Judge, Protocol):
     """The part of `execute.Executor` that the pipeline uses."""
 
     @property
@@ -49,16 +48,6 @@ class CellRunner(Protocol):
     @property
     def idle(self) -> bool:
         """Whether some worker has nothing to do."""
-        ...
-
-    async def judge(
-        self,
-        solutions: Sequence[str],
-        tests: Sequence[str],
-        cpu_s: float,
-        entry_point: str | None = None,
-    ) -> Verdicts:
-        """Run every cell."""
         ...
 
 
@@ -183,7 +172,10 @@ class _Run:
     async def _solve(self, board: Board, group: asyncio.TaskGroup, *, verify_each: bool) -> None:
         generate, templates = self._player.generate, self._player.templates
         prompt = templates.solve.fill(board.problem)
-        async with self._sample(board, "solve", prompt, generate.solutions) as completions:
+        sample = self._sample(
+            board, "solve", prompt, generate.solutions, stop=templates.solve.of(board.problem).stop
+        )
+        async with sample as completions:
             async for completion in completions:
                 source = read_solution(templates.solve, board.problem, completion.text)
                 if isinstance(source, Drop):
@@ -205,7 +197,9 @@ class _Run:
         self, board: Board, group: asyncio.TaskGroup, prompt: str, n: int, salt: str = ""
     ) -> None:
         generate, template = self._player.generate, self._player.templates.verify
-        async with self._sample(board, "verify", prompt, n, salt=salt) as completions:
+        stop = template.of(board.problem).stop
+        sample = self._sample(board, "verify", prompt, n, salt=salt, stop=stop)
+        async with sample as completions:
             async for completion in completions:
                 limit = generate.max_asserts
                 tests, dropped = read_tests(template, board.problem, completion.text, limit)
@@ -223,7 +217,10 @@ class _Run:
         """Put the verifier's own tests before it; what it answers takes their place."""
         template, limit = self._player.templates.critique, self._player.generate.max_asserts
         asked = template.fill(board.problem, tests="\n".join(tests))
-        async with self._sample(board, "critique", asked, 1, salt=asked) as completions:
+        sample = self._sample(
+            board, "critique", asked, 1, salt=asked, stop=template.of(board.problem).stop
+        )
+        async with sample as completions:
             async for completion in completions:
                 kept, _ = read_tests(template, board.problem, completion.text, limit)
                 board.drop(Counter({"test: dropped by critique": len(set(tests) - set(kept))}))
@@ -243,7 +240,10 @@ class _Run:
         generate, template = self._player.generate, self._player.templates.derive
         asked = template.fill(board.problem, argument=argument)
         n = generate.derivations
-        async with self._sample(board, "derive", asked, n, salt=argument) as completions:
+        sample = self._sample(
+            board, "derive", asked, n, salt=argument, stop=template.of(board.problem).stop
+        )
+        async with sample as completions:
             async for completion in completions:
                 tests, _ = read_tests(template, board.problem, completion.text, argument=argument)
                 for test in tests[-1:]:  # the last is the conclusion of what was worked out
@@ -253,7 +253,14 @@ class _Run:
 
     @asynccontextmanager
     async def _sample(
-        self, board: Board, role: str, prompt: str, n: int, salt: str = ""
+        self,
+        board: Board,
+        role: str,
+        prompt: str,
+        n: int,
+        *,
+        salt: str = "",
+        stop: tuple[str, ...] = (),
     ) -> AsyncIterator[AsyncIterator[Completion]]:
         """The completions of one request; leaving early stops the rest of them at once."""
         generate = self._player.generate
@@ -262,7 +269,8 @@ class _Run:
             temperature=generate.temperature if hot else generate.derive_temperature,
             top_p=generate.top_p,
             max_tokens=generate.max_tokens,
-            seed=_seed(self._player.seed, board.problem.id, role, salt),
+            stop=stop,
+            seed=seed_of(self._player.seed, board.problem.id, role, salt),
         )
         request = GenerationRequest(board.problem.id, role, prompt, n, sampling)
         stream = self._player.generator.generate(request)
@@ -341,11 +349,6 @@ class _Run:
             found = board.verdicts.recheck_ST.ravel().tolist()
             self.statistics.rechecks.update(map(Recheck, found))
             self._hooks.on_outcome(board.outcome())
-
-
-def _seed(seed: int, *parts: str) -> int:
-    digest = hashlib.blake2b("\0".join([str(seed), *parts]).encode(), digest_size=4).digest()
-    return int.from_bytes(digest) >> 1
 
 
 def without_ground_truth(problem: Problem) -> Problem:

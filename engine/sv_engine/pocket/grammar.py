@@ -50,10 +50,6 @@ SOLVE_TEMPLATE = '"""{prompt}"""\ndef f(xs):'
 VERIFY_TEMPLATE = '"""{prompt}"""\nassert f('
 DERIVE_TEMPLATE = '"""{prompt}"""\nassert f({argument}) == ('
 DESCRIBE_TEMPLATE = '{snippet}\n"""'
-ARGUMENT_STOP = ") == ("
-"""Stop string that ends a verify completion after its input."""
-MAX_NEW_TOKENS = 64
-"""Longest completion worth waiting for; a text of the grammar has at most 48 tokens."""
 
 HELDOUT_SEED = 20260
 HELDOUT_COUNT = 400

@@ -60,13 +60,6 @@ def split_of(composition: tuple[str, ...]) -> Split:
     return Split.PRETRAIN if percent < 60 else Split.SELFPLAY if percent < 80 else Split.HELDOUT
 
 
-def compositions(split: Split) -> list[tuple[str, ...]]:
-    """Every composition of one split, in a fixed order."""
-    singles = [(name,) for name in (*LIST_TO_LIST, *LIST_TO_INT)]
-    pairs = [(a, b) for a in LIST_TO_LIST for b in (*LIST_TO_LIST, *LIST_TO_INT) if a != b]
-    return [c for c in (*singles, *pairs) if split_of(c) == split]
-
-
 def sample_task(rng: random.Random, split: Split) -> Task:
     """Draw a task whose composition belongs to `split`."""
     while True:

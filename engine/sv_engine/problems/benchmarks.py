@@ -1,8 +1,8 @@
 """Rows of public benchmarks as rollouts: the canonical solution against the benchmark's own tests.
 
-In: rows of HumanEval, MBPP (also sanitized), CRUXEval, LeetCodeDataset and EvalPlus (HumanEval+,
-MBPP+). Out: `Candidates` with one solution. Raises FieldError, or pydantic's ValidationError, where
-a row does not have what its format asks for.
+In: rows of HumanEval, MBPP (also sanitized), CRUXEval and LeetCodeDataset (`evalplus` has those of
+EvalPlus). Out: `Candidates` with one solution. Raises FieldError, or pydantic's ValidationError,
+where a row does not have what its format asks for.
 """
 
 from __future__ import annotations
@@ -60,16 +60,6 @@ class _LeetCodeRow(Row):
     test: str
 
 
-class _EvalPlusRow(Row):
-    task_id: str = Field(min_length=1)
-    prompt: str
-    entry_point: str = Field(min_length=1)
-    canonical_solution: str
-    base_input: list[Any]
-    plus_input: list[Any] | dict[str, Any]
-    atol: float = 0.0
-
-
 class _CruxEvalRow(Row):
     id: str = Field(min_length=1)
     code: str
@@ -100,7 +90,7 @@ def check_entry_point(name: str) -> None:
 
 def humaneval(row: dict[str, Any]) -> Candidates:
     problem = humaneval_problem(HumanEvalRow.model_validate(row))
-    return _benchmark(problem, [problem.reference_test or ""])
+    return one_solution(problem, [problem.reference_test or ""])
 
 
 def humaneval_problem(r: HumanEvalRow) -> Problem:
@@ -146,7 +136,7 @@ def mbpp(row: dict[str, Any]) -> Candidates:
     if entry_point is None:
         raise FieldError("test_list", "no test calls a function that `code` defines")
     imports = prelude("\n".join(r.test_imports), r.code, entry_point)  # one namespace, there
-    return _benchmark(
+    return one_solution(
         Problem(
             id=f"MBPP/{r.task_id}",
             prompt=r.text,
@@ -171,55 +161,14 @@ def leetcode(row: dict[str, Any]) -> Candidates:
         reference_solution=f"{r.prompt}\n{r.completion}",
         reference_test=test,
     )
-    return _benchmark(problem, [test])
-
-
-def evalplus(row: dict[str, Any]) -> Candidates:
-    r = _EvalPlusRow.model_validate(row)
-    check_fields(r, "task_id", "prompt", "entry_point", "canonical_solution")
-    check_entry_point(r.entry_point)
-    solution = r.prompt + r.canonical_solution
-    inputs = [*r.base_input, *(r.plus_input if isinstance(r.plus_input, list) else [])]
-    test = EVALPLUS_TEST.format(
-        solution=solution, entry_point=r.entry_point, inputs=inputs, atol=r.atol
-    )
-    return _benchmark(
-        Problem(r.task_id, r.prompt, r.entry_point, solution, test),
-        [test],
-    )
-
-
-EVALPLUS_TEST = """\
-import copy, math
-_expected = {{"__name__": "canonical"}}
-exec({solution!r}, _expected)
-
-def _same(got, want):
-    if isinstance(want, float) or (isinstance(got, float) and isinstance(want, int)):
-        if not isinstance(got, (int, float)):
-            return False
-        return got == want or math.isclose(got, want, rel_tol=1e-7, abs_tol={atol!r}) or (
-            got != got and want != want)
-    if isinstance(want, (list, tuple)):
-        return type(got) is type(want) and len(got) == len(want) and all(map(_same, got, want))
-    if isinstance(want, dict):
-        return isinstance(got, dict) and got.keys() == want.keys() and all(
-            _same(got[key], want[key]) for key in want)
-    return got == want
-
-for _input in {inputs!r}:
-    _want = _expected["{entry_point}"](*copy.deepcopy(_input))
-    assert _same({entry_point}(*copy.deepcopy(_input)), _want), _input
-"""
-"""Answers of the canonical solution on the base and the extra inputs, floats within `atol` and
-1e-7 of each other, as EvalPlus (Liu et al. 2023, arXiv 2305.01210) compares."""
+    return one_solution(problem, [test])
 
 
 def cruxeval(row: dict[str, Any]) -> Candidates:
     r = _CruxEvalRow.model_validate(row)
     check_fields(r, "id", "code", "input", "output")
     test = f"assert f({r.input}) == {r.output}"
-    return _benchmark(
+    return one_solution(
         Problem(
             id=f"CRUXEval/{r.id}",
             prompt=r.code,
@@ -244,6 +193,6 @@ def _called_function(code: str, tests: list[str]) -> str | None:
     return None
 
 
-def _benchmark(problem: Problem, tests: list[str]) -> Candidates:
+def one_solution(problem: Problem, tests: list[str]) -> Candidates:
     solution = problem.reference_solution or ""
     return Candidates(problem, distinct_solutions([solution]), distinct_tests(tests))

@@ -104,6 +104,23 @@ def json_pairs(text: str, entry_point: str) -> list[str | Drop]:
     return [f"assert {entry_point}({p[0]}) == {p[1]}" for p in pairs if p is not None]
 
 
+def json_io(text: str) -> list[tuple[str, str]]:
+    """Pairs of input and output texts in JSON; `[]` where `text` is none."""
+    stripped = text.strip()
+    data = _loaded(stripped) if stripped[:1] in ("[", "{") else None
+    if isinstance(data, dict) and _pair(data) is None:
+        data = next((data[key] for key in _LISTS if isinstance(data.get(key), list)), None)
+    found = []
+    for item in data if isinstance(data, list) else [data]:
+        keys = {str(k).lower(): v for k, v in item.items()} if isinstance(item, dict) else {}
+        given = next((keys[k] for k in ("input", "stdin") if k in keys), None)
+        wanted = next((keys[k] for k in (*_OUTPUT, "stdout") if k in keys), None)
+        if not isinstance(given, str) or not isinstance(wanted, str):
+            return []
+        found.append((given, wanted))
+    return found
+
+
 def _loaded(text: str) -> Any:
     """The value of JSON, of JSON lines, or of a Python literal."""
     for read in (json.loads, _lines, ast.literal_eval):

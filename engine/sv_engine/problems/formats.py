@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from sv_engine.problems import benchmarks
+from sv_engine.problems import benchmarks, evalplus
 from sv_engine.problems.benchmarks import (
     HumanEvalRow,
     Row,
@@ -35,6 +35,7 @@ from sv_engine.problems.extract import (
     extract_tests,
 )
 from sv_engine.problems.jsonl import BadRow, FieldError, count_lines, read_rows
+from sv_engine.problems.programs_io import io_pairs, read_io_tests, read_program
 from sv_engine.records import Candidates, Problem
 
 
@@ -110,7 +111,8 @@ class _Weighted(Row):
 
 class _SvRow(Row):
     id: str = Field(min_length=1)
-    entry_point: str = Field(min_length=1)
+    entry_point: str
+    """Empty: programs that read and write."""
     prompt: str = ""
     solutions: list[Any] = Field([])
     tests: list[Any] = Field([])
@@ -166,7 +168,10 @@ def first_error(error: ValidationError) -> tuple[str, str]:
 def _sv(row: dict[str, Any], tests_per_sample: int) -> Candidates:
     r = _SvRow.model_validate(row)
     check_fields(r, "id", "entry_point", "prompt", "reference_solution", "reference_test")
-    check_entry_point(r.entry_point)
+    if r.entry_point:
+        check_entry_point(r.entry_point)
+    elif r.reference_test is not None and io_pairs(r.reference_test) is None:
+        raise FieldError("reference_test", "of a program: JSON of input and output, or a list")
     if r.completion_style not in list(Style):
         raise FieldError("completion_style", f"expected one of {', '.join(Style)}")
     ready, tests_given = r.solutions, r.tests
@@ -217,7 +222,7 @@ _READERS: dict[Format, Callable[[dict[str, Any], int], Candidates]] = {
     Format.MBPP: _whole(benchmarks.mbpp),
     Format.CRUXEVAL: _whole(benchmarks.cruxeval),
     Format.LEETCODE: _whole(benchmarks.leetcode),
-    Format.EVALPLUS: _whole(benchmarks.evalplus),
+    Format.EVALPLUS: _whole(evalplus.evalplus),
 }
 
 
@@ -264,9 +269,12 @@ def _solutions_of(
     completions: list[Any], problem: Problem, style: Style, dropped: Counter[str]
 ) -> Iterator[str]:
     for completion in completions:
-        found = extract_solution(
-            completion, prompt=problem.prompt, entry_point=problem.entry_point, style=style
-        )
+        if problem.is_program:
+            found = read_program(completion)
+        else:
+            found = extract_solution(
+                completion, prompt=problem.prompt, entry_point=problem.entry_point, style=style
+            )
         if isinstance(found, Drop):
             dropped[f"solution: {found.value}"] += 1
         else:
@@ -277,8 +285,11 @@ def _tests_of(
     completions: list[Any], problem: Problem, style: Style, limit: int, dropped: Counter[str]
 ) -> Iterator[str]:
     for completion in completions:
-        tests, reasons = extract_tests(
-            completion, entry_point=problem.entry_point, style=style, limit=limit
-        )
+        if problem.is_program:
+            tests, reasons = read_io_tests(completion, limit)
+        else:
+            tests, reasons = extract_tests(
+                completion, entry_point=problem.entry_point, style=style, limit=limit
+            )
         dropped.update({f"test: {reason.value}": n for reason, n in reasons.items()})
         yield from tests

@@ -16,7 +16,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from sv_engine.config.sections import Config, Evaluate, ProblemSource
 from sv_engine.errors import EngineError
-from sv_engine.pocket import grammar
+from sv_engine.pocket import grammar, starter
 from sv_engine.pocket.tasks import Split
 from sv_engine.problems.formats import (
     Format,
@@ -40,7 +40,8 @@ class _ProblemRow(BaseModel):
 
     id: str = Field(validation_alias=AliasChoices("id", "task_id"), min_length=1)
     prompt: str = Field(min_length=1)
-    entry_point: str = Field(pattern=r"^[^\W\d]\w*(\(\)\.[^\W\d]\w*)?$")
+    entry_point: str = Field(pattern=r"^([^\W\d]\w*(\(\)\.[^\W\d]\w*)?)?$")
+    """Empty: a program that reads and writes."""
 
 
 class _SnippetRow(BaseModel):
@@ -56,9 +57,11 @@ def unlabelled(config: Config, iteration: int) -> list[Problem]:
     count, seed = config.problems.count, config.run.seed
     if config.problems.source is ProblemSource.POCKET:
         return grammar.sample_problems(Split.SELFPLAY, 2 * count, seed=1000 * seed + iteration)
+    if config.problems.source is ProblemSource.STARTER:
+        return starter.train_problems(2 * count, seed=1000 * seed + iteration)
     path = config.problems.path
     assert path is not None
-    problems = _problems(path, [])
+    problems = problems_of(path, [])
     Random(seed).shuffle(problems)
     start = (iteration - 1) * count % len(problems)
     return [*problems[start:], *problems[:start]]
@@ -83,6 +86,8 @@ def heldout(evaluate: Evaluate, bad_rows: list[BadRow] | None = None) -> list[He
     if evaluate.source == "pocket":
         found = grammar.heldout_problems(evaluate.problems)
         return [Heldout(item.problem, item.wrong_solutions) for item in found]
+    if evaluate.source == "starter":
+        return starter.heldout_problems(evaluate.problems)
     assert evaluate.path is not None
     file = RolloutFile(evaluate.path)
     try:
@@ -126,13 +131,13 @@ def check_files(config: Config) -> list[BadRow]:
         if config.problems.source is ProblemSource.DESCRIBE:
             _texts(config.problems.path, bad_rows)
         else:
-            _problems(config.problems.path, bad_rows)
+            problems_of(config.problems.path, bad_rows)
     if config.evaluate.source != "pocket":
         heldout(config.evaluate, bad_rows)
     return bad_rows
 
 
-def _problems(path: Path, bad_rows: list[BadRow]) -> list[Problem]:
+def problems_of(path: Path, bad_rows: list[BadRow]) -> list[Problem]:
     """The usable rows without their references; SourceError where there is none."""
     file_format: Format | None = None
     line_of_id: dict[str, int] = {}

@@ -7,10 +7,13 @@ are never merged with them across the border.
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from sv_engine.config.sections import PromptFormat
 from sv_engine.errors import EngineError
+from sv_engine.prompts.template import plain_text, turns_of
 
 
 class ChatTemplateError(EngineError):
@@ -30,17 +33,28 @@ def is_chat(tokenizer: Any, prompt_format: PromptFormat) -> bool:
     return prompt_format is not PromptFormat.PLAIN and has_template
 
 
+def has_chat_template(model: Path) -> bool:
+    """The same of the tokenizer in a model directory, as far as files tell; nothing is loaded."""
+    if any(model.glob("chat_template.*")):
+        return True
+    try:
+        settings = json.loads((model / "tokenizer_config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(settings.get("chat_template"))
+
+
 def prompt_token_ids(tokenizer: Any, prompt: str, prompt_format: PromptFormat) -> list[int]:
     """Token ids of `prompt`, with the special tokens that this tokenizer puts in front.
 
     tokenizer: a Hugging Face tokenizer.
     """
     if is_chat(tokenizer, prompt_format):
-        turns = [{"role": "user", "content": prompt}]
+        turns, begin = turns_of(prompt)
         text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         # The template wrote the special tokens itself; adding them again would double them.
-        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
-    return list(tokenizer(prompt)["input_ids"])
+        return list(tokenizer(text + begin, add_special_tokens=False)["input_ids"])
+    return list(tokenizer(plain_text(prompt))["input_ids"])
 
 
 def completion_token_ids(tokenizer: Any, completion: str) -> list[int]:

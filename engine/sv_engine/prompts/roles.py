@@ -1,14 +1,13 @@
-"""Prompts: what the model is asked in each role, and how its answer is read and written.
+"""Roles: what the model is asked in each, and how its answer is read and written.
 
-A `Template` is the text of a prompt with placeholders (`PLACEHOLDERS`), and a prefill: the
-beginning of the answer that is put into the model's mouth. The prefill ends the prompt and begins
-the source, so that
+The prefill of a template ends the prompt and begins the source, so that
 
     source = prefill + completion        and        completion = answer(sources)
 
 are inverse to each other; training data are always texts that the model could have sampled.
-Templates without prefill ask for a fenced block. Literal braces in a template are doubled. Whether
-the prompt becomes a chat turn is the tokenizer's affair (`prompt_format`), not this module's.
+Templates without prefill ask for a fenced block; a prefill that opens one is read as if the model
+had, and the answer closes it. Whether the prompt becomes chat turns is the tokenizer's affair
+(`prompt_format`), not this module's.
 """
 
 from __future__ import annotations
@@ -22,120 +21,25 @@ from functools import lru_cache
 from typing import Any
 
 from sv_engine.config.sections import Roles, RoleSet
-from sv_engine.errors import EngineError
-from sv_engine.pocket import grammar
 from sv_engine.problems import extract
+from sv_engine.problems.programs_io import (
+    io_pairs,
+    io_test,
+    read_io_tests,
+    read_output,
+    read_program,
+    written_tests,
+)
+from sv_engine.prompts.sets import CHAT as CHAT
+from sv_engine.prompts.sets import EXAMPLES as EXAMPLES
+from sv_engine.prompts.sets import POCKET as POCKET
+from sv_engine.prompts.template import FENCE, FENCE_END, PLACEHOLDERS
+from sv_engine.prompts.template import RoleTemplates as RoleTemplates
+from sv_engine.prompts.template import Template as Template
+from sv_engine.prompts.template import TemplateError as TemplateError
 from sv_engine.records import Problem
 
-_PROBLEM = ("prompt", "entry_point")
-PLACEHOLDERS = {
-    "describe": ("snippet",),
-    "solve": _PROBLEM,
-    "verify": _PROBLEM,
-    "verify_solution": (*_PROBLEM, "solution"),
-    "derive": (*_PROBLEM, "argument"),
-    "critique": (*_PROBLEM, "tests"),
-}
-"""What each role's template may name."""
-
-
-class TemplateError(EngineError):
-    """A prompt template that cannot be filled in."""
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """One prompt."""
-
-    text: str
-    prefill: str = ""
-    stop: tuple[str, ...] = ()
-    """Texts that end the completion."""
-
-    def fill(self, problem: Problem, **fields: str) -> str:
-        """The prompt for `problem`, the prefill at its end."""
-        return (self.text + self.prefill).format(
-            prompt=problem.prompt, entry_point=problem.entry_point, **fields
-        )
-
-    def begin(self, problem: Problem, **fields: str) -> str:
-        """What the answer begins with before the model writes anything."""
-        return self.prefill.format(prompt=problem.prompt, entry_point=problem.entry_point, **fields)
-
-
-@dataclass(frozen=True, slots=True)
-class RoleTemplates:
-    """All prompts of a run."""
-
-    describe: tuple[Template, ...]
-    solve: Template
-    verify: Template
-    verify_solution: Template
-    derive: Template
-    critique: Template
-
-
-POCKET = RoleTemplates(
-    describe=(Template(grammar.DESCRIBE_TEMPLATE),),
-    solve=Template('"""{prompt}"""\n', "def f(xs):"),
-    verify=Template('"""{prompt}"""\n', "assert f("),
-    verify_solution=Template('{solution}\n"""{prompt}"""\n', "assert f("),
-    derive=Template('"""{prompt}"""\n', "assert f({argument}) == ("),
-    critique=Template('"""{prompt}"""\n{tests}\n', "assert f("),
-)
-"""The texts that the pocket model was pre-trained on; verify_solution and critique it never saw."""
-
-CHAT = RoleTemplates(
-    describe=(
-        Template(
-            "Here is a code snippet:\n\n```python\n{snippet}\n```\n\nInspired by it, invent one "
-            "short, self-contained Python programming problem that a beginner can solve. State "
-            "exactly what the function gets and returns, its signature, and the edge cases. "
-            "Answer with a Python function that has only a signature with type hints and a "
-            "docstring, in one fenced block."
-        ),
-        Template(
-            "Here is a code snippet:\n\n```python\n{snippet}\n```\n\nInspired by it, invent one "
-            "Python programming problem of medium difficulty about strings, lists or dictionaries. "
-            "State exactly what the function gets and returns, its signature, and the edge cases. "
-            "Answer with a Python function that has only a signature with type hints and a "
-            "docstring, in one fenced block."
-        ),
-        Template(
-            "Here is a code snippet:\n\n```python\n{snippet}\n```\n\nInspired by it, invent one "
-            "hard algorithmic problem as in a programming contest, solved by one Python function "
-            "on plain values. State exactly what the function gets and returns, its signature, "
-            "limits and edge cases. Answer with a Python function that has only a signature with "
-            "type hints and a docstring, in one fenced block."
-        ),
-    ),
-    solve=Template(
-        "{prompt}\n\nWrite the Python function `{entry_point}` that solves this problem. Answer "
-        "with the complete function and the imports it needs, in one fenced block."
-    ),
-    verify=Template(
-        "{prompt}\n\nWrite tests for the Python function `{entry_point}` that solves this "
-        "problem, without writing the function. Each test is one line of the form "
-        "`assert {entry_point}(...) == ...` with literal arguments and a literal expected value. "
-        "Cover usual inputs and edge cases. Answer with the tests in one fenced block."
-    ),
-    verify_solution=Template(
-        "{prompt}\n\nHere is a solution, which may be wrong:\n\n```python\n{solution}\n```\n\n"
-        "Write tests that every correct `{entry_point}` passes and wrong ones fail. Each test is "
-        "one line of the form `assert {entry_point}(...) == ...` with literal arguments and a "
-        "literal expected value. Answer with the tests in one fenced block."
-    ),
-    derive=Template(
-        "{prompt}\n\nWork out, step by step, what `{entry_point}({argument})` must return. Answer "
-        "with one line of the form `assert {entry_point}({argument}) == ...` in one fenced block."
-    ),
-    critique=Template(
-        "{prompt}\n\nSomebody wrote these tests for `{entry_point}`:\n\n```python\n{tests}\n```\n\n"
-        "Check each expected value. Repair the tests that are wrong, drop those that the problem "
-        "does not decide, and answer with the remaining tests in one fenced block."
-    ),
-)
-"""For instruction-tuned models."""
+_SETS = {RoleSet.POCKET: POCKET, RoleSet.CHAT: CHAT, RoleSet.EXAMPLES: EXAMPLES}
 
 
 def templates(config: Roles) -> RoleTemplates:
@@ -144,7 +48,9 @@ def templates(config: Roles) -> RoleTemplates:
     An overriding template has no prefill. Where the verifier sees a solution, `verify` is
     `verify_solution`. Raises TemplateError on unknown placeholders.
     """
-    chosen = POCKET if config.templates is RoleSet.POCKET else CHAT
+    chosen = _SETS[config.templates]
+    if config.test_begins:
+        chosen = _begun(chosen, config.test_begins)
     if config.describe:
         chosen = replace(chosen, describe=tuple(_checked("describe", t) for t in config.describe))
     for role in ("solve", "verify", "verify_solution", "derive", "critique"):
@@ -156,15 +62,29 @@ def templates(config: Roles) -> RoleTemplates:
     return chosen
 
 
+def _begun(chosen: RoleTemplates, text: str) -> RoleTemplates:
+    """The set with the first argument of each begun test begun too."""
+    text = text.replace("{", "{{").replace("}", "}}")
+    changes: dict[str, Any] = {}
+    for role in ("verify", "verify_solution", "critique", "apart"):
+        template: Template = getattr(chosen, role)
+        if template.prefill:
+            changes[role] = replace(template, prefill=template.prefill + text)
+    return replace(chosen, **changes)
+
+
 def read_solution(template: Template, problem: Problem, completion: str) -> str | extract.Drop:
     """The program in a completion of the solver, or why there is none."""
-    begin = template.begin(problem)
+    if problem.is_program:
+        return read_program(template.begin(problem) + completion)
+    begin, prompt = template.begin(problem), problem.prompt
     style = extract.Style.CONTINUATION if begin else extract.Style.AUTO
+    if template.fenced:
+        completion, style = begin + completion, extract.Style.PROGRAM
+    elif begin:
+        prompt = begin
     return extract.extract_solution(
-        completion,
-        prompt=begin or problem.prompt,
-        entry_point=problem.entry_point,
-        style=style,
+        completion, prompt=prompt, entry_point=problem.entry_point, style=style
     )
 
 
@@ -176,19 +96,48 @@ def read_tests(
     **fields: str,
 ) -> tuple[list[str], Counter[extract.Drop]]:
     """The first `limit` asserts in a completion of the verifier, and what was dropped."""
+    if problem.is_program:
+        return _read_io(completion, limit, fields.get("argument"))
     begin = template.begin(problem, **fields)
     style = extract.Style.PROGRAM if begin else extract.Style.AUTO
     text, entry_point = begin + completion, problem.entry_point
     return extract.extract_tests(text, entry_point=entry_point, style=style, limit=limit)
 
 
+def _read_io(
+    completion: str, limit: int | None, argument: str | None
+) -> tuple[list[str], Counter[extract.Drop]]:
+    if argument is None:
+        return read_io_tests(completion, limit)
+    output = read_output(completion)
+    if output is None:
+        return [], Counter([extract.Drop.EMPTY])
+    return [io_test(argument, output)], Counter()
+
+
 def answer(template: Template, problem: Problem, sources: Sequence[str]) -> str | None:
     """The completion that reads as `sources`; None where the prefill makes that impossible."""
+    template = template.of(problem)
+    if problem.is_program and all(io_pairs(source) for source in sources):
+        return written_tests(sources)
     text = "\n".join(sources)
     if not template.prefill:
         return f"```python\n{text.strip()}\n```"
     begin = template.begin(problem)
+    if template.fenced:
+        text = FENCE + text.strip() + FENCE_END
     return text.removeprefix(begin) if text.startswith(begin) else None
+
+
+def whole(template: Template, problem: Problem, completion: str) -> str:
+    """The sources that `answer` made `completion` of, as one text."""
+    template = template.of(problem)
+    if problem.is_program:
+        return "\n".join(read_io_tests(completion, None)[0])
+    text = template.begin(problem) + completion
+    if template.fenced or not template.prefill:
+        return text.removeprefix(FENCE).removesuffix(FENCE_END)
+    return text
 
 
 def written(template: Template, problem: Problem, completion: str, source: str) -> str:
@@ -199,12 +148,18 @@ def written(template: Template, problem: Problem, completion: str, source: str) 
     sampled and none that the prompt added. Where there is no such program (a body alone, a method
     without its class) it is the completion as it stands.
     """
-    if template.prefill or source.strip() in completion:
+    template = template.of(problem)
+    if template.prefill and not template.fenced:
         return ""
-    own = extract.extract_solution(completion, prompt="", entry_point=problem.entry_point)
-    if isinstance(own, extract.Drop) or not _lines_in(own, completion):
-        return completion
-    return answer(template, problem, [own]) or completion
+    said = template.begin(problem) + completion
+    if source.strip() in said and answer(template, problem, [source]):
+        return ""
+    own = read_program(said) if problem.is_program else None
+    own = own or extract.extract_solution(said, prompt="", entry_point=problem.entry_point)
+    if not isinstance(own, extract.Drop) and _lines_in(own, said):
+        if text := answer(template, problem, [own]):
+            return text
+    return completion + FENCE_END if template.fenced else completion
 
 
 def _lines_in(program: str, completion: str) -> bool:
@@ -232,7 +187,13 @@ class Call:
 
 @lru_cache(maxsize=1 << 16)  # votes, guards and recipes ask again for the same tests
 def call_of(test: str, entry_point: str) -> Call | None:
-    """The call in a test of the form `assert f(...) == value`; None for tests of another form."""
+    """The call in a test of the form `assert f(...) == value`; None for tests of another form.
+
+    Of a program (an empty entry point): what it reads, what it prints, and the words that it reads.
+    """
+    if not entry_point:
+        pairs = io_pairs(test)
+        return Call(*pairs[0], len(pairs[0][0].split())) if pairs and len(pairs) == 1 else None
     tree = extract.parse(test)
     last = tree.body[-1] if tree and tree.body else None
     match last:

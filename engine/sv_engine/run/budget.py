@@ -33,6 +33,9 @@ class Cost:
     completions: int
     """Of the whole run."""
     tokens: int
+    """Of the whole run."""
+    iteration_tokens: int
+    """Of one iteration with its evaluation."""
     disk_bytes: int
     """Journal, training data and weights, as far as these are on this machine already."""
 
@@ -41,7 +44,8 @@ class Cost:
         return (
             f"at most {self.completions:,} completions ({sum(self.iteration.values()):,} an "
             f"iteration: {roles}; {self.evaluation:,} an evaluation), {self.tokens:,} tokens "
-            f"({self.tokens / TOKENS_S / 3600:,.1f} h at {TOKENS_S:,} tokens/s), "
+            f"({self.tokens / TOKENS_S / 3600:,.1f} h at {TOKENS_S:,} tokens/s; an iteration "
+            f"{self.iteration_tokens / TOKENS_S / 3600:,.1f} h, and its training), "
             f"{self.disk_bytes / 1e9:,.1f} GB on disk"
         )
 
@@ -56,7 +60,8 @@ def cost(config: Config, model: str) -> Cost:
     cells = iterations * config.problems.count * config.generate.solutions * tests
     weights = sum(file.stat().st_size for file in Path(model).glob("*.safetensors"))
     disk = tokens * TOKEN_BYTES + cells * CELL_BYTES + iterations * weights
-    return Cost(iteration, evaluation, total, tokens, disk)
+    one = (sum(iteration.values()) + evaluation) * config.generate.max_tokens
+    return Cost(iteration, evaluation, total, tokens, one, disk)
 
 
 def completions_of_play(config: Config) -> Counts:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+from contextlib import AbstractContextManager, nullcontext
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 
 from sv_engine.config.sections import Backend, Config, PromptFormat, Stage
+from sv_engine.execute.cache import VerdictCache
 from sv_engine.execute.executor import Executor
 from sv_engine.execute.sandbox import Budget
 from sv_engine.executors.row_pool import pool_at
@@ -25,6 +26,8 @@ from sv_engine.generate import (
 )
 from sv_engine.generate.openai import Need
 from sv_engine.generate.vllm_common import is_cpu_build
+from sv_engine.play.pipeline import CellRunner
+from sv_engine.prompts.format import has_chat_template
 from sv_engine.train import DpoPhase, SftPhase, TrainSpec
 
 WORKER_BYTES = 256 << 20
@@ -44,8 +47,8 @@ def serves_adapters(config: Config) -> bool:
     return config.train.method == "lora" and not (is_vllm and is_cpu_build())
 
 
-def open_generator(config: Config) -> Generator:
-    """The generator, not yet entered."""
+def open_generator(config: Config, folder: Path) -> Generator:
+    """The generator of the run in `folder`, not yet entered."""
     generate = config.generate
     sections = dict(generate) | dict(config.model) | {"path": base_model(config)}
     match generate.backend:
@@ -58,7 +61,8 @@ def open_generator(config: Config) -> Generator:
             )
         case Backend.OPENAI:
             sections["prompt_format"] = prompt_format(config)
-            return OpenAIGenerator(OpenAIOptions(**sections, needs=needs(config)))
+            options = OpenAIOptions(**sections, needs=needs(config), folder=folder)
+            return OpenAIGenerator(options)
         case Backend.VLLM:
             rank = config.train.lora_rank if serves_adapters(config) else 0
             return open_vllm(VllmOptions(**sections, lora_rank=rank, seed=config.run.seed))
@@ -66,11 +70,12 @@ def open_generator(config: Config) -> Generator:
 
 def needs(config: Config) -> frozenset[Need]:
     """What servers must be able to do, so that it is told before the play and not after it."""
+    chat = {Need.CHAT} if prompt_format(config) is PromptFormat.CHAT else set()
     if not config.run.iterations:
-        return frozenset()
+        return frozenset(chat)
     weights = Need.ADAPTERS if serves_adapters(config) else Need.WEIGHTS
     sleep = {Need.SLEEP} if config.generate.sleep_while_training else set()
-    return frozenset({weights, *sleep})
+    return frozenset({weights, *sleep, *chat})
 
 
 def prompt_format(config: Config) -> PromptFormat:
@@ -85,11 +90,7 @@ def prompt_format(config: Config) -> PromptFormat:
             where=str(place),
             remedy='set model.prompt_format = "chat" or "plain"',
         )
-    settings = place / "tokenizer_config.json"
-    has_template = any(place.glob("chat_template.*")) or (
-        settings.exists() and bool(json.loads(settings.read_text("utf-8")).get("chat_template"))
-    )
-    return PromptFormat.CHAT if has_template else PromptFormat.PLAIN
+    return PromptFormat.CHAT if has_chat_template(place) else PromptFormat.PLAIN
 
 
 def open_executor(config: Config) -> Executor:
@@ -98,6 +99,12 @@ def open_executor(config: Config) -> Executor:
     workers = execute.workers or default_workers()
     pool = pool_at(execute.executor, execute.servers, os.environ.get("SV_TOKEN"))
     return Executor(budget_of(config), workers=workers, require=execute.require, pool=pool)
+
+
+def open_cache(config: Config, executor: Executor) -> AbstractContextManager[CellRunner]:
+    """The executor behind the cache of verdicts, where there is to be one; not yet entered."""
+    path, mib = config.execute.cache, config.execute.cache_mib
+    return VerdictCache(executor, path, mib << 20) if path else nullcontext(executor)
 
 
 def budget_of(config: Config) -> Budget:

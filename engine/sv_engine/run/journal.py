@@ -17,12 +17,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import json
 import os
-import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
@@ -33,8 +34,8 @@ from typing import IO, Any, Self
 from sv_engine.errors import EngineError
 from sv_engine.execute.sandbox import Budget
 from sv_engine.execute.store import StoreError, pack, unpack
-from sv_engine.generate.protocol import GenerationRequest
-from sv_engine.records import Completion, Outcome, Problem, Selection
+from sv_engine.generate.protocol import GenerationRequest, Sampling
+from sv_engine.records import Completion, Outcome, Problem, Selection, plain
 from sv_engine.run.schema import MIGRATIONS
 from sv_engine.train import TrainProgress, TrainResult
 
@@ -45,6 +46,10 @@ BUSY_S = 60.0
 """How long the writer waits for a reader that has locked the database."""
 MAX_WAITING = 20_000
 """Rows that may wait for the disk; beyond that `add` waits, so memory stays bounded."""
+
+
+Row = tuple[str, tuple[Any, ...]]
+"""Table, and the values of its columns; the last one may be a function that makes it."""
 
 
 class JournalError(EngineError):
@@ -66,10 +71,9 @@ def content_key(*parts: object) -> str:
     return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
-@lru_cache(maxsize=1 << 12)  # asked again with every sample
 def request_key(request: GenerationRequest) -> str:
     """Key of what is asked, whatever the number of samples."""
-    return content_key(request.prompt, _sampling(request))
+    return content_key(request.prompt, _sampling(request.sampling))
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
@@ -83,12 +87,11 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
         self._lock_path = folder / LOCK_NAME
-        self._rows: queue.Queue[tuple[str, tuple[Any, ...]] | threading.Event | None]
-        self._rows = queue.Queue(MAX_WAITING)
+        self._waiting: deque[Row | threading.Event | None] = deque()
+        self._wake = threading.Event()
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
-        self._requests: set[int] = set()
-        """Those that were handed over by this process."""
+        self._requests = itertools.count(1)
         self.is_resumed = False
         """Whether there was a run here before."""
 
@@ -106,6 +109,8 @@ class Journal:
                 self._check_and_migrate()
                 self._reader = open_for_reading(self.path)
                 opening.callback(self._reader.close)
+                ((last,),) = self._reader.execute("SELECT max(number) FROM request")
+                self._requests = itertools.count((last or 0) + 1)
             except sqlite3.Error as error:
                 raise self._error(error) from error
             self._thread.start()
@@ -118,7 +123,7 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._rows.put(None)
+        self._hand_over(None)
         self._thread.join()
         with contextlib.suppress(sqlite3.Error):  # the failure that matters was kept
             self._opened.close()
@@ -129,44 +134,56 @@ class Journal:
         """Hand one row over; the first row with a key stands. Raises JournalError."""
         if self._failure is not None:
             raise self._error(self._failure)
-        self._rows.put((table, values))
+        self._waiting.append((table, values))
+        if len(self._waiting) > MAX_WAITING:
+            self.flush()
 
     def flush(self) -> None:
         """Wait until everything is on disk; raises JournalError."""
         done = threading.Event()
-        self._rows.put(done)
+        self._hand_over(done)
         done.wait()
         if self._failure is not None:
             raise self._error(self._failure)
+
+    def _hand_over(self, mark: threading.Event | None) -> None:
+        self._waiting.append(mark)
+        self._wake.set()
 
     def add_problem(self, scope: Scope, problem: Problem) -> None:
         """What was asked; never with its reference."""
         self.add("problem", scope.iteration, problem.id, problem.prompt, problem.entry_point)
 
-    def add_completion(
-        self, scope: Scope, request: GenerationRequest, occurrence: int, completion: Completion
-    ) -> None:
-        """One sample. occurrence: how often the very same was asked before in this scope."""
-        number = _request_id(scope, request, occurrence)
-        if number not in self._requests:
-            self._requests.add(number)
-            belongs = (scope.iteration, scope.stage, request.problem_id, request.role, occurrence)
-            asks = (self.add_text(request.prompt), _sampling(request))
-            self.add("request", number, *belongs, *asks)
-        values = (_storable(completion.text), completion.finish_reason, completion.token_count)
-        self.add("sample", number, completion.sample, *values, time.time())
+    def number_of(self, scope: Scope, request: GenerationRequest, occurrence: int) -> int:
+        """What its samples call a request; a new one is journalled. To be asked once in a process.
+        occurrence: how often the very same was asked before in this scope."""
+        asked = (request.problem_id, request.role, request_key(request), occurrence)
+        name = int(content_key(scope.iteration, scope.stage, *asked), 16) >> 65
+        if self.is_resumed:
+            found = self._find("SELECT number FROM request WHERE id = ?", name)
+            if found:
+                return int(found[0][0])
+        number = next(self._requests)
+        belongs = (scope.iteration, scope.stage, request.problem_id, request.role, occurrence)
+        asks = (self.add_text(request.prompt), _sampling(request.sampling))
+        self.add("request", number, name, *belongs, *asks)
+        return number
 
-    def add_refusal(
-        self, scope: Scope, request: GenerationRequest, occurrence: int, message: str
-    ) -> None:
+    def add_completion(self, number: int, completion: Completion) -> None:
+        """One sample of request `number`."""
+        text, reason = _storable(completion.text), completion.finish_reason
+        why = None if reason == "stop" else reason
+        values = (completion.sample, text, why, completion.token_count, int(time.time()))
+        self.add("sample", number, *values)
+
+    def add_refusal(self, scope: Scope, number: int, message: str) -> None:
         """The model cannot be asked this; it is not asked again."""
-        number = _request_id(scope, request, occurrence)
         self.add("refusal", number, scope.iteration, scope.stage, message)
 
-    def is_refused(self, scope: Scope, request: GenerationRequest, occurrence: int) -> bool:
+    def is_refused(self, number: int) -> bool:
         """Whether an earlier process was refused this."""
-        query, number = "SELECT 1 FROM refusal WHERE request = ?", _request_id
-        return self.is_resumed and bool(self._find(query, number(scope, request, occurrence)))
+        query = "SELECT 1 FROM refusal WHERE request = ?"
+        return self.is_resumed and bool(self._find(query, number))
 
     def refusals(self, iteration: int) -> list[str]:
         """What was refused in an iteration, as far as it is flushed, in a fixed order."""
@@ -223,20 +240,20 @@ class Journal:
 
     # ---- reading what an earlier process left ----
 
-    def completions(
-        self, scope: Scope, request: GenerationRequest, occurrence: int
-    ) -> list[Completion]:
+    def completions(self, number: int, request: GenerationRequest) -> list[Completion]:
         """The samples of a request that are there, in the order in which they arrived."""
         if not self.is_resumed:
             return []
         found = self._find(
             "SELECT sample, text, finish_reason, token_count FROM sample WHERE request = ?"
             " ORDER BY rowid",
-            _request_id(scope, request, occurrence),
+            number,
         )
         plain = Completion(request.problem_id, request.role, "")
         return [
-            replace(plain, sample=sample, text=text, finish_reason=reason, token_count=tokens)
+            replace(
+                plain, sample=sample, text=text, finish_reason=reason or "stop", token_count=tokens
+            )
             for sample, text, reason, tokens in found
             if sample < request.n
         ]
@@ -321,29 +338,31 @@ class Journal:
     def _write(self) -> None:
         last = False
         while not last:
-            batch = [self._rows.get()]
-            deadline = time.monotonic() + FLUSH_S
-            while isinstance(batch[-1], tuple) and len(batch) < MAX_WAITING:
-                try:
-                    batch.append(self._rows.get(timeout=max(0, deadline - time.monotonic())))
-                except queue.Empty:
-                    break
-            last = batch[-1] is None
-            if self._failure is None:  # afterwards only the queue is emptied, so nobody waits
-                self._commit([row for row in batch if isinstance(row, tuple)])
-            if isinstance(batch[-1], threading.Event):
-                batch[-1].set()
+            self._wake.wait(FLUSH_S)
+            self._wake.clear()
+            # As many as there are now; more may come meanwhile.
+            batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            rows = [row for row in batch if isinstance(row, tuple)]
+            if rows and self._failure is None:  # after a failure nobody is left waiting
+                self._commit(rows)
+            for mark in batch:
+                if isinstance(mark, threading.Event):
+                    mark.set()
+            last = None in batch
 
-    def _commit(self, rows: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
-        ready = [(table, [v() if callable(v) else v for v in values]) for table, values in rows]
+    def _commit(self, rows: Sequence[Row]) -> None:
+        tables: dict[str, list[Sequence[Any]]] = {}
         try:
+            for table, values in rows:
+                ready = (*values[:-1], values[-1]()) if callable(values[-1]) else values
+                tables.setdefault(table, []).append(ready)
             with self._connection:
-                for table, values in ready:
-                    places = ", ".join("?" * len(values))
-                    self._connection.execute(
-                        f"INSERT OR IGNORE INTO {table} VALUES ({places})", values
+                for table, ready_rows in tables.items():
+                    places = ", ".join("?" * len(ready_rows[0]))
+                    self._connection.executemany(
+                        f"INSERT OR IGNORE INTO {table} VALUES ({places})", ready_rows
                     )
-        except sqlite3.Error as error:
+        except Exception as error:  # whatever it was, the thread must go on: somebody waits for it
             self._failure = error
 
     def _error(self, cause: Exception) -> JournalError:
@@ -360,17 +379,11 @@ class Journal:
         )
 
 
-@lru_cache(maxsize=1 << 12)
-def _request_id(scope: Scope, request: GenerationRequest, occurrence: int) -> int:
-    """63 bits that name a request within a run."""
-    asked = (request.problem_id, request.role, request_key(request), occurrence)
-    return int(content_key(scope.iteration, scope.stage, *asked), 16) >> 65
-
-
-def _sampling(request: GenerationRequest) -> str:
-    return json.dumps(asdict(request.sampling), sort_keys=True)
+@lru_cache(maxsize=1 << 10)  # asked several times for each request
+def _sampling(sampling: Sampling) -> str:
+    return json.dumps(plain(sampling), sort_keys=True)
 
 
 def _storable(text: str) -> str:
     """SQLite keeps UTF-8: half a surrogate pair becomes a question mark."""
-    return text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

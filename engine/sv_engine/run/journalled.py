@@ -56,12 +56,13 @@ class JournalledGenerator:
         key = (scope, request.problem_id, request.role, request_key(request))
         occurrence = self._asked[key]
         self._asked[key] += 1
-        known = self._journal.completions(scope, request, occurrence)
+        number = self._journal.number_of(scope, request, occurrence)
+        known = self._journal.completions(number, request)
         for completion in known:
             yield completion
         there = {completion.sample for completion in known}
         missing = [sample for sample in range(request.n) if sample not in there]
-        if missing and self._journal.is_refused(scope, request, occurrence):
+        if missing and self._journal.is_refused(number):
             return
         for first, count in _runs(missing):
             await self._load()
@@ -71,15 +72,16 @@ class JournalledGenerator:
             try:
                 async with aclosing(self.inner.generate(part)) as fresh:
                     async for completion in fresh:
-                        found = replace(completion, sample=first + completion.sample)
-                        self._journal.add_completion(scope, request, occurrence, found)
+                        sample = first + completion.sample
+                        found = replace(completion, sample=sample) if first else completion
+                        self._journal.add_completion(number, found)
                         self._answered = True
                         yield found
             except PromptError as error:
                 self._refused += 1
                 if not self._answered and self._refused >= MAX_REFUSED:
                     raise
-                self._journal.add_refusal(scope, request, occurrence, str(error))
+                self._journal.add_refusal(scope, number, str(error))
                 self._tell(f"dropped: {error}")
                 return
 

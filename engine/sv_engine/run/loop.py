@@ -18,8 +18,9 @@ import asyncio
 import shutil
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -48,6 +49,7 @@ from sv_engine.run.doors import base_model, budget_of, train_spec
 from sv_engine.run.journal import Journal, Scope, content_key
 from sv_engine.run.journalled import JournalledGenerator
 from sv_engine.run.report import IterationReport, PlayCounts
+from sv_engine.run.room import check_prompts
 from sv_engine.run.watcher import Watcher
 from sv_engine.train import TrainProgress, TrainResult, TrainSpec, write_rows
 
@@ -104,6 +106,7 @@ async def run_loop(run: Run) -> list[IterationReport]:
     run.weights = base_model(run.config)
     run.journal.add("run", "config", run.config.model_dump_json())
     heldout = await verified(sources.heldout(run.config.evaluate), _bench(run, 0, "check"))
+    _check_prompts(run, heldout)
     for iteration in range(run.config.run.iterations + 1):
         report = IterationReport(iteration)
         if iteration:
@@ -132,6 +135,16 @@ def _check_files(run: Run) -> None:
         run.journal.add_event(0, "bad_rows", **figures_of(run.bad_rows))
 
 
+def _check_prompts(run: Run, heldout: Sequence[Heldout]) -> None:
+    """Tell of problems that the model has no room for; raises RoomError where it has for none."""
+    problems = [item.problem for item in heldout]
+    if run.config.problems.source is ProblemSource.JSONL:
+        problems += sources.unlabelled(run.config, 1)
+    solve = templates(run.config.roles).solve
+    for text in check_prompts(run.generator, [(p.id, solve.fill(p)) for p in problems]):
+        run.watcher.note(text)
+
+
 def _finish(run: Run, report: IterationReport, phase: str, start_s: float) -> None:
     """Note how long a phase took; one that was complete before keeps its time."""
     wall_s = time.perf_counter() - start_s
@@ -148,7 +161,7 @@ async def _problems(
     run: Run, iteration: int, heldout: Sequence[Heldout], report: IterationReport
 ) -> list[Problem]:
     """The problems to play, free of repeats and of held-out text."""
-    config, texts = run.config.problems, _heldout_texts(heldout)
+    config, texts = run.config.problems, [text for item in heldout for text in item.texts]
     if config.source is not ProblemSource.DESCRIBE:
         problems, dropped = decontaminate.clean(
             sources.unlabelled(run.config, iteration),
@@ -185,12 +198,6 @@ async def _problems(
     return problems
 
 
-def _heldout_texts(heldout: Sequence[Heldout]) -> list[str]:
-    problems = [item.problem for item in heldout]
-    texts = [(p.prompt, p.reference_solution, p.reference_test) for p in problems]
-    return [text for three in texts for text in three if text]
-
-
 # ---- play and select ----------------------------------------------------------------------------
 
 
@@ -203,6 +210,7 @@ async def _play(
     run.sampler.scope = scope
     budget, counts = budget_of(config), PlayCounts()
     lessons: dict[str, TrainingData] = {}
+    judged: list[tuple[int, int]] = []  # second, cells
 
     def take(outcome: Outcome) -> None:
         lesson = learn(outcome, config, iteration)
@@ -213,6 +221,7 @@ async def _play(
 
     def on_outcome(outcome: Outcome) -> None:
         run.journal.add_outcome(scope, outcome, budget)
+        judged.append((int(time.time()), outcome.tests.verdict_ST.size))
         take(outcome)
 
     run.watcher.begin(f"iteration {iteration}: play", len(problems))
@@ -226,7 +235,8 @@ async def _play(
     seed = _seed(run, iteration)
     player = Player(run.sampler, templates(config.roles), config.generate, config.roles, seed)
     hooks = Hooks(on_outcome=on_outcome)
-    await play(_until_stopped(run, left), player, run.executor, config.execute, hooks)
+    going = takewhile(lambda _: not run.stopping(), left)
+    await play(going, player, run.executor, config.execute, hooks)
     run.go_on()
     # Problems finish in any order; training data must not depend on it.
     data = recipes.gather([lessons[p.id] for p in problems])
@@ -236,6 +246,7 @@ async def _play(
     report.played["examples"] = dict(Counter(e.role for e in data.examples))
     report.played["pairs"] = dict(Counter(p.role for p in data.pairs))
     _finish(run, report, "play", start_s)
+    run.journal.add_event(iteration, "judged", cells=judged)
     run.journal.add_event(iteration, "played", **report.played)
     return data
 
@@ -243,13 +254,6 @@ async def _play(
 def _seed(run: Run, iteration: int) -> int:
     """Of the samples of one iteration."""
     return run.config.run.seed * 1_000_003 + iteration
-
-
-def _until_stopped(run: Run, problems: Sequence[Problem]) -> Iterator[Problem]:
-    for problem in problems:
-        if run.stopping():
-            return
-        yield problem
 
 
 # ---- train --------------------------------------------------------------------------------------

@@ -39,7 +39,34 @@ CREATE TABLE event (at REAL, iteration INTEGER, kind TEXT, detail TEXT,
     """
 CREATE TABLE refusal (request INTEGER PRIMARY KEY, iteration INTEGER, stage TEXT, message TEXT);
 """,
+    """
+DROP VIEW completion;
+ALTER TABLE request RENAME TO old_request;
+ALTER TABLE sample RENAME TO old_sample;
+ALTER TABLE text RENAME TO old_text;
+CREATE TABLE request (
+    number INTEGER PRIMARY KEY, id INTEGER UNIQUE, iteration INTEGER, stage TEXT, problem_id TEXT,
+    role TEXT, occurrence INTEGER, prompt_key TEXT, sampling TEXT);
+CREATE TABLE sample (
+    request INTEGER, sample INTEGER, text TEXT, finish_reason TEXT, token_count INTEGER,
+    at INTEGER, PRIMARY KEY (request, sample));
+CREATE TABLE text (key TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+CREATE VIEW completion AS SELECT iteration, stage, problem_id, role, occurrence, prompt_key,
+    sampling, sample, text, coalesce(finish_reason, 'stop') AS finish_reason, token_count, at
+    FROM sample JOIN request ON request.number = sample.request;
+INSERT INTO request (id, iteration, stage, problem_id, role, occurrence, prompt_key, sampling)
+    SELECT * FROM old_request;
+INSERT INTO sample
+    SELECT number, sample, text, nullif(finish_reason, 'stop'), token_count, CAST(at AS INTEGER)
+    FROM old_sample JOIN request ON id = old_sample.request ORDER BY old_sample.rowid;
+INSERT INTO text SELECT * FROM old_text;
+UPDATE refusal SET request = (SELECT number FROM request WHERE id = refusal.request);
+DROP TABLE old_request;
+DROP TABLE old_sample;
+DROP TABLE old_text;
+""",
 )
 """Step n takes a database of `user_version` n to n + 1. `packed` is what `execute.store.pack`
 makes; `sampling`, `rows` and `detail` are JSON. `stage` is `play`, or says what was held out. The
-`id` of a request is made of all that it belongs to and asks."""
+`id` of a request is made of all that it belongs to and asks; samples name it by its number. `at` is
+in seconds since the epoch; no `finish_reason` is `stop`."""

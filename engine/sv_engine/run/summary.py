@@ -3,6 +3,8 @@
 summary.json:
     name, seed, selector, wall_s, peak_memory_bytes
     bad_rows.{count, first}       rows of the run's files that cannot be used
+    verdict_cache.{cells, hits}   cells asked for by this process, and those that were there (with
+                                  `execute.cache`)
     headline_temperature          where `heldout` was measured
     iterations[i]                 0 is the base model
         heldout.{code_pass_at_1, test_validity, test_kill_rate, ...}.{value, se, n}
@@ -44,6 +46,7 @@ def summarise(
     wall_s: float,
     peak_memory_bytes: int,
     bad_rows: Sequence[BadRow] = (),
+    verdict_cache: dict[str, int] | None = None,
 ) -> dict[str, Any]:
     """The content of summary.json."""
     headline = config.evaluate.temperatures[0]
@@ -54,6 +57,7 @@ def summarise(
         "wall_s": round(wall_s, 1),
         "peak_memory_bytes": peak_memory_bytes,
         "bad_rows": figures_of(bad_rows),
+        "verdict_cache": verdict_cache,
         "headline_temperature": headline,
         "iterations": [
             {

@@ -32,14 +32,14 @@ ROUTERS = (
 def create_app(
     settings: Settings | None = None, on_start: Callable[[], None] = lambda: None
 ) -> FastAPI:
-    """The ASGI application; its sandbox starts with it (then `on_start`), and ends with it."""
+    """The ASGI application; its sandbox starts with it, if it has not been started (then
+    `on_start`), and ends with it."""
     settings = settings or Settings()
+    service = Service(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service = Service(settings)
-        await service.start()
-        app.state.service = service
+        service.start()
         try:
             async with _tool(app, settings):
                 on_start()
@@ -48,6 +48,7 @@ def create_app(
             await service.close()
 
     app = FastAPI(title="sv-engine", lifespan=lifespan)
+    app.state.service = service
     for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(Gatekeeper, token=settings.token, max_body_bytes=settings.max_body_bytes)

@@ -39,5 +39,8 @@ async def metrics(service: Served) -> Response:
         for name, value in values.items():
             full = f"sv_{name}_total" if kind == "counter" else f"sv_{name}"
             lines += [f"# TYPE {full} {kind}", f"{full} {value}"]
+    lines.append("# TYPE sv_template_bytes gauge")
+    for name, size in service.executor.template_bytes().items():
+        lines.append(f'sv_template_bytes{{template="{name}"}} {size}')
     text = "\n".join(lines) + "\n"
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sv_engine.execute.sandbox import trust_names, verdict_names
 from sv_engine.executors.protocol import Io, Row, Test
+from sv_engine.serve.fields import Text
 from sv_engine.serve.service import Service, service_of
 
 FORMAT = "sv-matrix/1"
@@ -35,8 +36,8 @@ class IoTest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    stdin: str = ""
-    expected: str
+    stdin: Text = ""
+    expected: Text
     check: Literal["exact", "lines", "tokens", "floats", "decimals"] = "lines"
 
 

@@ -18,6 +18,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from sv_engine.grading import code_of
+from sv_engine.serve.fields import Echo
 from sv_engine.serve.judging import graded, invalid, livecodebench, not_judged, suite_of
 from sv_engine.serve.service import Service, service_of
 
@@ -50,25 +51,28 @@ async def seed_session(body: Json, response: Response) -> Json:
     return {}
 
 
-@router.post("/verify", responses={503: {"description": "Not judged: leave the trace out."}})
-async def verify(request: VerifyRequest, service: Annotated[Service, Depends(service_of)]) -> Json:
+@router.post(
+    "/verify",
+    response_model=Json,
+    responses={503: {"description": "Not judged: leave the trace out."}},
+)
+async def verify(request: VerifyRequest, service: Annotated[Service, Depends(service_of)]) -> Echo:
     """Judge the program in the response on the unit tests of the row."""
     tests = request.verifier_metadata.get("unit_tests")
     if tests is None:
         raise invalid("no unit tests", "verifier_metadata", "unit_tests")
     suite = suite_of(tests, "verifier_metadata", "unit_tests")
     text = _output_text(request.response)
-    row = request.model_dump()
+    row = dict(request)
     if not text.strip():
-        return {**row, "reward": 0.0, "passed": 0, "result": []}
+        return Echo({**row, "reward": 0.0, "passed": 0, "result": []})
     program = code_of(text)
     start_s = time.monotonic()
     grade = await graded(service, program, suite)
     score = grade.score()
     if score is None:
         raise not_judged(grade)
-    return {
-        **row,
+    told = {
         "reward": score,
         "passed": grade.passed,
         "extracted_model_output": text,
@@ -77,6 +81,7 @@ async def verify(request: VerifyRequest, service: Annotated[Service, Depends(ser
         "metadata": {"error": grade.first_fault},
         "unit_tests_time_taken": time.monotonic() - start_s,
     }
+    return Echo({**row, **told})
 
 
 @router.get("/reverify_mode")
@@ -85,21 +90,21 @@ async def reverify_mode() -> str:
     return "stateless"
 
 
-@router.post("/aggregate_metrics")
-async def aggregate_metrics(request: AggregateRequest) -> Json:
+@router.post("/aggregate_metrics", response_model=Json)
+async def aggregate_metrics(request: AggregateRequest) -> Echo:
     """Mean, maximum, minimum, median and deviation of every number, per task and over all."""
     by_task: dict[str, list[Json]] = {}
     for answer in request.verify_responses:
         by_task.setdefault(str(answer.get(TASK_INDEX, 0)), []).append(answer)
     overall = _statistics(request.verify_responses)
-    return {
-        "group_level_metrics": [
-            {TASK_INDEX: answers[0].get(TASK_INDEX, 0), **_statistics(answers)}
-            for answers in by_task.values()
-        ],
-        "agent_metrics": overall,
-        "key_metrics": {key: value for key, value in overall.items() if key.startswith("mean/")},
-    }
+    groups = [
+        {TASK_INDEX: answers[0].get(TASK_INDEX, 0), **_statistics(answers)}
+        for answers in by_task.values()
+    ]
+    means = {key: value for key, value in overall.items() if key.startswith("mean/")}
+    return Echo(
+        {"group_level_metrics": groups, "agent_metrics": overall, "key_metrics": means},
+    )
 
 
 def _statistics(answers: list[Json]) -> dict[str, float]:

@@ -20,16 +20,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sv_engine.grading import Suite, SuiteError, read_suite
 from sv_engine.serve.admission import Overloaded
+from sv_engine.serve.fields import Echo, Seconds, Text
 from sv_engine.serve.judging import graded, invalid
 from sv_engine.serve.service import Service, service_in, service_of
 
 ENVIRONMENT = "sv"
 DEFAULT_CPU_S = 10.0
 
-router = APIRouter(tags=["OpenEnv"])
+router = APIRouter(tags=["OpenEnv"], default_response_class=Echo)
 Json = dict[str, Any]
 Served = Annotated[Service, Depends(service_of)]
-Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 
 
 class Action(BaseModel):
@@ -38,7 +38,7 @@ class Action(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     code: str
-    stdin: str = ""
+    stdin: Text = ""
     tests: list[Any] | Json | str | None = None
     metadata: Json = {}
 

@@ -10,16 +10,16 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from sv_engine.grading import code_of
 from sv_engine.records import PASS_CODE
+from sv_engine.serve.fields import Echo, Seconds
 from sv_engine.serve.judging import graded, invalid, not_judged, suite_of
 from sv_engine.serve.service import Service, service_of
 
-router = APIRouter(tags=["test servers"])
+router = APIRouter(tags=["test servers"], default_response_class=Echo)
 Served = Annotated[Service, Depends(service_of)]
-Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 _PICKLED = "text is taken for JSON or a source; a compressed pickle is not read: send JSON"
 
 

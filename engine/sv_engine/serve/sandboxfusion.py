@@ -16,7 +16,7 @@ import binascii
 import inspect
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Response
@@ -29,6 +29,7 @@ from sv_engine.grading.methods import through_functions
 from sv_engine.records import INFRA_CODE, PASS_CODE
 from sv_engine.serve import split_text
 from sv_engine.serve.admission import Overloaded
+from sv_engine.serve.fields import Seconds, Text
 from sv_engine.serve.service import Service, service_of
 from sv_engine.serve.split_text import Cut, Swallowed, cuts
 from sv_engine.serve.verl_wrapper import unwrap
@@ -40,12 +41,13 @@ WAITING = 0.75
 PARSED_HERE = 32 << 10
 """Longer texts are cut inside the sandbox: a parser can be made to take long."""
 CUTTING_CPU_S = 5.0
+FETCHED_BYTES = 16 << 20
+"""Of the files that are fetched from one program; what does not fit is left out."""
 TRIES = 2
 """How often a program is run whose verdict was lost."""
 KILLED = -9
 """Return code of a program that the sandbox ended."""
 
-Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 Path = Annotated[str, Field(min_length=1, max_length=4096)]
 
 router = APIRouter(tags=["SandboxFusion"])
@@ -58,11 +60,11 @@ class RunCodeRequest(BaseModel):
 
     code: str
     language: Literal["python"] = "python"
-    stdin: str | None = None
+    stdin: Text | None = None
     compile_timeout: Seconds = 10
     run_timeout: Seconds = 10
     memory_limit_MB: int = Field(default=-1, ge=-1, le=1 << 20)
-    files: dict[Path, str | None] = {}
+    files: dict[Path, str | None] = Field(default={}, max_length=1024)
     """Path below the program's folder -> content in base64."""
     fetch_files: list[Path] = Field(default=[], max_length=64)
 
@@ -155,15 +157,16 @@ class _Run:
         return self._with_files(response) if self.request.fetch_files else response
 
     async def _run(self) -> Ran:
-        program, files = self.request.code, self.files
+        program, files, terms = self.request.code, self.files, self.terms
         if self.request.fetch_files:
+            terms = replace(terms, output_bytes=terms.output_bytes + FETCHED_BYTES * 4 // 3)
             files = {**files, _PROGRAM: program.encode("utf-8", "surrogatepass")}
-            program = _FETCHING.format(program=_PROGRAM, paths=self.request.fetch_files)
+            program = _FETCHING.format(
+                program=_PROGRAM, paths=self.request.fetch_files, room=FETCHED_BYTES
+            )
         stdin = self.request.stdin or ""
         for _ in range(TRIES):
-            ran = await self.service.executor.run(
-                program, stdin=stdin, files=files, terms=self.terms
-            )
+            ran = await self.service.executor.run(program, stdin=stdin, files=files, terms=terms)
             if ran.verdict != "infra":
                 break
         return ran
@@ -238,8 +241,11 @@ try:
     runpy.run_path({program!r}, run_name="__main__")
 finally:
     import base64, json, os
-    found = {{p: base64.b64encode(open(p, "rb").read()).decode()
-             for p in {paths!r} if os.path.isfile(p)}}
+    found, room = {{}}, {room}
+    for p in {paths!r}:
+        if os.path.isfile(p) and os.path.getsize(p) <= room:
+            room -= os.path.getsize(p)
+            found[p] = base64.b64encode(open(p, "rb").read()).decode()
     sys.stderr.write("\\n--sv-fetched-files--\\n" + json.dumps(found))
 """
 

@@ -14,6 +14,8 @@ from sv_engine.serve.admission import Admission
 from sv_engine.serve.settings import Settings
 
 HEALTH_WAIT_S = 5.0
+LEAST_WALL_S = 0.1
+"""A shorter guard would count the start of a program's process as its idle time."""
 WORKERS_PER_CORE = 2
 """So that programs which use up their limit leave room for others: the kernel shares the cores."""
 SLOTS_PER_WORKER = 8
@@ -30,12 +32,14 @@ class Service:
             settings.workers or WORKERS_PER_CORE * len(os.sched_getaffinity(0)),
             require=settings.require,
             memory_bytes=settings.memory_bytes,
+            python=settings.python,
+            preload=settings.preload,
         )
         self.admission = Admission(slots=1, max_waiting=settings.max_waiting)
         self.sessions = 0
         """Open OpenEnv sessions."""
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Start the pool; raises what the sandbox raises."""
         self.executor.start()
         self.admission.slots = SLOTS_PER_WORKER * self.executor.workers
@@ -58,7 +62,7 @@ class Service:
         ceiling = self.settings.memory_bytes
         return Terms(
             cpu_s=cpu_s,
-            wall_s=cpu_s,
+            wall_s=max(cpu_s, LEAST_WALL_S),
             memory_bytes=min(memory_bytes, ceiling) if memory_bytes > 0 else ceiling,
             trust=trust or self.settings.trust,
             below=below,

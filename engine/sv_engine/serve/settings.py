@@ -30,5 +30,9 @@ class Settings:
     """How long running requests may take after SIGTERM."""
     max_sessions: int = 1024
     """Open OpenEnv sessions."""
+    python: str | None = None
+    """Interpreter, or folder of an environment, whose packages programs find; None: this one."""
+    preload: tuple[str, ...] = ()
+    """Packages that are imported before any program asks."""
     mcp: bool = False
     """Whether the MCP tool is served at /mcp."""

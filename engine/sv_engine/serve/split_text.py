@@ -40,6 +40,8 @@ def cuts(text: str) -> list[Cut]:
 
     Raises Swallowed. A text that does not parse has no cuts: running it says what is wrong.
     """
+    if "assert" not in text and "raise" not in text:
+        return []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SyntaxWarning: `1 is 1`, "\d"
         try:

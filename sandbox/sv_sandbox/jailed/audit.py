@@ -9,8 +9,11 @@ and `watch_suppress` are told of patched modules and of swallowed errors.
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import functools
 import sys
+import threading
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -30,6 +33,9 @@ def watch(found: Callable[[str], object], text: Callable[[], str]) -> None:
     """From now on `found` is called, and may raise, before test code runs text or bytes as code
     that do not stand in `text`. It cannot be taken back: for a process that runs one row."""
 
+    # They would read, and so compile, the source of what was raised.
+    threading.excepthook = lambda _: None
+    sys.unraisablehook = lambda _: None
     compiled = [""]  # by whom something was compiled that stands in the text
     library = tuple(path for path in sys.path if path)
 
@@ -60,9 +66,30 @@ def watch(found: Callable[[str], object], text: Callable[[], str]) -> None:
 
 
 def _stands_in(source: object, text: str) -> bool:
+    """Whether this is a whole string of the text, or an example in one."""
     if isinstance(source, bytes):
         source = source.decode("utf-8", "replace")
-    return isinstance(source, str) and bool(source.strip()) and source.strip() in text
+    return isinstance(source, str) and source.strip() in _strings(text)
+
+
+@functools.lru_cache(maxsize=4)
+def _strings(text: str) -> frozenset[str]:
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.add(node.value.strip())
+            if ">>>" in node.value:
+                found |= {one.source.strip() for one in _examples(node.value)}
+    return frozenset(found - {""})
+
+
+def _examples(text: str) -> list[Any]:
+    import doctest  # as large as all that a template has loaded: only where it is needed
+
+    try:
+        return list(doctest.DocTestParser().get_examples(text))
+    except ValueError:
+        return []
 
 
 def watch_suppress(marks: Provenance) -> None:

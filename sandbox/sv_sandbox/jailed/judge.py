@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import threading
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -18,26 +17,28 @@ from . import (
     audit,
     collect,
     lending,
-    makers,
     operations,
-    plan,
     proxies,
     rewrite,
     shapes,
     shared,
     subject,
+    testcode,
     waiting,
 )
-from .link import Link, Lost, OneProcess, Policy
-from .namespace import Names, TestNamespace, VacuousNames, finding
-from .provenance import ANSWER, FREE, NAMED, PROVEN, Provenance
-from .source import unpacked
+from .hearing import Hearing
+from .link import Link, Lost, OneProcess, Policy, Uncrossed
+from .namespace import Names, SolutionNames, TestNamespace, VacuousNames, finding
+from .provenance import INLINE, PROVEN, Provenance
 from .state import State
 from .testcode import TestCode
 from .values import CodecError, native
 
 PASS, WRONG, FORBIDDEN = 1, 2, 7
-
+_CHANGING = frozenset("set del above method setitem delitem next".split()) | {
+    name for name in shapes.SPECIALS if name[0] == "i" and name[1:] in shapes.BINARY
+}
+"""What the solution asks that may change an object of the test's."""
 
 _SUBMODULES = frozenset(
     (
@@ -76,7 +77,7 @@ def vacuous(start: int, cells: int) -> None:
         native.begin(cell)
         verdict = WRONG
         with contextlib.suppress(BaseException):  # it looked at something: not vacuous
-            test = TestCode(unpacked(native.blob(cell)))
+            test = testcode.read(native.blob(cell))
             marks = Provenance()
             run(test, marks, VacuousNames(test.entry_point))
             verdict = WRONG if marks.failure() else PASS
@@ -99,6 +100,8 @@ def judge(start: int, cells: int) -> None:
             native.end(cell, cell + 1, native.MARK_LOST, b"", trust)
             native.stop()
             return
+        except Uncrossed as error:  # no failure; nor does a solution gain by it (`below`)
+            verdict, detail, trust = end.unknown(error)
         except OneProcess as error:
             verdict, detail = native.MARK_UNSPLIT, str(error).encode("utf-8", "replace")[:200]
         except CodecError as error:
@@ -143,10 +146,8 @@ class Judge(Policy):
         self.marks = Provenance()
         self._test: TestCode | None = None
         self._shared: shared.JudgeShared | None = None
-        self._named: set[int] = set()
-        self._helpers: set[int] = set()
+        self.hearing = Hearing(self.link, self.marks, frozenset(), self.module)
         self._attributes: set[int] = set()
-        self._objects: set[int] = set()
         self._state: State | None = None
         self._is_first = True
 
@@ -154,7 +155,7 @@ class Judge(Policy):
         """Run one test: verdict, detail, trust. Lost, OneProcess and CodecError pass through,
         whatever the test catches."""
         try:
-            self._test = test = TestCode(unpacked(blob))
+            self._test = test = testcode.read(blob)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             return *subject.verdict_of(error), PROVEN
         if test.patches:
@@ -162,10 +163,8 @@ class Judge(Policy):
         self.marks = marks = Provenance(test.branches)
         marks.sites, marks.is_due = test.sites, test.sites > test.inner_sites
         self.link.forget()
-        self._named.clear()
-        self._helpers.clear()
+        self.hearing = Hearing(self.link, marks, test.names, self.module)
         self._attributes.clear()
-        self._objects.clear()
         self._shared = None
         if "patch" in test.names:
             audit.watch_patches(self.one_process)
@@ -178,7 +177,16 @@ class Judge(Policy):
             raise self.link.trouble
         if failure is not None:
             return *subject.verdict_of(failure), marks.trust()
-        return PASS, marks.why().encode("utf-8", "replace"), marks.trust()
+        trust = marks.trust()
+        return PASS, marks.why().encode("utf-8", "replace"), trust
+
+    def unknown(self, error: Uncrossed) -> tuple[int, bytes, int]:
+        """Verdict, detail, trust of a cell that this has ended: it may pass in one process, unless
+        an assertion has failed."""
+        failure = self.marks.failure(apart_from=error)
+        if failure is not None:
+            return *subject.verdict_of(failure), PROVEN
+        return PASS, f"a value cannot cross: {error}".encode()[:200], INLINE
 
     def text(self) -> str:
         """The text of the test at hand."""
@@ -196,7 +204,7 @@ class Judge(Policy):
             self._shared = shared.JudgeShared(test.wanted)
             loaded = self._loaded(cell, test)
             self._import(loaded, test)
-            left_out = run(test, self.marks, SolutionNames(self, test))
+            left_out = run(test, self.marks, SolutionNames(self, test.entry_point, test.binds))
             if left_out:
                 raise OneProcess(left_out)
         except BaseException as error:
@@ -229,34 +237,6 @@ class Judge(Policy):
                 with contextlib.suppress(ImportError):
                     __import__(name)
 
-    def name(self, name: str, entry_point: str | None) -> tuple[bool, Any]:
-        """What the solution has by this name."""
-        marks = len(self.marks.rests_on)
-        found = self.link.ask("name", name)
-        if type(found) is not tuple or len(found) != 2:
-            raise CodecError("not a name")
-        module, original = proxies.origin_of(found[1])
-        if original == name and self.module(module) is not None:
-            self.marks.take_back(marks)  # a tool of the library's: here it is our own
-            return True, getattr(self.module(module), name, found[1])
-        known = proxies.number_of(found[1], self.link)
-        if known is not None:
-            self.marks.take_back(marks)
-            self._named.add(known[0])
-            if entry_point is not None and name != entry_point:
-                self._helpers.add(known[0])
-            is_tool = name in plan.TOOLS or name.startswith("assert") or name == "approx"
-            is_module = name in rewrite.TOOLS and not proxies.is_plain_function(found[1])
-            if (is_tool or is_module) and name != entry_point:
-                self.marks.word(f"the solution's own {name}")
-        return found[0] is True, found[1]
-
-    def beside(self, name: str) -> Any:
-        """A module beside the solution, which the test names by importing it."""
-        found = self.link.ask("import", name)
-        self._named.add(self._number(found))
-        return found
-
     # ---- the policy of this end ------------------------------------------------------------------
 
     def tell(self, value: object, reached: bool) -> None:
@@ -278,17 +258,18 @@ class Judge(Policy):
         lending.allow(operation, operands)
         if operation == "set" and not lending.is_plain(operands[2]):
             self.marks.word("attributes that the solution set")
+        if lending.makes_a_class(operation, operands):
+            self.marks.word("a class that the solution made of the test's")
+        if operation in _CHANGING or (operation == "special" and operands[1] in _CHANGING):
+            self.marks.has_changed = True
         answer = operations.perform(operation, operands, self.link)
         if operation == "get" and operands[1] == "__dict__":
             self._attributes.add(id(answer))
         return answer
 
-    def is_known(self, value: object) -> bool:
-        """Whether an object is of a class that the test names."""
-        return self._is_of_named_class(value)
-
     def changed(self, container: object) -> None:
         """What lies in an object's `__dict__` are its attributes."""
+        self.marks.has_changed = True
         if id(container) in self._attributes:
             self.marks.word("attributes that the solution set")
 
@@ -304,67 +285,19 @@ class Judge(Policy):
             raise CodecError("nothing of the test's that was lent")
 
     def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
-        """An answer of the solution's: on to `provenance`."""
-        if operation in ("isinstance", "issubclass", "contains"):
-            self.marks.word(f"{operation} of a class")
-        if operation == "above":
-            self.marks.asked(operands[2].strip("_"), NAMED, bool(operands[3]), answer)
-        if operation not in ("special", "call", "method", "get"):
-            return
-        self._came(operation, operands[0], answer)
-        number = self._number(operands[0])
-        named = number in self._named
-        whom = FREE if named else NAMED if self._is_of_named_class(operands[0]) else ANSWER
-        if operation == "get":
-            if named and (isinstance(operands[0], type) or proxies.is_module(operands[0])):
-                self._named.add(self._number(answer))  # a function of a class, of a module
-        elif operation == "special":
-            self.marks.asked(operands[1], max(whom, NAMED), bool(operands[2]), answer)
-        else:
-            if named and operation == "method" and not isinstance(operands[0], type):
-                whom = FREE if proxies.is_module(operands[0]) else NAMED
-            if number in self._helpers and type(answer) is bool:
-                whom = ANSWER
-            self.marks.asked(None, whom, any(operands[-2:]), answer)
-
-    def _came(self, operation: str, target: Any, answer: object) -> None:
-        """What came is plain data, a new object of a class that the test names, a function of a
-        class or module that it names, or something that steps through data: or it is marked."""
-        if type(target) is proxies.ReferenceClass and operation == "call":
-            number = self._number(answer)
-            if number < 0 or number in self._objects:
-                self.marks.word("a class that makes no new object")
-            self._objects.add(number)
-        elif self.link.has_told(answer) and type(answer).__module__ == "unittest.mock":
-            self.marks.word("a mock of the test's own as an answer")
-
-    def arrived(self, value: object) -> None:
-        """A proxy of an object was made."""
-        if not self._is_of_named_class(value) and not makers.steps(value):
-            self.marks.word("an object as an answer")
-
-    def _number(self, value: Any) -> int:
-        known = proxies.number_of(value, self.link)
-        return -1 if known is None else known[0]
-
-    def _is_of_named_class(self, value: Any) -> bool:
-        return not self._named.isdisjoint(proxies.class_numbers(value))
+        """See `hearing`, as for the next three."""
+        self.hearing.heard(operation, operands, answer)
 
     def raised(
         self, operation: str, operands: tuple[object, ...], error: BaseException
     ) -> BaseException:
-        """An exception by which Python would end an iteration, a task or a thread of the test's
-        without a word, and what is asserted there, is a RuntimeError, unless the test speaks of it.
-        """
-        quiet = type(error).__name__ if _ends_quietly(error) else ""
-        steps = operation == "special" and operands[1] in ("next", "anext")
-        steps = steps or (operation == "run" and isinstance(error, StopAsyncIteration))
-        self.marks.returned(error)
-        if not quiet or steps or (self._test is not None and quiet in self._test.names):
-            return error
-        told = RuntimeError(f"the solution raised {quiet}")
-        told.__cause__ = error
-        return told
+        return self.hearing.raised(operation, operands, error)
+
+    def arrived(self, value: object) -> None:
+        self.hearing.arrived(value)
+
+    def is_known(self, value: object) -> bool:
+        return self.hearing.is_of_named_class(value)
 
     def word(self) -> None:
         """A class or function of Python's own, or a loose number, came as an answer."""
@@ -377,12 +310,14 @@ class Judge(Policy):
 
     def notes(self) -> object:
         """What the process shares with the solution's."""
-        found = self._shared.notes() if self._shared is not None else []
+        found = self._shared.notes() if self._shared is not None else None
+        if not found:
+            return None
         if any(name == "files" for name, _ in found):
-            self.marks.share("files that the solution sees")
-        return tuple(found) or None
+            self.marks.word("files that the solution sees")
+        return tuple(found)
 
-    def sends(self, data: bytes) -> None:
+    def sends(self, data: bytes | bytearray) -> None:
         """A path of the scratch folder means nothing where that one has it under another name."""
         if self._shared is not None and self._shared.names_folder(data):
             self.one_process("a path of the scratch folder, which lies elsewhere for the solution")
@@ -395,7 +330,7 @@ class Judge(Policy):
             if type(note) is not tuple or len(note) != 2 or type(note[0]) is not str:
                 raise CodecError("not a note")
             if note[0] not in ("printed", "warned", "logged"):
-                self.marks.share(f"{note[0]} as the solution left it")
+                self.marks.word(f"{note[0]} as the solution left it")
             self._shared.noted(*note)
 
     def read(self, value: object, name: str) -> object:
@@ -417,6 +352,13 @@ class Judge(Policy):
             return None
         return sys.modules[name]
 
+    def cannot(self, why: str, ours: bool) -> NoReturn:
+        """What the test passes before it knows any answer is its own doing; everything else the
+        solution may have chosen."""
+        kind = Uncrossed if self.hearing.has_answered or not ours else OneProcess
+        self.link.trouble = self.link.trouble or kind(why)
+        raise self.link.trouble
+
     def one_process(self, why: str) -> NoReturn:
         """This cell is not judged here, whatever the test catches."""
         self.link.trouble = OneProcess(why)
@@ -427,7 +369,7 @@ class Judge(Policy):
         beside it what else is awaited."""
         import asyncio  # as large as all that a template has loaded: only where it is needed
 
-        task = self.link.ask("start", coroutine)
+        task = self.hearing.awaited(coroutine)
         try:
             while True:
                 await asyncio.sleep(0)
@@ -441,56 +383,3 @@ class Judge(Policy):
         if type(finished) is not tuple or len(finished) != 1:
             raise CodecError("not the result of a coroutine")
         return finished[0]
-
-
-def _ends_quietly(error: BaseException) -> bool:
-    if isinstance(error, StopIteration | StopAsyncIteration):
-        return True
-    if type(error).__name__ == "CancelledError":
-        return True
-    main = threading.current_thread() is threading.main_thread()
-    return not isinstance(error, Exception) and not main
-
-
-_TOLD_OF_MODULES = ("__version__", "__all__", "__author__")
-
-
-class SolutionNames(Names):
-    """The names of the solution, asked for when they are read."""
-
-    def __init__(self, judge: Judge, test: TestCode):
-        self._judge, self._entry_point = judge, test.entry_point
-        self._binds = test.binds
-        self._known: dict[str, object] = {}
-
-    def read(self, name: str, asked_for: bool = False) -> object:
-        """Raises KeyError for what neither the solution nor this rule has: built-in names are the
-        test's, except the declared entry point, and what it imports from the solution by name."""
-        if plan.is_builtin(name) and name != self._entry_point and not asked_for:
-            raise KeyError(name)
-        if name in self._known:
-            return self._known[name]
-        if name.startswith("__") and name.endswith("__") and name not in _TOLD_OF_MODULES:
-            raise KeyError(name)
-        found, value = self._judge.name(name, self._entry_point)
-        if not found:
-            raise KeyError(name)
-        if proxies.is_fixed(value):  # a function or class: what it is bound to hardly changes
-            self._known[name] = value
-        return value
-
-    def listed(self) -> list[str]:
-        """All public names."""
-        names = self._judge.link.ask("names")
-        if type(names) is not tuple or not all(type(name) is str for name in names):
-            raise CodecError("not names")
-        kept = [name for name in names if not plan.is_builtin(name) or name == self._entry_point]
-        return [name for name in kept if name[:2] != "__" and name not in self._binds]
-
-    def set(self, name: str) -> None:
-        """The solution would not see it."""
-        self._judge.one_process(f"the test sets {name} in the solution's module")
-
-    def module(self, name: str) -> object:
-        """A module beside the solution."""
-        return self._judge.beside(name)

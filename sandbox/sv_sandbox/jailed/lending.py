@@ -14,15 +14,19 @@ import sys
 from types import (
     AsyncGeneratorType,
     BuiltinFunctionType,
+    CellType,
     CodeType,
     CoroutineType,
     FrameType,
     FunctionType,
     GeneratorType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
     MethodType,
     MethodWrapperType,
     ModuleType,
     TracebackType,
+    WrapperDescriptorType,
 )
 from typing import Any
 
@@ -30,7 +34,10 @@ from .link import OneProcess
 from .shapes import CONTENT, mro, names_in
 
 _FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType, MethodWrapperType)
-_NEVER = (FrameType, CodeType, ModuleType, TracebackType)
+_NEVER = (
+    *(FrameType, CodeType, ModuleType, TracebackType, CellType),
+    *(GetSetDescriptorType, MemberDescriptorType, WrapperDescriptorType),
+)
 _LENT_FROM = frozenset(
     (
         "test builtins types typing abc enum dataclasses collections itertools functools operator"
@@ -65,6 +72,12 @@ _NAMES_OF_CLASSES = frozenset(
         " __enter__ __exit__ __getitem__ __contains__ __add__ __version__"
     ).split()
 )
+_DATA_OF_CLASSES = frozenset("__name__ __qualname__ __match_args__ __abstractmethods__".split())
+"""Of these special names of a class, those that hold data whoever wrote the class."""
+_OF_CLASSES = frozenset("call eq ne lt le gt ge hash repr str or ror".split())
+"""Special methods by which a class is asked."""
+_OF_FUNCTIONS = frozenset("call eq ne hash repr str".split())
+_DESCRIPTORS = frozenset("get set delete set_name".split())
 _NAMES_TO_SET = frozenset("__name__ __qualname__ __doc__ __module__ __wrapped__".split())
 _ONLY: dict[type, frozenset[str]] = {
     CoroutineType: frozenset(("send", "throw", "close", "__name__", "__qualname__")),
@@ -145,6 +158,8 @@ def is_tests(kind: type) -> bool:
     """Whether the test's own code made this class, by a class statement or a call."""
     if kind.__module__ == "test":
         return True
+    if kind.__module__.startswith("unittest."):  # a mock has a class of its own
+        return False
     found: object = sys.modules.get(kind.__module__)
     for name in kind.__qualname__.split("."):
         found = getattr(found, name, None)
@@ -171,13 +186,59 @@ def allow(operation: str, operands: tuple[Any, ...]) -> None:
     elif operation == "make":
         if not all(map(_is_open_class, operands[1])):
             raise TypeError("not a class that was lent")
-    elif operation == "call" and isinstance(target, type) and not _is_open_class(target):
-        raise TypeError(f"{target.__name__} is not lent to be called")
+    elif operation == "special" and len(operands) > 1:
+        _askable(target, operands[1])
+    elif operation in ("iter", "len", "contains", "getitem"):
+        if not (isinstance(target, type) and is_tests(target)):
+            raise TypeError("not a class of the test's own")
+    elif operation == "call":
+        _callable(target)
 
 
 def _is_open_class(kind: object) -> bool:
     """A class of the test's own, or an exception's: a library's makes new powers when called."""
     return isinstance(kind, type) and (is_tests(kind) or issubclass(kind, BaseException))
+
+
+def _callable(target: object) -> None:
+    if isinstance(target, type) and not _is_open_class(target):
+        raise TypeError(f"{target.__name__} is not lent to be called")
+
+
+def _askable(target: object, special: object) -> None:
+    """A special method is the class's, and so may be another than the object's own code."""
+    kind = type(target)
+    if isinstance(target, type):
+        known = special in _OF_CLASSES or is_tests(kind)  # a metaclass of the test's
+    elif isinstance(target, _FUNCTIONS):
+        known = special in _OF_FUNCTIONS
+    else:
+        first = next((one for one in mro(kind) if f"__{special}__" in names_in(one)), object)
+        known = special not in _DESCRIPTORS or is_tests(first)
+    if not known:
+        raise TypeError(f"{kind.__name__!r} object lends no {special}")
+    if special == "call":
+        _callable(target)
+
+
+def makes_a_class(operation: str, operands: tuple[Any, ...]) -> bool:
+    """Whether this makes a class here, with what the solution wants for its methods, or an object
+    by a constructor of the library's that might take them."""
+    if operation == "make":
+        return True
+    target = operands[0] if operands else None
+    is_call = operation == "call" or (operation == "special" and operands[1] == "call")
+    if not is_call or not isinstance(target, type):
+        return False
+    makers = (
+        next(one for one in mro(target) if name in names_in(one))
+        for name in ("__new__", "__init__")
+    )
+    known = (object, *CONTENT)
+    return issubclass(target, type) or not all(
+        one in known or is_tests(one) or issubclass(one, BaseException) or one.__module__ == "enum"
+        for one in makers
+    )
 
 
 def _readable(value: object, name: object) -> None:
@@ -194,7 +255,7 @@ def _lends(value: object, kind: type, name: str) -> bool:
     if isinstance(value, _FUNCTIONS):
         return name in _NAMES_OF_FUNCTIONS if special else name in getattr(value, "__dict__", ())
     if isinstance(value, type):
-        return name in _NAMES_OF_CLASSES if special else is_tests(value) or name[:1] != "_"
+        return _lends_of_class(value, name, special)
     if special:
         is_open = is_tests(kind) or kind.__name__ in ("SimpleNamespace", "Namespace")
         return name in _NAMES_OF_OBJECTS and (is_open or name == "__doc__")
@@ -208,6 +269,20 @@ def _lends(value: object, kind: type, name: str) -> bool:
         return first not in CONTENT and not _is_kept_back(kind, name)
     is_format = name in ("format", "format_map")  # which reads any attribute
     return name[:1] != "_" and not is_format and not _is_kept_back(kind, name)
+
+
+def _lends_of_class(value: type, name: str, special: bool) -> bool:
+    """As of its objects: what a library's class defines is not the test's to lend, special methods
+    least of all; of those of `object` and of plain data nothing can be made."""
+    first = next((one for one in mro(value) if name in names_in(one)), value)
+    if is_tests(first):
+        return not special or name in _NAMES_OF_CLASSES
+    if special:
+        is_harmless = first is object or first in CONTENT or issubclass(first, BaseException)
+        is_open = is_tests(value) and is_harmless and name != "__dict__"
+        return name in _DATA_OF_CLASSES or (is_open and name in _NAMES_OF_CLASSES)
+    is_format = name in ("format", "format_map")
+    return name[:1] != "_" and not is_format and not _is_kept_back(value, name)
 
 
 def _is_kept_back(kind: type, name: str) -> bool:

@@ -6,6 +6,8 @@ A frame is one encoded tuple (`values`), its length before it:
                                                       requests of the other end, nested like calls
     (RETURN, value, kept, changes, notes)
     (RAISE, error, kept, changes, notes)
+    (CANNOT, why, None, (), None)                     in the place of a frame whose values are too
+                                                      large or too deep to cross: ends the cell
 
 Plain data crosses by value. Mutable containers that cross are numbered in a table which both ends
 extend alike; `changes` says what changed in those since the last frame, so mutation and identity
@@ -30,12 +32,14 @@ from typing import Any, NoReturn
 from . import containers, makers, proxies, shapes, values
 from .values import CodecError, Unencodable
 
-REQUEST, RETURN, RAISE = 0, 1, 2
+REQUEST, RETURN, RAISE, CANNOT = 0, 1, 2, 3
 MAX_FRAME_BYTES = 64 << 20
 MAX_SHARED = 200
 MAX_SHARED_ITEMS = 2_000
 """How many containers stay shared between requests, and their items: each frame looks at all."""
 
+_LARGE = 1 << 17
+_KINDS = (REQUEST, RETURN, RAISE, CANNOT)
 _LENGTH = struct.Struct("<I")
 
 
@@ -45,6 +49,10 @@ class Lost(BaseException):
 
 class OneProcess(BaseException):
     """The test needs one process with the solution: its cell is not judged here."""
+
+
+class Uncrossed(OneProcess):
+    """A value that the solution may have chosen cannot cross: of the cell nothing is known."""
 
 
 class Policy:
@@ -92,7 +100,7 @@ class Policy:
     def noted(self, notes: object) -> None:
         """What came along with one."""
 
-    def sends(self, data: bytes) -> None:
+    def sends(self, data: bytes | bytearray) -> None:
         """This frame is about to go. Raises OneProcess."""
 
     def read(self, value: object, name: str) -> object:
@@ -106,6 +114,10 @@ class Policy:
     def one_process(self, why: str) -> NoReturn:
         """A proxy cannot do this."""
         raise TypeError(f"an object of another process cannot do this: {why}")
+
+    def cannot(self, why: str, ours: bool) -> NoReturn:
+        """A value is too large or too deep to cross; `ours`: one that this end asks with."""
+        raise Unencodable(why)
 
     def awaited(self, lent: object) -> Coroutine[object, object, object]:
         """Something of the other end's that can be awaited, as a coroutine of ours."""
@@ -181,13 +193,18 @@ class Link:
             with self.lock:
                 if self.coding:
                     raise CodecError("asked while a frame was written or read")
-                self._send(REQUEST, operation, operands)
+                try:
+                    self._send(REQUEST, operation, operands)
+                except Unencodable as error:
+                    self.policy.cannot(str(error), ours=True)
                 while True:
                     kind, value, more = self._receive()
                     if kind == REQUEST:
                         self._answer(value, more, last=False)
                         continue
                     break
+            if kind == CANNOT:
+                self.policy.cannot(str(value), ours=False)
             if kind == RAISE:
                 if not isinstance(value, BaseException):
                     raise CodecError("not an exception")
@@ -223,9 +240,14 @@ class Link:
         with self.lock:
             self._answering = True
             try:
-                self._send(kind, value, None, last)
-            except TypeError as error:  # Unencodable, or nothing that is lent
-                self._send(RAISE, _refused(error), None, last)
+                try:
+                    self._send(kind, value, None, last)
+                except Unencodable:
+                    raise
+                except TypeError as error:  # nothing that is lent
+                    self._send(RAISE, error, None, last)
+            except Unencodable as error:
+                self.policy.cannot(str(error), ours=False)
             finally:
                 self._answering = False
 
@@ -239,22 +261,40 @@ class Link:
         outer, self.coding = self.coding, True
         try:
             data = values.encode(frame, self._refer, self._containers)
-        except BaseException:
+            if len(data) > MAX_FRAME_BYTES:
+                raise Unencodable("the value is too large")
+        except BaseException as error:
             del self._containers[known:]
             self._untell(told)
+            if isinstance(error, MemoryError):
+                raise Unencodable("no memory for a copy of the value") from None
             raise
         finally:
             self.coding = outer
         self._seen = None
         if kept is not None:
             self._keep(kept)
-        if len(data) > MAX_FRAME_BYTES:
-            raise Unencodable("too large")
         self.policy.sends(data)
-        view = memoryview(_LENGTH.pack(len(data)) + data)
+        self._write(data)
+
+    def send_cannot(self, why: str) -> None:
+        """Tell the other end that what it waits for cannot cross."""
+        self._write(values.encode((CANNOT, why, None, (), None)))
+
+    def _write(self, data: bytes | bytearray) -> None:
+        head = _LENGTH.pack(len(data))
+        parts: tuple[bytes | bytearray, ...] = (head, data)
         try:
-            while view:
-                view = view[os.write(self._fd, view) :]
+            if len(data) < _LARGE:
+                whole = head + data
+                written = os.write(self._fd, whole)
+                if written == len(whole):
+                    return
+                parts = (whole[written:],)
+            for part in parts:
+                view = memoryview(part)
+                while view:
+                    view = view[os.write(self._fd, view) :]
         except OSError:
             raise Lost from None
 
@@ -269,9 +309,11 @@ class Link:
         outer, self.coding = self.coding, True
         try:
             frame = values.decode(data, self._resolve, self._containers, self.policy.word)
+        except MemoryError:
+            self.policy.cannot("no memory for a copy of the value", ours=False)
         finally:
             self.coding = outer
-        if type(frame) is not tuple or len(frame) != 5 or frame[0] not in (REQUEST, RETURN, RAISE):
+        if type(frame) is not tuple or len(frame) != 5 or frame[0] not in _KINDS:
             raise CodecError("not a frame")
         kind, first, second, changes, notes = frame
         self._change(changes, before)
@@ -282,14 +324,17 @@ class Link:
             self.policy.noted(notes)
         return kind, first, second
 
-    def _frame(self) -> bytes:
+    def _frame(self) -> bytes | bytearray:
         data = self._buffer
         while len(data) < 4 or len(data) - 4 < (length := _LENGTH.unpack_from(data)[0]):
             if len(data) >= 4 and length > MAX_FRAME_BYTES:
                 raise CodecError(f"a frame of {length} bytes")
+            if len(data) >= 4 and length > _LARGE:
+                self._buffer = b""
+                return self._large_frame(data[4:], length)
             self._waiting(not data)  # who has begun a frame is to end it
             try:
-                part = os.read(self._fd, 1 << 16 if len(data) < 4 else max(1 << 16, length))
+                part = os.read(self._fd, 1 << 16)
             except OSError:
                 raise Lost from None
             self._waiting(False)
@@ -298,6 +343,22 @@ class Link:
             data = data + part if data else part
         self._buffer = data[4 + length :]
         return data[4 : 4 + length]
+
+    def _large_frame(self, begun: bytes, length: int) -> bytearray:
+        """A frame of which this has come, without another copy."""
+        data = bytearray(length)
+        at = len(begun)
+        data[:at] = begun
+        with memoryview(data) as view:
+            while at < length:
+                try:
+                    got = os.readv(self._fd, [view[at:]])
+                except OSError:
+                    raise Lost from None
+                if not got:
+                    raise Lost
+                at += got
+        return data
 
     # ---- shared containers -----------------------------------------------------------------------
 
@@ -340,7 +401,3 @@ class Link:
         if type(kept) is not tuple or not all(type(n) is int and 0 <= n < size for n in kept):
             raise CodecError("not what stays")
         self._containers[:] = [self._containers[number] for number in kept]
-
-
-def _refused(error: TypeError) -> Exception:
-    return MemoryError(f"the answer: {error}") if isinstance(error, Unencodable) else error

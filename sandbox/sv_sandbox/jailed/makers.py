@@ -25,6 +25,7 @@ from .proxies import (
     ReferenceClass,
     asked,
     get_own,
+    is_plain_function,
     set_own,
 )
 from .shapes import MUTABLE, mro, names_in
@@ -42,13 +43,19 @@ _STEPS = frozenset(
 )
 
 
+_STEP_BY = frozenset("iter next aiter anext await length_hint repr str hash".split())
+"""Special methods that these have; whoever goes by their name and has another is none of them."""
+
+
 def steps(value: object) -> bool:
     """Whether this stands for one of Python's own iterators, which give data and are asked with
     none, or for a coroutine."""
     kind = type(value)
-    return kind is types.CoroutineType or (
-        kind.__name__ in _STEPS and names_in(kind).get("_sv_module") in ("builtins", "itertools")
-    )
+    if kind is types.CoroutineType:
+        return True
+    inside = names_in(kind)
+    is_theirs = kind.__name__ in _STEPS and inside.get("_sv_module") in ("builtins", "itertools")
+    return is_theirs and not any(f"__{one}__" in inside for one in shapes.SPECIALS - _STEP_BY)
 
 
 class Makers:
@@ -75,9 +82,15 @@ class Makers:
             self._link.policy.mark("`len` and iteration that disagree")
             self._counts[number] = items
 
+    def ends_at(self, number: int, operands: tuple[object, ...]) -> None:
+        """An object raised IndexError for this index: it has told of no more items than that."""
+        index, count = operands[0] if operands else None, self._counts.get(number)
+        if type(index) is int and type(count) is int and 0 <= index < count:
+            self._link.policy.mark("`len` and items that disagree")
+
     def keep(self, number: object, proxy: object) -> object:
         """From now on this number is this proxy. Raises CodecError for one that is taken."""
-        if type(number) is not int or number in self._made:
+        if type(number) is not int or number < 0 or number in self._made:
             raise CodecError("no new number")
         self._made[number] = proxy
         return proxy
@@ -97,7 +110,10 @@ class Makers:
             raise CodecError(f"not a reference: {error}") from None
 
     def _mine(self, number: Any) -> object:
-        return self._made[number]
+        made = self._made[number]
+        if is_plain_function(made):
+            self._link.policy.arrived(made)
+        return made
 
     def _yours(self, number: object, name: object = None) -> object:
         known = self._link.known(number)
@@ -192,6 +208,8 @@ class Makers:
                 set_own(error, name, value)
         set_own(error, "__cause__", cause)
         set_own(error, "__context__", context)
+        if type(kind) is ReferenceClass:
+            self._link.policy.arrived(error)
         return self.keep(number, error)
 
 

@@ -13,9 +13,13 @@ import importlib.machinery
 import sys
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import plan
+from . import plan, proxies
+from .values import CodecError
+
+if TYPE_CHECKING:
+    from .judge import Judge
 
 
 class Names:
@@ -60,6 +64,49 @@ class VacuousNames(Names):
 
 def _nothing(*args: object, **kwargs: object) -> object:
     raise NoSolution
+
+
+_TOLD_OF_MODULES = ("__version__", "__all__", "__author__")
+
+
+class SolutionNames(Names):
+    """The names of the solution, asked for when they are read."""
+
+    def __init__(self, judge: Judge, entry_point: str | None, binds: set[str]):
+        self._judge, self._entry_point, self._binds = judge, entry_point, binds
+        self._known: dict[str, object] = {}
+
+    def read(self, name: str, asked_for: bool = False) -> object:
+        """Raises KeyError for what neither the solution nor this rule has: built-in names are the
+        test's, except the declared entry point, and what it imports from the solution by name."""
+        if plan.is_builtin(name) and name != self._entry_point and not asked_for:
+            raise KeyError(name)
+        if name in self._known:
+            return self._known[name]
+        if name.startswith("__") and name.endswith("__") and name not in _TOLD_OF_MODULES:
+            raise KeyError(name)
+        found, value = self._judge.hearing.name(name, self._entry_point)
+        if not found:
+            raise KeyError(name)
+        if proxies.is_fixed(value):  # a function or class: what it is bound to hardly changes
+            self._known[name] = value
+        return value
+
+    def listed(self) -> list[str]:
+        """All public names."""
+        names = self._judge.link.ask("names")
+        if type(names) is not tuple or not all(type(name) is str for name in names):
+            raise CodecError("not names")
+        kept = [name for name in names if not plan.is_builtin(name) or name == self._entry_point]
+        return [name for name in kept if name[:2] != "__" and name not in self._binds]
+
+    def set(self, name: str) -> None:
+        """The solution would not see it."""
+        self._judge.one_process(f"the test sets {name} in the solution's module")
+
+    def module(self, name: str) -> object:
+        """A module beside the solution."""
+        return self._judge.hearing.beside(name)
 
 
 class TestNamespace(dict[str, Any]):

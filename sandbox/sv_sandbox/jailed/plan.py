@@ -1,14 +1,17 @@
 """Which tests only look at what calls with literal arguments return? No test code has to run then.
 
-`assert f([3, 1]) == [1, 3]` becomes the encoded request `(("f", ([3, 1],), {}),)`, which is all
-that the subject ever sees, and the expected value, which the judge compares with the decoded
+`assert f([3, 1]) == [1, 3]` becomes the encoded request `(None, ((("f", ([3, 1],), {}),),))`, which
+is all that the subject ever sees, and the expected value, which the judge compares with the decoded
 answer. What is more than such an equality becomes a compiled expression over `__answer__`. Only
 expressions that cannot do anything but look at plain data qualify: every node and every function in
-them is on a short list, so nothing foreign runs.
+them is on a short list, so nothing foreign runs. A test may be several such assertions, also in one
+function that is called with a name of the solution's (`check(f)`).
 
-A request is a tuple of operations in the order of their evaluation: `(name,)` reads a name,
-`(name, args, kwargs)` calls it, `(name, args)` calls it with operands `("value", v)` or
-`("result", operation)`. `requested` answers one, in the subject.
+A request is such a name (None where there is none: it is what the solution has by it when the test
+begins), and for each assertion a tuple of operations in the order of their evaluation: `(name,)`
+reads a name, `(name, args, kwargs)` calls it, `(name, args)` calls it with operands `("value", v)`
+or `("result", operation)`. `answered` answers one, in the subject: for each assertion, what its
+operations gave, encoded before the next begins. All of them run before anything is compared.
 """
 
 from __future__ import annotations
@@ -17,14 +20,34 @@ import ast
 import builtins
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import values
+from .values import native
 
 MAX_SOURCE_BYTES = 20_000
 MAX_LITERAL_ITEMS = 100_000
 
 ANSWER = "__answer__"
+
+
+def answered(request: Any, namespace: dict[str, Any]) -> tuple[bytes, ...] | None:
+    """What the operations of each assertion give in the solution's namespace. Raises what those of
+    the first one raise, and Unencodable; None where a later one raises: which assertion fails
+    first, the test's code will tell."""
+    name, assertions = request
+    if name is not None:
+        namespace = {name: namespace[name]} if name in namespace else {}
+    found: list[bytes] = []
+    for operations in assertions:
+        try:
+            answers = tuple(requested(operation, namespace) for operation in operations)
+        except BaseException:
+            if not found:
+                raise
+            return None
+        found.append(bytes(values.encode(answers, plain=True, most=native.MAX_ANSWER_BYTES)))
+    return tuple(found)
 
 
 def requested(operation: tuple[Any, ...], namespace: dict[str, Any]) -> object:
@@ -85,21 +108,27 @@ class NotLiteral(Exception):
     """The test needs more than one call and a comparison."""
 
 
+Operation = tuple[Any, ...]
+
+
+class Assertion(NamedTuple):
+    """One assertion of a planned test."""
+
+    operations: list[Operation]
+    holds: Callable[[tuple[object, ...]], object]
+    """Whether it does, of their answers. Raises what its expression raises."""
+
+
 class Literal:
-    """A planned test: the encoded request, and what the assertion says of its answers."""
+    """A planned test: the encoded request, and its assertions."""
 
-    __slots__ = ("_asserted", "calls", "count", "request")
+    __slots__ = ("assertions", "calls", "request")
 
-    def __init__(
-        self, operations: list[tuple[object, ...]], asserted: Callable[[tuple[object, ...]], object]
-    ):
-        self.request, self.count = values.encode(tuple(operations)), len(operations)
-        self.calls = any(len(operation) > 1 for operation in operations)
-        self._asserted = asserted
-
-    def judge(self, answers: tuple[object, ...]) -> bool:
-        """Whether the assertion holds. Raises what its expression raises."""
-        return bool(self._asserted(answers))
+    def __init__(self, name: str | None, assertions: list[Assertion]):
+        self.assertions = assertions
+        asked = tuple(tuple(one.operations) for one in assertions)
+        self.request = bytes(values.encode((name, asked)))
+        self.calls = any(len(operation) > 1 for one in asked for operation in one)
 
 
 def _isinstance(value: object, kinds: object) -> bool:
@@ -124,15 +153,74 @@ def _plan(source: bytes) -> Literal:
     if len(source) > MAX_SOURCE_BYTES or b"assert" not in source:
         raise NotLiteral
     body = ast.parse(source).body
-    if len(body) != 1 or not isinstance(body[0], ast.Assert):
+    name, statements = _unfolded(body)
+    assertions = [_assertion(statement) for statement in statements]
+    operations = [operation for one in assertions for operation in one.operations]
+    if not operations or (name is not None and {*map(_name_of, operations)} != {name}):
         raise NotLiteral
-    statement = body[0]
+    return Literal(name, assertions)
+
+
+def _unfolded(body: list[ast.stmt]) -> tuple[str | None, list[ast.Assert]]:
+    """The assertions that a test consists of, with the name that a function of the test's, where
+    they are in one, is called with. Raises NotLiteral."""
+    there = [one for one in body if not _is_text(one)]
+    if all(isinstance(one, ast.Assert) for one in there):
+        return None, [one for one in there if isinstance(one, ast.Assert)]
+    match [one for one in there if not isinstance(one, ast.Assign)]:
+        case [
+            ast.FunctionDef(name, ast.arguments([], [ast.arg(own, None)], None, [], [], None, [])),
+            ast.Expr(ast.Call(ast.Name(called), [ast.Name(given)], [])),
+        ] if called == name != given and not is_builtin(own):
+            pass
+        case _:
+            raise NotLiteral
+    function = next(one for one in there if isinstance(one, ast.FunctionDef))
+    if function.decorator_list or function.returns is not None or is_builtin(name):
+        raise NotLiteral
+    inside = [one for one in function.body if not _is_text(one)]
+    assigned = [one for one in (*there, *inside) if isinstance(one, ast.Assign)]
+    found = [one for one in inside if isinstance(one, ast.Assert)]
+    if len(found) + sum(one in inside for one in assigned) < len(inside):
+        raise NotLiteral
+    for one in assigned:
+        _check_assigned(one, (name, own, given))
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name):
+            if node.id == given != own:
+                raise NotLiteral  # it reads that name as well, each time anew
+            node.id = given if node.id == own else node.id
+    return given, found
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    return constant or isinstance(statement, ast.Pass)
+
+
+def _check_assigned(statement: ast.Assign, others: tuple[str, ...]) -> None:
+    """A constant by a name that nothing else has: what reads it is not planned."""
+    constant(statement.value)
+    for target in statement.targets:
+        if not isinstance(target, ast.Name) or target.id in others or is_builtin(target.id):
+            raise NotLiteral
+
+
+def _name_of(operation: Operation) -> str | None:
+    """The name that an operation, and those in it, speak of; None for more than one."""
+    names = {str(operation[0])}
+    if len(operation) == 2:
+        names |= {_name_of(one) or "" for kind, one in operation[1] if kind == "result"}
+    return names.pop() if len(names) == 1 else None
+
+
+def _assertion(statement: ast.Assert) -> Assertion:
     if statement.msg is not None:
         constant(statement.msg)  # raises NotLiteral: another message may do anything when it fails
     return _equality(statement.test) or _expression(statement.test)
 
 
-def _equality(test: ast.expr) -> Literal | None:
+def _equality(test: ast.expr) -> Assertion | None:
     """`f(1) == 2`, by far the most frequent test: nothing to compile. None for other shapes."""
     if not isinstance(test, ast.Compare) or not isinstance(test.left, ast.Call):
         return None
@@ -142,21 +230,21 @@ def _equality(test: ast.expr) -> Literal | None:
         operation, expected = _operation_of(test.left), constant(test.comparators[0])
     except NotLiteral:
         return None
-    return Literal([operation], lambda answers: answers[0] == expected)
+    return Assertion([operation], lambda answers: answers[0] == expected)
 
 
-def _expression(test: ast.expr) -> Literal:
+def _expression(test: ast.expr) -> Assertion:
     finder = _Finder()
     test = finder.visit(test)
-    if not finder.operations or any(_asks_of_answer(one) for one in finder.operations):
+    if any(_asks_of_answer(one) for one in finder.operations):
         raise NotLiteral  # what the solution says of its own answer: `provenance` marks that
     expression = ast.fix_missing_locations(ast.Expression(test))
     code = compile(expression, "<test>", "eval", dont_inherit=True)
     scope = {"__builtins__": {}, **FUNCTIONS, "isinstance": _isinstance}
-    return Literal(finder.operations, lambda answers: eval(code, {**scope, ANSWER: answers}))
+    return Assertion(finder.operations, lambda answers: eval(code, {**scope, ANSWER: answers}))
 
 
-def _asks_of_answer(operation: tuple[Any, ...]) -> bool:
+def _asks_of_answer(operation: Operation) -> bool:
     return len(operation) == 2 and any(kind == "result" for kind, _ in operation[1])
 
 
@@ -200,7 +288,7 @@ def probe(source: bytes) -> bytes | None:
             return None
     if is_builtin(node.id):
         return None
-    return values.encode(((node.id,),))
+    return bytes(values.encode((None, (((node.id,),),))))
 
 
 class _Finder(ast.NodeTransformer):

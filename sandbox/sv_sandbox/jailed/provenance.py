@@ -18,8 +18,9 @@ cell is marked by
   3. a yes or no in answer to data given to an object of a class that it names; any other answer,
      and what the solution makes of an answer of its own, where the test decides by anything but an
      equality;
-  4. an equality both sides of which are objects of the solution or made of them, a tool or a module
-     of the library's that the solution replaced;
+  4. an equality both sides of which are objects of the solution or made of them, or of what it
+     was given and has changed; a tool or a module of the library's that the solution replaced; text
+     that the test runs as code;
   5. an exception class of the solution, a context manager of it that swallows, a function of the
      test's that holds assertions and is handed over, `len` and iteration that disagree, a state of
      the process (random numbers, files, ...) that the solution set;
@@ -37,13 +38,15 @@ from __future__ import annotations
 import sys
 import threading
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 INLINE, VOUCHED, PROVEN = 1, 2, 3
 
-EQUALITY, OTHER, ANSWERS = 0, 1, 2
-"""What an assertion decides by (`rewrite.kind_of`): an equality with what the test knows; something
-else; an equality of two answers."""
+EQUALITY, OTHER, ANSWERS, HANDED = 0, 1, 2, 4
+"""What an assertion decides by (`text.kind_of`): an equality with what the test knows; something
+else; an equality of two answers; one of these, with what was handed to the solution on the side
+that should know better."""
 FREE, NAMED, ANSWER = 0, 1, 2
 """Who was asked: a function, class or module that the test names; an object of a class that it
 names; anything else."""
@@ -65,7 +68,8 @@ class Provenance:
     def __init__(self, branches: bool = False):
         self.branches = branches
         self.rests_on: list[str] = []
-        self._shared: list[str] = []
+        self.has_changed = False
+        """Whether the solution changed something of the test's in place."""
         self.reached = 0
         self._open = 0
         self._informed = False
@@ -84,17 +88,6 @@ class Provenance:
         """The verdict may rest on the solution's word."""
         if len(self.rests_on) < 4 and why not in self.rests_on:
             self.rests_on.append(why)
-
-    def share(self, why: str) -> None:
-        """A state of the process crossed, along with whatever was asked."""
-        self._shared.append(why)
-        self.word(why)
-
-    def take_back(self, since: int) -> None:
-        """What was marked since then was no answer; a state that came along stays marked."""
-        del self.rests_on[since:]
-        for why in self._shared:
-            self.word(why)
 
     def asked(self, special: str | None, whom: int, carried: bool, answer: object) -> None:
         """A question was answered: `special` is the special method without underscores (None: a
@@ -147,12 +140,13 @@ class Provenance:
         if any(error is one for one in self._pending):
             self._kept.append(error)
 
-    def failure(self) -> BaseException | None:
-        """What fails the cell although the test's code came to its end; None: it has passed."""
+    def failure(self, apart_from: BaseException | None = None) -> BaseException | None:
+        """What fails the cell although the test's code came to its end, or was ended by
+        `apart_from`; None: it has passed."""
         for error in self._pending:
-            if not any(error is one for one in self._forgiven):
+            if error is not apart_from and not any(error is one for one in self._forgiven):
                 return error
-        if self._open > 0:
+        if self._open > 0 and apart_from is None:
             return AssertionError("an assertion was begun and never decided")
         return None
 
@@ -178,10 +172,27 @@ class Provenance:
         with self._lock:
             self._open -= 1
             self.reached += 1
-        if kind != EQUALITY and self._informed:
+        if kind & ~HANDED and self._informed:
             self.word("an object's answer to data of the test")
-        if kind == ANSWERS:
+        if kind & ANSWERS:
             self.word("an equality of two answers")
+        if kind & HANDED and self.has_changed:
+            self.word("what the test handed over, which the solution changed")
+
+    def asserted(self, site: int, kind: int, called: Any) -> Callable[..., Any]:
+        """An assertion that stands in an expression: what is called instead of it."""
+
+        def call(*args: object, **words: object) -> object:
+            self.entered(site)
+            try:
+                found = called(*args, **words)
+            except BaseException:
+                self.broken()
+                raise
+            self.left(kind)
+            return found
+
+        return call
 
     def failed(self, *message: object) -> AssertionError:
         """The assertion does not hold: what to raise."""
@@ -245,6 +256,11 @@ class Provenance:
             self._informed = True
             if self.branches:
                 self.word("what the solution says of its own answer")
+        return called
+
+    def runner(self, called: object) -> object:
+        """What runs text of the test's making as code."""
+        self.word("text that the test runs as code")
         return called
 
     def container(self, value: object) -> object:

@@ -39,10 +39,11 @@ _NEVER_READ = frozenset(("__getstate__", "__setstate__", "__getnewargs__", "__ge
 
 def link_of(proxy: object) -> Link:
     """The link that a proxy asks over."""
-    kind = proxy if isinstance(proxy, ReferenceType) else type(proxy)
-    link: Link
-    link = next(names_in(one)["_sv_link"] for one in mro(kind) if "_sv_link" in names_in(one))
-    return link
+    for one in mro(proxy if isinstance(proxy, ReferenceType) else type(proxy)):
+        link: Link | None = names_in(one).get("_sv_link")
+        if link is not None:
+            return link
+    raise AttributeError("a proxy without a link")
 
 
 def number_of(value: Any, link: Link) -> tuple[Any, ...] | None:
@@ -63,7 +64,7 @@ def number_of(value: Any, link: Link) -> tuple[Any, ...] | None:
             number, of = get_own(value, "_sv_number"), get_own(value, "_sv_link")
         else:
             return None
-    except (AttributeError, KeyError, StopIteration):
+    except (AttributeError, KeyError):
         return None
     return (number,) if of is link else None
 

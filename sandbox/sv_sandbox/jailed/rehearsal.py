@@ -115,7 +115,10 @@ def rehearse() -> None:
     for _ in range(_ROUNDS):
         for source, calls in PROGRAMS:
             for text in (source.encode(), packed(Source(source.encode(), "f"))):
-                requests = [values.encode(((name, tuple(args), {}),)) for name, *args in calls]
+                asked: list[object] = [
+                    (None, (((name, tuple(args), {}),),)) for name, *args in calls
+                ]
+                requests = [bytes(values.encode(request)) for request in asked]
                 native.stage([text, *requests])
                 rows.run_row(0, len(calls), rows.Calls())
     sys.modules.pop("solution", None)

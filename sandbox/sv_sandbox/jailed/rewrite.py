@@ -9,11 +9,13 @@ In: the parsed test. Out: the same tree, where
     with raises(...):   around the whole statement
     except T:           except S.handler(T, own):
     raises(T), suppress(T)   raises(S.expected(T, own)), suppress(S.expected(T, own))
+    x = self.assertX(...)   x = S.asserted(n, kind, self.assertX)(...), where it is no statement
     a is b              S.identity(a) is S.identity(b), unless one is a constant
     a in b              a in S.container(b)
     f(answer)           S.helper(f)(answer), where the text tells that it is one of the solution's
     raise AssertionError(...)   raise S.raised(AssertionError(...))
     type(x)             S.type_of(x)
+    eval(x)             S.runner(eval)(x), unless x is a constant (`exec`, `compile` alike)
 
 with S the global name `SITES`. Nothing else changes: scopes, order of evaluation and line numbers
 stay. Pure; the invariant is that of `provenance`.
@@ -23,14 +25,12 @@ from __future__ import annotations
 
 import ast
 import builtins
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
-from . import plan
-from .provenance import ANSWERS, EQUALITY, OTHER
+from .provenance import OTHER
+from .text import Text, kind_of, kind_of_sides, read
 
 SITES = "__sv_sites__"
 
@@ -44,177 +44,15 @@ _EXPECTING = frozenset(
     " assertLogs assertNoLogs".split()
 )
 _GIVEN_CLASSES = _EXPECTING - {"assertLogs", "assertNoLogs", "deprecated_call"} | {"suppress"}
-TOOLS = frozenset((*sys.stdlib_module_names, "np", "numpy", "pytest", *plan.TOOLS))
-"""Names that are the library's, whoever imports it (`judge` sees to that)."""
+_RUNNERS = frozenset(("eval", "exec", "compile"))
 _BRANCHES = (ast.If, ast.While, ast.IfExp, ast.Match, ast.BoolOp)
-
-
-@dataclass
-class Text:
-    """What a test's text says, read in one pass, in which its assertion sites are rewritten."""
-
-    names: set[str] = field(default_factory=set)
-    """All names, attributes and modules that it speaks of."""
-    binds: set[str] = field(default_factory=set)
-    """Names that it binds itself, but not what it imports from the solution."""
-    imports: set[str] = field(default_factory=set)
-    """Of those, modules."""
-    sets: list[tuple[str, str]] = field(default_factory=list)
-    """Attributes of names that it sets."""
-    branches: bool = False
-    """Whether its control flow, beside its assertions, may depend on values."""
-    hands_over: bool = False
-    """Whether it may define tests that it does not run itself, or use pytest's names."""
-    sites: int = 0
-    inner_sites: int = 0
-    """Of those, the ones in functions (one in two functions counts twice)."""
-    answers: set[str] = field(default_factory=set)
-    """Names and attributes (`.name`) that may hold answers of the solution."""
-    objects: set[str] = field(default_factory=set)
-    """And those that may hold objects that the test made of a class of the solution."""
-    parameters: set[str] = field(default_factory=set)
-    given: list[tuple[list[ast.expr], ast.expr]] = field(default_factory=list)
-    """Targets and the values that they get."""
-
-    def is_answer(self, node: ast.AST, or_object: bool = False) -> bool:
-        """Whether an expression holds an answer of the solution, as far as the text tells; or an
-        object that the test made of a class of it."""
-        known = self.answers | self.objects if or_object else self.answers
-        for inner in ast.walk(node):
-            if type(inner) is ast.Call and self.asks(inner):
-                if or_object or not _makes(inner):
-                    return True
-            elif type(inner) is ast.Name and (
-                inner.id in known or (or_object and self.is_free(inner))
-            ):
-                return True
-            elif type(inner) is ast.Attribute and f".{inner.attr}" in known:
-                return True
-        return False
-
-    def are_objects(self, *sides: ast.expr) -> bool:
-        """Whether both sides of an equality are the solution's, and one of them an object."""
-        theirs = sum(self.is_answer(side, True) for side in sides)
-        return theirs > 1 and theirs > sum(self.is_answer(side) for side in sides)
-
-    def is_free(self, node: ast.expr) -> bool:
-        """Whether a name is none of the text's, of Python's or of the library's."""
-        base = _base(node)
-        return bool(base) and not (base in self.binds or hasattr(builtins, base) or base in TOOLS)
-
-    def asks(self, call: ast.Call) -> bool:
-        """Whether a call may ask the solution: by a name that the text does not bind, that it takes
-        from the solution, that is a parameter, or that holds an object of it."""
-        base = _base(call.func)
-        if not base or hasattr(builtins, base) or base in TOOLS:
-            return False
-        is_parameter = isinstance(call.func, ast.Name) and base in self.parameters
-        return is_parameter or base not in self.binds or base in self.answers | self.objects
-
-    def find_answers(self) -> None:
-        """From the targets of answers to what they are given to, until nothing is new."""
-        for known, or_object in ((self.objects, True), (self.answers, False)):
-            rest = self.given
-            while True:
-                found = [pair for pair in rest if self.is_answer(pair[1], or_object)]
-                if not found:
-                    break
-                rest = [pair for pair in rest if pair not in found]
-                known.update(name for targets, _ in found for name in _stored(targets))
-
-
-def _stored(targets: list[ast.expr]) -> Iterator[str]:
-    for inner in (one for target in targets for one in ast.walk(target)):
-        if type(inner) is ast.Name and type(inner.ctx) is ast.Store:
-            yield inner.id
-        elif type(inner) is ast.Attribute and type(inner.ctx) is ast.Store:
-            yield f".{inner.attr}"
-
-
-def _makes(call: ast.Call) -> bool:
-    """Whether this is a call by a class's name: `Stack(1)`, not `stack(1)` and not
-    `Find_Area(1)`."""
-    name = call.func.id if isinstance(call.func, ast.Name) else ""
-    return name[:1].isupper() and "_" not in name
-
-
-def _base(node: ast.AST) -> str:
-    """The name that `name.attribute[0](1).other` begins with."""
-    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
-        node = node.func if isinstance(node, ast.Call) else node.value
-    return node.id if isinstance(node, ast.Name) else ""
 
 
 def rewrite(tree: ast.Module) -> Text:
     """Reads the tree, and rewrites it in place."""
-    text = Text()
-    for node in ast.walk(tree):
-        bind = _BINDS.get(type(node))
-        if bind is not None:
-            bind(text, node)
-    text.find_answers()
-    _Rewriter(text).inside(tree)
-    return text
-
-
-def _bind_name(text: Text, node: ast.Name) -> None:
-    text.names.add(node.id)
-    if type(node.ctx) is ast.Store:
-        text.binds.add(node.id)
-        text.hands_over |= node.id.startswith("test")
-
-
-def _bind_definition(text: Text, node: ast.FunctionDef | ast.ClassDef) -> None:
-    text.binds.add(node.name)
-    text.hands_over |= type(node) is ast.ClassDef or node.name.startswith("test")
-
-
-def _bind_import(text: Text, node: ast.Import) -> None:
-    node_names = [one for one in node.names if one.name.split(".")[0] != "solution"]
-    text.hands_over |= any(one.name in ("pytest", "unittest") for one in node.names)
-    for one in node_names:
-        text.names.update(one.name.split("."))
-        text.binds.add(one.asname or one.name.split(".")[0])
-        text.imports.add(one.asname or one.name.split(".")[0])
-
-
-def _bind_from(text: Text, node: ast.ImportFrom) -> None:
-    text.hands_over |= node.module in ("pytest", "unittest")
-    text.names.update((node.module or "").split("."))
-    text.names.update(one.name for one in node.names)
-    if node.module != "solution":
-        text.binds.update(one.asname or one.name for one in node.names)
-
-
-def _bind_argument(text: Text, node: ast.arg) -> None:
-    text.binds.add(node.arg)
-    text.parameters.add(node.arg)
-
-
-def _give(text: Text, value: ast.expr | None, *targets: ast.expr | None) -> None:
-    there = [target for target in targets if target is not None]
-    if value is not None and there:
-        text.given.append((there, value))
-
-
-_BINDS: dict[type, Callable[[Text, Any], None]] = {
-    ast.Name: _bind_name,
-    ast.Attribute: lambda text, node: text.names.add(node.attr),
-    ast.FunctionDef: _bind_definition,
-    ast.AsyncFunctionDef: _bind_definition,
-    ast.ClassDef: _bind_definition,
-    ast.arg: _bind_argument,
-    ast.Assign: lambda text, node: _give(text, node.value, *node.targets),
-    ast.AnnAssign: lambda text, node: _give(text, node.value, node.target),
-    ast.AugAssign: lambda text, node: _give(text, node.value, node.target),
-    ast.NamedExpr: lambda text, node: _give(text, node.value, node.target),
-    ast.For: lambda text, node: _give(text, node.iter, node.target),
-    ast.AsyncFor: lambda text, node: _give(text, node.iter, node.target),
-    ast.comprehension: lambda text, node: _give(text, node.iter, node.target),
-    ast.withitem: lambda text, node: _give(text, node.context_expr, node.optional_vars),
-    ast.Import: _bind_import,
-    ast.ImportFrom: _bind_from,
-}
+    found = read(tree)
+    _Rewriter(found).inside(tree)
+    return found
 
 
 def holds_sites(code: CodeType) -> bool:
@@ -222,21 +60,6 @@ def holds_sites(code: CodeType) -> bool:
     if SITES in code.co_names and ("entered" in code.co_names or "raised" in code.co_names):
         return True
     return any(isinstance(const, CodeType) and holds_sites(const) for const in code.co_consts)
-
-
-def kind_of(test: ast.expr, text: Text) -> int:
-    """What this assertion decides by."""
-    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
-        return max(kind_of(value, text) for value in test.values)
-    if isinstance(test, ast.Compare) and all(isinstance(op, ast.Eq) for op in test.ops):
-        sides = (test.left, *test.comparators)
-        if not any(map(_is_yes_or_no, sides)):
-            return ANSWERS if text.are_objects(*sides) else EQUALITY
-    return OTHER
-
-
-def _is_yes_or_no(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, bool))
 
 
 def _name_of(call: ast.expr) -> str:
@@ -311,6 +134,8 @@ class _Rewriter:
     def __init__(self, text: Text):
         self._text = text
         self._own = text.binds
+        self._whole: set[ast.AST] = set()
+        """Calls that are whole statements, sites already where they assert, or given to `with`."""
         self._kinds: dict[type, Callable[[Any], ast.AST]] = {
             ast.Expr: self._expr,
             ast.With: self._with,
@@ -371,17 +196,23 @@ class _Rewriter:
         return make.site(self._text.sites, [make.choice(holds, failed)])
 
     def _expr(self, node: ast.Expr) -> ast.AST:
-        name, kind = _name_of(node.value), OTHER
-        args = getattr(node.value, "args", [])[:2]
-        if name in _EQUALITIES and not any(map(_is_yes_or_no, args)):
-            kind = ANSWERS if self._text.are_objects(*args) else EQUALITY
+        name, kind = _name_of(node.value), self._kind_of_call(node.value)
+        self._whole.add(node.value.value if isinstance(node.value, ast.Await) else node.value)
         self.inside(node)
         if not (name.startswith("assert") or name in ("fail", "raises", "warns")):
             return node
         return self._around(node, kind)
 
+    def _kind_of_call(self, call: ast.expr) -> int:
+        args = getattr(call, "args", [])[:2]
+        name = _name_of(call)
+        if not args or not name.startswith("assert"):
+            return OTHER
+        return kind_of_sides(name in _EQUALITIES, self._text, *args)
+
     def _with(self, node: ast.With | ast.AsyncWith) -> ast.AST:
         expecting = any(_name_of(item.context_expr) in _EXPECTING for item in node.items)
+        self._whole.update(item.context_expr for item in node.items)
         self.inside(node)
         return self._around(node, OTHER) if expecting else node
 
@@ -415,8 +246,20 @@ class _Rewriter:
             few = len(node.args) if name == "suppress" else min(1, len(node.args))
         own = [self._names_own(argument) for argument in node.args[:few]]
         is_helper = self._is_helper(node, name)
+        is_inner = (
+            node not in self._whole
+            and name not in _EXPECTING
+            and (
+                name in _EQUALITIES
+                or (name.startswith("assert") and isinstance(node.func, ast.Attribute))
+            )
+        )
+        kind = self._kind_of_call(node) if is_inner else OTHER
         is_given = any(map(self._text.is_answer, (*node.args, *node.keywords)))
         self.inside(node)
+        if name in _RUNNERS and isinstance(node.func, ast.Name) and name not in self._own:
+            if not (node.args and isinstance(node.args[0], ast.Constant)):
+                node.func = _Maker(node).call("runner", node.func)
         if name == "type" and len(node.args) == 1 and isinstance(node.func, ast.Name):
             if not node.keywords and name not in self._own:
                 return _Maker(node).call("type_of", *node.args)
@@ -428,6 +271,11 @@ class _Rewriter:
             node.func = _Maker(node).call(is_helper, node.func)
         for arguments in (node.args, node.keywords):
             self._mark_given(arguments, is_given)
+        if is_inner:
+            self._text.sites += 1
+            make = _Maker(node)
+            facts = make.constant(self._text.sites), make.constant(kind)
+            node.func = make.call("asserted", *facts, node.func)
         return node
 
     def _mark_given(self, arguments: list[Any], is_given: bool) -> None:

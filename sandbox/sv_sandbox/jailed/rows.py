@@ -20,7 +20,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from . import bounds, collect, values
-from .plan import requested
+from .plan import answered
 from .source import unpacked
 from .state import State, names_of
 from .subject import (
@@ -121,13 +121,12 @@ class Calls(Row):
 
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
         """The answers of one test's calls."""
-        request: Any = values.decode(native.blob(1 + cell))
-        answers = tuple(requested(operation, namespace) for operation in request)
         try:
-            answer = values.encode(answers, plain=True)
+            answers = answered(values.decode(native.blob(1 + cell)), namespace)
+            answer = answers[0] if answers and len(answers) == 1 else bytes(values.encode(answers))
         except Unencodable:
             return native.MARK_LONG, b""
-        if len(answer) > native.MAX_ANSWER_BYTES:
+        if answers is None or len(answer) > native.MAX_ANSWER_BYTES:
             return native.MARK_LONG, b""
         return native.MARK_ANSWERED, answer
 

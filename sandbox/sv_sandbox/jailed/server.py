@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from types import CodeType
-from typing import Any
+from typing import Any, NoReturn
 
 from . import operations, shared
 from .link import Link, Lost, Policy
@@ -92,6 +92,11 @@ class Server(Policy):
         if self.shared is not None:
             for name, value in notes:
                 self.shared.noted(name, value)
+
+    def cannot(self, why: str, ours: bool) -> NoReturn:
+        """The judge is told, and ends the cell."""
+        self.link.send_cannot(why)
+        raise Lost
 
     async def awaited(self, lent: object) -> object:
         """Something of the test's that can be awaited, as a coroutine of ours: it runs there."""

@@ -39,12 +39,12 @@ CONTENT: tuple[type, ...] = (
 )
 """Plain data that a class can extend: an object of such a class brings it along."""
 MUTABLE = (list, dict, set, bytearray)
-_BINARY = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift divmod".split()
+BINARY = "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift divmod".split()
 SPECIALS = frozenset(
     (
-        *_BINARY,
-        *(f"r{name}" for name in _BINARY),
-        *(f"i{name}" for name in _BINARY if name != "divmod"),
+        *BINARY,
+        *(f"r{name}" for name in BINARY),
+        *(f"i{name}" for name in BINARY if name != "divmod"),
         *"eq ne lt le gt ge bool contains len iter next call getitem setitem delitem".split(),
         *"neg pos abs invert int float complex index round trunc floor ceil bytes reversed".split(),
         *"length_hint fspath enter exit aenter aexit aiter anext await missing hash".split(),

@@ -120,7 +120,7 @@ class JudgeShared(Shared):
         super().__init__(wanted)
         self._told: dict[str, object] = dict.fromkeys(STREAMS)
 
-    def names_folder(self, data: bytes) -> bool:
+    def names_folder(self, data: bytes | bytearray) -> bool:
         """Whether this frame names the scratch folder by a path that only this end has."""
         return bool(self._files and self._files.own_name and self._files.own_name in data)
 
@@ -248,10 +248,11 @@ class Printed(io.BufferedIOBase):
 
     def take(self) -> str:
         """What was printed since the last time."""
+        if not self._kept:
+            return ""
         text = self._kept.decode("utf-8", "surrogateescape")
-        if text:
-            self._kept.clear()
-            _stdout.flush()
+        self._kept.clear()
+        _stdout.flush()
         return text
 
 

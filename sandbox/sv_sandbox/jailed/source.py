@@ -10,7 +10,9 @@ import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
-_MARK = b"\0"  # which no source can begin with
+_MARK = b"\0"
+PREPARED = b"\1"
+"""What begins a test that was made ready to run (`testcode`): no blob of `packed` does."""
 
 
 class Source(NamedTuple):
@@ -25,7 +27,7 @@ class Source(NamedTuple):
 
 def packed(source: Source) -> bytes:
     """The blob."""
-    if source.entry_point is None and not source.files and source.text[:1] != _MARK:
+    if source.entry_point is None and not source.files and source.text[:1] not in (_MARK, PREPARED):
         return source.text
     files = {path: content.decode("latin-1") for path, content in source.files.items()}
     head = json.dumps([source.entry_point, files]).encode()

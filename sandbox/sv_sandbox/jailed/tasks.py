@@ -1,20 +1,41 @@
 """Tasks of a judge's template: which tests need no code to run, and answers against expected
 values.
 
-In: tests, or encoded answers, in the region. Out: marks and requests, or verdicts. They run in a
-process that is kept for them, because nothing foreign runs in them; it is watched cell by cell all
-the same, since what a test or an answer says may be costly to look at.
+In: tests, or encoded answers, in the region. Out: marks, requests and code to run, or verdicts.
+They run in a process that is kept for them, because nothing foreign runs in them; it is watched
+cell by cell all the same, since what a test or an answer says may be costly to look at.
 """
 
 from __future__ import annotations
 
-from . import plan, subject, values
+import ast
+import contextlib
+import struct
+from typing import NamedTuple
+
+from . import plan, subject, testcode, vacuity, values
 from .provenance import PROVEN
-from .source import unpacked
+from .source import Source, unpacked
 from .values import CodecError, native
 
 PASS, WRONG, FORBIDDEN = 1, 2, 7
 
+_HEAD = struct.Struct("<II")
+"""`struct sv_code`: length of the request, and whether the test may pass with nothing behind it."""
+
+
+class Planned(NamedTuple):
+    """What a test's text comes to."""
+
+    mark: int
+    detail: bytes
+    """The request; of a test whose code has to run, more (`_code`)."""
+    literal: plan.Literal | None
+
+
+MAX_KNOWN_BYTES = 1 << 20
+_known: dict[bytes, Planned] = {}
+"""By text, from job to job; of so many bytes of text."""
 _planned: list[plan.Literal | None] = []
 
 
@@ -28,30 +49,49 @@ def task() -> None:
 
 
 def plan_tests(cells: int) -> None:
-    """Tests in; marks and encoded calls out. What was planned stays here for `compare`."""
-    known: dict[bytes, plan.Literal | None] = {}
+    """Tests in; marks and details out. What was planned stays here for `compare`."""
     _planned.clear()
+    room = native.MAX_PAYLOAD_BYTES // 2 - sum(len(native.blob(cell)) for cell in range(cells))
     for cell in range(cells):
         native.begin(cell)
         blob = native.blob(cell)
-        source = unpacked(blob)
-        if blob not in known:
-            literal = plan.plan(source.text, source.entry_point)
-            if literal is not None and len(literal.request) > native.MAX_ANSWER_BYTES:
-                literal = None
-            known[blob] = literal
-        literal = known[blob]
-        mark, request = native.MARK_CODE, plan.probe(source.text) if literal is None else b""
-        if literal is not None:
-            mark = native.MARK_LITERAL if literal.calls else native.MARK_READS
-            request = literal.request
-        elif request is not None:
-            mark = native.MARK_PROBE
-        if not native.end(cell, cell + 1, mark, request or b""):  # no room for its request
+        planned = _known.get(blob)
+        if planned is None:
+            planned = planned_of(blob)
+            if sum(map(len, _known)) > MAX_KNOWN_BYTES:
+                _known.clear()
+            _known[blob] = planned
+        mark, detail, literal = planned
+        room -= len(detail)
+        if room < 0 or not native.end(cell, cell + 1, mark, detail):
             mark = native.MARK_CODE
             native.end(cell, cell + 1, mark, b"")
         if mark != native.MARK_CODE:
             _planned.append(literal)  # one entry per request; a probe's answer is never compared
+
+
+def planned_of(blob: bytes) -> Planned:
+    """One test's."""
+    source = unpacked(blob)
+    literal = plan.plan(source.text, source.entry_point)
+    if literal is not None and len(literal.request) <= native.MAX_ANSWER_BYTES:
+        mark = native.MARK_LITERAL if literal.calls else native.MARK_READS
+        return Planned(mark, literal.request, literal)
+    request = plan.probe(source.text)
+    mark = native.MARK_CODE if request is None else native.MARK_PROBE
+    return Planned(mark, _code(source, request or b""), None)
+
+
+def _code(source: Source, request: bytes) -> bytes:
+    """The head, the request, and the test made ready to run (nothing: its judge will do that)."""
+    doubtful, ready = True, b""
+    with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = ast.parse(source.text)
+        doubtful = not vacuity.fails_with_nothing(tree, source.entry_point)
+        ready = testcode.prepared(testcode.code_of(source, tree))
+    if _HEAD.size + len(request) + len(ready) > native.MAX_ANSWER_BYTES:
+        ready = b""
+    return _HEAD.pack(len(request), doubtful) + request + ready
 
 
 def compare(blobs: int) -> None:
@@ -67,20 +107,33 @@ def compare_one(literal: plan.Literal | None, answer: bytes) -> tuple[int, bytes
     """The verdict of one answer."""
     assert literal is not None, "the worker sends no answers of probes"
     try:
-        value = values.decode(answer, heard=_refuse)
-        if type(value) is not tuple or len(value) != literal.count:
-            raise CodecError("not as many values as were asked for")
+        alone = len(literal.assertions) == 1
+        parts = (answer,) if alone else values.decode(answer, heard=_refuse)
+        if type(parts) is not tuple or len(parts) != len(literal.assertions):
+            raise CodecError("not as many answers as were asked for")
+        for assertion, part in zip(literal.assertions, parts, strict=True):
+            value = _answers(part, len(assertion.operations))
+            try:
+                if not assertion.holds(value):
+                    got = value[0] if len(value) == 1 else value
+                    return WRONG, f"AssertionError: got {shown(got)}".encode("utf-8", "replace")[
+                        :200
+                    ]
+            except Exception as error:
+                return subject.verdict_of(error)
     except MemoryError:
         raise
     except Exception as error:  # a CodecError; whatever else it were must not end the process
         return FORBIDDEN, f"malformed answer: {error}".encode()[:200]
-    try:
-        if literal.judge(value):
-            return PASS, b""
-        got = value[0] if len(value) == 1 else value
-        return WRONG, f"AssertionError: got {shown(got)}".encode("utf-8", "replace")[:200]
-    except Exception as error:
-        return subject.verdict_of(error)
+    return PASS, b""
+
+
+def _answers(part: object, count: int) -> tuple[object, ...]:
+    """What the operations of one assertion gave. Raises CodecError."""
+    value = values.decode(part, heard=_refuse) if type(part) is bytes else None
+    if type(value) is not tuple or len(value) != count:
+        raise CodecError("not as many values as were asked for")
+    return value
 
 
 def _refuse() -> None:

@@ -1,17 +1,20 @@
 """The code of a test that has to run: parsed once, its assertion sites rewritten.
 
-In: a test's source. Out: code to run, and what its text says. Raises SyntaxError and ValueError, as
-`compile` does. No code of the test runs here.
+In: a test's source. Out: code to run, and what its text says; also as bytes (`prepared`), so that a
+test is parsed and compiled once, by the process that plans, and not by every judge. Raises
+SyntaxError and ValueError, as `compile` does. No code of the test runs here.
 """
 
 from __future__ import annotations
 
 import ast
-import functools
+import marshal
+from types import CodeType
+from typing import NamedTuple
 
 from . import rewrite
 from .shared import STATES
-from .source import Source
+from .source import PREPARED, Source, unpacked
 
 _MENTIONED = {
     **{"random": "random", "environ": "environ", "argv": "argv", "getenv": "environ"},
@@ -28,33 +31,74 @@ _MENTIONED |= dict.fromkeys(
 """What is shared between test and solution, by the names that speak of it."""
 
 
-class TestCode:
-    """One test."""
+class TestCode(NamedTuple):
+    """One test: its circumstances (`source`), and what its text says (`rewrite.Text`)."""
 
-    def __init__(self, source: Source):
-        self.entry_point = source.entry_point
-        self.modules = {path.split("/")[0].removesuffix(".py") for path in source.files}
-        self.tree = ast.parse(source.text)
-        self.text = source.text.decode("utf-8", "replace")
-        text = rewrite.rewrite(self.tree)
-        self.branches, self.names, self.sites = text.branches, text.names, text.sites
-        self.inner_sites = text.inner_sites
-        self.hands_over, self.binds = text.hands_over, text.binds
-        patched = [of for of, name in text.sets if of in text.imports and of != "solution"]
-        patched = [of for of, name in text.sets if of in patched and (of, name) not in REDIRECTED]
-        self.patches = patched[0] if patched else ""
-        """A module whose attribute the test sets; empty for almost all."""
-        self.code = compile(self.tree, "<test>", "exec", dont_inherit=True)
+    entry_point: str | None
+    modules: set[str]
+    """Those beside the solution."""
+    text: str
+    branches: bool
+    names: set[str]
+    binds: set[str]
+    sites: int
+    inner_sites: int
+    hands_over: bool
+    patches: str
+    """A module whose attribute the test sets; empty for almost all."""
+    wanted: tuple[str, ...]
+    """What is to be shared with the solution's process."""
+    code: CodeType
 
-    @functools.cached_property
-    def wanted(self) -> tuple[str, ...]:
-        """What is to be shared with the solution's process."""
-        found = {_MENTIONED[name] for name in self.names if name in _MENTIONED}
-        if "patch" in self.names:
-            found |= {"argv", "environ"}
-        if "random" in found and self.names & {"np", "numpy"}:
-            found.add("numpy")
-        return tuple(sorted(found))
+    @property
+    def tree(self) -> ast.Module:
+        """Its text, parsed and rewritten."""
+        tree = ast.parse(self.text)
+        rewrite.rewrite(tree)
+        return tree
+
+
+def code_of(source: Source, tree: ast.Module | None = None) -> TestCode:
+    """The code of a source; `tree` is its text as parsed, and is rewritten."""
+    tree = ast.parse(source.text) if tree is None else tree
+    text = rewrite.rewrite(tree)
+    patched = [of for of, name in text.sets if of in text.imports and of != "solution"]
+    patched = [of for of, name in text.sets if of in patched and (of, name) not in REDIRECTED]
+    return TestCode(
+        entry_point=source.entry_point,
+        modules={path.split("/")[0].removesuffix(".py") for path in source.files},
+        text=source.text.decode("utf-8", "replace"),
+        branches=text.branches,
+        names=text.names,
+        binds=text.binds,
+        sites=text.sites,
+        inner_sites=text.inner_sites,
+        hands_over=text.hands_over,
+        patches=patched[0] if patched else "",
+        wanted=_wanted(text.names),
+        code=compile(tree, "<test>", "exec", dont_inherit=True),
+    )
+
+
+def _wanted(names: set[str]) -> tuple[str, ...]:
+    found = {_MENTIONED[name] for name in names if name in _MENTIONED}
+    if "patch" in names:
+        found |= {"argv", "environ"}
+    if "random" in found and names & {"np", "numpy"}:
+        found.add("numpy")
+    return tuple(sorted(found))
+
+
+def prepared(test: TestCode) -> bytes:
+    """Its blob, in the place of its source's; for `read` alone, and made by `tasks` alone."""
+    return PREPARED + marshal.dumps(tuple(test))
+
+
+def read(blob: bytes) -> TestCode:
+    """The code of a test in the region."""
+    if blob[:1] == PREPARED:
+        return TestCode(*marshal.loads(blob[1:]))
+    return code_of(unpacked(blob))
 
 
 assert {"random", "environ", "argv"} <= STATES.keys()

@@ -281,10 +281,12 @@ def encode(
     refer: Callable[[object], tuple[bool, Parts]] | None = None,
     containers: list[object] | None = None,
     plain: bool = False,
-) -> bytes:
+    most: int = native.MAX_VALUE_BYTES,
+) -> bytes | bytearray:
     """One value. What is not plain data is what `refer` says of it: whether its identity and
     content are shared as a container's, and its parts. With `plain` nothing crosses
-    that a verdict must not rest on, and NumPy's numbers are Python's. Raises Unencodable."""
+    that a verdict must not rest on, and NumPy's numbers are Python's. Raises Unencodable,
+    also for what takes more than `most` bytes."""
 
     def other(one: object) -> tuple[int, bool, Parts]:
         found = _plain(one, refer is not None, plain)
@@ -294,11 +296,11 @@ def encode(
             raise Unencodable(f"a {type(one).__name__} cannot cross")
         return 0, *refer(one)
 
-    return native.encode(value, other, [] if containers is None else containers)
+    return native.encode(value, other, [] if containers is None else containers, most)
 
 
 def decode(
-    data: bytes,
+    data: bytes | bytearray,
     resolve: Callable[..., object] | None = None,
     containers: list[object] | None = None,
     heard: Callable[[], object] | None = None,

@@ -33,8 +33,16 @@ def load_native(path: str) -> Any:
 def warm_up(spec: dict[str, Any]) -> None:
     """Import what programs commonly import, so that no subject pays for it."""
     sys.path[:] = [*spec["sys_path"]]
+    if any(name.startswith("matplotlib") for name in spec["preload"]):
+        os.environ |= {
+            "MPLBACKEND": "Agg",
+            "MPLCONFIGDIR": spec["scratch"],
+        }  # for its list of fonts
     for name in spec["preload"]:
         __import__(name)
+    os.environ.pop("MPLCONFIGDIR", None)
+    if "threadpoolctl" in sys.modules:  # scikit-learn's: the jail has no /proc/self/maps
+        sys.modules["threadpoolctl"]._HAS_PROCFS = False  # type: ignore[attr-defined]
     # What the interpreter's own start-up (-S: left out) adds to the built-in names: exit(), help().
     site.setquit()
     site.setcopyright()
@@ -61,10 +69,11 @@ def main() -> None:
         importlib.import_module(f"jailed.{name}")
         for name in ("judge", "rows", "server", "subject", "tasks", "bounds", "rehearsal")
     )
-    warm_up(spec)
     sys.argv[:] = [""]
-    # Now, and not in the subject: to look at every name there copies a page for each.
-    ours = [name for name in sys.modules if name.startswith("jailed") or name == "_native"]
+    # Out of a program's way; now, and not in the subject, where it would copy a hundred pages.
+    for name in [name for name in sys.modules if name.startswith("jailed") or name == "_native"]:
+        del sys.modules[name]
+    warm_up(spec)
     in_template = native.zygote_serve(
         spec["sock"],
         spec["read_only"],
@@ -93,8 +102,6 @@ def main() -> None:
             except MemoryError:
                 os._exit(native.TASK_NO_MEMORY)
             continue
-        for name in ours:
-            del sys.modules[name]  # out of a program's way
         if recycled:
             rows.main(recycled)
         mains = {native.KIND_JUDGE: judge, native.KIND_VACUOUS: judge, native.KIND_SERVE: server}

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from tests.engine.loop.test_loop import SETTINGS, ScriptedTrainer, play, write
 
+from sv_engine.cli import main
 from sv_engine.config.layers import load
 from sv_engine.generate import GenerationRequest
 from sv_engine.run.budget import completions_of_evaluation, completions_of_play, cost
-from sv_engine.run.forecast import Forecast
+from sv_engine.run.forecast import EVALUATION_WEIGHT, Forecast
 
 CHATTY = "\n".join(f"assert f([{n}, 1]) == [{n}, 1]" for n in range(40))
 
@@ -88,6 +91,17 @@ def test_every_preset_says_what_it_costs(name: str, tmp_path: Path) -> None:
         assert word in text
 
 
+@pytest.mark.parametrize(("name", "hours"), [("llama-3.1-8b", 8), ("qwen2.5-coder-1.5b", 2)])
+def test_an_iteration_of_a_packaged_configuration_fits(name: str, hours: float) -> None:
+    """Sampling takes at most four fifths of the time: the rest is for training."""
+    result = CliRunner().invoke(main, ["run", name, "--dry-run"])
+    assert result.exit_code == 0
+    (said,) = re.findall(r"an iteration ([0-9.]+) h", " ".join(result.stderr.split()))
+    assert 0.1 < float(said) < 0.8 * hours
+    found = cost(load(name), "nowhere")
+    assert found.iteration_tokens / 10_000 / 3600 == pytest.approx(float(said), abs=0.06)
+
+
 def simulate(
     durations: dict[str, float], iterations: int, known: bool = False
 ) -> list[tuple[float, float | None, float]]:
@@ -145,11 +159,20 @@ def test_nothing_is_said_before_anything_was_measured() -> None:
 def test_where_phases_cost_what_their_completions_cost_the_first_word_is_right() -> None:
     config = load()
     play_s = sum(completions_of_play(config).values()) / 300
-    durations = {"evaluate": completions_of_evaluation(config) / 300, "play": play_s}
+    evaluate_s = EVALUATION_WEIGHT * completions_of_evaluation(config) / 300
+    durations = {"evaluate": evaluate_s, "play": play_s}
     durations |= {"sft": 0.2 * play_s, "dpo": 0.2 * play_s}
     said = [(left, true) for _, left, true in simulate(durations, 2) if left is not None]
     assert len(said) > 800
     assert all(left == pytest.approx(true, rel=0.02, abs=1) for left, true in said)
+
+
+def test_of_the_default_run_the_first_word_is_near() -> None:
+    """Wall times of docs/pocket_three_seeds.json: the median of twelve runs, each phase."""
+    durations = {"evaluate": 52.0, "play": 112.0, "sft": 40.0, "dpo": 28.0}
+    said = [(left, true) for _, left, true in simulate(durations, 2) if left is not None]
+    assert len(said) > 800
+    assert all(true / 1.7 < left < 1.7 * true for left, true in said if true > 30)
 
 
 def test_a_resumed_run_knows_what_its_phases_took() -> None:

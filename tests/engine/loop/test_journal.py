@@ -57,9 +57,10 @@ def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
 
 def test_completions_are_found_by_what_was_asked(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
+        number = journal.number_of(SCOPE, REQUEST, 0)
         for index in range(3):
-            journal.add_completion(SCOPE, REQUEST, 0, sample(index, f"text {index}"))
-        journal.add_completion(SCOPE, REQUEST, 0, sample(0, "again"))
+            journal.add_completion(number, sample(index, f"text {index}"))
+        journal.add_completion(number, sample(0, "again"))
     found = rows(tmp_path, "SELECT sample, text, sampling, prompt_key FROM completion ORDER BY 1")
     assert [row[:2] for row in found] == [(0, "text 0"), (1, "text 1"), (2, "text 2")]
     assert json.loads(found[0][2])["temperature"] == 0.5
@@ -146,6 +147,26 @@ def test_a_full_disk_is_a_clear_error_and_nobody_hangs(tmp_path: Path) -> None:
     assert FILE_NAME in caught.value.where
     assert "free space" in caught.value.remedy
     assert rows(tmp_path, "PRAGMA integrity_check") == [("ok",)]
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_row_that_cannot_be_written_is_an_error_and_nobody_hangs(
+    tmp_path: Path, waits: bool
+) -> None:
+    def packed() -> bytes:
+        raise OverflowError("too large a matrix")
+
+    def write() -> None:
+        with Journal(tmp_path) as journal:
+            journal.add_text("before")
+            journal.flush()
+            journal.add("outcome", 1, "play", "p", packed)
+            if waits:
+                journal.flush()
+
+    with pytest.raises(JournalError, match="too large a matrix"):
+        write()
+    assert rows(tmp_path, "SELECT text FROM text") == [("before",)]
 
 
 def test_an_unwritable_folder_is_a_clear_error(tmp_path: Path) -> None:

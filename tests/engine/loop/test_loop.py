@@ -140,6 +140,32 @@ def column(folder: Path, query: str) -> list[Any]:
         return [row[0] for row in connection.execute(query)]
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        (),
+        ("problems.source=describe",),
+        ("generate.critique=true",),
+        ("roles.verifier_sees=solution",),
+        ("generate.test_sampling=single", "run.seed=5"),
+    ],
+)
+def test_different_questions_share_no_random_numbers(
+    tmp_path: Path, scripted: Any, cells: Any, settings: tuple[str, ...]
+) -> None:
+    """A model that answers much alike would otherwise answer all of them alike."""
+    generator = scripted(write)
+    play(tmp_path, generator, cells, ScriptedTrainer(), "run.iterations=1", *settings)
+    first: dict[tuple[str, int], set[tuple[str, str, str]]] = {}
+    for request in generator.requests:
+        asked = (request.problem_id, request.role, request.prompt)
+        for sample in range(request.n):
+            seed = request.sampling.seed + request.first + sample
+            first.setdefault((request.label, seed), set()).add(asked)
+    assert len(first) > 100
+    assert max(map(len, first.values())) == 1
+
+
 def test_two_iterations_train_serve_and_measure(tmp_path: Path, scripted: Any, cells: Any) -> None:
     generator, trainer = scripted(write), ScriptedTrainer()
     reports, config, watcher = play(tmp_path, generator, cells, trainer)

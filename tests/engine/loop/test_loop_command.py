@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -161,6 +164,25 @@ def test_the_same_command_again_says_how_to_go_on(tmp_path: Path) -> None:
     assert invoke("--resume", str(out), "--set", "run.seed=1").exit_code == 2
 
 
+def test_another_run_finds_the_verdicts_of_the_first(tmp_path: Path) -> None:
+    pytest.importorskip("sv_sandbox._native", reason="the sandbox is not built")
+    path = recording(tmp_path / "r.jsonl")
+    chosen = settings(path, **{"execute.cache": tmp_path / "verdicts.sqlite"})
+    found = []
+    for name in ("first", "second"):
+        result = invoke("--out", str(tmp_path / name), *chosen)
+        assert result.exit_code == 0, result.output
+        assert "verdict cache" in result.output
+        found.append(json.loads((tmp_path / name / "summary.json").read_text()))
+    first, second = (summary["verdict_cache"] for summary in found)
+    assert first["cells"] == second["cells"] == second["hits"] > first["hits"]
+    assert found[0]["iterations"][0]["heldout"] == found[1]["iterations"][0]["heldout"]
+    result = invoke("--out", str(tmp_path / "third"), *chosen, "--set", "execute.cpu_s=0.9")
+    assert result.exit_code == 0, result.output
+    third = json.loads((tmp_path / "third" / "summary.json").read_text())["verdict_cache"]
+    assert third["hits"] < third["cells"]
+
+
 def test_ctrl_c_once_finishes_what_is_in_flight(tmp_path: Path) -> None:
     pytest.importorskip("sv_sandbox._native", reason="the sandbox is not built")
     path, out = recording(tmp_path / "r.jsonl"), tmp_path / "out"
@@ -192,6 +214,24 @@ def test_ctrl_c_once_finishes_what_is_in_flight(tmp_path: Path) -> None:
     )
     assert second.returncode == 0, second.stderr
     assert json.loads((out / "summary.json").read_text())["iterations"]
+
+
+def test_prometheus_is_served_while_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scraped: list[str] = []
+
+    def on_summary(path: Path, summary: object) -> None:
+        (address,) = re.findall(r"http://127\.0\.0\.1:\d+/metrics", told.getvalue())
+        scraped.append(urllib.request.urlopen(address, timeout=30).read().decode())
+
+    told = io.StringIO()
+    monkeypatch.setattr("sv_engine.run.summary.write_summary", on_summary)
+    monkeypatch.setattr("sys.stderr", told)
+    chosen = settings(recording(tmp_path / "recorded.jsonl"))
+    arguments = ["run", "--out", str(tmp_path / "run"), "--metrics-port", "0", *chosen]
+    main(arguments, standalone_mode=False)
+    assert 'sv_engine_heldout{iteration="0",figure="code_pass_at_1"' in scraped[0]
 
 
 def test_a_recording_that_lacks_a_problem_is_one_clear_error(tmp_path: Path) -> None:

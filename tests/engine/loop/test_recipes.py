@@ -51,6 +51,38 @@ def make(
     return Outcome(Candidates(PROBLEM, solutions, tests, suites=suites), verdicts)
 
 
+def test_self_distillation_reads_no_verdict_and_pairs_nothing() -> None:
+    """The same lessons whatever the matrix says, even where it says nothing; popular ones
+    likelier."""
+    suites = (Suite(VERIFY, (0, 1)), Suite(VERIFY, (2,)), Suite(VERIFY, (2,)))
+    recipe = Recipe(name=RecipeName.SSD, min_input_size=9, solutions_per_problem=2)
+    seen = []
+    for rows in (["++-", "---", "+++"], ["---"] * 3, ["+++"] * 3, ["???"] * 3):
+        played = make(rows, [9, 1, 1], INPUTS[:3], suites=suites)
+        selection = recipes.believe(played.evidence, Select(), Random(1))
+        assert recipes.refusal(played, selection, recipe) is None
+        seen.append(recipes.training_data(played, selection, recipe, POCKET, Random(2)))
+    assert all(data == seen[0] for data in seen)
+    assert not seen[0].pairs
+    assert [e.role for e in seen[0].examples] == ["solve", "solve", "verify", "verify"]
+    played = make(["+++", "---"], [99, 1], INPUTS[:3], suites=suites)
+    one = recipe.model_copy(update={"solutions_per_problem": 1})
+    firsts = [
+        recipes.training_data(played, selection, one, POCKET, Random(n)).examples[0].completion
+        for n in range(40)
+    ]
+    assert firsts.count("\n    return 0") > 30
+
+
+def test_self_distillation_needs_a_program() -> None:
+    recipe = Recipe(name=RecipeName.SSD)
+    candidates = Candidates(PROBLEM, (), (Test("assert f(1) == 1"), Test("assert f(2) == 1")))
+    played = Outcome(candidates, Verdicts.unknown(0, 2, 1.0))
+    none, two = np.zeros(0), np.zeros(2)
+    selection = Selection("b4", none, two, none.astype(bool), two.astype(bool))
+    assert recipes.refusal(played, selection, recipe) is Refusal.FEW_SOLUTIONS
+
+
 INPUTS = ["[1]", "[2]", "[1, 2]", "[3, 4]", "[5, 6]", "[]"]
 #  solutions 0, 1 agree; 2 is a near miss, 3 far; tests 4, 5 are refuted
 PLAYED = make(["++++--", "++++--", "+++---", "+---++"], [4, 2, 3, 1], INPUTS)

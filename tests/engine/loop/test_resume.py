@@ -10,16 +10,28 @@ import sqlite3
 import subprocess
 import sys
 import time
+import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sv_engine.errors import EngineError
-from sv_engine.execute.sandbox import SandboxFault
-from sv_engine.generate import RecordedGenerator
+from sv_engine.execute import store
+from sv_engine.execute.sandbox import Budget, SandboxFault
+from sv_engine.generate import GenerationRequest, RecordedGenerator, Sampling
+from sv_engine.records import Candidates, Outcome, Problem, Solution, Test, Verdicts
 from sv_engine.run import journal as journal_module
-from sv_engine.run.journal import FILE_NAME, LOCK_NAME, Journal, JournalError
+from sv_engine.run.journal import (
+    FILE_NAME,
+    LOCK_NAME,
+    Journal,
+    JournalError,
+    Scope,
+    content_key,
+    request_key,
+)
 from sv_engine.run.schema import MIGRATIONS
 
 from .test_loop import ScriptedTrainer, play, write
@@ -32,10 +44,11 @@ VARIANTS = {
     "critique": ("generate.critique=true", "generate.test_sampling=single"),
     "solution": ("roles.verifier_sees=solution", "recipe.name=sol-ver", "recipe.replay=0.5"),
 }
+EASY = ("recipe.min_solution_samples=1", "recipe.min_tests=1")
 TABLES = {
     "problem": "*",
-    "request": "*",
-    "sample": "request, sample, text",
+    "request": "id, iteration, stage, problem_id, role, occurrence, prompt_key, sampling",
+    "sample JOIN request ON number = request": "id, sample, text",
     "outcome": "*",
     "selection": "*",
     "training_row": "*",
@@ -162,6 +175,50 @@ def test_an_older_journal_is_brought_up(tmp_path: Path, monkeypatch: pytest.Monk
     assert (rows, version) == ([("old", None)], len(more))
 
 
+def test_a_journal_of_version_2_goes_on(tmp_path: Path) -> None:
+    """Its samples, refusals and outcomes are found under what they were asked by."""
+    request = GenerationRequest("p", "solve", "the prompt", 4, Sampling(seed=3))
+    names = [
+        int(content_key(1, "play", "p", "solve", request_key(request), n), 16) >> 65 for n in (0, 1)
+    ]
+    outcome = Outcome(
+        Candidates(Problem("p", "the prompt", "f"), (Solution("a", 2),), (Test("t", 3),)),
+        Verdicts.unknown(1, 1, 1.0),
+    )
+    with sqlite3.connect(tmp_path / FILE_NAME) as old:
+        for script in MIGRATIONS[:2]:
+            old.executescript(script)
+        old.execute("PRAGMA user_version = 2")
+        for occurrence, name in enumerate(names):
+            row = (name, 1, "play", "p", "solve", occurrence, "key", '{"seed": 3}')
+            old.execute("INSERT INTO request VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        for sample in (2, 0):
+            values = (names[0], sample, f"text {sample}", "stop", 1, 1.8e9 + 0.5)
+            old.execute("INSERT INTO sample VALUES (?, ?, ?, ?, ?, ?)", values)
+        old.execute("INSERT INTO refusal VALUES (?, 1, 'play', 'too long')", [names[1]])
+        old.execute("INSERT INTO text VALUES ('key', 'the prompt')")
+        packed = zlib.compress(store._archive(outcome, Budget()))
+        old.execute("INSERT INTO outcome VALUES (1, 'play', 'p', ?)", [packed])
+    with Journal(tmp_path) as journal:
+        first, second, third = (journal.number_of(Scope(1), request, n) for n in (0, 1, 2))
+        assert len({first, second, third}) == 3
+        found = journal.completions(first, request)
+        assert [(c.sample, c.text) for c in found] == [(2, "text 2"), (0, "text 0")]
+        assert [journal.is_refused(number) for number in (first, second, third)] == [0, 1, 0]
+        assert journal.refusals(1) == ["too long"]
+        stored = journal.outcome(Scope(1), "p")
+        assert stored is not None
+        assert stored.candidates == outcome.candidates
+        journal.add_completion(third, replace(found[0], text="new"))
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        query = "SELECT occurrence, sample, text FROM completion ORDER BY 1, 2"
+        assert connection.execute(query).fetchall() == [
+            (0, 0, "text 0"),
+            (0, 2, "text 2"),
+            (2, 2, "new"),
+        ]
+
+
 def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
@@ -261,21 +318,30 @@ def test_what_is_there_is_not_asked_again(tmp_path: Path, scripted: Any, cells: 
     assert not quiet.cells
 
 
-@pytest.mark.parametrize("after", [None, 5, 60, 200])
+@pytest.mark.parametrize(
+    ("after", "settings"),
+    [
+        *((after, ()) for after in (None, 5, 60, 200)),
+        *((20, settings) for settings in VARIANTS.values()),
+        (20, ("generate.enough_solutions=3", "generate.enough_tests=4", *EASY)),
+        (45, ("generate.enough_tests=3", "generate.critique=true", *EASY)),
+    ],
+)
 def test_a_runs_journal_is_a_recording_of_it(
-    tmp_path: Path, scripted: Any, cells: Any, after: int | None
+    tmp_path: Path, scripted: Any, cells: Any, after: int | None, settings: tuple[str, ...]
 ) -> None:
     """Played from its recording, and from the middle of it on, a run gives the same."""
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-    first, _, _ = play(tmp_path / "first", scripted(write), cells, ScriptedTrainer())
+    first, _, _ = play(tmp_path / "first", scripted(write), cells, ScriptedTrainer(), *settings)
     recording = tmp_path / "first" / FILE_NAME
     executor = type(cells)()
     executor.fail_after = after
     for _ in range(2 if after else 1):
         with contextlib.suppress(SandboxFault):
+            generator = RecordedGenerator(recording)
             second, _, _ = play(
-                tmp_path / "second", RecordedGenerator(recording), executor, ScriptedTrainer()
+                tmp_path / "second", generator, executor, ScriptedTrainer(), *settings
             )
         executor = type(cells)()
     assert repr([r.figures for r in second]) == repr([r.figures for r in first])

@@ -29,7 +29,7 @@ def test_pairs_of_the_verifier_are_made(
     assert {row["prompt"] for row in pairs} <= prompts
     counts = column(
         tmp_path,
-        "SELECT count(*) FROM sample JOIN request ON request.id = request WHERE role = 'verify'"
+        "SELECT count(*) FROM sample JOIN request ON number = request WHERE role = 'verify'"
         " AND stage = 'play' GROUP BY problem_id",
     )
     assert set(counts) == {8}

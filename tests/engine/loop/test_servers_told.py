@@ -24,6 +24,8 @@ OPENAI = ["generate.backend=openai", 'generate.urls=["http://127.0.0.1:1/v1"]']
         (["train.method=lora", "generate.sleep_while_training=false"], {Need.ADAPTERS}),
         (["train.method=full", "generate.sleep_while_training=false"], {Need.WEIGHTS}),
         (["run.iterations=0"], set()),
+        (["run.iterations=0", "model.prompt_format=chat"], {Need.CHAT}),
+        (["train.method=lora", "model.prompt_format=chat"], {Need.ADAPTERS, Need.SLEEP, Need.CHAT}),
     ],
 )
 def test_what_servers_must_be_able_to_do(settings: list[str], expected: set[Need]) -> None:

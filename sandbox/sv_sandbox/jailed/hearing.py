@@ -1,0 +1,235 @@
+"""What arrives from the solution in one cell, and whether its pass may rest on it.
+
+In: the answers that the judge's end of the link hears, and the proxies that it makes of them. Out:
+marks in `provenance.Provenance`. What the test names (`name`, `beside`) is what it asks on its own
+account; whatever else arrives is an answer. Nothing that arrives goes unmarked but plain data, a
+new object of a class that the test names, a function of a class or module that it names, and
+something that only steps through data.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Set
+from types import ModuleType
+from typing import Any
+
+from . import makers, plan, proxies, text
+from .link import Link
+from .provenance import ANSWER, FREE, NAMED, Provenance
+from .values import CodecError
+
+
+class Hearing:
+    """One cell's. `spoken_of`: the names of the test's text; `module`: our own copy of a module."""
+
+    def __init__(
+        self,
+        link: Link,
+        marks: Provenance,
+        spoken_of: Set[str],
+        module: Callable[[str], ModuleType | None],
+    ):
+        self._link, self._marks, self._spoken_of, self._module = link, marks, spoken_of, module
+        self._named: set[int] = set()
+        self._answered: set[int] = set()
+        """Functions that came as answers, or in them."""
+        self._naming: list[object] | None = None
+        """What arrives while a name is asked for."""
+        self._errors: list[BaseException] = []
+        """Exceptions of the solution's classes that came with the last answer."""
+        self._helpers: set[int] = set()
+        self._objects: set[int] = set()
+        self.has_answered = False
+        """Whether it knows anything that the solution may have chosen."""
+
+    # ---- what the test names ---------------------------------------------------------------------
+
+    def ask_for(self, *request: Any) -> tuple[Any, list[object]]:
+        """An answer that is no answer of the solution's to a question of the test's, and what
+        arrived meanwhile."""
+        arrived: list[object] = []
+        with self._link.lock:
+            outer, self._naming = self._naming, arrived
+            try:
+                return self._link.ask(*request), arrived
+            finally:
+                self._naming = outer
+
+    def name(self, name: str, entry_point: str | None) -> tuple[bool, Any]:
+        """What the solution has by this name."""
+        found, arrived = self.ask_for("name", name)
+        if type(found) is not tuple or len(found) != 2:
+            raise CodecError("not a name")
+        exists, value = found[0] is True, found[1]
+        module, original = proxies.origin_of(value)
+        if original == name and self._module(module) is not None:
+            self.arrived_beside(value, arrived)
+            value = getattr(self._module(module), name, value)  # a tool of the library's: our own
+            return True, value
+        number = self._number(value)
+        self.arrived_beside(value if proxies.is_fixed(value) else None, arrived)
+        if number >= 0:
+            self._name(number)
+            if entry_point is not None and name != entry_point:
+                self._helpers.add(number)
+            is_tool = name in plan.TOOLS or name.startswith("assert") or name == "approx"
+            is_module = name in text.TOOLS and not proxies.is_plain_function(value)
+            if (is_tool or is_module) and name != entry_point:
+                self._marks.word(f"the solution's own {name}")
+        return exists, value
+
+    def beside(self, name: str) -> Any:
+        """A module beside the solution, which the test names by importing it."""
+        found, arrived = self.ask_for("import", name)
+        self.arrived_beside(found, arrived)
+        self._name(self._number(found))
+        return found
+
+    def awaited(self, coroutine: object) -> Any:
+        """The task that runs a coroutine of the solution's, which nobody but us asks."""
+        task, arrived = self.ask_for("start", coroutine)
+        self.arrived_beside(task, arrived)
+        return task
+
+    def arrived_beside(self, expected: object, arrived: Iterable[object]) -> None:
+        """What else arrived while something was asked for is an answer like any other."""
+        for one in arrived:
+            if one is not expected:
+                self.arrived(one)
+
+    def _name(self, number: int) -> None:
+        if number >= 0 and number not in self._answered:
+            self._named.add(number)
+
+    # ---- what the solution answers ---------------------------------------------------------------
+
+    def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
+        """An answer of the solution's: on to `provenance`."""
+        self._errors_came(None)
+        if operation in ("isinstance", "issubclass", "contains"):
+            self._marks.word(f"{operation} of a class")
+        if operation in ("len", "iter", "getitem"):
+            self._stepped(operation, operands, answer)
+        if operation == "above":
+            self._marks.asked(operands[2].strip("_"), NAMED, bool(operands[3]), answer)
+        if operation not in ("special", "call", "method", "get"):
+            return
+        self.has_answered = True
+        self._came(operation, operands[0], answer)
+        number = self._number(operands[0])
+        named = number in self._named
+        whom = FREE if named else NAMED if self.is_of_named_class(operands[0]) else ANSWER
+        if operation == "get":
+            if named and (isinstance(operands[0], type) or proxies.is_module(operands[0])):
+                there = self._number(answer)  # a function of a class, of a module
+                self._answered.discard(there)
+                self._name(there)
+        elif operation == "special":
+            self._marks.asked(operands[1], max(whom, NAMED), bool(operands[2]), answer)
+        else:
+            if named and operation == "method" and not isinstance(operands[0], type):
+                whom = FREE if proxies.is_module(operands[0]) else NAMED
+            if number in self._helpers and type(answer) is bool:
+                whom = ANSWER
+            self._marks.asked(None, whom, any(operands[-2:]), answer)
+
+    def _stepped(self, operation: str, operands: tuple[Any, ...], answer: Any) -> None:
+        """A class was asked for its items, as an enumeration is."""
+        number = self._number(operands[0])
+        if number not in self._named:
+            self._marks.word("items of a class that is an answer")
+        elif operation != "getitem":
+            count = answer if operation == "len" else len(answer)
+            self._link.makers.count(number, count)
+
+    def _came(self, operation: str, target: Any, answer: object) -> None:
+        """A class makes an object at each call; of the test's own, nothing that compares loosely
+        is an answer."""
+        if type(target) is proxies.ReferenceClass and operation == "call":
+            number = self._number(answer)
+            if number < 0 or number in self._objects:
+                self._marks.word("a class that makes no new object")
+            self._objects.add(number)
+        elif _holds_loose(answer):
+            self._marks.word("a mock or a masked array of the test's own as an answer")
+
+    def arrived(self, value: object) -> None:
+        """A proxy of an object was made, or, in an answer, a function referred to again."""
+        if self._naming is not None:
+            self._naming.append(value)
+        elif isinstance(value, BaseException):
+            self._errors.append(value)  # `heard` and `raised` know what came of it
+        elif proxies.is_plain_function(value):
+            # It is an answer, whether the test names it as well or not.
+            self._named.discard(self._number(value))
+            self._answered.add(self._number(value))
+        elif not self.is_of_named_class(value) and not makers.steps(value):
+            self._marks.word("an object as an answer")
+
+    def _errors_came(self, raised: BaseException | None) -> None:
+        """Exceptions that arrived and are not what was raised are answers like other objects."""
+        excused: list[BaseException | None] = [raised]
+        for error in excused:
+            if error is not None and len(excused) < 100:
+                excused += [error.__cause__, error.__context__]
+                excused += error.exceptions if isinstance(error, BaseExceptionGroup) else []
+        for error in self._errors:
+            if not any(error is one for one in excused) and not self.is_of_named_class(error):
+                self._marks.word("an exception as an answer")
+        self._errors.clear()
+
+    def _number(self, value: Any) -> int:
+        known = proxies.number_of(value, self._link)
+        return -1 if known is None else known[0]
+
+    def is_of_named_class(self, value: Any) -> bool:
+        return not self._named.isdisjoint(proxies.class_numbers(value))
+
+    def raised(
+        self, operation: str, operands: tuple[object, ...], error: BaseException
+    ) -> BaseException:
+        """An exception by which Python would end an iteration, a task or a thread of the test's
+        without a word, and what is asserted there, is a RuntimeError, unless the test speaks of it.
+        """
+        self._errors_came(error)
+        if isinstance(error, IndexError) and operation == "special" and operands[1] == "getitem":
+            index = operands[2]
+            assert isinstance(index, tuple)
+            self._link.makers.ends_at(self._number(operands[0]), index)
+        quiet = type(error).__name__ if _ends_quietly(error) else ""
+        steps = operation == "special" and operands[1] in ("next", "anext")
+        steps = steps or (operation == "run" and isinstance(error, StopAsyncIteration))
+        self._marks.returned(error)
+        if not quiet or steps:
+            return error
+        if quiet in self._spoken_of:
+            self._marks.word(f"{quiet} of the solution's, which the test may wait for")
+            return error
+        told = RuntimeError(f"the solution raised {quiet}")
+        told.__cause__ = error
+        return told
+
+
+def _holds_loose(answer: Any, room: int = 1000) -> bool:
+    """Whether an object of the test's that compares loosely lies in an answer."""
+    waiting_for = [answer]
+    while waiting_for and room:
+        room -= 1
+        value = waiting_for.pop()
+        if type(value) in (list, tuple, set, frozenset):
+            waiting_for += value
+        elif type(value) is dict:
+            waiting_for += [*value, *value.values()]
+        elif type(value).__module__ in ("unittest.mock", "numpy.ma"):
+            return True
+    return False
+
+
+def _ends_quietly(error: BaseException) -> bool:
+    if isinstance(error, StopIteration | StopAsyncIteration):
+        return True
+    if type(error).__name__ == "CancelledError":
+        return True
+    main = threading.current_thread() is threading.main_thread()
+    return not isinstance(error, Exception) and not main

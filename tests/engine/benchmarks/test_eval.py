@@ -1,0 +1,297 @@
+"""`sv-engine eval`: splits, judgement in the real sandbox, files of other graders, both roles."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sv_engine.benchmarks import evaluation, samples, score, tasks
+from sv_engine.benchmarks.evaluation import Settings
+from sv_engine.cli import main
+from sv_engine.executors.local import LocalExecutor
+from sv_engine.executors.protocol import Terms
+from sv_engine.generate import GenerationRequest, Sampling
+from sv_engine.prompts.roles import CHAT, EXAMPLES
+from sv_engine.records import Completion
+
+MBPP = [
+    {
+        "task_id": n,
+        "text": f"Write a function to add {n} to a number.",
+        "code": f"def add(x):\r\n    return x + {n}",
+        "test_list": [f"assert add(1) == {n + 1}", f"assert add(-{n}) == 0"],
+        "test_setup_code": "",
+        "challenge_test_list": [],
+    }
+    for n in (2, 10, 11, 12, 510, 511, 600, 601, 974)
+]
+HUMANEVAL = {
+    "task_id": "HumanEval/0",
+    "prompt": 'def inc(x):\n    """Add one."""\n',
+    "entry_point": "inc",
+    "canonical_solution": "    return x + 1\n",
+    "test": "def check(candidate):\n    assert candidate(1) == 2\n    assert candidate(5) == 6\n",
+}
+PROGRAM = {
+    "problem_id": 1,
+    "question": "Double the number.",
+    "starter_code": "",
+    "input_output": json.dumps({"inputs": ["2\n", "5\n"], "outputs": ["4\n", "10\n"]}),
+}
+
+
+def written(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["eval", *map(str, arguments)])
+
+
+@pytest.mark.parametrize(
+    ("split", "ids"),
+    [
+        ("test", [11, 12, 510]),
+        ("train", [601, 974]),
+        ("validation", [511, 600]),
+        ("prompt", [2, 10]),
+        ("all", [row["task_id"] for row in MBPP]),
+    ],
+)
+def test_mbpp_has_its_own_splits(split: str, ids: list[int], tmp_path: Path) -> None:
+    path = written(tmp_path / "mbpp.jsonl", MBPP)
+    found = tasks.load(path, "mbpp", split, [])
+    assert [task.problem.id for task in found] == [f"MBPP/{n}" for n in ids]
+
+
+def test_prompts_are_the_usual_ones_and_the_verifier_sees_no_test() -> None:
+    task = tasks.task_of(MBPP[2])
+    assert task.problem.prompt == (
+        "Write a function to add 11 to a number.\n"
+        "Your code should pass this test:\nassert add(1) == 12"
+    )
+    assert "assert" not in task.verifier_prompt
+    assert "def add(x):" in task.verifier_prompt
+    code = tasks.task_of(HUMANEVAL)
+    assert code.problem.prompt == code.prefix == HUMANEVAL["prompt"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "passed"),
+    [
+        ([{"task_id": "MBPP/11", "solution": "def add(x): return x + 11"}], 1.0),
+        ([{"task_id": "Mbpp/11", "completion": "def add(x): return x + 11"}], 1.0),
+        ([{"task_id": "mbpp/11", "solution": "def add(x): return 12"}], 0.0),
+        ([{"task_id": "MBPP/11", "solution": "import sys; sys.exit(0)"}], 0.0),
+        ([{"task_id": "MBPP/11", "solution": ""}], 0.0),
+        (
+            [
+                {"task_id": "MBPP/11", "solution": "def add(x): return x + 11"},
+                {"task_id": "MBPP/11", "solution": "def add(x): return x"},
+            ],
+            0.5,
+        ),
+    ],
+)
+def test_samples_of_other_graders(
+    rows: list[dict[str, Any]], passed: float, tmp_path: Path
+) -> None:
+    written(tmp_path / "mbpp.jsonl", MBPP)
+    given = written(tmp_path / "samples.jsonl", rows)
+    out = tmp_path / "out"
+    result = invoke(
+        "--benchmark", "mbpp", "--data", tmp_path, "--samples", given, "--out", out, "-n", len(rows)
+    )
+    assert result.exit_code == 0, result.output
+    document = json.loads((out / "evaluation.json").read_text())["benchmarks"]["mbpp"]
+    figure = document["figures"]["code_pass_at_1"]
+    assert figure["mean"] == passed
+    assert figure["count"] == 1
+    assert document["solved"] == (["MBPP/11"] if passed else [])
+    assert document["counts"]["holes"] == 0
+
+
+@pytest.mark.parametrize(
+    ("completion", "right"),
+    [
+        ("    return x + 1\n", True),
+        ("    return x\n", False),
+        ("    pass\n\ndef inc(x): return x+1", 1),
+    ],
+)
+def test_human_eval_puts_the_prompt_first(completion: str, right: bool, tmp_path: Path) -> None:
+    bench = written(tmp_path / "some.jsonl", [HUMANEVAL])
+    given = written(
+        tmp_path / "samples.jsonl", [{"task_id": "HumanEval/0", "completion": completion}]
+    )
+    out = tmp_path / "out"
+    result = invoke("--benchmark", bench, "--samples", given, "--out", out)
+    assert result.exit_code == 0, result.output
+    document = json.loads((out / "evaluation.json").read_text())["benchmarks"]["some"]
+    assert document["figures"]["code_pass_at_1"]["mean"] == float(right)
+
+
+def test_only_what_an_earlier_evaluation_solved(tmp_path: Path) -> None:
+    written(tmp_path / "mbpp.jsonl", MBPP)
+    rows = [
+        {"task_id": "MBPP/11", "solution": "def add(x): return x + 11"},
+        {"task_id": "MBPP/12", "solution": "def add(x): return x"},
+        {"task_id": "MBPP/510", "solution": "def add(x): return x + 510"},
+    ]
+    given = written(tmp_path / "samples.jsonl", rows)
+    common = ("--benchmark", "mbpp", "--data", tmp_path, "--samples", given, "-n", 1)
+    base, later = tmp_path / "base", tmp_path / "later"
+    assert invoke(*common, "--out", base).exit_code == 0
+    first = json.loads((base / "evaluation.json").read_text())["benchmarks"]["mbpp"]
+    assert first["solved"] == ["MBPP/11", "MBPP/510"]
+    assert first["tasks"] == {"MBPP/11": [1, 1], "MBPP/12": [1, 0], "MBPP/510": [1, 1]}
+    result = invoke(*common, "--out", later, "--only", base / "evaluation.json")
+    assert result.exit_code == 0, result.output
+    second = json.loads((later / "evaluation.json").read_text())["benchmarks"]["mbpp"]
+    assert list(second["tasks"]) == ["MBPP/11", "MBPP/510"]
+    assert second["figures"]["code_pass_at_1"]["mean"] == 1.0
+    (tmp_path / "none.json").write_text("{}")
+    assert "no evaluation" in invoke(*common, "--only", tmp_path / "none.json").output
+
+
+def test_samples_are_written_so_that_both_graders_read_them(tmp_path: Path) -> None:
+    task = tasks.task_of(HUMANEVAL)
+    prefix = task.prefix
+    programs = [prefix + "    return x + 1\n", "import math\ndef inc(x):\n    return x + 1\n", ""]
+    samples.write_samples(tmp_path / "s.jsonl", [task], {task.problem.id: programs})
+    rows = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
+    assert [row["solution"] for row in rows] == programs
+    assert rows[0]["completion"] == "    return x + 1\n"
+    space: dict[str, Any] = {}
+    exec(prefix + rows[1]["completion"], space)
+    assert space["inc"](1) == 2
+    read = samples.read_samples(tmp_path / "s.jsonl", [task], [])
+    assert read[task.problem.id] == programs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--benchmark", "mbpp"], "--model or --samples"),
+        (["--benchmark", "mbp", "--model", "m"], "no such benchmark"),
+        (["--benchmark", "mbpp", "--data", "nowhere", "--model", "m"], "is not here"),
+        (["--benchmark", "mbpp", "--model", "m", "--k", "x"], "--k wants"),
+        (["--benchmark", "mbpp", "--data", ".", "--model", "m", "--split", "dev"], "no split"),
+    ],
+)
+def test_wrong_usage_says_what(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "mbpp.jsonl", MBPP)
+    result = invoke(*arguments)
+    assert result.exit_code != 0
+    assert message in result.output
+
+
+class Scripted:
+    """A model that writes what it is told to, by role."""
+
+    def __init__(self, answers: dict[str, list[str]]) -> None:
+        self.answers = answers
+        self.requests: list[GenerationRequest] = []
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Completion, None]:
+        self.requests.append(request)
+        for i in range(request.n):
+            text = self.answers[request.role][request.first + i]
+            yield Completion(request.problem_id, request.role, text, sample=i)
+
+
+def settings(n: int, *roles: str) -> Settings:
+    return Settings(roles, n, [1, n], Sampling(max_tokens=9), Terms(cpu_s=2.0))
+
+
+def evaluated(
+    some: list[tasks.Task], what: Settings, model: Scripted, folder: Path, chat: bool = True
+) -> evaluation.Evaluation:
+    async def run() -> evaluation.Evaluation:
+        executor = LocalExecutor(1)
+        try:
+            templates = CHAT if chat else EXAMPLES
+            return await evaluation.evaluate(some, what, templates, model, executor, folder)
+        finally:
+            await executor.close()
+
+    return asyncio.run(run())
+
+
+def test_both_roles_against_tests_and_mutants(tmp_path: Path) -> None:
+    some = [tasks.task_of(MBPP[2])]
+    model = Scripted(
+        {
+            "solve": ["```python\ndef add(x):\n    return x + 11\n```", "I can not."],
+            "verify": [
+                "```python\nassert add(0) == 11\nassert add(1) == 12\n```",
+                "```python\nassert add(0) == 3\n```",
+            ],
+        }
+    )
+    found = evaluated(some, settings(2, "solver", "verifier"), model, tmp_path)
+    figures = {name: figure.mean for name, figure in found.figures.items()}
+    assert figures["code_pass_at_1"] == 0.5
+    assert figures["code_pass_at_2"] == 1.0
+    assert figures["test_validity"] == pytest.approx(2 / 3)
+    assert figures["test_mutation_score"] == figures["test_kill_rate"] == 1.0
+    bank = json.loads((tmp_path / "bank.jsonl").read_text())["wrong_solutions"]
+    assert "def add(x):\n    return x + 12" in bank
+    assert found.prompts["solver"].startswith("Write a function to add 11")
+    assert found.counts["unreadable"] == 1
+
+
+def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
+    some = [tasks.task_of(row) for row in MBPP[2:4]]
+    answers = {"solve": [f"```python\ndef add(x):\n    return x + {n}\n```" for n in range(12)]}
+    first = Scripted(answers)
+    evaluated(some[:1], settings(3, "solver"), first, tmp_path)
+    second = Scripted(answers)
+    found = evaluated(some, settings(12, "solver"), second, tmp_path)
+    asked = {request.problem_id: (request.first, request.n) for request in second.requests}
+    assert asked == {"MBPP/11": (3, 9), "MBPP/12": (0, 12)}
+    assert found.figures["code_pass_at_1"].mean == pytest.approx((1 / 12 + 0) / 2)
+
+
+def test_programs_that_read_and_write(tmp_path: Path) -> None:
+    some = [tasks.task_of(PROGRAM)]
+    answers = [
+        "```python\nprint(int(input()) * 2)\n```",
+        "Like this:\n```\nn = int(input())\nprint(n + n)\n```\nDone.",
+        "print(2 * int(input()))",
+        "```python\nprint(4)\n```",
+        "no code at all, sorry",
+    ]
+    found = evaluated(some, settings(5, "solver"), Scripted({"solve": answers}), tmp_path, False)
+    assert found.figures["code_pass_at_1"].mean == pytest.approx(3 / 5)
+    assert found.counts["unreadable"] == 1
+
+
+def test_mutants_that_the_tests_do_not_refute_are_left_out() -> None:
+    row = MBPP[2] | {"code": "def add(x):\n    waste = 5\n    return x + 11"}
+
+    async def run() -> score.Bank:
+        executor = LocalExecutor(1)
+        try:
+            some = [
+                tasks.task_of(row),
+                tasks.task_of(MBPP[3] | {"code": "def add(x):\n    return 1"}),
+            ]
+            return await score.make_bank(some, executor, Terms(cpu_s=2.0))
+        finally:
+            await executor.close()
+
+    bank = asyncio.run(run())
+    assert list(bank) == ["MBPP/11"]  # the other's reference fails its own tests
+    assert bank["MBPP/11"]
+    assert all("waste = 5" in wrong for wrong in bank["MBPP/11"])

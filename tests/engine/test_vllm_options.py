@@ -1,0 +1,34 @@
+"""Engine arguments that depend on the machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from sv_engine.generate import VllmOptions, vllm_options
+
+
+@pytest.mark.parametrize(
+    ("text", "native"),
+    [
+        ("flags\t\t: fpu avx512f avx512_bf16\nother: x\n", True),
+        ("flags\t\t: fpu amx_tile amx_bf16\n", True),
+        ("Features\t: fp asimd bf16 i8mm\n", True),
+        ("flags\t\t: fpu avx2 avx512f avx512bw\nbugs: bf16\n", False),
+        ("", False),
+    ],
+)
+def test_the_number_format_is_chosen_by_the_machine(
+    text: str, native: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cpuinfo").write_text(text)
+    assert vllm_options.computes_bf16(tmp_path / "cpuinfo") is native
+    monkeypatch.setattr(vllm_options, "computes_bf16", lambda: native)
+    pairs: list[tuple[Literal["auto", "bfloat16"], str]]
+    pairs = [("auto", "auto" if native else "float32"), ("bfloat16", "bfloat16")]
+    for given, expected in pairs:
+        options = VllmOptions(path="x", dtype=given)
+        assert vllm_options.engine_arguments(options, is_cpu=True)["dtype"] == expected
+    assert vllm_options.engine_arguments(VllmOptions(dtype="auto"), is_cpu=False)["dtype"] == "auto"
