@@ -54,7 +54,7 @@
 #define MOST_WALL_NS 8000000000ull /* less than the worker's patience */
 
 struct keeper {
-    pid_t pid;
+    pid_t pid, reference; /* a fork as the subject was before its rehearsal, which stands still */
     int watch, file, signals, output; /* userfaultfd; its memory; SIGCHLD; what it prints */
     struct sv_pages *pages;
     struct user_regs_struct registers;
@@ -339,7 +339,7 @@ static struct sv_error hold(struct sv_template_state *state, struct keeper *k, i
         return (struct sv_error){SV_STAGE_RECYCLE_REHEARSAL, EPROTO};
     blank(state->region);
     if (sv_fault_at(&state->fault, SV_STAGE_RECYCLE_PAGES) == 0)
-        k->pages = sv_pages_take(k->pid, k->watch, k->file, state->region, sizeof *state->region);
+        k->pages = sv_pages_take(k->pid, k->watch, k->file, k->reference, state->region, sizeof *state->region);
     if (k->pages == NULL)
         return (struct sv_error){SV_STAGE_RECYCLE_PAGES, errno};
     if (state->recycle == SV_RECYCLE_CHECKED) {
@@ -351,10 +351,20 @@ static struct sv_error hold(struct sv_template_state *state, struct keeper *k, i
     return (struct sv_error){0, 0};
 }
 
+/* In the reference: it can be read, and does nothing until its end, which comes with the keeper's. */
+static _Noreturn void stand_still(void)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_NAME, "sv-reference", 0, 0, 0) != 0 || syscall(SYS_close_range, 0, ~0u, 0) != 0)
+        _exit(126);
+    for (;;)
+        (void)kill(getpid(), SIGSTOP);
+}
+
 /* Forks the subject. Returns 1 in it, 0 in the keeper, where *error says what failed. */
 static int begin(struct sv_template_state *state, struct keeper *k, struct sv_error *error)
 {
-    int output[2], report[2];
+    int output[2], report[2], status;
     sigset_t child;
     *error = (struct sv_error){SV_STAGE_FORK, 0};
     (void)sigemptyset(&child);
@@ -368,6 +378,17 @@ static int begin(struct sv_template_state *state, struct keeper *k, struct sv_er
         return 0;
     }
     k->output = output[0];
+    k->reference = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+    if (k->reference == 0)
+        stand_still();
+    if (k->reference < 0 || waitpid(k->reference, &status, WUNTRACED) != k->reference) {
+        error->err = errno;
+        return 0;
+    }
+    if (!WIFSTOPPED(status)) { /* until then it writes to its stack */
+        error->err = ECHILD;
+        return 0;
+    }
     k->pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
     if (k->pid == 0) {
         become_recycled(state, k->file, output[1], report[1]);

@@ -8,6 +8,9 @@
  * or change meanwhile, because the other's filter has no call that could, and its stack is as long as
  * it may be.
  *
+ * The copy need not hold what is the same in a process that was forked before the other one, and never
+ * runs on: there it is still shared with everybody who was forked from the zygote.
+ *
  * A page that was written is put back and protected again, and the next write to it costs a fault. So
  * pages that most rows write are put back after each row, and not protected any more (`hot`).
  */
@@ -75,12 +78,14 @@ struct sv_pages {
     size_t bytes;
     uint8_t *written;  /* per page: by how many of the rows we learn from */
     uint8_t *hot;      /* per page */
+    uint8_t *elsewhere; /* per page: not in `copy`, for it is as in the reference */
+    int reference;      /* memory of a process that never runs on, of which most pages are still shared */
     uint32_t rows;
     struct run *runs; /* hot pages; behind them those of the row */
     size_t hot_runs;
     struct region_found found[FOUND];
     struct iovec here[BATCH], there[BATCH];
-    char bounce[BOUNCE];
+    char bounce[BOUNCE], same[BOUNCE];
     char maps[LISTING]; /* when the copy was taken */
     char now[LISTING];
 };
@@ -305,32 +310,65 @@ int sv_pages_read(pid_t pid, uint64_t from, void *to, size_t len)
     return n == (ssize_t)len ? 0 : -1;
 }
 
-/* Calls what is given for each page of a span: with its bytes now, and their place in the copy. Sums up. */
-static long each_page(struct sv_pages *pages, const struct span *span,
-                      int (*what)(const char *now, char *copy))
+/* The place of an address in the copy, counted in pages. */
+static size_t page_of(const struct sv_pages *pages, const struct span *span, uint64_t at)
 {
-    long sum = 0;
+    return (size_t)(span->copy + (at - span->start) - pages->copy) / SV_PAGE;
+}
+
+static int read_reference(const struct sv_pages *pages, uint64_t from, void *to, size_t len)
+{
+    return pread(pages->reference, to, len, (off_t)from) == (ssize_t)len ? 0 : -1;
+}
+
+/* Puts a page into the copy that was only in the reference. 0, or -1 with errno. */
+static int fetch(struct sv_pages *pages, const struct span *span, uint64_t at)
+{
+    const size_t page = page_of(pages, span, at);
+    if (pages->elsewhere[page] && read_reference(pages, at, pages->copy + page * SV_PAGE, SV_PAGE) != 0)
+        return -1;
+    pages->elsewhere[page] = 0;
+    return 0;
+}
+
+/* Keeps a page as it is now. */
+static void keep(struct sv_pages *pages, size_t page, const char *now, const char *same)
+{
+    if (memcmp(now, zeros, SV_PAGE) == 0)
+        return; /* nothing is written, and no memory taken */
+    if (same != NULL && memcmp(now, same, SV_PAGE) == 0)
+        pages->elsewhere[page] = 1;
+    else
+        memcpy(pages->copy + page * SV_PAGE, now, SV_PAGE);
+}
+
+static int copy_span(struct sv_pages *pages, const struct span *span)
+{
     for (uint64_t at = span->start; at < span->end;) {
         const size_t len = span->end - at < BOUNCE ? (size_t)(span->end - at) : BOUNCE;
         if (sv_pages_read(pages->pid, at, pages->bounce, len) != 0)
             return -1;
+        const int both = read_reference(pages, at, pages->same, len) == 0; /* it may have less */
         for (size_t i = 0; i < len; i += SV_PAGE)
-            sum += what(pages->bounce + i, span->copy + (at - span->start) + i);
+            keep(pages, page_of(pages, span, at + i), pages->bounce + i, both ? pages->same + i : NULL);
         at += len;
     }
-    return sum;
-}
-
-static int keep(const char *now, char *copy)
-{
-    if (memcmp(now, zeros, SV_PAGE) != 0) /* else nothing is written, and no memory taken */
-        memcpy(copy, now, SV_PAGE);
     return 0;
 }
 
-static int differs(const char *now, char *copy)
+/* How many pages of a span are not as they were kept, or -1 with errno. */
+static long differ(struct sv_pages *pages, const struct span *span)
 {
-    return memcmp(now, copy, SV_PAGE) != 0;
+    long sum = 0;
+    for (uint64_t at = span->start; at < span->end; at += SV_PAGE) {
+        const size_t page = page_of(pages, span, at);
+        const char *kept = pages->elsewhere[page] ? pages->same : pages->copy + page * SV_PAGE;
+        if (sv_pages_read(pages->pid, at, pages->bounce, SV_PAGE) != 0 ||
+            (pages->elsewhere[page] && read_reference(pages, at, pages->same, SV_PAGE) != 0))
+            return -1;
+        sum += memcmp(pages->bounce, kept, SV_PAGE) != 0;
+    }
+    return sum;
 }
 
 static int copy_all(struct sv_pages *pages)
@@ -353,14 +391,15 @@ static int copy_all(struct sv_pages *pages)
                 return -1;
             span->there = there;
         }
-        if (ioctl(pages->watch, UFFDIO_REGISTER, &watched) != 0 || each_page(pages, span, keep) < 0 ||
+        if (ioctl(pages->watch, UFFDIO_REGISTER, &watched) != 0 || copy_span(pages, span) != 0 ||
             protect_all(pages, span) != 0)
             return -1;
     }
     return 0;
 }
 
-struct sv_pages *sv_pages_take(pid_t pid, int watch, int file, const void *region, size_t region_len)
+struct sv_pages *sv_pages_take(pid_t pid, int watch, int file, pid_t reference, const void *region,
+                               size_t region_len)
 {
     char path[64];
     struct sv_pages *pages = calloc(1, sizeof *pages);
@@ -372,14 +411,19 @@ struct sv_pages *sv_pages_take(pid_t pid, int watch, int file, const void *regio
     (void)snprintf(pages->who, sizeof pages->who, "%d", (int)pid);
     (void)snprintf(path, sizeof path, "/proc/%d/pagemap", (int)pid);
     pages->pagemap = open(path, O_RDONLY | O_CLOEXEC);
-    if (pages->pagemap < 0 || read_proc(pages->who, "maps", pages->maps, sizeof pages->maps) != 0 ||
+    /* Not process_vm_readv: it would give the reference pages of its own. */
+    (void)snprintf(path, sizeof path, "/proc/%d/mem", (int)reference);
+    pages->reference = open(path, O_RDONLY | O_CLOEXEC);
+    if (pages->pagemap < 0 || pages->reference < 0 || read_proc(pages->who, "maps", pages->maps, sizeof pages->maps) != 0 ||
         find_spans(pages, (uint64_t)(uintptr_t)region, region_len) != 0)
         return NULL; /* whoever asks ends with it, and so does what was opened */
     const size_t n = pages->bytes / SV_PAGE;
     pages->written = calloc(n, 1);
     pages->hot = calloc(n, 1);
+    pages->elsewhere = calloc(n, 1);
     pages->runs = calloc(n, sizeof *pages->runs);
-    if (pages->written == NULL || pages->hot == NULL || pages->runs == NULL || copy_all(pages) != 0)
+    if (pages->written == NULL || pages->hot == NULL || pages->elsewhere == NULL || pages->runs == NULL ||
+        copy_all(pages) != 0)
         return NULL;
     /* As it shows now that writes are noted. */
     return read_proc(pages->who, "maps", pages->maps, sizeof pages->maps) == 0 ? pages : NULL;
@@ -402,18 +446,20 @@ static size_t add_page(struct sv_pages *pages, size_t runs, const struct span *s
     return runs + 1;
 }
 
-/* Adds the pages of a stretch that are not hot to the runs behind those that are. */
-static size_t add_found(struct sv_pages *pages, const struct span *span, const struct region_found *found,
-                        size_t runs)
+/* Adds the pages of a stretch that are not hot to the runs behind those that are. 0, or -1 with errno. */
+static int add_found(struct sv_pages *pages, const struct span *span, const struct region_found *found,
+                     size_t *runs)
 {
     for (uint64_t at = found->start; at < found->end; at += SV_PAGE) {
-        const size_t page = (size_t)(span->copy + (at - span->start) - pages->copy) / SV_PAGE;
+        const size_t page = page_of(pages, span, at);
         if (pages->hot[page])
             continue;
+        if (fetch(pages, span, at) != 0)
+            return -1;
         pages->written[page] += pages->rows < LEARNING_ROWS;
-        runs = add_page(pages, runs, span, at);
+        *runs = add_page(pages, *runs, span, at);
     }
-    return runs;
+    return 0;
 }
 
 /* From now on hot pages are put back unasked. */
@@ -423,7 +469,7 @@ static void learn(struct sv_pages *pages)
     for (size_t i = 0; i < pages->count; i++) {
         const struct span *span = &pages->spans[i];
         for (uint64_t at = span->start; at < span->end; at += SV_PAGE) {
-            const size_t page = (size_t)(span->copy + (at - span->start) - pages->copy) / SV_PAGE;
+            const size_t page = page_of(pages, span, at);
             pages->hot[page] = pages->written[page] >= LEARNING_ROWS / HOT_SHARE;
             if (pages->hot[page])
                 runs = add_page(pages, runs, span, at);
@@ -443,7 +489,8 @@ int sv_pages_put_back(struct sv_pages *pages)
             if (n < 0)
                 return -1;
             for (long k = 0; k < n; k++)
-                runs = add_found(pages, span, &found[k], runs);
+                if (add_found(pages, span, &found[k], &runs) != 0)
+                    return -1;
         }
     }
     if (write_runs(pages, runs) != 0)
@@ -464,6 +511,9 @@ int sv_pages_change(struct sv_pages *pages, const void *at, const void *bytes, s
         if (start < span->start || start + len > span->end)
             continue;
         const struct iovec here = {(void *)(uintptr_t)bytes, len}, there = {(void *)(uintptr_t)at, len};
+        for (uint64_t page = start / SV_PAGE * SV_PAGE; page < start + len; page += SV_PAGE)
+            if (fetch(pages, span, page) != 0)
+                return -1;
         memcpy(span->copy + (start - span->start), bytes, len);
         return write_memory(pages->pid, &here, &there, 1);
     }
@@ -475,7 +525,7 @@ long sv_pages_differ(struct sv_pages *pages)
 {
     long sum = 0;
     for (size_t i = 0; i < pages->count; i++) {
-        const long n = each_page(pages, &pages->spans[i], differs);
+        const long n = differ(pages, &pages->spans[i]);
         if (n < 0)
             return -1;
         sum += n;

@@ -84,8 +84,10 @@ int sv_pages_file(void);
 /* Moves the memory of the calling process there, but its stack. 0, or -1 with errno. */
 int sv_pages_move(int file);
 /* Copies every writable page of a stopped process, and asks the kernel to note what is written from
- * now on. `region` is the one mapping that is not its own. NULL with errno. */
-struct sv_pages *sv_pages_take(pid_t pid, int watch, int file, const void *region, size_t region_len);
+ * now on. What is the same in `reference`, a process that stands still, is not copied before it is
+ * needed. `region` is the one mapping that is not its own. NULL with errno. */
+struct sv_pages *sv_pages_take(pid_t pid, int watch, int file, pid_t reference, const void *region,
+                               size_t region_len);
 /* Of a stopped process: puts back what was written since. 0, or -1 with errno. */
 int sv_pages_put_back(struct sv_pages *pages);
 /* Reads a process's memory. 0, or -1 with errno. */

@@ -550,7 +550,7 @@ def _group(limits: Limits, workers: int, library_bytes: int) -> cgroup.Group:
     template_bytes = _TEMPLATE_BYTES + library_bytes
     each = limits.memory_bytes + limits.file_bytes + template_bytes
     return cgroup.create(
-        memory_bytes=template_bytes + workers * each, tasks=8 + workers * (limits.threads + 8)
+        memory_bytes=template_bytes + workers * each, tasks=8 + workers * (limits.threads + 12)
     )
 
 

@@ -395,15 +395,16 @@ def processes_below(level: int = 1) -> set[int]:
 
 
 def strays() -> set[int]:
-    """What runs below a template and should not: all but one process that it keeps, which plans and
-    compares, or is a subject that waits to be used again."""
+    """What runs below a template and should not: all but what it keeps, one of each kind: which
+    plans and compares, or is a subject to be used again, or what that one was at first."""
     found = processes_below(3)
-    kept: dict[int, int] = {}
+    kept: dict[tuple[int, str], int] = {}
     for pid in found:
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(pid)
-            if process.name() in ("sv-task", "sv-recycled") and process.ppid() not in found:
-                kept[process.ppid()] = pid
+            kinds = ("sv-task", "sv-recycled", "sv-reference")
+            if process.name() in kinds and process.ppid() not in found:
+                kept[process.ppid(), process.name()] = pid
     return found - set(kept.values())
 
 
