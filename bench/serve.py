@@ -172,40 +172,52 @@ def _cpu_s(pid: int) -> float:
     return total
 
 
+BODIES = {
+    "nothing to compute": "def f(x):\n    return x + {n}",
+    "half a millisecond": "def f(x):\n    sum(range(20_000))\n    return x + {n}",
+}
+
+
 def matrix(arguments: argparse.Namespace) -> dict[str, Any]:
     """Cells per second of `/v1/matrix`, and of the pool in this process; a pair per round."""
-    from sv_engine.executors import Terms, collect
-    from sv_engine.executors.servers import HttpExecutor
     from sv_sandbox import Pool
 
-    solutions = [f"def f(x):\n    return x + {n % 3}" for n in range(400)]
-    tests = [f"assert f({n}) == {n + 1}" for n in range(50)]
-    cells = len(solutions) * len(tests)
-    right = len(tests) * sum(n % 3 == 1 for n in range(len(solutions)))
-
-    async def served(port: int) -> float:
-        executor = HttpExecutor([f"http://{HOST}:{port}"])
-        await collect(executor, solutions[:8], tests, Terms())
-        start_s = time.monotonic()
-        rows = await collect(executor, solutions, tests, Terms())
-        wall_s = time.monotonic() - start_s
-        assert sum(row.passed for row in rows) == right
-        await executor.close()
-        return cells / wall_s
-
-    pairs = []
+    report = {}
     with ours() as (port, _), Pool() as pool:
-        pool.matrix(solutions[:8], tests)
-        for _ in range(arguments.rounds):
-            start_s = time.monotonic()
-            pool.matrix(solutions, tests)
-            pairs.append((cells / (time.monotonic() - start_s), asyncio.run(served(port))))
-    return {
-        "pool_cells_per_s": statistics.median(pool for pool, _ in pairs),
-        "served_cells_per_s": statistics.median(served for _, served in pairs),
-        "share": statistics.median(served / pool for pool, served in pairs),
-        "rounds": pairs,
-    }
+        for name, body in BODIES.items():
+            solutions = [body.format(n=n % 3) for n in range(400)]
+            tests = [f"assert f({n}) == {n + 1}" for n in range(50)]
+            pool.matrix(solutions[:8], tests)
+            pairs = []
+            for _ in range(arguments.rounds):
+                start_s = time.monotonic()
+                pool.matrix(solutions, tests)
+                wall_s = time.monotonic() - start_s
+                served_s = asyncio.run(_served_s(port, solutions, tests))
+                pairs.append((len(solutions) * len(tests) / wall_s, wall_s / served_s))
+            report[name] = {
+                "pool_cells_per_s": statistics.median(rate for rate, _ in pairs),
+                "share": statistics.median(share for _, share in pairs),
+                "rounds": pairs,
+            }
+    return report
+
+
+async def _served_s(port: int, solutions: list[str], tests: list[str]) -> float:
+    """Seconds for the whole over HTTP."""
+    from sv_engine.executors import Terms, collect
+    from sv_engine.executors.servers import HttpExecutor
+
+    executor = HttpExecutor([f"http://{HOST}:{port}"])
+    await collect(executor, solutions[:8], tests, Terms())
+    start_s = time.monotonic()
+    rows = await collect(executor, solutions, tests, Terms())
+    wall_s = time.monotonic() - start_s
+    assert sum(row.passed for row in rows) == len(tests) * sum(
+        n % 3 == 1 for n in range(len(solutions))
+    )
+    await executor.close()
+    return wall_s
 
 
 def soak(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from array import array
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -201,8 +202,8 @@ class LocalExecutor:
         rows = []
         for s in range(len(solutions)):
             row = _OpenRow(start + s, len(tests))
-            for span, matrix in zip(spans, parts, strict=True):
-                row.take_cells(s, span, matrix)
+            for span, cells in zip(spans, parts, strict=True):
+                row.take_cells(s, span, cells)
             for t in at_programs:
                 row.take_program(t, next(results))
             rows.append(row.closed())
@@ -210,12 +211,12 @@ class LocalExecutor:
 
     async def _cells(
         self, solutions: Sequence[str], span: list[int], tests: Sequence[Test], terms: Terms
-    ) -> Matrix | str:
-        """The matrix, or why nothing of it could be judged."""
+    ) -> _Cells | str:
+        """The cells, or why nothing of it could be judged."""
         from sv_sandbox import SandboxError
 
         try:
-            return await self.start().submit(
+            matrix = await self.start().submit(
                 solutions,
                 [str(tests[t]) for t in span],
                 limits=self._limits(terms),
@@ -223,6 +224,7 @@ class LocalExecutor:
                 below=terms.below,
                 entry_point=terms.entry_point,
             )
+            return _Cells(matrix)
         except SandboxError as error:
             return str(error)
 
@@ -243,6 +245,16 @@ class LocalExecutor:
         return int(result.verdict), round(result.cpu_s * 1e6), result.detail
 
 
+class _Cells:
+    """A matrix, its arrays copied at once: to ask for one cell after another takes long."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        self.matrix = matrix
+        self.verdict, self.trust = matrix.verdict_ST.tobytes(), matrix.trust_ST.tobytes()
+        self.held, self.vacuous_T = matrix.held_ST.tobytes(), bytes(matrix.vacuous_T)
+        self.cpu_us = array("I", matrix.cpu_us_ST.tobytes())
+
+
 class _OpenRow:
     """A row being put together."""
 
@@ -253,18 +265,27 @@ class _OpenRow:
         self.detail_T: dict[int, str] = {}
         self.vacuous_T, self.held_T = bytearray(tests), bytearray(tests)
 
-    def take_cells(self, s: int, span: list[int], matrix: Matrix | str) -> None:
-        for column, t in enumerate(span):
-            if isinstance(matrix, str):
-                self.detail_T[t] = matrix
+    def take_cells(self, s: int, span: list[int], cells: _Cells | str) -> None:
+        if isinstance(cells, str):
+            self.detail_T |= dict.fromkeys(span, cells)
+            return
+        at = slice(s * len(span), (s + 1) * len(span))
+        verdict_T = cells.verdict[at]
+        for to, given in (
+            (self.verdict_T, verdict_T),
+            (self.trust_T, cells.trust[at]),
+            (self.cpu_us_T, cells.cpu_us[at]),
+            (self.vacuous_T, cells.vacuous_T),
+            (self.held_T, cells.held[at]),
+        ):
+            if len(span) == len(to):
+                to[:] = given
                 continue
-            self.verdict_T[t] = matrix.verdict_ST[s, column]
-            self.trust_T[t] = matrix.trust_ST[s, column]
-            self.cpu_us_T[t] = matrix.cpu_us_ST[s, column]
-            self.vacuous_T[t] = matrix.vacuous_T[column]
-            self.held_T[t] = matrix.held_ST[s, column]
-            if self.verdict_T[t] != PASS_CODE:
-                self.detail_T[t] = matrix.detail(s, column)
+            for t, value in zip(span, given, strict=True):
+                to[t] = value
+        for column, t in enumerate(span):
+            if verdict_T[column] != PASS_CODE:
+                self.detail_T[t] = cells.matrix.detail(s, column)
 
     def take_program(self, t: int, ran: tuple[int, int, str]) -> None:
         self.verdict_T[t], self.cpu_us_T[t], detail = ran
