@@ -82,21 +82,23 @@ class Timed(Journal):
             super()._write()
 
 
-def cpu_s() -> float:
-    """Of this process and its sandbox so far."""
+def least_s() -> float:
+    """What this process and its sandbox have taken so far, if nothing else were on the machine: the
+    CPU time of all over the cores, or that of this process, whose event loop is one thread."""
     own = psutil.Process()
     times = [process.cpu_times() for process in (own, *own.children(recursive=True))]
-    return float(sum(t.user + t.system + t.children_user + t.children_system for t in times))
+    cpu_s = sum(t.user + t.system + t.children_user + t.children_system for t in times)
+    return max(time.process_time(), float(cpu_s) / len(os.sched_getaffinity(0)))
 
 
 async def run(
     recording: Path, problems: Sequence[Problem], executor: Executor, journal: Timed | None
 ) -> tuple[float, float, int]:
-    """Wall and CPU seconds, cells."""
+    """Seconds that it took, and that it takes at least; cells."""
     generate = Generate(solutions=SAMPLES, tests=SAMPLES, test_sampling=TestSampling.SINGLE)
     roles, execute = Roles(templates=RoleSet.POCKET), Execute(cpu_s=CPU_S)
     async with RecordedGenerator(recording) as generator:
-        start_s, start_cpu_s = time.perf_counter(), cpu_s()
+        start_s, start_least_s = time.perf_counter(), least_s()
         if journal is None:
             player = Player(generator, POCKET, generate, roles, 0)
             counters = await play(problems, player, executor, execute, Hooks())
@@ -111,7 +113,7 @@ async def run(
                 player = Player(sampler, POCKET, generate, roles, 0)
                 counters = await play(problems, player, executor, execute, Hooks(on_outcome=keep))
         wall_s = time.perf_counter() - start_s
-        return wall_s, cpu_s() - start_cpu_s, counters.cells
+        return wall_s, least_s() - start_least_s, counters.cells
 
 
 async def measure(problems: int, rounds: int) -> dict[str, Any]:
@@ -126,10 +128,9 @@ async def measure(problems: int, rounds: int) -> dict[str, Any]:
             folder = Path(name) / str(number)
             folder.mkdir()
             journal = Timed(folder)
-            plain_s, plain_cpu_s, _ = await run(recording, asked, executor, None)
+            plain_s, quiet_s, _ = await run(recording, asked, executor, None)
             with_s, _, cells = await run(recording, asked, executor, journal)
             ratios.append(with_s / plain_s)
-            quiet_s = plain_cpu_s / len(os.sched_getaffinity(0))
             shares.append(sum(journal.cpu_s.values()) / quiet_s)
             now.append(sum(journal.cpu_s.values()) / plain_s)
             for phase, spent_s in journal.cpu_s.items():

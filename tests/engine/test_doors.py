@@ -23,11 +23,11 @@ DOORS = {
 }
 SHARED = {
     "transformers": {"generate"},
-    "torch": {"generate", "integrations"},
+    "torch": {"generate", "integrations", "report"},
     "sv_sandbox": {"executors"},
 }
 """vLLM in this process brings both with it; chat templates are needed on both sides. Rewards of
-OpenRLHF are tensors."""
+OpenRLHF are tensors, and the writer of TensorBoard's files comes with torch."""
 
 BLOCKED_IMPORT = """
 import importlib, pkgutil, sys

@@ -171,10 +171,9 @@ class Journal:
 
     def add_completion(self, number: int, completion: Completion) -> None:
         """One sample of request `number`."""
-        text, reason = _storable(completion.text), completion.finish_reason
-        why = None if reason == "stop" else reason
-        values = (completion.sample, text, why, completion.token_count, int(time.time()))
-        self.add("sample", number, *values)
+        why = None if completion.finish_reason == "stop" else completion.finish_reason
+        text, tokens = _storable(completion.text), completion.token_count
+        self.add("sample", number, completion.sample, text, why, tokens, int(time.time()))
 
     def add_refusal(self, scope: Scope, number: int, message: str) -> None:
         """The model cannot be asked this; it is not asked again."""
