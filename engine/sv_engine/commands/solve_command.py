@@ -78,20 +78,30 @@ def solve_command(
     asking = _Asking(resolved, selector, rounds)
     tally = Tally(tuple(dict.fromkeys([CONTROL, MAJORITY, selector])))
     lines: list[dict[str, Any]] = []
+    if out is not None:
+        out.write_text("", "utf-8")
 
     def on_solved(solved: Solved) -> None:
         tally.add(solved.outcome)
         lines.append(as_json(solved))
+        if out is not None:  # at once: an interrupted call keeps what it has
+            with out.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(lines[-1]) + "\n")
         errors.print(_headline(solved), highlight=False, soft_wrap=True)
         if len(found) == 1:
             errors.print(_why(solved))
             click.echo(solved.program or "")
 
-    asyncio.run(_solve(found, asking, on_solved))
-    if out is not None:
-        out.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    try:
+        asyncio.run(_solve(found, asking, on_solved))
+    except KeyboardInterrupt:
+        errors.print(f"interrupted after {len(lines)} of {len(found)} problems")
+        if not lines:
+            raise SystemExit(130) from None
     if any(e.count for e in tally.pass_at_1().values()):
         Console().print(selector_table(tally.pass_at_1(), tally.footer()))
+    if len(lines) < len(found):
+        raise SystemExit(130)
     if len(found) == 1 and lines[0]["program"] is None:
         raise EngineError(
             "no completion was a program",
