@@ -19,7 +19,6 @@ from .link import Link
 from .provenance import ANSWER, FREE, NAMED, Provenance, is_reference
 from .values import CodecError
 
-
 _WORD = object()
 """Stands for a class or function of Python's own among what arrived."""
 
