@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# A test process per core; whoever is done takes tests from the others.
-PYTEST := -m pytest -n logical --dist worksteal
+# A test process per core.
+PYTEST := -m pytest -n logical --dist loadgroup
 DATA   := $(wildcard ../shared/data/humaneval_codegen16b.jsonl)
 
 .DEFAULT_GOAL := help

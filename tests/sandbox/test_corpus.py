@@ -34,6 +34,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from sv_sandbox import JUDGES, Level, Limits, Pool, Trust, Verdict
 
+pytestmark = pytest.mark.xdist_group("host")  # which only one at a time may change and look at
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests" / "corpus"
 DOCUMENT = ROOT / "docs" / "attacks.md"

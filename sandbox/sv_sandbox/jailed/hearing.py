@@ -71,7 +71,7 @@ class Hearing:
             value = getattr(self._module(module), name, value)  # a tool of the library's: our own
             return True, value
         number = self._number(value)
-        known = number < 0 or proxies.is_fixed(value)
+        known = number < 0 or proxies.is_fixed(value) or makers.is_called_only(value)
         self.arrived_beside(value if known else None, arrived)
         if number >= 0:
             self._name(number)

@@ -47,15 +47,30 @@ _STEP_BY = frozenset("iter next aiter anext await length_hint repr str hash".spl
 """Special methods that these have; whoever goes by their name and has another is none of them."""
 
 
+_CALL_BY = frozenset("call get set_name repr str hash".split())
+
+
 def steps(value: object) -> bool:
     """Whether this stands for one of Python's own iterators, which give data and are asked with
     none, or for a coroutine."""
     kind = type(value)
     if kind is types.CoroutineType:
         return True
-    inside = names_in(kind)
-    is_theirs = kind.__name__ in _STEPS and inside.get("_sv_module") in ("builtins", "itertools")
-    return is_theirs and not any(f"__{one}__" in inside for one in shapes.SPECIALS - _STEP_BY)
+    is_theirs = names_in(kind).get("_sv_module") in ("builtins", "itertools")
+    return is_theirs and kind.__name__ in _STEPS and _is_asked_only(kind, _STEP_BY)
+
+
+def is_called_only(value: object) -> bool:
+    """Whether an object can be called, and asked nothing else, as what `lru_cache` makes."""
+    kind = type(value)
+    return type(kind) is ReferenceClass and _is_asked_only(kind, _CALL_BY)
+
+
+def _is_asked_only(kind: type, known: frozenset[str]) -> bool:
+    others = [f"__{one}__" for one in shapes.SPECIALS - known]
+    ours = {id(Reference), id(object)}  # to compare a class of theirs would ask them
+    told = [names_in(above) for above in mro(kind) if id(above) not in ours]
+    return not any(one in names for names in told for one in others)
 
 
 class Makers:

@@ -46,6 +46,7 @@ def check(
     memory_now = SimpleNamespace(available=int(memory))
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory_now)
     monkeypatch.setattr(room, "is_cpu_build", lambda: True)
+    monkeypatch.setattr("sv_engine.run.doors.is_cpu_build", lambda: True)
     config = load(settings=[f"model.path={model}", "generate.kv_cache_mib=1", *settings])
     return check_room(config, folder or model, cost(config, str(model)))
 
