@@ -133,7 +133,8 @@ def test_a_killed_sandbox_process_costs_no_run(tmp_path: Path, scripted: Any, vi
             play(tmp_path / name, scripted(write), cells, ScriptedTrainer(), "run.iterations=1")
     assert executor.matrices > 12
     whole, killed = sound(tmp_path / "whole"), sound(tmp_path / "killed")
-    assert {row[0] for row in killed["samples"]} == {row[0] for row in whole["samples"]}
+    # A hole may cost a question that hangs on its cell: none is asked that would not be.
+    assert {row[0] for row in killed["samples"]} <= {row[0] for row in whole["samples"]}
     holes, cells_count = holes_of(tmp_path / "killed"), holes_of(tmp_path / "whole")[1]
     assert holes[1] == cells_count
     assert holes[0] < 0.2 * cells_count
