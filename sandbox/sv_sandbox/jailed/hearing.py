@@ -175,12 +175,19 @@ class Hearing:
             self._naming.append(value)
         elif isinstance(value, BaseException):
             self._errors.append(value)  # `heard` and `raised` know what came of it
-        elif proxies.is_plain_function(value):
+        elif issubclass(type(value), proxies.Function) or self._is_answer_again(value):
             # It is an answer, whether the test names it as well or not.
             self._named.discard(self._number(value))
             self._answered.add(self._number(value))
         elif not self.is_of_named_class(value) and not makers.steps(value):
             self._marks.word("an object as an answer")
+
+    def _is_answer_again(self, value: object) -> bool:
+        """Whether an object that the test names for a function comes as an answer."""
+        if self._number(value) not in self._named or not makers.is_called_only(value):
+            return False
+        self._marks.word("an object as an answer")
+        return True
 
     def _errors_came(self, raised: BaseException | None) -> None:
         """Exceptions that arrived and are not what was raised are answers like other objects."""

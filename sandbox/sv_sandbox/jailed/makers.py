@@ -25,7 +25,6 @@ from .proxies import (
     ReferenceClass,
     asked,
     get_own,
-    is_plain_function,
     set_own,
 )
 from .shapes import MUTABLE, mro, names_in
@@ -126,7 +125,7 @@ class Makers:
 
     def _mine(self, number: Any) -> object:
         made = self._made[number]
-        if is_plain_function(made):
+        if issubclass(type(made), Function) or is_called_only(made):
             self._link.policy.arrived(made)
         return made
 

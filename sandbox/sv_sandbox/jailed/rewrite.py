@@ -44,6 +44,7 @@ _EXPECTING = frozenset(
     " assertLogs assertNoLogs".split()
 )
 _GIVEN_CLASSES = _EXPECTING - {"assertLogs", "assertNoLogs", "deprecated_call"} | {"suppress"}
+_TEMPLATES = frozenset(("format", "format_map", "substitute", "safe_substitute"))
 _RUNNERS = frozenset(("eval", "exec", "compile"))
 _BRANCHES = (ast.If, ast.While, ast.IfExp, ast.Match, ast.BoolOp)
 
@@ -255,10 +256,14 @@ class _Rewriter:
             )
         )
         kind = self._kind_of_call(node) if is_inner else OTHER
+        is_template = self._text.is_answer(getattr(node.func, "value", node.func))
         is_given = any(map(self._text.is_answer, (*node.args, *node.keywords)))
         self.inside(node)
         if name in _RUNNERS and isinstance(node.func, ast.Name) and name not in self._own:
             if not (node.args and isinstance(node.args[0], ast.Constant)):
+                node.func = _Maker(node).call("runner", node.func)
+        if name in _TEMPLATES and isinstance(node.func, ast.Attribute):
+            if is_template:  # it reads attributes and items of what it is given
                 node.func = _Maker(node).call("runner", node.func)
         if name == "type" and len(node.args) == 1 and isinstance(node.func, ast.Name):
             if not node.keywords and name not in self._own:
