@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sv_sandbox import Limits, Pool, Verdict, run
+from sv_sandbox import Layer, Limits, Pool, Verdict, run
 
 
 def test_stdin_to_stdout(pool: Pool) -> None:
@@ -44,6 +44,8 @@ open('out.txt', 'w').write('mine')
 print(open('out.txt').read())
 """
     result = pool.run(source, files=files)
+    if Layer.MOUNT_NAMESPACE not in pool.layers:
+        untouched = []  # nothing is mounted into a folder of the host's
     shown = sorted(["a.txt", "sub", *untouched])
     assert result.stdout.decode() == f"text b'\\x00\\xff' {shown}\nmine\n", result
     again = pool.run("import os; print(sorted(os.listdir('.')))")
