@@ -73,19 +73,25 @@ static int output_pipe(int ends[2])
     return fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0 || fchmod(ends[1], 0222) != 0 ? -1 : 0;
 }
 
+int sv_write_input(int fd, const struct sv_job *job)
+{
+    for (size_t at = 0; at < job->stdin_len;) {
+        ssize_t n = pwrite(fd, job->stdin_bytes + at, job->stdin_len - at, (off_t)at);
+        if (n < 0 && errno != EINTR)
+            return -1;
+        at += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
 /* The program's standard input in memory, which it can read and not write. Each attempt has its own. */
 static int input_file(const struct sv_job *job)
 {
     const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
     int fd = memfd_create("sv-stdin", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    for (size_t at = 0; fd >= 0 && at < job->stdin_len;) {
-        ssize_t n = pwrite(fd, job->stdin_bytes + at, job->stdin_len - at, (off_t)at);
-        if (n < 0 && errno != EINTR)
-            sv_close_fd(&fd); /* keeps errno: closing a file of memory does not fail */
-        at += n > 0 ? (size_t)n : 0;
-    }
-    if (fd >= 0 && (fchmod(fd, 0444) != 0 || fcntl(fd, F_ADD_SEALS, seals) != 0))
-        sv_close_fd(&fd);
+    if (fd >= 0 && (sv_write_input(fd, job) != 0 || fchmod(fd, 0444) != 0 ||
+                    fcntl(fd, F_ADD_SEALS, seals) != 0))
+        sv_close_fd(&fd); /* keeps errno: closing a file of memory does not fail */
     return fd;
 }
 
@@ -94,8 +100,7 @@ static int open_stdio(struct running *r)
 {
     const int program = r->job->kind == SV_KIND_PROGRAM;
     /* Never one open file for two rows: its flags would be a note from one to the other. */
-    r->in = program && r->job->stdin_len > 0 ? input_file(r->job)
-                                             : open("/dev/null", O_RDONLY | O_CLOEXEC);
+    r->in = program ? input_file(r->job) : open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (r->in < 0)
         return -1;
     if (output_pipe(r->out) != 0 || (program && output_pipe(r->err) != 0))

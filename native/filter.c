@@ -355,11 +355,11 @@ int sv_filter_install_subject(void)
     return install(&p);
 }
 
-/* Calls that leave nothing behind and tell nothing of the rows before: who am I, what time is it. Not
+/* Calls that leave nothing behind and tell nothing of the rows before: who am I, where, what time is it. Not
  * the clocks of CPU time, which run on from row to row. */
 static const long harmless[] = {
     SYS_getpid, SYS_getppid, SYS_gettid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid,
-    SYS_getrandom, SYS_gettimeofday, SYS_sched_yield, SYS_getcpu,
+    SYS_getrandom, SYS_gettimeofday, SYS_sched_yield, SYS_getcpu, SYS_getcwd,
 #if defined(__x86_64__)
     SYS_time,
 #endif
@@ -369,13 +369,17 @@ int sv_filter_install_recycled(void)
 {
     const uint32_t clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW,
                                CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME};
-    const uint32_t outputs[] = {1, 2}; /* a pipe that the keeper empties after each row */
+    const uint32_t input[] = {0}, outputs[] = {1, 2}; /* files that are blank for each row */
+    const uint32_t is_terminal[] = {TCGETS};
     struct program p = {.len = 0};
     on_architecture(&p);
     for (size_t i = 0; i < COUNT(harmless); i++)
         on_call(&p, harmless[i], SECCOMP_RET_ALLOW);
     on_call_values(&p, SYS_clock_gettime, 0, clocks, COUNT(clocks), SECCOMP_RET_TRACE);
+    on_call_values(&p, SYS_read, 0, input, COUNT(input), SECCOMP_RET_TRACE);
+    on_call_values(&p, SYS_lseek, 0, input, COUNT(input), SECCOMP_RET_TRACE);
     on_call_values(&p, SYS_write, 0, outputs, COUNT(outputs), SECCOMP_RET_TRACE);
+    on_call_values(&p, SYS_ioctl, 1, is_terminal, COUNT(is_terminal), SECCOMP_RET_TRACE);
     answer(&p, SECCOMP_RET_TRACE);
     return install(&p);
 }

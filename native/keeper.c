@@ -1,13 +1,14 @@
 /* keeper.c - a template that keeps one subject for many rows, and puts it back after each.
  *
- * In: run commands for rows of planned calls.  Out: one sv_done each; the row's answers lie in the
- * region, or the row is handed on (sv_done.handed_on) and nothing of it counts: it has to be run in a
- * forked subject, as every row is where there is no keeper.
+ * In: run commands for rows of planned calls, and for programs.  Out: one sv_done each; the row's answers
+ * lie in the region, and what it printed in its streams, which the worker blanks before (recycler.c); or
+ * the row is handed on (sv_done.handed_on) and nothing of it counts: it has to be run in a forked subject,
+ * as every row is where there is no keeper.
  *
  * The subject is forked once, runs programs of our own (jailed/rehearsal.py), takes its last filter and
  * stops. Then all its writable memory and all its registers are copied. A row begins with the stop
  * left, and ends with the next one, which comes before whatever call is off the filter's short list is
- * executed: exit_group(0) is how a row ends.
+ * executed: exit_group is how a row ends.
  *
  * Invariant: every row finds the same memory and registers (pages.c and here), and the same kernel
  * state, because the calls on the list change none and tell of none. Whatever else happens to the
@@ -55,13 +56,12 @@
 
 struct keeper {
     pid_t pid, reference; /* a fork as the subject was before its rehearsal, which stands still */
-    int watch, file, signals, output; /* userfaultfd; its memory; SIGCHLD; what it prints */
+    int watch, file, signals, statm; /* userfaultfd; its memory; SIGCHLD; how much of it is there */
     struct sv_pages *pages;
     struct user_regs_struct registers;
     char xstate[XSTATE_MOST]; /* FPU, vectors, MXCSR, PKRU: whatever XSAVE knows */
     size_t xstate_len;
     struct sv_limits limits; /* as the subject finds them in sv_template_state */
-    uint64_t printed; /* by the row */
     char *status, *status_now; /* what the kernel says of it, in the checking mode */
 };
 
@@ -110,7 +110,7 @@ static _Noreturn void fail(int report)
 }
 
 /* Hands out what its keeper needs, and goes on once that holds it. */
-static void become_recycled(struct sv_template_state *state, int file, int output, int report)
+static void become_recycled(struct sv_template_state *state, int file, int report)
 {
     const struct sv_error well = {0, 0};
     sigset_t none;
@@ -118,8 +118,11 @@ static void become_recycled(struct sv_template_state *state, int file, int outpu
     (void)sigemptyset(&none);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || sigprocmask(SIG_SETMASK, &none, NULL) != 0 ||
         prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0 || prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0 ||
-        prctl(PR_SET_NAME, "sv-recycled", 0, 0, 0) != 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
+        prctl(PR_SET_NAME, "sv-recycled", 0, 0, 0) != 0)
         fail(report);
+    for (int i = 0; i < 3; i++)
+        if (dup2(state->stdio[i], i) < 0)
+            fail(report);
     const int watch = sv_pages_watch();
     if (watch < 0 || sv_fault_at(&state->fault, SV_STAGE_RECYCLE_REHEARSAL) != 0 || sv_send(report, &well, sizeof well, &watch, 1) != 0)
         fail(report);
@@ -195,15 +198,6 @@ static int compare_registers(const struct keeper *k)
 
 enum event { EVENT_CALL, EVENT_TIME, EVENT_ENDED, EVENT_ORDER, EVENT_GONE };
 
-/* What the subject printed goes nowhere; how much it was, counts. One look: it may go on printing. */
-static int drain(struct keeper *k)
-{
-    char buffer[16384];
-    const ssize_t n = read(k->output, buffer, sizeof buffer);
-    k->printed += n > 0 ? (uint64_t)n : 0;
-    return n > 0;
-}
-
 /* After a SIGCHLD: did the subject stop in front of a call? */
 static int look(struct keeper *k, enum event *event)
 {
@@ -224,9 +218,7 @@ static int look(struct keeper *k, enum event *event)
  * something. Nothing on its list sleeps, but the machine may be busy: of wall time it gets more. */
 static enum event wait_for(struct keeper *k, int control, uint64_t cpu_until_ns, uint64_t until_ns)
 {
-    struct pollfd polled[3] = {{.fd = k->signals, .events = POLLIN},
-                               {.fd = control, .events = POLLIN},
-                               {.fd = k->output, .events = POLLIN}};
+    struct pollfd polled[2] = {{.fd = k->signals, .events = POLLIN}, {.fd = control, .events = POLLIN}};
     enum event event = EVENT_ENDED;
     for (;;) {
         const uint64_t cpu_ns = sv_cpu_ns(k->pid); /* none: it is gone, and the poll says so */
@@ -234,10 +226,8 @@ static enum event wait_for(struct keeper *k, int control, uint64_t cpu_until_ns,
             return EVENT_TIME;
         const uint64_t left = cpu_ns == UINT64_MAX ? 1000000 : cpu_until_ns - cpu_ns;
         const struct timespec timeout = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
-        if (ppoll(polled, 3, &timeout, NULL) < 0 && errno != EINTR)
+        if (ppoll(polled, 2, &timeout, NULL) < 0 && errno != EINTR)
             return EVENT_ENDED;
-        if (polled[2].revents != 0)
-            (void)drain(k);
         if (polled[0].revents != 0 && look(k, &event))
             return event;
         if (polled[1].revents != 0)
@@ -342,6 +332,11 @@ static struct sv_error hold(struct sv_template_state *state, struct keeper *k, i
         k->pages = sv_pages_take(k->pid, k->watch, k->file, k->reference, state->region, sizeof *state->region);
     if (k->pages == NULL)
         return (struct sv_error){SV_STAGE_RECYCLE_PAGES, errno};
+    const struct rlimit most = {SV_STREAM_BYTES, SV_STREAM_BYTES};
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/statm", (int)k->pid);
+    if ((k->statm = open(path, O_RDONLY | O_CLOEXEC)) < 0 || prlimit(k->pid, RLIMIT_FSIZE, &most, NULL) != 0)
+        return (struct sv_error){SV_STAGE_SUBJECT_RLIMIT, errno};
     if (state->recycle == SV_RECYCLE_CHECKED) {
         k->status = malloc(STATUS_BYTES);
         k->status_now = malloc(STATUS_BYTES);
@@ -364,20 +359,18 @@ static _Noreturn void stand_still(void)
 /* Forks the subject. Returns 1 in it, 0 in the keeper, where *error says what failed. */
 static int begin(struct sv_template_state *state, struct keeper *k, struct sv_error *error)
 {
-    int output[2], report[2], status;
+    int report[2], status;
     sigset_t child;
     *error = (struct sv_error){SV_STAGE_FORK, 0};
     (void)sigemptyset(&child);
     (void)sigaddset(&child, SIGCHLD);
-    if (sigprocmask(SIG_BLOCK, &child, NULL) != 0 || pipe2(output, O_CLOEXEC) != 0 ||
-        fcntl(output[0], F_SETFL, O_NONBLOCK) != 0 ||
+    if (sigprocmask(SIG_BLOCK, &child, NULL) != 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report) != 0 ||
         (k->file = sv_pages_file()) < 0 ||
         (k->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK)) < 0) {
         error->err = errno;
         return 0;
     }
-    k->output = output[0];
     k->reference = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
     if (k->reference == 0)
         stand_still();
@@ -391,13 +384,14 @@ static int begin(struct sv_template_state *state, struct keeper *k, struct sv_er
     }
     k->pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
     if (k->pid == 0) {
-        become_recycled(state, k->file, output[1], report[1]);
+        become_recycled(state, k->file, report[1]);
         return 1;
     }
     error->err = errno;
     if (k->pid > 0) {
-        close(output[1]);
         close(report[1]);
+        for (int i = 0; i < 3; i++)
+            close(state->stdio[i]);
         *error = hold(state, k, report[0]);
         close(report[0]);
     }
@@ -428,20 +422,22 @@ static int is_whole(const struct sv_region *region, uint32_t cells)
     return 1;
 }
 
-static enum sv_handed_on verdict_on(struct keeper *k, const struct sv_run *run, const struct sv_region *region,
-                                    enum event event)
+/* How the row ended. *code: what it exited with. */
+static enum sv_handed_on verdict_on(const struct keeper *k, const struct sv_run *run,
+                                    const struct sv_region *region, enum event event, int *code)
 {
     long nr = -1;
     unsigned long argument = 0;
     if (event != EVENT_CALL)
         return event == EVENT_TIME ? SV_HANDED_TIME : SV_HANDED_ENDED;
-    while (drain(k)) /* it is stopped: no more than a pipe holds */
-        ;
     if (call_of(k, &nr, &argument) != 0)
         return SV_HANDED_ENDED;
-    if (nr != SYS_exit_group || k->printed > run->limits.output_bytes)
+    if (nr != SYS_exit_group)
         return SV_HANDED_CALL;
-    return argument == 0 && is_whole(region, run->cells) ? SV_HANDED_NOT : SV_HANDED_SHORT;
+    *code = (int)(argument & 0xff);
+    /* A program that says it passed, and leaves otherwise: that is a matter for settle in template.c. */
+    const int fails = run->kind == SV_KIND_PROGRAM && region->records[0].verdict != SV_PASS;
+    return (*code == 0 || fails) && is_whole(region, run->cells) ? SV_HANDED_NOT : SV_HANDED_SHORT;
 }
 
 /* The kernel's own backstop, should we fall silent: seconds of CPU time, all rows together. */
@@ -462,25 +458,53 @@ static uint64_t budget_us(const struct sv_run *run)
     return most_us < run->limits.cpu_us ? most_us : run->limits.cpu_us;
 }
 
-/* After a syntax error the interpreter looks for the source under its name, to show the line. There is no
- * such file, as little as in a forked subject's folder; answered here, the row need not be handed on.
- * Whether that was the call, and is answered. */
-static int answer(const struct keeper *k)
+static int is_text(const struct keeper *k, uint64_t at, const char *text)
 {
-    static const char name[] = "<solution>";
-    char path[sizeof name];
+    char there[16];
+    const size_t len = strlen(text) + 1;
+    return len <= sizeof there && sv_pages_read(k->pid, at, there, len) == 0 && memcmp(there, text, len) == 0;
+}
+
+/* After a syntax error the interpreter looks for the source under its name, to show the line. There is no
+ * such file, as little as in a forked subject's folder; answered here, the row need not be handed on. And
+ * who reads all of its standard input asks how long that is, which is executed.
+ * Whether that was the call, and the row goes on. */
+static int answer(const struct keeper *k, const struct sv_run *run)
+{
+    const int program = run->kind == SV_KIND_PROGRAM;
     struct user_regs_struct now;
-    if (ptrace(PTRACE_GETREGS, k->pid, NULL, &now) != 0 || (long)now.orig_rax != SYS_openat ||
-        (int)now.rdi != AT_FDCWD || (now.rdx & O_CREAT) != 0 ||
-        sv_pages_read(k->pid, now.rsi, path, sizeof path) != 0 || memcmp(path, name, sizeof name) != 0)
+    if (ptrace(PTRACE_GETREGS, k->pid, NULL, &now) != 0)
         return 0;
-    now.orig_rax = (unsigned long long)-1; /* it is not executed */
-    now.rax = (unsigned long long)-ENOENT;
-    return ptrace(PTRACE_SETREGS, k->pid, NULL, &now) == 0;
+    switch ((long)now.orig_rax) {
+    case SYS_fstat:
+        return program && now.rdi == 0;
+    case SYS_newfstatat: /* the same in newer C libraries */
+        return program && now.rdi == 0 && now.r10 == AT_EMPTY_PATH && is_text(k, now.rsi, "");
+    case SYS_openat:
+        if ((int)now.rdi != AT_FDCWD || (now.rdx & O_CREAT) != 0 ||
+            !is_text(k, now.rsi, program ? "program.py" : "<solution>"))
+            return 0;
+        now.orig_rax = (unsigned long long)-1; /* it is not executed */
+        now.rax = (unsigned long long)-ENOENT;
+        return ptrace(PTRACE_SETREGS, k->pid, NULL, &now) == 0;
+    default:
+        return 0;
+    }
+}
+
+/* How much of a stopped subject's memory is there. 0: nobody can tell. */
+static uint64_t resident_bytes(const struct keeper *k)
+{
+    char text[128];
+    unsigned long pages = 0;
+    const ssize_t n = pread(k->statm, text, sizeof text - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    return sscanf(text, "%*u %lu", &pages) == 1 ? pages * (uint64_t)SV_PAGE : 0;
 }
 
 /* From the registers' being set to the end of the row. */
-static enum event go(struct sv_template_state *state, struct keeper *k, uint64_t cpu_until_ns)
+static enum event go(struct sv_template_state *state, struct keeper *k, const struct sv_run *run,
+                     uint64_t cpu_until_ns)
 {
     const uint64_t until_ns = sv_now_ns() + MOST_WALL_NS;
     enum event event;
@@ -488,7 +512,7 @@ static enum event go(struct sv_template_state *state, struct keeper *k, uint64_t
         if (ptrace(PTRACE_CONT, k->pid, NULL, NULL) != 0)
             return EVENT_ENDED;
         event = wait_for(k, state->control, cpu_until_ns, until_ns);
-    } while (event == EVENT_CALL && answer(k));
+    } while (event == EVENT_CALL && answer(k, run));
     return event;
 }
 
@@ -509,7 +533,6 @@ static void run_row(struct sv_template_state *state, struct keeper *k, const str
         k->limits = *l;
     }
     sv_begin_region(region, run, run->start);
-    k->printed = 0;
     const uint64_t cpu_ns = sv_cpu_ns(k->pid);
     if (arm(k, cpu_ns / 1000000000u + cpu_us / 1000000u + 2) != 0) {
         done->error = (struct sv_error){SV_STAGE_SUBJECT_RLIMIT, errno};
@@ -523,8 +546,10 @@ static void run_row(struct sv_template_state *state, struct keeper *k, const str
         done->error = (struct sv_error){SV_STAGE_RECYCLE_PTRACE, errno};
         return;
     }
-    const enum event event = go(state, k, cpu_ns + cpu_us * 1000u);
-    done->handed_on = (uint32_t)verdict_on(k, run, region, event);
+    int code = 0;
+    const enum event event = go(state, k, run, cpu_ns + cpu_us * 1000u);
+    done->handed_on = (uint32_t)verdict_on(k, run, region, event, &code);
+    done->wait_status = code << 8;
     const uint64_t after_ns = sv_cpu_ns(k->pid); /* exact: it is stopped; none: it is gone */
     done->cpu_us = after_ns != UINT64_MAX ? (after_ns - cpu_ns) / 1000u : 0;
     done->wall_us = (sv_now_ns() - began_ns) / 1000u;
@@ -535,6 +560,8 @@ static void run_row(struct sv_template_state *state, struct keeper *k, const str
         return;
     if (done->handed_on == SV_HANDED_NOT)
         settle_times(region, run->cells, done->cpu_us);
+    if (run->kind == SV_KIND_PROGRAM)
+        done->max_rss_bytes = resident_bytes(k);
     if (sv_fault_at(&run->fault, SV_STAGE_RECYCLE_PAGES) != 0 || sv_pages_put_back(k->pages) != 0)
         done->error = (struct sv_error){SV_STAGE_RECYCLE_PAGES, errno};
     else if (state->recycle == SV_RECYCLE_CHECKED && check(k) != 0)

@@ -83,6 +83,7 @@ static void worker_destroy(struct worker *w)
             sv_retire(w, &w->templates[side][z]);
         sv_memory_destroy(&w->memory[side]);
     }
+    sv_streams_close(w);
     sv_plan_free(&w->plan);
     pthread_mutex_destroy(&w->lock);
 }
@@ -91,6 +92,8 @@ static int worker_create(struct sv_pool *pool, struct worker *w, uint32_t index)
 {
     w->pool = pool;
     w->index = index;
+    for (int i = 0; i < 3; i++)
+        w->recycler.streams[i] = -1;
     for (int side = 0; side < SIDES; side++) {
         w->memory[side].memfd = -1;
         for (int z = 0; z < SV_PLACES; z++)

@@ -13,15 +13,13 @@
 #define ATTEMPTS 3 /* at a row that has holes */
 #define USED_UP 4  /* and so many more that end because a template was used up: no failure */
 
-static int fill(struct worker *w, struct sv_job *job, uint32_t row)
+static struct sv_error fill(struct worker *w, struct sv_job *job, uint32_t row)
 {
     sv_prepare(w, SIDE_SUBJECT, job->kind, job->cells);
-    if (sv_put(w, SIDE_SUBJECT, job->row_blobs[row], job->row_lens[row]) != 0)
-        return -1;
-    for (uint32_t i = 0; i < job->cell_blob_count; i++)
-        if (sv_put(w, SIDE_SUBJECT, job->cell_blobs[i], job->cell_lens[i]) != 0)
-            return -1;
-    return 0;
+    int failed = sv_put(w, SIDE_SUBJECT, job->row_blobs[row], job->row_lens[row]);
+    for (uint32_t i = 0; failed == 0 && i < job->cell_blob_count; i++)
+        failed = sv_put(w, SIDE_SUBJECT, job->cell_blobs[i], job->cell_lens[i]);
+    return failed == 0 ? (struct sv_error){0, 0} : (struct sv_error){SV_STAGE_PAYLOAD, errno};
 }
 
 /* One process for all of it. Returns how many cells stayed holes. */
@@ -30,13 +28,19 @@ static uint32_t together(struct worker *w, struct sv_job *job, uint32_t row, str
     struct running r = {0};
     struct running *const runs[1] = {&r};
     uint32_t start = 0, holes = 0, last = 0;
+    int whole = 0;
     *error = (struct sv_error){0, 0};
     job->out[0].len = job->out[1].len = 0;
     if (job->judge == SV_JUDGE_TOGETHER)
         *error = sv_plan_ensure(w, job);
-    if (error->stage == 0 && fill(w, job, row) != 0)
-        *error = (struct sv_error){SV_STAGE_PAYLOAD, errno};
-    while (error->stage == 0 && start < job->cells && !sv_unwanted(job)) {
+    if (job->kind == SV_KIND_PROGRAM && sv_recycler_ready(w, job, row)) {
+        *error = fill(w, job, row);
+        if (error->stage == 0)
+            *error = sv_recycler_run(w, job, &r.result.done, &whole);
+    }
+    if (!whole && error->stage == 0)
+        *error = fill(w, job, row);
+    while (!whole && error->stage == 0 && start < job->cells && !sv_unwanted(job)) {
         sv_start(w, SIDE_SUBJECT, job, job->row_zygotes[row], start, -1, &r);
         sv_wait(w, runs, 1);
         sv_note_flood(w, SIDE_SUBJECT, &r);

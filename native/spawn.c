@@ -78,9 +78,15 @@ struct sv_error sv_spawn(struct worker *w, enum side side, int place, struct sv_
         error = (struct sv_error){SV_STAGE_CLONE, errno};
         goto out;
     }
-    int fds[2] = {pair[1], w->memory[side].memfd};
+    if (keeper && sv_streams_create(w) != 0) {
+        error = (struct sv_error){SV_STAGE_STDIO, errno};
+        sv_close_fd(&pair[1]);
+        goto out;
+    }
+    const int *streams = w->recycler.streams;
+    const int fds[SV_WIRE_FDS] = {pair[1], w->memory[side].memfd, streams[0], streams[1], streams[2]};
     pthread_mutex_lock(&pool->zygote_lock[zygote]);
-    int failed = sv_send(pool->zygote[zygote], &request, sizeof request, fds, 2) != 0 ||
+    int failed = sv_send(pool->zygote[zygote], &request, sizeof request, fds, keeper ? SV_WIRE_FDS : 2) != 0 ||
                  await(pool->zygote[zygote], &spawned, sizeof spawned, &pidfd, 1) != 0;
     int saved = errno;
     pthread_mutex_unlock(&pool->zygote_lock[zygote]);

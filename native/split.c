@@ -65,26 +65,6 @@ static struct sv_error put_calls(struct worker *w, struct sv_job *job, uint32_t 
     return (struct sv_error){0, 0};
 }
 
-/* In a recycled subject: all of it, or nothing (*whole is 0, and the region blank). */
-static struct sv_error ask_recycled(struct worker *w, struct sv_job *job, uint32_t row, uint32_t first,
-                                    uint32_t last, int *whole)
-{
-    struct running r;
-    struct running *const runs[1] = {&r};
-    struct sv_error error = put_calls(w, job, row, first, last);
-    if (error.stage != 0)
-        return error;
-    sv_start(w, SIDE_SUBJECT, job, SV_RECYCLER, 0, -1, &r);
-    sv_wait(w, runs, 1);
-    *whole = r.result.error.stage == 0 && r.result.done.handed_on == SV_HANDED_NOT;
-    sv_recycler_note(w, *whole);
-    if (r.result.error.stage == SV_STAGE_RECYCLE_CHECK)
-        return r.result.error; /* a test is to see it; any other failure costs the keeper only */
-    if (!*whole && sv_clear(w, SIDE_SUBJECT) != 0)
-        return failed_at(SV_STAGE_REGION);
-    return error;
-}
-
 static struct sv_error ask_calls(struct worker *w, struct sv_job *job, uint32_t row, uint32_t first,
                                  uint32_t last)
 {
@@ -92,9 +72,13 @@ static struct sv_error ask_calls(struct worker *w, struct sv_job *job, uint32_t 
     struct running *const runs[1] = {&r};
     struct sv_error error = {0, 0};
     uint32_t start = 0;
+    struct sv_done done;
     int whole = 0;
-    if (sv_recycler_ready(w, job, row))
-        error = ask_recycled(w, job, row, first, last, &whole);
+    if (sv_recycler_ready(w, job, row)) {
+        error = put_calls(w, job, row, first, last);
+        if (error.stage == 0)
+            error = sv_recycler_run(w, job, &done, &whole);
+    }
     if (!whole && error.stage == 0)
         error = put_calls(w, job, row, first, last);
     if (whole || error.stage != 0)

@@ -153,7 +153,7 @@ const char *sv_record_detail(const struct sv_region *region, uint32_t cell, uint
 
 /* ---- wire.c: fixed-size messages with descriptors over SOCK_SEQPACKET ----------------------- */
 
-#define SV_WIRE_FDS 4
+#define SV_WIRE_FDS 5
 
 int sv_send(int sock, const void *msg, size_t len, const int *fds, int nfds);
 /* Returns the length, 0 at end of file, -1 with errno. Received descriptors are close-on-exec;
@@ -257,7 +257,8 @@ enum sv_recycle {
     SV_RECYCLE_ON = 1,
     SV_RECYCLE_CHECKED = 2, /* tests: from the first row on, and all is compared after each */
 };
-struct sv_spawn { /* worker -> zygote; descriptors: control socket, region memfd */
+struct sv_spawn { /* worker -> zygote; descriptors: control socket, region memfd; a keeper's: its subject's stdin,
+                   * stdout, stderr as well */
     struct sv_fault fault;
     int32_t uid_offset; /* added to jail.uid_outer */
     uint32_t recycle;   /* enum sv_recycle: a keeper, which is ready when its subject is */
@@ -292,6 +293,7 @@ struct sv_template_state { /* what a new template knows when sv_zygote_serve ret
     } task;
     enum sv_recycle recycle; /* a keeper */
     struct sv_fault fault;   /* to inject while it begins */
+    int stdio[3];            /* its subject's */
     int recycled;            /* in its subject: no clock of its CPU time, no question to the kernel */
     struct sv_limits limits; /* of the row, in a fork that runs one */
     struct sv_region *region;
@@ -357,6 +359,8 @@ int sv_template_serve(struct sv_template_state *state);
 
 /* ---- keeper.c ------------------------------------------------------------------------------- */
 
+#define SV_STREAM_BYTES (1u << 20) /* a recycled subject reads, and prints, less than this */
+
 /* In a subject that is to be recycled (SV_ROLE_RECYCLED), when it has rehearsed: locks it in and waits.
  * Returns once per row, each time to the same memory and registers; a row ends with exit_group(0). */
 void sv_park(void);
@@ -384,7 +388,7 @@ struct sv_job_spec {
     uint32_t cell_blob_count;
     struct sv_limits limits;
     const char *stdin_bytes; /* of a program */
-    size_t stdin_len;        /* 0: /dev/null */
+    size_t stdin_len;
     uint8_t *verdict;       /* rows x cells, zeroed by the caller, as are the next three */
     uint32_t *cpu_us;       /* rows x cells */
     uint8_t *trust;         /* rows x cells: enum sv_trust */

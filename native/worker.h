@@ -38,7 +38,7 @@ struct sv_job {
     uint8_t judge_zygote; /* the judge knows NumPy when any row does */
     struct sv_limits limits;
     struct sv_fault fault;
-    const char *stdin_bytes; /* of a program; none: /dev/null */
+    const char *stdin_bytes; /* of a program */
     size_t stdin_len;
     uint8_t *verdict;
     uint32_t *cpu_us;
@@ -95,7 +95,8 @@ struct worker {
     struct template templates[SIDES][SV_PLACES];
     struct plan plan;
     struct {
-        uint32_t planned; /* rows with planned calls so far */
+        int streams[3];   /* stdin, stdout, stderr of its subject: files of memory */
+        uint32_t seen;    /* rows that might be recycled, so far */
         uint32_t rows;    /* of this keeper */
         int credit;       /* rows that it saved, more or less */
         uint32_t failures; /* to start one, one after another */
@@ -183,16 +184,22 @@ void sv_start(struct worker *w, enum side side, struct sv_job *job, int place, u
               int channel, struct running *r);
 /* Waits until all of `runs` are over. */
 void sv_wait(struct worker *w, struct running *const *runs, int n);
+/* A program's standard input, into an empty file. 0, or -1 with errno. */
+int sv_write_input(int fd, const struct sv_job *job);
 /* Gives the last cell of a flooded run, in its region's records, the verdict OUTPUT. */
 void sv_note_flood(struct worker *w, enum side side, const struct running *r);
 
 /* ---- recycler.c ------------------------------------------------------------------------------- */
 
-/* Whether the next planned calls of this row are tried in a recycled subject: there is one. The side's
- * region must be blank. */
+/* Whether this program, or the next planned calls of this row, are tried in a recycled subject: there is
+ * one. The side's region must be blank. */
 int sv_recycler_ready(struct worker *w, const struct sv_job *job, uint32_t row);
-/* What became of it. */
-void sv_recycler_note(struct worker *w, int whole);
+/* Runs what lies in the region there: all of it, or nothing (*whole is 0, and the region blank). A
+ * program's output is in its job. */
+struct sv_error sv_recycler_run(struct worker *w, struct sv_job *job, struct sv_done *done, int *whole);
+/* New streams for a keeper to be. 0, or -1 with errno. */
+int sv_streams_create(struct worker *w);
+void sv_streams_close(struct worker *w);
 
 /* ---- row.c ------------------------------------------------------------------------------------ */
 

@@ -287,8 +287,8 @@ static int introduce(pid_t pid, const struct sv_jail *jail, const struct sv_faul
 }
 
 /* Returns 1 in the new template, 0 in the zygote. */
-static int spawn_template(int sock, struct sv_jail *jail, const struct sv_spawn *spawn, const int fds[2],
-                          struct sv_template_state *state)
+static int spawn_template(int sock, struct sv_jail *jail, const struct sv_spawn *spawn,
+                          const int fds[SV_WIRE_FDS], struct sv_template_state *state)
 {
     struct sv_spawned reply = {.error = {0, 0}, .pid = -1};
     int go[2], pidfd = -1, userns_errno = 0;
@@ -311,6 +311,7 @@ static int spawn_template(int sock, struct sv_jail *jail, const struct sv_spawn 
             _exit(1);
         if (word == CALLERS_UID)
             jail->uid_outer = -1;
+        memcpy(state->stdio, fds + 2, sizeof state->stdio);
         become_template(state, spawn, fds[0], fds[1], flags, userns_errno);
         return 1;
     }
@@ -339,8 +340,8 @@ int sv_zygote_serve(int sock, struct sv_jail *jail, struct sv_template_state *st
     state->base_vm_bytes = own_vm_bytes();
     for (;;) {
         struct sv_spawn spawn;
-        int fds[2];
-        ssize_t n = sv_recv(sock, &spawn, sizeof spawn, fds, 2);
+        int fds[SV_WIRE_FDS];
+        ssize_t n = sv_recv(sock, &spawn, sizeof spawn, fds, SV_WIRE_FDS);
         if (n == 0) {
             reap_last(jail);
             return 0;
@@ -354,7 +355,7 @@ int sv_zygote_serve(int sock, struct sv_jail *jail, struct sv_template_state *st
                           spawn_template(sock, jail, &spawn, fds, state);
         if (in_template)
             return 1;
-        for (int i = 0; i < 2; i++)
+        for (int i = 0; i < SV_WIRE_FDS; i++)
             if (fds[i] >= 0)
                 close(fds[i]);
     }

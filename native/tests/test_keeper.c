@@ -14,9 +14,11 @@
 #include <string.h>
 #include <fcntl.h>
 #include <sys/auxv.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -160,10 +162,59 @@ static void act(struct sv_region *region, char what)
     case 'e':
         for (;;)
             ;
-    case 'n': /* harmless ones */
+    case 'n': { /* harmless ones */
+        char folder[64], read_there[4];
+        struct stat st;
         (void)getpid();
         (void)syscall(SYS_sched_yield);
-        (void)!write(1, "printed", 7);
+        (void)!getcwd(folder, sizeof folder);
+        if (write(1, "printed", 7) != 7 || lseek(0, 2, SEEK_SET) != 2 || read(0, read_there, 4) != 3 ||
+            memcmp(read_there, "put", 3) != 0 || isatty(0) || isatty(1) || fstat(0, &st) != 0 || st.st_size != 5)
+            (void)signal(SIGUSR1, SIG_IGN);
+        break;
+    }
+    case 'w': /* these are not */
+        (void)!write(0, "x", 1);
+        break;
+    case 'R':
+        (void)!read(1, &seen, 1);
+        break;
+    case 'S':
+        (void)lseek(1, 0, SEEK_SET);
+        break;
+    case 'F': {
+        struct stat st;
+        (void)fstat(1, &st);
+        break;
+    }
+    case 'P': {
+        struct stat st;
+        (void)fstatat(0, "/etc", &st, AT_EMPTY_PATH);
+        break;
+    }
+    case 'D':
+        (void)dup2(1, 0);
+        break;
+    case 'C':
+        (void)close(0);
+        break;
+    case 'G':
+        (void)fcntl(0, F_GETFL);
+        break;
+    case 'T':
+        (void)ftruncate(1, 0);
+        break;
+    case 'I': {
+        int here = 0;
+        (void)ioctl(0, FIONREAD, &here);
+        break;
+    }
+    case 'M':
+        (void)mmap(NULL, SV_PAGE, PROT_READ, MAP_SHARED, 0, 0);
+        break;
+    case 'W': /* more than it may */
+        for (int i = 0; i < 600; i++)
+            (void)!write(1, region->payload, 4096);
         break;
     default:
         break;
@@ -188,7 +239,7 @@ static _Noreturn void subject(struct sv_region *region)
 /* ---- the worker ----------------------------------------------------------------------------------- */
 
 static struct sv_region *region;
-static int control = -1;
+static int control = -1, streams[3];
 static pid_t keeper;
 
 static void begin(void)
@@ -199,6 +250,7 @@ static void begin(void)
         abort();
     if (keeper == 0) {
         struct sv_template_state state = {.control = pair[1], .region = region, .scratch_fd = -1,
+                                          .stdio = {streams[0], streams[1], streams[2]},
                                           .recycle = SV_RECYCLE_CHECKED};
         close(pair[0]);
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
@@ -225,19 +277,35 @@ static void end(void)
     (void)waitpid(keeper, NULL, 0);
 }
 
-static struct sv_done row(char what)
+/* As a worker has them before each row (recycler.c). */
+static void blank_streams(void)
+{
+    for (int i = 0; i < 3; i++)
+        if (ftruncate(streams[i], 0) != 0)
+            abort();
+    if (pwrite(streams[0], "input", 5, 0) != 5 || lseek(streams[0], 0, SEEK_SET) != 0)
+        abort();
+}
+
+static struct sv_done row_of(enum sv_kind kind, char what)
 {
     struct sv_command command = {.serial = 1,
-                                 .run = {.kind = SV_KIND_CALLS,
+                                 .run = {.kind = kind,
                                          .cells = 1,
                                          .limits = {.cpu_us = 30000, .output_bytes = 1000}}};
     struct sv_done done = {.error = {SV_STAGE_REPLY, EIO}};
+    blank_streams();
     memset(region, 0, SV_PAGE);
     memset(&region->records[0], 0, sizeof region->records[0]);
     if (sv_region_put(region, &what, 1) != 0 || sv_send(control, &command, sizeof command, NULL, 0) != 0 ||
         sv_recv(control, &done, sizeof done, NULL, 0) <= 0)
         done.error = (struct sv_error){SV_STAGE_REPLY, EIO};
     return done;
+}
+
+static struct sv_done row(char what)
+{
+    return row_of(SV_KIND_CALLS, what);
 }
 
 static struct seen seen_by_a_row(void)
@@ -256,6 +324,8 @@ int main(void)
     never = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (region == MAP_FAILED || area == MAP_FAILED || never == MAP_FAILED)
         abort();
+    for (int i = 0; i < 3; i++)
+        streams[i] = memfd_create("stream", MFD_CLOEXEC);
     begin();
     const struct seen first = seen_by_a_row();
     CHECK(first.data == 11 && first.bss == 0 && first.thread == 22 && first.heap == 33 && first.area == 44);
@@ -267,14 +337,21 @@ int main(void)
         CHECK(memcmp(&first, &again, sizeof first) == 0);
     }
     /* None of these is executed; the subject is as well as before. */
-    for (const char *what = "ompubsktar"; *what != '\0'; what++) {
-        const struct sv_done done = row(*what);
-        CHECK(done.error.stage == 0 && done.handed_on == SV_HANDED_CALL && done.dirty == 0);
-        const struct seen again = seen_by_a_row();
-        CHECK(memcmp(&first, &again, sizeof first) == 0);
+    for (const char *what = "ompubsktarnwRSFPDCGTIM"; *what != '\0'; what++) {
+        for (int program = *what == 'n'; program < 2; program++) {
+            const struct sv_done done = row_of(program ? SV_KIND_PROGRAM : SV_KIND_CALLS, *what);
+            const unsigned expected = program && *what == 'n' ? SV_HANDED_NOT : SV_HANDED_CALL;
+            CHECK(done.error.stage == 0 && done.handed_on == expected && done.dirty == 0);
+            const struct seen again = seen_by_a_row();
+            CHECK(memcmp(&first, &again, sizeof first) == 0);
+        }
     }
-    const struct sv_done harmless = row('n');
-    CHECK(harmless.error.stage == 0 && harmless.handed_on == SV_HANDED_NOT && harmless.dirty == 0);
+    struct stat printed;
+    const struct sv_done flood = row('W');
+    CHECK(flood.error.stage == 0 && fstat(streams[1], &printed) == 0);
+    CHECK((flood.handed_on == SV_HANDED_ENDED) == (flood.dirty != 0) && printed.st_size == SV_STREAM_BYTES);
+    end();
+    begin();
     /* These cost it its life. */
     const struct {
         char what;

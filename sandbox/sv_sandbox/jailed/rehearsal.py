@@ -9,22 +9,20 @@ addresses and what the interpreter keeps of its own speed.
 from __future__ import annotations
 
 import gc
+import linecache
+import os
 import sys
 from typing import Any
 
-from . import rows, values
+from . import rows, subject, values
 from .source import Source, packed
-from .subject import claim
 from .values import native
 
 _ROUNDS = 2
 _ROOM_BYTES, _PIECE_BYTES = 2 << 20, 440
 _PIN_EVERY = 1000  # pieces: at least one stays in each arena, which then is never given back
-_FRAME_SLOTS = (
-    33_000  # of the frame below every row: makes room for the frames of 1,000 calls above
-)
 
-PROGRAMS: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
+SOLUTIONS: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
     ("def f(x):\n    return x\n", (("f", 1), ("f", [1, [2.5, "a"]]), ("f", {"k": (1, None)}))),
     ("def f(a, b=2, *c, **d):\n    return a + b\n", (("f", 1), ("f", 1, 5), ("f", "a", "b"))),
     (
@@ -105,29 +103,93 @@ PROGRAMS: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
         (("f", 5),),
     ),
 )
-"""Programs, and the calls that they get."""
+"""Solutions, and the calls that they get."""
+
+PROGRAMS: tuple[tuple[str, str], ...] = (
+    ("print(sum(map(int, input().split())))\n", "1 2 3\n"),
+    (
+        "import sys\n\ndef solve(a, k):\n    a.sort()\n    best = 0\n"
+        "    for i in range(len(a)):\n        best = max(best, a[i] - k * i)\n    return best\n\n"
+        "def main():\n    data = sys.stdin.read().split()\n    t = int(data[0])\n    at = 1\n"
+        "    out = []\n    for _ in range(t):\n        n, k = int(data[at]), int(data[at + 1])\n"
+        "        at += 2\n        out.append(str(solve(list(map(int, data[at:at + n])), k)))\n"
+        "        at += n\n    print('\\n'.join(out))\n\nif __name__ == '__main__':\n    main()\n",
+        "2\n3 1\n5 2 9\n2 4\n1 1\n",
+    ),
+    (
+        "import sys\nfrom collections import defaultdict, deque\nimport heapq\n"
+        "input = sys.stdin.readline\nn, m = map(int, input().split())\ng = defaultdict(list)\n"
+        "for _ in range(m):\n    a, b, w = map(int, input().split())\n"
+        "    g[a].append((b, w))\n    g[b].append((a, w))\n"
+        "dist = [float('inf')] * (n + 1)\ndist[1] = 0\nq = [(0, 1)]\nwhile q:\n"
+        "    d, u = heapq.heappop(q)\n    if d > dist[u]:\n        continue\n"
+        "    for v, w in g[u]:\n        if d + w < dist[v]:\n            dist[v] = d + w\n"
+        "            heapq.heappush(q, (d + w, v))\nsys.stdout.write(f'{dist[n]}\\n')\n",
+        "3 2\n1 2 4\n2 3 5\n",
+    ),
+    (
+        "import sys, math\nfor line in sys.stdin:\n    x = float(line)\n"
+        "    print('%.3f' % math.sqrt(x), f'{x:>8.2f}', x, sep=' | ')\nprint('done', file=sys.stderr)\n"
+        "sys.exit(0)\n",
+        "2\n3.5\n",
+    ),
+    ("def f(x):\n    return 1 // x\n\nn = int(input())\nprint(f(n - 1))\n", "1\n"),
+    ("n = int(input())\nprint(undefined)\n", "x\n"),
+    ("print(input())\nprint(input())\nprint(input())\n", "a\nb"),
+    ("import sys\nprint('no')\nsys.exit(3)\n", ""),
+    ("import sys\nassert input() == 'b', 'not that'\n", "a\n"),
+    ("print('a'\n", ""),
+    (
+        "class Stack:\n    def __init__(self):\n        self.items = []\n"
+        "    def push(self, x):\n        self.items.append(x)\n"
+        "    def pop(self):\n        return self.items.pop() if self.items else None\n\n"
+        "s = Stack()\nimport sys\nfor cmd in sys.stdin.buffer.read().decode().splitlines():\n"
+        "    if cmd.startswith('push'):\n        s.push(int(cmd.split()[1]))\n"
+        "    else:\n        print(s.pop())\n",
+        "push 3\npop\npop\n",
+    ),
+)
+"""Programs, and what they read."""
 
 
 def rehearse() -> None:
     """Run them, and leave nothing of them that a program could find."""
-    claim()
+    subject.claim()
     pins = _room()
     for _ in range(_ROUNDS):
-        for source, calls in PROGRAMS:
-            for text in (source.encode(), packed(Source(source.encode(), "f"))):
-                asked: list[object] = [
-                    (None, (((name, tuple(args), {}),),)) for name, *args in calls
-                ]
-                requests = [bytes(values.encode(request)) for request in asked]
-                native.stage([text, *requests])
-                rows.run_row(0, len(calls), rows.Calls())
+        _programs()
+        _solutions()
     sys.modules.pop("solution", None)
-    rows.main.__code__ = rows.main.__code__.replace(co_stacksize=_FRAME_SLOTS)
     gc.collect()
     _kept.extend(pins)
     _kept.extend(_fill())
     gc.collect()
     gc.freeze()
+
+
+def _solutions() -> None:
+    for source, calls in SOLUTIONS:
+        for text in (source.encode(), packed(Source(source.encode(), "f"))):
+            asked: list[object] = [(None, (((name, tuple(args), {}),),)) for name, *args in calls]
+            native.stage([text, *(bytes(values.encode(request)) for request in asked)])
+            rows.run_row(0, len(calls), rows.Calls())
+
+
+def _programs() -> None:
+    """As `subject.main` runs them, but for what ends an interpreter; their stdin is a stream of its
+    own over the same file."""
+    before = sys.modules["__main__"], sys.stdin, sys.argv[:], sys.path[:]
+    for source, text in PROGRAMS:
+        os.ftruncate(0, 0)
+        os.pwrite(0, text.encode(), 0)
+        os.lseek(0, 0, os.SEEK_SET)
+        sys.stdin = open(0, encoding=before[1].encoding, closefd=False)
+        native.stage([source.encode(), b""])
+        subject.execute(1)
+        subject.flush()
+        subject.let_go()
+        linecache.cache.pop("program.py", None)
+        sys.modules["__main__"], sys.stdin, sys.argv[:], sys.path[:] = before
 
 
 _kept: list[bytes] = []

@@ -19,7 +19,7 @@ from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 from typing import Any
 
-from . import bounds, collect, values
+from . import collect, values
 from .plan import answered
 from .source import unpacked
 from .state import State, names_of
@@ -38,17 +38,9 @@ _stdout = sys.stdout
 Namespace = dict[str, object]
 
 
-def main(recycled: bool = False) -> None:
-    """Run the row and end the process. Never returns.
-
-    recycled: the process is parked before its row; to its keeper the end of the row is all that the
-    end of the process is.
-    """
-    if recycled:
-        native.park()
-        bounds.apply()
-    else:
-        claim()
+def main() -> None:
+    """Run the row and end the process. Never returns."""
+    claim()
     kind, start, cells, _ = native.row()
     try:
         if kind == native.KIND_CALLS:

@@ -35,10 +35,11 @@ _owner = 0  # the process that speaks for the row; a child that it forks never d
 
 
 def claim() -> None:
-    """From now on this process speaks for the row."""
+    """From now on this process speaks for the row, or for all of its rows."""
     global _owner
-    _owner = os.getpid()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if not _owner:
+        _owner = os.getpid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def only_owner() -> None:

@@ -20,6 +20,10 @@ import sys
 from typing import Any
 
 
+FRAME_SLOTS = 33_000
+"""Of the frame below every row: makes room for the frames of 1,000 calls above."""
+
+
 def load_native(path: str) -> Any:
     """The extension by its file: its package stays outside."""
     loader = importlib.machinery.ExtensionFileLoader("_native", path)
@@ -91,23 +95,21 @@ def main() -> None:
         role = native.template_serve()
         if role == native.ROLE_END:
             break
-        recycled = role == native.ROLE_RECYCLED
-        if recycled:
+        if role == native.ROLE_RECYCLED:
             rehearsal.rehearse()
-        else:
-            bounds.apply()
+            native.park()  # to its keeper the end of a row is all that the end of the process is
+        bounds.apply()
         if role == native.ROLE_TASK:
             try:
                 tasks.task()
             except MemoryError:
                 os._exit(native.TASK_NO_MEMORY)
             continue
-        if recycled:
-            rows.main(recycled)
         mains = {native.KIND_JUDGE: judge, native.KIND_VACUOUS: judge, native.KIND_SERVE: server}
         mains[native.KIND_PROGRAM] = subject
         mains.get(native.row()[0], rows).main()
     os._exit(0)
 
 
+main.__code__ = main.__code__.replace(co_stacksize=FRAME_SLOTS)
 main()
