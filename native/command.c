@@ -84,7 +84,8 @@ int sv_write_input(int fd, const struct sv_job *job)
     return 0;
 }
 
-/* The program's standard input in memory, which it can read and not write. Each attempt has its own. */
+/* Standard input in memory, which a subject can read and not write; empty but for a program. Each attempt
+ * has its own. */
 static int input_file(const struct sv_job *job)
 {
     const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
@@ -100,7 +101,7 @@ static int open_stdio(struct running *r)
 {
     const int program = r->job->kind == SV_KIND_PROGRAM;
     /* Never one open file for two rows: its flags would be a note from one to the other. */
-    r->in = program ? input_file(r->job) : open("/dev/null", O_RDONLY | O_CLOEXEC);
+    r->in = input_file(r->job);
     if (r->in < 0)
         return -1;
     if (output_pipe(r->out) != 0 || (program && output_pipe(r->err) != 0))

@@ -471,18 +471,18 @@ static int is_text(const struct keeper *k, uint64_t at, const char *text)
  * Whether that was the call, and the row goes on. */
 static int answer(const struct keeper *k, const struct sv_run *run)
 {
-    const int program = run->kind == SV_KIND_PROGRAM;
+    const char *source = run->kind == SV_KIND_PROGRAM ? "program.py" : "<solution>";
     struct user_regs_struct now;
     if (ptrace(PTRACE_GETREGS, k->pid, NULL, &now) != 0)
         return 0;
     switch ((long)now.orig_rax) {
     case SYS_fstat:
-        return program && now.rdi == 0;
+        return now.rdi == 0;
     case SYS_newfstatat: /* the same in newer C libraries */
-        return program && now.rdi == 0 && now.r10 == AT_EMPTY_PATH && is_text(k, now.rsi, "");
+        return now.rdi == 0 && now.r10 == AT_EMPTY_PATH && is_text(k, now.rsi, "");
     case SYS_openat:
         if ((int)now.rdi != AT_FDCWD || (now.rdx & O_CREAT) != 0 ||
-            !is_text(k, now.rsi, program ? "program.py" : "<solution>"))
+            !is_text(k, now.rsi, source))
             return 0;
         now.orig_rax = (unsigned long long)-1; /* it is not executed */
         now.rax = (unsigned long long)-ENOENT;

@@ -106,9 +106,9 @@ static int blank_streams(const struct worker *w, const struct sv_job *job)
     for (int i = 0; i < 3; i++)
         if (ftruncate(fds[i], 0) != 0)
             return -1;
-    if (job->kind == SV_KIND_PROGRAM && sv_write_input(fds[0], job) != 0)
-        return -1;
-    return lseek(fds[0], 0, SEEK_SET) == 0 && futimens(fds[0], NULL) == 0 ? 0 : -1;
+    return sv_write_input(fds[0], job) == 0 && lseek(fds[0], 0, SEEK_SET) == 0 && futimens(fds[0], NULL) == 0
+               ? 0
+               : -1;
 }
 
 /* Takes what a program printed. 0, or -1 where it is more than it may be, or cannot be told. */

@@ -243,7 +243,6 @@ HANDED_ON = {
     ),
     "a descriptor is closed": "import os\ndef f(x):\n    os.close(1)\n    return x",
     "a descriptor is copied": "import os\ndef f(x):\n    return os.dup(0)",
-    "standard input": "def f(x):\n    return input()",
     "a socket": "import sys\ndef f(x):\n    import socket\n    return socket.socket()",
     "a program": "import os\ndef f(x):\n    os.execv('/bin/true', ['true'])",
     "more memory than is free": "def f(x):\n    return len([0] * 10_000_000)",
@@ -290,6 +289,9 @@ RECYCLED = {
         "        except SyntaxError:\n            pass\n    return x"
     ),
     "nothing": "def f(x):\n    return x",
+    "standard input": "def f(x):\n    return input()",
+    "all of standard input": "import sys\ndef f(x):\n    return x + len(sys.stdin.read())",
+    "standard input's kind": "import os\ndef f(x):\n    return (os.fstat(0).st_mode, os.lseek(0, 5, 0))",
     "wrong": "def f(x):\n    return -x",
     "an error when loaded": "raise OSError(13, 'no')",
     "an error when called": "def f(x):\n    return x / 0",
