@@ -57,7 +57,7 @@ class Report:
     user: str
     cores: int
     recycling: str
-    """Why rows of planned tests do not run in recycled subjects (faster); empty: they do."""
+    """Why planned tests and programs do not run in recycled subjects (faster); empty: they do."""
     libraries: list[LibraryReport]
     template_bytes: dict[str, int]
     """Resident memory of each warm interpreter, which its forks share."""

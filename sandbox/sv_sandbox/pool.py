@@ -69,8 +69,8 @@ class Pool:
     policy: what a system call off the allow-list gets: "errno" (EPERM) or "kill".
     level: the highest level to use; lower it to see how programs fare on a lesser machine.
     seed, time_zone, locale: what every program finds; `seed` is of string hashes and of `random`.
-    recycle: judge planned tests in subjects that are put back after each row, where the machine can
-    (`why_not_recycled`); False: a new process for each row.
+    recycle: judge planned tests, and run programs, in subjects that are put back after each row,
+    where the machine can (`why_not_recycled`); False: a new process for each row.
     python: the interpreter (or the folder of an environment) that programs run under, with its
     packages; None: this one. preload: packages that are imported before any program asks, in a
     template of their own, for the programs that import one ("numpy" always, where it is there).
@@ -164,7 +164,7 @@ class Pool:
 
     @property
     def recycles(self) -> bool:
-        """Whether rows of planned tests run in recycled subjects, most of them."""
+        """Whether planned tests and programs run in recycled subjects, most of them."""
         return not self.why_not_recycled
 
     @cached_property

@@ -150,6 +150,22 @@ def pool() -> Iterator[Pool]:
         yield pool
 
 
+@pytest.fixture(scope="module")
+def forking() -> Iterator[Pool]:
+    """A new process for each row."""
+    with Pool(1, limits=Limits(cpu_s=0.5, wall_s=10), recycle=False) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def recycling() -> Iterator[Pool]:
+    """Every row is tried in a recycled subject, all of whose memory is compared after it."""
+    with Pool(1, limits=Limits(cpu_s=0.5, wall_s=10), _check_recycled=True) as pool:
+        if not pool.recycles:
+            pytest.skip(f"no recycled subjects here: {pool.why_not_recycled}")
+        yield pool
+
+
 @pytest.fixture(params=JUDGES)
 def judge(request: pytest.FixtureRequest) -> str:
     """Each judge of this build."""

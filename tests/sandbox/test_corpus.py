@@ -504,6 +504,11 @@ def check_cells(case: CellsCase, judge: str, subject: Subject, host: Host) -> No
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in PROGRAMS])
 def test_program(case: ProgramCase, subject: Subject, host: Host) -> None:
     """Every program ends as expected, and the host is as it was."""
+    check_programs(case, subject, host)
+
+
+def check_programs(case: ProgramCase, subject: Subject, host: Host) -> None:
+    """The programs of a case, one after another, and what they left."""
     skip_unless_possible(case, subject.pool)
     limits = Limits(**dataclasses.asdict(Limits()) | case.limits.model_dump())
     for name, text in case.sources("program*.py").items():
@@ -551,6 +556,22 @@ def test_cells_of_recycled_subjects(case: CellsCase, subject: Subject, host: Hos
     if not subject.pool.recycles:
         pytest.skip(f"no recycled subjects here: {subject.pool.why_not_recycled}")
     check_cells(case, "split", subject, host)
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("subject", [True], indirect=True)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.id, marks=[] if "cross-cell" in case.id else [pytest.mark.slow])
+        for case in PROGRAMS
+    ],
+)
+def test_programs_of_recycled_subjects(case: ProgramCase, subject: Subject, host: Host) -> None:
+    """The same with every program."""
+    if not subject.pool.recycles:
+        pytest.skip(f"no recycled subjects here: {subject.pool.why_not_recycled}")
+    check_programs(case, subject, host)
 
 
 @pytest.mark.hostile

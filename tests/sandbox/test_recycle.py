@@ -11,7 +11,7 @@ import gc
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -21,20 +21,6 @@ from sv_sandbox import Limits, Matrix, Pool, doctor
 
 LIMITS = Limits(cpu_s=0.5, wall_s=10)
 Shown = list[list[tuple[str, str, int]]]
-
-
-@pytest.fixture(scope="module")
-def forking() -> Iterator[Pool]:
-    with Pool(1, limits=LIMITS, recycle=False) as pool:
-        yield pool
-
-
-@pytest.fixture(scope="module")
-def recycling(forking: Pool) -> Iterator[Pool]:
-    with Pool(1, limits=LIMITS, _check_recycled=True) as pool:
-        if not pool.recycles:
-            pytest.skip(f"no recycled subjects here: {pool.why_not_recycled}")
-        yield pool
 
 
 def shown(matrix: Matrix) -> Shown:
@@ -291,7 +277,9 @@ RECYCLED = {
     "nothing": "def f(x):\n    return x",
     "standard input": "def f(x):\n    return input()",
     "all of standard input": "import sys\ndef f(x):\n    return x + len(sys.stdin.read())",
-    "standard input's kind": "import os\ndef f(x):\n    return (os.fstat(0).st_mode, os.lseek(0, 5, 0))",
+    "standard input's kind": (
+        "import os\ndef f(x):\n    return (os.fstat(0).st_mode, os.lseek(0, 5, 0))"
+    ),
     "wrong": "def f(x):\n    return -x",
     "an error when loaded": "raise OSError(13, 'no')",
     "an error when called": "def f(x):\n    return x / 0",

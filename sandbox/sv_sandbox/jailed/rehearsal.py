@@ -129,8 +129,8 @@ PROGRAMS: tuple[tuple[str, str], ...] = (
     ),
     (
         "import sys, math\nfor line in sys.stdin:\n    x = float(line)\n"
-        "    print('%.3f' % math.sqrt(x), f'{x:>8.2f}', x, sep=' | ')\nprint('done', file=sys.stderr)\n"
-        "sys.exit(0)\n",
+        "    print('%.3f' % math.sqrt(x), f'{x:>8.2f}', x, sep=' | ')\n"
+        "print('done', file=sys.stderr)\nsys.exit(0)\n",
         "2\n3.5\n",
     ),
     ("def f(x):\n    return 1 // x\n\nn = int(input())\nprint(f(n - 1))\n", "1\n"),
@@ -160,6 +160,9 @@ def rehearse() -> None:
         _programs()
         _solutions()
     sys.modules.pop("solution", None)
+    # Calls that the interpreter has specialised are one level of recursion less.
+    for function in (subject.execute, subject.let_go, rows.run_row):
+        function.__code__ = function.__code__.replace()
     gc.collect()
     _kept.extend(pins)
     _kept.extend(_fill())

@@ -19,7 +19,6 @@ import site
 import sys
 from typing import Any
 
-
 FRAME_SLOTS = 33_000
 """Of the frame below every row: makes room for the frames of 1,000 calls above."""
 
