@@ -183,12 +183,13 @@ def test_programs_meet_faults_too(
 
 def templates(pool: Pool) -> list[psutil.Process]:
     """The templates of a pool: children of its zygotes that are alive."""
-    return [
-        child
-        for zygote in pool.zygotes().values()
-        for child in psutil.Process(zygote).children()
-        if child.status() != psutil.STATUS_ZOMBIE
-    ]
+    found = []
+    for zygote in pool.zygotes().values():
+        for child in psutil.Process(zygote).children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if child.status() != psutil.STATUS_ZOMBIE:
+                    found.append(child)
+    return found
 
 
 def children_of(processes: list[psutil.Process]) -> list[psutil.Process]:
