@@ -377,7 +377,7 @@ static PyObject *pool_statistics(PyObject *self, PyObject *capsule)
 struct job {
     struct sv_job *job;
     Py_buffer results; /* holds the caller's memory for as long as the job lives */
-    uint32_t rows;
+    uint32_t rows, cells;
     pid_t owner;
 };
 
@@ -455,6 +455,7 @@ static PyObject *pool_submit(PyObject *self, PyObject *args)
         .fault = fault,
     };
     j->rows = spec.rows;
+    j->cells = spec.cells;
     j->owner = getpid();
     j->job = sv_pool_submit(pool, &spec);
     if (j->job == NULL) {
@@ -580,19 +581,33 @@ static PyObject *job_cancel(PyObject *self, PyObject *capsule)
     Py_RETURN_NONE;
 }
 
-static PyObject *job_detail(PyObject *self, PyObject *args)
+static PyObject *job_details(PyObject *self, PyObject *args)
 {
     (void)self;
-    PyObject *capsule;
-    unsigned r, c;
-    uint32_t len;
-    if (!PyArg_ParseTuple(args, "OII", &capsule, &r, &c))
+    PyObject *capsule, *text = NULL;
+    unsigned row, first, last;
+    if (!PyArg_ParseTuple(args, "OIII", &capsule, &row, &first, &last))
         return NULL;
     struct job *j = PyCapsule_GetPointer(capsule, JOB);
-    if (j == NULL)
-        return NULL;
-    const char *text = sv_job_detail(j->job, r, c, &len);
-    return PyUnicode_DecodeUTF8(text, (Py_ssize_t)len, "replace");
+    PyObject *details = j == NULL ? NULL : PyDict_New();
+    const char *before = NULL;
+    for (uint32_t cell = first; details != NULL && cell < last && cell < j->cells; cell++) {
+        uint32_t len;
+        const char *bytes = sv_job_detail(j->job, row, cell, &len);
+        if (len == 0)
+            continue;
+        if (bytes != before) { /* neighbours that fail alike share one */
+            Py_XDECREF(text);
+            text = PyUnicode_DecodeUTF8(bytes, (Py_ssize_t)len, "replace");
+            before = bytes;
+        }
+        PyObject *number = text == NULL ? NULL : PyLong_FromUnsignedLong(cell);
+        if (number == NULL || PyDict_SetItem(details, number, text) != 0)
+            Py_CLEAR(details);
+        Py_XDECREF(number);
+    }
+    Py_XDECREF(text);
+    return details;
 }
 
 static PyObject *job_result(PyObject *self, PyObject *capsule)
@@ -647,7 +662,7 @@ static PyMethodDef methods[] = {
     {"bell_fd", bell_fd, METH_O, "bell_fd(bell) -> int: readable when jobs have ended"},
     {"bell_take", bell_take, METH_O, "bell_take(bell) -> tokens of the jobs that have ended since"},
     {"job_cancel", job_cancel, METH_O, "job_cancel(job): rows not begun stay holes"},
-    {"job_detail", job_detail, METH_VARARGS, "job_detail(job, row, cell) -> str"},
+    {"job_details", job_details, METH_VARARGS, "job_details(job, row, first, last) -> dict of those that are not empty"},
     {"job_result", job_result, METH_O,
      "job_result(job) -> (wait_status, cpu_us, wall_us, max_rss_bytes, stdout, stderr)"},
     {NULL, NULL, 0, NULL},

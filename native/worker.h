@@ -71,8 +71,12 @@ struct memory { /* a region and the file behind it */
     uint32_t kind, cells, payload_len; /* our own: the region's fields are the subject's to write */
 };
 
-struct plan { /* split: what a judge made of a job's tests; valid in the template that made it */
+struct plan { /* split: what a judge made of tests; valid in the template that made it, for every job
+               * with the same tests and limits */
     uint64_t job_id;
+    struct output source; /* the tests themselves, each behind its length */
+    struct sv_limits limits;
+    uint8_t *reads; /* per cell: it only reads what the solution is, and so passes with nothing behind it */
     struct template *judge;
     uint32_t judge_serial;
     uint32_t literals, codes;

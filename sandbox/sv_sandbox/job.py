@@ -48,19 +48,12 @@ class Matrix:
         self.held_ST = held.cast("B", shape) if cells else held
         """uint8, shape (S, T): 1 where a pass was held back for want of trust (`trust_ST` says what
         it rests on), or a test was left out because it needs one process with the solution."""
-        self._memory, self._details = memory, dict[tuple[int, int], str]()
+        self._memory, self._told = memory, dict[int, dict[int, str]]()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles as a matrix of its own, with every detail."""
-        cells = [(s, t) for s in range(self.shape[0]) for t in range(self.shape[1])]
-        details = {cell: self._told(*cell) for cell in cells}
-        held = self.held_ST.tobytes()
-        return _unpickled, (
-            self._memory[:],
-            self.shape,
-            held,
-            {k: v for k, v in details.items() if v},
-        )
+        told = {s: self._told_of(s, 0, self.shape[1]) for s in range(self.shape[0])}
+        return _unpickled, (self._memory[:], self.shape, self.held_ST.tobytes(), told)
 
     @property
     def held_back(self) -> int:
@@ -88,26 +81,41 @@ class Matrix:
         """Why a cell has its verdict, in at most 240 bytes; empty for a pass."""
         if not (0 <= s < self.shape[0] and 0 <= t < self.shape[1]):
             raise IndexError(f"no cell ({s}, {t}) in a matrix of shape {self.shape}")
-        told = self._told(s, t)
-        if self.held_ST[s, t]:
-            return f"held back ({Trust(self.trust_ST[s, t]).name.lower()}): {told}"
-        return told if self.verdict_ST[s, t] != Verdict.PASS else ""
+        return self._details(s, t, t + 1).get(t, "")
 
-    def _told(self, s: int, t: int) -> str:
+    def details(self, s: int) -> dict[int, str]:
+        """`detail` of every test of one solution for which there is one, by its column."""
+        return self._details(s, 0, self.shape[1])
+
+    def _details(self, s: int, first: int, last: int) -> dict[int, str]:
+        told, start = self._told_of(s, first, last), s * self.shape[1]
+        verdicts, held = self.verdict_ST.cast("B"), self.held_ST.cast("B")
+        shown = {t: text for t, text in told.items() if verdicts[start + t] != Verdict.PASS}
+        part = held[start + first : start + last].tobytes()
+        at = part.find(1)
+        while at >= 0:
+            t = first + at
+            trust = Trust(self.trust_ST[s, t]).name.lower()
+            shown[t] = f"held back ({trust}): {told.get(t, '')}"
+            at = part.find(1, at + 1)
+        return shown
+
+    def _told_of(self, s: int, first: int, last: int) -> dict[int, str]:
         if self._handle is None:
-            return self._details.get((s, t), "")
-        return _native.job_detail(self._handle, s, t)
+            told = self._told.get(s, {})
+            return {t: text for t, text in told.items() if first <= t < last}
+        return _native.job_details(self._handle, s, first, last)
 
 
 def _unpickled(
-    memory: bytes, shape: tuple[int, int], held: bytes, details: dict[tuple[int, int], str]
+    memory: bytes, shape: tuple[int, int], held: bytes, told: dict[int, dict[int, str]]
 ) -> Matrix:
     area = mmap.mmap(-1, max(1, len(memory)))
     area[: len(memory)] = memory
     matrix = Matrix(None, area, shape)
     if held:
         matrix.held_ST.cast("B")[:] = held
-    matrix._details = details
+    matrix._told = told
     return matrix
 
 
