@@ -367,9 +367,10 @@ static PyObject *pool_statistics(PyObject *self, PyObject *capsule)
     if (pool == NULL)
         return NULL;
     sv_pool_statistics(pool, &s);
-    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "rows", s.rows, "templates", s.templates,
+    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "rows", s.rows, "templates", s.templates,
                          "recycled", s.recycled, "retried", s.retried, "infra_rows", s.infra_rows,
-                         "recycled_rows", s.recycled_rows, "handed_on", s.handed_on, "keepers", s.keepers);
+                         "recycled_rows", s.recycled_rows, "handed_on", s.handed_on, "keepers", s.keepers,
+                         "plans", s.plans);
 }
 
 /* ---- client: jobs --------------------------------------------------------------------------------- */

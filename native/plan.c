@@ -209,6 +209,8 @@ static struct sv_error make_plan(struct worker *w, struct sv_job *job)
     }
     if (error.stage != 0)
         w->plan.judge = NULL;
+    else
+        sv_count(w->pool, &w->pool->statistics.plans);
     return error;
 }
 

@@ -416,6 +416,7 @@ struct sv_statistics {
     uint64_t recycled_rows; /* judged in a recycled subject */
     uint64_t handed_on;     /* begun in one, and judged in a forked one */
     uint64_t keepers;
+    uint64_t plans; /* made of a job's tests, by each worker that needs one */
 };
 void sv_pool_statistics(struct sv_pool *pool, struct sv_statistics *out);
 

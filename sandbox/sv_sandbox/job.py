@@ -85,6 +85,8 @@ class Matrix:
 
     def details(self, s: int) -> dict[int, str]:
         """`detail` of every test of one solution for which there is one, by its column."""
+        if not 0 <= s < self.shape[0]:
+            raise IndexError(f"no row {s} in a matrix of shape {self.shape}")
         return self._details(s, 0, self.shape[1])
 
     def _details(self, s: int, first: int, last: int) -> dict[int, str]:
