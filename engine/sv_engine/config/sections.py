@@ -108,6 +108,9 @@ class Generate(Section):
     """Tests that are read of one completion, the first ones; each may be derived again."""
     temperature: float = Field(default=1.0, ge=0)
     top_p: Share = 1.0
+    """Below 1 vLLM sorts the vocabulary for every token: half of a small model's time on a CPU."""
+    top_k: int = Field(default=0, ge=0)
+    """Draw from so many of the likeliest tokens; 0: from all."""
     max_tokens: Positive = 512
     test_sampling: TestSampling = TestSampling.TWO_STAGE
     derivations: Positive = 4
