@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/personality.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,15 +21,6 @@ PyMODINIT_FUNC PyInit__native(void);
 
 static struct sv_jail jail;
 static struct sv_template_state state;
-
-static PyObject *fix_addresses(PyObject *self, PyObject *none)
-{
-    (void)self, (void)none;
-    int now = personality(0xffffffff);
-    if (now < 0 || (now & ADDR_NO_RANDOMIZE) != 0 || personality((unsigned long)now | ADDR_NO_RANDOMIZE) < 0)
-        Py_RETURN_FALSE; /* already so, or not to be had: then addresses differ between runs */
-    Py_RETURN_TRUE;
-}
 
 static PyObject *zygote_serve(PyObject *self, PyObject *args)
 {
@@ -625,8 +615,6 @@ static PyObject *job_result(PyObject *self, PyObject *capsule)
 }
 
 static PyMethodDef methods[] = {
-    {"fix_addresses", fix_addresses, METH_NOARGS,
-     "fix_addresses() -> True when the next exec gets the same addresses every time, and should come"},
     {"zygote_serve", zygote_serve, METH_VARARGS,
      "zygote_serve(sock, read_only, scratch, clone_flags, uid_outer, host_in_reach, landlock, kill_unknown, scratch_bytes)"
      " -> True in a new template, False at end of file"},

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -83,8 +84,15 @@ static int execute(const struct zygote *z, int sock, int output, pid_t *pid)
     };
     for (size_t i = 0; rc == 0 && i < sizeof steps / sizeof steps[0]; i++)
         rc = steps[i];
+    /* Addresses that are the same in every run are inherited (personality(2)); ours alone change, and
+     * only for what this thread executes. */
+    const int ours = personality(0xffffffff);
+    if (ours >= 0)
+        (void)personality((unsigned long)ours | ADDR_NO_RANDOMIZE); /* forbidden: then they differ */
     if (rc == 0)
         rc = posix_spawn(pid, z->argv[0], &files, &how, z->argv, z->env);
+    if (ours >= 0)
+        (void)personality((unsigned long)ours);
     (void)posix_spawnattr_destroy(&how);
     (void)posix_spawn_file_actions_destroy(&files);
     return rc;

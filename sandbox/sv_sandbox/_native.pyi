@@ -37,7 +37,6 @@ JUDGE_INLINE: int
 JUDGE_SPLIT: int
 JUDGE_TOGETHER: int
 
-def fix_addresses() -> bool: ...
 def zygote_serve(
     sock: int,
     read_only: list[str],

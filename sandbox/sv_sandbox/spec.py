@@ -154,7 +154,6 @@ def zygote_command(
         "landlock": int(level >= Level.CONFINED),
         "kill_unknown": int(kill_unknown),
         "scratch_bytes": scratch_bytes,
-        "fixed_addresses": True,
         "seed": seed,
         "sys_path": [*chosen.stdlib, *chosen.packages],
         "preload": [*PRELOAD, *chosen.preload] if with_libraries else PRELOAD,

@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
-from sv_sandbox import Level, Limits, Pool, SandboxError, Verdict, _native
+from sv_sandbox import Layer, Level, Limits, Pool, SandboxError, Verdict, _native, opening
 
 SPAWN_STAGES = [
     "clone",
@@ -118,7 +118,7 @@ class Flaky(contextlib.AbstractContextManager[Pool]):
         self.stage, self.failure = stage, failure
 
     def __enter__(self) -> Pool:
-        probe = Pool._probe
+        probe = opening.probe
         fault = _native.STAGES.index(self.stage), self.failure, 40
         new = _native.pool_new
 
@@ -127,12 +127,12 @@ class Flaky(contextlib.AbstractContextManager[Pool]):
 
         # The probe would meet the first fault: leave it out, and take it as passed.
         _native.pool_new = pool_new  # type: ignore[assignment]
-        Pool._probe = lambda *_: _passed()  # type: ignore[assignment,method-assign]
+        opening.probe = lambda *_: _passed()  # type: ignore[assignment]
         try:
             self.pool = Pool(2, limits=Limits(cpu_s=0.5))
         finally:
             _native.pool_new = new
-            Pool._probe = probe  # type: ignore[method-assign]
+            opening.probe = probe
         return self.pool
 
     def __exit__(self, *_: object) -> None:
@@ -140,10 +140,7 @@ class Flaky(contextlib.AbstractContextManager[Pool]):
 
 
 def _passed() -> Any:
-    from sv_sandbox import Layer
-    from sv_sandbox.pool import Probe
-
-    return Probe(Layer((1 << 12) - 1), 0, 0)
+    return opening.Probe(Layer((1 << 12) - 1), 0, 0)
 
 
 @pytest.fixture(scope="module")
