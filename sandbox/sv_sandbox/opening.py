@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from dataclasses import dataclass
+from importlib.util import cache_from_source
 from pathlib import Path
 
 from . import _native, cgroup
@@ -105,6 +106,20 @@ def commands(
         )
         for number in (PLAIN, WITH_LIBRARIES)
     ]
+
+
+def keep_compiled(folder: Path = Path(__file__).parent / "jailed") -> None:
+    """Python's own cache of what runs in the jail, where it may be written: installers may not have
+    made it, and a zygote, which must find the same in every run, writes none."""
+    if sys.dont_write_bytecode or not os.access(folder, os.W_OK):
+        return
+    for source in folder.glob("*.py"):
+        cache = Path(cache_from_source(source))
+        if not cache.exists() or cache.stat().st_mtime < source.stat().st_mtime:
+            import compileall
+
+            compileall.compile_dir(folder, maxlevels=0, quiet=2)
+            return
 
 
 def probe(pool: _native.PoolHandle, template: int, libraries: Libraries) -> Probe:

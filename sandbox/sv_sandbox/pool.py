@@ -95,6 +95,7 @@ class Pool:
         stage, at, error = _fault or (_native.STAGES[0], 0, 0)
         try:
             opening.open_standard_streams()
+            opening.keep_compiled()
             self._handle = _native.pool_new(
                 self._commands(level, policy, seed),
                 environment(seed=seed, time_zone=time_zone, locale=locale),

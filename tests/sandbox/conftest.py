@@ -117,16 +117,6 @@ class Machine:
                 for kind in fields(Traces)
             }
             left = {kind: things for kind, things in left.items() if things}
-            if left and time.monotonic() > end:
-                pids = ",".join(map(str, left.get("processes", [1])))
-                print(
-                    os.getpid(),
-                    subprocess.run(
-                        ["ps", "-o", "pid,ppid,uid,etimes,stat,args", "-p", pids],
-                        capture_output=True,
-                        text=True,
-                    ).stdout,
-                )
             if not left or time.monotonic() > end:
                 return left
             time.sleep(0.02)

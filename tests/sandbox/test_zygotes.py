@@ -7,17 +7,19 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 import textwrap
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from sv_sandbox import Limits, Pool, SandboxError, Verdict
+from sv_sandbox import Limits, Pool, SandboxError, Verdict, opening
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -334,3 +336,37 @@ def test_nothing_of_the_client_is_open_in_a_new_zygote() -> None:
             assert zygote.num_fds() == 4
             assert zygote.cwd() == "/"
             assert os.getsid(zygote.pid) == zygote.pid
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_what_runs_in_the_jail_is_compiled_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, may: bool
+) -> None:
+    """Where Python may write at all; again when a source has changed."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", not may)
+    source, cache = tmp_path / "a.py", tmp_path / "__pycache__"
+    source.write_text("x = 1\n")
+    (tmp_path / "broken.py").write_text("(\n")
+    opening.keep_compiled(tmp_path)
+    assert cache.exists() is may
+    if may:
+        (compiled,) = cache.iterdir()
+        before = compiled.read_bytes()
+        source.write_text("x = 2\n")
+        os.utime(source, (2e9, 2e9))
+        opening.keep_compiled(tmp_path)
+        assert compiled.read_bytes() != before
+
+
+def test_addresses_are_the_same_in_every_zygote() -> None:
+    """And those of the client stay its own affair."""
+    program = "print(id(object), id([]), hash('a'))"
+    with Pool(1) as pool:
+        seen = {pool.run(program).stdout}
+        for _ in range(3):
+            kill(pool.zygotes()["plain"])
+            seen.add(pool.run(program).stdout)
+    assert len(seen) == 1
+    persona = Path(f"/proc/{os.getpid()}/personality")
+    if persona.exists():
+        assert int(persona.read_text(), 16) & 0x40000 == 0
