@@ -117,7 +117,7 @@ void sv_start(struct worker *w, enum side side, struct sv_job *job, int place, u
 {
     struct template *t = &w->templates[side][place];
     const uint32_t kind = w->memory[side].kind;
-    const int recycled = place == SV_RECYCLER; /* it has its streams */
+    const int recycled = place >= SV_MAX_ZYGOTES; /* it has its streams */
     const int no_stdio = recycled || kind == SV_KIND_PLAN || kind == SV_KIND_COMPARE;
     struct sv_command command = {
         .order = 0, .run = {.kind = kind,

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/personality.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,15 +21,6 @@ PyMODINIT_FUNC PyInit__native(void);
 
 static struct sv_jail jail;
 static struct sv_template_state state;
-
-static PyObject *fix_addresses(PyObject *self, PyObject *none)
-{
-    (void)self, (void)none;
-    int now = personality(0xffffffff);
-    if (now < 0 || (now & ADDR_NO_RANDOMIZE) != 0 || personality((unsigned long)now | ADDR_NO_RANDOMIZE) < 0)
-        Py_RETURN_FALSE; /* already so, or not to be had: then addresses differ between runs */
-    Py_RETURN_TRUE;
-}
 
 static PyObject *zygote_serve(PyObject *self, PyObject *args)
 {
@@ -217,35 +207,66 @@ static void pool_destroy(PyObject *capsule)
     }
 }
 
+/* A list of bytes as parallel arrays (borrowed; `blobs` ends with NULL). 0, or -1 with an exception. */
+static int blobs_of(PyObject *list, const char ***blobs, size_t **lens)
+{
+    Py_ssize_t n = PyList_Size(list);
+    *blobs = calloc((size_t)n + 1, sizeof **blobs);
+    *lens = calloc((size_t)n + 1, sizeof **lens);
+    if (*blobs == NULL || *lens == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        char *bytes;
+        Py_ssize_t len;
+        if (PyBytes_AsStringAndSize(PyList_GetItem(list, i), &bytes, &len) != 0)
+            return -1;
+        (*blobs)[i] = bytes;
+        (*lens)[i] = (size_t)len;
+    }
+    return 0;
+}
+
 static PyObject *pool_new(PyObject *self, PyObject *args)
 {
     (void)self;
-    PyObject *socks;
+    PyObject *commands, *environment, *capsule = NULL;
+    const char *group, **argv[SV_MAX_ZYGOTES] = {NULL}, **env = NULL;
     unsigned workers, fault_count;
     int recycle;
     struct sv_fault fault;
-    int zygotes[SV_MAX_ZYGOTES];
-    if (!PyArg_ParseTuple(args, "O!I(iiI)i", &PyList_Type, &socks, &workers, &fault.stage, &fault.err,
-                          &fault_count, &recycle))
+    struct sv_zygote_spec specs[SV_MAX_ZYGOTES];
+    size_t *lens[SV_MAX_ZYGOTES + 1] = {NULL};
+    if (!PyArg_ParseTuple(args, "O!O!yI(iiI)i", &PyList_Type, &commands, &PyList_Type, &environment, &group,
+                          &workers, &fault.stage, &fault.err, &fault_count, &recycle))
         return NULL;
-    Py_ssize_t n = PyList_Size(socks);
+    const Py_ssize_t n = PyList_Size(commands);
     if (n < 1 || n > SV_MAX_ZYGOTES || workers < 1) {
         PyErr_SetString(PyExc_ValueError, "a pool has 1 or 2 zygotes and at least one worker");
         return NULL;
     }
+    if (blobs_of(environment, &env, &lens[n]) != 0)
+        goto out;
     for (Py_ssize_t i = 0; i < n; i++) {
-        long fd = PyLong_AsLong(PyList_GetItem(socks, i));
-        if (PyErr_Occurred())
-            return NULL;
-        zygotes[i] = (int)fd;
+        if (blobs_of(PyList_GetItem(commands, i), &argv[i], &lens[i]) != 0)
+            goto out;
+        specs[i] = (struct sv_zygote_spec){argv[i], env, group};
     }
-    struct sv_pool *pool = sv_pool_new(zygotes, (int)n, workers, fault, fault_count,
-                                       (enum sv_recycle)recycle);
-    if (pool == NULL)
-        return PyErr_SetFromErrno(PyExc_OSError);
-    PyObject *capsule = PyCapsule_New(pool, POOL, pool_destroy);
+    struct sv_pool *pool = sv_pool_new(specs, (int)n, workers, fault, fault_count, (enum sv_recycle)recycle);
+    if (pool == NULL) {
+        (void)PyErr_SetFromErrno(PyExc_OSError);
+        goto out;
+    }
+    capsule = PyCapsule_New(pool, POOL, pool_destroy);
     if (capsule == NULL)
         sv_pool_close(pool);
+out:
+    for (Py_ssize_t i = 0; i < n; i++)
+        free(argv[i]);
+    for (Py_ssize_t i = 0; i <= n; i++)
+        free(lens[i]);
+    free(env);
     return capsule;
 }
 
@@ -311,12 +332,12 @@ static PyObject *remove_tree(PyObject *self, PyObject *path)
     Py_RETURN_NONE;
 }
 
-static PyObject *pool_set_zygote(PyObject *self, PyObject *args)
+static PyObject *pool_zygote(PyObject *self, PyObject *args)
 {
     (void)self;
     PyObject *capsule;
-    int zygote, sock;
-    if (!PyArg_ParseTuple(args, "Oii", &capsule, &zygote, &sock))
+    int zygote;
+    if (!PyArg_ParseTuple(args, "Oi", &capsule, &zygote))
         return NULL;
     struct sv_pool *pool = pool_of(capsule);
     if (pool == NULL)
@@ -325,10 +346,7 @@ static PyObject *pool_set_zygote(PyObject *self, PyObject *args)
         PyErr_SetString(PyExc_ValueError, "no such zygote");
         return NULL;
     }
-    Py_BEGIN_ALLOW_THREADS
-    sv_pool_set_zygote(pool, zygote, sock);
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    return PyLong_FromLong(sv_pool_zygote(pool, zygote));
 }
 
 static PyObject *pool_statistics(PyObject *self, PyObject *capsule)
@@ -339,9 +357,10 @@ static PyObject *pool_statistics(PyObject *self, PyObject *capsule)
     if (pool == NULL)
         return NULL;
     sv_pool_statistics(pool, &s);
-    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "rows", s.rows, "templates", s.templates,
+    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "rows", s.rows, "templates", s.templates,
                          "recycled", s.recycled, "retried", s.retried, "infra_rows", s.infra_rows,
-                         "recycled_rows", s.recycled_rows, "handed_on", s.handed_on, "keepers", s.keepers);
+                         "recycled_rows", s.recycled_rows, "handed_on", s.handed_on, "keepers", s.keepers,
+                         "plans", s.plans);
 }
 
 /* ---- client: jobs --------------------------------------------------------------------------------- */
@@ -349,7 +368,7 @@ static PyObject *pool_statistics(PyObject *self, PyObject *capsule)
 struct job {
     struct sv_job *job;
     Py_buffer results; /* holds the caller's memory for as long as the job lives */
-    uint32_t rows;
+    uint32_t rows, cells;
     pid_t owner;
 };
 
@@ -368,27 +387,6 @@ static void job_destroy(PyObject *capsule)
     sv_job_free(j->job);
     PyBuffer_Release(&j->results);
     free(j);
-}
-
-/* A list of bytes as parallel arrays (borrowed). 0, or -1 with an exception. */
-static int blobs_of(PyObject *list, const char ***blobs, size_t **lens)
-{
-    Py_ssize_t n = PyList_Size(list);
-    *blobs = calloc((size_t)n + 1, sizeof **blobs);
-    *lens = calloc((size_t)n + 1, sizeof **lens);
-    if (*blobs == NULL || *lens == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < n; i++) {
-        char *bytes;
-        Py_ssize_t len;
-        if (PyBytes_AsStringAndSize(PyList_GetItem(list, i), &bytes, &len) != 0)
-            return -1;
-        (*blobs)[i] = bytes;
-        (*lens)[i] = (size_t)len;
-    }
-    return 0;
 }
 
 static PyObject *pool_submit(PyObject *self, PyObject *args)
@@ -448,6 +446,7 @@ static PyObject *pool_submit(PyObject *self, PyObject *args)
         .fault = fault,
     };
     j->rows = spec.rows;
+    j->cells = spec.cells;
     j->owner = getpid();
     j->job = sv_pool_submit(pool, &spec);
     if (j->job == NULL) {
@@ -573,19 +572,33 @@ static PyObject *job_cancel(PyObject *self, PyObject *capsule)
     Py_RETURN_NONE;
 }
 
-static PyObject *job_detail(PyObject *self, PyObject *args)
+static PyObject *job_details(PyObject *self, PyObject *args)
 {
     (void)self;
-    PyObject *capsule;
-    unsigned r, c;
-    uint32_t len;
-    if (!PyArg_ParseTuple(args, "OII", &capsule, &r, &c))
+    PyObject *capsule, *text = NULL;
+    unsigned row, first, last;
+    if (!PyArg_ParseTuple(args, "OIII", &capsule, &row, &first, &last))
         return NULL;
     struct job *j = PyCapsule_GetPointer(capsule, JOB);
-    if (j == NULL)
-        return NULL;
-    const char *text = sv_job_detail(j->job, r, c, &len);
-    return PyUnicode_DecodeUTF8(text, (Py_ssize_t)len, "replace");
+    PyObject *details = j == NULL ? NULL : PyDict_New();
+    const char *before = NULL;
+    for (uint32_t cell = first; details != NULL && cell < last && cell < j->cells; cell++) {
+        uint32_t len;
+        const char *bytes = sv_job_detail(j->job, row, cell, &len);
+        if (len == 0)
+            continue;
+        if (bytes != before) { /* neighbours that fail alike share one */
+            Py_XDECREF(text);
+            text = PyUnicode_DecodeUTF8(bytes, (Py_ssize_t)len, "replace");
+            before = bytes;
+        }
+        PyObject *number = text == NULL ? NULL : PyLong_FromUnsignedLong(cell);
+        if (number == NULL || PyDict_SetItem(details, number, text) != 0)
+            Py_CLEAR(details);
+        Py_XDECREF(number);
+    }
+    Py_XDECREF(text);
+    return details;
 }
 
 static PyObject *job_result(PyObject *self, PyObject *capsule)
@@ -602,8 +615,6 @@ static PyObject *job_result(PyObject *self, PyObject *capsule)
 }
 
 static PyMethodDef methods[] = {
-    {"fix_addresses", fix_addresses, METH_NOARGS,
-     "fix_addresses() -> True when the next exec gets the same addresses every time, and should come"},
     {"zygote_serve", zygote_serve, METH_VARARGS,
      "zygote_serve(sock, read_only, scratch, clone_flags, uid_outer, host_in_reach, landlock, kill_unknown, scratch_bytes)"
      " -> True in a new template, False at end of file"},
@@ -622,12 +633,12 @@ static PyMethodDef methods[] = {
     {"park", park, METH_NOARGS, "park(): locks in a subject to be recycled; returns at the beginning of each row"},
     {"limits", limits, METH_NOARGS,
      "limits() -> (memory_bytes, stack_bytes, int_digits): those that the interpreter keeps"},
-    {"pool_new", pool_new, METH_VARARGS, "pool_new(zygote_sockets, workers, fault, recycle) -> pool"},
+    {"pool_new", pool_new, METH_VARARGS, "pool_new(commands, environment, group, workers, fault, recycle) -> pool"},
     {"pool_close", pool_close, METH_O, "pool_close(pool): stops and joins every worker"},
     {"pool_probe", pool_probe, METH_VARARGS,
-     "pool_probe(pool, zygote or PLACE_RECYCLER) -> (stage, errno, layers, landlock_errno, userns_errno)"},
+     "pool_probe(pool, zygote, or PLACE_KEEPER and it) -> (stage, errno, layers, landlock_errno, userns_errno)"},
     {"remove_tree", remove_tree, METH_O, "remove_tree(path: bytes)"},
-    {"pool_set_zygote", pool_set_zygote, METH_VARARGS, "pool_set_zygote(pool, zygote, sock)"},
+    {"pool_zygote", pool_zygote, METH_VARARGS, "pool_zygote(pool, zygote) -> pid, or 0"},
     {"pool_statistics", pool_statistics, METH_O, "pool_statistics(pool) -> dict"},
     {"pool_submit", pool_submit, METH_VARARGS,
      "pool_submit(pool, kind, judge, rows, zygotes, cells, n, limits, stdin, results, fault)"
@@ -640,7 +651,7 @@ static PyMethodDef methods[] = {
     {"bell_fd", bell_fd, METH_O, "bell_fd(bell) -> int: readable when jobs have ended"},
     {"bell_take", bell_take, METH_O, "bell_take(bell) -> tokens of the jobs that have ended since"},
     {"job_cancel", job_cancel, METH_O, "job_cancel(job): rows not begun stay holes"},
-    {"job_detail", job_detail, METH_VARARGS, "job_detail(job, row, cell) -> str"},
+    {"job_details", job_details, METH_VARARGS, "job_details(job, row, first, last) -> dict of those that are not empty"},
     {"job_result", job_result, METH_O,
      "job_result(job) -> (wait_status, cpu_us, wall_us, max_rss_bytes, stdout, stderr)"},
     {NULL, NULL, 0, NULL},
@@ -685,7 +696,8 @@ static int add_constants(PyObject *module)
         {"ROLE_SUBJECT", SV_ROLE_SUBJECT},
         {"ROLE_TASK", SV_ROLE_TASK},
         {"ROLE_RECYCLED", SV_ROLE_RECYCLED},
-        {"PLACE_RECYCLER", SV_RECYCLER},
+        {"PLACE_KEEPER", SV_KEEPER(0)},
+        {"ZYGOTE_SOCK", SV_ZYGOTE_SOCK},
         {"TASK_NO_MEMORY", SV_TASK_NO_MEMORY},
         {"JUDGE_INLINE", SV_JUDGE_INLINE},
         {"JUDGE_SPLIT", SV_JUDGE_SPLIT},

@@ -1,9 +1,9 @@
 /* plan.c - what a judge made of a job's tests: which are calls with literals, which need code to run.
  *
  * In: a job.  Out: the worker's plan, which one task process of one template (task.c) holds the other
- * half of: expected values, in the order of `literal`. Invariant: where that process is lost, the plan
- * is made again before anything is compared; a test that cost the process its life is not planned
- * twice, and fails by itself.
+ * half of: expected values, in the order of `literal`. Jobs with the same tests, one after another,
+ * share a plan. Invariant: where that process is lost, the plan is made again before anything is
+ * compared; a test that cost the process its life is not planned twice, and fails by itself.
  */
 #define _GNU_SOURCE
 #include "worker.h"
@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LARGE_BYTES (1u << 20) /* of tests: they are planned anew for each job */
+
 static struct sv_error failed_at(enum sv_stage stage)
 {
     return (struct sv_error){stage, errno};
@@ -19,6 +21,8 @@ static struct sv_error failed_at(enum sv_stage stage)
 
 void sv_plan_free(struct plan *plan)
 {
+    free(plan->source.bytes);
+    free(plan->reads);
     free(plan->literal);
     free(plan->code);
     free(plan->call_at);
@@ -45,9 +49,22 @@ static uint8_t mark_of(const struct worker *w, uint32_t i)
     return w->memory[SIDE_JUDGE].region->records[i].verdict;
 }
 
+/* Keeps a copy, unless it would be large: then nothing fits (below). */
+static int keep_source(struct plan *plan, const struct sv_job *job)
+{
+    for (uint32_t i = 0; i < job->cells && plan->source.len <= LARGE_BYTES; i++)
+        if (sv_append(&plan->source, &job->cell_lens[i], sizeof job->cell_lens[i]) != 0 ||
+            sv_append(&plan->source, job->cell_blobs[i], job->cell_lens[i]) != 0)
+            return -1;
+    if (plan->source.len > LARGE_BYTES)
+        plan->source.len = 0;
+    return 0;
+}
+
 static struct sv_error new_plan(struct plan *plan, const struct sv_job *job)
 {
     sv_plan_free(plan);
+    plan->reads = calloc(job->cells, sizeof *plan->reads);
     plan->literal = calloc(job->cells, sizeof *plan->literal);
     plan->code = calloc(job->cells, sizeof *plan->code);
     plan->call_at = calloc((size_t)job->cells + 1, sizeof *plan->call_at);
@@ -55,14 +72,41 @@ static struct sv_error new_plan(struct plan *plan, const struct sv_job *job)
     plan->failed = calloc(job->cells, sizeof *plan->failed);
     plan->test_at = calloc((size_t)job->cells + 1, sizeof *plan->test_at);
     plan->doubtful = calloc(job->cells, sizeof *plan->doubtful);
-    if (plan->literal == NULL || plan->code == NULL || plan->call_at == NULL ||
+    if (plan->reads == NULL || keep_source(plan, job) != 0 || plan->literal == NULL || plan->code == NULL || plan->call_at == NULL ||
         plan->probe == NULL || plan->failed == NULL || plan->test_at == NULL ||
         plan->doubtful == NULL) {
         sv_plan_free(plan);
         return (struct sv_error){SV_STAGE_PAYLOAD, ENOMEM};
     }
     plan->job_id = job->id;
+    plan->limits = job->limits;
     return (struct sv_error){0, 0};
+}
+
+/* Whether what was planned for another job is what this one needs, and whole. */
+static int fits(const struct plan *plan, const struct sv_job *job)
+{
+    size_t at = 0;
+    if (job->fault.stage != SV_STAGE_NONE || memcmp(&plan->limits, &job->limits, sizeof job->limits) != 0)
+        return 0;
+    for (uint32_t i = 0; i < job->cells; i++) {
+        const size_t len = job->cell_lens[i];
+        if (at + sizeof len + len > plan->source.len ||
+            memcmp(plan->source.bytes + at, &len, sizeof len) != 0 ||
+            memcmp(plan->source.bytes + at + sizeof len, job->cell_blobs[i], len) != 0 ||
+            plan->failed[i] != 0)
+            return 0;
+        at += sizeof len + len;
+    }
+    return at == plan->source.len;
+}
+
+/* What reads only, each job has to know. */
+static void tell_vacuous(const struct plan *plan, struct sv_job *job)
+{
+    for (uint32_t i = 0; i < job->cells; i++)
+        if (plan->reads[i])
+            job->vacuous[i] = 1; /* every worker finds the same */
 }
 
 /* One attempt: *whole says whether a process has planned all that has not failed before. */
@@ -137,8 +181,7 @@ static struct sv_error read_plan(struct worker *w, struct sv_job *job)
         if (!literal && mark != SV_PROBE)
             continue;
         plan->probe[plan->literals] = mark == SV_PROBE;
-        if (mark == SV_READS)
-            job->vacuous[i] = 1; /* every worker finds the same */
+        plan->reads[i] = mark == SV_READS;
         if (sv_append(&plan->calls, call, len) != 0)
             return (struct sv_error){SV_STAGE_PAYLOAD, ENOMEM};
         plan->literal[plan->literals++] = i;
@@ -146,6 +189,7 @@ static struct sv_error read_plan(struct worker *w, struct sv_job *job)
     }
     plan->judge = &w->templates[SIDE_JUDGE][job->judge_zygote];
     plan->judge_serial = plan->judge->lifetime;
+    tell_vacuous(plan, job);
     return (struct sv_error){0, 0};
 }
 
@@ -165,6 +209,8 @@ static struct sv_error make_plan(struct worker *w, struct sv_job *job)
     }
     if (error.stage != 0)
         w->plan.judge = NULL;
+    else
+        sv_count(w->pool, &w->pool->statistics.plans);
     return error;
 }
 
@@ -222,11 +268,15 @@ static struct sv_error find_vacuous(struct worker *w, struct sv_job *job)
 
 struct sv_error sv_plan_ensure(struct worker *w, struct sv_job *job)
 {
-    const struct plan *plan = &w->plan;
+    struct plan *plan = &w->plan;
     const struct template *judge = &w->templates[SIDE_JUDGE][job->judge_zygote];
     struct sv_error error = {0, 0};
-    if (plan->job_id != job->id || plan->judge != judge || plan->judge_serial != judge->lifetime ||
-        judge->control < 0)
+    const int valid = plan->judge == judge && plan->judge_serial == judge->lifetime && judge->control >= 0;
+    if (valid && plan->job_id != job->id && fits(plan, job)) {
+        plan->job_id = job->id;
+        tell_vacuous(plan, job);
+    }
+    if (!valid || plan->job_id != job->id)
         error = make_plan(w, job);
     if (error.stage == 0 && atomic_exchange(&job->vacuous_known, 1) == 0) {
         error = find_vacuous(w, job);

@@ -26,72 +26,78 @@
 /* Less than all that a recycled subject has free: a forked one has as much for certain. */
 #define LEAST_MEMORY_BYTES (64ull << 20)
 
+static struct template *place_of(struct worker *w, const struct recycler *keeper)
+{
+    return &w->templates[SIDE_SUBJECT][SV_KEEPER(keeper - w->recycler)];
+}
+
 /* 0 when there is none. */
-static int start(struct worker *w, struct template *t)
+static int start(struct worker *w, struct recycler *keeper)
 {
     struct sv_ready ready;
-    struct sv_error error = sv_spawn(w, SIDE_SUBJECT, SV_RECYCLER, &ready);
-    w->recycler.rows = 0;
+    struct sv_error error = sv_spawn(w, SIDE_SUBJECT, (int)SV_KEEPER(keeper - w->recycler), &ready);
+    keeper->rows = 0;
     if (error.stage == 0 && sv_clear(w, SIDE_SUBJECT) == 0) {
-        w->recycler.failures = 0;
+        keeper->failures = 0;
         return 1;
     }
-    w->recycler.failures++;
-    sv_retire(w, t);
+    keeper->failures++;
+    sv_retire(w, place_of(w, keeper));
     return 0;
 }
 
 int sv_recycler_ready(struct worker *w, const struct sv_job *job, uint32_t row)
 {
-    struct template *t = &w->templates[SIDE_SUBJECT][SV_RECYCLER];
+    struct recycler *keeper = &w->recycler[job->row_zygotes[row]];
+    struct template *t = place_of(w, keeper);
     const int mode = (int)w->pool->recycle, always = mode == SV_RECYCLE_CHECKED;
     if (job->kind == SV_KIND_PROGRAM && (job->cell_blob_count > 0 || job->stdin_len >= SV_STREAM_BYTES))
         return 0; /* it begins with writing files, or reads much */
-    if (mode == SV_RECYCLE_OFF || job->row_zygotes[row] != 0 || job->limits.processes != 0 ||
+    if (mode == SV_RECYCLE_OFF || job->limits.processes != 0 ||
         job->limits.memory_bytes < LEAST_MEMORY_BYTES ||
         (job->fault.stage != SV_STAGE_NONE && job->fault.stage < SV_STAGE_RECYCLE_JAIL))
         return 0;
-    if (!always && w->recycler.seen < FIRST_ROWS) {
-        w->recycler.seen++;
-        w->recycler.credit = CREDIT_FIRST;
+    if (!always && keeper->seen < FIRST_ROWS) {
+        keeper->seen++;
+        keeper->credit = CREDIT_FIRST;
         return 0;
     }
-    if (!always && w->recycler.resting > 0) {
-        w->recycler.resting--;
+    if (!always && keeper->resting > 0) {
+        keeper->resting--;
         return 0;
     }
-    if (t->control >= 0 && w->recycler.rows++ >= KEEPER_ROWS)
+    if (t->control >= 0 && keeper->rows++ >= KEEPER_ROWS)
         sv_retire(w, t);
-    return t->control >= 0 || (w->recycler.failures < MOST_FAILURES && start(w, t));
+    return t->control >= 0 || (keeper->failures < MOST_FAILURES && start(w, keeper));
 }
 
 /* What became of a row. */
-static void note(struct worker *w, int whole)
+static void note(struct worker *w, struct recycler *keeper, int whole)
 {
     struct sv_pool *pool = w->pool;
-    const int thrown_away = w->templates[SIDE_SUBJECT][SV_RECYCLER].control < 0;
+    const int thrown_away = place_of(w, keeper)->control < 0;
     sv_count(pool, whole ? &pool->statistics.recycled_rows : &pool->statistics.handed_on);
-    w->recycler.credit += whole ? w->recycler.credit < CREDIT_MOST : thrown_away ? -KEEPER_COSTS : -1;
-    if (w->recycler.credit >= 0)
+    keeper->credit += whole ? keeper->credit < CREDIT_MOST : thrown_away ? -KEEPER_COSTS : -1;
+    if (keeper->credit >= 0)
         return;
-    w->recycler.credit = CREDIT_AFTER_REST;
-    w->recycler.resting = REST_ROWS;
+    keeper->credit = CREDIT_AFTER_REST;
+    keeper->resting = REST_ROWS;
 }
 
 /* ---- streams -------------------------------------------------------------------------------------- */
 
-void sv_streams_close(struct worker *w)
+void sv_streams_close(struct recycler *keeper)
 {
     for (int i = 0; i < 3; i++)
-        sv_close_fd(&w->recycler.streams[i]);
+        sv_close_fd(&keeper->streams[i]);
 }
 
-int sv_streams_create(struct worker *w)
+int sv_streams_create(struct recycler *keeper)
 {
     static const char *const names[] = {"sv-stdin", "sv-stdout", "sv-stderr"};
-    sv_streams_close(w); /* those of a keeper that is gone */
+    sv_streams_close(keeper); /* those of a keeper that is gone */
     for (int i = 0; i < 3; i++) {
-        int *fd = &w->recycler.streams[i];
+        int *fd = &keeper->streams[i];
         *fd = memfd_create(names[i], MFD_CLOEXEC);
         if (*fd < 0 || (i == 0 ? fchmod(*fd, 0444) : fcntl(*fd, F_SETFL, O_APPEND)) != 0)
             return -1;
@@ -100,9 +106,9 @@ int sv_streams_create(struct worker *w)
 }
 
 /* Nothing of another row is in them, not even when it read. 0, or -1 with errno. */
-static int blank_streams(const struct worker *w, const struct sv_job *job)
+static int blank_streams(const struct recycler *keeper, const struct sv_job *job)
 {
-    const int *fds = w->recycler.streams;
+    const int *fds = keeper->streams;
     for (int i = 0; i < 3; i++)
         if (ftruncate(fds[i], 0) != 0)
             return -1;
@@ -112,11 +118,11 @@ static int blank_streams(const struct worker *w, const struct sv_job *job)
 }
 
 /* Takes what a program printed. 0, or -1 where it is more than it may be, or cannot be told. */
-static int take_output(const struct worker *w, struct sv_job *job)
+static int take_output(const struct recycler *keeper, struct sv_job *job)
 {
     uint64_t sum = 0;
     for (int i = 0; i < 2; i++) {
-        const int fd = w->recycler.streams[1 + i];
+        const int fd = keeper->streams[1 + i];
         char buffer[16384];
         struct stat st;
         if (fstat(fd, &st) != 0 || st.st_size >= SV_STREAM_BYTES)
@@ -136,18 +142,20 @@ static int take_output(const struct worker *w, struct sv_job *job)
 
 /* ---- a row ---------------------------------------------------------------------------------------- */
 
-struct sv_error sv_recycler_run(struct worker *w, struct sv_job *job, struct sv_done *done, int *whole)
+struct sv_error sv_recycler_run(struct worker *w, struct sv_job *job, uint32_t row, struct sv_done *done,
+                               int *whole)
 {
+    struct recycler *keeper = &w->recycler[job->row_zygotes[row]];
     struct running r = {0};
     struct running *const runs[1] = {&r};
     *whole = 0;
-    if (blank_streams(w, job) == 0) {
-        sv_start(w, SIDE_SUBJECT, job, SV_RECYCLER, 0, -1, &r);
+    if (blank_streams(keeper, job) == 0) {
+        sv_start(w, SIDE_SUBJECT, job, (int)SV_KEEPER(keeper - w->recycler), 0, -1, &r);
         sv_wait(w, runs, 1);
         *done = r.result.done;
-        *whole = r.result.error.stage == 0 && done->handed_on == SV_HANDED_NOT && take_output(w, job) == 0;
+        *whole = r.result.error.stage == 0 && done->handed_on == SV_HANDED_NOT && take_output(keeper, job) == 0;
     }
-    note(w, *whole);
+    note(w, keeper, *whole);
     if (r.result.error.stage == SV_STAGE_RECYCLE_CHECK)
         return r.result.error; /* a test is to see it; any other failure costs the keeper only */
     if (*whole)

@@ -36,7 +36,7 @@ static uint32_t together(struct worker *w, struct sv_job *job, uint32_t row, str
     if (job->kind == SV_KIND_PROGRAM && sv_recycler_ready(w, job, row)) {
         *error = fill(w, job, row);
         if (error->stage == 0)
-            *error = sv_recycler_run(w, job, &r.result.done, &whole);
+            *error = sv_recycler_run(w, job, row, &r.result.done, &whole);
     }
     if (!whole && error->stage == 0)
         *error = fill(w, job, row);
@@ -76,6 +76,7 @@ void sv_run_row(struct worker *w, struct sv_job *job, uint32_t row)
         if (attempts > 0 && error.err != ESTALE)
             sv_count(pool, &pool->statistics.retried);
         w->fresh[SIDE_SUBJECT] = w->fresh[SIDE_JUDGE] = 1;
+        sv_retire_dead(w, attempts > 0); /* killed since: that costs no attempt */
         holes = job->judge == SV_JUDGE_SPLIT ? sv_split_row(w, job, row, &error)
                                              : together(w, job, row, &error);
         attempts += error.err != ESTALE || ++used_up > USED_UP;

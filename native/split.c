@@ -77,7 +77,7 @@ static struct sv_error ask_calls(struct worker *w, struct sv_job *job, uint32_t 
     if (sv_recycler_ready(w, job, row)) {
         error = put_calls(w, job, row, first, last);
         if (error.stage == 0)
-            error = sv_recycler_run(w, job, &done, &whole);
+            error = sv_recycler_run(w, job, row, &done, &whole);
     }
     if (!whole && error.stage == 0)
         error = put_calls(w, job, row, first, last);

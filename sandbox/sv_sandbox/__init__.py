@@ -7,9 +7,11 @@ Needs nothing but the standard library and its own extension.
         print(pool.run("print(input())", stdin="hello").stdout)
 """
 
-from .job import Job, Matrix, RunResult
+from .job import Job
 from .levels import Layer, Level
+from .matrix import Matrix
 from .pool import JUDGES, Pool, run
+from .program import RunResult
 from .verdict import Below, Limits, SandboxError, Trust, Verdict
 
 __all__ = [

@@ -16,7 +16,8 @@ from typing import Any
 from . import cgroup
 from .levels import PURPOSE, Layer, Level
 from .libraries import libraries
-from .pool import Pool, Probe
+from .opening import Probe
+from .pool import Pool
 from .spec import own_uids
 from .verdict import Limits, SandboxError, Verdict
 

@@ -15,22 +15,24 @@ import importlib.util
 import json
 import re
 import site
-import subprocess
 import sys
 import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import subprocess
 
 if __name__ == "__main__" and sys.version_info < (3, 11):
     sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0])
 
-NUMPY = ("numpy", "numpy.random")
+NUMPY = ("numpy", "numpy.random", "numpy.ma", "numpy.fft", "numpy.polynomial")
 """Imported wherever NumPy is there: a judge forwards the seed that a test sets."""
 ALONG = {
-    "numpy": ("numpy.random",),
+    "numpy": NUMPY[1:],
     "matplotlib": ("matplotlib.pyplot",),
     "scipy": ("scipy.optimize", "scipy.stats"),
     "sklearn": ("sklearn.linear_model", "sklearn.ensemble", "sklearn.model_selection"),
@@ -154,6 +156,8 @@ def _is_there(name: str, folders: Sequence[str]) -> bool:
 def _ask(python: Path, names: Sequence[str]) -> dict[str, Any]:
     if python.is_dir():
         python = python / "bin" / "python"
+    import subprocess
+
     try:  # not resolved: an environment is known by the place of its link
         ended = _run([str(python.absolute()), "-I", __file__, *names, *NUMPY[:1]])
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -167,6 +171,8 @@ def _ask(python: Path, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    import subprocess
+
     return subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS
     )

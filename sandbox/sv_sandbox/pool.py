@@ -14,48 +14,33 @@ what the sandbox could not judge stays `Verdict.INFRA`.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
-import json
 import mmap
 import os
-import re
-import socket
-import subprocess
-import sys
 import tempfile
-import threading
 import weakref
-import zoneinfo
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
-from . import _native, cgroup
-from .check import Check, difference, named, shortest
-from .jailed.source import Source, packed
-from .job import NO_DESCRIPTORS, Job, Matrix, RunResult
+from . import _native, asked, cgroup, opening
+from .check import Check, named
+from .job import Job
 from .levels import Layer, Level
-from .libraries import libraries, why_not
-from .spec import environment, zygote_spec
-from .verdict import Below, Limits, SandboxError, Trust, Verdict
+from .libraries import libraries
+from .matrix import Matrix
+from .program import RunResult, check_room, judged, result_of, with_room
+from .spec import environment
+from .verdict import Below, Limits, SandboxError, Trust
 
 JUDGES = {"split": _native.JUDGE_SPLIT, "inline": _native.JUDGE_INLINE}
 """`split`: the solution in one process, the test in another, plain data between them.
 `inline`: both in one process, as other graders do it; forgeable."""
 
-_PLAIN, _WITH_LIBRARIES = 0, 1
 TEMPLATES = ("plain", "libraries")
-_OUT_OF_REACH = (
-    ". Without namespaces and without Landlock, root needs an interpreter that every user can read"
-    f" (this one lies in {sys.base_prefix}), so that programs can run under another uid"
-)
-_TEMPLATE_BYTES = 64 << 20  # what a warm interpreter with NumPy may hold itself
-_LIBRARY_BYTES = 512 << 20  # and what it may hold more where packages are preloaded
-_OPTIONS = ("-S", "-s", "-P", "-B")
+"""By their zygotes' numbers."""
 
 
 class Pool:
@@ -97,7 +82,7 @@ class Pool:
     ):
         require = Level.parse(require) if isinstance(require, str) else require
         level = Level.parse(level) if isinstance(level, str) else level
-        _check_options(policy, workers, seed, time_zone)
+        opening.check_options(policy, workers, seed, time_zone)
         self.limits = limits or Limits()
         self.trust, self.below = Trust.parse(trust), Below(below)
         self.workers = workers or len(os.sched_getaffinity(0))
@@ -106,46 +91,30 @@ class Pool:
         self._imports_in_test = self.libraries.importing(in_test=True)
         self._scratch = tempfile.mkdtemp(prefix="sv-sandbox-")
         os.chmod(self._scratch, 0o711)
-        self._zygotes: dict[int, subprocess.Popen[bytes]] = {}
-        self.cgroup = _group(self.limits, self.workers, _LIBRARY_BYTES if preload else 0)
-        self._policy, self._ceiling, self._seed = policy, level, seed
-        self._environment = environment(seed=seed, time_zone=time_zone, locale=locale)
-        self._starting = threading.Lock()
-        self._sockets: list[socket.socket] = []
-        self._theirs: list[socket.socket] = []
+        self.cgroup = opening.group_of(self.limits, self.workers, bool(preload))
         stage, at, error = _fault or (_native.STAGES[0], 0, 0)
-        fault = (_native.STAGES.index(stage), at, error)
         try:
-            _open_standard_streams()
-            for _ in TEMPLATES:
-                ours, theirs = _socketpair()
-                self._sockets.append(ours)
-                self._theirs.append(theirs)
-            self._start_zygote(_PLAIN)
-            sockets = [ours.fileno() for ours in self._sockets]
+            opening.open_standard_streams()
+            opening.keep_compiled()
             self._handle = _native.pool_new(
-                sockets, self.workers, fault, _recycle(recycle, _check_recycled)
+                self._commands(level, policy, seed),
+                environment(seed=seed, time_zone=time_zone, locale=locale),
+                os.fsencode(self.cgroup.file),
+                self.workers,
+                (_native.STAGES.index(stage), at, error),
+                opening.recycling(recycle, _check_recycled),
             )
         except BaseException:
-            self._close_zygotes()
+            opening.remove(self._scratch, self.cgroup)
             raise
         self._close = weakref.finalize(
-            self,
-            Pool._shut,
-            os.getpid(),
-            self._handle,
-            self._sockets,
-            self._theirs,
-            self._zygotes,
-            self._scratch,
-            self.cgroup,
+            self, _shut, os.getpid(), self._handle, self._scratch, self.cgroup
         )
         try:
-            self.probe = self._probe(_PLAIN)
+            self.probe = opening.probe(self._handle, opening.PLAIN, self.libraries)
             self._check_level(require)
             if preload:
-                self._ensure_zygote(_WITH_LIBRARIES)
-                self._probe(_WITH_LIBRARIES)
+                opening.probe(self._handle, opening.WITH_LIBRARIES, self.libraries)
         except BaseException:
             self.close()
             raise
@@ -170,7 +139,7 @@ class Pool:
     @cached_property
     def why_not_recycled(self) -> str:
         """Why not; empty: they do. Starts a keeper to see."""
-        stage, error, *_ = _native.pool_probe(self._handle, _native.PLACE_RECYCLER)
+        stage, error, *_ = _native.pool_probe(self._handle, _native.PLACE_KEEPER)
         if error == errno.ECANCELED:
             return "switched off"
         return f"{_native.STAGES[stage]}: {os.strerror(error)}" if stage else ""
@@ -178,18 +147,24 @@ class Pool:
     def statistics(self) -> dict[str, int]:
         """Counters since the start: rows, templates, recycled (templates that were replaced),
         retried, infra_rows; recycled_rows (judged in a recycled subject), handed_on (begun there,
-        and judged in a forked one), keepers."""
+        and judged in a forked one), keepers; plans (of a job's tests, by a worker)."""
         return _native.pool_statistics(self._handle)
 
     def template_bytes(self) -> dict[str, int]:
         """Resident memory of each warm interpreter ("plain", "libraries") that runs: its forks
         share it until they write."""
         sizes = {}
-        for index, process in self._zygotes.items():
+        for name, pid in self.zygotes().items():
             with contextlib.suppress(OSError):  # it has ended, or there is no /proc
-                pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
-                sizes[TEMPLATES[index]] = pages * os.sysconf("SC_PAGESIZE")
+                pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+                sizes[name] = pages * os.sysconf("SC_PAGESIZE")
         return sizes
+
+    def zygotes(self) -> dict[str, int]:
+        """The process of each warm interpreter ("plain", "libraries") that has been started. One
+        that is killed is replaced when the next row needs it, and costs no cell."""
+        pids = {name: _native.pool_zygote(self._handle, i) for i, name in enumerate(TEMPLATES)}
+        return {name: pid for name, pid in pids.items() if pid}
 
     # -- jobs
 
@@ -222,16 +197,7 @@ class Pool:
             raise ValueError("solutions and tests are sequences of sources, not one source")
         if judge not in JUDGES:
             raise ValueError(f"unknown judge {judge!r}: one of {', '.join(JUDGES)}")
-        beside = {path: _bytes(content) for path, content in _checked_files(files or {}).items()}
-        rows = [packed(Source(text, entry_point, beside)) for text in _encode(solutions)]
-        names = dict.fromkeys(beside, b"")
-        cells = [packed(Source(text, entry_point, names)) for text in _encode(tests)]
-        if len(cells) > _native.MAX_CELLS:
-            raise ValueError(f"{len(cells)} tests in one job; at most {_native.MAX_CELLS}")
-        room = _native.MAX_PAYLOAD_BYTES - 4 * (len(cells) + 1) - sum(map(len, cells))
-        for index, row in enumerate(rows):
-            if len(row) > room:
-                raise ValueError(f"solution {index} and its tests exceed the size of a row")
+        rows, cells = asked.packed_matrix(solutions, tests, entry_point, files or {})
         limits = limits or self.limits
         if not rows or not cells:
             return Job(None, Matrix(None, mmap.mmap(-1, 1), (len(rows), len(cells))))
@@ -291,11 +257,11 @@ class Pool:
         for what can never pass or run: an expected output longer than the given `output_bytes`, a
         program and files larger than a region.
         """
-        accept, limits = named(check), self._with_room(limits, expected)
-        _check_room(expected, accept, limits)
+        accept, limits = named(check), with_room(limits, self.limits, expected)
+        check_room(expected, accept, limits)
         job = self._submit_program(program, stdin, files or {}, limits)
         job.wait()
-        return _checked(self._result(job), stdin, expected, accept)
+        return judged(result_of(job), stdin, expected, accept)
 
     async def run_async(
         self,
@@ -308,18 +274,11 @@ class Pool:
         check: str | Check = "lines",
     ) -> RunResult:
         """`run` for asyncio."""
-        accept, limits = named(check), self._with_room(limits, expected)
-        _check_room(expected, accept, limits)
+        accept, limits = named(check), with_room(limits, self.limits, expected)
+        check_room(expected, accept, limits)
         job = self._submit_program(program, stdin, files or {}, limits)
         await job
-        return _checked(self._result(job), stdin, expected, accept)
-
-    def _with_room(self, limits: Limits | None, expected: str | bytes | None) -> Limits:
-        """The limits of one program: where the caller names none, as much output as is expected."""
-        if limits is not None:
-            return limits
-        room = max(self.limits.output_bytes, len(_bytes(expected or b"")) * 5 // 4 + 4096)
-        return replace(self.limits, output_bytes=room)
+        return judged(result_of(job), stdin, expected, accept)
 
     # -- life
 
@@ -347,6 +306,8 @@ class Pool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        import asyncio  # as long an import as all the rest
+
         await asyncio.to_thread(self.close)
 
     # -- inside
@@ -368,8 +329,6 @@ class Pool:
                 "processes=True needs a private pid namespace, which this machine does not give"
                 " (see `sv-engine doctor`)"
             )
-        for zygote in set(zygotes):
-            self._ensure_zygote(zygote)
         shape = (len(rows), cell_count)
         size = shape[0] * shape[1]
         memory = mmap.mmap(-1, 6 * size + cell_count)
@@ -381,7 +340,7 @@ class Pool:
             zygotes,
             cells,
             cell_count,
-            _limits(limits),
+            asked.native_limits(limits),
             stdin,
             memory,
             (0, 0) if fault is None else (_native.STAGES.index(fault[0]), fault[1]),
@@ -395,94 +354,15 @@ class Pool:
         files: Mapping[str, str | bytes],
         limits: Limits,
     ) -> Job:
-        source = _encode([program])
-        blobs: list[bytes] = []
-        for path, content in _checked_files(files).items():
-            blobs += [os.fsencode(path), _bytes(content)]
-        if len(source[0]) + sum(map(len, blobs)) > _native.MAX_PAYLOAD_BYTES - 4 * (len(blobs) + 1):
-            raise ValueError(
-                f"the program and its files exceed {_native.MAX_PAYLOAD_BYTES >> 20} MiB"
-            )
-        kind = bytes([self._imports.search(source[0]) is not None])
-        return self._submit(
-            _native.KIND_PROGRAM, JUDGES["inline"], source, kind, blobs, 1, limits, _bytes(stdin)
-        )
+        source, beside = asked.packed_program(program, files)
+        kind = bytes([self._imports.search(source) is not None])
+        judge, stdin = JUDGES["inline"], asked.as_bytes(stdin)
+        return self._submit(_native.KIND_PROGRAM, judge, [source], kind, beside, 1, limits, stdin)
 
-    @staticmethod
-    def _result(job: Job) -> RunResult:
-        assert job._handle is not None
-        status, cpu_us, wall_us, rss, stdout, stderr = _native.job_result(job._handle)
-        exited = os.WIFEXITED(status)
-        return RunResult(
-            verdict=job._matrix.verdict(0, 0),
-            exit_code=os.WEXITSTATUS(status) if exited else None,
-            stdout=stdout,
-            stderr=stderr,
-            cpu_s=cpu_us / 1e6,
-            wall_s=wall_us / 1e6,
-            max_rss_bytes=rss,
-            detail=job._matrix.detail(0, 0),
+    def _commands(self, level: Level, policy: str, seed: int) -> list[list[bytes]]:
+        return opening.commands(
+            self.libraries, self.workers, self._scratch, self.limits.file_bytes, level, policy, seed
         )
-
-    def _ensure_zygote(self, index: int) -> None:
-        with self._starting:
-            if not self._close.alive:
-                raise ValueError("the pool is closed")
-            running = self._zygotes.get(index)
-            if running is None:
-                self._start_zygote(index)
-            elif running.poll() is not None:  # killed from outside, and its templates with it
-                ours, self._theirs[index] = _socketpair()
-                _native.pool_set_zygote(self._handle, index, ours.fileno())
-                self._sockets[index].close()
-                self._sockets[index] = ours
-                self._start_zygote(index)
-
-    def _start_zygote(self, index: int) -> None:
-        theirs = self._theirs[index]
-        spec = zygote_spec(
-            self.libraries,
-            sock=theirs.fileno(),
-            workers=self.workers,
-            scratch=self._scratch,
-            level=self._ceiling,
-            kill_unknown=self._policy == "kill",
-            scratch_bytes=self.limits.file_bytes,
-            with_libraries=index == _WITH_LIBRARIES,
-            seed=self._seed,
-        )
-        # Its streams find pipes, as they will in its subjects: else they would try to seek there.
-        reader, writer = os.pipe()
-        try:
-            self._zygotes[index] = subprocess.Popen(
-                [self.libraries.executable, *_OPTIONS, spec.script, json.dumps(spec.arguments)],
-                stdin=subprocess.DEVNULL,
-                stdout=writer,
-                stderr=writer,
-                env=self._environment,
-                cwd="/",
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
-        finally:
-            os.close(reader)
-            os.close(writer)
-        theirs.close()
-        self.cgroup.add(self._zygotes[index].pid)
-
-    def _probe(self, template: int) -> Probe:
-        stage, error, layers, landlock_errno, userns_errno = _native.pool_probe(
-            self._handle, template
-        )
-        if stage:
-            if template == _WITH_LIBRARIES and (fault := why_not(self.libraries)):
-                raise SandboxError(f"preload: {fault}")
-            raise SandboxError(
-                f"no template could be started: {_native.STAGES[stage]}: {os.strerror(error)}"
-                + (_OUT_OF_REACH if _native.STAGES[stage] == "identity" else "")
-                + (NO_DESCRIPTORS if error == errno.EMFILE else "")
-            )
-        return Probe(Layer(layers), landlock_errno, userns_errno)
 
     def _check_level(self, require: Level) -> None:
         if self.level < require:
@@ -491,85 +371,12 @@ class Pool:
                 f" {require.name.lower()} is required; `sv-engine doctor` says what is missing"
             )
 
-    def _close_zygotes(self) -> None:
-        Pool._end(self._sockets, self._theirs, self._zygotes, self._scratch, self.cgroup)
 
-    @staticmethod
-    def _shut(
-        owner: int,
-        handle: _native.PoolHandle,
-        ours: list[socket.socket],
-        theirs: list[socket.socket],
-        zygotes: dict[int, subprocess.Popen[bytes]],
-        scratch: str,
-        group: cgroup.Group,
-    ) -> None:
-        if os.getpid() != owner:
-            return  # a fork of the client: the pool is its parent's
-        _native.pool_close(handle)
-        Pool._end(ours, theirs, zygotes, scratch, group)
-
-    @staticmethod
-    def _end(
-        ours: list[socket.socket],
-        theirs: list[socket.socket],
-        zygotes: dict[int, subprocess.Popen[bytes]],
-        scratch: str,
-        group: cgroup.Group,
-    ) -> None:
-        for end in (*ours, *theirs):
-            end.close()  # end of file: the zygote leaves, and its templates die with it
-        for process in zygotes.values():
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        _native.remove_tree(os.fsencode(scratch))  # not shutil's, which recurses
-        group.remove()
-
-
-def _recycle(recycle: bool, checked: bool) -> int:
-    """`enum sv_recycle`; checked: from the first row on, and all is compared after each (tests)."""
-    return 2 if checked else int(recycle)
-
-
-def _check_options(policy: str, workers: int | None, seed: int, time_zone: str) -> None:
-    """Raises ValueError."""
-    if policy not in ("errno", "kill"):
-        raise ValueError(f"unknown policy {policy!r}: one of errno, kill")
-    if workers is not None and workers < 1:
-        raise ValueError(f"workers must be at least 1, not {workers}")
-    if not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ValueError(f"seed must be a whole number from 0 to 2**32 - 1, not {seed!r}")
-    _check_zone(time_zone)
-
-
-def _group(limits: Limits, workers: int, library_bytes: int) -> cgroup.Group:
-    """The cgroup of a pool, with room for all its workers at their limits."""
-    template_bytes = _TEMPLATE_BYTES + library_bytes
-    each = limits.memory_bytes + limits.file_bytes + template_bytes
-    return cgroup.create(
-        memory_bytes=template_bytes + workers * each, tasks=8 + workers * (limits.threads + 12)
-    )
-
-
-def _check_zone(name: str) -> None:
-    """Raises ValueError for a time zone that this machine does not know: programs would see UTC."""
-    known = any((Path(folder) / name).is_file() for folder in zoneinfo.TZPATH)
-    if name != "UTC" and not known and not re.match(r"[A-Za-z]{3,}[+-]?\d", name):  # `EST5EDT`
-        raise ValueError(f"time_zone {name!r} is not known on this machine (see `zoneinfo`)")
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """What one template reported when it was locked in."""
-
-    layers: Layer
-    landlock_errno: int
-    """Why Landlock is off; 0: it is on."""
-    userns_errno: int
-    """Why there are no namespaces; 0: there are, or none were asked for."""
+def _shut(owner: int, handle: _native.PoolHandle, scratch: str, group: cgroup.Group) -> None:
+    if os.getpid() != owner:
+        return  # a fork of the client: the pool is its parent's
+    _native.pool_close(handle)
+    opening.remove(scratch, group)
 
 
 def run(
@@ -586,77 +393,3 @@ def run(
         return pool.run(
             program, stdin=stdin, files=files, limits=limits, expected=expected, check=check
         )
-
-
-def _open_standard_streams() -> None:
-    """A service may have closed its descriptors 0 to 2. What a pool opens must not land there,
-    where whatever prints would write to it; so they lead nowhere from now on."""
-    fd = os.open(os.devnull, os.O_RDWR)
-    while fd <= 2:
-        os.set_inheritable(fd, True)
-        fd = os.open(os.devnull, os.O_RDWR)
-    os.close(fd)
-
-
-def _socketpair() -> tuple[socket.socket, socket.socket]:
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-
-
-def _check_room(expected: str | bytes | None, accept: Check, limits: Limits) -> None:
-    """Raises ValueError for an expected output that no program may print."""
-    if expected is None or len(expected) * 4 <= limits.output_bytes:
-        return
-    least = shortest(accept, _bytes(expected))
-    if least > limits.output_bytes:
-        raise ValueError(
-            f"the expected output has {least} bytes and Limits.output_bytes is"
-            f" {limits.output_bytes}: no program could pass"
-        )
-
-
-def _checked(
-    result: RunResult, stdin: str | bytes, expected: str | bytes | None, accept: Check
-) -> RunResult:
-    left = result.verdict in (Verdict.PASS, Verdict.EARLY_EXIT) and result.exit_code == 0
-    if expected is None or not left:
-        return result
-    if accept(_bytes(stdin), _bytes(expected), result.stdout):
-        return replace(result, verdict=Verdict.PASS, detail="")
-    detail = difference(_bytes(expected), result.stdout)
-    return replace(result, verdict=Verdict.WRONG, detail=detail)
-
-
-def _checked_files(files: Mapping[str, str | bytes]) -> Mapping[str, str | bytes]:
-    """Raises ValueError for a path that is none below a program's folder."""
-    for path in files:
-        if os.path.isabs(path) or ".." in Path(path).parts or not Path(path).name:
-            raise ValueError(f"file {path!r}: must be a path below the program's folder")
-        if "\0" in path or any(len(os.fsencode(part)) > 255 for part in Path(path).parts):
-            raise ValueError(f"file {path!r}: not a name that a file can have")
-        if any(str(parent) in files for parent in Path(path).parents):
-            raise ValueError(f"file {path!r}: lies below another file")
-    return files
-
-
-def _bytes(text: str | bytes) -> bytes:
-    return text.encode() if isinstance(text, str) else text
-
-
-def _encode(sources: Sequence[str]) -> list[bytes]:
-    """UTF-8; a lone surrogate becomes bytes that no interpreter accepts: its cell fails alone."""
-    return [source.encode("utf-8", "surrogatepass") for source in sources]
-
-
-def _limits(limits: Limits) -> tuple[int, ...]:
-    return (
-        max(1, round(limits.cpu_s * 1e6)),
-        max(1, round(limits.wall_guard_s * 1e6)),
-        limits.memory_bytes,
-        limits.output_bytes,
-        limits.file_bytes,
-        limits.open_files,
-        limits.threads,
-        int(limits.processes),
-        limits.stack_bytes,
-        limits.int_digits,
-    )

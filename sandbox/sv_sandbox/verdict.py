@@ -7,6 +7,7 @@ hole and never as an answer. Failures of the sandbox itself are exceptions (`San
 from __future__ import annotations
 
 import enum
+import errno
 from dataclasses import dataclass
 
 
@@ -121,3 +122,11 @@ class Limits:
 
 class SandboxError(RuntimeError):
     """The sandbox itself failed, or the machine cannot give the level that was required."""
+
+
+NO_DESCRIPTORS = " (this process has no descriptor left: RLIMIT_NOFILE, `ulimit -n`)"
+
+
+def hint(error: OSError) -> str:
+    """What to do about it, where an errno does not say so."""
+    return NO_DESCRIPTORS if error.errno == errno.EMFILE else ""

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from array import array
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sv_engine.executors.checks import decimals
 from sv_engine.executors.protocol import Io, Row, Terms, Test
-from sv_engine.records import INFRA_CODE, PASS_CODE
+from sv_engine.records import INFRA_CODE
 
 if TYPE_CHECKING:
     from sv_sandbox import Limits, Matrix, Pool
@@ -133,6 +133,19 @@ class LocalExecutor:
         gate: Gate = contextlib.nullcontext,
     ) -> AsyncIterator[Row]:
         """Judge every solution on every test; rows come as their block is finished."""
+        async with contextlib.aclosing(self.blocks(solutions, tests, terms, gate)) as blocks:
+            async for rows in blocks:
+                for row in rows:
+                    yield row
+
+    async def blocks(
+        self,
+        solutions: Sequence[str],
+        tests: Sequence[Test],
+        terms: Terms,
+        gate: Gate = contextlib.nullcontext,
+    ) -> AsyncGenerator[list[Row], None]:
+        """`submit`, with the rows that are finished together in one list."""
         size = max(1, BLOCK_CELLS // max(1, len(tests)))
         starts = iter(range(0, len(solutions), size))
         running: set[asyncio.Task[list[Row]]] = set()
@@ -150,8 +163,7 @@ class LocalExecutor:
                     return
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
-                    for row in task.result():
-                        yield row
+                    yield task.result()
         finally:
             for task in running:
                 task.cancel()
@@ -190,14 +202,13 @@ class LocalExecutor:
             at_asserts[n : n + TESTS_PER_JOB] for n in range(0, len(at_asserts), TESTS_PER_JOB)
         ]
         jobs = [self._cells(solutions, span, tests, terms) for span in spans]
+        at_programs = {t: test for t, test in enumerate(tests) if isinstance(test, Io)}
         programs = [
             self._program(solution, test, terms)
             for solution in solutions
-            for test in tests
-            if isinstance(test, Io)
+            for test in at_programs.values()
         ]
         parts, ran = await asyncio.gather(asyncio.gather(*jobs), asyncio.gather(*programs))
-        at_programs = [t for t, test in enumerate(tests) if isinstance(test, Io)]
         results = iter(ran)
         rows = []
         for s in range(len(solutions)):
@@ -270,9 +281,8 @@ class _OpenRow:
             self.detail_T |= dict.fromkeys(span, cells)
             return
         at = slice(s * len(span), (s + 1) * len(span))
-        verdict_T = cells.verdict[at]
         for to, given in (
-            (self.verdict_T, verdict_T),
+            (self.verdict_T, cells.verdict[at]),
             (self.trust_T, cells.trust[at]),
             (self.cpu_us_T, cells.cpu_us[at]),
             (self.vacuous_T, cells.vacuous_T),
@@ -283,9 +293,7 @@ class _OpenRow:
                 continue
             for t, value in zip(span, given, strict=True):
                 to[t] = value
-        for column, t in enumerate(span):
-            if verdict_T[column] != PASS_CODE:
-                self.detail_T[t] = cells.matrix.detail(s, column)
+        self.detail_T |= {span[t]: detail for t, detail in cells.matrix.details(s).items()}
 
     def take_program(self, t: int, ran: tuple[int, int, str]) -> None:
         self.verdict_T[t], self.cpu_us_T[t], detail = ran

@@ -19,7 +19,7 @@ import httpx
 
 from sv_engine.executors.protocol import Io, Row, Terms, Test, lost_row
 
-BLOCK_CELLS = 1024
+BLOCK_CELLS = 4096
 PER_NODE = 4
 """Blocks outstanding at one node."""
 SHARES = 2

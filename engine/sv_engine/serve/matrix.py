@@ -81,8 +81,8 @@ async def matrix(
         below=request.below,
         entry_point=request.entry_point,
     )
-    rows = service.rows(request.solutions, tests, terms, request.wait_s)
-    first = asyncio.ensure_future(anext(rows, None))
+    blocks = service.blocks(request.solutions, tests, terms, request.wait_s)
+    first = asyncio.ensure_future(anext(blocks, None))
     try:  # until it is known that the request is not refused
         await asyncio.wait({first}, timeout=request.wait_s + HEARTBEAT_S)
         if first.done():
@@ -96,11 +96,13 @@ async def matrix(
         "verdicts": verdict_names(),
         "trusts": trust_names(),
     }
-    return StreamingResponse(_lines(head, first, rows), media_type="application/x-ndjson")
+    return StreamingResponse(_lines(head, first, blocks), media_type="application/x-ndjson")
 
 
 async def _lines(
-    head: dict[str, Any], coming: asyncio.Future[Row | None], rows: AsyncIterator[Row]
+    head: dict[str, Any],
+    coming: asyncio.Future[list[Row] | None],
+    blocks: AsyncIterator[list[Row]],
 ) -> AsyncIterator[str]:
     yield _line(head)
     count = 0
@@ -110,12 +112,12 @@ async def _lines(
             if not coming.done():
                 yield "\n"
                 continue
-            row = coming.result()
-            if row is None:
+            rows = coming.result()
+            if rows is None:
                 break
-            coming = asyncio.ensure_future(anext(rows, None))
-            count += 1
-            yield _line(encode_row(row))
+            coming = asyncio.ensure_future(anext(blocks, None))
+            count += len(rows)
+            yield "".join(_line(encode_row(row)) for row in rows)
     finally:
         coming.cancel()
         await asyncio.gather(coming, return_exceptions=True)
@@ -138,8 +140,11 @@ def encode_row(row: Row) -> dict[str, Any]:
     return shown
 
 
+_encoded = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def _line(value: dict[str, Any]) -> str:
-    return json.dumps(value, separators=(",", ":")) + "\n"
+    return _encoded(value) + "\n"
 
 
 def _invalid(message: str) -> RequestValidationError:

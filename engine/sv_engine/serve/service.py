@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
 
 from starlette.requests import HTTPConnection
 
@@ -86,17 +86,28 @@ class Service:
         async with self.slot(deadline_s):
             return await self.executor.run(program, stdin=stdin, files=files, terms=terms)
 
-    async def rows(
+    async def blocks(
         self, solutions: Sequence[str], tests: Sequence[Test], terms: Terms, deadline_s: float
-    ) -> AsyncIterator[Row]:
-        """Rows as they are finished; raises Overloaded before the first one, never later."""
+    ) -> AsyncGenerator[list[Row], None]:
+        """Rows as they are finished, those that are finished together in one list; raises
+        Overloaded before the first, never later."""
         first = [deadline_s]
 
         def gate() -> AbstractAsyncContextManager[None]:
             return self.slot(first.pop() if first else None)
 
-        async for row in self.executor.submit(solutions, tests, terms, gate):
-            yield row
+        async with aclosing(self.executor.blocks(solutions, tests, terms, gate)) as blocks:
+            async for rows in blocks:
+                yield rows
+
+    async def rows(
+        self, solutions: Sequence[str], tests: Sequence[Test], terms: Terms, deadline_s: float
+    ) -> AsyncIterator[Row]:
+        """`blocks`, row by row."""
+        async with aclosing(self.blocks(solutions, tests, terms, deadline_s)) as blocks:
+            async for rows in blocks:
+                for row in rows:
+                    yield row
 
     async def row(
         self, solution: str, tests: Sequence[Test], terms: Terms, deadline_s: float

@@ -62,8 +62,6 @@ def main() -> None:
     """Serve; in a new template serve rows; in its forks run one, or tasks one after another."""
     spec = json.loads(sys.argv[1])
     native = load_native(spec["native"])
-    if spec["fixed_addresses"] and native.fix_addresses():
-        os.execv(sys.executable, sys.orig_argv)
     for number in (1, 2):
         os.dup2(0, number)  # the pipe has shown sys.stdout what it is, and goes: /dev/null
     sys.path.insert(0, spec["folder"])
