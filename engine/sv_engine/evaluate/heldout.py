@@ -51,7 +51,7 @@ class Setting:
     k: tuple[int, ...]
     max_tokens: int
     top_p: float = 1.0
-    top_k: int = 0
+    min_p: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ async def _sample(problem: Problem, setting: Setting, bench: Bench) -> _Answers:
             max_tokens=setting.max_tokens,
             stop=asking.of(problem).stop,
             seed=seed,
-            top_k=setting.top_k,
+            min_p=setting.min_p,
         )
         request = GenerationRequest(problem.id, role, prompt, n, sampling)
         async with aclosing(bench.generator.generate(request)) as completions:
