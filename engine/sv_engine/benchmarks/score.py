@@ -9,15 +9,14 @@ each completion against the reference and the bank of mutants, by the figures of
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sv_engine.benchmarks.mutants import BANK_SIZE, mutants
 from sv_engine.benchmarks.samples import Texts, shown
 from sv_engine.benchmarks.tasks import Task
-from sv_engine.evaluate.heldout import Sums, ratio_estimate, test_sums
-from sv_engine.evaluate.metrics import Estimate, estimate, pass_at_k
+from sv_engine.evaluate.heldout import test_sums
+from sv_engine.evaluate.metrics import Estimate, estimate, pass_at_k, ratio_estimates
 from sv_engine.executors.protocol import Row, RowExecutor, Terms, collect
 from sv_engine.grading.grade import grade
 from sv_engine.play.tasks import one_error
@@ -118,12 +117,7 @@ async def verifier_figures(
 
     async with one_error(), asyncio.TaskGroup() as group:
         jobs = [group.create_task(one(task)) for task in tasks if task.problem.id in bank]
-    by_name: Sums = defaultdict(list)
-    for job in jobs:
-        for name, sums in job.result().items():
-            by_name[name].append(sums)
-    estimates = {name: ratio_estimate(sums) for name, sums in by_name.items()}
-    return {name: found for name, found in estimates.items() if found is not None}
+    return ratio_estimates([job.result() for job in jobs])
 
 
 def verdicts_of(rows: Sequence[Row], cpu_s: float) -> Verdicts:

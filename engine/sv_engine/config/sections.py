@@ -109,8 +109,9 @@ class Generate(Section):
     temperature: float = Field(default=1.0, ge=0)
     top_p: Share = 1.0
     """Below 1 vLLM sorts the vocabulary for every token: half of a small model's time on a CPU."""
-    top_k: int = Field(default=0, ge=0)
-    """Draw from so many of the likeliest tokens; 0: from all."""
+    min_p: Share = 0.0
+    """Draw from tokens that are at least so likely, as a share of the likeliest one's probability
+    (Nguyen et al. 2024, arXiv 2407.01082); cuts off a tail as top_p does, and needs no sorting."""
     max_tokens: Positive = 512
     test_sampling: TestSampling = TestSampling.TWO_STAGE
     derivations: Positive = 4

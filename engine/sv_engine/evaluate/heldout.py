@@ -22,7 +22,6 @@ Tests; a completion without a readable assert counts as one invalid assert:
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from typing import Literal
 import numpy as np
 
 from sv_engine.errors import RunStopped
-from sv_engine.evaluate.metrics import Z_95, Estimate, pass_at_k
+from sv_engine.evaluate.metrics import Estimate, pass_at_k, ratio_estimates
 from sv_engine.execute.timeouts import recheck
 from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling, seed_of
 from sv_engine.play.pipeline import CellRunner, without_ground_truth
@@ -40,9 +39,6 @@ from sv_engine.problems.distinct import distinct_solutions, distinct_tests
 from sv_engine.problems.extract import Drop
 from sv_engine.prompts.roles import RoleTemplates, Template, call_of, read_solution, read_tests
 from sv_engine.records import Candidates, Heldout, Outcome, Problem, Verdicts
-
-Sums = dict[str, list[tuple[float, float]]]
-"""Figure -> (numerator, denominator) of each problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ class Setting:
     k: tuple[int, ...]
     max_tokens: int
     top_p: float = 1.0
-    top_k: int = 0
+    min_p: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,29 +148,7 @@ async def evaluate(
         tasks = [group.create_task(one(item)) for item in heldout]
     cases = [task.result() for task in tasks]
     await _recheck([outcome for case in cases for outcome in (case.code, case.tests)], bench)
-    by_name: Sums = defaultdict(list)
-    for case in cases:
-        for name, sums in _sums(case, setting.k).items():
-            by_name[name].append(sums)
-    estimates = {name: ratio_estimate(sums) for name, sums in by_name.items()}
-    return {name: e for name, e in estimates.items() if e is not None}
-
-
-def ratio_estimate(sums: Sequence[tuple[float, float]]) -> Estimate | None:
-    """sum of numerators / sum of denominators over problems; None where that is 0 / 0.
-
-    The standard error is the linearised one of a ratio of sums over P independent problems,
-    sqrt(P / (P - 1) * sum((y - r x)^2)) / sum(x); with x = 1 it is s / sqrt(P).
-    """
-    y_P, x_P = np.array([s for s in sums if s[1] > 0], dtype=np.float64).reshape(-1, 2).T
-    count = len(x_P)
-    if not count:
-        return None
-    ratio = float(y_P.sum() / x_P.sum())
-    residual = float(((y_P - ratio * x_P) ** 2).sum())
-    se = float(np.sqrt(count / (count - 1) * residual) / x_P.sum()) if count > 1 else float("nan")
-    reach = 0.0 if np.isnan(se) else Z_95 * se
-    return Estimate(ratio, se, ratio - reach, ratio + reach, count)
+    return ratio_estimates([_sums(case, setting.k) for case in cases])
 
 
 async def _sample(problem: Problem, setting: Setting, bench: Bench) -> _Answers:
@@ -189,7 +163,7 @@ async def _sample(problem: Problem, setting: Setting, bench: Bench) -> _Answers:
             max_tokens=setting.max_tokens,
             stop=asking.of(problem).stop,
             seed=seed,
-            top_k=setting.top_k,
+            min_p=setting.min_p,
         )
         request = GenerationRequest(problem.id, role, prompt, n, sampling)
         async with aclosing(bench.generator.generate(request)) as completions:

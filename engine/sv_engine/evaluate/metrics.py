@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +25,9 @@ class Estimate:
     high: float
     count: int
     """Problems."""
+    influence_P: Floats | None = field(default=None, compare=False, repr=False)
+    """float64 of shape (P,), of every problem in a fixed order: what it moves the mean by, to first
+    order; 0 where it has no evidence. What a paired comparison needs."""
 
 
 def pass_at_k(samples_P: ArrayLike, correct_P: ArrayLike, k: int) -> NDArray[np.float64]:
@@ -80,3 +84,49 @@ def estimate(value_P: ArrayLike) -> Estimate:
     error = float(values.std(ddof=1) / np.sqrt(values.size))
     reach = Z_95 * error
     return Estimate(mean, error, max(0.0, mean - reach), min(1.0, mean + reach), values.size)
+
+
+def ratio_estimates(sums_P: Sequence[Mapping[str, tuple[float, float]]]) -> dict[str, Estimate]:
+    """Figures by name: sum of numerators / sum of denominators over P problems, each of which gives
+    (numerator, denominator) of the figures that it has evidence of. Left out where that is 0 / 0.
+
+    The standard error is the linearised one of a ratio of sums over P independent problems,
+    sqrt(P / (P - 1) * sum((y - r x)^2)) / sum(x); with x = 1 it is s / sqrt(P).
+    """
+    found = {}
+    for name in dict.fromkeys(name for sums in sums_P for name in sums):
+        pairs = np.array([sums.get(name, (0.0, 0.0)) for sums in sums_P], dtype=np.float64)
+        y_P, x_P = np.where(pairs[:, 1:] > 0, pairs, 0.0).T
+        count = int((x_P > 0).sum())
+        if count:
+            ratio = float(y_P.sum() / x_P.sum())
+            influence_P = (y_P - ratio * x_P) / x_P.sum()
+            error = _error(influence_P, count)
+            reach = 0.0 if np.isnan(error) else Z_95 * error
+            found[name] = Estimate(ratio, error, ratio - reach, ratio + reach, count, influence_P)
+    return found
+
+
+def relative_change(before: Estimate | None, after: Estimate | None) -> Estimate | None:
+    """after / before - 1 with its 95% interval; None where there is no such quotient.
+
+    Both are of the same P problems in the same order, so the interval is that of paired
+    differences, linearised: r * sqrt(P / (P - 1) * sum((a / after - b / before)^2)) with r the
+    quotient and a, b what a problem moves either mean by. NaN where that is unknown.
+    """
+    if before is None or after is None or before.mean == 0:
+        return None
+    quotient, count = after.mean / before.mean, min(before.count, after.count)
+    error = float("nan")
+    a_P, b_P = after.influence_P, before.influence_P
+    if a_P is not None and b_P is not None and a_P.shape == b_P.shape:
+        error = _error(a_P / before.mean - quotient * b_P / before.mean, count)
+    reach = Z_95 * error
+    return Estimate(quotient - 1, error, quotient - 1 - reach, quotient - 1 + reach, count)
+
+
+def _error(influence_P: Floats, count: int) -> float:
+    """Of independent problems; NaN for a single one, which says nothing of others."""
+    if count < 2:
+        return float("nan")
+    return float(np.sqrt(count / (count - 1) * (influence_P**2).sum()))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -155,7 +154,7 @@ class Tally:
             "cpu_s": counts["cpu_us"] / 1e6,
             "selectors": {
                 name: {"pass_at_1": _plain(e.mean)}
-                | {k: _plain(v) for k, v in asdict(e).items() if k not in ("mean", "count")}
+                | {k: _plain(getattr(e, k)) for k in ("standard_error", "low", "high")}
                 | {"problems": e.count}
                 for name, e in self.pass_at_1().items()
             },

@@ -225,7 +225,7 @@ class OpenAIGenerator(StreamingGenerator):
             "seed": None if sampling.seed is None else sampling.seed + index,
         }
         arguments = {name: value for name, value in arguments.items() if value is not None}
-        beside: dict[str, Any] = {"top_k": sampling.top_k} if sampling.top_k else {}
+        beside: dict[str, Any] = {"min_p": sampling.min_p} if sampling.min_p else {}
         if self.options.prompt_format is PromptFormat.CHAT:
             turns, begin = turns_of(request.prompt)
             if begin:  # as vLLM and SGLang spell it

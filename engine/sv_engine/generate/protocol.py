@@ -38,14 +38,14 @@ class Sampling:
     """Texts that end a completion; they are not part of it."""
     seed: int | None = None
     """Sample i of a request uses seed + i; None draws afresh."""
-    top_k: int = 0
-    """Draw from so many of the likeliest tokens; 0: from all."""
+    min_p: float = 0.0
+    """Draw from tokens at least so likely, as a share of the likeliest one; 0: from all."""
 
 
 def sampling_of(generate: Generate, **changes: Any) -> Sampling:
     """As the configuration says, but for `changes`."""
     given = {
-        name: getattr(generate, name) for name in ("temperature", "top_p", "max_tokens", "top_k")
+        name: getattr(generate, name) for name in ("temperature", "top_p", "max_tokens", "min_p")
     }
     return Sampling(**given | changes)
 

@@ -91,7 +91,7 @@ def sampling_arguments(sampling: Sampling, n: int, room: int) -> dict[str, Any]:
         "n": n,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
-        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
         "max_tokens": min(sampling.max_tokens, room),
         "stop": list(sampling.stop) or None,
         "seed": sampling.seed,

@@ -137,9 +137,21 @@ def _facts(record: Record, gathered: Gathered) -> list[list[str]]:
     if (peak := record.summary.get("peak_memory_bytes")) is not None:
         facts.append(["peak memory", f"{peak / 1e9:.1f} GB"])
     facts.append(["selector", record.selector])
+    facts += _improvements(record)
     if record.summary.get("stopped_by"):
         facts.append(["stopped by", str(record.summary["stopped_by"])])
     return facts
+
+
+def _improvements(record: Record) -> list[list[str]]:
+    """Relative, at the headline temperature, where their paired interval is known."""
+    at = str(record.summary.get("headline_temperature"))
+    changes = record.summary.get("relative_improvement", {}).get(at, {})
+    ranges = record.summary.get("relative_improvement_95", {}).get(at, {})
+    return [
+        [f"{name.replace('_', ' ')} (T={at})", f"{changes[name]:+.1%} ({low:+.0%} to {high:+.0%})"]
+        for name, (low, high) in ranges.items()
+    ]
 
 
 def _curves(record: Record, is_subject: bool) -> dict[str, Any]:

@@ -381,8 +381,8 @@ class Journal:
 @lru_cache(maxsize=1 << 10)  # asked several times for each request
 def _sampling(sampling: Sampling) -> str:
     told = plain(sampling)
-    if not sampling.top_k:  # as journals that are older than it name their requests
-        del told["top_k"]
+    if not sampling.min_p:  # as journals that are older than it name their requests
+        del told["min_p"]
     return json.dumps(told, sort_keys=True)
 
 

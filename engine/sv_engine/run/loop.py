@@ -360,7 +360,7 @@ async def _evaluate(
             k=tuple(k for k in config.evaluate.k if k <= samples),
             max_tokens=config.generate.max_tokens,
             top_p=config.generate.top_p if temperature > 0 else 1.0,
-            top_k=config.generate.top_k if temperature > 0 else 0,
+            min_p=config.generate.min_p if temperature > 0 else 0.0,
         )
         bench = _bench(run, iteration, f"heldout at {temperature}")
         report.figures[temperature] = await evaluate(heldout, setting, bench)

@@ -13,6 +13,7 @@ summary.json:
         refused.{count, first}    requests that the model could not be asked (too long a prompt)
     relative_improvement.<temperature>.{code_pass_at_1, test_validity, ...}
                                   last iteration over the base model, minus 1
+    relative_improvement_95       its paired 95% intervals, where known: [low, high]
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Any
 from rich.table import Table
 
 from sv_engine.config.sections import Config
-from sv_engine.evaluate.metrics import Estimate
+from sv_engine.evaluate.metrics import Estimate, relative_change
 from sv_engine.problems.jsonl import NAMED_ROWS, BadRow, figures_of
 from sv_engine.run.report import IterationReport
 
@@ -76,9 +77,15 @@ def summarise(
         ],
         "relative_improvement": {
             str(temperature): {
-                name: change
-                for name in LABELS.values()
-                if (change := relative(reports[0], reports[-1], temperature, name)) is not None
+                name: change.mean for name, change in _changes(reports, temperature).items()
+            }
+            for temperature in reports[0].figures
+        },
+        "relative_improvement_95": {
+            str(temperature): {
+                name: [change.low, change.high]
+                for name, change in _changes(reports, temperature).items()
+                if not math.isnan(change.low)
             }
             for temperature in reports[0].figures
         },
@@ -92,14 +99,11 @@ def write_summary(path: Path, summary: dict[str, Any]) -> None:
     os.replace(part, path)
 
 
-def relative(
-    first: IterationReport, last: IterationReport, temperature: float, name: str
-) -> float | None:
-    """last / first - 1 of one figure; None where there is no such quotient."""
-    before, after = first.figures[temperature].get(name), last.figures[temperature].get(name)
-    if before is None or after is None or before.mean == 0:
-        return None
-    return after.mean / before.mean - 1
+def _changes(reports: Sequence[IterationReport], temperature: float) -> dict[str, Estimate]:
+    """From the base to the last iteration, of the figures that have such a quotient."""
+    first, last = reports[0].figures[temperature], reports[-1].figures[temperature]
+    changes = {name: relative_change(first.get(name), last.get(name)) for name in LABELS.values()}
+    return {name: change for name, change in changes.items() if change is not None}
 
 
 def table(config: Config, reports: Sequence[IterationReport]) -> Table:
@@ -116,8 +120,7 @@ def table(config: Config, reports: Sequence[IterationReport]) -> Table:
     for row, (label, name, temperature) in enumerate(rows, 1):
         cells = [_cell(report.figures[temperature].get(name)) for report in reports]
         if len(reports) > 1:
-            change = relative(reports[0], reports[-1], temperature, name)
-            cells.append("-" if change is None else f"{change:+.1%}")
+            cells.append(_change(_changes(reports, temperature).get(name)))
         result.add_row(label, *cells, end_section=row % (len(rows) // len(LABELS)) == 0)
     return result
 
@@ -129,6 +132,13 @@ def _rows(config: Config) -> list[tuple[str, str, float]]:
         for label, name in LABELS.items()
         for t in dict.fromkeys(config.evaluate.temperatures)
     ]
+
+
+def _change(change: Estimate | None) -> str:
+    if change is None:
+        return "-"
+    known = "" if math.isnan(change.low) else f" ({change.low:+.0%} to {change.high:+.0%})"
+    return f"{change.mean:+.1%}{known}"
 
 
 def _cell(figure: Estimate | None) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sv_engine.evaluate.heldout import Bench, Setting, evaluate, ratio_estimate, verified
-from sv_engine.evaluate.metrics import Estimate
+from sv_engine.evaluate.heldout import Bench, Setting, evaluate, verified
+from sv_engine.evaluate.metrics import Estimate, ratio_estimates, relative_change
 from sv_engine.generate import EngineDiedError, GenerationRequest
 from sv_engine.pocket import grammar
 from sv_engine.prompts.roles import POCKET
@@ -181,9 +181,13 @@ def test_a_dying_engine_is_the_one_error(scripted: Scripted, cells: Any) -> None
         measure(generator, cells, [FIRST])
 
 
+def ratio(*sums_P: tuple[float, float]) -> Estimate | None:
+    return ratio_estimates([{"figure": sums} for sums in sums_P]).get("figure")
+
+
 def test_ratio_estimate_is_the_usual_one_for_equal_denominators() -> None:
     values = np.random.default_rng(0).random(50)
-    found = ratio_estimate([(v, 1.0) for v in values])
+    found = ratio(*((v, 1.0) for v in values))
     assert found is not None
     assert found.mean == pytest.approx(values.mean())
     assert found.standard_error == pytest.approx(values.std(ddof=1) / np.sqrt(50))
@@ -196,16 +200,64 @@ def test_standard_error_of_a_ratio_covers_the_truth() -> None:
     for _ in range(400):
         x = rng.integers(1, 9, size=60)
         y = rng.binomial(x, 0.3)
-        found = ratio_estimate(list(zip(y.tolist(), x.tolist(), strict=True)))
+        found = ratio(*zip(y.tolist(), x.tolist(), strict=True))
         assert found is not None
         covered += found.low <= 0.3 <= found.high
     assert 0.91 < covered / 400 < 0.98
 
 
 def test_ratio_of_nothing() -> None:
-    assert ratio_estimate([]) is None
-    assert ratio_estimate([(0.0, 0.0)]) is None
-    found = ratio_estimate([(1.0, 2.0), (0.0, 0.0)])
+    assert ratio() is None
+    assert ratio((0.0, 0.0)) is None
+    found = ratio((1.0, 2.0), (0.0, 0.0))
     assert found is not None
     assert np.isnan(found.standard_error)
     assert (found.mean, found.low, found.high, found.count) == (0.5, 0.5, 0.5, 1)
+
+
+def test_a_figure_of_some_problems_keeps_their_places() -> None:
+    found = ratio_estimates([{"a": (1.0, 1.0)}, {"b": (1.0, 2.0)}, {"a": (0.0, 1.0), "b": (2, 2)}])
+    assert {name: e.mean for name, e in found.items()} == {"a": 0.5, "b": 0.75}
+    assert [e.influence_P is not None and e.influence_P.shape for e in found.values()] == [(3,)] * 2
+    assert found["a"].influence_P is not None
+    assert found["a"].influence_P[1] == 0
+
+
+def test_the_paired_interval_covers_the_true_change_and_is_the_shorter_one() -> None:
+    """Problems differ much in difficulty, which both models share."""
+    rng = np.random.default_rng(2)
+    covered, shorter = 0, 0
+    for _ in range(400):
+        hard_P = rng.beta(0.4, 1.0, size=120)
+        before_P, after_P = (rng.binomial(8, hard_P * share) / 8 for share in (0.5, 0.75))
+        before, after = (ratio(*((v, 1.0) for v in v_P.tolist())) for v_P in (before_P, after_P))
+        change = relative_change(before, after)
+        assert before is not None
+        assert after is not None
+        assert change is not None
+        covered += change.low <= 0.5 <= change.high
+        errors = before.standard_error / before.mean, after.standard_error / after.mean
+        shorter += change.standard_error < (1 + change.mean) * np.hypot(*errors)
+    assert 0.91 < covered / 400 < 0.98
+    assert shorter > 390
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "mean"),
+    [
+        ([(0.0, 1.0), (0.0, 1.0)], [(1.0, 1.0), (0.0, 1.0)], None),
+        ([], [(1.0, 1.0)], None),
+        ([(1.0, 1.0)], [], None),
+        ([(1.0, 1.0)], [(1.0, 2.0)], -0.5),
+        ([(1.0, 1.0), (1.0, 1.0)], [(1.0, 2.0)], -0.5),
+    ],
+    ids=["nothing before", "none before", "none after", "one problem", "other problems"],
+)
+def test_a_change_that_cannot_be_told(
+    before: list[tuple[float, float]], after: list[tuple[float, float]], mean: float | None
+) -> None:
+    change = relative_change(ratio(*before), ratio(*after))
+    assert (change is None) == (mean is None)
+    if change is not None:
+        assert change.mean == mean
+        assert np.isnan([change.standard_error, change.low, change.high]).all()

@@ -456,6 +456,8 @@ def test_summary_has_the_documented_keys(tmp_path: Path, scripted: Any, cells: A
     before, after = (summary["iterations"][i]["heldout"]["test_validity"]["value"] for i in (0, 2))
     change = summary["relative_improvement"]["1.0"]["test_validity"]
     assert change == pytest.approx(after / before - 1)
+    low, high = summary["relative_improvement_95"]["1.0"]["test_validity"]
+    assert low <= change <= high
     shown = table(config, reports)
     assert (shown.row_count, len(shown.columns)) == (12, 5)
 
