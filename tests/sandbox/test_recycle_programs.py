@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sv_sandbox import Limits, Pool, Verdict
+from sv_sandbox.program import result_of
 
 Run = tuple[str, int | None, bytes, bytes, str]
 PLAIN = "print(input()[::-1])"
@@ -514,6 +515,6 @@ def test_side_by_side(recycling: Pool) -> None:
         outputs = []
         for job in jobs:
             job.wait()
-            outputs.append(pool._result(job).stdout)
+            outputs.append(result_of(job).stdout)
         assert outputs == [f"{n}\n".encode() for n in range(40)]
         assert pool.statistics()["recycled_rows"] == 40

@@ -105,6 +105,32 @@ SOLUTIONS: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
 )
 """Solutions, and the calls that they get."""
 
+ARRAYS = (
+    (
+        "import numpy as np\ndef f(xs):\n    a = np.array(xs, dtype=float)\n"
+        "    b = np.sort(a)[::-1] * 2 + np.arange(len(a))\n"
+        "    return a.mean(), a.std(), b.tolist(), int(a.argmax()), np.cumsum(a).tolist()\n",
+        (("f", [3, 1, 2]), ("f", [5.5, 0.5])),
+    ),
+    (
+        "import numpy as np\ndef f(rows):\n    m = np.array(rows)\n"
+        "    both = m @ m.T + np.dot(m, m.T)\n"
+        "    return both.tolist(), m.reshape(-1).sum(), np.unique(m), m[m > 1], str(m), m.shape\n",
+        (("f", [[1, 2], [3, 4]]),),
+    ),
+    (
+        "import numpy as np\ndef f(n):\n    np.random.seed(n)\n"
+        "    x = np.linspace(0, 1, 5) + np.zeros(5) + np.ones(5)\n"
+        "    return np.random.rand(2), np.where(x > 1.5, 1, 0), np.linalg.det(np.eye(2))\n",
+        (("f", 1),),
+    ),
+    (
+        "import numpy as np\ndef f(a, b):\n    return np.array(a) + np.array(b)\n",
+        (("f", [1], "x"),),
+    ),
+)
+"""The same where NumPy is loaded."""
+
 PROGRAMS: tuple[tuple[str, str], ...] = (
     ("print(sum(map(int, input().split())))\n", "1 2 3\n"),
     (
@@ -171,7 +197,7 @@ def rehearse() -> None:
 
 
 def _solutions() -> None:
-    for source, calls in SOLUTIONS:
+    for source, calls in SOLUTIONS + (ARRAYS if "numpy" in sys.modules else ()):
         for text in (source.encode(), packed(Source(source.encode(), "f"))):
             asked: list[object] = [(None, (((name, tuple(args), {}),),)) for name, *args in calls]
             native.stage([text, *(bytes(values.encode(request)) for request in asked)])
