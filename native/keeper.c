@@ -56,7 +56,8 @@
 
 struct keeper {
     pid_t pid, reference; /* a fork as the subject was before its rehearsal, which stands still */
-    int watch, file, signals, statm; /* userfaultfd; its memory; SIGCHLD; how much of it is there */
+    int watch, file, signals; /* userfaultfd; its memory; SIGCHLD */
+    uint64_t resident_bytes;  /* of the reference: of a fork that has written nothing yet */
     struct sv_pages *pages;
     struct user_regs_struct registers;
     char xstate[XSTATE_MOST]; /* FPU, vectors, MXCSR, PKRU: whatever XSAVE knows */
@@ -298,6 +299,20 @@ static int check(struct keeper *k)
 
 /* ---- the subject's beginning ---------------------------------------------------------------------- */
 
+/* How much of a process's memory is there. 0: nobody can tell. */
+static uint64_t resident_bytes(pid_t pid)
+{
+    char path[64];
+    unsigned long pages = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL || fscanf(file, "%*u %lu", &pages) != 1)
+        pages = 0;
+    if (file != NULL)
+        (void)fclose(file);
+    return pages * (uint64_t)SV_PAGE;
+}
+
 /* What a rehearsal left in the region, where the first row must find nothing. */
 static void blank(struct sv_region *region)
 {
@@ -333,9 +348,8 @@ static struct sv_error hold(struct sv_template_state *state, struct keeper *k, i
     if (k->pages == NULL)
         return (struct sv_error){SV_STAGE_RECYCLE_PAGES, errno};
     const struct rlimit most = {SV_STREAM_BYTES, SV_STREAM_BYTES};
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%d/statm", (int)k->pid);
-    if ((k->statm = open(path, O_RDONLY | O_CLOEXEC)) < 0 || prlimit(k->pid, RLIMIT_FSIZE, &most, NULL) != 0)
+    k->resident_bytes = resident_bytes(k->reference);
+    if (prlimit(k->pid, RLIMIT_FSIZE, &most, NULL) != 0)
         return (struct sv_error){SV_STAGE_SUBJECT_RLIMIT, errno};
     if (state->recycle == SV_RECYCLE_CHECKED) {
         k->status = malloc(STATUS_BYTES);
@@ -492,16 +506,6 @@ static int answer(const struct keeper *k, const struct sv_run *run)
     }
 }
 
-/* How much of a stopped subject's memory is there. 0: nobody can tell. */
-static uint64_t resident_bytes(const struct keeper *k)
-{
-    char text[128];
-    unsigned long pages = 0;
-    const ssize_t n = pread(k->statm, text, sizeof text - 1, 0);
-    text[n > 0 ? n : 0] = '\0';
-    return sscanf(text, "%*u %lu", &pages) == 1 ? pages * (uint64_t)SV_PAGE : 0;
-}
-
 /* From the registers' being set to the end of the row. */
 static enum event go(struct sv_template_state *state, struct keeper *k, const struct sv_run *run,
                      uint64_t cpu_until_ns)
@@ -560,9 +564,9 @@ static void run_row(struct sv_template_state *state, struct keeper *k, const str
         return;
     if (done->handed_on == SV_HANDED_NOT)
         settle_times(region, run->cells, done->cpu_us);
-    if (run->kind == SV_KIND_PROGRAM)
-        done->max_rss_bytes = resident_bytes(k);
-    if (sv_fault_at(&run->fault, SV_STAGE_RECYCLE_PAGES) != 0 || sv_pages_put_back(k->pages) != 0)
+    const long written = sv_fault_at(&run->fault, SV_STAGE_RECYCLE_PAGES) == 0 ? sv_pages_put_back(k->pages) : -1;
+    done->max_rss_bytes = k->resident_bytes + (written > 0 ? (uint64_t)written * SV_PAGE : 0);
+    if (written < 0)
         done->error = (struct sv_error){SV_STAGE_RECYCLE_PAGES, errno};
     else if (state->recycle == SV_RECYCLE_CHECKED && check(k) != 0)
         done->error = (struct sv_error){SV_STAGE_RECYCLE_CHECK, errno};

@@ -342,11 +342,19 @@ static void keep(struct sv_pages *pages, size_t page, const char *now, const cha
         memcpy(pages->copy + page * SV_PAGE, now, SV_PAGE);
 }
 
+/* As it is now. What is a hole in the file stays one: a read through a mapping would fill it. */
+static int read_span(const struct sv_pages *pages, const struct span *span, uint64_t at, void *to, size_t len)
+{
+    if (!span->shared)
+        return sv_pages_read(pages->pid, at, to, len);
+    return pread(pages->file, to, len, (off_t)(span->offset + (at - span->start))) == (ssize_t)len ? 0 : -1;
+}
+
 static int copy_span(struct sv_pages *pages, const struct span *span)
 {
     for (uint64_t at = span->start; at < span->end;) {
         const size_t len = span->end - at < BOUNCE ? (size_t)(span->end - at) : BOUNCE;
-        if (sv_pages_read(pages->pid, at, pages->bounce, len) != 0)
+        if (read_span(pages, span, at, pages->bounce, len) != 0)
             return -1;
         const int both = read_reference(pages, at, pages->same, len) == 0; /* it may have less */
         for (size_t i = 0; i < len; i += SV_PAGE)
@@ -363,7 +371,7 @@ static long differ(struct sv_pages *pages, const struct span *span)
     for (uint64_t at = span->start; at < span->end; at += SV_PAGE) {
         const size_t page = page_of(pages, span, at);
         const char *kept = pages->elsewhere[page] ? pages->same : pages->copy + page * SV_PAGE;
-        if (sv_pages_read(pages->pid, at, pages->bounce, SV_PAGE) != 0 ||
+        if (read_span(pages, span, at, pages->bounce, SV_PAGE) != 0 ||
             (pages->elsewhere[page] && read_reference(pages, at, pages->same, SV_PAGE) != 0))
             return -1;
         sum += memcmp(pages->bounce, kept, SV_PAGE) != 0;
@@ -478,10 +486,10 @@ static void learn(struct sv_pages *pages)
     pages->hot_runs = runs;
 }
 
-int sv_pages_put_back(struct sv_pages *pages)
+long sv_pages_put_back(struct sv_pages *pages)
 {
     struct region_found *found = pages->found;
-    size_t runs = pages->hot_runs;
+    size_t runs = pages->hot_runs, bytes = 0;
     for (size_t i = 0; i < pages->count; i++) {
         const struct span *span = &pages->spans[i];
         for (uint64_t at = span->start; at < span->end;) {
@@ -498,9 +506,11 @@ int sv_pages_put_back(struct sv_pages *pages)
     for (size_t i = pages->hot_runs; i < runs; i++)
         if (protect(pages, pages->runs[i].at, pages->runs[i].at + pages->runs[i].len) != 0)
             return -1;
+    for (size_t i = 0; i < runs; i++)
+        bytes += pages->runs[i].len;
     if (++pages->rows == LEARNING_ROWS)
         learn(pages);
-    return 0;
+    return (long)(bytes / SV_PAGE);
 }
 
 int sv_pages_change(struct sv_pages *pages, const void *at, const void *bytes, size_t len)

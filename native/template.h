@@ -88,8 +88,8 @@ int sv_pages_move(int file);
  * needed. `region` is the one mapping that is not its own. NULL with errno. */
 struct sv_pages *sv_pages_take(pid_t pid, int watch, int file, pid_t reference, const void *region,
                                size_t region_len);
-/* Of a stopped process: puts back what was written since. 0, or -1 with errno. */
-int sv_pages_put_back(struct sv_pages *pages);
+/* Of a stopped process: puts back what was written since. How many pages, or -1 with errno. */
+long sv_pages_put_back(struct sv_pages *pages);
 /* Reads a process's memory. 0, or -1 with errno. */
 int sv_pages_read(pid_t pid, uint64_t from, void *to, size_t len);
 /* Changes what is put back, and the process. 0, or -1 with errno. */
