@@ -10,7 +10,7 @@
  * left, and ends with the next one, which comes before whatever call is off the filter's short list is
  * executed: exit_group is how a row ends.
  *
- * Invariant: every row finds the same memory and registers (pages.c and here), and the same kernel
+ * Invariant: every row finds the same memory and registers (pages.c, registers.c), and the same kernel
  * state, because the calls on the list change none and tell of none. Whatever else happens to the
  * subject, it is never used again, and neither is the keeper (sv_done.dirty).
  */
@@ -20,7 +20,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -35,19 +34,10 @@
 #include <unistd.h>
 
 #if defined(__x86_64__)
-#include <elf.h>
 #include <sys/ptrace.h>
-#include <sys/uio.h>
 #include <sys/user.h>
 
-#define MEMORY_FD 3 /* in the subject, until it is parked */
 #define REHEARSAL_NS 20000000000ull
-#define PARKED SYS_pause /* what a subject calls when it has rehearsed; its last filter stops it there */
-/* Its stack and heap cannot grow: room for what short rows need, and more is a forked subject's. */
-#define STACK_BYTES (1ul << 20)
-#define HEAP_BYTES (4ul << 20)
-#define XSTATE_MOST 16384u
-#define FLAGS_PUT_BACK 0x50dd5ull /* CF PF AF ZF SF TF DF OF RF AC: what PTRACE_SETREGS sets */
 /* A row that takes longer saves nothing by being recycled. */
 #define ROW_US 20000u
 #define CELL_US 2000u
@@ -56,143 +46,13 @@
 
 struct keeper {
     pid_t pid, reference; /* a fork as the subject was before its rehearsal, which stands still */
-    int watch, file, signals, statm; /* userfaultfd; its memory; SIGCHLD; how much of it is there */
+    int watch, file, signals; /* userfaultfd; its memory; SIGCHLD */
+    uint64_t resident_bytes;  /* of the reference: of a fork that has written nothing yet */
     struct sv_pages *pages;
-    struct user_regs_struct registers;
-    char xstate[XSTATE_MOST]; /* FPU, vectors, MXCSR, PKRU: whatever XSAVE knows */
-    size_t xstate_len;
+    struct sv_registers *registers;
     struct sv_limits limits; /* as the subject finds them in sv_template_state */
     char *status, *status_now; /* what the kernel says of it, in the checking mode */
 };
-
-/* ---- in the subject ------------------------------------------------------------------------------- */
-
-/* Its stack, as long as it may be from now on. 0, or -1 with errno. */
-static int grow_stack(void)
-{
-    char line[512];
-    unsigned long start = 0, end = 0;
-    FILE *maps = fopen("/proc/self/maps", "re");
-    if (maps == NULL)
-        return -1;
-    while (end == 0 && fgets(line, sizeof line, maps) != NULL)
-        if (strstr(line, "[stack]") != NULL && sscanf(line, "%lx-%lx", &start, &end) != 2)
-            end = 0;
-    (void)fclose(maps);
-    if (end == 0 || end - start > STACK_BYTES) {
-        errno = ENOTSUP;
-        return -1;
-    }
-    volatile char *lowest = (volatile char *)(end - STACK_BYTES); // NOLINT: an address of the kernel's
-    *lowest = 0;
-    return sv_limit(RLIMIT_STACK, STACK_BYTES, 0);
-}
-
-/* Free memory at the end of the heap, which stays there. */
-static int grow_heap(void)
-{
-    if (mallopt(M_MMAP_THRESHOLD, 32 << 20) != 1 || mallopt(M_TRIM_THRESHOLD, 1 << 30) != 1) {
-        errno = EINVAL;
-        return -1;
-    }
-    void *room = malloc(HEAP_BYTES);
-    if (room == NULL)
-        return -1;
-    free(room);
-    return 0;
-}
-
-static _Noreturn void fail(int report)
-{
-    const struct sv_error error = {SV_STAGE_RECYCLE_REHEARSAL, errno};
-    (void)sv_send(report, &error, sizeof error, NULL, 0);
-    _exit(126);
-}
-
-/* Hands out what its keeper needs, and goes on once that holds it. */
-static void become_recycled(struct sv_template_state *state, int file, int report)
-{
-    const struct sv_error well = {0, 0};
-    sigset_t none;
-    char go;
-    (void)sigemptyset(&none);
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || sigprocmask(SIG_SETMASK, &none, NULL) != 0 ||
-        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0 || prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0 ||
-        prctl(PR_SET_NAME, "sv-recycled", 0, 0, 0) != 0)
-        fail(report);
-    for (int i = 0; i < 3; i++)
-        if (dup2(state->stdio[i], i) < 0)
-            fail(report);
-    const int watch = sv_pages_watch();
-    if (watch < 0 || sv_fault_at(&state->fault, SV_STAGE_RECYCLE_REHEARSAL) != 0 || sv_send(report, &well, sizeof well, &watch, 1) != 0)
-        fail(report);
-    if (sv_recv(report, &go, sizeof go, NULL, 0) != 1 || dup2(file, MEMORY_FD) != MEMORY_FD ||
-        syscall(SYS_close_range, MEMORY_FD + 1, ~0u, 0) != 0 ||
-        grow_stack() != 0 || grow_heap() != 0)
-        _exit(126);
-    state->recycled = 1;
-    state->control = state->scratch_fd = -1;
-}
-
-void sv_park(void)
-{
-    if (sv_pages_move(MEMORY_FD) != 0 || close(MEMORY_FD) != 0 || sv_filter_install_recycled() != 0)
-        _exit(126);
-    (void)syscall(PARKED);
-}
-
-/* ---- registers ------------------------------------------------------------------------------------ */
-
-static int read_registers(struct keeper *k, long *nr)
-{
-    struct iovec area = {k->xstate, sizeof k->xstate};
-    if (ptrace(PTRACE_GETREGS, k->pid, NULL, &k->registers) != 0 ||
-        ptrace(PTRACE_GETREGSET, k->pid, NT_X86_XSTATE, &area) != 0)
-        return -1;
-    k->xstate_len = area.iov_len;
-    *nr = (long)k->registers.orig_rax;
-    k->registers.orig_rax = (unsigned long long)-1; /* the call that it stopped in front of never comes */
-    k->registers.rax = 0;
-    return 0;
-}
-
-static int write_registers(const struct keeper *k)
-{
-    struct iovec area = {(void *)(uintptr_t)k->xstate, k->xstate_len};
-    return ptrace(PTRACE_SETREGS, k->pid, NULL, &k->registers) != 0 ||
-                   ptrace(PTRACE_SETREGSET, k->pid, NT_X86_XSTATE, &area) != 0
-               ? -1
-               : 0;
-}
-
-/* The call that a stopped subject stands in front of, and its first argument. -1 where it cannot be put
- * back: two of its flags are its own to change, and ptrace leaves them as they are. */
-static int call_of(const struct keeper *k, long *nr, unsigned long *argument)
-{
-    struct user_regs_struct now;
-    if (ptrace(PTRACE_GETREGS, k->pid, NULL, &now) != 0 ||
-        ((now.eflags ^ k->registers.eflags) & ~FLAGS_PUT_BACK) != 0)
-        return -1;
-    *nr = (long)now.orig_rax;
-    *argument = now.rdi;
-    return 0;
-}
-
-/* In the checking mode: are they what was written? */
-static int compare_registers(const struct keeper *k)
-{
-    struct user_regs_struct now;
-    char xstate[XSTATE_MOST];
-    struct iovec area = {xstate, sizeof xstate};
-    if (ptrace(PTRACE_GETREGS, k->pid, NULL, &now) != 0 ||
-        ptrace(PTRACE_GETREGSET, k->pid, NT_X86_XSTATE, &area) != 0)
-        return -1;
-    if (memcmp(&now, &k->registers, sizeof now) == 0 && area.iov_len == k->xstate_len &&
-        memcmp(xstate, k->xstate, k->xstate_len) == 0)
-        return 0;
-    errno = EUCLEAN;
-    return -1;
-}
 
 /* ---- waiting -------------------------------------------------------------------------------------- */
 
@@ -298,6 +158,20 @@ static int check(struct keeper *k)
 
 /* ---- the subject's beginning ---------------------------------------------------------------------- */
 
+/* How much of a process's memory is there. 0: nobody can tell. */
+static uint64_t resident_bytes(pid_t pid)
+{
+    char path[64];
+    unsigned long pages = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL || fscanf(file, "%*u %lu", &pages) != 1)
+        pages = 0;
+    if (file != NULL)
+        (void)fclose(file);
+    return pages * (uint64_t)SV_PAGE;
+}
+
 /* What a rehearsal left in the region, where the first row must find nothing. */
 static void blank(struct sv_region *region)
 {
@@ -323,9 +197,10 @@ static struct sv_error hold(struct sv_template_state *state, struct keeper *k, i
     const enum event event = wait_for(k, state->control, REHEARSAL_NS, sv_now_ns() + REHEARSAL_NS);
     if (event != EVENT_CALL)
         return (struct sv_error){SV_STAGE_RECYCLE_REHEARSAL, event == EVENT_TIME ? ETIMEDOUT : ECHILD};
-    if (read_registers(k, &nr) != 0)
+    k->registers = sv_registers_take(k->pid, &nr);
+    if (k->registers == NULL)
         return (struct sv_error){SV_STAGE_RECYCLE_PTRACE, errno};
-    if (nr != PARKED)
+    if (nr != SV_PARKED)
         return (struct sv_error){SV_STAGE_RECYCLE_REHEARSAL, EPROTO};
     blank(state->region);
     if (sv_fault_at(&state->fault, SV_STAGE_RECYCLE_PAGES) == 0)
@@ -333,9 +208,8 @@ static struct sv_error hold(struct sv_template_state *state, struct keeper *k, i
     if (k->pages == NULL)
         return (struct sv_error){SV_STAGE_RECYCLE_PAGES, errno};
     const struct rlimit most = {SV_STREAM_BYTES, SV_STREAM_BYTES};
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/%d/statm", (int)k->pid);
-    if ((k->statm = open(path, O_RDONLY | O_CLOEXEC)) < 0 || prlimit(k->pid, RLIMIT_FSIZE, &most, NULL) != 0)
+    k->resident_bytes = resident_bytes(k->reference);
+    if (prlimit(k->pid, RLIMIT_FSIZE, &most, NULL) != 0)
         return (struct sv_error){SV_STAGE_SUBJECT_RLIMIT, errno};
     if (state->recycle == SV_RECYCLE_CHECKED) {
         k->status = malloc(STATUS_BYTES);
@@ -366,7 +240,7 @@ static int begin(struct sv_template_state *state, struct keeper *k, struct sv_er
     (void)sigaddset(&child, SIGCHLD);
     if (sigprocmask(SIG_BLOCK, &child, NULL) != 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report) != 0 ||
-        (k->file = sv_pages_file()) < 0 ||
+        (k->file = (int)syscall(SYS_memfd_create, "sv-recycled", 1u /* MFD_CLOEXEC */)) < 0 ||
         (k->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK)) < 0) {
         error->err = errno;
         return 0;
@@ -384,7 +258,7 @@ static int begin(struct sv_template_state *state, struct keeper *k, struct sv_er
     }
     k->pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
     if (k->pid == 0) {
-        become_recycled(state, k->file, report[1]);
+        sv_become_recycled(state, k->file, report[1]);
         return 1;
     }
     error->err = errno;
@@ -430,7 +304,7 @@ static enum sv_handed_on verdict_on(const struct keeper *k, const struct sv_run 
     unsigned long argument = 0;
     if (event != EVENT_CALL)
         return event == EVENT_TIME ? SV_HANDED_TIME : SV_HANDED_ENDED;
-    if (call_of(k, &nr, &argument) != 0)
+    if (sv_registers_call(k->registers, &nr, &argument) != 0)
         return SV_HANDED_ENDED;
     if (nr != SYS_exit_group)
         return SV_HANDED_CALL;
@@ -492,16 +366,6 @@ static int answer(const struct keeper *k, const struct sv_run *run)
     }
 }
 
-/* How much of a stopped subject's memory is there. 0: nobody can tell. */
-static uint64_t resident_bytes(const struct keeper *k)
-{
-    char text[128];
-    unsigned long pages = 0;
-    const ssize_t n = pread(k->statm, text, sizeof text - 1, 0);
-    text[n > 0 ? n : 0] = '\0';
-    return sscanf(text, "%*u %lu", &pages) == 1 ? pages * (uint64_t)SV_PAGE : 0;
-}
-
 /* From the registers' being set to the end of the row. */
 static enum event go(struct sv_template_state *state, struct keeper *k, const struct sv_run *run,
                      uint64_t cpu_until_ns)
@@ -538,11 +402,11 @@ static void run_row(struct sv_template_state *state, struct keeper *k, const str
         done->error = (struct sv_error){SV_STAGE_SUBJECT_RLIMIT, errno};
         return;
     }
-    if (state->recycle == SV_RECYCLE_CHECKED && (write_registers(k) != 0 || compare_registers(k) != 0)) {
+    if (state->recycle == SV_RECYCLE_CHECKED && (sv_registers_put_back(k->registers) != 0 || sv_registers_differ(k->registers) != 0)) {
         done->error = (struct sv_error){SV_STAGE_RECYCLE_CHECK, errno};
         return;
     }
-    if (sv_fault_at(&run->fault, SV_STAGE_RECYCLE_PTRACE) != 0 || write_registers(k) != 0) {
+    if (sv_fault_at(&run->fault, SV_STAGE_RECYCLE_PTRACE) != 0 || sv_registers_put_back(k->registers) != 0) {
         done->error = (struct sv_error){SV_STAGE_RECYCLE_PTRACE, errno};
         return;
     }
@@ -560,9 +424,9 @@ static void run_row(struct sv_template_state *state, struct keeper *k, const str
         return;
     if (done->handed_on == SV_HANDED_NOT)
         settle_times(region, run->cells, done->cpu_us);
-    if (run->kind == SV_KIND_PROGRAM)
-        done->max_rss_bytes = resident_bytes(k);
-    if (sv_fault_at(&run->fault, SV_STAGE_RECYCLE_PAGES) != 0 || sv_pages_put_back(k->pages) != 0)
+    const long written = sv_fault_at(&run->fault, SV_STAGE_RECYCLE_PAGES) == 0 ? sv_pages_put_back(k->pages) : -1;
+    done->max_rss_bytes = k->resident_bytes + (written > 0 ? (uint64_t)written * SV_PAGE : 0);
+    if (written < 0)
         done->error = (struct sv_error){SV_STAGE_RECYCLE_PAGES, errno};
     else if (state->recycle == SV_RECYCLE_CHECKED && check(k) != 0)
         done->error = (struct sv_error){SV_STAGE_RECYCLE_CHECK, errno};
@@ -594,10 +458,6 @@ int sv_keeper_serve(struct sv_template_state *state)
 }
 
 #else /* registers are a matter of the machine */
-
-void sv_park(void)
-{
-}
 
 int sv_keeper_serve(struct sv_template_state *state)
 {

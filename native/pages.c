@@ -30,11 +30,6 @@
 #include <unistd.h>
 
 /* Kernel ABI that is newer than the headers we may be built with. */
-#ifndef UFFD_USER_MODE_ONLY
-#define UFFD_USER_MODE_ONLY 1
-#endif
-#define FEATURE_WP_UNPOPULATED (1ull << 13)
-#define FEATURE_WP_ASYNC (1ull << 15)
 #define PAGE_WRITTEN (1ull << 1)
 #define SCAN_PROTECT 1ull       /* PM_SCAN_WP_MATCHING */
 #define SCAN_CHECK_ASYNC 2ull   /* PM_SCAN_CHECK_WPASYNC: fail where writes are not noted */
@@ -53,8 +48,8 @@ struct region_found {
 #define HOT_SHARE 4u
 #define BOUNCE (64u * SV_PAGE)
 #define LISTING (256u << 10)
-#define OWN_LISTING (96u << 10)
-#define OWN_SPANS (2 * SPANS)
+
+static const char zeros[SV_PAGE];
 
 struct span { /* adjacent writable mappings */
     uint64_t start, end, offset; /* the last one in the file */
@@ -90,21 +85,7 @@ struct sv_pages {
     char now[LISTING];
 };
 
-int sv_pages_watch(void)
-{
-    struct uffdio_api api = {.api = UFFD_API, .features = FEATURE_WP_ASYNC | FEATURE_WP_UNPOPULATED};
-    int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
-    if (fd >= 0 && ioctl(fd, UFFDIO_API, &api) != 0) {
-        const int saved = errno;
-        close(fd);
-        errno = saved;
-        return -1;
-    }
-    return fd;
-}
-
-/* A file of /proc, as a string. 0, or -1 with errno. */
-static int read_proc(const char *who, const char *name, char *text, size_t size)
+int sv_read_proc(const char *who, const char *name, char *text, size_t size)
 {
     char path[64];
     size_t len = 0;
@@ -122,62 +103,6 @@ static int read_proc(const char *who, const char *name, char *text, size_t size)
     close(fd);
     errno = saved;
     return saved == 0 ? 0 : -1;
-}
-
-int sv_pages_file(void)
-{
-    return (int)syscall(SYS_memfd_create, "sv-recycled", 1u /* MFD_CLOEXEC */);
-}
-
-/* ---- in the process itself, before anything foreign runs ------------------------------------------ */
-
-static const char zeros[SV_PAGE];
-
-/* Writes what is not zero of a mapping. 0, or -1 with errno. */
-static int write_pages(int file, uint64_t start, uint64_t end, uint64_t offset)
-{
-    for (uint64_t at = start; at < end; at += SV_PAGE) {
-        const void *page = (const void *)(uintptr_t)at;
-        if (memcmp(page, zeros, SV_PAGE) != 0 &&
-            pwrite(file, page, SV_PAGE, (off_t)(offset + (at - start))) != (ssize_t)SV_PAGE)
-            return -1;
-    }
-    return 0;
-}
-
-int sv_pages_move(int file)
-{
-    char maps[OWN_LISTING]; /* on the stack, like all that is written to here */
-    struct span spans[OWN_SPANS];
-    size_t count = 0;
-    uint64_t bytes = 0;
-    if (read_proc("self", "maps", maps, sizeof maps) != 0)
-        return -1;
-    for (const char *line = maps; *line != '\0'; line = strchr(line, '\n') + 1) {
-        unsigned long start, end;
-        char kind[5], name[64] = "";
-        if (count == OWN_SPANS || strchr(line, '\n') == NULL ||
-            sscanf(line, "%lx-%lx %4s %*s %*s %*s%63[^\n]", &start, &end, kind, name) < 3) {
-            errno = EPROTO;
-            return -1;
-        }
-        if (strncmp(kind, "rw-p", 4) != 0 || strstr(name, "[stack]") != NULL)
-            continue;
-        spans[count++] = (struct span){.start = start, .end = end, .offset = bytes};
-        bytes += end - start;
-    }
-    if (ftruncate(file, (off_t)bytes) != 0)
-        return -1;
-    /* From the writing to the mapping of each, nothing but the stack is written to. */
-    for (size_t i = 0; i < count; i++) {
-        const struct span *s = &spans[i];
-        void *at = (void *)(uintptr_t)s->start;
-        if (write_pages(file, s->start, s->end, s->offset) != 0 ||
-            mmap(at, s->end - s->start, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file,
-                 (off_t)s->offset) != at)
-            return -1;
-    }
-    return 0;
 }
 
 /* ---- mappings ------------------------------------------------------------------------------------- */
@@ -342,11 +267,19 @@ static void keep(struct sv_pages *pages, size_t page, const char *now, const cha
         memcpy(pages->copy + page * SV_PAGE, now, SV_PAGE);
 }
 
+/* As it is now. What is a hole in the file stays one: a read through a mapping would fill it. */
+static int read_span(const struct sv_pages *pages, const struct span *span, uint64_t at, void *to, size_t len)
+{
+    if (!span->shared)
+        return sv_pages_read(pages->pid, at, to, len);
+    return pread(pages->file, to, len, (off_t)(span->offset + (at - span->start))) == (ssize_t)len ? 0 : -1;
+}
+
 static int copy_span(struct sv_pages *pages, const struct span *span)
 {
     for (uint64_t at = span->start; at < span->end;) {
         const size_t len = span->end - at < BOUNCE ? (size_t)(span->end - at) : BOUNCE;
-        if (sv_pages_read(pages->pid, at, pages->bounce, len) != 0)
+        if (read_span(pages, span, at, pages->bounce, len) != 0)
             return -1;
         const int both = read_reference(pages, at, pages->same, len) == 0; /* it may have less */
         for (size_t i = 0; i < len; i += SV_PAGE)
@@ -363,7 +296,7 @@ static long differ(struct sv_pages *pages, const struct span *span)
     for (uint64_t at = span->start; at < span->end; at += SV_PAGE) {
         const size_t page = page_of(pages, span, at);
         const char *kept = pages->elsewhere[page] ? pages->same : pages->copy + page * SV_PAGE;
-        if (sv_pages_read(pages->pid, at, pages->bounce, SV_PAGE) != 0 ||
+        if (read_span(pages, span, at, pages->bounce, SV_PAGE) != 0 ||
             (pages->elsewhere[page] && read_reference(pages, at, pages->same, SV_PAGE) != 0))
             return -1;
         sum += memcmp(pages->bounce, kept, SV_PAGE) != 0;
@@ -414,7 +347,7 @@ struct sv_pages *sv_pages_take(pid_t pid, int watch, int file, pid_t reference, 
     /* Not process_vm_readv: it would give the reference pages of its own. */
     (void)snprintf(path, sizeof path, "/proc/%d/mem", (int)reference);
     pages->reference = open(path, O_RDONLY | O_CLOEXEC);
-    if (pages->pagemap < 0 || pages->reference < 0 || read_proc(pages->who, "maps", pages->maps, sizeof pages->maps) != 0 ||
+    if (pages->pagemap < 0 || pages->reference < 0 || sv_read_proc(pages->who, "maps", pages->maps, sizeof pages->maps) != 0 ||
         find_spans(pages, (uint64_t)(uintptr_t)region, region_len) != 0)
         return NULL; /* whoever asks ends with it, and so does what was opened */
     const size_t n = pages->bytes / SV_PAGE;
@@ -426,7 +359,7 @@ struct sv_pages *sv_pages_take(pid_t pid, int watch, int file, pid_t reference, 
         copy_all(pages) != 0)
         return NULL;
     /* As it shows now that writes are noted. */
-    return read_proc(pages->who, "maps", pages->maps, sizeof pages->maps) == 0 ? pages : NULL;
+    return sv_read_proc(pages->who, "maps", pages->maps, sizeof pages->maps) == 0 ? pages : NULL;
 }
 
 /* ---- after a row ---------------------------------------------------------------------------------- */
@@ -478,10 +411,10 @@ static void learn(struct sv_pages *pages)
     pages->hot_runs = runs;
 }
 
-int sv_pages_put_back(struct sv_pages *pages)
+long sv_pages_put_back(struct sv_pages *pages)
 {
     struct region_found *found = pages->found;
-    size_t runs = pages->hot_runs;
+    size_t runs = pages->hot_runs, bytes = 0;
     for (size_t i = 0; i < pages->count; i++) {
         const struct span *span = &pages->spans[i];
         for (uint64_t at = span->start; at < span->end;) {
@@ -498,9 +431,11 @@ int sv_pages_put_back(struct sv_pages *pages)
     for (size_t i = pages->hot_runs; i < runs; i++)
         if (protect(pages, pages->runs[i].at, pages->runs[i].at + pages->runs[i].len) != 0)
             return -1;
+    for (size_t i = 0; i < runs; i++)
+        bytes += pages->runs[i].len;
     if (++pages->rows == LEARNING_ROWS)
         learn(pages);
-    return 0;
+    return (long)(bytes / SV_PAGE);
 }
 
 int sv_pages_change(struct sv_pages *pages, const void *at, const void *bytes, size_t len)
@@ -530,7 +465,7 @@ long sv_pages_differ(struct sv_pages *pages)
             return -1;
         sum += n;
     }
-    if (read_proc(pages->who, "maps", pages->now, sizeof pages->now) != 0)
+    if (sv_read_proc(pages->who, "maps", pages->now, sizeof pages->now) != 0)
         return -1;
     return sum + (strcmp(pages->maps, pages->now) != 0);
 }

@@ -4,7 +4,8 @@
  *             -> [unix socket] -> zygote.c (warm interpreter that forks templates)
  *             -> jail.c + filter.c (a template locks itself in)  ->  template.c (forks subjects)
  *             -> subject.c (what runs a row) and task.c (what plans and compares), under watch.c;
- *             or -> keeper.c + pages.c (one subject for many rows, put back after each).
+ *             or -> keeper.c (one subject for many rows: recycled.c, put back after each: registers.c,
+ *             pages.c).
  *
  * Terms.  zygote: a warm interpreter outside the jail that never sees a job.  template: fork of
  * the zygote, jailed once, pid 1 of its own pid namespace, one per worker.  subject: fork of the
@@ -357,7 +358,7 @@ enum sv_handed_on {
 enum sv_role { SV_ROLE_END = 0, SV_ROLE_SUBJECT = 1, SV_ROLE_TASK = 2, SV_ROLE_RECYCLED = 3 };
 int sv_template_serve(struct sv_template_state *state);
 
-/* ---- keeper.c ------------------------------------------------------------------------------- */
+/* ---- keeper.c, recycled.c ------------------------------------------------------------------- */
 
 #define SV_STREAM_BYTES (1u << 20) /* a recycled subject reads, and prints, less than this */
 

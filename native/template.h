@@ -74,22 +74,36 @@ void sv_task_forget(struct sv_template_state *state);
 /* sv_template_serve of a keeper: SV_ROLE_RECYCLED in its subject, else at end of file. */
 int sv_keeper_serve(struct sv_template_state *state);
 
+/* ---- recycled.c --------------------------------------------------------------------------------- */
+
+#define SV_PARKED SYS_pause /* what a subject calls when it has rehearsed; its last filter stops it there */
+/* In the fork: hands out what its keeper needs, and goes on once that holds it (sv_park: sv.h). `file` is
+ * for its memory. */
+void sv_become_recycled(struct sv_template_state *state, int file, int report);
+
+/* ---- registers.c -------------------------------------------------------------------------------- */
+
+struct sv_registers;
+/* Of a stopped process. *nr: the call that it stands in front of. NULL with errno. */
+struct sv_registers *sv_registers_take(pid_t pid, long *nr);
+int sv_registers_put_back(const struct sv_registers *registers); /* 0, or -1 with errno */
+/* The call that the process stands in front of, and its first argument. -1 where it cannot be put back:
+ * two of its flags are its own to change, and ptrace leaves them as they are. */
+int sv_registers_call(const struct sv_registers *registers, long *nr, unsigned long *argument);
+int sv_registers_differ(const struct sv_registers *registers); /* 0: they are as they were put back */
+
 /* ---- pages.c ------------------------------------------------------------------------------------ */
 
 struct sv_pages;
-/* A userfaultfd of the calling process, for its parent. -1 with errno. */
-int sv_pages_watch(void);
-/* A file for the memory of a process, which its parent makes. -1 with errno. */
-int sv_pages_file(void);
-/* Moves the memory of the calling process there, but its stack. 0, or -1 with errno. */
-int sv_pages_move(int file);
+/* A file of /proc/WHO, as a string. 0, or -1 with errno. */
+int sv_read_proc(const char *who, const char *name, char *text, size_t size);
 /* Copies every writable page of a stopped process, and asks the kernel to note what is written from
  * now on. What is the same in `reference`, a process that stands still, is not copied before it is
  * needed. `region` is the one mapping that is not its own. NULL with errno. */
 struct sv_pages *sv_pages_take(pid_t pid, int watch, int file, pid_t reference, const void *region,
                                size_t region_len);
-/* Of a stopped process: puts back what was written since. 0, or -1 with errno. */
-int sv_pages_put_back(struct sv_pages *pages);
+/* Of a stopped process: puts back what was written since. How many pages, or -1 with errno. */
+long sv_pages_put_back(struct sv_pages *pages);
 /* Reads a process's memory. 0, or -1 with errno. */
 int sv_pages_read(pid_t pid, uint64_t from, void *to, size_t len);
 /* Changes what is put back, and the process. 0, or -1 with errno. */

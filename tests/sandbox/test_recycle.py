@@ -193,7 +193,9 @@ def test_many_rows_leave_no_mark(recycling: Pool) -> None:
 def test_registers_memory_and_calls(recycling: Pool, repository: Path, tmp_path: Path) -> None:
     """The keeper's own test, in C: what Python cannot change, or look at."""
     program, native = tmp_path / "test_keeper", repository / "native"
-    files = "region wire filter jail zygote template subject task watch keeper pages".split()
+    files = (
+        "region wire filter jail zygote template subject task watch keeper recycled registers pages"
+    ).split()
     sources = [str(native / "tests" / "test_keeper.c"), *(str(native / f"{f}.c") for f in files)]
     options = ["-std=gnu11", "-O1", f"-I{native}", "-o", str(program)]
     subprocess.run(["cc", *options, *sources, "-lpthread"], check=True)
