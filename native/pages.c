@@ -44,8 +44,8 @@ struct region_found {
 #define SPANS 128
 #define FOUND 512
 #define BATCH 1024          /* IOV_MAX */
-#define LEARNING_ROWS 32u   /* until we know which pages are hot: written by a fourth of these */
-#define HOT_SHARE 4u
+#define LEARNING_ROWS 64u   /* until we know which pages are hot: written by a sixteenth of these */
+#define HOT_SHARE 16u
 #define BOUNCE (64u * SV_PAGE)
 #define LISTING (256u << 10)
 

@@ -62,6 +62,12 @@ class Libraries:
         """Names of the packages that are preloaded."""
         return tuple(dict.fromkeys(name.partition(".")[0] for name in self.preload))
 
+    @property
+    def words(self) -> tuple[bytes, ...]:
+        """A source in which `importing` finds something has one of these in it."""
+        aliases = (f"{_ALIASES[top]}." for top in self.tops if top in _ALIASES)
+        return tuple(word.encode() for word in (*self.tops, *aliases))
+
     def importing(self, in_test: bool = False) -> re.Pattern[bytes]:
         """What finds an import of a preloaded package in a source. A test may leave the import to
         the solution, so there `np.` counts as well. Linear in the length of a source."""
