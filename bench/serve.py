@@ -172,34 +172,53 @@ def _cpu_s(pid: int) -> float:
     return total
 
 
-BODIES = {
-    "nothing to compute": "def f(x):\n    return x + {n}",
-    "half a millisecond": "def f(x):\n    sum(range(20_000))\n    return x + {n}",
+BODIES = {  # and how many solutions
+    "nothing to compute": ("def f(x):\n    return x + {n}", 2000),
+    "half a millisecond": ("def f(x):\n    sum(range(20_000))\n    return x + {n}", 200),
 }
 
 
 def matrix(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Cells per second of `/v1/matrix`, and of the pool in this process; a pair per round."""
+    """Cells per second of `/v1/matrix`, and of the pool in this process; a pair per round.
+
+    A cell's cost is CPU time: of the pool with its client's; of the server with its programs; of
+    the client that asks it. `share` is of rates; `cpu_share` of costs, without the client, which
+    is elsewhere as a rule. What a killed process used (a keeper that is replaced) is lost to the
+    clock of the one above it, so a round may be far off; the medians are not.
+    """
     from sv_sandbox import Pool
 
     report = {}
-    with ours() as (port, _), Pool() as pool:
-        for name, body in BODIES.items():
-            solutions = [body.format(n=n % 3) for n in range(400)]
+    with ours() as (port, server), Pool() as pool:
+        for name, (body, count) in BODIES.items():
+            solutions = [body.format(n=n % 3) for n in range(count)]
             tests = [f"assert f({n}) == {n + 1}" for n in range(50)]
             pool.matrix(solutions[:8], tests)
-            pairs = []
+            cells = len(solutions) * len(tests)
+            rounds: dict[str, list[float]] = {}
+
+            def local() -> float:
+                below = sum(map(_cpu_s, pool.zygotes().values()))
+                return time.process_time() + below
+
             for _ in range(arguments.rounds):
-                start_s = time.monotonic()
+                start_s, before_s = time.monotonic(), local()
                 pool.matrix(solutions, tests)
-                wall_s = time.monotonic() - start_s
+                wall_s, pool_s = time.monotonic() - start_s, local() - before_s
+                before_s, client_s = _cpu_s(server), time.process_time()
                 served_s = asyncio.run(_served_s(port, solutions, tests))
-                pairs.append((len(solutions) * len(tests) / wall_s, wall_s / served_s))
-            report[name] = {
-                "pool_cells_per_s": statistics.median(rate for rate, _ in pairs),
-                "share": statistics.median(share for _, share in pairs),
-                "rounds": pairs,
-            }
+                server_s, client_s = _cpu_s(server) - before_s, time.process_time() - client_s
+                for key, value in (
+                    ("pool_cells_per_s", cells / wall_s),
+                    ("share", wall_s / served_s),
+                    ("cpu_share", pool_s / server_s),
+                    ("cpu_us_per_cell_pool", 1e6 * pool_s / cells),
+                    ("cpu_us_per_cell_server", 1e6 * server_s / cells),
+                    ("cpu_us_per_cell_client", 1e6 * client_s / cells),
+                ):
+                    rounds.setdefault(key, []).append(value)
+            medians = {key: statistics.median(each) for key, each in rounds.items()}
+            report[name] = {**medians, "rounds": rounds}
     return report
 
 
