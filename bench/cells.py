@@ -104,7 +104,7 @@ CASES = (
     Case(
         "programs, stdin and stdout",
         lambda data: programs(data / "cruxeval.jsonl"),
-        *(0.3, ("sv_sandbox programs",)),
+        *(0.3, ("sv_sandbox programs", "sv_sandbox programs, forked")),
         ("subprocess per program",),
         {"subprocess per program": 10.0},
     ),

@@ -61,13 +61,13 @@ def ours(judge: str, limit_s: float, recycle: bool = True) -> Run:
     return run
 
 
-def our_programs(limit_s: float) -> Run:
+def our_programs(limit_s: float, recycle: bool = True) -> Run:
     """Our pool on programs: the test is what a program reads, the answer what it is to write."""
     import asyncio
 
     from sv_sandbox import Limits, Pool, Verdict
 
-    pool = Pool(limits=Limits(cpu_s=limit_s))
+    pool = Pool(limits=Limits(cpu_s=limit_s), recycle=recycle)
 
     async def all_of(rows: Rows) -> list[list[bool]]:
         turns = asyncio.Semaphore(64)
@@ -288,6 +288,7 @@ CONTENDERS: dict[str, Callable[[float], Run]] = {
     "sv_sandbox split, forked": functools.partial(ours, "split", recycle=False),
     "sv_sandbox inline": functools.partial(ours, "inline"),
     "sv_sandbox programs": our_programs,
+    "sv_sandbox programs, forked": functools.partial(our_programs, recycle=False),
     "C fork per cell": functools.partial(c_fork, 1),
     "C fork per solution": functools.partial(c_fork, 1 << 30),
     "C fork with NumPy": functools.partial(c_fork, 1, numpy=True),

@@ -157,6 +157,11 @@ RECYCLED: dict[str, tuple[str, str | bytes]] = {
     ),
     "an excepthook": ("import sys\nsys.excepthook = lambda *e: print('hooked')\n1 / 0", ""),
     # being
+    "what is counted": (
+        "import sys, threading, re, linecache\nprint(threading.Thread().name, len(sys.modules),\n"
+        "    sys.getrecursionlimit(), len(re._cache), len(linecache.cache))",
+        "",
+    ),
     "its name": ("import sys\nprint(__name__, __file__, sys.argv, sorted(globals()))", ""),
     "its path": ("import sys, os\nprint(sys.path, os.getcwd())", ""),
     "its modules": ("import sys\nprint(sorted(sys.modules))", ""),
