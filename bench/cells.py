@@ -89,7 +89,8 @@ CASES = (
         {"in process": 0.4},
     ),
     Case(
-        *("codegen-16b, time-outs at 0.1 s", _codegen, 0.1, BOTH),
+        *("codegen-16b, time-outs at 0.1 s", _codegen, 0.1),
+        ("sv_engine, short limits first", *BOTH),
         ("C fork per solution",),
         {"C fork per solution": 8.0},
         full=True,
@@ -248,7 +249,7 @@ def main() -> int:
     wrong = [
         f"{name}: {case[ours]['wrong']} verdicts of {ours} are wrong"
         for name, case in report["cases"].items()
-        for ours in (*BOTH, "sv_sandbox programs")
+        for ours in (*BOTH, "sv_sandbox programs", "sv_engine, short limits first")
         if ours in case and case[ours]["wrong"]
     ]
     for line in wrong:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import functools
 import gc
+import itertools
 import json
 import os
 import resource
@@ -30,6 +31,11 @@ Run = Callable[[Rows], list[list[bool]]]
 # -- ours
 
 
+def grouped(rows: Rows) -> list[Rows]:
+    """Rows in succession that share their tests."""
+    return [list(group) for _, group in itertools.groupby(rows, key=lambda row: row["group"])]
+
+
 def ours(judge: str, limit_s: float, recycle: bool = True) -> Run:
     """Our pool: a job per group of rows that share their tests, a window of jobs in flight."""
     from sv_sandbox import Limits, Pool
@@ -37,12 +43,7 @@ def ours(judge: str, limit_s: float, recycle: bool = True) -> Run:
     pool = Pool(limits=Limits(cpu_s=limit_s), recycle=recycle)
 
     def run(rows: Rows) -> list[list[bool]]:
-        groups: list[Rows] = []
-        for row in rows:
-            if groups and groups[-1][0]["group"] == row["group"]:
-                groups[-1].append(row)
-            else:
-                groups.append([row])
+        groups = grouped(rows)
         jobs: list[Any] = []
         passed: list[Any] = []
         for at, group in enumerate(groups):
@@ -59,6 +60,27 @@ def ours(judge: str, limit_s: float, recycle: bool = True) -> Run:
         return [[code == 1 for code in row] for row in job.wait().verdict_ST.tolist()]
 
     return run
+
+
+def escalating(limit_s: float) -> Run:
+    """The engine's way: short limits first (`sv_engine.execute.escalate`)."""
+    import asyncio
+
+    from sv_engine.execute.executor import Executor
+
+    executor = Executor(workers=1)
+
+    async def one(group: Rows) -> list[list[bool]]:
+        solutions = [row["solution"] for row in group]
+        verdicts = await executor.judge(solutions, group[0]["tests"], limit_s)
+        return list((verdicts.verdict_ST == 1).tolist())
+
+    async def all_of(groups: list[Rows]) -> list[list[bool]]:
+        found = await asyncio.gather(*map(one, groups))
+        return [row for group in found for row in group]
+
+    runner = asyncio.Runner()
+    return lambda rows: runner.run(all_of(grouped(rows)))
 
 
 def our_programs(limit_s: float, recycle: bool = True) -> Run:
@@ -287,6 +309,7 @@ CONTENDERS: dict[str, Callable[[float], Run]] = {
     "sv_sandbox split": functools.partial(ours, "split"),
     "sv_sandbox split, forked": functools.partial(ours, "split", recycle=False),
     "sv_sandbox inline": functools.partial(ours, "inline"),
+    "sv_engine, short limits first": escalating,
     "sv_sandbox programs": our_programs,
     "sv_sandbox programs, forked": functools.partial(our_programs, recycle=False),
     "C fork per cell": functools.partial(c_fork, 1),

@@ -23,10 +23,12 @@ FLOORS = ("C fork per cell", "C fork per solution", "C fork with NumPy")
 
 def prepare(place: Confined, here: Path, checkouts: Path | None) -> dict[str, str]:
     """Fill the place; the names of contenders that are missing, and why."""
+    import sv_engine
     import sv_sandbox
 
     native = Path(str(sys.modules["sv_sandbox._native"].__file__))
     place.add_package(Path(sv_sandbox.__file__).parent, native)
+    place.add_package(Path(sv_engine.__file__).parent)
     for file in ("contenders.py", "confined.py"):
         shutil.copy(here / file, place.packages)
     missing: dict[str, str] = {}

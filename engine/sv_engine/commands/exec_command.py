@@ -128,8 +128,8 @@ class CpuSeconds(click.FloatRange):
     "--exact",
     is_flag=True,
     help="Run every cell to its limit. Without it, a program that ran out of time on one test is "
-    "not given the whole limit on each of the others that it did not pass in a sixth of it; such "
-    "timeouts are marked.",
+    "not given the whole limit on each of the others that it did not pass in a sixteenth of it; "
+    "such timeouts are marked.",
 )
 @click.option(
     "--require",
