@@ -113,7 +113,7 @@ static int open_stdio(struct running *r)
 }
 
 void sv_start(struct worker *w, enum side side, struct sv_job *job, int place, uint32_t start,
-              int channel, struct running *r)
+              const int *channel, struct running *r)
 {
     struct template *t = &w->templates[side][place];
     const uint32_t kind = w->memory[side].kind;
@@ -133,7 +133,8 @@ void sv_start(struct worker *w, enum side side, struct sv_job *job, int place, u
     r->region = w->memory[side].region;
     r->cell = start;
     r->out[0] = r->out[1] = r->err[0] = r->err[1] = r->in = -1;
-    r->fds[3] = channel;
+    r->fds[3] = channel != NULL ? channel[0] : -1;
+    r->fds[4] = channel != NULL ? channel[1] : -1;
     if (t->control < 0) {
         struct sv_ready ready;
         r->result.error = sv_spawn(w, side, place, &ready);
@@ -147,7 +148,7 @@ void sv_start(struct worker *w, enum side side, struct sv_job *job, int place, u
     }
     r->serial = command.serial = ++t->serial;
     r->sent = 1;
-    if (sv_send(t->control, &command, sizeof command, r->fds, no_stdio ? 0 : channel >= 0 ? 4 : 3) != 0)
+    if (sv_send(t->control, &command, sizeof command, r->fds, no_stdio ? 0 : channel != NULL ? 5 : 3) != 0)
         r->result.error = (struct sv_error){SV_STAGE_FORK, errno};
     if (!no_stdio)
         w->fresh[side] = 0;

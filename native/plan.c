@@ -39,7 +39,7 @@ struct attempt sv_run_judge(struct worker *w, struct sv_job *job, uint32_t start
 {
     struct running r;
     struct running *const runs[1] = {&r};
-    sv_start(w, SIDE_JUDGE, job, job->judge_zygote, start, -1, &r);
+    sv_start(w, SIDE_JUDGE, job, job->judge_zygote, start, NULL, &r);
     sv_wait(w, runs, 1);
     return r.result;
 }

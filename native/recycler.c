@@ -150,7 +150,7 @@ struct sv_error sv_recycler_run(struct worker *w, struct sv_job *job, uint32_t r
     struct running *const runs[1] = {&r};
     *whole = 0;
     if (blank_streams(keeper, job) == 0) {
-        sv_start(w, SIDE_SUBJECT, job, (int)SV_KEEPER(keeper - w->recycler), 0, -1, &r);
+        sv_start(w, SIDE_SUBJECT, job, (int)SV_KEEPER(keeper - w->recycler), 0, NULL, &r);
         sv_wait(w, runs, 1);
         *done = r.result.done;
         *whole = r.result.error.stage == 0 && done->handed_on == SV_HANDED_NOT && take_output(keeper, job) == 0;

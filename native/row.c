@@ -41,7 +41,7 @@ static uint32_t together(struct worker *w, struct sv_job *job, uint32_t row, str
     if (!whole && error->stage == 0)
         *error = fill(w, job, row);
     while (!whole && error->stage == 0 && start < job->cells && !sv_unwanted(job)) {
-        sv_start(w, SIDE_SUBJECT, job, job->row_zygotes[row], start, -1, &r);
+        sv_start(w, SIDE_SUBJECT, job, job->row_zygotes[row], start, NULL, &r);
         sv_wait(w, runs, 1);
         sv_note_flood(w, SIDE_SUBJECT, &r);
         *error = r.result.error;

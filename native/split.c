@@ -4,7 +4,7 @@
  *   calls    tests that are one call with literal arguments. The subject gets the row's calls in
  *            one frame (or a few, where they do not fit) and never a test; its answers are compared
  *            in a process that runs no foreign code (task.c).
- *   channel  other test code runs in a judge process; its calls cross a socket to the subject.
+ *   channel  other test code runs in a judge process; its calls cross two pipes to the subject.
  *
  * A test that needs one process is left out (its trust says so).
  *
@@ -14,9 +14,10 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <unistd.h>
 
 struct cells { /* a growing list of cell numbers */
     uint32_t *at;
@@ -84,7 +85,7 @@ static struct sv_error ask_calls(struct worker *w, struct sv_job *job, uint32_t 
     if (whole || error.stage != 0)
         return error;
     while (start < last - first && !sv_unwanted(job)) {
-        sv_start(w, SIDE_SUBJECT, job, job->row_zygotes[row], start, -1, &r);
+        sv_start(w, SIDE_SUBJECT, job, job->row_zygotes[row], start, NULL, &r);
         sv_wait(w, runs, 1);
         sv_note_flood(w, SIDE_SUBJECT, &r);
         if (r.result.error.stage != 0)
@@ -217,6 +218,12 @@ static int says_why(const struct sv_record *record)
     return record->verdict > SV_ANSWERED && record->verdict <= SV_EARLY_EXIT;
 }
 
+static void close_both(int ends[2])
+{
+    sv_close_fd(&ends[0]);
+    sv_close_fd(&ends[1]);
+}
+
 /* Runs `code` (indices into it from *start on) until a subject or a judge is lost; advances
  * *start past what was settled. */
 static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, uint32_t row,
@@ -224,14 +231,17 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
 {
     struct running subject, judge;
     struct running *const runs[2] = {&subject, &judge};
-    int channel[2];
+    int there[2] = {-1, -1}, back[2] = {-1, -1};
     uint32_t i = *start, last = 0;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) != 0)
-        return failed_at(SV_STAGE_FORK);
-    sv_start(w, SIDE_SUBJECT, job, job->row_zygotes[row], i, channel[0], &subject);
-    sv_start(w, SIDE_JUDGE, job, job->judge_zygote, i, channel[1], &judge);
-    sv_close_fd(&channel[0]);
-    sv_close_fd(&channel[1]);
+    if (pipe2(there, O_CLOEXEC) != 0 || pipe2(back, O_CLOEXEC) != 0) {
+        const struct sv_error error = failed_at(SV_STAGE_FORK);
+        close_both(there);
+        return error;
+    }
+    sv_start(w, SIDE_SUBJECT, job, job->row_zygotes[row], i, (int[2]){there[0], back[1]}, &subject);
+    sv_start(w, SIDE_JUDGE, job, job->judge_zygote, i, (int[2]){back[0], there[1]}, &judge);
+    close_both(there);
+    close_both(back);
     sv_wait(w, runs, 2);
     if (subject.result.error.stage != 0)
         return subject.result.error;

@@ -70,13 +70,14 @@ static int subject_stdio(const int fds[SV_WIRE_FDS])
 }
 
 /* Closes everything but stdio and the channel. */
-static int subject_descriptors(int channel)
+static int subject_descriptors(const int fds[SV_WIRE_FDS])
 {
-    if (channel < 0)
-        return (int)syscall(SYS_close_range, 3, ~0u, 0);
-    if (channel != SV_CHANNEL_FD && dup2(channel, SV_CHANNEL_FD) < 0)
+    if (fds[3] < 0)
+        return (int)syscall(SYS_close_range, SV_CHANNEL_IN, ~0u, 0);
+    /* They came in this order, so the second's number is the higher one, and not SV_CHANNEL_IN. */
+    if (dup2(fds[3], SV_CHANNEL_IN) < 0 || dup2(fds[4], SV_CHANNEL_OUT) < 0)
         return -1;
-    return (int)syscall(SYS_close_range, SV_CHANNEL_FD + 1, ~0u, 0);
+    return (int)syscall(SYS_close_range, SV_CHANNEL_OUT + 1, ~0u, 0);
 }
 
 void sv_become_subject(struct sv_template_state *state, const struct sv_run *run,
@@ -103,8 +104,8 @@ void sv_become_subject(struct sv_template_state *state, const struct sv_run *run
     stage = SV_STAGE_PAYLOAD;
     if (sv_fault_at(fault, stage) != 0)
         goto failed;
-    if (fds[3] >= 0 && report == SV_CHANNEL_FD) { /* it must not lie where the channel will */
-        int moved = fcntl(report, F_DUPFD_CLOEXEC, SV_CHANNEL_FD + 1);
+    if (fds[3] >= 0 && report <= SV_CHANNEL_OUT) { /* it must not lie where the channel will */
+        int moved = fcntl(report, F_DUPFD_CLOEXEC, SV_CHANNEL_OUT + 1);
         if (moved < 0)
             goto failed;
         report = moved;
@@ -112,7 +113,7 @@ void sv_become_subject(struct sv_template_state *state, const struct sv_run *run
     const struct sv_error well = {0, 0};
     if (write(report, &well, sizeof well) != sizeof well)
         goto failed;
-    if (subject_descriptors(fds[3]) == 0)
+    if (subject_descriptors(fds) == 0)
         return;
 failed:;
     struct sv_error error = {stage, errno};

@@ -310,7 +310,7 @@ void sv_remove_tree(const char *path);
 
 /* ---- template.c ----------------------------------------------------------------------------- */
 
-struct sv_run { /* worker -> template; descriptors: stdin, stdout, stderr, channel */
+struct sv_run { /* worker -> template; descriptors: stdin, stdout, stderr, the channel's two */
     uint32_t kind, cells; /* as in the region, where a subject may have changed them since */
     uint32_t start; /* the first cell to run */
     uint32_t fresh; /* first command of its row here: nothing of another row may show */
@@ -349,7 +349,8 @@ enum sv_handed_on {
     SV_HANDED_ENDED, /* a signal, or its end */
 };
 
-#define SV_CHANNEL_FD 3 /* where a subject finds its channel */
+#define SV_CHANNEL_IN 3 /* where a subject finds its channel: two pipes, which cost less than a socket */
+#define SV_CHANNEL_OUT 4
 
 /* Serves rows until end of file (SV_ROLE_END); returns in forks only: SV_ROLE_SUBJECT in a new
  * subject, SV_ROLE_TASK in the process that does tasks, where the next call tells the end of this one

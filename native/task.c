@@ -60,9 +60,9 @@ static void become_task(struct sv_template_state *state, const struct sv_fault *
         fail(sock, SV_STAGE_FORK);
     if (sv_fault_at(fault, SV_STAGE_SUBJECT_SECCOMP) != 0 || sv_filter_install_subject() != 0)
         fail(sock, SV_STAGE_SUBJECT_SECCOMP);
-    if (dup2(sock, SV_CHANNEL_FD) < 0 || syscall(SYS_close_range, SV_CHANNEL_FD + 1, ~0u, 0) != 0)
+    if (dup2(sock, SV_CHANNEL_IN) < 0 || syscall(SYS_close_range, SV_CHANNEL_IN + 1, ~0u, 0) != 0)
         fail(sock, SV_STAGE_STDIO);
-    state->task.sock = SV_CHANNEL_FD;
+    state->task.sock = SV_CHANNEL_IN;
     state->task.inside = 1;
     state->control = state->scratch_fd = -1;
     if (send(state->task.sock, &well, sizeof well, MSG_NOSIGNAL) != sizeof well)

@@ -214,8 +214,9 @@ struct running {
     int flooded; /* it wrote more than it may, though it may have ended before it was stopped */
     struct attempt result;
 };
+/* channel: a descriptor to read and one to write, which stay the caller's; NULL: none. */
 void sv_start(struct worker *w, enum side side, struct sv_job *job, int place, uint32_t start,
-              int channel, struct running *r);
+              const int *channel, struct running *r);
 /* Waits until all of `runs` are over. */
 void sv_wait(struct worker *w, struct running *const *runs, int n);
 /* A program's standard input, into an empty file. 0, or -1 with errno. */

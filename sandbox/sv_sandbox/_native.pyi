@@ -9,7 +9,8 @@ STAGES: tuple[str, ...]
 MAX_CELLS: int
 MAX_PAYLOAD_BYTES: int
 MAX_ANSWER_BYTES: int
-CHANNEL_FD: int
+CHANNEL_IN: int
+CHANNEL_OUT: int
 KIND_CELLS: int
 KIND_PROGRAM: int
 KIND_CALLS: int

@@ -168,7 +168,7 @@ class Pair:
         ends = [End({}), End(there())]
         self.near, self.far = ends
         for end, sock in zip(ends, self._sockets, strict=True):
-            end.link = Link(sock.fileno(), end)
+            end.link = Link((sock.fileno(), sock.fileno()), end)
         self.ask = self.near.link.ask
         self.thread = threading.Thread(target=self._serve, daemon=True)
         self.thread.start()
@@ -345,7 +345,7 @@ class Frames(judge.Judge):
 
     def __init__(self, frames: list[bytes], fd: int):
         super().__init__()
-        self.link = Link(fd, self)
+        self.link = Link((fd, fd), self)
         self.frames = frames
         self.link._frame = self._received  # type: ignore[method-assign]
 
@@ -515,7 +515,7 @@ def sent(*frame):
     raw(encode(frame, lambda value: (False, value.parts)))
     return 1
 def raw(data, length=None):
-    os.write(server().link._fd, struct.pack("<I", len(data) if length is None else length) + data)
+    os.write(server().link._out, struct.pack("<I", len(data) if length is None else length) + data)
 """
 MALFORMED = [
     "sent(5, 1, None, (), None)",

@@ -142,7 +142,7 @@ class Judge(Policy):
     silent = True  # a failed assertion's text may say what was expected
 
     def __init__(self) -> None:
-        self.link = Link(native.CHANNEL_FD, self, native.waiting)
+        self.link = Link((native.CHANNEL_IN, native.CHANNEL_OUT), self, native.waiting)
         self.marks = Provenance()
         self._test: TestCode | None = None
         self._shared: shared.JudgeShared | None = None

@@ -125,10 +125,12 @@ class Policy:
 
 
 class Link:
-    """One end of the link over the descriptor `fd`."""
+    """One end of the link, over a descriptor to read and one to write."""
 
-    def __init__(self, fd: int, policy: Policy, waiting: Callable[[bool], object] = bool):
-        self._fd = fd
+    def __init__(
+        self, fds: tuple[int, int], policy: Policy, waiting: Callable[[bool], object] = bool
+    ):
+        self._in, self._out = fds
         self.policy: Policy = policy
         self._waiting = waiting
         self._buffer = b""
@@ -287,14 +289,14 @@ class Link:
         try:
             if len(data) < _LARGE:
                 whole = head + data
-                written = os.write(self._fd, whole)
+                written = os.write(self._out, whole)
                 if written == len(whole):
                     return
                 parts = (whole[written:],)
             for part in parts:
                 view = memoryview(part)
                 while view:
-                    view = view[os.write(self._fd, view) :]
+                    view = view[os.write(self._out, view) :]
         except OSError:
             raise Lost from None
 
@@ -334,7 +336,7 @@ class Link:
                 return self._large_frame(data[4:], length)
             self._waiting(not data)  # who has begun a frame is to end it
             try:
-                part = os.read(self._fd, 1 << 16)
+                part = os.read(self._in, 1 << 16)
             except OSError:
                 raise Lost from None
             self._waiting(False)
@@ -352,7 +354,7 @@ class Link:
         with memoryview(data) as view:
             while at < length:
                 try:
-                    got = os.readv(self._fd, [view[at:]])
+                    got = os.readv(self._in, [view[at:]])
                 except OSError:
                     raise Lost from None
                 if not got:

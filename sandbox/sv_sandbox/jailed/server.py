@@ -49,7 +49,7 @@ class Server(Policy):
     def __init__(self) -> None:
         self.cell: int | None = None
         self.shared: shared.SubjectShared | None = None
-        self.link = Link(native.CHANNEL_FD, self, native.waiting)
+        self.link = Link((native.CHANNEL_IN, native.CHANNEL_OUT), self, native.waiting)
         self._source = unpacked(native.blob(0))
         self._solution: CodeType | None = None
         self._namespace: dict[str, Any] = {}
