@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from . import (
     audit,
+    changes,
     collect,
     lending,
     operations,
@@ -171,6 +172,8 @@ class Judge(Policy):
         self._state = State(test.names)
         self._state.loaded()
         failure = self._failure(cell, test)
+        if marks.changes is not None:
+            marks.changes.end()
         if isinstance(failure, UsedUp):
             raise failure
         if self.link.trouble is not None:
@@ -256,12 +259,13 @@ class Judge(Policy):
             return waiting.done(*operands)
         self._lent(operation, operands)
         lending.allow(operation, operands)
-        if operation == "set" and not lending.is_plain(operands[2]):
+        if operation == "set" and not lending.is_tests_or_plain(operands[2]):
             self.marks.word("attributes that the solution set")
         if lending.makes_a_class(operation, operands):
             self.marks.word("a class that the solution made of the test's")
         if operation in _CHANGING or (operation == "special" and operands[1] in _CHANGING):
-            self.marks.has_changed = True
+            wide = operation != "set" and operation != "del" and "next" not in operands[:2]
+            self._changes(operands[operation == "above"], wide and operation != "next")
         answer = operations.perform(operation, operands, self.link)
         if operation == "get" and operands[1] == "__dict__":
             self._attributes.add(id(answer))
@@ -269,9 +273,14 @@ class Judge(Policy):
 
     def changed(self, container: object) -> None:
         """What lies in an object's `__dict__` are its attributes."""
-        self.marks.has_changed = True
+        self._changes(container, False)
         if id(container) in self._attributes:
             self.marks.word("attributes that the solution set")
+
+    def _changes(self, value: object, wide: bool) -> None:
+        if self.marks.changes is None:
+            self.marks.changes = changes.Changes(self.text(), self.marks.word)
+        self.marks.changes.made(value, wide)
 
     def _lent(self, operation: str, operands: tuple[object, ...]) -> None:
         """Only what was told of by number is asked: plain data is local at both ends. Raises

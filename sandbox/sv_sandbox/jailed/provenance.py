@@ -39,14 +39,16 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .changes import Changes
 
 INLINE, VOUCHED, PROVEN = 1, 2, 3
 
-EQUALITY, OTHER, ANSWERS, HANDED = 0, 1, 2, 4
+EQUALITY, OTHER, ANSWERS = 0, 1, 2
 """What an assertion decides by (`text.kind_of`): an equality with what the test knows; something
-else; an equality of two answers; one of these, with what was handed to the solution on the side
-that should know better."""
+else; an equality of two answers."""
 FREE, NAMED, ANSWER = 0, 1, 2
 """Who was asked: a function, class or module that the test names; an object of a class that it
 names; anything else."""
@@ -68,8 +70,8 @@ class Provenance:
     def __init__(self, branches: bool = False):
         self.branches = branches
         self.rests_on: list[str] = []
-        self.has_changed = False
-        """Whether the solution changed something of the test's in place."""
+        self.changes: Changes | None = None
+        """What the solution changed of the test's in place, if anything."""
         self.reached = 0
         self._open = 0
         self._informed = False
@@ -172,12 +174,12 @@ class Provenance:
         with self._lock:
             self._open -= 1
             self.reached += 1
-        if kind & ~HANDED and self._informed:
+        if kind and self._informed:
             self.word("an object's answer to data of the test")
         if kind & ANSWERS:
             self.word("an equality of two answers")
-        if kind & HANDED and self.has_changed:
-            self.word("what the test handed over, which the solution changed")
+        if self.changes is not None:
+            self.changes.left(sys._getframe(1))
 
     def asserted(self, site: int, kind: int, called: Any) -> Callable[..., Any]:
         """An assertion that stands in an expression: what is called instead of it."""

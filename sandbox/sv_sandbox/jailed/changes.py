@@ -1,0 +1,323 @@
+"""What the solution has changed in place, and whether an assertion after that still rests on the
+test's own word. One `Changes` per cell, made when something changes first: before that it costs
+nothing.
+
+In: each object of the test's that the solution changed (`made`), and each assertion that is left
+(`left`). Out: words for `provenance`. From the first change on the lines of the test are followed
+as they run (`sys.settrace`). A value is CHANGED if the object that it is, or one that it leads to,
+was changed, or if it was made by a statement that read such a value; ANSWER if it is the
+solution's; CLEAN otherwise: written down by the test, before the change or after it. Names carry
+this from statement to statement, and a function that reads something changed gives it to what its
+callers make of it. An assertion that reads something changed must compare it with something CLEAN.
+What is changed must not decide whether an assertion is reached.
+
+What cannot be told (a name that is not found, a structure too large to follow, other threads) is
+taken for changed.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import gc
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from types import FrameType, GeneratorType
+from typing import Any
+
+from .link import Link
+from .provenance import Provenance, is_reference
+from .shapes import names_in
+from .statements import BLOCKS, TEXT, Statements, is_site, names_stored, sites
+from .views import ANSWER, APART, ATOMS, CHANGED, CLEAN, View
+
+_INLINE = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"))
+"""Frames that belong to a statement of another one."""
+_ITERATORS: tuple[type, ...] = (
+    weakref.ref,
+    GeneratorType,
+    map,
+    filter,
+    zip,
+    type(iter([])),
+    type(iter(())),
+    enumerate,
+)
+_OPTIMIZED = 0x1
+MOST_OBJECTS = 500_000
+MOST_LINES = 100_000
+"""How many objects and lines are looked at for one cell."""
+
+
+class _TooMuch(Exception):
+    """This would take too long."""
+
+
+class _Followed:
+    """What is known of one frame of the test's; called by Python as it runs."""
+
+    def __init__(self, changes: Changes, frame: FrameType):
+        self._changes = changes
+        self.now = changes.statements.at(frame.f_lineno)
+        self.names: dict[str, int] = {}
+        """Names of its own that hold something CHANGED, or an ANSWER."""
+        self.has_read = False
+        """Whether what the statement at hand calls has read something changed."""
+        self.blocks: set[ast.stmt] = set()
+        """Blocks whose head has read something changed: it decides what is done in them."""
+        self.is_lost = False
+        """Whether something changed decided that this frame is there at all."""
+
+    def decided(self, statement: ast.stmt) -> bool:
+        """Whether something changed decided that this statement runs."""
+        return not self.blocks.isdisjoint(self._changes.statements.around[statement])
+
+    def __call__(self, frame: FrameType, event: str, arg: object) -> _Followed:
+        with self._changes.within_bounds():
+            if event == "line":
+                self._changes.line(self, frame)
+            elif event == "exception":
+                self._changes.raised(self)
+        return self
+
+
+class Changes:
+    """Of one cell. `word`: what is told where the solution may decide."""
+
+    def __init__(self, source: str, word: Callable[[str], object]):
+        self.statements = Statements(source)
+        self._word = word
+        self._changed: dict[int, object] = {}
+        self._arrays: list[Any] = []
+        self._globals: dict[str, int] = {}
+        self._cells: dict[str, dict[str, int]] = {}
+        """As `_Followed.names`: those of the module, and those that functions share, by the outermost
+        function."""
+        self._objects_left, self._lines_left = MOST_OBJECTS, MOST_LINES
+
+    def end(self) -> None:
+        """Nothing is followed any more."""
+        sys.settrace(None)
+        threading.settrace(None)
+
+    @contextlib.contextmanager
+    def within_bounds(self) -> Iterator[None]:
+        """What goes wrong here is taken for changed."""
+        try:
+            yield
+        except Exception:
+            self._word("too much that the solution changed")
+            self.end()
+
+    # ---- what happens ----------------------------------------------------------------------------
+
+    def made(self, value: object, wide: bool) -> None:
+        """The solution changes this object; `wide`: by a method of it, which may change whatever
+        the object leads to."""
+        with self.within_bounds():
+            for one in [value, *(self.reached(value) if wide else ())]:
+                self._add(one)
+            frame: FrameType | None = sys._getframe()
+            while frame is not None:
+                if frame.f_code.co_filename == TEXT:
+                    self._taint(self._follow(frame), frame, CHANGED)
+                frame = frame.f_back
+            if threading.active_count() > 1:
+                self._word("a change while other threads run")
+            threading.settrace(self._called)
+            sys.settrace(self._called)
+
+    def left(self, frame: FrameType | None) -> None:
+        """An assertion held in the function of the test's that this frame belongs to."""
+        while frame is not None and frame.f_code.co_filename != TEXT:
+            frame = frame.f_back
+        if frame is None:
+            return
+        with self.within_bounds():
+            outer: FrameType | None = frame
+            while outer is not None and outer.f_code.co_name in _INLINE:
+                outer = outer.f_back
+            followed = outer.f_trace if outer is not None else None
+            has_read = type(followed) is _Followed and followed.has_read
+            if sys.gettrace() != self._called:
+                self._word("a change while the test follows its own lines")
+            view = View(self, frame)
+            for statement in self.statements.at(frame.f_lineno):
+                if not all(view.decides(one, has_read) for one in sites(statement)):
+                    self._word("what the solution changed in place, on the side that should know")
+
+    def _add(self, value: object) -> None:
+        self._changed[id(value)] = value
+        if type(value).__name__ == "ndarray":
+            self._arrays.append(value)
+
+    def _follow(self, frame: FrameType) -> _Followed:
+        followed = frame.f_trace
+        if type(followed) is not _Followed:
+            followed = frame.f_trace = _Followed(self, frame)
+        return followed
+
+    def _called(self, frame: FrameType, event: str, arg: object) -> _Followed | None:
+        """A function is called, or goes on: who reads nothing changed need not be followed."""
+        code = frame.f_code
+        if code.co_filename != TEXT or code.co_name in _INLINE:
+            return None
+        if type(frame.f_trace) is _Followed:
+            return frame.f_trace
+        with self.within_bounds():
+            self._tick()
+            is_lost = self._is_within(frame.f_back)
+            if not is_lost and View(self, frame).at_entry() < CHANGED:
+                return None
+            if code.co_name == "<lambda>":
+                self._has_read(frame.f_back)
+                return None
+            followed = self._follow(frame)
+            followed.is_lost |= is_lost
+            return followed
+        return None
+
+    def _is_within(self, frame: FrameType | None) -> bool:
+        """Whether something changed has decided that this frame of the test's does what it does."""
+        while frame is not None and frame.f_code.co_filename != TEXT:
+            frame = frame.f_back
+        followed = frame.f_trace if frame is not None else None
+        if type(followed) is not _Followed:
+            return False
+        return followed.is_lost or any(map(followed.decided, followed.now))
+
+    def _tick(self) -> None:
+        self._lines_left -= 1
+        if self._lines_left < 0:
+            raise _TooMuch
+
+    def line(self, followed: _Followed, frame: FrameType) -> None:
+        """A line of the test's is about to run."""
+        self._tick()
+        statements = self.statements.at(frame.f_lineno)
+        is_new = statements is not followed.now
+        followed.now = statements
+        followed.has_read &= not is_new
+        view = View(self, frame)
+        for statement in statements:
+            level = view.read_by(statement)
+            followed.blocks.discard(statement)
+            if followed.is_lost or followed.decided(statement):
+                level = CHANGED
+            if level == CHANGED and not _is_assertion(statement):
+                self._read(followed, frame, statement)
+                self._has_read(frame.f_back)
+            elif level or is_new:
+                self._store(frame, Statements.stores(statement), level)
+
+    def raised(self, followed: _Followed) -> None:
+        """An exception leaves a line of the test's; who catches it, and what is not reached?"""
+        if followed.has_read and not any(map(_is_assertion, followed.now)):
+            self._word("an exception that may come of what the solution changed")
+
+    def _has_read(self, frame: FrameType | None) -> None:
+        """Something changed was read for all that wait in these frames."""
+        while frame is not None:
+            if frame.f_code.co_filename == TEXT and frame.f_code.co_name not in _INLINE:
+                followed = self._follow(frame)
+                followed.has_read = True
+                for statement in followed.now:
+                    if not _is_assertion(statement):
+                        self._read(followed, frame, statement)
+            frame = frame.f_back
+
+    def _read(self, followed: _Followed, frame: FrameType, statement: ast.stmt) -> None:
+        """This statement reads something changed: so is what it makes of it."""
+        followed.has_read = True
+        view = View(self, frame)
+        if isinstance(statement, BLOCKS):
+            if self.statements.guards(statement):
+                self._word("an assertion that is reached as the solution changed something")
+            followed.blocks.add(statement)
+            parts = self.statements.effects(statement)
+            self._store(frame, names_stored(*parts), CHANGED)
+        else:
+            parts = [statement]
+            self._store(frame, Statements.stores(statement), CHANGED)
+        for value in (one for part in parts for one in view.may_change(part)):
+            self._add(value)
+
+    def _taint(self, followed: _Followed, frame: FrameType, level: int) -> None:
+        for statement in followed.now:
+            self._store(frame, Statements.stores(statement), level)
+
+    def _store(self, frame: FrameType, names: Iterable[str], level: int) -> None:
+        for name in names:
+            known = self.names_of(frame, name)
+            if level:
+                known[name] = level
+            else:
+                known.pop(name, None)
+
+    def names_of(self, frame: FrameType, name: str) -> dict[str, int]:
+        """Where it is kept what a name holds."""
+        code = frame.f_code
+        if name in code.co_freevars or name in code.co_cellvars:
+            return self._cells.setdefault(code.co_qualname.split(".<locals>")[0], {})
+        is_own = name in code.co_varnames
+        if not code.co_flags & _OPTIMIZED:  # the module, or the body of a class
+            is_own = frame.f_locals is not frame.f_globals and name in frame.f_locals
+        return self._follow(frame).names if is_own else self._globals
+
+    def is_lost(self, frame: FrameType) -> bool:
+        """Whether something changed decided that a frame is there."""
+        return type(frame.f_trace) is _Followed and frame.f_trace.is_lost
+
+    # ---- what values are -------------------------------------------------------------------------
+
+    def is_changed(self, value: object) -> bool:
+        """Whether the solution changed this very object."""
+        if id(value) in self._changed:
+            return True
+        if self._arrays and type(value).__name__ == "ndarray":
+            shares: Callable[..., bool] = sys.modules["numpy"].may_share_memory
+            return any(shares(value, one) for one in self._arrays)
+        return False
+
+    def level(self, value: object) -> int:
+        """Of a value, and all that it leads to."""
+        if type(value) in ATOMS:
+            return CLEAN
+        if self.is_changed(value):
+            return CHANGED
+        found = ANSWER if is_reference(value) else CLEAN
+        if isinstance(value, _ITERATORS) or (hasattr(type(value), "__next__") and not found):
+            return CHANGED  # when it has been read, it does not tell of what
+        for one in self.reached(value):
+            if self.is_changed(one) or isinstance(one, _ITERATORS):
+                return CHANGED
+            if is_reference(one):
+                found = ANSWER
+        return found
+
+    def reached(self, value: object) -> Iterator[object]:
+        """The objects that a value leads to, but not what functions read."""
+        seen: set[int] = set()
+        waiting = [value]
+        while waiting := [one for one in waiting if self._leads_on(one)]:
+            more = [one for one in gc.get_referents(*waiting) if type(one) not in ATOMS]
+            self._objects_left -= len(more)
+            if self._objects_left < 0:
+                raise _TooMuch
+            waiting = [one for one in more if id(one) not in seen]
+            seen.update(map(id, waiting))
+            yield from waiting
+
+    def _leads_on(self, value: object) -> bool:
+        if isinstance(value, type) and not is_reference(value):
+            return bool(names_in(value).get("__module__") == "test")
+        apart = issubclass(type(value), (*APART, Provenance, Changes, Link))
+        return gc.is_tracked(value) and not apart and not is_reference(value)
+
+
+def _is_assertion(statement: ast.stmt) -> bool:
+    return type(statement) is ast.Assert or (
+        type(statement) is ast.Expr and is_site(statement.value)
+    )

@@ -1,0 +1,304 @@
+"""What the expressions of a test are worth in one frame, as `changes` follows it: the test's own,
+the solution's, or changed by it. Nothing of the test's runs for it.
+
+In: an expression or a statement, as parsed. Out: a level (CLEAN, ANSWER, CHANGED), or whether an
+assertion rests on the test's own word (`View.decides`).
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from .provenance import Provenance, is_reference
+from .shapes import names_in
+from .statements import LOOPS, TEXT, Statements, is_site, name_of, names_stored
+
+if TYPE_CHECKING:
+    from .changes import Changes
+
+CLEAN, ANSWER, CHANGED = 0, 1, 2
+
+ATOMS = frozenset((int, float, complex, bool, str, bytes, type(None), type(...), range))
+APART = (FunctionType, ModuleType, FrameType, CodeType)
+"""What they read counts when they run."""
+_WRAPPERS = frozenset("enumerate zip reversed list tuple iter".split())
+_VIEWS = frozenset("items keys values".split())
+_BY_TWO = frozenset("isclose allclose array_equal".split())
+_EXPECTING = frozenset("assertRaises assertRaisesRegex assertWarns assertWarnsRegex".split())
+_MISSING = object()
+
+
+class View:
+    """What expressions are worth in one frame, now."""
+
+    def __init__(self, changes: Changes, frame: FrameType):
+        self._changes, self._frame = changes, frame
+        self._locals: Any = {} if frame.f_locals is frame.f_globals else frame.f_locals
+        self._is_lost = changes.is_lost(frame)
+
+    def at_entry(self) -> int:
+        """Of all that the function may read."""
+        names = _names_in(self._frame.f_code)
+        found = [self._name(name) for name in {*self._locals, *names} if self._has(name)]
+        return max(found, default=CLEAN)
+
+    def read_by(self, statement: ast.stmt) -> int:
+        """Of what a statement reads itself."""
+        if isinstance(statement, LOOPS):
+            simple = self._items(statement)
+            if simple is not None:
+                return simple
+        found = [self.of(head) for head in Statements.heads(statement)]
+        if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+            found.append(self._name(statement.target.id))
+        return max(found, default=CLEAN)
+
+    def _items(self, loop: Any) -> int | None:
+        """Of a loop over containers as they are: who only gives items need not be clean inside."""
+        depth, source = _depth(loop.target), [loop.iter]
+        if type(loop.iter) is ast.Call:
+            call = loop.iter
+            if type(call.func) is ast.Name and call.func.id in _WRAPPERS and call.args:
+                source = call.args
+                depth -= call.func.id in ("enumerate", "zip")
+            elif type(call.func) is ast.Attribute and call.func.attr in _VIEWS and not call.args:
+                source = [call.func.value]
+                depth -= call.func.attr == "items"
+        found = CLEAN
+        for one in source:
+            path = self._path(one)
+            if path is None:
+                return None
+            found = max(found, path[0], self._spine(path[1], depth))
+        return found
+
+    def _spine(self, value: object, depth: int) -> int:
+        if type(value) not in (list, tuple, dict, set, frozenset):
+            return self._changes.level(value)
+        if self._changes.is_changed(value):
+            return CHANGED
+        if depth <= 0:
+            return CLEAN
+        inside: Any = value
+        items = inside.values() if type(inside) is dict else inside
+        return max((self._spine(one, depth - 1) for one in items), default=CLEAN)
+
+    def of(self, node: ast.AST) -> int:
+        """Of an expression."""
+        if type(node) is ast.Constant:
+            return CLEAN
+        if isinstance(node, ast.Attribute | ast.Subscript) and type(node.ctx) is not ast.Load:
+            return self.of(node.slice) if isinstance(node, ast.Subscript) else CLEAN
+        if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+            path = self._path(node)
+            if path is not None:
+                return max(path[0], self._changes.level(path[1]))
+            if type(node) is ast.Name:
+                return ANSWER if type(node.ctx) is ast.Load else CLEAN
+        if type(node) is ast.Call and self._is_theirs(node.func):
+            return ANSWER
+        inner = _bound_inside(node)
+        found = self.of(node.generators[0].iter) if hasattr(node, "generators") else CLEAN
+        for one in ast.iter_child_nodes(node):
+            if not (type(one) is ast.Name and one.id in inner):
+                found = max(found, self._within(one, inner))
+        return found
+
+    def _within(self, node: ast.AST, bound: set[str]) -> int:
+        if not bound:
+            return self.of(node)
+        hidden = {name: self._locals[name] for name in bound if name in self._locals}
+        view = View(self._changes, self._frame)
+        view._locals = {name: one for name, one in self._locals.items() if name not in hidden}
+        view._locals |= dict.fromkeys(bound)
+        return view.of(node)
+
+    def _is_theirs(self, function: ast.expr) -> bool:
+        """Whether what is called is the solution's."""
+        path = self._path(function)
+        if path is not None:
+            return is_reference(path[1]) or is_reference(getattr(path[1], "__func__", None))
+        while isinstance(function, ast.Attribute | ast.Subscript):
+            path = self._path(function.value)
+            if path is not None:
+                return is_reference(path[1])
+            function = function.value
+        return type(function) is ast.Name
+
+    def _has(self, name: str) -> bool:
+        there = name in self._locals or dict.__contains__(self._frame.f_globals, name)
+        return there or self._changes.names_of(self._frame, name).get(name, 0) > 0
+
+    def _name(self, name: str) -> int:
+        level = self._changes.names_of(self._frame, name).get(name, CLEAN)
+        return max(level, self._changes.level(self._find(name)))
+
+    def _find(self, name: str) -> object:
+        """The value of a name; `_MISSING` for one of the solution's."""
+        if type(self._locals) is dict and name in self._locals:
+            return self._locals[name]
+        found = dict.get(self._frame.f_globals, name, _MISSING)
+        return vars(builtins).get(name, _MISSING) if found is _MISSING else found
+
+    def _path(self, node: ast.AST) -> tuple[int, object] | None:
+        """What `name.attribute[0]` is, and of what is on the way; None where that cannot be told
+        without running anything."""
+        if type(node) is ast.Name:
+            value = self._find(node.id)
+            level = self._changes.names_of(self._frame, node.id).get(node.id, CLEAN)
+            known = value is not _MISSING and type(node.ctx) is ast.Load
+            return (CHANGED if self._is_lost else level, value) if known else None
+        if type(node) is ast.Constant:
+            return CLEAN, node.value
+        if not isinstance(node, ast.Attribute | ast.Subscript):
+            return None
+        base = self._path(node.value)
+        if base is None or is_reference(base[1]):
+            return None
+        level = max(base[0], CHANGED * self._changes.is_changed(base[1]))
+        if type(node) is ast.Attribute:
+            found = _attribute(base[1], node.attr)
+        else:
+            key = self._path(node.slice)
+            level = max(level, key[0] if key is not None else CLEAN)
+            found = _MISSING if key is None else _item(base[1], key[1])
+        return None if found is _MISSING else (level, found)
+
+    def may_change(self, statement: ast.AST) -> Iterator[object]:
+        """Objects of the test's into which this statement may put what it reads."""
+        for node in ast.walk(statement):
+            holders: list[ast.expr] = []
+            if isinstance(node, ast.Attribute | ast.Subscript) and type(node.ctx) is ast.Store:
+                holders = [node.value]
+            elif type(node) is ast.Call and self._may_change(node.func):
+                holders = [*node.args, *(one.value for one in node.keywords)]
+                holders += [node.func.value] if isinstance(node.func, ast.Attribute) else []
+            for path in filter(None, map(self._path, holders)):
+                if not _is_fixed(path[1]):
+                    yield path[1]
+
+    def _may_change(self, function: ast.expr) -> bool:
+        path = self._path(function)
+        if path is None:
+            return not self._is_theirs(function)
+        is_pure = type(function) is ast.Name and function.id in vars(builtins)
+        is_pure = is_pure and path[1] not in (setattr, delattr)
+        return not (is_pure or is_reference(path[1]) or _is_tests(path[1]))
+
+    def decides(self, asserted: ast.expr, has_read: bool) -> bool:
+        """Whether what is asserted rests on nothing changed, or compares it with something
+        clean."""
+        if isinstance(asserted, ast.BoolOp):
+            return all(self.decides(one, has_read) for one in asserted.values)
+        if isinstance(asserted, ast.UnaryOp):
+            return self.decides(asserted.operand, has_read)
+        sides = [asserted]
+        if isinstance(asserted, ast.Compare):
+            sides = [asserted.left, *asserted.comparators]
+        elif isinstance(asserted, ast.Call):
+            name = name_of(asserted)
+            given = [*asserted.args, *(one.value for one in asserted.keywords)]
+            if name in _EXPECTING:
+                return True
+            if is_site(asserted) and given:
+                sides = given[:2]
+                if len(given) == 1 or name in ("assertTrue", "assertFalse"):
+                    return self.decides(given[0], has_read)
+            elif name in _BY_TWO and len(given) > 1:
+                sides = given[:2]
+        levels = [self.of(side) for side in sides]
+        if max(levels) < CHANGED and not has_read:
+            return True
+        return any(
+            level == CLEAN and len(sides) > 1 and self._is_word(side, has_read)
+            for side, level in zip(sides, levels, strict=True)
+        )
+
+    def _is_word(self, side: ast.expr, has_read: bool) -> bool:
+        """Whether this side is the test's own word."""
+        if self._changes.statements.text.is_answer(side, True):
+            return False
+        if not has_read:
+            return True
+        calls = [node.func for node in ast.walk(side) if type(node) is ast.Call]
+        names = [node for node in ast.walk(side) if type(node) is ast.Name]
+        paths = [self._path(one) for one in (*calls, *names)]
+        return not any(path is None or self._runs(path[1]) for path in paths)
+
+    def _runs(self, value: object) -> bool:
+        """Whether using this value may run code of the test's."""
+        reached = (_is_tests(type(one)) for one in self._changes.reached(value))
+        return _is_tests(value) or _is_tests(type(value)) or any(reached)
+
+
+def _is_tests(called: object) -> bool:
+    """Whether this is code of the test's, which is followed itself."""
+    function = called.__func__ if type(called) is MethodType else called
+    if isinstance(function, type):
+        return bool(names_in(function).get("__module__") == "test")
+    return type(function) is FunctionType and function.__code__.co_filename == TEXT
+
+
+def _is_fixed(value: object) -> bool:
+    kind = type(value)
+    fixed = (*APART, type, MethodType, BuiltinFunctionType, tuple)
+    return kind in ATOMS or issubclass(kind, fixed) or is_reference(value) or kind is Provenance
+
+
+def _names_in(code: CodeType) -> set[str]:
+    found = set(code.co_names)
+    for const in code.co_consts:
+        if type(const) is CodeType:
+            found |= _names_in(const)
+    return found
+
+
+def _bound_inside(node: ast.AST) -> set[str]:
+    """Names that a comprehension or a lambda binds itself."""
+    if isinstance(node, ast.Lambda):
+        return {one.arg for one in ast.walk(node.args) if type(one) is ast.arg}
+    generators: list[ast.comprehension] = getattr(node, "generators", [])
+    return names_stored(*(one.target for one in generators))
+
+
+def _depth(target: ast.expr) -> int:
+    if not isinstance(target, ast.Tuple | ast.List):
+        return 0
+    return 1 + max(map(_depth, target.elts), default=0)
+
+
+def _attribute(value: object, name: str) -> object:
+    """An attribute that no code computes."""
+    if type(value) is ModuleType:
+        return vars(value).get(name, _MISSING)
+    if isinstance(value, type):
+        found = names_in(value).get(name, _MISSING)
+        return found if not hasattr(type(found), "__get__") else _MISSING
+    try:
+        held = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        held = None
+    if type(held) is dict and name in held:
+        return held[name]
+    for one in type(value).__mro__:
+        if name in names_in(one):
+            found = names_in(one)[name]
+            if type(found) is FunctionType:
+                return MethodType(found, value)
+            return found if not hasattr(type(found), "__get__") else _MISSING
+    return _MISSING
+
+
+def _item(value: Any, key: Any) -> object:
+    try:
+        if type(value) in (list, tuple) and type(key) is int:
+            return value[key]
+        if type(value) is dict and type(key) in ATOMS:
+            return value.get(key, _MISSING)
+    except LookupError:
+        pass
+    return _MISSING
