@@ -24,7 +24,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from types import FrameType, GeneratorType
+from types import CodeType, FrameType, GeneratorType
 from typing import Any
 
 from .link import Link
@@ -47,12 +47,22 @@ _ITERATORS: tuple[type, ...] = (
 )
 _OPTIMIZED = 0x1
 MOST_OBJECTS = 500_000
-MOST_LINES = 100_000
+MOST_LINES = 50_000
 """How many objects and lines are looked at for one cell."""
 
 
 class _TooMuch(Exception):
     """This would take too long."""
+
+
+class _Code:
+    """Whose the names of a function are."""
+
+    def __init__(self, code: CodeType):
+        self.shared = frozenset((*code.co_freevars, *code.co_cellvars))
+        self.own = frozenset(code.co_varnames)
+        self.outermost = code.co_qualname.split(".<locals>")[0]
+        self.is_function = bool(code.co_flags & _OPTIMIZED)
 
 
 class _Followed:
@@ -75,11 +85,13 @@ class _Followed:
         return not self.blocks.isdisjoint(self._changes.statements.around[statement])
 
     def __call__(self, frame: FrameType, event: str, arg: object) -> _Followed:
-        with self._changes.within_bounds():
+        try:
             if event == "line":
                 self._changes.line(self, frame)
             elif event == "exception":
                 self._changes.raised(self)
+        except Exception:
+            self._changes.give_up()
         return self
 
 
@@ -93,8 +105,10 @@ class Changes:
         self._arrays: list[Any] = []
         self._globals: dict[str, int] = {}
         self._cells: dict[str, dict[str, int]] = {}
-        """As `_Followed.names`: those of the module, and those that functions share, by the outermost
-        function."""
+        """As `_Followed.names`: of the module, and what functions share, by the outermost one."""
+        self._codes: dict[CodeType, _Code] = {}
+        self._known: dict[int, tuple[object, int]] = {}
+        """Levels of objects; nothing makes them CHANGED but `_add`."""
         self._objects_left, self._lines_left = MOST_OBJECTS, MOST_LINES
 
     def end(self) -> None:
@@ -108,8 +122,12 @@ class Changes:
         try:
             yield
         except Exception:
-            self._word("too much that the solution changed")
-            self.end()
+            self.give_up()
+
+    def give_up(self) -> None:
+        """It cannot be followed any further."""
+        self._word("too much that the solution changed")
+        self.end()
 
     # ---- what happens ----------------------------------------------------------------------------
 
@@ -143,12 +161,14 @@ class Changes:
             has_read = type(followed) is _Followed and followed.has_read
             if sys.gettrace() != self._called:
                 self._word("a change while the test follows its own lines")
+            self._known.clear()  # what is asserted may have put something anywhere
             view = View(self, frame)
             for statement in self.statements.at(frame.f_lineno):
                 if not all(view.decides(one, has_read) for one in sites(statement)):
                     self._word("what the solution changed in place, on the side that should know")
 
     def _add(self, value: object) -> None:
+        self._known.clear()
         self._changed[id(value)] = value
         if type(value).__name__ == "ndarray":
             self._arrays.append(value)
@@ -210,7 +230,7 @@ class Changes:
                 self._read(followed, frame, statement)
                 self._has_read(frame.f_back)
             elif level or is_new:
-                self._store(frame, Statements.stores(statement), level)
+                self._store(frame, self.statements.stores(statement), level)
 
     def raised(self, followed: _Followed) -> None:
         """An exception leaves a line of the test's; who catches it, and what is not reached?"""
@@ -240,13 +260,13 @@ class Changes:
             self._store(frame, names_stored(*parts), CHANGED)
         else:
             parts = [statement]
-            self._store(frame, Statements.stores(statement), CHANGED)
+            self._store(frame, self.statements.stores(statement), CHANGED)
         for value in (one for part in parts for one in view.may_change(part)):
             self._add(value)
 
     def _taint(self, followed: _Followed, frame: FrameType, level: int) -> None:
         for statement in followed.now:
-            self._store(frame, Statements.stores(statement), level)
+            self._store(frame, self.statements.stores(statement), level)
 
     def _store(self, frame: FrameType, names: Iterable[str], level: int) -> None:
         for name in names:
@@ -258,13 +278,17 @@ class Changes:
 
     def names_of(self, frame: FrameType, name: str) -> dict[str, int]:
         """Where it is kept what a name holds."""
-        code = frame.f_code
-        if name in code.co_freevars or name in code.co_cellvars:
-            return self._cells.setdefault(code.co_qualname.split(".<locals>")[0], {})
-        is_own = name in code.co_varnames
-        if not code.co_flags & _OPTIMIZED:  # the module, or the body of a class
+        known = self._codes.get(frame.f_code)
+        if known is None:
+            known = self._codes[frame.f_code] = _Code(frame.f_code)
+        if name in known.shared:
+            return self._cells.setdefault(known.outermost, {})
+        is_own = name in known.own
+        if not known.is_function:  # the module, or the body of a class
             is_own = frame.f_locals is not frame.f_globals and name in frame.f_locals
-        return self._follow(frame).names if is_own else self._globals
+        if not is_own:
+            return self._globals
+        return frame.f_trace.names if type(frame.f_trace) is _Followed else {}
 
     def is_lost(self, frame: FrameType) -> bool:
         """Whether something changed decided that a frame is there."""
@@ -285,6 +309,12 @@ class Changes:
         """Of a value, and all that it leads to."""
         if type(value) in ATOMS:
             return CLEAN
+        known = self._known.get(id(value))
+        if known is None:
+            known = self._known[id(value)] = value, self._level(value)
+        return known[1]
+
+    def _level(self, value: object) -> int:
         if self.is_changed(value):
             return CHANGED
         found = ANSWER if is_reference(value) else CLEAN

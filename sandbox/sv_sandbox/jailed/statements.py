@@ -39,6 +39,8 @@ class Statements:
         self._scopes: dict[ast.stmt, ast.AST] = {}
         self.around: dict[ast.stmt, tuple[ast.stmt, ...]] = {}
         """The blocks that each lies in, as far as its function."""
+        self._stores: dict[ast.stmt, set[str]] = {}
+        self._reads: dict[ast.stmt, frozenset[str] | None] = {}
         self._place(tree, tree, ())
         self._functions = {
             node.name: node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)
@@ -64,6 +66,19 @@ class Statements:
         """Those that a line may belong to; the same list for the same line."""
         return self._at.get(line, _NONE)
 
+    def reads(self, statement: ast.stmt) -> frozenset[str] | None:
+        """Names that its head reads; None where some are bound in it as well."""
+        if statement not in self._reads:
+            inside = [node for head in self.heads(statement) for node in ast.walk(head)]
+            names = {
+                one.id for one in inside if type(one) is ast.Name and type(one.ctx) is ast.Load
+            }
+            if isinstance(statement, ast.AugAssign):
+                names |= names_stored(statement.target)
+            has_scopes = any(isinstance(one, ast.Lambda | ast.comprehension) for one in inside)
+            self._reads[statement] = None if has_scopes else frozenset(names)
+        return self._reads[statement]
+
     @staticmethod
     def heads(statement: ast.stmt) -> list[ast.expr]:
         """What a statement evaluates itself."""
@@ -82,12 +97,16 @@ class Statements:
                     found += [default for default in (*one.defaults, *one.kw_defaults) if default]
         return found
 
-    @staticmethod
-    def stores(statement: ast.stmt) -> set[str]:
+    def stores(self, statement: ast.stmt) -> set[str]:
         """Names that a statement itself binds."""
+        if statement not in self._stores:
+            self._stores[statement] = self._stored(statement)
+        return self._stores[statement]
+
+    def _stored(self, statement: ast.stmt) -> set[str]:
         if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
             return {statement.name}
-        parts: list[ast.AST] = [*Statements.heads(statement)]
+        parts: list[ast.AST] = [*self.heads(statement)]
         parts += [getattr(statement, _TARGETS.get(type(statement), ""), None) or ast.Pass()]
         if isinstance(statement, ast.With | ast.AsyncWith):
             parts += [one.optional_vars for one in statement.items if one.optional_vars]

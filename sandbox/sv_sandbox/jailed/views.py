@@ -48,6 +48,11 @@ class View:
 
     def read_by(self, statement: ast.stmt) -> int:
         """Of what a statement reads itself."""
+        names = self._changes.statements.reads(statement)
+        if names is not None:
+            quick = max(map(self._name, names), default=CLEAN)
+            if quick < CHANGED:
+                return quick
         if isinstance(statement, LOOPS):
             simple = self._items(statement)
             if simple is not None:
@@ -91,8 +96,10 @@ class View:
         """Of an expression."""
         if type(node) is ast.Constant:
             return CLEAN
-        if isinstance(node, ast.Attribute | ast.Subscript) and type(node.ctx) is not ast.Load:
-            return self.of(node.slice) if isinstance(node, ast.Subscript) else CLEAN
+        if isinstance(node, ast.Subscript) and type(node.ctx) is not ast.Load:
+            return self.of(node.slice)
+        if isinstance(node, ast.Attribute) and type(node.ctx) is not ast.Load:
+            return CLEAN
         if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
             path = self._path(node)
             if path is not None:
@@ -134,8 +141,10 @@ class View:
         return there or self._changes.names_of(self._frame, name).get(name, 0) > 0
 
     def _name(self, name: str) -> int:
+        value = self._find(name)
         level = self._changes.names_of(self._frame, name).get(name, CLEAN)
-        return max(level, self._changes.level(self._find(name)))
+        level = CHANGED if self._is_lost else level
+        return max(level, ANSWER if value is _MISSING else self._changes.level(value))
 
     def _find(self, name: str) -> object:
         """The value of a name; `_MISSING` for one of the solution's."""
@@ -163,6 +172,7 @@ class View:
         if type(node) is ast.Attribute:
             found = _attribute(base[1], node.attr)
         else:
+            assert isinstance(node, ast.Subscript)
             key = self._path(node.slice)
             level = max(level, key[0] if key is not None else CLEAN)
             found = _MISSING if key is None else _item(base[1], key[1])
