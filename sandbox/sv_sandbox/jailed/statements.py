@@ -40,7 +40,7 @@ class Statements:
         self.around: dict[ast.stmt, tuple[ast.stmt, ...]] = {}
         """The blocks that each lies in, as far as its function."""
         self._stores: dict[ast.stmt, set[str]] = {}
-        self._reads: dict[ast.stmt, frozenset[str] | None] = {}
+        self._free: dict[ast.AST, frozenset[str]] = {}
         self._place(tree, tree, ())
         self._functions = {
             node.name: node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)
@@ -66,18 +66,19 @@ class Statements:
         """Those that a line may belong to; the same list for the same line."""
         return self._at.get(line, _NONE)
 
-    def reads(self, statement: ast.stmt) -> frozenset[str] | None:
-        """Names that its head reads; None where some are bound in it as well."""
-        if statement not in self._reads:
-            inside = [node for head in self.heads(statement) for node in ast.walk(head)]
-            names = {
-                one.id for one in inside if type(one) is ast.Name and type(one.ctx) is ast.Load
-            }
-            if isinstance(statement, ast.AugAssign):
-                names |= names_stored(statement.target)
-            has_scopes = any(isinstance(one, ast.Lambda | ast.comprehension) for one in inside)
-            self._reads[statement] = None if has_scopes else frozenset(names)
-        return self._reads[statement]
+    def free(self, node: ast.AST) -> frozenset[str]:
+        """Names that an expression reads and does not bind itself."""
+        if node not in self._free:
+            found: set[str] = set()
+            if isinstance(node, ast.Name):
+                found = {node.id} if type(node.ctx) is ast.Load else found
+            else:
+                found.update(*map(self.free, ast.iter_child_nodes(node)))
+                found -= _bound_in(node)
+                if hasattr(node, "generators"):
+                    found |= self.free(node.generators[0].iter)
+            self._free[node] = frozenset(found)
+        return self._free[node]
 
     @staticmethod
     def heads(statement: ast.stmt) -> list[ast.expr]:
@@ -148,6 +149,14 @@ def names_stored(*nodes: ast.AST) -> set[str]:
         elif isinstance(one, ast.Global | ast.Nonlocal):
             found.update(one.names)
     return found
+
+
+def _bound_in(node: ast.AST) -> set[str]:
+    """Names that a comprehension or a lambda binds."""
+    if isinstance(node, ast.Lambda):
+        return {one.arg for one in ast.walk(node.args) if type(one) is ast.arg}
+    generators: list[ast.comprehension] = getattr(node, "generators", [])
+    return names_stored(*(one.target for one in generators))
 
 
 def name_of(call: ast.AST) -> str:

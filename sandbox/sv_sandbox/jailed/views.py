@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .provenance import Provenance, is_reference
 from .shapes import names_in
-from .statements import LOOPS, TEXT, Statements, is_site, name_of, names_stored
+from .statements import LOOPS, TEXT, Statements, is_site, name_of
 
 if TYPE_CHECKING:
     from .changes import Changes
@@ -48,11 +48,6 @@ class View:
 
     def read_by(self, statement: ast.stmt) -> int:
         """Of what a statement reads itself."""
-        names = self._changes.statements.reads(statement)
-        if names is not None:
-            quick = max(map(self._name, names), default=CLEAN)
-            if quick < CHANGED:
-                return quick
         if isinstance(statement, LOOPS):
             simple = self._items(statement)
             if simple is not None:
@@ -94,35 +89,22 @@ class View:
 
     def of(self, node: ast.AST) -> int:
         """Of an expression."""
-        if type(node) is ast.Constant:
-            return CLEAN
-        if isinstance(node, ast.Subscript) and type(node.ctx) is not ast.Load:
-            return self.of(node.slice)
-        if isinstance(node, ast.Attribute) and type(node.ctx) is not ast.Load:
-            return CLEAN
+        level = max(map(self._name, self._changes.statements.free(node)), default=CLEAN)
+        if level < CHANGED or getattr(node, "generators", None) or isinstance(node, ast.Lambda):
+            return level
         if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
             path = self._path(node)
             if path is not None:
                 return max(path[0], self._changes.level(path[1]))
-            if type(node) is ast.Name:
-                return ANSWER if type(node.ctx) is ast.Load else CLEAN
-        if type(node) is ast.Call and self._is_theirs(node.func):
+        if isinstance(node, ast.Call) and self._is_theirs(node.func):
             return ANSWER
-        inner = _bound_inside(node)
-        found = self.of(node.generators[0].iter) if hasattr(node, "generators") else CLEAN
-        for one in ast.iter_child_nodes(node):
-            if not (type(one) is ast.Name and one.id in inner):
-                found = max(found, self._within(one, inner))
-        return found
-
-    def _within(self, node: ast.AST, bound: set[str]) -> int:
-        if not bound:
-            return self.of(node)
-        hidden = {name: self._locals[name] for name in bound if name in self._locals}
-        view = View(self._changes, self._frame)
-        view._locals = {name: one for name, one in self._locals.items() if name not in hidden}
-        view._locals |= dict.fromkeys(bound)
-        return view.of(node)
+        if isinstance(node, ast.Attribute) and type(node.ctx) is not ast.Load:
+            return CLEAN
+        if isinstance(node, ast.Subscript) and type(node.ctx) is not ast.Load:
+            return self.of(node.slice)
+        if isinstance(node, ast.Name):
+            return level
+        return max(map(self.of, ast.iter_child_nodes(node)), default=CLEAN)
 
     def _is_theirs(self, function: ast.expr) -> bool:
         """Whether what is called is the solution's."""
@@ -159,11 +141,11 @@ class View:
         if type(node) is ast.Name:
             value = self._find(node.id)
             level = self._changes.names_of(self._frame, node.id).get(node.id, CLEAN)
-            known = value is not _MISSING and type(node.ctx) is ast.Load
-            return (CHANGED if self._is_lost else level, value) if known else None
+            level = CHANGED if self._is_lost else level
+            return (level, value) if value is not _MISSING else None
         if type(node) is ast.Constant:
             return CLEAN, node.value
-        if not isinstance(node, ast.Attribute | ast.Subscript):
+        if not isinstance(node, ast.Attribute | ast.Subscript) or type(node.ctx) is not ast.Load:
             return None
         base = self._path(node.value)
         if base is None or is_reference(base[1]):
@@ -265,14 +247,6 @@ def _names_in(code: CodeType) -> set[str]:
         if type(const) is CodeType:
             found |= _names_in(const)
     return found
-
-
-def _bound_inside(node: ast.AST) -> set[str]:
-    """Names that a comprehension or a lambda binds itself."""
-    if isinstance(node, ast.Lambda):
-        return {one.arg for one in ast.walk(node.args) if type(one) is ast.arg}
-    generators: list[ast.comprehension] = getattr(node, "generators", [])
-    return names_stored(*(one.target for one in generators))
 
 
 def _depth(target: ast.expr) -> int:
