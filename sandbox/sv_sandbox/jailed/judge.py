@@ -20,6 +20,7 @@ from . import (
     lending,
     operations,
     proxies,
+    readers,
     rewrite,
     shapes,
     shared,
@@ -162,6 +163,7 @@ class Judge(Policy):
         if test.patches:
             raise OneProcess(f"the test patches the module {test.patches}")
         self.marks = marks = Provenance(test.branches)
+        marks.said = readers.Said() if test.reads else None
         marks.sites, marks.is_due = test.sites, test.sites > test.inner_sites
         self.link.forget()
         self.hearing = Hearing(self.link, marks, test.names, self.module)
@@ -337,6 +339,8 @@ class Judge(Policy):
         for note in notes:
             if type(note) is not tuple or len(note) != 2 or type(note[0]) is not str:
                 raise CodecError("not a note")
+            if self.marks.said is not None:
+                self.marks.said.heard(note[1])
             if note[0] not in ("printed", "warned", "logged"):
                 self.marks.word(f"{note[0]} as the solution left it")
             self._shared.noted(*note)

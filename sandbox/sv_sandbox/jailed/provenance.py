@@ -43,6 +43,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .changes import Changes
+    from .readers import Said
 
 INLINE, VOUCHED, PROVEN = 1, 2, 3
 
@@ -72,6 +73,8 @@ class Provenance:
         self.rests_on: list[str] = []
         self.changes: Changes | None = None
         """What the solution changed of the test's in place, if anything."""
+        self.said: Said | None = None
+        """What strings it answered, where the test reads anything by a text."""
         self.reached = 0
         self._open = 0
         self._informed = False
@@ -264,6 +267,36 @@ class Provenance:
         """What runs text of the test's making as code."""
         self.word("text that the test runs as code")
         return called
+
+    def reader(self, name: str, answers: int, called: Any) -> Callable[..., object]:
+        """What reads whatever a text names (`readers`)."""
+
+        def call(*args: object, **words: object) -> object:
+            given = (*args, *words.values())
+            if self.said is not None and self.said.reads(name, called, answers, given):
+                self.word("what an answer names")
+            return called(*args, **words)
+
+        return call
+
+    def percent(self, template: Any, values: object) -> object:
+        """An answer, with values in it if it is a text."""
+        if isinstance(template, str | bytes):
+            self.formatted(values)
+        return template % values
+
+    def formatted(self, value: object) -> object:
+        """What is written as an answer says."""
+        if self.said is not None and not self.said.is_scalar(value):
+            self.word("what an answer names")
+        return value
+
+    def item(self, is_space: bool, is_answer: bool, container: Any, key: object) -> object:
+        """An item by a key that is an answer, or one of a namespace."""
+        if self.said is not None and (is_space or self.said.is_space(container)):
+            if is_answer or self.said.has(key):
+                self.word("what an answer names")
+        return container[key]
 
     def container(self, value: object) -> object:
         """The right operand of `in`."""
