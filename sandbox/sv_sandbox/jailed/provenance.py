@@ -230,6 +230,8 @@ class Provenance:
         """The classes that `raises`, `assertRaises` or `suppress` is given."""
         if not own:
             self._foreign.append(kinds)
+        if any(is_reference(kind) and Warning in _mro(kind) for kind in flattened(kinds)):
+            self.word("a warning's class of the solution")
         return kinds
 
     def caught(self, error: BaseException, kinds: object, own: bool = True) -> None:
@@ -328,6 +330,10 @@ def _is_common(answer: object) -> bool:
     if isinstance(answer, list | tuple) and not is_reference(answer):
         return bool(answer) and all(map(_is_common, answer))
     return False
+
+
+def _mro(kind: object) -> tuple[type, ...]:
+    return type.__dict__["__mro__"].__get__(kind) if isinstance(kind, type) else ()
 
 
 def flattened(kinds: object) -> Iterable[object]:
