@@ -89,7 +89,7 @@ class _Followed:
             if event == "line":
                 self._changes.line(self, frame)
             elif event == "exception":
-                self._changes.raised(self)
+                self._changes.raised(self, arg)
         except Exception:
             self._changes.give_up()
         return self
@@ -232,9 +232,10 @@ class Changes:
             elif level or is_new:
                 self._store(frame, self.statements.stores(statement), level)
 
-    def raised(self, followed: _Followed) -> None:
+    def raised(self, followed: _Followed, what: Any) -> None:
         """An exception leaves a line of the test's; who catches it, and what is not reached?"""
-        if followed.has_read and not any(map(_is_assertion, followed.now)):
+        is_end = issubclass(what[0], StopIteration | StopAsyncIteration | GeneratorExit)
+        if followed.has_read and not is_end and not any(map(_is_assertion, followed.now)):
             self._word("an exception that may come of what the solution changed")
 
     def _has_read(self, frame: FrameType | None) -> None:

@@ -265,9 +265,13 @@ class Judge(Policy):
             self.marks.word("attributes that the solution set")
         if lending.makes_a_class(operation, operands):
             self.marks.word("a class that the solution made of the test's")
-        if operation in _CHANGING or (operation == "special" and operands[1] in _CHANGING):
-            wide = operation != "set" and operation != "del" and "next" not in operands[:2]
-            self._changes(operands[operation == "above"], wide and operation != "next")
+        asked = operands[1] if operation == "special" else operation
+        owner = getattr(operands[0], "__self__", None) if operands else None
+        if asked in _CHANGING:
+            wide = asked not in ("set", "del", "next")
+            self._changes(operands[operation == "above"], wide)
+        elif asked == "call" and type(owner) in shapes.MUTABLE:  # `found.append`
+            self._changes(owner, False)
         answer = operations.perform(operation, operands, self.link)
         if operation == "get" and operands[1] == "__dict__":
             self._attributes.add(id(answer))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterator
+from itertools import pairwise
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ APART = (FunctionType, ModuleType, FrameType, CodeType)
 _WRAPPERS = frozenset("enumerate zip reversed list tuple iter".split())
 _VIEWS = frozenset("items keys values".split())
 _BY_TWO = frozenset("isclose allclose array_equal".split())
+_BY_ONE = frozenset("assertTrue assertFalse assertIsNone assertIsNotNone assert_".split())
 _EXPECTING = frozenset("assertRaises assertRaisesRegex assertWarns assertWarnsRegex".split())
 _MISSING = object()
 
@@ -188,20 +190,24 @@ class View:
             return all(self.decides(one, has_read) for one in asserted.values)
         if isinstance(asserted, ast.UnaryOp):
             return self.decides(asserted.operand, has_read)
-        sides = [asserted]
         if isinstance(asserted, ast.Compare):
             sides = [asserted.left, *asserted.comparators]
-        elif isinstance(asserted, ast.Call):
+            return all(self._rests([*pair], has_read) for pair in pairwise(sides))
+        if isinstance(asserted, ast.Call):
             name = name_of(asserted)
             given = [*asserted.args, *(one.value for one in asserted.keywords)]
             if name in _EXPECTING:
                 return True
             if is_site(asserted) and given:
-                sides = given[:2]
-                if len(given) == 1 or name in ("assertTrue", "assertFalse"):
+                if len(given) == 1 or name in _BY_ONE:
                     return self.decides(given[0], has_read)
-            elif name in _BY_TWO and len(given) > 1:
-                sides = given[:2]
+                return self._rests(given[:2], has_read)
+            if name in _BY_TWO and len(given) > 1:
+                return self._rests(given[:2], has_read)
+        return self._rests([asserted], has_read)
+
+    def _rests(self, sides: list[ast.expr], has_read: bool) -> bool:
+        """Whether nothing changed is compared, or one of two sides is the test's own word."""
         levels = [self.of(side) for side in sides]
         if max(levels) < CHANGED and not has_read:
             return True
