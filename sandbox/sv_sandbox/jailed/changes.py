@@ -24,6 +24,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from types import CodeType, FrameType, GeneratorType
 from typing import Any
 
@@ -33,6 +34,7 @@ from .shapes import names_in
 from .statements import BLOCKS, TEXT, Statements, is_site, names_stored, sites
 from .views import ANSWER, APART, ATOMS, CHANGED, CLEAN, View
 
+_COMPARISONS = frozenset("__eq__ __ne__ __lt__ __le__ __gt__ __ge__".split())
 _INLINE = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"))
 """Frames that belong to a statement of another one."""
 _ITERATORS: tuple[type, ...] = (
@@ -140,7 +142,9 @@ class Changes:
             frame: FrameType | None = sys._getframe()
             while frame is not None:
                 if frame.f_code.co_filename == TEXT:
-                    self._taint(self._follow(frame), frame, CHANGED)
+                    self._follow(frame)
+                    for statement in self._waiting(frame):
+                        self._store(frame, self.statements.stores(statement), CHANGED)
                 frame = frame.f_back
             if threading.active_count() > 1:
                 self._word("a change while other threads run")
@@ -191,6 +195,8 @@ class Changes:
             is_lost = self._is_within(frame.f_back)
             if not is_lost and View(self, frame).at_entry() < CHANGED:
                 return None
+            if _compares(code) and View(self, frame).at_entry(code.co_varnames) == CHANGED:
+                self._has_read(frame.f_back)
             if code.co_name == "<lambda>":
                 self._has_read(frame.f_back)
                 return None
@@ -228,7 +234,8 @@ class Changes:
                 level = CHANGED
             if level == CHANGED and not _is_assertion(statement):
                 self._read(followed, frame, statement)
-                self._has_read(frame.f_back)
+                if not _compares(frame.f_code):
+                    self._has_read(frame.f_back)
             elif level or is_new:
                 self._store(frame, self.statements.stores(statement), level)
 
@@ -241,10 +248,12 @@ class Changes:
     def _has_read(self, frame: FrameType | None) -> None:
         """Something changed was read for all that wait in these frames."""
         while frame is not None:
+            if _compares(frame.f_code):
+                break  # what is compared was read where it is compared
             if frame.f_code.co_filename == TEXT and frame.f_code.co_name not in _INLINE:
                 followed = self._follow(frame)
                 followed.has_read = True
-                for statement in followed.now:
+                for statement in self._waiting(frame):
                     if not _is_assertion(statement):
                         self._read(followed, frame, statement)
             frame = frame.f_back
@@ -265,9 +274,14 @@ class Changes:
         for value in (one for part in parts for one in view.may_change(part)):
             self._add(value)
 
-    def _taint(self, followed: _Followed, frame: FrameType, level: int) -> None:
-        for statement in followed.now:
-            self._store(frame, self.statements.stores(statement), level)
+    def _waiting(self, frame: FrameType) -> list[ast.stmt]:
+        """The statement in which a frame waits for what it has called."""
+        line, _, column, _ = next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None))
+        statements = self.statements.at(frame.f_lineno)
+        if line is None or column is None:
+            return statements
+        inside = [one for one in statements if _spans(one, line, column)]
+        return inside[-1:] or statements
 
     def _store(self, frame: FrameType, names: Iterable[str], level: int) -> None:
         for name in names:
@@ -346,6 +360,16 @@ class Changes:
             return bool(names_in(value).get("__module__") == "test")
         apart = issubclass(type(value), (*APART, Provenance, Changes, Link))
         return gc.is_tracked(value) and not apart and not is_reference(value)
+
+
+def _compares(code: CodeType) -> bool:
+    """Whether this is a comparison that the test has written for its objects."""
+    return code.co_filename == TEXT and code.co_name in _COMPARISONS
+
+
+def _spans(statement: ast.stmt, line: int, column: int) -> bool:
+    first = (statement.lineno, statement.col_offset)
+    return first <= (line, column) < (statement.end_lineno or 0, statement.end_col_offset or 0)
 
 
 def _is_assertion(statement: ast.stmt) -> bool:

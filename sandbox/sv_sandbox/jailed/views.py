@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Collection, Iterator
 from itertools import pairwise
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ _VIEWS = frozenset("items keys values".split())
 _BY_TWO = frozenset("isclose allclose array_equal".split())
 _BY_ONE = frozenset("assertTrue assertFalse assertIsNone assertIsNotNone assert_".split())
 _EXPECTING = frozenset("assertRaises assertRaisesRegex assertWarns assertWarnsRegex".split())
+_CONTAINERS = (list, dict, set, bytearray, deque)
 _MISSING = object()
 
 
@@ -42,10 +44,10 @@ class View:
         self._locals: Any = {} if frame.f_locals is frame.f_globals else frame.f_locals
         self._is_lost = changes.is_lost(frame)
 
-    def at_entry(self) -> int:
-        """Of all that the function may read."""
-        names = _names_in(self._frame.f_code)
-        found = [self._name(name) for name in {*self._locals, *names} if self._has(name)]
+    def at_entry(self, but: Collection[str] = ()) -> int:
+        """Of all that the function may read, `but` these."""
+        names = {*self._locals, *_names_in(self._frame.f_code)} - {*but}
+        found = [self._name(name) for name in names if self._has(name)]
         return max(found, default=CLEAN)
 
     def read_by(self, statement: ast.stmt) -> int:
@@ -187,9 +189,14 @@ class View:
         """Whether what is asserted rests on nothing changed, or compares it with something
         clean."""
         if isinstance(asserted, ast.BoolOp):
+            is_or = isinstance(asserted.op, ast.Or)
+            if is_or and any(map(self._is_container, asserted.values)):
+                return False  # which of them counts is the solution's choice
             return all(self.decides(one, has_read) for one in asserted.values)
         if isinstance(asserted, ast.UnaryOp):
             return self.decides(asserted.operand, has_read)
+        if self._is_container(asserted):
+            return True  # it is empty, or not
         if isinstance(asserted, ast.Compare):
             sides = [asserted.left, *asserted.comparators]
             return all(self._rests([*pair], has_read) for pair in pairwise(sides))
@@ -205,6 +212,12 @@ class View:
             if name in _BY_TWO and len(given) > 1:
                 return self._rests(given[:2], has_read)
         return self._rests([asserted], has_read)
+
+    def _is_container(self, node: ast.expr) -> bool:
+        while isinstance(node, ast.UnaryOp):
+            node = node.operand
+        path = self._path(node)
+        return path is not None and path[0] == CLEAN and type(path[1]) in _CONTAINERS
 
     def _rests(self, sides: list[ast.expr], has_read: bool) -> bool:
         """Whether nothing changed is compared, or one of two sides is the test's own word."""
