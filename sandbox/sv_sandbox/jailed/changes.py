@@ -104,6 +104,8 @@ class Changes:
         self.statements = Statements(source)
         self._word = word
         self._changed: dict[int, object] = {}
+        self._derived: dict[int, object] = {}
+        """Of these, those that the test itself made of what was changed."""
         self._arrays: list[Any] = []
         self._globals: dict[str, int] = {}
         self._cells: dict[str, dict[str, int]] = {}
@@ -144,7 +146,8 @@ class Changes:
                 if frame.f_code.co_filename == TEXT:
                     self._follow(frame)
                     for statement in self._waiting(frame):
-                        self._store(frame, self.statements.stores(statement), CHANGED)
+                        level = max(ANSWER, View(self, frame).read_by(statement))
+                        self._store(frame, self.statements.stores(statement), level)
                 frame = frame.f_back
             if threading.active_count() > 1:
                 self._word("a change while other threads run")
@@ -195,10 +198,9 @@ class Changes:
             is_lost = self._is_within(frame.f_back)
             if not is_lost and View(self, frame).at_entry() < CHANGED:
                 return None
-            if _compares(code) and View(self, frame).at_entry(code.co_varnames) == CHANGED:
-                self._has_read(frame.f_back)
+            if _compares(code) or code.co_name == "<lambda>":
+                self._has_read(frame)
             if code.co_name == "<lambda>":
-                self._has_read(frame.f_back)
                 return None
             followed = self._follow(frame)
             followed.is_lost |= is_lost
@@ -234,8 +236,7 @@ class Changes:
                 level = CHANGED
             if level == CHANGED and not _is_assertion(statement):
                 self._read(followed, frame, statement)
-                if not _compares(frame.f_code):
-                    self._has_read(frame.f_back)
+                self._has_read(frame)
             elif level or is_new:
                 self._store(frame, self.statements.stores(statement), level)
 
@@ -245,26 +246,32 @@ class Changes:
         if followed.has_read and not is_end and not any(map(_is_assertion, followed.now)):
             self._word("an exception that may come of what the solution changed")
 
-    def _has_read(self, frame: FrameType | None) -> None:
-        """Something changed was read for all that wait in these frames."""
+    def _has_read(self, reader: FrameType) -> None:
+        """This frame has read something changed for all that wait for it; but what a comparison
+        reads of its operands was read where they are compared."""
+        by_arguments = True
+        frame: FrameType | None = reader
         while frame is not None:
-            if _compares(frame.f_code):
-                break  # what is compared was read where it is compared
-            if frame.f_code.co_filename == TEXT and frame.f_code.co_name not in _INLINE:
-                followed = self._follow(frame)
-                followed.has_read = True
-                for statement in self._waiting(frame):
-                    if not _is_assertion(statement):
-                        self._read(followed, frame, statement)
+            code = frame.f_code
+            if code.co_filename == TEXT and code.co_name not in _INLINE:
+                if frame is not reader:
+                    followed = self._follow(frame)
+                    followed.has_read = True
+                    for statement in self._waiting(frame):
+                        if not _is_assertion(statement):
+                            self._read(followed, frame, statement)
+                by_arguments &= View(self, frame).at_entry(code.co_varnames) < CHANGED
+                if by_arguments and _compares(code):
+                    break
             frame = frame.f_back
 
     def _read(self, followed: _Followed, frame: FrameType, statement: ast.stmt) -> None:
         """This statement reads something changed: so is what it makes of it."""
         followed.has_read = True
         view = View(self, frame)
+        if self.statements.guards(statement):
+            self._word("an assertion that is reached as the solution changed something")
         if isinstance(statement, BLOCKS):
-            if self.statements.guards(statement):
-                self._word("an assertion that is reached as the solution changed something")
             followed.blocks.add(statement)
             parts = self.statements.effects(statement)
             self._store(frame, names_stored(*parts), CHANGED)
@@ -273,6 +280,7 @@ class Changes:
             self._store(frame, self.statements.stores(statement), CHANGED)
         for value in (one for part in parts for one in view.may_change(part)):
             self._add(value)
+            self._derived[id(value)] = value
 
     def _waiting(self, frame: FrameType) -> list[ast.stmt]:
         """The statement in which a frame waits for what it has called."""
@@ -319,6 +327,10 @@ class Changes:
             shares: Callable[..., bool] = sys.modules["numpy"].may_share_memory
             return any(shares(value, one) for one in self._arrays)
         return False
+
+    def is_derived(self, value: object) -> bool:
+        """Whether this leads to what the test itself made of something changed."""
+        return any(id(one) in self._derived for one in (value, *self.reached(value)))
 
     def level(self, value: object) -> int:
         """Of a value, and all that it leads to."""

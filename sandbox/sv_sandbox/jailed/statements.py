@@ -116,7 +116,7 @@ class Statements:
     def guards(self, statement: ast.stmt) -> bool:
         """Whether it depends on this statement's head which assertions are reached."""
         if not isinstance(statement, BLOCKS):
-            return False
+            return not isinstance(statement, ast.With | ast.AsyncWith) and any(sites(statement))
         if any(map(_asserts, self.effects(statement))):
             return True
         if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):

@@ -32,6 +32,7 @@ _VIEWS = frozenset("items keys values".split())
 _BY_TWO = frozenset("isclose allclose array_equal".split())
 _BY_ONE = frozenset("assertTrue assertFalse assertIsNone assertIsNotNone assert_".split())
 _EXPECTING = frozenset("assertRaises assertRaisesRegex assertWarns assertWarnsRegex".split())
+_SIZED = (int, float, str, bytes, list, tuple, dict, set, frozenset)
 _CONTAINERS = (list, dict, set, bytearray, deque)
 _MISSING = object()
 
@@ -217,17 +218,46 @@ class View:
         while isinstance(node, ast.UnaryOp):
             node = node.operand
         path = self._path(node)
-        return path is not None and path[0] == CLEAN and type(path[1]) in _CONTAINERS
+        is_made = path is None or path[0] or self._changes.is_derived(path[1])
+        return path is not None and not is_made and type(path[1]) in _CONTAINERS
 
     def _rests(self, sides: list[ast.expr], has_read: bool) -> bool:
         """Whether nothing changed is compared, or one of two sides is the test's own word."""
         levels = [self.of(side) for side in sides]
         if max(levels) < CHANGED and not has_read:
             return True
-        return any(
-            level == CLEAN and len(sides) > 1 and self._is_word(side, has_read)
+        if len(sides) < 2 or not any(
+            level == CLEAN and self._is_word(side, has_read)
             for side, level in zip(sides, levels, strict=True)
-        )
+        ):
+            return False
+        mixed = has_read or any(map(self._is_mixed, sides))
+        return not (mixed and any(map(self._is_common, sides)))
+
+    def _is_common(self, side: ast.expr) -> bool:
+        """Whether anybody would guess this: nothing, or a yes or no."""
+        if isinstance(side, ast.Call):
+            return not (side.args or side.keywords) and not self._is_theirs(side.func)
+        if isinstance(side, ast.List | ast.Tuple | ast.Dict):
+            return not list(ast.iter_child_nodes(side))[isinstance(side, ast.List | ast.Tuple) :]
+        path = self._path(side)
+        if path is None or path[0] == CHANGED or self._changes.level(path[1]) == CHANGED:
+            return False
+        return type(path[1]) is bool or path[1] is None or (type(path[1]) in _SIZED and not path[1])
+
+    def _is_mixed(self, side: ast.expr) -> bool:
+        """Whether the test has made this of what was changed, and not only looked at it."""
+        if self.of(side) < CHANGED:
+            return False
+        names = self._changes.statements.free(side)
+        levels = {self._name(name) for name in names}
+        if {ANSWER, CHANGED} <= levels:
+            return True
+        return any(map(self._is_made, names))
+
+    def _is_made(self, name: str) -> bool:
+        known = self._changes.names_of(self._frame, name).get(name, CLEAN)
+        return known == CHANGED or self._is_lost or self._changes.is_derived(self._find(name))
 
     def _is_word(self, side: ast.expr, has_read: bool) -> bool:
         """Whether this side is the test's own word."""
