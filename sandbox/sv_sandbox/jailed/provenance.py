@@ -18,9 +18,9 @@ cell is marked by
   3. a yes or no in answer to data given to an object of a class that it names; any other answer,
      and what the solution makes of an answer of its own, where the test decides by anything but an
      equality;
-  4. an equality both sides of which are objects of the solution or made of them, or of what it
-     was given and has changed; a tool or a module of the library's that the solution replaced; text
-     that the test runs as code;
+  4. an equality both sides of which are objects of the solution or made of them; what it changed in
+     place, where that is not compared with the test's own word (`changes`); a tool or a module of
+     the library's that it replaced; an answer run as code, or read by (`readers`);
   5. an exception class of the solution, a context manager of it that swallows, a function of the
      test's that holds assertions and is handed over, `len` and iteration that disagree, a state of
      the process (random numbers, files, ...) that the solution set;
