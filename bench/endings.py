@@ -66,8 +66,8 @@ def overshoot_ms(
 def left_behind(pool: Pool) -> int:
     """Processes below the pool's templates, when no row runs."""
     found = 0
-    for zygote in pool._zygotes.values():
-        for template in children(zygote.pid):
+    for zygote in pool.zygotes().values():
+        for template in children(zygote):
             found += len(children(template))
     return found
 

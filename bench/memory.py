@@ -53,7 +53,7 @@ def main() -> int:
     with Pool(options.workers, limits=Limits(cpu_s=1)) as pool:
         for _ in range(3):
             pool.matrix(solutions, tests)
-        zygotes = [zygote.pid for zygote in pool._zygotes.values()]
+        zygotes = list(pool.zygotes().values())
         shares = [kib(pid, "Pss") for zygote in zygotes for pid in children(zygote)]
         known = [share for share in shares if share is not None]
         if known:

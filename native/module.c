@@ -217,35 +217,66 @@ static void pool_destroy(PyObject *capsule)
     }
 }
 
+/* A list of bytes as parallel arrays (borrowed; `blobs` ends with NULL). 0, or -1 with an exception. */
+static int blobs_of(PyObject *list, const char ***blobs, size_t **lens)
+{
+    Py_ssize_t n = PyList_Size(list);
+    *blobs = calloc((size_t)n + 1, sizeof **blobs);
+    *lens = calloc((size_t)n + 1, sizeof **lens);
+    if (*blobs == NULL || *lens == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        char *bytes;
+        Py_ssize_t len;
+        if (PyBytes_AsStringAndSize(PyList_GetItem(list, i), &bytes, &len) != 0)
+            return -1;
+        (*blobs)[i] = bytes;
+        (*lens)[i] = (size_t)len;
+    }
+    return 0;
+}
+
 static PyObject *pool_new(PyObject *self, PyObject *args)
 {
     (void)self;
-    PyObject *socks;
+    PyObject *commands, *environment, *capsule = NULL;
+    const char *group, **argv[SV_MAX_ZYGOTES] = {NULL}, **env = NULL;
     unsigned workers, fault_count;
     int recycle;
     struct sv_fault fault;
-    int zygotes[SV_MAX_ZYGOTES];
-    if (!PyArg_ParseTuple(args, "O!I(iiI)i", &PyList_Type, &socks, &workers, &fault.stage, &fault.err,
-                          &fault_count, &recycle))
+    struct sv_zygote_spec specs[SV_MAX_ZYGOTES];
+    size_t *lens[SV_MAX_ZYGOTES + 1] = {NULL};
+    if (!PyArg_ParseTuple(args, "O!O!yI(iiI)i", &PyList_Type, &commands, &PyList_Type, &environment, &group,
+                          &workers, &fault.stage, &fault.err, &fault_count, &recycle))
         return NULL;
-    Py_ssize_t n = PyList_Size(socks);
+    const Py_ssize_t n = PyList_Size(commands);
     if (n < 1 || n > SV_MAX_ZYGOTES || workers < 1) {
         PyErr_SetString(PyExc_ValueError, "a pool has 1 or 2 zygotes and at least one worker");
         return NULL;
     }
+    if (blobs_of(environment, &env, &lens[n]) != 0)
+        goto out;
     for (Py_ssize_t i = 0; i < n; i++) {
-        long fd = PyLong_AsLong(PyList_GetItem(socks, i));
-        if (PyErr_Occurred())
-            return NULL;
-        zygotes[i] = (int)fd;
+        if (blobs_of(PyList_GetItem(commands, i), &argv[i], &lens[i]) != 0)
+            goto out;
+        specs[i] = (struct sv_zygote_spec){argv[i], env, group};
     }
-    struct sv_pool *pool = sv_pool_new(zygotes, (int)n, workers, fault, fault_count,
-                                       (enum sv_recycle)recycle);
-    if (pool == NULL)
-        return PyErr_SetFromErrno(PyExc_OSError);
-    PyObject *capsule = PyCapsule_New(pool, POOL, pool_destroy);
+    struct sv_pool *pool = sv_pool_new(specs, (int)n, workers, fault, fault_count, (enum sv_recycle)recycle);
+    if (pool == NULL) {
+        (void)PyErr_SetFromErrno(PyExc_OSError);
+        goto out;
+    }
+    capsule = PyCapsule_New(pool, POOL, pool_destroy);
     if (capsule == NULL)
         sv_pool_close(pool);
+out:
+    for (Py_ssize_t i = 0; i < n; i++)
+        free(argv[i]);
+    for (Py_ssize_t i = 0; i <= n; i++)
+        free(lens[i]);
+    free(env);
     return capsule;
 }
 
@@ -311,12 +342,12 @@ static PyObject *remove_tree(PyObject *self, PyObject *path)
     Py_RETURN_NONE;
 }
 
-static PyObject *pool_set_zygote(PyObject *self, PyObject *args)
+static PyObject *pool_zygote(PyObject *self, PyObject *args)
 {
     (void)self;
     PyObject *capsule;
-    int zygote, sock;
-    if (!PyArg_ParseTuple(args, "Oii", &capsule, &zygote, &sock))
+    int zygote;
+    if (!PyArg_ParseTuple(args, "Oi", &capsule, &zygote))
         return NULL;
     struct sv_pool *pool = pool_of(capsule);
     if (pool == NULL)
@@ -325,10 +356,7 @@ static PyObject *pool_set_zygote(PyObject *self, PyObject *args)
         PyErr_SetString(PyExc_ValueError, "no such zygote");
         return NULL;
     }
-    Py_BEGIN_ALLOW_THREADS
-    sv_pool_set_zygote(pool, zygote, sock);
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    return PyLong_FromLong(sv_pool_zygote(pool, zygote));
 }
 
 static PyObject *pool_statistics(PyObject *self, PyObject *capsule)
@@ -368,27 +396,6 @@ static void job_destroy(PyObject *capsule)
     sv_job_free(j->job);
     PyBuffer_Release(&j->results);
     free(j);
-}
-
-/* A list of bytes as parallel arrays (borrowed). 0, or -1 with an exception. */
-static int blobs_of(PyObject *list, const char ***blobs, size_t **lens)
-{
-    Py_ssize_t n = PyList_Size(list);
-    *blobs = calloc((size_t)n + 1, sizeof **blobs);
-    *lens = calloc((size_t)n + 1, sizeof **lens);
-    if (*blobs == NULL || *lens == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < n; i++) {
-        char *bytes;
-        Py_ssize_t len;
-        if (PyBytes_AsStringAndSize(PyList_GetItem(list, i), &bytes, &len) != 0)
-            return -1;
-        (*blobs)[i] = bytes;
-        (*lens)[i] = (size_t)len;
-    }
-    return 0;
 }
 
 static PyObject *pool_submit(PyObject *self, PyObject *args)
@@ -622,12 +629,12 @@ static PyMethodDef methods[] = {
     {"park", park, METH_NOARGS, "park(): locks in a subject to be recycled; returns at the beginning of each row"},
     {"limits", limits, METH_NOARGS,
      "limits() -> (memory_bytes, stack_bytes, int_digits): those that the interpreter keeps"},
-    {"pool_new", pool_new, METH_VARARGS, "pool_new(zygote_sockets, workers, fault, recycle) -> pool"},
+    {"pool_new", pool_new, METH_VARARGS, "pool_new(commands, environment, group, workers, fault, recycle) -> pool"},
     {"pool_close", pool_close, METH_O, "pool_close(pool): stops and joins every worker"},
     {"pool_probe", pool_probe, METH_VARARGS,
      "pool_probe(pool, zygote or PLACE_RECYCLER) -> (stage, errno, layers, landlock_errno, userns_errno)"},
     {"remove_tree", remove_tree, METH_O, "remove_tree(path: bytes)"},
-    {"pool_set_zygote", pool_set_zygote, METH_VARARGS, "pool_set_zygote(pool, zygote, sock)"},
+    {"pool_zygote", pool_zygote, METH_VARARGS, "pool_zygote(pool, zygote) -> pid, or 0"},
     {"pool_statistics", pool_statistics, METH_O, "pool_statistics(pool) -> dict"},
     {"pool_submit", pool_submit, METH_VARARGS,
      "pool_submit(pool, kind, judge, rows, zygotes, cells, n, limits, stdin, results, fault)"
@@ -686,6 +693,7 @@ static int add_constants(PyObject *module)
         {"ROLE_TASK", SV_ROLE_TASK},
         {"ROLE_RECYCLED", SV_ROLE_RECYCLED},
         {"PLACE_RECYCLER", SV_RECYCLER},
+        {"ZYGOTE_SOCK", SV_ZYGOTE_SOCK},
         {"TASK_NO_MEMORY", SV_TASK_NO_MEMORY},
         {"JUDGE_INLINE", SV_JUDGE_INLINE},
         {"JUDGE_SPLIT", SV_JUDGE_SPLIT},

@@ -62,6 +62,7 @@ struct sv_job *sv_pool_submit(struct sv_pool *pool, const struct sv_job_spec *sp
     else
         pool->last->next = job;
     pool->last = job;
+    atomic_store(&pool->failed_spawns, 0); /* whoever asks again may find the machine well again */
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->lock);
     return job;
@@ -103,28 +104,37 @@ static int worker_create(struct sv_pool *pool, struct worker *w, uint32_t index)
     return 0;
 }
 
-struct sv_pool *sv_pool_new(const int *zygote_socks, int zygotes, uint32_t workers,
+static void pool_free(struct sv_pool *pool)
+{
+    for (int z = 0; z < pool->zygotes; z++)
+        sv_zygote_destroy(pool, &pool->zygote[z]);
+    pthread_cond_destroy(&pool->work);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool->worker);
+    free(pool);
+}
+
+struct sv_pool *sv_pool_new(const struct sv_zygote_spec *specs, int zygotes, uint32_t workers,
                             struct sv_fault spawn_fault, uint32_t spawn_fault_count,
                             enum sv_recycle recycle)
 {
     struct sv_pool *pool = calloc(1, sizeof *pool);
     uint32_t made = 0, started = 0;
+    int rc = 0;
     if (pool == NULL)
         return NULL;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
     pool->zygotes = zygotes;
-    for (int z = 0; z < zygotes; z++) {
-        pool->zygote[z] = zygote_socks[z];
-        pthread_mutex_init(&pool->zygote_lock[z], NULL);
-    }
+    for (int z = 0; z < zygotes; z++)
+        rc |= sv_zygote_create(&pool->zygote[z], &specs[z]);
     pool->recycle = recycle;
     pool->spawn_fault = spawn_fault;
     atomic_store(&pool->spawn_faults_left, spawn_fault_count);
     pool->workers = workers;
     pool->owner = getpid();
     pool->worker = calloc(workers, sizeof *pool->worker);
-    if (pool->worker == NULL)
+    if (pool->worker == NULL || rc != 0)
         goto failed;
     for (; made < workers; made++)
         if (worker_create(pool, &pool->worker[made], made) != 0) {
@@ -135,7 +145,6 @@ struct sv_pool *sv_pool_new(const int *zygote_socks, int zygotes, uint32_t worke
     sigset_t all, old;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    int rc = 0;
     for (; started < workers && rc == 0; started++)
         rc = pthread_create(&pool->worker[started].thread, NULL, work, &pool->worker[started]);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -153,8 +162,7 @@ failed:;
         pthread_join(pool->worker[i].thread, NULL);
     for (uint32_t i = 0; i < made; i++)
         worker_destroy(&pool->worker[i]);
-    free(pool->worker);
-    free(pool);
+    pool_free(pool);
     errno = saved;
     return NULL;
 }
@@ -172,6 +180,8 @@ void sv_pool_close(struct sv_pool *pool)
     atomic_store(&pool->stop, 1);
     struct sv_job *queued = pool->first;
     pool->first = NULL;
+    for (int z = 0; z < pool->zygotes; z++) /* wakes threads that wait for one, and lets it go */
+        sv_zygote_hang_up(&pool->zygote[z]);
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->lock);
     for (uint32_t i = 0; i < pool->workers; i++) { /* wakes threads that wait for a row's end */
@@ -194,12 +204,7 @@ void sv_pool_close(struct sv_pool *pool)
             sv_finish_row(queued);
         queued = next;
     }
-    for (int z = 0; z < pool->zygotes; z++)
-        pthread_mutex_destroy(&pool->zygote_lock[z]);
-    pthread_cond_destroy(&pool->work);
-    pthread_mutex_destroy(&pool->lock);
-    free(pool->worker);
-    free(pool);
+    pool_free(pool);
 }
 
 int sv_pool_probe(struct sv_pool *pool, int place, struct sv_ready *ready)
@@ -221,12 +226,12 @@ int sv_pool_probe(struct sv_pool *pool, int place, struct sv_ready *ready)
     return ready->error.stage == 0 ? 0 : -1;
 }
 
-void sv_pool_set_zygote(struct sv_pool *pool, int zygote, int sock)
+pid_t sv_pool_zygote(struct sv_pool *pool, int zygote)
 {
-    pthread_mutex_lock(&pool->zygote_lock[zygote]); /* nobody is in the middle of a spawn */
-    pool->zygote[zygote] = sock;
-    pthread_mutex_unlock(&pool->zygote_lock[zygote]);
-    atomic_store(&pool->failed_spawns, 0);
+    pthread_mutex_lock(&pool->lock);
+    const pid_t pid = pool->zygote[zygote].pid;
+    pthread_mutex_unlock(&pool->lock);
+    return pid;
 }
 
 void sv_pool_statistics(struct sv_pool *pool, struct sv_statistics *out)

@@ -72,6 +72,7 @@ void sv_run_row(struct worker *w, struct sv_job *job, uint32_t row)
         if (attempts > 0 && error.err != ESTALE)
             sv_count(pool, &pool->statistics.retried);
         w->fresh[SIDE_SUBJECT] = w->fresh[SIDE_JUDGE] = 1;
+        sv_retire_dead(w, attempts > 0); /* killed since: that costs no attempt */
         holes = job->judge == SV_JUDGE_SPLIT ? sv_split_row(w, job, row, &error)
                                              : together(w, job, row, &error);
         attempts += error.err != ESTALE || ++used_up > USED_UP;

@@ -1,8 +1,9 @@
 /* spawn.c - templates as a worker has them: asked of a zygote, kept, and ended.
  *
  * In: a side and a zygote.  Out: a template that is locked in, in its place in the worker; or the
- * address of what failed, and nothing left of the attempt. Invariant: a place's old template is gone,
- * and all its processes, before the place's region is used again.
+ * address of what failed, and nothing left of the attempt. Invariants: a place's old template is gone,
+ * and all its processes, before the place's region is used again; a template that was lost with its
+ * zygote is asked of the next one, a bounded number of times.
  */
 #define _GNU_SOURCE
 #include "worker.h"
@@ -16,6 +17,7 @@
 
 #define SPAWN_MS 20000
 #define RETIRE_MS 5000
+#define ZYGOTES 3 /* that may be lost under one spawn */
 
 void sv_retire(struct worker *w, struct template *t)
 {
@@ -33,8 +35,27 @@ void sv_retire(struct worker *w, struct template *t)
     pthread_mutex_unlock(&w->lock);
 }
 
-/* Receives one message within SPAWN_MS. */
-static int await(int sock, void *msg, size_t len, int *fds, int nfds)
+static struct zygote *zygote_of(struct worker *w, int place)
+{
+    return &w->pool->zygote[place == SV_RECYCLER ? 0 : place];
+}
+
+void sv_retire_dead(struct worker *w, int thorough)
+{
+    struct pollfd polled[SIDES * SV_PLACES];
+    for (int i = 0; i < SIDES * SV_PLACES; i++)
+        polled[i] = (struct pollfd){.fd = w->templates[i / SV_PLACES][i % SV_PLACES].pidfd, .events = POLLIN};
+    if (poll(polled, SIDES * SV_PLACES, 0) <= 0 && !thorough)
+        return;
+    for (int i = 0; i < SIDES * SV_PLACES; i++) {
+        struct template *t = &w->templates[i / SV_PLACES][i % SV_PLACES];
+        if (polled[i].revents != 0 ||
+            (thorough && t->pidfd >= 0 && sv_zygote_lost(zygote_of(w, i % SV_PLACES), t->life)))
+            sv_retire(w, t);
+    }
+}
+
+int sv_await(int sock, void *msg, size_t len, int *fds, int nfds)
 {
     struct pollfd p = {.fd = sock, .events = POLLIN};
     int n;
@@ -51,14 +72,57 @@ static int await(int sock, void *msg, size_t len, int *fds, int nfds)
     return got > 0 ? 0 : -1;
 }
 
+/* One template, of a zygote that may be lost meanwhile: *life says which. */
+static struct sv_error spawn_once(struct worker *w, enum side side, struct zygote *z,
+                                  const struct sv_spawn *request, struct sv_ready *ready,
+                                  struct template *made, uint32_t *life)
+{
+    struct sv_spawned spawned = {.pid = -1};
+    struct sv_error error = {0, 0};
+    int pair[2] = {-1, -1};
+    made->pidfd = -1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return (struct sv_error){SV_STAGE_CLONE, errno};
+    const int fds[2] = {pair[1], w->memory[side].memfd};
+    if (sv_zygote_ask(w->pool, z, request, fds, &spawned, &made->pidfd, life) != 0)
+        error = (struct sv_error){SV_STAGE_CLONE, errno};
+    sv_close_fd(&pair[1]);
+    if (error.stage == 0)
+        error = spawned.error;
+    if (error.stage == 0 && sv_await(pair[0], ready, sizeof *ready, NULL, 0) != 0)
+        error = (struct sv_error){SV_STAGE_READY, errno};
+    else if (error.stage == 0)
+        error = ready->error;
+    made->control = pair[0];
+    if (error.stage != 0) {
+        if (made->pidfd >= 0)
+            (void)syscall(SYS_pidfd_send_signal, made->pidfd, SIGKILL, NULL, 0);
+        sv_close_fd(&made->pidfd);
+        sv_close_fd(&made->control);
+    }
+    return error;
+}
+
+/* The fault that the next spawn of this kind is to meet. */
+static struct sv_fault next_fault(struct sv_pool *pool, int keeper)
+{
+    unsigned left = atomic_load(&pool->spawn_faults_left);
+    if (keeper != (pool->spawn_fault.stage >= SV_STAGE_RECYCLE_JAIL))
+        left = 0; /* it is not for this kind */
+    while (left > 0 && !atomic_compare_exchange_weak(&pool->spawn_faults_left, &left, left - 1))
+        ;
+    return left > 0 ? pool->spawn_fault : (struct sv_fault){SV_STAGE_NONE, 0};
+}
+
 struct sv_error sv_spawn(struct worker *w, enum side side, int place, struct sv_ready *ready)
 {
     struct sv_pool *pool = w->pool;
-    struct template *t = &w->templates[side][place];
-    const int keeper = place == SV_RECYCLER, zygote = keeper ? 0 : place;
-    struct sv_error error = {0, 0};
-    struct sv_spawned spawned = {.pid = -1};
-    int pair[2] = {-1, -1}, pidfd = -1;
+    struct template *t = &w->templates[side][place], made;
+    const int keeper = place == SV_RECYCLER;
+    struct zygote *z = zygote_of(w, place);
+    struct sv_error error;
+    uint32_t life = 0;
+    int tries = 0;
 
     /* A uid of its own for every template of every worker, so that none can signal another even
      * where it is outside a pid namespace. */
@@ -67,38 +131,11 @@ struct sv_error sv_spawn(struct worker *w, enum side side, int place, struct sv_
         .recycle = keeper ? (uint32_t)pool->recycle : SV_RECYCLE_OFF};
     if (keeper && request.recycle == SV_RECYCLE_OFF)
         return (struct sv_error){SV_STAGE_RECYCLE_JAIL, ECANCELED}; /* the caller wants none */
-    unsigned left = atomic_load(&pool->spawn_faults_left);
-    if (keeper != (pool->spawn_fault.stage >= SV_STAGE_RECYCLE_JAIL))
-        left = 0; /* it is not for this kind */
-    while (left > 0 && !atomic_compare_exchange_weak(&pool->spawn_faults_left, &left, left - 1))
-        ;
-    if (left > 0)
-        request.fault = pool->spawn_fault;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
-        error = (struct sv_error){SV_STAGE_CLONE, errno};
-        goto out;
-    }
-    int fds[2] = {pair[1], w->memory[side].memfd};
-    pthread_mutex_lock(&pool->zygote_lock[zygote]);
-    int failed = sv_send(pool->zygote[zygote], &request, sizeof request, fds, 2) != 0 ||
-                 await(pool->zygote[zygote], &spawned, sizeof spawned, &pidfd, 1) != 0;
-    int saved = errno;
-    pthread_mutex_unlock(&pool->zygote_lock[zygote]);
-    sv_close_fd(&pair[1]);
-    if (failed)
-        error = (struct sv_error){SV_STAGE_CLONE, saved};
-    else if (spawned.error.stage != 0)
-        error = spawned.error;
-    else if (await(pair[0], ready, sizeof *ready, NULL, 0) != 0)
-        error = (struct sv_error){SV_STAGE_READY, errno};
-    else
-        error = ready->error;
-out:
+    request.fault = next_fault(pool, keeper);
+    do
+        error = spawn_once(w, side, z, &request, ready, &made, &life);
+    while (error.stage != 0 && ++tries < ZYGOTES && !atomic_load(&pool->stop) && sv_zygote_lost(z, life));
     if (error.stage != 0) {
-        if (pidfd >= 0)
-            (void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-        sv_close_fd(&pidfd);
-        sv_close_fd(&pair[0]);
         if (error.err != EMFILE && !keeper) /* the caller's shortage, which may pass: not a broken machine */
             atomic_fetch_add(&pool->failed_spawns, 1);
         return error;
@@ -106,11 +143,11 @@ out:
     atomic_store(&pool->failed_spawns, 0);
     sv_count(pool, keeper ? &pool->statistics.keepers : &pool->statistics.templates);
     pthread_mutex_lock(&w->lock);
-    t->pidfd = pidfd;
-    t->control = pair[0];
+    t->pidfd = made.pidfd;
+    t->control = made.control;
     t->serial = 0;
     t->lifetime++;
+    t->life = life;
     pthread_mutex_unlock(&w->lock);
     return error;
 }
-

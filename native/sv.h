@@ -393,7 +393,13 @@ struct sv_job_spec {
 };
 
 #define SV_MAX_ZYGOTES 2
-struct sv_pool *sv_pool_new(const int *zygote_socks, int zygotes, uint32_t workers,
+#define SV_ZYGOTE_SOCK 3 /* where a zygote finds its socket */
+struct sv_zygote_spec { /* how it is started; the pool copies it */
+    const char *const *argv; /* the first is its path */
+    const char *const *env;
+    const char *group; /* the file that puts a process into its cgroup; "": none */
+};
+struct sv_pool *sv_pool_new(const struct sv_zygote_spec *specs, int zygotes, uint32_t workers,
                             struct sv_fault spawn_fault, uint32_t spawn_fault_count,
                             enum sv_recycle recycle);
 void sv_pool_close(struct sv_pool *pool); /* stops, kills, joins, frees */
@@ -404,8 +410,7 @@ struct sv_job *sv_pool_submit(struct sv_pool *pool, const struct sv_job_spec *sp
 #define SV_PLACES (SV_MAX_ZYGOTES + 1)
 /* Spawns one template of the zygote (or a keeper: SV_RECYCLER) and reports it (doctor). 0, or -1 with ready->error set. */
 int sv_pool_probe(struct sv_pool *pool, int place, struct sv_ready *ready);
-/* A new zygote in the place of one that died. Its socket stays the caller's to close. */
-void sv_pool_set_zygote(struct sv_pool *pool, int zygote, int sock);
+pid_t sv_pool_zygote(struct sv_pool *pool, int zygote); /* 0: not started yet, or being replaced */
 struct sv_statistics {
     uint64_t rows, templates, recycled, retried, infra_rows;
     uint64_t recycled_rows; /* judged in a recycled subject */

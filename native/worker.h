@@ -1,5 +1,5 @@
 /* worker.h - what the client's files share: pool.c (queue and threads) -> row.c (one row) -> split.c and
- * plan.c (under the split judge) -> command.c (one command in one template), spawn.c (templates),
+ * plan.c (under the split judge) -> command.c (one command in one template), spawn.c (templates) -> zygotes.c,
  * memory.c (regions), job.c (results, and who waits for them). Included after sv.h.
  */
 #ifndef SV_WORKER_H
@@ -17,6 +17,7 @@ struct template {
     int pidfd;
     uint32_t serial;   /* of the last command */
     uint32_t lifetime; /* counts templates in this place */
+    uint32_t life;     /* of its zygote: which one it was */
 };
 
 struct output {
@@ -104,13 +105,21 @@ struct worker {
     int fresh[SIDES]; /* no command of this row has been sent to this side yet */
 };
 
+struct zygote {
+    pthread_mutex_t lock; /* one request at a time; taken before the pool's */
+    char **argv, **env, *group;
+    int sock, pidfd; /* -1: none. These and `pid` change with the pool's lock held as well. */
+    pid_t pid;
+    uint32_t life;        /* counts zygotes in this place */
+    int answers, came_up; /* this one has answered; one has */
+};
+
 struct sv_pool {
     pthread_mutex_t lock; /* guards the queue and statistics */
     pthread_cond_t work;
     struct sv_job *first, *last; /* `last` only while there is a first */
     atomic_int stop;
-    pthread_mutex_t zygote_lock[SV_MAX_ZYGOTES];
-    int zygote[SV_MAX_ZYGOTES];
+    struct zygote zygote[SV_MAX_ZYGOTES];
     int zygotes;
     struct sv_statistics statistics;
     uint64_t next_job_id;
@@ -153,10 +162,29 @@ void sv_prepare(struct worker *w, enum side side, enum sv_kind kind, uint32_t ce
 int sv_put(struct worker *w, enum side side, const void *bytes, size_t len);
 int sv_clear(struct worker *w, enum side side);
 
+/* ---- zygotes.c -------------------------------------------------------------------------------- */
+
+/* 0, or -1 with errno; sv_zygote_destroy either way. Starts none. */
+int sv_zygote_create(struct zygote *z, const struct sv_zygote_spec *spec);
+/* Tells it that this is the end. With the pool's lock held, when it has stopped. */
+void sv_zygote_hang_up(struct zygote *z);
+/* Waits until it is gone. Nobody asks any more. */
+void sv_zygote_destroy(struct sv_pool *pool, struct zygote *z);
+/* Starts one first where there is none. 0, or -1 with errno; *life says which it was, or would have been. */
+int sv_zygote_ask(struct sv_pool *pool, struct zygote *z, const struct sv_spawn *request, const int fds[2],
+                  struct sv_spawned *spawned, int *pidfd, uint32_t *life);
+/* Whether that one is gone. 0 also where none has ever come up: that is no accident. */
+int sv_zygote_lost(struct zygote *z, uint32_t life);
+
 /* ---- spawn.c ---------------------------------------------------------------------------------- */
+
+/* One message, within some seconds. 0, or -1 with errno. */
+int sv_await(int sock, void *msg, size_t len, int *fds, int nfds);
 
 struct sv_error sv_spawn(struct worker *w, enum side side, int place, struct sv_ready *ready);
 void sv_retire(struct worker *w, struct template *t);
+/* Those that somebody has killed; thorough: and those that are about to go, because their zygote has. */
+void sv_retire_dead(struct worker *w, int thorough);
 
 /* ---- command.c -------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /* test_core.c - the native core without Python, made to run under ASan and UBSan.
  *
- * This program is client, zygote, template and subject at once: `start_zygote` forks, and what
- * sv_template_serve returns as a subject runs rows in C. A row's blob says what loading does, a
+ * This program is client, zygote, template and subject at once: its pools start it again as their
+ * zygote, and what sv_template_serve returns as a subject runs rows in C. A row's blob says what loading does, a
  * cell's blob what the cell does, one word each (`act`).
  */
 #define _GNU_SOURCE
@@ -647,7 +647,6 @@ static _Noreturn void zygote(int sock, uint32_t clone_flags)
     static struct sv_jail jail;
     static struct sv_template_state state;
     static char usr[] = "/usr", lib[] = "/lib", lib64[] = "/lib64";
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     jail.read_only[0] = usr;
     jail.read_only[1] = lib;
     jail.read_only[2] = lib64;
@@ -681,26 +680,16 @@ static _Noreturn void zygote(int sock, uint32_t clone_flags)
 
 struct client {
     struct sv_pool *pool;
-    int sock;
-    pid_t zygote;
 };
 
 static struct client open_pool(uint32_t workers, uint32_t clone_flags, struct sv_fault fault, uint32_t times)
 {
+    char flags[16];
+    const char *const argv[] = {"/proc/self/exe", "zygote", flags, scratch_root, NULL}, *const env[] = {NULL};
+    const struct sv_zygote_spec spec = {argv, env, ""};
     struct client c;
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-        abort();
-    c.zygote = fork();
-    if (c.zygote == 0) {
-        for (int fd = 3; fd < 256; fd++)
-            if (fd != pair[1])
-                close(fd);
-        zygote(pair[1], clone_flags);
-    }
-    close(pair[1]);
-    c.sock = pair[0];
-    c.pool = sv_pool_new(&c.sock, 1, workers, fault, times, SV_RECYCLE_OFF);
+    (void)snprintf(flags, sizeof flags, "%u", clone_flags);
+    c.pool = sv_pool_new(&spec, 1, workers, fault, times, SV_RECYCLE_OFF);
     CHECK(c.pool != NULL);
     if (c.pool == NULL)
         abort();
@@ -709,11 +698,7 @@ static struct client open_pool(uint32_t workers, uint32_t clone_flags, struct sv
 
 static void close_pool(struct client *c)
 {
-    int status;
     sv_pool_close(c->pool);
-    close(c->sock);
-    while (waitpid(c->zygote, &status, 0) < 0 && errno == EINTR)
-        ;
 }
 
 #define NO_FAULT ((struct sv_fault){SV_STAGE_NONE, 0})
@@ -1111,7 +1096,7 @@ static void test_templates_killed(void)
     submit(&c, &o, "pass pass pass pass pass pass", "spin pass spin pass", SV_KIND_CELLS, NO_FAULT, "");
     for (int i = 0; i < 3; i++) {
         (void)usleep(150000);
-        for (int n = templates_of(c.zygote, found, 16); n > 0; n--)
+        for (int n = templates_of(sv_pool_zygote(c.pool, 0), found, 16); n > 0; n--)
             killed += kill(found[n - 1], SIGKILL) == 0;
     }
     CHECK(killed > 0);
@@ -1126,23 +1111,40 @@ static void test_templates_killed(void)
     close_pool(&c);
 }
 
-static void test_zygote_killed(void)
+/* With all its templates, in the middle of rows and between them: that costs time, and no cell. */
+static void zygotes_killed(enum sv_judge judge, const char *cells, const char *cell)
 {
     struct client c = open_pool(2, ALL_NAMESPACES, NO_FAULT, 0);
     struct order o;
-    submit(&c, &o, "pass pass pass pass", "spin pass", SV_KIND_CELLS, NO_FAULT, "");
-    (void)usleep(200000);
-    CHECK_EQ(kill(c.zygote, SIGKILL), 0);
+    struct sv_statistics s;
+    judge_of_jobs = judge;
+    submit(&c, &o, "pass", cell, SV_KIND_CELLS, NO_FAULT, "");
     finish(&o);
-    for (uint32_t i = 0; i < 8; i++)
-        CHECK(o.verdict[i] == SV_INFRA || o.verdict[i] == (i % 2 == 0 ? SV_TIMEOUT : SV_PASS));
     drop(&o);
-    submit(&c, &o, "pass", "pass", SV_KIND_CELLS, NO_FAULT, "");
-    finish(&o);
-    VERDICTS(&o, SV_INFRA);
-    CHECK(detail_has(&o, 0, 0, "sandbox failed at"));
-    drop(&o);
+    for (int i = 0; i < 3; i++) {
+        submit(&c, &o, "pass pass pass pass", cells, SV_KIND_CELLS, NO_FAULT, "");
+        (void)usleep(200000);
+        CHECK_EQ(kill(sv_pool_zygote(c.pool, 0), SIGKILL), 0);
+        finish(&o);
+        for (uint32_t at = 0; at < 8; at++)
+            CHECK_EQ(o.verdict[at], at % 2 == 0 ? SV_TIMEOUT : SV_PASS);
+        drop(&o);
+        CHECK_EQ(kill(sv_pool_zygote(c.pool, 0), SIGKILL), 0);
+        submit(&c, &o, "pass", cell, SV_KIND_CELLS, NO_FAULT, "");
+        finish(&o);
+        VERDICTS(&o, SV_PASS);
+        drop(&o);
+    }
+    sv_pool_statistics(c.pool, &s);
+    CHECK_EQ(s.infra_rows, 0);
+    judge_of_jobs = SV_JUDGE_INLINE;
     close_pool(&c);
+}
+
+static void test_zygotes_killed(void)
+{
+    zygotes_killed(SV_JUDGE_INLINE, "spin pass", "pass");
+    zygotes_killed(SV_JUDGE_SPLIT, "spin yes", "yes");
 }
 
 static void test_jobs_that_cannot_be(void)
@@ -1199,7 +1201,7 @@ static const struct {
     {"close with rows in flight", test_close_with_rows_in_flight},
     {"cancel", test_cancel},
     {"templates killed", test_templates_killed},
-    {"zygote killed", test_zygote_killed},
+    {"zygotes killed", test_zygotes_killed},
     {"jobs that cannot be", test_jobs_that_cannot_be},
 };
 
@@ -1234,6 +1236,10 @@ int main(int argc, char **argv)
 {
     char template_path[] = "/tmp/sv-core-XXXXXX";
     const char *only = argc > 1 ? argv[1] : "";
+    if (argc == 4 && strcmp(only, "zygote") == 0) {
+        scratch_root = argv[3];
+        zygote(SV_ZYGOTE_SOCK, (uint32_t)strtoul(argv[2], NULL, 10));
+    }
     scratch_root = mkdtemp(template_path);
     if (scratch_root == NULL || chmod(scratch_root, 0711) != 0)
         return 2;

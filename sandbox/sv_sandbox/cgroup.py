@@ -22,10 +22,11 @@ class Group:
     path: Path | None
     reason: str
 
-    def add(self, pid: int) -> None:
-        """Move a process, and so all its future children, into the group."""
-        if self.path is not None:
-            (self.path / "cgroup.procs").write_text(str(pid))
+    @property
+    def file(self) -> str:
+        """Where a process is written to that is to be, with all its future children, in the group;
+        empty: there is none."""
+        return "" if self.path is None else str(self.path / "cgroup.procs")
 
     def remove(self) -> None:
         """Take the group away once it is empty."""

@@ -27,10 +27,10 @@ from typing import Any
 if __name__ == "__main__" and sys.version_info < (3, 11):
     sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0])
 
-NUMPY = ("numpy", "numpy.random")
+NUMPY = ("numpy", "numpy.random", "numpy.ma", "numpy.fft", "numpy.polynomial")
 """Imported wherever NumPy is there: a judge forwards the seed that a test sets."""
 ALONG = {
-    "numpy": ("numpy.random",),
+    "numpy": NUMPY[1:],
     "matplotlib": ("matplotlib.pyplot",),
     "scipy": ("scipy.optimize", "scipy.stats"),
     "sklearn": ("sklearn.linear_model", "sklearn.ensemble", "sklearn.model_selection"),

@@ -17,15 +17,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import json
 import mmap
 import os
 import re
-import socket
-import subprocess
 import sys
 import tempfile
-import threading
 import weakref
 import zoneinfo
 from collections.abc import Mapping, Sequence
@@ -40,7 +36,7 @@ from .jailed.source import Source, packed
 from .job import NO_DESCRIPTORS, Job, Matrix, RunResult
 from .levels import Layer, Level
 from .libraries import libraries, why_not
-from .spec import environment, zygote_spec
+from .spec import environment, zygote_command
 from .verdict import Below, Limits, SandboxError, Trust, Verdict
 
 JUDGES = {"split": _native.JUDGE_SPLIT, "inline": _native.JUDGE_INLINE}
@@ -55,7 +51,6 @@ _OUT_OF_REACH = (
 )
 _TEMPLATE_BYTES = 64 << 20  # what a warm interpreter with NumPy may hold itself
 _LIBRARY_BYTES = 512 << 20  # and what it may hold more where packages are preloaded
-_OPTIONS = ("-S", "-s", "-P", "-B")
 
 
 class Pool:
@@ -106,45 +101,28 @@ class Pool:
         self._imports_in_test = self.libraries.importing(in_test=True)
         self._scratch = tempfile.mkdtemp(prefix="sv-sandbox-")
         os.chmod(self._scratch, 0o711)
-        self._zygotes: dict[int, subprocess.Popen[bytes]] = {}
         self.cgroup = _group(self.limits, self.workers, _LIBRARY_BYTES if preload else 0)
-        self._policy, self._ceiling, self._seed = policy, level, seed
-        self._environment = environment(seed=seed, time_zone=time_zone, locale=locale)
-        self._starting = threading.Lock()
-        self._sockets: list[socket.socket] = []
-        self._theirs: list[socket.socket] = []
         stage, at, error = _fault or (_native.STAGES[0], 0, 0)
-        fault = (_native.STAGES.index(stage), at, error)
         try:
             _open_standard_streams()
-            for _ in TEMPLATES:
-                ours, theirs = _socketpair()
-                self._sockets.append(ours)
-                self._theirs.append(theirs)
-            self._start_zygote(_PLAIN)
-            sockets = [ours.fileno() for ours in self._sockets]
             self._handle = _native.pool_new(
-                sockets, self.workers, fault, _recycle(recycle, _check_recycled)
+                self._commands(level, policy, seed),
+                environment(seed=seed, time_zone=time_zone, locale=locale),
+                os.fsencode(self.cgroup.file),
+                self.workers,
+                (_native.STAGES.index(stage), at, error),
+                _recycle(recycle, _check_recycled),
             )
         except BaseException:
-            self._close_zygotes()
+            _remove(self._scratch, self.cgroup)
             raise
         self._close = weakref.finalize(
-            self,
-            Pool._shut,
-            os.getpid(),
-            self._handle,
-            self._sockets,
-            self._theirs,
-            self._zygotes,
-            self._scratch,
-            self.cgroup,
+            self, _shut, os.getpid(), self._handle, self._scratch, self.cgroup
         )
         try:
             self.probe = self._probe(_PLAIN)
             self._check_level(require)
             if preload:
-                self._ensure_zygote(_WITH_LIBRARIES)
                 self._probe(_WITH_LIBRARIES)
         except BaseException:
             self.close()
@@ -185,11 +163,17 @@ class Pool:
         """Resident memory of each warm interpreter ("plain", "libraries") that runs: its forks
         share it until they write."""
         sizes = {}
-        for index, process in self._zygotes.items():
+        for name, pid in self.zygotes().items():
             with contextlib.suppress(OSError):  # it has ended, or there is no /proc
-                pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
-                sizes[TEMPLATES[index]] = pages * os.sysconf("SC_PAGESIZE")
+                pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+                sizes[name] = pages * os.sysconf("SC_PAGESIZE")
         return sizes
+
+    def zygotes(self) -> dict[str, int]:
+        """The process of each warm interpreter ("plain", "libraries") that has been started. One
+        that is killed is replaced when the next row needs it, and costs no cell."""
+        pids = {name: _native.pool_zygote(self._handle, i) for i, name in enumerate(TEMPLATES)}
+        return {name: pid for name, pid in pids.items() if pid}
 
     # -- jobs
 
@@ -368,8 +352,6 @@ class Pool:
                 "processes=True needs a private pid namespace, which this machine does not give"
                 " (see `sv-engine doctor`)"
             )
-        for zygote in set(zygotes):
-            self._ensure_zygote(zygote)
         shape = (len(rows), cell_count)
         size = shape[0] * shape[1]
         memory = mmap.mmap(-1, 6 * size + cell_count)
@@ -424,51 +406,22 @@ class Pool:
             detail=job._matrix.detail(0, 0),
         )
 
-    def _ensure_zygote(self, index: int) -> None:
-        with self._starting:
-            if not self._close.alive:
-                raise ValueError("the pool is closed")
-            running = self._zygotes.get(index)
-            if running is None:
-                self._start_zygote(index)
-            elif running.poll() is not None:  # killed from outside, and its templates with it
-                ours, self._theirs[index] = _socketpair()
-                _native.pool_set_zygote(self._handle, index, ours.fileno())
-                self._sockets[index].close()
-                self._sockets[index] = ours
-                self._start_zygote(index)
-
-    def _start_zygote(self, index: int) -> None:
-        theirs = self._theirs[index]
-        spec = zygote_spec(
-            self.libraries,
-            sock=theirs.fileno(),
-            workers=self.workers,
-            scratch=self._scratch,
-            level=self._ceiling,
-            kill_unknown=self._policy == "kill",
-            scratch_bytes=self.limits.file_bytes,
-            with_libraries=index == _WITH_LIBRARIES,
-            seed=self._seed,
-        )
-        # Its streams find pipes, as they will in its subjects: else they would try to seek there.
-        reader, writer = os.pipe()
-        try:
-            self._zygotes[index] = subprocess.Popen(
-                [self.libraries.executable, *_OPTIONS, spec.script, json.dumps(spec.arguments)],
-                stdin=subprocess.DEVNULL,
-                stdout=writer,
-                stderr=writer,
-                env=self._environment,
-                cwd="/",
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
+    def _commands(self, level: Level, policy: str, seed: int) -> list[list[bytes]]:
+        """Of each zygote, by its number."""
+        return [
+            zygote_command(
+                self.libraries,
+                sock=_native.ZYGOTE_SOCK,
+                workers=self.workers,
+                scratch=self._scratch,
+                level=level,
+                kill_unknown=policy == "kill",
+                scratch_bytes=self.limits.file_bytes,
+                with_libraries=number == _WITH_LIBRARIES,
+                seed=seed,
             )
-        finally:
-            os.close(reader)
-            os.close(writer)
-        theirs.close()
-        self.cgroup.add(self._zygotes[index].pid)
+            for number in (_PLAIN, _WITH_LIBRARIES)
+        ]
 
     def _probe(self, template: int) -> Probe:
         stage, error, layers, landlock_errno, userns_errno = _native.pool_probe(
@@ -491,42 +444,17 @@ class Pool:
                 f" {require.name.lower()} is required; `sv-engine doctor` says what is missing"
             )
 
-    def _close_zygotes(self) -> None:
-        Pool._end(self._sockets, self._theirs, self._zygotes, self._scratch, self.cgroup)
 
-    @staticmethod
-    def _shut(
-        owner: int,
-        handle: _native.PoolHandle,
-        ours: list[socket.socket],
-        theirs: list[socket.socket],
-        zygotes: dict[int, subprocess.Popen[bytes]],
-        scratch: str,
-        group: cgroup.Group,
-    ) -> None:
-        if os.getpid() != owner:
-            return  # a fork of the client: the pool is its parent's
-        _native.pool_close(handle)
-        Pool._end(ours, theirs, zygotes, scratch, group)
+def _shut(owner: int, handle: _native.PoolHandle, scratch: str, group: cgroup.Group) -> None:
+    if os.getpid() != owner:
+        return  # a fork of the client: the pool is its parent's
+    _native.pool_close(handle)
+    _remove(scratch, group)
 
-    @staticmethod
-    def _end(
-        ours: list[socket.socket],
-        theirs: list[socket.socket],
-        zygotes: dict[int, subprocess.Popen[bytes]],
-        scratch: str,
-        group: cgroup.Group,
-    ) -> None:
-        for end in (*ours, *theirs):
-            end.close()  # end of file: the zygote leaves, and its templates die with it
-        for process in zygotes.values():
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        _native.remove_tree(os.fsencode(scratch))  # not shutil's, which recurses
-        group.remove()
+
+def _remove(scratch: str, group: cgroup.Group) -> None:
+    _native.remove_tree(os.fsencode(scratch))  # not shutil's, which recurses
+    group.remove()
 
 
 def _recycle(recycle: bool, checked: bool) -> int:
@@ -596,10 +524,6 @@ def _open_standard_streams() -> None:
         os.set_inheritable(fd, True)
         fd = os.open(os.devnull, os.O_RDWR)
     os.close(fd)
-
-
-def _socketpair() -> tuple[socket.socket, socket.socket]:
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
 def _check_room(expected: str | bytes | None, accept: Check, limits: Limits) -> None:

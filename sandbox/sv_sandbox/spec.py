@@ -5,11 +5,10 @@ Pure functions of an interpreter (`Libraries`) and this machine.
 
 from __future__ import annotations
 
+import json
 import mimetypes
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from . import _native
 from .levels import Level
@@ -29,6 +28,7 @@ SYSTEM_PATHS = (
     *map(str, mimetypes.knownfiles),  # which that module reads wherever it sees them
 )
 
+_OPTIONS = ("-S", "-s", "-P", "-B")
 _CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 
@@ -74,14 +74,6 @@ def own_uids(workers: int) -> range | None:
     return uids(workers, os.getpid(), *maps)
 
 
-@dataclass(frozen=True, slots=True)
-class ZygoteSpec:
-    """A script and its one argument."""
-
-    script: str
-    arguments: dict[str, Any]
-
-
 def clone_flags(level: Level) -> int:
     """The namespaces a pool asks for."""
     if level < Level.ISOLATED:
@@ -96,9 +88,9 @@ def clone_flags(level: Level) -> int:
     )
 
 
-def environment(*, seed: int, time_zone: str, locale: str) -> dict[str, str]:
+def environment(*, seed: int, time_zone: str, locale: str) -> list[bytes]:
     """The zygote's whole environment: nothing of the caller's, everything fixed."""
-    return {
+    fixed = {
         "PATH": "/usr/bin:/bin",
         "HOME": "/tmp",
         "USER": "sandbox",
@@ -114,6 +106,7 @@ def environment(*, seed: int, time_zone: str, locale: str) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
     }
+    return [os.fsencode(f"{name}={value}") for name, value in fixed.items()]
 
 
 def readable_by_all(path: str) -> bool:
@@ -134,7 +127,7 @@ def read_only_paths(chosen: Libraries) -> list[str]:
     return sorted(wanted, key=lambda path: (len(path), path))
 
 
-def zygote_spec(
+def zygote_command(
     chosen: Libraries,
     *,
     sock: int,
@@ -145,28 +138,26 @@ def zygote_spec(
     scratch_bytes: int,
     with_libraries: bool,
     seed: int,
-) -> ZygoteSpec:
-    """Everything `jailed/zygote.py` needs, as JSON-able values."""
+) -> list[bytes]:
+    """The interpreter, `jailed/zygote.py`, and as JSON everything that it needs."""
     here = Path(__file__).resolve().parent
     own = own_uids(workers)
-    native_file = _native.__file__
-    return ZygoteSpec(
-        script=str(here / "jailed" / "zygote.py"),
-        arguments={
-            "native": native_file,
-            "folder": str(here),
-            "sock": sock,
-            "read_only": read_only_paths(chosen),
-            "scratch": scratch,
-            "clone_flags": clone_flags(level),
-            "uid_outer": -1 if own is None else own.start,
-            "host_in_reach": int(all(map(readable_by_all, chosen.stdlib))),
-            "landlock": int(level >= Level.CONFINED),
-            "kill_unknown": int(kill_unknown),
-            "scratch_bytes": scratch_bytes,
-            "fixed_addresses": True,
-            "seed": seed,
-            "sys_path": [*chosen.stdlib, *chosen.packages],
-            "preload": [*PRELOAD, *chosen.preload] if with_libraries else PRELOAD,
-        },
-    )
+    told = {
+        "native": _native.__file__,
+        "folder": str(here),
+        "sock": sock,
+        "read_only": read_only_paths(chosen),
+        "scratch": scratch,
+        "clone_flags": clone_flags(level),
+        "uid_outer": -1 if own is None else own.start,
+        "host_in_reach": int(all(map(readable_by_all, chosen.stdlib))),
+        "landlock": int(level >= Level.CONFINED),
+        "kill_unknown": int(kill_unknown),
+        "scratch_bytes": scratch_bytes,
+        "fixed_addresses": True,
+        "seed": seed,
+        "sys_path": [*chosen.stdlib, *chosen.packages],
+        "preload": [*PRELOAD, *chosen.preload] if with_libraries else PRELOAD,
+    }
+    script = str(here / "jailed" / "zygote.py")
+    return list(map(os.fsencode, (chosen.executable, *_OPTIONS, script, json.dumps(told))))

@@ -14,7 +14,7 @@ from sv_engine.config.sections import Config
 ROOT = Path(sv_engine.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 ROOMS = [
-    *("errors", "records", "pocket", "selection", "config"),
+    *("errors", "cpu", "records", "pocket", "selection", "config"),
     *("problems", "extract", "prompts", "generate", "execute", "executors"),
     *("play", "dataset", "train", "evaluate"),
     *("grading", "benchmarks", "serve", "integrations", "run", "report", "commands", "cli"),

@@ -7,6 +7,7 @@ from typing import Literal
 
 import pytest
 
+from sv_engine import cpu
 from sv_engine.generate import VllmOptions, vllm_options
 
 
@@ -24,7 +25,7 @@ def test_the_number_format_is_chosen_by_the_machine(
     text: str, native: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "cpuinfo").write_text(text)
-    assert vllm_options.computes_bf16(tmp_path / "cpuinfo") is native
+    assert cpu.computes_bf16(tmp_path / "cpuinfo") is native
     monkeypatch.setattr(vllm_options, "computes_bf16", lambda: native)
     pairs: list[tuple[Literal["auto", "bfloat16"], str]]
     pairs = [("auto", "auto" if native else "float32"), ("bfloat16", "bfloat16")]

@@ -252,7 +252,7 @@ pool = Pool(2, limits=Limits(cpu_s=20, wall_s=40))
 job = pool.submit(["def f():\\n    while True: pass\\n"] * 9, ["f()"] * 9)
 time.sleep(0.3)
 try:
-    print(json.dumps([z.pid for z in pool._zygotes.values()]), flush=True)
+    print(json.dumps(list(pool.zygotes().values())), flush=True)
     job.wait()
 except KeyboardInterrupt:
     pool.close()

@@ -70,7 +70,7 @@ def check(pool: Pool, machine: object, rows: int) -> None:
     client, dice = psutil.Process(), random.Random(7)
     limits = {"fds": 10, "client": 12 << 20, "zygote": 4 << 20}
     round_of(pool, dice, 200)
-    zygote = psutil.Process(next(iter(pool._zygotes.values())).pid)
+    zygote = psutil.Process(pool.zygotes()["plain"])
     fds, zygote_fds, client_bytes = client.num_fds(), zygote.num_fds(), memory(client)
     zygote_bytes = zygote.memory_info().rss  # what is unshared hangs on the templates of the moment
     round_of(pool, dice, rows)
@@ -121,8 +121,8 @@ def test_share_of_an_idle_template() -> None:
         pool.matrix(ROWS, TESTS)
         pool.matrix(ROWS[:2] * 4, TESTS)
         shares = []
-        for zygote in pool._zygotes.values():
-            for child in psutil.Process(zygote.pid).children():
+        for zygote in pool.zygotes().values():
+            for child in psutil.Process(zygote).children():
                 with contextlib.suppress(OSError), open(f"/proc/{child.pid}/smaps_rollup") as file:
                     lines = [line.split() for line in file]
                     shares += [int(words[1]) for words in lines if words[0] == "Pss:"]

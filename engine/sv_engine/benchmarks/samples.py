@@ -16,7 +16,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sv_engine.benchmarks.tasks import Task
@@ -77,13 +77,8 @@ async def sample(
             if first < asking.samples:
                 prompt = asking.template.fill(problem)
                 seed = _seed(problem.id, asking.role) + first
-                drawn = Sampling(
-                    asking.sampling.temperature,
-                    asking.sampling.top_p,
-                    asking.sampling.max_tokens,
-                    stop=asking.template.of(problem).stop,
-                    seed=seed,
-                )
+                stop = asking.template.of(problem).stop
+                drawn = replace(asking.sampling, stop=stop, seed=seed)
                 wanted = asking.samples - first
                 request = GenerationRequest(problem.id, asking.role, prompt, wanted, drawn, first)
                 async with aclosing(generator.generate(request)) as completions:

@@ -81,6 +81,7 @@ class Wanted:
 @click.option("--k", default="1,10", show_default=True, help="The k of pass@k.")
 @click.option("--temperature", type=click.FloatRange(0), default=0.8, show_default=True)
 @click.option("--top-p", type=click.FloatRange(0, 1), default=0.95, show_default=True)
+@click.option("--top-k", type=click.IntRange(0), default=0, show_default="all tokens")
 @click.option("--max-tokens", type=click.IntRange(1), default=512, show_default=True)
 @click.option(
     "--templates",
@@ -112,6 +113,7 @@ def eval_command(
     k: str,
     temperature: float,
     top_p: float,
+    top_k: int,
     max_tokens: int,
     role_set: str,
     cpu_s: float,
@@ -140,7 +142,7 @@ def eval_command(
     for line in lines_of(bad_rows):
         errors.print(line, highlight=False, soft_wrap=True)
     terms = Terms(cpu_s=cpu_s, output_bytes=64 << 20)
-    what = Settings(asked, n, ks, Sampling(temperature, top_p, max_tokens), terms)
+    what = Settings(asked, n, ks, Sampling(temperature, top_p, max_tokens, top_k=top_k), terms)
     resolved = None if model is None else resolve(model, config, settings, role_set)
     folder = out or Path("runs") / f"eval-{'-'.join(Path(name).stem for name in names)}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -151,6 +153,7 @@ def eval_command(
         "samples": n,
         "temperature": temperature,
         "top_p": top_p,
+        "top_k": top_k,
         "templates": str(resolved.roles.templates) if resolved else None,
         "benchmarks": {name: result.as_json() for name, result in found.items()},
     }

@@ -108,6 +108,9 @@ class Generate(Section):
     """Tests that are read of one completion, the first ones; each may be derived again."""
     temperature: float = Field(default=1.0, ge=0)
     top_p: Share = 1.0
+    """Below 1 vLLM sorts the vocabulary for every token: half of a small model's time on a CPU."""
+    top_k: int = Field(default=0, ge=0)
+    """Draw from so many of the likeliest tokens; 0: from all."""
     max_tokens: Positive = 512
     test_sampling: TestSampling = TestSampling.TWO_STAGE
     derivations: Positive = 4
@@ -283,8 +286,9 @@ class Train(Section):
     """Learning rates are multiplied by this from one iteration to the next."""
     max_length: Positive = 2048
     """Tokens of prompt and completion; longer examples are cut."""
-    precision: Literal["fp32", "bf16-mixed", "bf16"] = "fp32"
-    """bf16-mixed: bf16 arithmetic on fp32 weights; bf16: bf16 weights too."""
+    precision: Literal["auto", "fp32", "bf16-mixed", "bf16"] = "fp32"
+    """bf16-mixed: bf16 arithmetic on fp32 weights; bf16: bf16 weights too; auto: bf16-mixed where
+    the accelerator or the CPU multiplies bfloat16 itself, else fp32."""
     gradient_checkpointing: bool = False
     launch: tuple[str, ...] = ()
     """Launcher for several devices or machines, such as ["torchrun", "--nproc_per_node", "8"] or

@@ -55,6 +55,7 @@ class Setting:
     k: tuple[int, ...]
     max_tokens: int
     top_p: float = 1.0
+    top_k: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +183,14 @@ async def _sample(problem: Problem, setting: Setting, bench: Bench) -> _Answers:
 
     async def sample(role: str, asking: Template, prompt: str, n: int, salt: str = "") -> list[str]:
         seed = seed_of(problem.id, role, f"{setting.temperature}{salt}")
-        t, top_p = setting.temperature, setting.top_p
-        sampling = Sampling(t, top_p, setting.max_tokens, stop=asking.of(problem).stop, seed=seed)
+        sampling = Sampling(
+            temperature=setting.temperature,
+            top_p=setting.top_p,
+            max_tokens=setting.max_tokens,
+            stop=asking.of(problem).stop,
+            seed=seed,
+            top_k=setting.top_k,
+        )
         request = GenerationRequest(problem.id, role, prompt, n, sampling)
         async with aclosing(bench.generator.generate(request)) as completions:
             found = [completion async for completion in completions]

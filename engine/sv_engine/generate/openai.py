@@ -225,16 +225,20 @@ class OpenAIGenerator(StreamingGenerator):
             "seed": None if sampling.seed is None else sampling.seed + index,
         }
         arguments = {name: value for name, value in arguments.items() if value is not None}
+        beside: dict[str, Any] = {"top_k": sampling.top_k} if sampling.top_k else {}
         if self.options.prompt_format is PromptFormat.CHAT:
             turns, begin = turns_of(request.prompt)
             if begin:  # as vLLM and SGLang spell it
                 turns.append({"role": "assistant", "content": begin})
-                going_on = {"add_generation_prompt": False, "continue_final_message": True}
-                arguments["extra_body"] = going_on
-            answer = await client.chat.completions.create(messages=turns, **arguments)
+                beside |= {"add_generation_prompt": False, "continue_final_message": True}
+            answer = await client.chat.completions.create(
+                messages=turns, extra_body=beside or None, **arguments
+            )
             text = answer.choices[0].message.content or ""
         else:
-            answer = await client.completions.create(prompt=plain_text(request.prompt), **arguments)
+            answer = await client.completions.create(
+                prompt=plain_text(request.prompt), extra_body=beside or None, **arguments
+            )
             text = answer.choices[0].text
         usage = answer.usage
         if index == 0 and usage is not None:

@@ -19,8 +19,9 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
+from sv_engine.config.sections import Generate
 from sv_engine.records import Completion
 
 
@@ -37,6 +38,16 @@ class Sampling:
     """Texts that end a completion; they are not part of it."""
     seed: int | None = None
     """Sample i of a request uses seed + i; None draws afresh."""
+    top_k: int = 0
+    """Draw from so many of the likeliest tokens; 0: from all."""
+
+
+def sampling_of(generate: Generate, **changes: Any) -> Sampling:
+    """As the configuration says, but for `changes`."""
+    given = {
+        name: getattr(generate, name) for name in ("temperature", "top_p", "max_tokens", "top_k")
+    }
+    return Sampling(**given | changes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from sv_engine.config.sections import Generate, Model
+from sv_engine.cpu import computes_bf16
 from sv_engine.generate.protocol import Sampling
 
 
@@ -46,21 +45,6 @@ class VllmOptions(Generate, Model):
 
 
 CPU_KV_CACHE_BYTES = 512 << 20
-
-
-BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
-
-
-@cache
-def computes_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether this CPU multiplies bfloat16 itself: emulated it has less than half the speed of
-    float32, and native almost twice (SmolLM2-135M, 64 sequences)."""
-    try:
-        lines = cpuinfo.read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return False
-    flags = (line.partition(":")[2] for line in lines if line.startswith(("flags", "Features")))
-    return not BF16_FLAGS.isdisjoint(next(flags, "").split())
 
 
 def engine_arguments(options: VllmOptions, *, is_cpu: bool) -> dict[str, Any]:
@@ -107,6 +91,7 @@ def sampling_arguments(sampling: Sampling, n: int, room: int) -> dict[str, Any]:
         "n": n,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
         "max_tokens": min(sampling.max_tokens, room),
         "stop": list(sampling.stop) or None,
         "seed": sampling.seed,

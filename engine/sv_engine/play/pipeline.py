@@ -29,7 +29,7 @@ from typing import Protocol
 
 from sv_engine.config.sections import Execute, Generate, Roles, TestSampling
 from sv_engine.execute.timeouts import Judge, recheck
-from sv_engine.generate.protocol import GenerationRequest, Sampler, Sampling, seed_of
+from sv_engine.generate.protocol import GenerationRequest, Sampler, sampling_of, seed_of
 from sv_engine.play.board import Board, Rectangle
 from sv_engine.play.tasks import one_error
 from sv_engine.problems.extract import Drop
@@ -265,10 +265,9 @@ class _Run:
         """The completions of one request; leaving early stops the rest of them at once."""
         generate = self._player.generate
         hot = role != "derive"
-        sampling = Sampling(
+        sampling = sampling_of(
+            generate,
             temperature=generate.temperature if hot else generate.derive_temperature,
-            top_p=generate.top_p,
-            max_tokens=generate.max_tokens,
             stop=stop,
             seed=seed_of(self._player.seed, board.problem.id, role, salt),
         )

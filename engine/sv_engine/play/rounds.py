@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sv_engine.config.sections import Execute
-from sv_engine.generate.protocol import GenerationRequest, Sampling, seed_of
+from sv_engine.generate.protocol import GenerationRequest, sampling_of, seed_of
 from sv_engine.play.pipeline import CellRunner, Hooks, Player, play
 from sv_engine.prompts.roles import Template, call_of, read_tests
 from sv_engine.records import Candidates, Outcome, Problem, Selection, Test, Verdicts
@@ -166,13 +166,7 @@ async def _ask(
 ) -> list[str]:
     generate = player.generate
     seed = seed_of(player.seed, problem.id, prompt, str(number))
-    sampling = Sampling(
-        generate.temperature,
-        generate.top_p,
-        generate.max_tokens,
-        stop=template.of(problem).stop,
-        seed=seed,
-    )
+    sampling = sampling_of(generate, stop=template.of(problem).stop, seed=seed)
     request = GenerationRequest(problem.id, "verify", prompt, n, sampling)
     async with aclosing(player.generator.generate(request)) as completions:
         found = [completion async for completion in completions]

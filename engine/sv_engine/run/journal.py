@@ -380,7 +380,10 @@ class Journal:
 
 @lru_cache(maxsize=1 << 10)  # asked several times for each request
 def _sampling(sampling: Sampling) -> str:
-    return json.dumps(plain(sampling), sort_keys=True)
+    told = plain(sampling)
+    if not sampling.top_k:  # as journals that are older than it name their requests
+        del told["top_k"]
+    return json.dumps(told, sort_keys=True)
 
 
 def _storable(text: str) -> str:

@@ -31,7 +31,8 @@ from sv_engine.dataset.recipes import TrainingData
 from sv_engine.dataset.stage import learn
 from sv_engine.errors import EngineError, RunStopped
 from sv_engine.evaluate.heldout import Bench, Setting, evaluate, verified
-from sv_engine.generate import Generator, Sampling
+from sv_engine.generate import Generator
+from sv_engine.generate.protocol import sampling_of
 from sv_engine.play.describe import Quota, describe, read_function, read_sentence
 from sv_engine.play.pipeline import CellRunner, Hooks, Player, play
 from sv_engine.problems import decontaminate, sources
@@ -178,13 +179,7 @@ async def _problems(
         return problems
     run.watcher.begin(f"iteration {iteration}: describe", config.count)
     run.sampler.scope = Scope(iteration, "describe")
-    generate = run.config.generate
-    sampling = Sampling(
-        generate.temperature,
-        generate.top_p,
-        generate.max_tokens,
-        seed=_seed(run, iteration),
-    )
+    sampling = sampling_of(run.config.generate, seed=_seed(run, iteration))
     problems, reasons = await describe(
         sources.snippets(run.config, iteration),
         templates(run.config.roles).describe,
@@ -365,6 +360,7 @@ async def _evaluate(
             k=tuple(k for k in config.evaluate.k if k <= samples),
             max_tokens=config.generate.max_tokens,
             top_p=config.generate.top_p if temperature > 0 else 1.0,
+            top_k=config.generate.top_k if temperature > 0 else 0,
         )
         bench = _bench(run, iteration, f"heldout at {temperature}")
         report.figures[temperature] = await evaluate(heldout, setting, bench)

@@ -15,13 +15,13 @@ from pathlib import Path
 import psutil
 
 from sv_engine.config.sections import Config
-from sv_engine.generate.vllm_options import computes_bf16
+from sv_engine.cpu import computes_bf16
 from sv_engine.generate.weights import read_shapes
 from sv_engine.run.budget import completions_of_evaluation, completions_of_play
 
 SAMPLED_BF16, SAMPLED_FP32 = 540 * 134.5e6, 300 * 134.5e6
 """Parameters times tokens per second of one thread, in native bfloat16 and in float32."""
-TRAINED = 40 * 134.5e6
+TRAINED_BF16, TRAINED_FP32 = 100 * 134.5e6, 40 * 134.5e6
 """The same of training, per core."""
 USUAL_SHARE = 0.45
 """Tokens of a completion, as a share of `generate.max_tokens`."""
@@ -63,7 +63,12 @@ def pace(config: Config, model: str) -> Pace | None:
     parameters = sum(_size(shape) for shape in shapes.values())
     is_bf16 = config.model.dtype == "bfloat16" or (config.model.dtype == "auto" and computes_bf16())
     sampled_s = (SAMPLED_BF16 if is_bf16 else SAMPLED_FP32) / parameters
-    trained_s = TRAINED * len(psutil.Process().cpu_affinity() or [0]) / parameters
+    mixes = config.train.precision != "fp32" and computes_bf16()
+    trained_s = (
+        (TRAINED_BF16 if mixes else TRAINED_FP32)
+        * len(psutil.Process().cpu_affinity() or [0])
+        / parameters
+    )
     iterations, usual = config.run.iterations, USUAL_SHARE * config.generate.max_tokens
     play = completions_of_play(config)
     derived = play.pop("derive", 0) * DERIVED_SHARE * DERIVED_TOKENS

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from sv_engine.config.sections import Schedule
+from sv_engine.cpu import computes_bf16
 from sv_engine.train.data import TokenRow, row_length
 from sv_engine.train.errors import DivergedError, TrainInputError
 from sv_engine.train.progress import PhaseResult, TrainProgress
@@ -90,6 +91,14 @@ def _processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def _computes_in_bf16(spec: TrainSpec) -> bool:
+    import torch
+
+    if spec.precision != "auto":
+        return spec.precision != "fp32"
+    return torch.cuda.is_bf16_supported() if torch.cuda.is_available() else computes_bf16()
+
+
 def _arguments(spec: TrainSpec, phase: SftPhase | DpoPhase, scratch: Path) -> dict[str, Any]:
     """Keyword arguments that both trainers' configs share."""
     import torch
@@ -122,7 +131,7 @@ def _arguments(spec: TrainSpec, phase: SftPhase | DpoPhase, scratch: Path) -> di
         "max_grad_norm": phase.max_grad_norm,
         "max_length": spec.max_length,
         "seed": spec.seed,
-        "bf16": spec.precision != "fp32",
+        "bf16": _computes_in_bf16(spec),
         "use_cpu": not torch.cuda.is_available(),
         "gradient_checkpointing": spec.gradient_checkpointing,
         "logging_steps": 1,

@@ -11,7 +11,7 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,16 +113,16 @@ class Murderous(Executor):
         self.matrices += 1
         if self.matrices % 6 == 3:
             pool: Any = self._pool
-            for zygote in pool._zygotes.values():
-                process = psutil.Process(zygote.pid)
-                for one in [process] if self.victim == "zygote" else process.children():
-                    os.kill(one.pid, signal.SIGKILL)
+            for zygote in map(psutil.Process, pool.zygotes().values()):
+                for one in [zygote] if self.victim == "zygote" else zygote.children():
+                    with suppress(ProcessLookupError):  # gone by itself
+                        os.kill(one.pid, signal.SIGKILL)
         return await super().judge(*given)
 
 
 @pytest.mark.parametrize("victim", ["zygote", "its children"])
 def test_a_killed_sandbox_process_costs_no_run(tmp_path: Path, scripted: Any, victim: str) -> None:
-    """A zygote is replaced; what runs in a killed child is a hole at most, and never an answer."""
+    """A zygote is replaced, what ran in it runs again: the run comes out as if nothing had been."""
     try:
         executor = Murderous(victim)
     except SandboxFault as fault:
@@ -132,23 +132,7 @@ def test_a_killed_sandbox_process_costs_no_run(tmp_path: Path, scripted: Any, vi
             (tmp_path / name).mkdir()
             play(tmp_path / name, scripted(write), cells, ScriptedTrainer(), "run.iterations=1")
     assert executor.matrices > 12
-    whole, killed = sound(tmp_path / "whole"), sound(tmp_path / "killed")
-    # A hole may cost a question that hangs on its cell: none is asked that would not be.
-    assert {row[0] for row in killed["samples"]} <= {row[0] for row in whole["samples"]}
-    holes, cells_count = holes_of(tmp_path / "killed"), holes_of(tmp_path / "whole")[1]
-    assert holes[1] == cells_count
-    assert holes[0] < 0.2 * cells_count
-    if not holes[0]:
-        assert killed == whole
-
-
-def holes_of(folder: Path) -> tuple[int, int]:
-    """Holes and cells of a run."""
-    from sv_engine.run.outcomes import outcomes_of_run
-
-    found = [block.verdicts for _, o in outcomes_of_run(folder) for block in o.blocks()]
-    holes = sum(int(((v.verdict_ST == 0) & (v.held_ST == 0)).sum()) for v in found)
-    return holes, sum(v.verdict_ST.size for v in found)
+    assert sound(tmp_path / "killed") == sound(tmp_path / "whole")
 
 
 @contextmanager
