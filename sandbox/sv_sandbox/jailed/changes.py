@@ -47,10 +47,15 @@ _ITERATORS: tuple[type, ...] = (
     type(iter(())),
     enumerate,
 )
+_RUNNERS = frozenset(("unittest.case", "unittest.result", "unittest.suite", "unittest.loader"))
+"""Modules whose objects know of other tests, not of what they test."""
+_OURS = 2  # the table, and who counts
 _OPTIMIZED = 0x1
+FEW = 500
 MOST_OBJECTS = 500_000
-MOST_LINES = 50_000
-"""How many objects and lines are looked at for one cell."""
+MOST_LINES = 30_000
+"""How many objects and lines are looked at for one cell: after that it costs no more."""
+_FEW_LINES = 8  # what a change or an assertion costs
 
 
 class _TooMuch(Exception):
@@ -104,29 +109,36 @@ class Changes:
         self.statements = Statements(source)
         self._word = word
         self._changed: dict[int, object] = {}
-        self._derived: dict[int, object] = {}
+        self._derived: set[int] = set()
         """Of these, those that the test itself made of what was changed."""
-        self._arrays: list[Any] = []
+        self._arrays: set[int] = set()
+        self._most = FEW
         self._globals: dict[str, int] = {}
         self._cells: dict[str, dict[str, int]] = {}
         """As `_Followed.names`: of the module, and what functions share, by the outermost one."""
         self._codes: dict[CodeType, _Code] = {}
         self._known: dict[int, tuple[object, int]] = {}
         """Levels of objects; nothing makes them CHANGED but `_add`."""
+        self._is_on = True
         self._objects_left, self._lines_left = MOST_OBJECTS, MOST_LINES
 
     def end(self) -> None:
         """Nothing is followed any more."""
+        self._is_on = False
         sys.settrace(None)
         threading.settrace(None)
 
     @contextlib.contextmanager
-    def within_bounds(self) -> Iterator[None]:
-        """What goes wrong here is taken for changed."""
+    def _apart(self) -> Iterator[None]:
+        """What we do here is not followed; what goes wrong is taken for changed."""
+        sys.settrace(None)
         try:
             yield
         except Exception:
             self.give_up()
+        finally:
+            if self._is_on:
+                sys.settrace(self._called)
 
     def give_up(self) -> None:
         """It cannot be followed any further."""
@@ -138,7 +150,10 @@ class Changes:
     def made(self, value: object, wide: bool) -> None:
         """The solution changes this object; `wide`: by a method of it, which may change whatever
         the object leads to."""
-        with self.within_bounds():
+        if not self._is_on:
+            return
+        with self._apart():
+            self._tick(_FEW_LINES)
             for one in [value, *(self.reached(value) if wide else ())]:
                 self._add(one)
             frame: FrameType | None = sys._getframe()
@@ -152,22 +167,22 @@ class Changes:
             if threading.active_count() > 1:
                 self._word("a change while other threads run")
             threading.settrace(self._called)
-            sys.settrace(self._called)
 
     def left(self, frame: FrameType | None) -> None:
         """An assertion held in the function of the test's that this frame belongs to."""
         while frame is not None and frame.f_code.co_filename != TEXT:
             frame = frame.f_back
-        if frame is None:
+        if frame is None or not self._is_on:
             return
-        with self.within_bounds():
+        if sys.gettrace() != self._called:
+            self._word("a change while the test follows its own lines")
+        with self._apart():
+            self._tick(_FEW_LINES)
             outer: FrameType | None = frame
             while outer is not None and outer.f_code.co_name in _INLINE:
                 outer = outer.f_back
             followed = outer.f_trace if outer is not None else None
             has_read = type(followed) is _Followed and followed.has_read
-            if sys.gettrace() != self._called:
-                self._word("a change while the test follows its own lines")
             self._known.clear()  # what is asserted may have put something anywhere
             view = View(self, frame)
             for statement in self.statements.at(frame.f_lineno):
@@ -178,7 +193,18 @@ class Changes:
         self._known.clear()
         self._changed[id(value)] = value
         if type(value).__name__ == "ndarray":
-            self._arrays.append(value)
+            self._arrays.add(id(value))
+        if len(self._changed) > self._most:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Objects that only we hold, nobody can read any more."""
+        alone = [key for key in self._changed if sys.getrefcount(self._changed[key]) <= _OURS]
+        for key in alone:
+            del self._changed[key]
+        self._derived -= {*alone}
+        self._arrays -= {*alone}
+        self._most = 2 * len(self._changed) + FEW
 
     def _follow(self, frame: FrameType) -> _Followed:
         followed = frame.f_trace
@@ -193,7 +219,7 @@ class Changes:
             return None
         if type(frame.f_trace) is _Followed:
             return frame.f_trace
-        with self.within_bounds():
+        try:
             self._tick()
             is_lost = self._is_within(frame.f_back)
             if not is_lost and View(self, frame).at_entry() < CHANGED:
@@ -205,6 +231,8 @@ class Changes:
             followed = self._follow(frame)
             followed.is_lost |= is_lost
             return followed
+        except Exception:
+            self.give_up()
         return None
 
     def _is_within(self, frame: FrameType | None) -> bool:
@@ -216,8 +244,8 @@ class Changes:
             return False
         return followed.is_lost or any(map(followed.decided, followed.now))
 
-    def _tick(self) -> None:
-        self._lines_left -= 1
+    def _tick(self, lines: int = 1) -> None:
+        self._lines_left -= lines
         if self._lines_left < 0:
             raise _TooMuch
 
@@ -280,7 +308,7 @@ class Changes:
             self._store(frame, self.statements.stores(statement), CHANGED)
         for value in (one for part in parts for one in view.may_change(part)):
             self._add(value)
-            self._derived[id(value)] = value
+            self._derived.add(id(value))
 
     def _waiting(self, frame: FrameType) -> list[ast.stmt]:
         """The statement in which a frame waits for what it has called."""
@@ -325,7 +353,7 @@ class Changes:
             return True
         if self._arrays and type(value).__name__ == "ndarray":
             shares: Callable[..., bool] = sys.modules["numpy"].may_share_memory
-            return any(shares(value, one) for one in self._arrays)
+            return any(shares(value, self._changed[one]) for one in self._arrays)
         return False
 
     def is_derived(self, value: object) -> bool:
@@ -370,7 +398,9 @@ class Changes:
     def _leads_on(self, value: object) -> bool:
         if isinstance(value, type) and not is_reference(value):
             return bool(names_in(value).get("__module__") == "test")
-        apart = issubclass(type(value), (*APART, Provenance, Changes, Link))
+        kind = type(value)
+        apart = issubclass(kind, (*APART, Provenance, Changes, Link))
+        apart = apart or names_in(kind).get("__module__") in _RUNNERS
         return gc.is_tracked(value) and not apart and not is_reference(value)
 
 

@@ -40,6 +40,7 @@ class Statements:
         self.around: dict[ast.stmt, tuple[ast.stmt, ...]] = {}
         """The blocks that each lies in, as far as its function."""
         self._stores: dict[ast.stmt, set[str]] = {}
+        self._reads: dict[ast.stmt, frozenset[str]] = {}
         self._free: dict[ast.AST, frozenset[str]] = {}
         self._place(tree, tree, ())
         self._functions = {
@@ -79,6 +80,15 @@ class Statements:
                     found |= self.free(node.generators[0].iter)
             self._free[node] = frozenset(found)
         return self._free[node]
+
+    def reads(self, statement: ast.stmt) -> frozenset[str]:
+        """Names that a statement reads itself."""
+        if statement not in self._reads:
+            found = frozenset[str]().union(*map(self.free, self.heads(statement)))
+            if isinstance(statement, ast.AugAssign):
+                found |= names_stored(statement.target)
+            self._reads[statement] = found
+        return self._reads[statement]
 
     @staticmethod
     def heads(statement: ast.stmt) -> list[ast.expr]:

@@ -35,6 +35,7 @@ _EXPECTING = frozenset("assertRaises assertRaisesRegex assertWarns assertWarnsRe
 _SIZED = (int, float, str, bytes, list, tuple, dict, set, frozenset)
 _CONTAINERS = (list, dict, set, bytearray, deque)
 _MISSING = object()
+_BUILTINS = vars(builtins)
 
 
 class View:
@@ -53,6 +54,9 @@ class View:
 
     def read_by(self, statement: ast.stmt) -> int:
         """Of what a statement reads itself."""
+        level = max(map(self._name, self._changes.statements.reads(statement)), default=CLEAN)
+        if level < CHANGED:
+            return level
         if isinstance(statement, LOOPS):
             simple = self._items(statement)
             if simple is not None:
@@ -138,7 +142,7 @@ class View:
         if type(self._locals) is dict and name in self._locals:
             return self._locals[name]
         found = dict.get(self._frame.f_globals, name, _MISSING)
-        return vars(builtins).get(name, _MISSING) if found is _MISSING else found
+        return _BUILTINS.get(name, _MISSING) if found is _MISSING else found
 
     def _path(self, node: ast.AST) -> tuple[int, object] | None:
         """What `name.attribute[0]` is, and of what is on the way; None where that cannot be told
@@ -182,13 +186,16 @@ class View:
         path = self._path(function)
         if path is None:
             return not self._is_theirs(function)
-        is_pure = type(function) is ast.Name and function.id in vars(builtins)
+        is_pure = type(function) is ast.Name and function.id in _BUILTINS
         is_pure = is_pure and path[1] not in (setattr, delattr)
         return not (is_pure or is_reference(path[1]) or _is_tests(path[1]))
 
     def decides(self, asserted: ast.expr, has_read: bool) -> bool:
         """Whether what is asserted rests on nothing changed, or compares it with something
         clean."""
+        names = self._changes.statements.free(asserted)
+        if not has_read and max(map(self._name, names), default=CLEAN) < CHANGED:
+            return True
         if isinstance(asserted, ast.BoolOp):
             is_or = isinstance(asserted.op, ast.Or)
             if is_or and any(map(self._is_container, asserted.values)):
