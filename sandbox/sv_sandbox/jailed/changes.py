@@ -52,8 +52,8 @@ _RUNNERS = frozenset(("unittest.case", "unittest.result", "unittest.suite", "uni
 _OURS = 2  # the table, and who counts
 _OPTIMIZED = 0x1
 FEW = 500
-MOST_OBJECTS = 500_000
-MOST_LINES = 30_000
+MOST_OBJECTS = 300_000
+MOST_LINES = 15_000
 """How many objects and lines are looked at for one cell: after that it costs no more."""
 _FEW_LINES = 8  # what a change or an assertion costs
 

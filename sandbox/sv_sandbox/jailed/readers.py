@@ -80,7 +80,8 @@ class Said:
     def reads(self, name: str, called: Any, answers: int, given: tuple[Any, ...]) -> bool:
         """Whether this call reads what the solution names. `answers`: bit 0 says that what stands
         before the dot is an answer, bit 1 that the argument of the table is,
-        bit 2 that arguments are unpacked, so that nobody wrote down which there are."""
+        bit 2 that arguments are unpacked, so that nobody wrote down which there are, bit 3 that it
+        is called elsewhere."""
         before = getattr(called, "__self__", None)
         at = 1 if called is format else READERS[name]
         if is_reference(called) or is_reference(before) or (given and is_reference(given[0])):
@@ -92,6 +93,13 @@ class Said:
             others = given[:at] + given[at + 1 :] if name in _OF_ARGUMENTS else (called,)
         may_read = answers & 4 or not all(map(self.is_scalar, others))
         return bool(may_read and (is_theirs or self.has(text)))
+
+    @staticmethod
+    def is_reader(value: object) -> bool:
+        """Whether what goes by such a name, and is not called where it is named, is a function."""
+        if isinstance(value, type):
+            return value.__module__ == "operator"
+        return callable(value) and not is_reference(value)
 
     def is_scalar(self, value: object) -> bool:
         """Whether nothing can be read of this but itself."""

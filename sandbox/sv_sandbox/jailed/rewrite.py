@@ -144,6 +144,7 @@ class _Rewriter:
         self._own = text.binds
         self._whole: set[ast.AST] = set()
         """Calls that are whole statements, sites already where they assert, or given to `with`."""
+        self._called: set[ast.expr] = set()
         self._kinds: dict[type, Callable[[Any], ast.AST]] = {
             ast.Expr: self._expr,
             ast.With: self._with,
@@ -153,6 +154,7 @@ class _Rewriter:
             ast.Call: self._call,
             ast.Raise: self._raise,
             ast.BinOp: self._percent,
+            ast.AugAssign: self._percent_in_place,
             ast.Subscript: self._subscript,
             ast.FormattedValue: self._formatted,
             ast.Attribute: self._attribute,
@@ -267,8 +269,11 @@ class _Rewriter:
         )
         kind = self._kind_of_call(node) if is_inner else OTHER
         reads = self._reads(node, name)
+        self._called.add(node.func)
         is_given = any(map(self._text.is_answer, (*node.args, *node.keywords)))
         self.inside(node)
+        if name not in ("isinstance", "issubclass"):
+            node.args = [self._alias(one) if type(one) is ast.Name else one for one in node.args]
         if name in _RUNNERS and isinstance(node.func, ast.Name) and name not in self._own:
             if not (node.args and isinstance(node.args[0], ast.Constant)):
                 node.func = _Maker(node).call("runner", node.func)
@@ -313,12 +318,32 @@ class _Rewriter:
         unpacks = unpacks or any(one.arg is None for one in node.keywords)
         return answers[0] + 2 * answers[1] + 4 * unpacks
 
+    def _alias(self, node: ast.Name | ast.Attribute) -> ast.expr:
+        """What reads by a text, and is called elsewhere: `format = answer.format`."""
+        name = node.attr if isinstance(node, ast.Attribute) else node.id
+        if name not in READERS or name in OF_SPACES:
+            return node
+        self._text.reads = True
+        is_answer = isinstance(node, ast.Attribute) and self._text.is_answer(node.value)
+        make = _Maker(node)
+        return make.call("reader", make.constant(name), make.constant(8 + is_answer), node)
+
     def _percent(self, node: ast.BinOp) -> ast.AST:
-        is_template = isinstance(node.op, ast.Mod) and self._text.is_answer(node.left)
+        is_template = self._text.is_answer(node.left) or self._is_space(node.right)
+        is_template = is_template and isinstance(node.op, ast.Mod)
         is_template = is_template and not isinstance(node.right, ast.Constant)
         self._text.reads |= is_template
         self.inside(node)
-        return _Maker(node).call("percent", node.left, node.right) if is_template else node
+        make = _Maker(node)
+        return make.call("percent", node.left, node.right) if is_template else node
+
+    def _percent_in_place(self, node: ast.AugAssign) -> ast.AST:
+        held = ast.Name(node.target.id) if isinstance(node.target, ast.Name) else node.target
+        if isinstance(node.op, ast.Mod) and self._text.is_answer(held):
+            if not isinstance(node.value, ast.Constant):
+                self._text.reads = True
+                node.value = _Maker(node).call("values", node.value)
+        return node
 
     def _subscript(self, node: ast.Subscript) -> ast.AST:
         """An item of a namespace, by a name that may be the solution's."""
@@ -390,4 +415,6 @@ class _Rewriter:
     def _attribute(self, node: ast.Attribute) -> ast.AST:
         if type(node.ctx) is not ast.Load and isinstance(node.value, ast.Name):
             self._text.sets.append((node.value.id, node.attr))
+        if type(node.ctx) is ast.Load and node not in self._called:
+            return self._alias(node)
         return node
