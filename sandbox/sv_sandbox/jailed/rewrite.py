@@ -35,7 +35,7 @@ from typing import Any
 
 from .provenance import OTHER
 from .readers import OF_SPACES, READERS, RECEIVER, SPACES
-from .text import Text, kind_of, kind_of_sides, read
+from .text import Text, kind_of, kind_of_sides, names_of, read
 
 SITES = "__sv_sites__"
 
@@ -145,6 +145,8 @@ class _Rewriter:
         self._whole: set[ast.AST] = set()
         """Calls that are whole statements, sites already where they assert, or given to `with`."""
         self._called: set[ast.expr] = set()
+        self._spaces: frozenset[str] = frozenset()
+        self._spaces = names_of(pair[0] for pair in text.given if self._is_space(pair[1]))
         self._kinds: dict[type, Callable[[Any], ast.AST]] = {
             ast.Expr: self._expr,
             ast.With: self._with,
@@ -362,6 +364,8 @@ class _Rewriter:
     def _is_space(self, node: ast.expr | None) -> bool:
         if isinstance(node, ast.Attribute):
             return node.attr == "__dict__"
+        if isinstance(node, ast.Name):
+            return node.id in self._spaces
         return isinstance(node, ast.Call) and _name_of(node) in SPACES
 
     def _formatted(self, node: ast.FormattedValue) -> ast.AST:

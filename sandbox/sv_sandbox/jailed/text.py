@@ -13,7 +13,7 @@ import builtins
 import functools
 import operator
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,6 +109,11 @@ def _stored(targets: list[ast.expr]) -> Iterator[str]:
             yield inner.id
         elif type(inner) is ast.Attribute and type(inner.ctx) is ast.Store:
             yield f".{inner.attr}"
+
+
+def names_of(targets: Iterable[list[ast.expr]]) -> frozenset[str]:
+    """The names that these bind."""
+    return frozenset(name for one in targets for name in _stored(one))
 
 
 def _makes(call: ast.Call) -> bool:
