@@ -84,6 +84,7 @@ class _Followed:
         """Whether what the statement at hand calls has read something changed."""
         self.blocks: set[ast.stmt] = set()
         """Blocks whose head has read something changed: it decides what is done in them."""
+        self.is_lambda = False
         self.is_lost = False
         """Whether something changed decided that this frame is there at all."""
 
@@ -93,7 +94,7 @@ class _Followed:
 
     def __call__(self, frame: FrameType, event: str, arg: object) -> _Followed:
         try:
-            if event == "line":
+            if event == "line" and not self.is_lambda:
                 self._changes.line(self, frame)
             elif event == "exception":
                 self._changes.raised(self, arg)
@@ -215,25 +216,45 @@ class Changes:
     def _called(self, frame: FrameType, event: str, arg: object) -> _Followed | None:
         """A function is called, or goes on: who reads nothing changed need not be followed."""
         code = frame.f_code
-        if code.co_filename != TEXT or code.co_name in _INLINE:
+        if not _is_whole(code):
             return None
         if type(frame.f_trace) is _Followed:
             return frame.f_trace
         try:
             self._tick()
             is_lost = self._is_within(frame.f_back)
-            if not is_lost and View(self, frame).at_entry() < CHANGED:
-                return None
-            if _compares(code) or code.co_name == "<lambda>":
-                self._has_read(frame)
-            if code.co_name == "<lambda>":
+            given = self._given(frame)
+            if not (is_lost or given or View(self, frame).at_entry() == CHANGED):
                 return None
             followed = self._follow(frame)
             followed.is_lost |= is_lost
+            followed.is_lambda = code.co_name == "<lambda>"
+            self._store(frame, given, CHANGED)
+            if followed.is_lambda or _compares(code):
+                self._has_read(frame)
             return followed
         except Exception:
             self.give_up()
         return None
+
+    def _given(self, frame: FrameType) -> list[str]:
+        """Parameters of a function that get something made of what was changed."""
+        back, code = frame.f_back, frame.f_code
+        while back is not None and not _is_whole(back.f_code):
+            back = back.f_back
+        if back is None:
+            return []
+        view, statements = View(self, back), self._waiting(back)
+        has_read = type(back.f_trace) is _Followed and back.f_trace.has_read
+        if not has_read and max(map(view.read_by, statements), default=CLEAN) < CHANGED:
+            return []
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        heads = [head for one in statements for head in self.statements.heads(one)]
+        nodes = [node for head in heads for node in ast.walk(head)]
+        calls = [one for one in nodes if isinstance(one, ast.Call) and view.calls(one, code)]
+        if len(calls) != 1 or back is not frame.f_back:
+            return [*code.co_varnames[: len(names) + 2]]
+        return view.given(calls[0], code, has_read)
 
     def _is_within(self, frame: FrameType | None) -> bool:
         """Whether something changed has decided that this frame of the test's does what it does."""
@@ -281,7 +302,7 @@ class Changes:
         frame: FrameType | None = reader
         while frame is not None:
             code = frame.f_code
-            if code.co_filename == TEXT and code.co_name not in _INLINE:
+            if _is_whole(code):
                 if frame is not reader:
                     followed = self._follow(frame)
                     followed.has_read = True
@@ -402,6 +423,11 @@ class Changes:
         apart = issubclass(kind, (*APART, Provenance, Changes, Link))
         apart = apart or names_in(kind).get("__module__") in _RUNNERS
         return gc.is_tracked(value) and not apart and not is_reference(value)
+
+
+def _is_whole(code: CodeType) -> bool:
+    """Whether this is the test's, and no part of another function's statement."""
+    return code.co_filename == TEXT and code.co_name not in _INLINE
 
 
 def _compares(code: CodeType) -> bool:

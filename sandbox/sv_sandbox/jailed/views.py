@@ -139,7 +139,7 @@ class View:
 
     def _find(self, name: str) -> object:
         """The value of a name; `_MISSING` for one of the solution's."""
-        if type(self._locals) is dict and name in self._locals:
+        if name in self._locals:
             return self._locals[name]
         found = dict.get(self._frame.f_globals, name, _MISSING)
         return _BUILTINS.get(name, _MISSING) if found is _MISSING else found
@@ -189,6 +189,30 @@ class View:
         is_pure = type(function) is ast.Name and function.id in _BUILTINS
         is_pure = is_pure and path[1] not in (setattr, delattr)
         return not (is_pure or is_reference(path[1]) or _is_tests(path[1]))
+
+    def calls(self, call: ast.Call, code: CodeType) -> bool:
+        """Whether this is a call of the function with this code."""
+        path = self._path(call.func)
+        called: Any = path[1] if path is not None else None
+        if isinstance(called, type):
+            called = names_in(called).get("__init__")
+        return getattr(getattr(called, "__func__", called), "__code__", None) is code
+
+    def given(self, call: ast.Call, code: CodeType, has_read: bool) -> list[str]:
+        """The parameters that get something made of what was changed."""
+        path = self._path(call.func)
+        bound = path is not None and isinstance(path[1], type | MethodType)
+        names = code.co_varnames[bound : code.co_argcount + code.co_kwonlyargcount]
+        pairs = [*zip(names, call.args, strict=False)]
+        pairs += [(one.arg or "", one.value) for one in call.keywords]
+        made = [name for name, value in pairs if self._is_made_by(value, has_read)]
+        unpacked = len(call.args) > len(names) or not {*made} <= {*names}
+        if unpacked or any(isinstance(one, ast.Starred) for one in call.args):
+            return [*code.co_varnames]
+        return made
+
+    def _is_made_by(self, node: ast.expr, has_read: bool) -> bool:
+        return self.of(node) == CHANGED or (has_read and self._runs_tests(node))
 
     def decides(self, asserted: ast.expr, has_read: bool) -> bool:
         """Whether what is asserted rests on nothing changed, or compares it with something
@@ -270,12 +294,14 @@ class View:
         """Whether this side is the test's own word."""
         if self._changes.statements.text.is_answer(side, True):
             return False
-        if not has_read:
-            return True
-        calls = [node.func for node in ast.walk(side) if type(node) is ast.Call]
-        names = [node for node in ast.walk(side) if type(node) is ast.Name]
+        return not (has_read and self._runs_tests(side))
+
+    def _runs_tests(self, node: ast.expr) -> bool:
+        """Whether evaluating, or comparing, this may run code of the test's."""
+        calls = [one.func for one in ast.walk(node) if type(one) is ast.Call]
+        names = [one for one in ast.walk(node) if type(one) is ast.Name]
         paths = [self._path(one) for one in (*calls, *names)]
-        return not any(path is None or self._runs(path[1]) for path in paths)
+        return any(path is None or self._runs(path[1]) for path in paths)
 
     def _runs(self, value: object) -> bool:
         """Whether using this value may run code of the test's."""
