@@ -25,14 +25,14 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from types import CodeType, FrameType, GeneratorType
+from types import CodeType, FrameType, GeneratorType, ModuleType
 from typing import Any
 
 from .link import Link
 from .provenance import Provenance, is_reference
 from .shapes import names_in
 from .statements import BLOCKS, TEXT, Statements, is_site, names_stored, sites
-from .views import ANSWER, APART, ATOMS, CHANGED, CLEAN, View
+from .views import ANSWER, APART, ATOMS, CHANGED, CLEAN, SPACES, View
 
 _COMPARISONS = frozenset("__eq__ __ne__ __lt__ __le__ __gt__ __ge__".split())
 _INLINE = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"))
@@ -47,6 +47,7 @@ _ITERATORS: tuple[type, ...] = (
     type(iter(())),
     enumerate,
 )
+_OPEN_MODULES = frozenset(("sys", "gc", "inspect", "builtins", "importlib"))
 _RUNNERS = frozenset(("unittest.case", "unittest.result", "unittest.suite", "unittest.loader"))
 """Modules whose objects know of other tests, not of what they test."""
 _OURS = 2  # the table, and who counts
@@ -96,6 +97,8 @@ class _Followed:
         try:
             if event == "line" and not self.is_lambda:
                 self._changes.line(self, frame)
+            elif event == "return" and arg is not None:
+                self._changes.returned(frame)
             elif event == "exception":
                 self._changes.raised(self, arg)
         except Exception:
@@ -117,6 +120,10 @@ class Changes:
         self._globals: dict[str, int] = {}
         self._cells: dict[str, dict[str, int]] = {}
         """As `_Followed.names`: of the module, and what functions share, by the outermost one."""
+        self._readers: set[CodeType] = set()
+        """Functions that have read something changed."""
+        self._has_escaped = False
+        """Whether one has given what it read to a runner, as a fixture does."""
         self._codes: dict[CodeType, _Code] = {}
         self._known: dict[int, tuple[object, int]] = {}
         """Levels of objects; nothing makes them CHANGED but `_add`."""
@@ -243,7 +250,7 @@ class Changes:
         while back is not None and not _is_whole(back.f_code):
             back = back.f_back
         if back is None:
-            return []
+            return [*code.co_varnames[: code.co_argcount]] if self._has_escaped else []
         view, statements = View(self, back), self._waiting(back)
         has_read = type(back.f_trace) is _Followed and back.f_trace.has_read
         if not has_read and max(map(view.read_by, statements), default=CLEAN) < CHANGED:
@@ -289,6 +296,22 @@ class Changes:
             elif level or is_new:
                 self._store(frame, self.statements.stores(statement), level)
 
+    def returned(self, frame: FrameType) -> None:
+        """A function that may have read something changed gives this, or yields it."""
+        if frame.f_code not in self._readers:
+            return
+        back = frame.f_back
+        while back is not None and back.f_code.co_filename != TEXT:
+            back = back.f_back
+        if back is None:
+            self._has_escaped = True
+            if threading.current_thread() is not threading.main_thread():
+                self.lose()
+
+    def lose(self) -> None:
+        """Something changed goes where it is not followed."""
+        self._word("what the solution changed, kept where nobody follows it")
+
     def raised(self, followed: _Followed, what: Any) -> None:
         """An exception leaves a line of the test's; who catches it, and what is not reached?"""
         is_end = issubclass(what[0], StopIteration | StopAsyncIteration | GeneratorExit)
@@ -303,6 +326,7 @@ class Changes:
         while frame is not None:
             code = frame.f_code
             if _is_whole(code):
+                self._keeps(frame)
                 if frame is not reader:
                     followed = self._follow(frame)
                     followed.has_read = True
@@ -313,6 +337,19 @@ class Changes:
                 if by_arguments and _compares(code):
                     break
             frame = frame.f_back
+
+    def _keeps(self, frame: FrameType) -> None:
+        """What this function gives may be kept: by `lru_cache`, by `cached_property`."""
+        code, back = frame.f_code, frame.f_back
+        if code not in self._readers:
+            self._readers.add(code)
+            self._known.clear()
+        if back is not None and back.f_globals.get("__name__") == "functools" and code.co_argcount:
+            self._make(frame.f_locals.get(code.co_varnames[0]))
+
+    def _make(self, value: object) -> None:
+        self._add(value)
+        self._derived.add(id(value))
 
     def _read(self, followed: _Followed, frame: FrameType, statement: ast.stmt) -> None:
         """This statement reads something changed: so is what it makes of it."""
@@ -328,8 +365,7 @@ class Changes:
             parts = [statement]
             self._store(frame, self.statements.stores(statement), CHANGED)
         for value in (one for part in parts for one in view.may_change(part)):
-            self._add(value)
-            self._derived.add(id(value))
+            self._make(value)
 
     def _waiting(self, frame: FrameType) -> list[ast.stmt]:
         """The statement in which a frame waits for what it has called."""
@@ -391,7 +427,7 @@ class Changes:
         return known[1]
 
     def _level(self, value: object) -> int:
-        if self.is_changed(value):
+        if self.is_changed(value) or self._leads_anywhere(value):
             return CHANGED
         found = ANSWER if is_reference(value) else CLEAN
         if isinstance(value, _ITERATORS) or (hasattr(type(value), "__next__") and not found):
@@ -402,6 +438,14 @@ class Changes:
             if is_reference(one):
                 found = ANSWER
         return found
+
+    def _leads_anywhere(self, value: Any) -> bool:
+        """Whether something changed may be read by this without being named."""
+        if isinstance(value, ModuleType):
+            return type(value) is not ModuleType or value.__name__ in _OPEN_MODULES
+        if type(value).__name__ == "_lru_cache_wrapper":
+            return getattr(value.__wrapped__, "__code__", None) in self._readers
+        return value is sys.modules or any(value is one for one in SPACES)
 
     def reached(self, value: object) -> Iterator[object]:
         """The objects that a value leads to, but not what functions read."""

@@ -11,7 +11,7 @@ import ast
 import builtins
 from collections import deque
 from collections.abc import Collection, Iterator
-from itertools import pairwise
+from itertools import filterfalse, pairwise
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,9 @@ _BY_ONE = frozenset("assertTrue assertFalse assertIsNone assertIsNotNone assert_
 _EXPECTING = frozenset("assertRaises assertRaisesRegex assertWarns assertWarnsRegex".split())
 _SIZED = (int, float, str, bytes, list, tuple, dict, set, frozenset)
 _CONTAINERS = (list, dict, set, bytearray, deque)
+SPACES = (globals, locals, vars, eval, exec, dir)
+"""What leads to names that no expression names."""
+_PRINTED = frozenset(("StringIO", "redirect_stdout", "capsys", "capfd"))
 _MISSING = object()
 _BUILTINS = vars(builtins)
 
@@ -172,20 +175,40 @@ class View:
     def may_change(self, statement: ast.AST) -> Iterator[object]:
         """Objects of the test's into which this statement may put what it reads."""
         for node in ast.walk(statement):
-            holders: list[ast.expr] = []
             if isinstance(node, ast.Attribute | ast.Subscript) and type(node.ctx) is ast.Store:
-                holders = [node.value]
+                yield from self._holders(node.value)
             elif type(node) is ast.Call and self._may_change(node.func):
-                holders = [*node.args, *(one.value for one in node.keywords)]
-                holders += [node.func.value] if isinstance(node.func, ast.Attribute) else []
-            for path in filter(None, map(self._path, holders)):
-                if not _is_fixed(path[1]):
-                    yield path[1]
+                if name_of(node) == "setattr" and node.args:
+                    yield from self._holders(node.args[0])
+                if isinstance(node.func, ast.Attribute):
+                    yield from filterfalse(_is_fixed, self._holders(node.func.value))
+                given = [*node.args, *(one.value for one in node.keywords)]
+                for path in filter(None, map(self._path, given)):
+                    if not _is_fixed(path[1]):
+                        yield path[1]
+
+    def _holders(self, node: ast.expr) -> Iterator[object]:
+        """What is stored into; where that cannot be told, whatever it is reached from."""
+        path = self._path(node)
+        if path is not None and not isinstance(path[1], ModuleType):
+            yield path[1]
+            return
+        if path is not None:
+            self._changes.lose()  # its names are read as they are
+        for name in self._changes.statements.free(node):
+            if not _is_fixed(self._find(name)):
+                yield self._find(name)
+        calls = [one.func for one in ast.walk(node) if type(one) is ast.Call]
+        for called in map(self._path, calls):
+            if called is None or _is_tests(called[1]) or called[1] in SPACES:
+                self._changes.lose()
 
     def _may_change(self, function: ast.expr) -> bool:
         path = self._path(function)
         if path is None:
             return not self._is_theirs(function)
+        if path[1] is print and not _PRINTED.isdisjoint(self._changes.statements.text.names):
+            self._changes.lose()
         is_pure = type(function) is ast.Name and function.id in _BUILTINS
         is_pure = is_pure and path[1] not in (setattr, delattr)
         return not (is_pure or is_reference(path[1]) or _is_tests(path[1]))
