@@ -6,6 +6,7 @@ In: a test's text. Out: `Statements`. Pure.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 
 from . import text
@@ -41,6 +42,8 @@ class Statements:
         """The blocks that each lies in, as far as its function."""
         self._stores: dict[ast.stmt, set[str]] = {}
         self._reads: dict[ast.stmt, frozenset[str]] = {}
+        self.bare = Counter(one for node in ast.walk(tree) for one in _bare(node))
+        """Constants that a name gets, or a function returns."""
         self._free: dict[ast.AST, frozenset[str]] = {}
         self._place(tree, tree, ())
         self._functions = {
@@ -167,6 +170,15 @@ def _bound_in(node: ast.AST) -> set[str]:
         return {one.arg for one in ast.walk(node.args) if type(one) is ast.arg}
     generators: list[ast.comprehension] = getattr(node, "generators", [])
     return names_stored(*(one.target for one in generators))
+
+
+def _bare(node: ast.AST) -> Iterator[tuple[type, object]]:
+    values: list[object] = []
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.Return):
+        values = [node.value]
+    elif isinstance(node, ast.IfExp):
+        values = [node.body, node.orelse]
+    yield from ((type(one.value), one.value) for one in values if isinstance(one, ast.Constant))
 
 
 def name_of(call: ast.AST) -> str:

@@ -289,7 +289,7 @@ class View:
         return not (mixed and any(map(self._is_common, sides)))
 
     def _is_common(self, side: ast.expr) -> bool:
-        """Whether anybody would guess this: nothing, or a yes or no."""
+        """Whether anybody would guess this: nothing, a yes or no, or what the text makes of one."""
         if isinstance(side, ast.Call):
             return not (side.args or side.keywords) and not self._is_theirs(side.func)
         if isinstance(side, ast.List | ast.Tuple | ast.Dict):
@@ -297,7 +297,12 @@ class View:
         path = self._path(side)
         if path is None or path[0] == CHANGED or self._changes.level(path[1]) == CHANGED:
             return False
-        return type(path[1]) is bool or path[1] is None or (type(path[1]) in _SIZED and not path[1])
+        value: Any = path[1]
+        if type(value) in ATOMS and not isinstance(value, range):
+            is_named = not isinstance(side, ast.Constant)
+            if self._changes.statements.bare[type(value), value] > is_named:
+                return True
+        return type(value) is bool or value is None or (type(value) in _SIZED and not value)
 
     def _is_mixed(self, side: ast.expr) -> bool:
         """Whether the test has made this of what was changed, and not only looked at it."""
