@@ -238,6 +238,19 @@ def test_several_assertions_are_judged_as_in_one_process(pool: Pool, test: str) 
         (True, "def f(x): return x\nassert f(1) == 1"),
         (True, "class A:\n    def check(self): f(1)\nA()\nassert True"),
         (True, "def gen(c):\n    yield c(1)\ngen(f)\nassert True"),
+        (True, 'globals()["f"] = lambda x: 2\nassert f(1) == 2'),
+        (True, "globals().update(f=lambda x: 2)\nassert f(1) == 2"),
+        (True, 'vars()["f"] = lambda x: 2\nassert f(1) == 2'),
+        (True, 'locals().setdefault("f", lambda x: 2)\nassert f(1) == 2'),
+        (True, 'import sys\nsetattr(sys.modules[__name__], "f", lambda x: 2)\nassert f(1) == 2'),
+        (True, 'def g(): pass\ng.__globals__["f"] = lambda x: 2\nassert f(1) == 2'),
+        (
+            True,
+            "import operator\ndef g(): pass\n"
+            'operator.attrgetter("__globals__")(g)["f"] = lambda x: 2\nassert f(1) == 2',
+        ),
+        (False, 'assert globals()["f"](1) == 2'),
+        (False, 'if __name__ == "__main__":\n    pass\nassert f(1) == 2'),
         (True, "async def go(c):\n    c(1)\ngo(f).close()\nassert True"),
     ],
 )

@@ -15,10 +15,12 @@ from typing import Any, NoReturn
 
 from . import (
     audit,
+    changes,
     collect,
     lending,
     operations,
     proxies,
+    readers,
     rewrite,
     shapes,
     shared,
@@ -161,6 +163,7 @@ class Judge(Policy):
         if test.patches:
             raise OneProcess(f"the test patches the module {test.patches}")
         self.marks = marks = Provenance(test.branches)
+        marks.said = readers.Said() if test.reads else None
         marks.sites, marks.is_due = test.sites, test.sites > test.inner_sites
         self.link.forget()
         self.hearing = Hearing(self.link, marks, test.names, self.module)
@@ -171,6 +174,8 @@ class Judge(Policy):
         self._state = State(test.names)
         self._state.loaded()
         failure = self._failure(cell, test)
+        if marks.changes is not None:
+            marks.changes.end()
         if isinstance(failure, UsedUp):
             raise failure
         if self.link.trouble is not None:
@@ -256,12 +261,17 @@ class Judge(Policy):
             return waiting.done(*operands)
         self._lent(operation, operands)
         lending.allow(operation, operands)
-        if operation == "set" and not lending.is_plain(operands[2]):
+        if operation == "set" and not lending.is_tests_or_plain(operands[2]):
             self.marks.word("attributes that the solution set")
         if lending.makes_a_class(operation, operands):
             self.marks.word("a class that the solution made of the test's")
-        if operation in _CHANGING or (operation == "special" and operands[1] in _CHANGING):
-            self.marks.has_changed = True
+        asked = operands[1] if operation == "special" else operation
+        owner = getattr(operands[0], "__self__", None) if operands else None
+        if asked in _CHANGING:
+            wide = asked not in ("set", "del", "next")
+            self._changes(operands[operation == "above"], wide)
+        elif asked == "call" and type(owner) in shapes.MUTABLE:  # `found.append`
+            self._changes(owner, False)
         answer = operations.perform(operation, operands, self.link)
         if operation == "get" and operands[1] == "__dict__":
             self._attributes.add(id(answer))
@@ -269,9 +279,14 @@ class Judge(Policy):
 
     def changed(self, container: object) -> None:
         """What lies in an object's `__dict__` are its attributes."""
-        self.marks.has_changed = True
+        self._changes(container, False)
         if id(container) in self._attributes:
             self.marks.word("attributes that the solution set")
+
+    def _changes(self, value: object, wide: bool) -> None:
+        if self.marks.changes is None:
+            self.marks.changes = changes.Changes(self.text(), self.marks.word)
+        self.marks.changes.made(value, wide)
 
     def _lent(self, operation: str, operands: tuple[object, ...]) -> None:
         """Only what was told of by number is asked: plain data is local at both ends. Raises
@@ -328,6 +343,8 @@ class Judge(Policy):
         for note in notes:
             if type(note) is not tuple or len(note) != 2 or type(note[0]) is not str:
                 raise CodecError("not a note")
+            if self.marks.said is not None:
+                self.marks.said.heard(note[1])
             if note[0] not in ("printed", "warned", "logged"):
                 self.marks.word(f"{note[0]} as the solution left it")
             self._shared.noted(*note)

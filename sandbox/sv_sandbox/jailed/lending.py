@@ -31,6 +31,7 @@ from types import (
 from typing import Any
 
 from .link import OneProcess
+from .provenance import is_reference
 from .shapes import CONTENT, mro, names_in
 
 _FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType, MethodWrapperType)
@@ -152,6 +153,12 @@ _PLAIN = frozenset((type(None), *CONTENT))
 
 def is_plain(value: object) -> bool:
     return type(value) in _PLAIN
+
+
+def is_tests_or_plain(value: object) -> bool:
+    """Whether this is data, or an object of a class of the test's own."""
+    kind = type(value)
+    return is_plain(value) or (not is_reference(value) and is_tests(kind))
 
 
 def is_tests(kind: type) -> bool:

@@ -38,7 +38,8 @@ _STEPS = frozenset(
     "generator map filter zip enumerate reversed islice chain count cycle repeat accumulate product"
     " permutations combinations takewhile dropwhile starmap pairwise batched groupby coroutine"
     " async_generator list_iterator tuple_iterator range_iterator dict_keyiterator str_iterator"
-    " set_iterator list_reverseiterator dict_itemiterator dict_valueiterator _grouper".split()
+    " set_iterator list_reverseiterator dict_itemiterator dict_valueiterator _grouper"
+    " async_generator_asend".split()
 )
 
 

@@ -18,9 +18,9 @@ cell is marked by
   3. a yes or no in answer to data given to an object of a class that it names; any other answer,
      and what the solution makes of an answer of its own, where the test decides by anything but an
      equality;
-  4. an equality both sides of which are objects of the solution or made of them, or of what it
-     was given and has changed; a tool or a module of the library's that the solution replaced; text
-     that the test runs as code;
+  4. an equality both sides of which are objects of the solution or made of them; what it changed in
+     place, where that is not compared with the test's own word (`changes`); a tool or a module of
+     the library's that it replaced; an answer run as code, or read by (`readers`);
   5. an exception class of the solution, a context manager of it that swallows, a function of the
      test's that holds assertions and is handed over, `len` and iteration that disagree, a state of
      the process (random numbers, files, ...) that the solution set;
@@ -39,14 +39,17 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .changes import Changes
+    from .readers import Said
 
 INLINE, VOUCHED, PROVEN = 1, 2, 3
 
-EQUALITY, OTHER, ANSWERS, HANDED = 0, 1, 2, 4
+EQUALITY, OTHER, ANSWERS = 0, 1, 2
 """What an assertion decides by (`text.kind_of`): an equality with what the test knows; something
-else; an equality of two answers; one of these, with what was handed to the solution on the side
-that should know better."""
+else; an equality of two answers."""
 FREE, NAMED, ANSWER = 0, 1, 2
 """Who was asked: a function, class or module that the test names; an object of a class that it
 names; anything else."""
@@ -68,8 +71,10 @@ class Provenance:
     def __init__(self, branches: bool = False):
         self.branches = branches
         self.rests_on: list[str] = []
-        self.has_changed = False
-        """Whether the solution changed something of the test's in place."""
+        self.changes: Changes | None = None
+        """What the solution changed of the test's in place, if anything."""
+        self.said: Said | None = None
+        """What strings it answered, where the test reads anything by a text."""
         self.reached = 0
         self._open = 0
         self._informed = False
@@ -172,12 +177,12 @@ class Provenance:
         with self._lock:
             self._open -= 1
             self.reached += 1
-        if kind & ~HANDED and self._informed:
+        if kind and self._informed:
             self.word("an object's answer to data of the test")
         if kind & ANSWERS:
             self.word("an equality of two answers")
-        if kind & HANDED and self.has_changed:
-            self.word("what the test handed over, which the solution changed")
+        if self.changes is not None:
+            self.changes.left(sys._getframe(1))
 
     def asserted(self, site: int, kind: int, called: Any) -> Callable[..., Any]:
         """An assertion that stands in an expression: what is called instead of it."""
@@ -225,6 +230,8 @@ class Provenance:
         """The classes that `raises`, `assertRaises` or `suppress` is given."""
         if not own:
             self._foreign.append(kinds)
+        if any(is_reference(kind) and Warning in _mro(kind) for kind in flattened(kinds)):
+            self.word("a warning's class of the solution")
         return kinds
 
     def caught(self, error: BaseException, kinds: object, own: bool = True) -> None:
@@ -263,6 +270,42 @@ class Provenance:
         self.word("text that the test runs as code")
         return called
 
+    def reader(self, name: str, answers: int, called: Any) -> Callable[..., object]:
+        """What reads whatever a text names (`readers`)."""
+        if answers & 8 and self.said is not None and not self.said.is_reader(called):
+            return called  # type: ignore[no-any-return]
+
+        def call(*args: object, **words: object) -> object:
+            given = (*args, *words.values())
+            if self.said is not None and self.said.reads(name, called, answers, given):
+                self.word("what an answer names")
+            return called(*args, **words)
+
+        return call
+
+    def percent(self, template: Any, values: object) -> object:
+        """An answer, with values in it if it is a text."""
+        if isinstance(template, str | bytes):
+            self.formatted(values)
+        return template % values
+
+    def values(self, values: object) -> object:
+        """What is put into an answer."""
+        return values if isinstance(values, int | float) else self.formatted(values)
+
+    def formatted(self, value: object) -> object:
+        """What is written as an answer says."""
+        if self.said is not None and not self.said.is_scalar(value):
+            self.word("what an answer names")
+        return value
+
+    def item(self, is_space: bool, is_answer: bool, container: Any, key: object) -> object:
+        """An item by a key that is an answer, or one of a namespace."""
+        if self.said is not None and (is_space or self.said.is_space(container)):
+            if is_answer or self.said.has(key):
+                self.word("what an answer names")
+        return container[key]
+
     def container(self, value: object) -> object:
         """The right operand of `in`."""
         if is_reference(value):
@@ -293,6 +336,10 @@ def _is_common(answer: object) -> bool:
     if isinstance(answer, list | tuple) and not is_reference(answer):
         return bool(answer) and all(map(_is_common, answer))
     return False
+
+
+def _mro(kind: object) -> tuple[type, ...]:
+    return type.__dict__["__mro__"].__get__(kind) if isinstance(kind, type) else ()
 
 
 def flattened(kinds: object) -> Iterable[object]:

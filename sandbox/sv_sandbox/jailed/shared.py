@@ -151,6 +151,8 @@ class JudgeShared(Shared):
 def _warn(category: object, text: object, module: object) -> None:
     import warnings
 
+    if type(category) is str:  # one of Python's own, which is no answer
+        category = getattr(builtins, category, None)
     if not (isinstance(category, type) and issubclass(category, Warning)) or type(text) is not str:
         raise CodecError("not a warning")
     warnings.warn_explicit(text, category, "solution.py", 1, module="solution", registry={})
@@ -203,7 +205,9 @@ class SubjectShared(Shared):
         import warnings
 
         def show(message: object, category: object, *where: object, **more: object) -> None:
-            self._said.append(("warned", (category, str(message), "solution")))
+            name = getattr(category, "__name__", "")
+            told = name if getattr(builtins, name, None) is category else category
+            self._said.append(("warned", (told, str(message), "solution")))
 
         warnings.resetwarnings()
         warnings.simplefilter("always")

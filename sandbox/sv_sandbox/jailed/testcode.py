@@ -39,6 +39,7 @@ class TestCode(NamedTuple):
     """Those beside the solution."""
     text: str
     branches: bool
+    reads: bool
     names: set[str]
     binds: set[str]
     sites: int
@@ -69,6 +70,7 @@ def code_of(source: Source, tree: ast.Module | None = None) -> TestCode:
         modules={path.split("/")[0].removesuffix(".py") for path in source.files},
         text=source.text.decode("utf-8", "replace"),
         branches=text.branches,
+        reads=text.reads,
         names=text.names,
         binds=text.binds,
         sites=text.sites,

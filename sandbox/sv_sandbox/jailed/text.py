@@ -1,8 +1,8 @@
 """What a test's text says before it runs: its names, and which of them may hold what of whose.
 
 In: a parsed test. Out: `Text`: the names that it speaks of and binds; which hold answers of the
-solution, objects of its classes, or what was handed to it; and what an assertion decides by
-(`kind_of`, as `provenance` wants to know). Pure. It tells as far as a text tells: what it misses
+solution, or objects of its classes; and what an assertion decides by (`kind_of`, as `provenance`
+wants to know). Pure. It tells as far as a text tells: what it misses
 makes a mark less, so nothing rests on it alone but what no proxy sees.
 """
 
@@ -13,12 +13,12 @@ import builtins
 import functools
 import operator
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import plan
-from .provenance import ANSWERS, EQUALITY, HANDED, OTHER
+from .provenance import ANSWERS, EQUALITY, OTHER
 
 TOOLS = frozenset((*sys.stdlib_module_names, "np", "numpy", "pytest", *plan.TOOLS))
 """Names that are the library's, whoever imports it (`judge` sees to that)."""
@@ -40,6 +40,8 @@ class Text:
     """Whether its control flow, beside its assertions, may depend on values."""
     hands_over: bool = False
     """Whether it may define tests that it does not run itself, or use pytest's names."""
+    reads: bool = False
+    """Whether it reads something by a text or a name that it does not hold itself (`readers`)."""
     sites: int = 0
     inner_sites: int = 0
     """Of those, the ones in functions (one in two functions counts twice)."""
@@ -47,8 +49,6 @@ class Text:
     """Names and attributes (`.name`) that may hold answers of the solution."""
     objects: set[str] = field(default_factory=set)
     """And those that may hold objects that the test made of a class of the solution."""
-    handed: set[str] = field(default_factory=set)
-    """And those of the test's own that were handed to the solution, or are made of such."""
     parameters: set[str] = field(default_factory=set)
     given: list[tuple[list[ast.expr], ast.expr]] = field(default_factory=list)
     """Targets and the values that they get."""
@@ -88,16 +88,10 @@ class Text:
         is_parameter = isinstance(call.func, ast.Name) and base in self.parameters
         return is_parameter or base not in self.binds or base in self.answers | self.objects
 
-    def find_answers(self, calls: list[ast.Call]) -> None:
-        """From the targets of answers to what they are given to, until nothing is new; likewise
-        from what calls of the solution are given."""
+    def find_answers(self) -> None:
+        """From the targets of answers to what they are given to, until nothing is new."""
         self._follow(self.objects, lambda value: self.is_answer(value, True))
         self._follow(self.answers, self.is_answer)
-        for call in filter(self.asks, calls):
-            for one in (*call.args, *call.keywords):
-                inside = (inner for inner in ast.walk(one) if type(inner) is ast.Name)
-                self.handed.update(inner.id for inner in inside if inner.id in self.binds)
-        self._follow(self.handed, lambda value: self.reads_handed(value) > 0)
 
     def _follow(self, known: set[str], is_known: Callable[[ast.expr], bool]) -> None:
         rest = self.given
@@ -108,23 +102,6 @@ class Text:
             rest = [pair for pair in rest if pair not in found]
             known.update(name for targets, _ in found for name in _stored(targets))
 
-    def reads_handed(self, node: ast.AST) -> int:
-        """How often an expression reads what was handed over, but to hand it over."""
-        if type(node) is ast.Call and self.asks(node):
-            return 0
-        if type(node) is ast.Name:
-            return int(node.id in self.handed)
-        return sum(map(self.reads_handed, ast.iter_child_nodes(node)))
-
-    def is_handed(self, *sides: ast.expr) -> bool:
-        """Whether what should know better may have been changed by the solution: it stands beside
-        an answer, or on both sides."""
-        if len(sides) == 1:
-            return self.reads_handed(sides[0]) > 0
-        reading = [side for side in sides if self.reads_handed(side)]
-        answers = [side for side in sides if side not in reading and self.is_answer(side, True)]
-        return len(reading) > 1 or bool(reading and answers)
-
 
 def _stored(targets: list[ast.expr]) -> Iterator[str]:
     for inner in (one for target in targets for one in ast.walk(target)):
@@ -132,6 +109,11 @@ def _stored(targets: list[ast.expr]) -> Iterator[str]:
             yield inner.id
         elif type(inner) is ast.Attribute and type(inner.ctx) is ast.Store:
             yield f".{inner.attr}"
+
+
+def names_of(targets: Iterable[list[ast.expr]]) -> frozenset[str]:
+    """The names that these bind."""
+    return frozenset(name for one in targets for name in _stored(one))
 
 
 def _makes(call: ast.Call) -> bool:
@@ -150,14 +132,12 @@ def _base(node: ast.AST) -> str:
 
 def read(tree: ast.Module) -> Text:
     """What it says; the tree stays as it is."""
-    text, calls = Text(), []
+    text = Text()
     for node in ast.walk(tree):
         bind = _BINDS.get(type(node))
         if bind is not None:
             bind(text, node)
-        elif type(node) is ast.Call:
-            calls.append(node)
-    text.find_answers(calls)
+    text.find_answers()
     return text
 
 
@@ -233,10 +213,9 @@ def kind_of(test: ast.expr, text: Text) -> int:
 
 
 def kind_of_sides(is_equality: bool, text: Text, *sides: ast.expr) -> int:
-    handed = HANDED if text.is_handed(*sides) else 0
     if not is_equality or any(map(_is_yes_or_no, sides)):
-        return OTHER | handed
-    return (ANSWERS if text.are_objects(*sides) else EQUALITY) | handed
+        return OTHER
+    return ANSWERS if text.are_objects(*sides) else EQUALITY
 
 
 def _is_yes_or_no(node: ast.expr) -> bool:

@@ -23,7 +23,9 @@ _MODULES = frozenset(
     " random re string typing".split()
 )
 """Modules of which nothing catches what a function given to it raises, or ends the process."""
-_ENDS = frozenset(("exit", "quit", "SystemExit", "KeyboardInterrupt", "__import__", "eval", "exec"))
+_ENDS = frozenset(
+    "exit quit SystemExit KeyboardInterrupt eval exec globals vars locals setattr getattr".split()
+)
 
 
 def fails_with_nothing(tree: ast.Module, entry_point: str | None) -> bool:
@@ -62,8 +64,9 @@ def _bound(tree: ast.AST) -> set[str]:
 
 
 def _is_harmless(node: ast.AST) -> bool:
-    if type(node) is ast.Name:
-        return node.id not in _ENDS
+    named = getattr(node, "id", getattr(node, "attr", getattr(node, "value", None)))
+    if isinstance(named, str):  # where a name, or a string, leads to a namespace, anything may be
+        return named not in _ENDS and (named[:2] != "__" or named in ("__name__", "__main__"))
     if type(node) is ast.Import:
         return all(one.name in _MODULES for one in node.names)
     if type(node) is ast.ImportFrom:
