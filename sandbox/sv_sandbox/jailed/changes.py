@@ -164,9 +164,11 @@ class Changes:
             self._tick(_FEW_LINES)
             for one in [value, *(self.reached(value) if wide else ())]:
                 self._add(one)
+            is_asked = False
             frame: FrameType | None = sys._getframe()
             while frame is not None:
                 if frame.f_code.co_filename == TEXT:
+                    is_asked = True
                     self._follow(frame)
                     for statement in self._waiting(frame):
                         level = max(ANSWER, View(self, frame).read_by(statement))
@@ -174,7 +176,10 @@ class Changes:
                 frame = frame.f_back
             if threading.active_count() > 1:
                 self._word("a change while other threads run")
-            threading.settrace(self._called)
+            if is_asked:
+                threading.settrace(self._called)
+            else:  # by nothing that the test does
+                self.give_up()
 
     def left(self, frame: FrameType | None) -> None:
         """An assertion held in the function of the test's that this frame belongs to."""

@@ -31,7 +31,7 @@ from types import (
 from typing import Any
 
 from .link import OneProcess
-from .provenance import is_reference
+from .provenance import Provenance, is_reference
 from .shapes import CONTENT, mro, names_in
 
 _FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType, MethodWrapperType)
@@ -120,8 +120,8 @@ def _why_not(value: Any) -> str:
             known = getattr(owner, "__name__", "") in _SAFE_MODULES
             return "" if known else f"the function {value.__name__}"
         return "" if is_plain(owner) else _why_not(owner)
-    if kind is FunctionType:
-        return ""
+    if kind is FunctionType:  # of ours, what reads by a text stands for something else
+        return "" if value.__module__ != Provenance.__module__ else "what reads by a text"
     if value is str.format or value is str.format_map:  # "{0.__globals__}"
         return "str.format"
     if isinstance(value, _NEVER) or kind.__module__ not in _LENT_FROM:

@@ -323,7 +323,8 @@ class _Rewriter:
     def _alias(self, node: ast.Name | ast.Attribute) -> ast.expr:
         """What reads by a text, and is called elsewhere: `format = answer.format`."""
         name = node.attr if isinstance(node, ast.Attribute) else node.id
-        if name not in READERS or name in OF_SPACES:
+        known = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Constant)
+        if known or name not in READERS or name in OF_SPACES:
             return node
         self._text.reads = True
         is_answer = isinstance(node, ast.Attribute) and self._text.is_answer(node.value)
