@@ -190,7 +190,7 @@ def as_json(solved: Solved) -> dict[str, Any]:
     return {
         "id": outcome.problem.id,
         "program": solved.program,
-        "probability": solved.probability,
+        "agreement": round(solved.agreement, 3),
         "samples": solved.samples,
         "tests": solved.tests,
         "believed_tests": solved.believed,
@@ -209,7 +209,7 @@ def _headline(solved: Solved) -> str:
         return f"{solved.outcome.problem.id}: no program ({dropped} completions without one)"
     best = solved.groups[0]
     return (
-        f"{solved.outcome.problem.id}: {solved.probability:.0%} sure after {solved.rounds} "
+        f"{solved.outcome.problem.id}: {solved.agreement:.0%} agreement after {solved.rounds} "
         f"round{'s' if solved.rounds > 1 else ''}: {best.samples} of {solved.samples} programs "
         f"behave alike and pass {best.passed} of {solved.tests} tests, {best.believed} of the "
         f"{solved.believed} believed ones"

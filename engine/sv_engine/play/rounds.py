@@ -41,6 +41,8 @@ class Group:
     """Distinct tests with weight that they pass."""
     believed: int
     """And of these the ones that the selector believes."""
+    votes: float
+    """Share of the tests' weight that they pass, 0 to 1."""
     score: float
 
 
@@ -59,9 +61,16 @@ class Solved:
     believed: int
     """Tests that the selector accepts."""
     rounds: int
-    probability: float
-    """Posterior of the chosen group under the EM selector, a model of noisy programs and tests; 0
-    without a program."""
+
+    @property
+    def agreement(self) -> float:
+        """How sure the choice is, 0 to 1: the geometric mean of the share of the sampled programs
+        that are in its group and of the share of the tests' weight that it passes; 0 without a
+        program. No posterior: B4's and EM's are near 1 for most choices, right or wrong
+        (docs/smollm2.md)."""
+        if not self.groups:
+            return 0.0
+        return float(np.sqrt(self.groups[0].samples / self.samples * self.groups[0].votes))
 
     @property
     def program(self) -> str | None:
@@ -109,6 +118,7 @@ def judged(outcome: Outcome, selector: str, rounds: int) -> Solved:
                 samples=int(groups.weight_G[g]),
                 passed=int(passed_T.sum()),
                 believed=int((passed_T & accepted_T).sum()),
+                votes=float(seen.weight_T @ passed_T / max(seen.weight_T.sum(), 1e-9)),
                 score=float(selection.score_S[best]),
             )
         )
@@ -121,15 +131,7 @@ def judged(outcome: Outcome, selector: str, rounds: int) -> Solved:
         tests=len(seen.weight_T),
         believed=int(accepted_T.sum()),
         rounds=rounds,
-        probability=_posterior(outcome, found[0].program) if found else 0.0,
     )
-
-
-def _posterior(outcome: Outcome, program: str) -> float:
-    """Of the group of `program`: its log-odds under EM, as a probability."""
-    score_S = select("em", outcome.evidence).score_S
-    at = [solution.source for solution in outcome.candidates.solutions].index(program)
-    return float(1 / (1 + np.exp(-np.clip(score_S[at], -700, 700))))
 
 
 async def _new_tests(found: Solved, player: Player, number: int) -> Counter[str]:

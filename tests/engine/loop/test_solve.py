@@ -106,7 +106,20 @@ def test_any_selector_chooses(selector: str, scripted: Any, cells: Any) -> None:
     scores = [group.score for group in found.groups]
     assert scores == sorted(scores, reverse=True)
     assert sum(group.samples for group in found.groups) == found.samples == 6
-    assert 0 <= found.probability <= 1
+    assert 0 <= found.agreement <= 1
+
+
+def test_agreement_is_whole_where_all_agree_and_less_where_some_do_not(
+    scripted: Any, cells: Any
+) -> None:
+    def agreed(request: GenerationRequest, index: int) -> str:
+        return RIGHT if request.role == "solve" else split(request, index)
+
+    whole, _ = solved(agreed, scripted, cells, 1)
+    parted, _ = solved(split, scripted, cells, 1)
+    assert len(whole.groups) == 1
+    assert whole.agreement == pytest.approx(whole.groups[0].votes ** 0.5)
+    assert 0 < parted.agreement < whole.agreement <= 1
 
 
 @pytest.mark.parametrize("text", ["I can not.", ""])
@@ -117,7 +130,7 @@ def test_without_a_program_there_is_no_choice(text: str, scripted: Any, cells: A
     found, _ = solved(silent, scripted, cells, 2)
     assert found.program is None
     assert found.groups == ()
-    assert found.probability == 0.0
+    assert found.agreement == 0.0
 
 
 def test_without_a_test_the_most_frequent_program_is_shown(scripted: Any, cells: Any) -> None:
