@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from types import ModuleType
+from collections.abc import Iterator
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, NoReturn
 
 from . import (
@@ -37,10 +38,11 @@ from .testcode import TestCode
 from .values import CodecError, native
 
 PASS, WRONG, FORBIDDEN = 1, 2, 7
-_CHANGING = frozenset("set del above method setitem delitem next".split()) | {
-    name for name in shapes.SPECIALS if name[0] == "i" and name[1:] in shapes.BINARY
-}
-"""What the solution asks that may change an object of the test's."""
+_READING = frozenset(
+    "repr str format bytes int float complex index bool hash len iter contains eq ne lt le gt ge"
+    " length_hint fspath getitem".split()
+)
+"""Special methods of the test's objects that nobody writes to change something."""
 
 _SUBMODULES = frozenset(
     (
@@ -265,13 +267,8 @@ class Judge(Policy):
             self.marks.word("attributes that the solution set")
         if lending.makes_a_class(operation, operands):
             self.marks.word("a class that the solution made of the test's")
-        asked = operands[1] if operation == "special" else operation
-        owner = getattr(operands[0], "__self__", None) if operands else None
-        if asked in _CHANGING:
-            wide = asked not in ("set", "del", "next")
-            self._changes(operands[operation == "above"], wide)
-        elif asked == "call" and type(owner) in shapes.MUTABLE:  # `found.append`
-            self._changes(owner, False)
+        for value, wide in _changing(operation, operands):
+            self._changes(value, wide)
         answer = operations.perform(operation, operands, self.link)
         if operation == "get" and operands[1] == "__dict__":
             self._attributes.add(id(answer))
@@ -399,3 +396,25 @@ class Judge(Policy):
         if type(finished) is not tuple or len(finished) != 1:
             raise CodecError("not the result of a coroutine")
         return finished[0]
+
+
+def _changing(operation: str, operands: tuple[Any, ...]) -> Iterator[tuple[object, bool]]:
+    """The objects of the test's that this may change; whether what they lead to as well."""
+    if operation in ("set", "del"):
+        yield operands[0], False
+    elif operation in ("method", "above"):
+        yield operands[operation == "above"], True
+    elif operation == "special" and operands[1] not in _READING:
+        yield operands[0], operands[1] != "next"
+    elif operation == "get" and isinstance(getattr(type(operands[0]), operands[1], None), property):
+        yield operands[0], True
+    elif operation == "call":
+        called, given = operands[0], operands[1]
+        owner = getattr(called, "__self__", None)
+        if type(owner) in shapes.MUTABLE or isinstance(owner, type):  # `found.append`
+            yield owner, False
+        scope = getattr(called, "__qualname__", "").rpartition(".")[0]
+        if isinstance(called, FunctionType) and scope and not scope.endswith("<locals>"):
+            yield from ((one, True) for one in given)  # a function of a class: `C.reset(one)`
+        elif not isinstance(called, FunctionType | type | MethodType | BuiltinFunctionType):
+            yield called, True  # an object with __call__
