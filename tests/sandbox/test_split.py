@@ -441,6 +441,7 @@ BODIES = [
     "import os; os.dup2(4, 3); return 3",
     "import os; os.write(4, b'\\0\\0\\0\\x02NN'); return 1",
     "import os; os.read(3, 1 << 16) if os.set_blocking(3, False) else 0; return 3",
+    "import os; os.set_blocking(3, False), os.set_blocking(4, False); return 3",
     "import fcntl; fcntl.fcntl(4, 1031, 4096); return 3",
     "import signal; signal.signal(signal.SIGPIPE, signal.SIG_DFL); return 3",
     "raise AssertionError",

@@ -124,6 +124,15 @@ class Policy:
         raise NotImplementedError
 
 
+def _write(fd: int, data: bytes | memoryview) -> int:
+    """How much of it went out: nothing where a solution had set that nobody waits here."""
+    try:
+        return os.write(fd, data)
+    except BlockingIOError:
+        os.set_blocking(fd, True)
+        return 0
+
+
 class Link:
     """One end of the link, over a descriptor to read and one to write."""
 
@@ -289,14 +298,14 @@ class Link:
         try:
             if len(data) < _LARGE:
                 whole = head + data
-                written = os.write(self._out, whole)
+                written = _write(self._out, whole)
                 if written == len(whole):
                     return
                 parts = (whole[written:],)
             for part in parts:
                 view = memoryview(part)
                 while view:
-                    view = view[os.write(self._out, view) :]
+                    view = view[_write(self._out, view) :]
         except OSError:
             raise Lost from None
 
@@ -337,6 +346,9 @@ class Link:
             self._waiting(not data)  # who has begun a frame is to end it
             try:
                 part = os.read(self._in, 1 << 16)
+            except BlockingIOError:  # a solution has set it so
+                os.set_blocking(self._in, True)
+                continue
             except OSError:
                 raise Lost from None
             self._waiting(False)
@@ -355,6 +367,9 @@ class Link:
             while at < length:
                 try:
                     got = os.readv(self._in, [view[at:]])
+                except BlockingIOError:
+                    os.set_blocking(self._in, True)
+                    continue
                 except OSError:
                     raise Lost from None
                 if not got:
