@@ -60,6 +60,20 @@ def test_chat_format_sends_messages(openai_server: Any) -> None:
     assert sent["messages"] == [{"role": "user", "content": "prompt"}]
 
 
+@pytest.mark.parametrize("form", [PromptFormat.PLAIN, PromptFormat.CHAT])
+@pytest.mark.parametrize("min_p", [0.0, 0.1])
+def test_what_is_no_part_of_the_protocol_is_sent_only_where_asked(
+    openai_server: Any, form: PromptFormat, min_p: float
+) -> None:
+    async def body() -> None:
+        async with OpenAIGenerator(_options(openai_server, prompt_format=form)) as generator:
+            await _texts(generator, 1, max_tokens=9, min_p=min_p)
+
+    asyncio.run(body())
+    _, sent = openai_server.requests[0]
+    assert sent.get("min_p") == (min_p or None)
+
+
 @pytest.mark.parametrize("status", [500, 503, 429, 0])
 def test_passing_failures_are_tried_again(openai_server: Any, status: int) -> None:
     openai_server.failures.extend([status, status])

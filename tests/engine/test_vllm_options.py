@@ -9,6 +9,7 @@ import pytest
 
 from sv_engine import cpu
 from sv_engine.generate import VllmOptions, vllm_options
+from sv_engine.generate.protocol import Sampling
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,12 @@ def test_the_number_format_is_chosen_by_the_machine(
         options = VllmOptions(path="x", dtype=given)
         assert vllm_options.engine_arguments(options, is_cpu=True)["dtype"] == expected
     assert vllm_options.engine_arguments(VllmOptions(dtype="auto"), is_cpu=False)["dtype"] == "auto"
+
+
+def test_every_setting_of_the_sampling_reaches_vllm() -> None:
+    asked = Sampling(0.5, 0.9, 40, stop=("x",), seed=3, min_p=0.1)
+    told = vllm_options.sampling_arguments(asked, 4, 30)
+    assert told == {
+        **{"n": 4, "temperature": 0.5, "top_p": 0.9, "min_p": 0.1},
+        **{"max_tokens": 30, "stop": ["x"], "seed": 3},
+    }
