@@ -7,22 +7,26 @@ codec's table by their parts, encoded. Raises CodecError for new content of the 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from . import shapes, values
 from .values import CodecError, Unencodable, native
 
-_LENGTH: dict[type | None, Callable[..., int]] = {kind: kind.__len__ for kind in shapes.MUTABLE}
-_ITEMS: dict[type | None, Callable[..., Iterator[Any]]] = {
-    kind: kind.__iter__ for kind in shapes.MUTABLE
-}
+_KINDS: tuple[Any, ...] = (*shapes.MUTABLE, OrderedDict)
+_LENGTH: dict[type | None, Callable[..., int]] = {kind: kind.__len__ for kind in _KINDS}
+_ITEMS: dict[type | None, Callable[..., Iterator[Any]]] = {kind: kind.__iter__ for kind in _KINDS}
 _PUT: dict[type | None, Callable[..., None]] = {
     list: list.__setitem__,
     bytearray: bytearray.__setitem__,
 }
-_UPDATE: dict[type | None, Callable[..., None]] = {set: set.update, dict: dict.update}
-_CLEAR: dict[type | None, Callable[..., None]] = {set: set.clear, dict: dict.clear}
+_UPDATE: dict[type | None, Callable[..., None]] = {
+    kind: kind.update for kind in (set, dict, OrderedDict)
+}
+_CLEAR: dict[type | None, Callable[..., None]] = {
+    kind: kind.clear for kind in (set, dict, OrderedDict)
+}
 _value: Callable[..., object] = dict.__getitem__
 
 
@@ -58,18 +62,26 @@ def changed(containers: list[object], seen: Snapshot) -> list[int]:
     return found
 
 
+def _content_of(container: object) -> type | None:
+    """Whose items it has: of an OrderedDict not dict's, which know nothing of its order."""
+    kind = type(container)
+    return OrderedDict if issubclass(kind, OrderedDict) else shapes.content_of(kind)
+
+
 def size(container: object) -> int:
     """How many items it counts for."""
-    length = _LENGTH.get(shapes.content_of(type(container)))
+    length = _LENGTH.get(_content_of(container))
     return 16 if length is None else length(container)
 
 
 def _fingerprint(container: object) -> object:
     """Flat items of what extends a container; the encoded parts of others; None for neither."""
-    base = shapes.content_of(type(container))
+    base = _content_of(container)
     if base in _ITEMS:
         keys = tuple(_ITEMS[base](container))
-        return keys if base is not dict else (*keys, *(_value(container, key) for key in keys))
+        if base not in (dict, OrderedDict):
+            return keys
+        return (*keys, *(_value(container, key) for key in keys))
     try:
         return values.encode(container, _by_identity)
     except Unencodable:
@@ -82,10 +94,10 @@ def _by_identity(value: object) -> tuple[bool, tuple[int]]:
 
 def content(container: object) -> object:
     """What it holds, as it crosses."""
-    base = shapes.content_of(type(container))
+    base = _content_of(container)
     if base in _ITEMS:
         items = _ITEMS[base](container)
-        if base is dict:
+        if base in (dict, OrderedDict):
             return tuple((key, _value(container, key)) for key in items)
         return bytes(items) if base is bytearray else tuple(items)
     row = values.row_of(container)
@@ -94,7 +106,7 @@ def content(container: object) -> object:
 
 def refill(container: object, new: object) -> None:
     """Give a container the content that its copy at the other end has now."""
-    base = shapes.content_of(type(container))
+    base = _content_of(container)
     try:
         if base in _PUT:
             _PUT[base](container, slice(None), new)

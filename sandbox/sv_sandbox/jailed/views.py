@@ -285,6 +285,8 @@ class View:
             for side, level in zip(sides, levels, strict=True)
         ):
             return False
+        if any(map(self._holds_both, sides)):
+            return False
         mixed = has_read or any(map(self._is_mixed, sides))
         return not (mixed and any(map(self._is_common, sides)))
 
@@ -303,6 +305,23 @@ class View:
             if self._changes.statements.bare[type(value), value] > is_named:
                 return True
         return type(value) is bool or value is None or (type(value) in _SIZED and not value)
+
+    def _holds_both(self, side: ast.expr) -> bool:
+        """Whether an answer is measured by what was changed (`abs(f(xs) - sum(xs))`): what comes of
+        it is the solution's choice. `nums[:k]` only chooses."""
+        if self.of(side) < CHANGED or isinstance(side, ast.Subscript):
+            return False
+        return {ANSWER, CHANGED} <= {*self._leaves(side)}
+
+    def _leaves(self, node: ast.AST) -> Iterator[int]:
+        """Levels of what an expression is made of; what a call is given is not."""
+        if isinstance(node, ast.Call) and self._is_theirs(node.func):
+            yield ANSWER
+        elif isinstance(node, ast.Name):
+            yield self._name(node.id)
+        else:
+            for child in ast.iter_child_nodes(node):
+                yield from self._leaves(child)
 
     def _is_mixed(self, side: ast.expr) -> bool:
         """Whether the test has made this of what was changed, and not only looked at it."""
