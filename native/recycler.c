@@ -31,7 +31,7 @@ static struct template *place_of(struct worker *w, const struct recycler *keeper
     return &w->templates[SIDE_SUBJECT][SV_KEEPER(keeper - w->recycler)];
 }
 
-/* 0 when there is none. */
+/* 1, or 0 when there is none; -1 with errno when the region is not blank: it has rehearsed there. */
 static int start(struct worker *w, struct recycler *keeper)
 {
     struct sv_ready ready;
@@ -43,7 +43,7 @@ static int start(struct worker *w, struct recycler *keeper)
     }
     keeper->failures++;
     sv_retire(w, place_of(w, keeper));
-    return 0;
+    return sv_clear(w, SIDE_SUBJECT);
 }
 
 int sv_recycler_ready(struct worker *w, const struct sv_job *job, uint32_t row)
@@ -68,7 +68,9 @@ int sv_recycler_ready(struct worker *w, const struct sv_job *job, uint32_t row)
     }
     if (t->control >= 0 && keeper->rows++ >= KEEPER_ROWS)
         sv_retire(w, t);
-    return t->control >= 0 || (keeper->failures < MOST_FAILURES && start(w, keeper));
+    if (t->control >= 0)
+        return 1;
+    return keeper->failures < MOST_FAILURES ? start(w, keeper) : 0;
 }
 
 /* What became of a row. */

@@ -28,12 +28,16 @@ static uint32_t together(struct worker *w, struct sv_job *job, uint32_t row, str
     struct running r = {0};
     struct running *const runs[1] = {&r};
     uint32_t start = 0, holes = 0, last = 0;
-    int whole = 0;
+    int whole = 0, ready = 0;
     *error = (struct sv_error){0, 0};
     job->out[0].len = job->out[1].len = 0;
     if (job->judge == SV_JUDGE_TOGETHER)
         *error = sv_plan_ensure(w, job);
-    if (job->kind == SV_KIND_PROGRAM && sv_recycler_ready(w, job, row)) {
+    if (job->kind == SV_KIND_PROGRAM)
+        ready = sv_recycler_ready(w, job, row);
+    if (ready < 0)
+        *error = (struct sv_error){SV_STAGE_REGION, errno};
+    if (ready > 0) {
         *error = fill(w, job, row);
         if (error->stage == 0)
             *error = sv_recycler_run(w, job, row, &r.result.done, &whole);

@@ -19,12 +19,11 @@
 #define RETIRE_MS 5000
 #define ZYGOTES 3 /* that may be lost under one spawn */
 
-void sv_retire(struct worker *w, struct template *t)
+/* Waits until it is gone, and with it everything in its namespace: the next template gets the same
+ * region, and nobody may still write to it. */
+static void end(struct template *t)
 {
-    pthread_mutex_lock(&w->lock);
     if (t->pidfd >= 0) {
-        /* Wait until it is gone, and with it everything in its namespace: the next template gets
-         * the same region, and nobody may still write to it. */
         struct pollfd gone = {.fd = t->pidfd, .events = POLLIN};
         (void)syscall(SYS_pidfd_send_signal, t->pidfd, SIGKILL, NULL, 0); /* ESRCH: already gone */
         while (poll(&gone, 1, RETIRE_MS) < 0 && errno == EINTR)
@@ -32,6 +31,12 @@ void sv_retire(struct worker *w, struct template *t)
     }
     sv_close_fd(&t->pidfd);
     sv_close_fd(&t->control);
+}
+
+void sv_retire(struct worker *w, struct template *t)
+{
+    pthread_mutex_lock(&w->lock);
+    end(t);
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -98,12 +103,8 @@ static struct sv_error spawn_once(struct worker *w, enum side side, struct zygot
     else if (error.stage == 0)
         error = ready->error;
     made->control = pair[0];
-    if (error.stage != 0) {
-        if (made->pidfd >= 0)
-            (void)syscall(SYS_pidfd_send_signal, made->pidfd, SIGKILL, NULL, 0);
-        sv_close_fd(&made->pidfd);
-        sv_close_fd(&made->control);
-    }
+    if (error.stage != 0)
+        end(made);
     return error;
 }
 

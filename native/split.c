@@ -75,7 +75,10 @@ static struct sv_error ask_calls(struct worker *w, struct sv_job *job, uint32_t 
     uint32_t start = 0;
     struct sv_done done;
     int whole = 0;
-    if (sv_recycler_ready(w, job, row)) {
+    const int ready = sv_recycler_ready(w, job, row);
+    if (ready < 0)
+        return failed_at(SV_STAGE_REGION);
+    if (ready > 0) {
         error = put_calls(w, job, row, first, last);
         if (error.stage == 0)
             error = sv_recycler_run(w, job, row, &done, &whole);

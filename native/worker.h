@@ -227,7 +227,7 @@ void sv_note_flood(struct worker *w, enum side side, const struct running *r);
 /* ---- recycler.c ------------------------------------------------------------------------------- */
 
 /* Whether this program, or the next planned calls of this row, are tried in a recycled subject: there is
- * one. The side's region must be blank. */
+ * one. The side's region must be blank, and is afterwards; -1 with errno: it is not. */
 int sv_recycler_ready(struct worker *w, const struct sv_job *job, uint32_t row);
 /* Runs what lies in the region there: all of it, or nothing (*whole is 0, and the region blank). A
  * program's output is in its job. */

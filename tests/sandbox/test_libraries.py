@@ -23,6 +23,17 @@ __version__ = "7"
 """,
     "warm/sub.py": "WORD = 'sub'",
     "cold.py": "import os\nWHO = os.getpid()",
+    "frail.py": """
+import builtins, os, sys
+COUNT, real = [0], builtins.compile
+def counted(*args, **words):
+    frame = sys._getframe()
+    while frame is not None and frame.f_code.co_name != "rehearse":
+        frame = frame.f_back
+    COUNT[0] += frame is not None
+    return real(*args, **words) if COUNT[0] < 9 else os._exit(1)
+builtins.compile = counted
+""",
     "spoilt.py": "raise OSError('its data is missing')",
     "matplotlib/__init__.py": "import os\nFOLDER = os.environ['MPLCONFIGDIR']",
     "matplotlib/pyplot.py": "import os\nBACKEND = os.environ['MPLBACKEND']",
@@ -174,3 +185,21 @@ def test_numpy_is_preloaded_where_it_is_there() -> None:
     pytest.importorskip("numpy", reason="NumPy is not installed here")
     assert libraries().tops == ("numpy",)
     assert "numpy.linalg" not in libraries().preload
+
+
+def test_a_keeper_that_dies_while_it_rehearses_leaves_nothing_in_the_next_rows(
+    environment: Path,
+) -> None:
+    """Packages with threads do it. It has rehearsed in the memory that rows are read from."""
+    with Pool(1, python=environment, preload=("frail",)) as pool:
+        for n in range(14):
+            result = pool.run("import frail\nprint(input())", stdin=str(n))
+            assert (result.verdict, result.stdout) == (Verdict.PASS, f"{n}\n".encode()), n
+        for n in range(14):
+            solutions = [f"import frail\ndef f(x): return x + {n}", "def f(x): return -1"]
+            matrix = pool.matrix(solutions, [f"assert f(1) == {n + 1}", "assert f(2) == 9999"])
+            assert matrix.verdict_ST.tolist() == [
+                [Verdict.PASS, Verdict.WRONG],
+                [Verdict.WRONG] * 2,
+            ]
+        assert pool.statistics()["recycled_rows"] < 28  # those of the other interpreter at most
