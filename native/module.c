@@ -370,14 +370,24 @@ struct job {
     Py_buffer results; /* holds the caller's memory for as long as the job lives */
     uint32_t rows, cells;
     pid_t owner;
+    PyObject *pool; /* its capsule: closed or open */
 };
+
+/* What runs is ended soon; what waits ends at once, though all workers are busy. A pool is closed by who
+ * holds the GIL, as we do. */
+static void cancel(const struct job *j)
+{
+    sv_job_cancel(j->job);
+    if (j->owner == getpid() && PyCapsule_GetContext(j->pool) == NULL)
+        sv_job_drop(j->job);
+}
 
 static void job_destroy(PyObject *capsule)
 {
     struct job *j = PyCapsule_GetPointer(capsule, JOB);
     if (j == NULL || j->owner != getpid())
         return; /* in a fork nobody works on it: there is nothing to wait for, and little to free */
-    sv_job_cancel(j->job);
+    cancel(j);
     Py_BEGIN_ALLOW_THREADS
     while (sv_job_rows_done(j->job) < j->rows) {
         const struct timespec moment = {0, 2000000};
@@ -386,6 +396,7 @@ static void job_destroy(PyObject *capsule)
     Py_END_ALLOW_THREADS
     sv_job_free(j->job);
     PyBuffer_Release(&j->results);
+    Py_DECREF(j->pool);
     free(j);
 }
 
@@ -453,6 +464,8 @@ static PyObject *pool_submit(PyObject *self, PyObject *args)
         PyErr_SetFromErrno(PyExc_OSError);
         goto out;
     }
+    Py_INCREF(pool_capsule);
+    j->pool = pool_capsule;
     result = PyCapsule_New(j, JOB, job_destroy);
 out:
     if (result == NULL && j->job == NULL) {
@@ -568,7 +581,7 @@ static PyObject *job_cancel(PyObject *self, PyObject *capsule)
     struct job *j = PyCapsule_GetPointer(capsule, JOB);
     if (j == NULL)
         return NULL;
-    sv_job_cancel(j->job);
+    cancel(j);
     Py_RETURN_NONE;
 }
 

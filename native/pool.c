@@ -68,6 +68,29 @@ struct sv_job *sv_pool_submit(struct sv_pool *pool, const struct sv_job_spec *sp
     return job;
 }
 
+void sv_job_drop(struct sv_job *job)
+{
+    struct sv_pool *pool = job->pool;
+    struct sv_job *before = NULL;
+    pthread_mutex_lock(&pool->lock);
+    struct sv_job **at = &pool->first;
+    while (*at != NULL && *at != job) {
+        before = *at;
+        at = &before->next;
+    }
+    uint32_t left = 0;
+    if (*at == job) { /* with rows that nobody has begun */
+        *at = job->next;
+        if (pool->last == job)
+            pool->last = before;
+        left = job->rows - job->next_row;
+        job->next_row = job->rows;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    while (left-- > 0)
+        sv_finish_row(job);
+}
+
 void sv_count(struct sv_pool *pool, uint64_t *counter)
 {
     pthread_mutex_lock(&pool->lock);

@@ -441,6 +441,7 @@ int sv_job_wait(struct sv_job *job, uint64_t timeout_ns); /* 1: it has ended */
 uint32_t sv_job_rows_finished(struct sv_job *job); /* results written; all of them when it ends */
 uint32_t sv_job_rows_done(struct sv_job *job); /* and not touched any more: may be freed */
 void sv_job_cancel(struct sv_job *job); /* rows not begun stay holes; the job still completes */
+void sv_job_drop(struct sv_job *job); /* pool.c: these rows at once, whoever is busy. Its pool is open. */
 const char *sv_job_detail(struct sv_job *job, uint32_t row, uint32_t cell, uint32_t *len);
 const struct sv_done *sv_job_done(struct sv_job *job); /* of a program */
 const char *sv_job_output(struct sv_job *job, int which, size_t *len); /* 0 stdout, 1 stderr */

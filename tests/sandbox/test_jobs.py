@@ -352,3 +352,34 @@ def test_a_service_without_standard_streams(
     """
     script(source)
     assert out.read_text() == "['PASS', 'PASS', 'PASS'] [[1, 1]]\n"
+
+
+def test_a_waiting_job_that_nobody_wants_ends_at_once_though_all_workers_are_busy() -> None:
+    """A server gives up requests that wait; their end must not hang on those that run."""
+    with Pool(1, limits=Limits(cpu_s=60, wall_s=600)) as pool:
+        busy = pool.submit(["import time\ndef f(): time.sleep(300)"], ["assert f() is None"])
+        waiting = [pool.submit(["def f(): return 1"] * 3, ["assert f() == 1"]) for _ in range(4)]
+        waiting[1].cancel()
+        assert waiting[1].wait(30).verdict_ST.tolist() == [[Verdict.INFRA]] * 3
+        del waiting[3], waiting[0]  # the last of the queue, and the first
+        last = pool.submit(["def f(): return 1"], ["assert f() == 1"])
+        busy.cancel()
+        assert busy.wait(30).verdict_ST.tolist() == [[Verdict.INFRA]]
+        assert [v for (v,) in waiting[1].wait(60).verdict_ST.tolist()] == [Verdict.PASS] * 3
+        assert last.wait(60).verdict_ST.tolist() == [[Verdict.PASS]]
+
+
+def test_giving_up_a_waiting_program_does_not_stop_the_event_loop() -> None:
+    async def main(pool: Pool) -> bytes:
+        busy = asyncio.create_task(pool.run_async("import time; time.sleep(300)"))
+        await asyncio.sleep(0.5)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(pool.run_async("print(1)"), 0.2)
+        gc.collect()
+        busy.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await busy
+        return (await asyncio.wait_for(pool.run_async("print(1)"), 60)).stdout
+
+    with Pool(1, limits=Limits(cpu_s=60, wall_s=600)) as pool:
+        assert asyncio.run(main(pool)) == b"1\n"
