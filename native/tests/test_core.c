@@ -1051,11 +1051,22 @@ static void test_close_with_rows_in_flight(void)
 static void test_cancel(void)
 {
     struct client c = open_pool(1, ALL_NAMESPACES, NO_FAULT, 0);
-    struct order o, after;
+    struct order o, after, waiting, last;
     submit(&c, &o, "spin spin spin spin spin spin spin spin", "pass pass pass", SV_KIND_CELLS, NO_FAULT, "");
+    submit(&c, &waiting, "pass pass pass", "pass", SV_KIND_CELLS, NO_FAULT, "");
     submit(&c, &after, "pass", "pass", SV_KIND_CELLS, NO_FAULT, "");
+    submit(&c, &last, "pass", "pass", SV_KIND_CELLS, NO_FAULT, "");
     (void)usleep(100000);
+    sv_job_drop(waiting.job); /* from the middle of the queue, and from its end */
+    sv_job_drop(last.job);
+    sv_job_drop(last.job);
+    CHECK_EQ(sv_job_rows_done(waiting.job), 3);
+    CHECK_EQ(sv_job_rows_done(last.job), 1);
+    VERDICTS(&waiting, SV_INFRA, SV_INFRA, SV_INFRA);
+    drop(&waiting);
+    drop(&last);
     sv_job_cancel(o.job);
+    sv_job_drop(o.job); /* but for the row that runs */
     finish(&o);
     CHECK_EQ(o.verdict[23], SV_INFRA);
     finish(&after);
