@@ -136,3 +136,35 @@ def test_an_open_address_needs_a_token() -> None:
     result = CliRunner().invoke(serve_command, ["--host", "0.0.0.0"])
     assert result.exit_code == 2
     assert "--token" in result.output
+
+
+ENDLESS = "while True: pass"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/run_code", {"code": ENDLESS, "language": "python", "run_timeout": 100}),
+        ("/run_code", {"code": f"def f():\n    {ENDLESS}\n\nassert f() == 1", "run_timeout": 100}),
+        (
+            "/v1/matrix",
+            {"solutions": [f"def f():\n    {ENDLESS}"], "tests": ["assert f() == 1"], "cpu_s": 100},
+        ),
+        (
+            "/test_program",
+            {"program": ENDLESS, "tests": ["assert f() == 1"], "max_execution_time": 100},
+        ),
+    ],
+)
+def test_whoever_hangs_up_keeps_no_worker(start_server: Any, path: str, body: Any) -> None:
+    """And who waits for one gets it, long before the abandoned programs would have ended."""
+    with (
+        start_server("--workers", "1") as (url, _),
+        httpx.Client(base_url=url, timeout=60) as client,
+    ):
+        for _ in range(3):
+            with pytest.raises(httpx.ReadTimeout):
+                client.post(path, json=body, timeout=1)
+        answer = client.post("/run_code", json={"code": "print(1)", "language": "python"}).json()
+        assert answer["run_result"]["stdout"] == "1\n"
+        assert client.get("/v1/ping").json() == "pong"

@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from sv_engine.serve import health, matrix, nemo_gym, openenv, program_servers, sandboxfusion
 from sv_engine.serve.admission import Overloaded
 from sv_engine.serve.gatekeeper import Gatekeeper
+from sv_engine.serve.leaving import EndsWithItsClient
 from sv_engine.serve.service import Service
 from sv_engine.serve.settings import Settings
 
@@ -51,6 +52,7 @@ def create_app(
     app.state.service = service
     for router in ROUTERS:
         app.include_router(router)
+    app.add_middleware(EndsWithItsClient)
     app.add_middleware(Gatekeeper, token=settings.token, max_body_bytes=settings.max_body_bytes)
     app.add_exception_handler(Overloaded, _overloaded)
     app.add_exception_handler(RequestValidationError, _invalid)

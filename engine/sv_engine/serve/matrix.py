@@ -89,6 +89,10 @@ async def matrix(
             first.result()
     except ValueError as error:  # a row that is larger than a row can be
         raise _invalid(str(error)) from None
+    except asyncio.CancelledError:  # the client is gone
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        raise
     head = {
         "format": FORMAT,
         "solutions": len(request.solutions),
