@@ -45,3 +45,20 @@ def test_what_does_not_fit_is_told(tmp_path: Path, options: list[str], message: 
     result = run(tmp_path / "out", *options)
     assert result.exit_code != 0
     assert message in result.output
+
+
+@pytest.mark.parametrize(
+    ("end", "token", "remedy"),
+    [
+        ("", [], "--server-token"),
+        ("", ["--server-token", "wrong"], "--server-token"),
+        ("/nowhere", ["--server-token", "secret"], "check the URL"),
+    ],
+)
+def test_a_server_that_refuses_is_told_in_words(
+    start_server: Any, tmp_path: Path, end: str, token: list[str], remedy: str
+) -> None:
+    with start_server("--token", "secret", "--workers", "1") as (url, _):
+        result = run(tmp_path / "out", "--executor", "http", "--server", url + end, *token)
+    assert result.exit_code == 1
+    assert remedy in result.output

@@ -168,3 +168,13 @@ def test_whoever_hangs_up_keeps_no_worker(start_server: Any, path: str, body: An
         answer = client.post("/run_code", json={"code": "print(1)", "language": "python"}).json()
         assert answer["run_result"]["stdout"] == "1\n"
         assert client.get("/v1/ping").json() == "pong"
+
+
+def test_an_empty_token_is_no_token() -> None:
+    from click.testing import CliRunner
+
+    from sv_engine.cli import main
+
+    result = CliRunner().invoke(main, ["serve", "--host", "0.0.0.0", "--token", ""])
+    assert result.exit_code == 2
+    assert "is empty: is the variable set" in result.output

@@ -68,6 +68,8 @@ def serve_command(
         raise EngineError(
             f"{' and '.join(missing)} not installed", remedy=f"pip install 'sv-engine[{extra}]'"
         )
+    if token is not None and not token.strip():
+        raise click.UsageError("--token (or SV_TOKEN) is empty: is the variable set?")
     if token is None and not _is_loopback(host):
         raise click.UsageError(f"--host {host} is not this machine alone: give a --token")
     from sv_engine.serve.run import serve

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from sv_engine.errors import EngineError
 from sv_engine.executors.protocol import Io, Row, Terms, Test, lost_row
 
 BLOCK_CELLS = 4096
@@ -34,7 +35,13 @@ _AGAIN = frozenset({502, 503, 504})
 """Statuses of a node that is overloaded or ending: another one may do."""
 
 
-class RefusedError(ValueError):
+_REMEDIES = {
+    401: "give the server's token (--server-token, SV_TOKEN)",
+    404: "check the URL: it is that of a `sv-engine serve`, without a path",
+}
+
+
+class RefusedError(EngineError, ValueError):
     """A server says that the request itself is wrong."""
 
 
@@ -193,7 +200,12 @@ class HttpExecutor:
                 raise _Unavailable(f"HTTP {response.status_code}")
             if response.status_code != 200:
                 text = (await response.aread()).decode("utf-8", "replace")
-                raise RefusedError(f"{url}: HTTP {response.status_code}: {text[:500]}")
+                code = response.status_code
+                raise RefusedError(
+                    f"the server refused, HTTP {code}: {text[:500]}",
+                    where=url,
+                    remedy=_REMEDIES.get(code, "see the server's log"),
+                )
             ended = False
             async for line in response.aiter_lines():
                 if not line:
