@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -32,9 +33,11 @@ print(time.tzname, locale.getlocale(), time.strftime('%A', time.gmtime(0)))
 
 @pytest.fixture(scope="module")
 def pools() -> Iterator[list[Pool]]:
-    """Two pools of two workers."""
-    with Pool(2, limits=Limits(cpu_s=1)) as one, Pool(2, limits=Limits(cpu_s=1)) as two:
-        yield [one, two]
+    """Two pools of two workers, each row in a fork: recycled subjects have other addresses, and
+    with them another order of objects that hash by these (SECURITY.md)."""
+    with ExitStack() as opened:
+        one, two = (Pool(2, limits=Limits(cpu_s=1), recycle=False) for _ in range(2))
+        yield [opened.enter_context(one), opened.enter_context(two)]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
