@@ -4,6 +4,7 @@ Imports the standard library and its own siblings only. The zygote loads this pa
 without `sv_sandbox` around it, so that nothing of the client is in a program's process.
 
     zygote      a warm interpreter; every template is a fork of it
+    rehearsal   what a subject that is to be recycled does before it is copied
     subject     a process of foreign code; one program as `__main__`
     rows        cells beside the solution: planned calls, or whole tests (inline)
     server      the solution where test code runs elsewhere        } the two ends
@@ -12,9 +13,11 @@ without `sv_sandbox` around it, so that nothing of the client is in a program's 
     link        one frame format both ways: requests, answers, changes of shared containers
     values, table, containers   plain data, and what of it stays shared
     shapes, proxies, makers, operations   objects of the other end, and what can be asked of them
-    provenance, rewrite         on whose word a pass rests; assertion sites
+    provenance, hearing, rewrite   on whose word a pass rests; what arrives; assertion sites
+    changes, views, statements  what rests on data that the solution changed in place
+    readers, audit, vacuity     texts that are read as names or code; tests that nothing can fail
     lending     what of a test's objects the solution may use
     namespace, testcode, source the names of a test, its text, its circumstances
-    shared, files, state, bounds   what one process would share; what a cell must not leave behind
+    shared, files, state, bounds, waiting   what one process would share; what a cell must not leave behind
     collect, collect_run, pytest_*   test functions and classes that a text hands over
 """
