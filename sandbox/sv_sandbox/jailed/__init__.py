@@ -18,6 +18,6 @@ without `sv_sandbox` around it, so that nothing of the client is in a program's 
     readers, audit, vacuity     texts that are read as names or code; tests that nothing can fail
     lending     what of a test's objects the solution may use
     namespace, testcode, source the names of a test, its text, its circumstances
-    shared, files, state, bounds, waiting   what one process would share; what a cell must not leave behind
+    shared, files, state, bounds, waiting   what one process would share, what must not stay
     collect, collect_run, pytest_*   test functions and classes that a text hands over
 """
