@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, NoReturn
 
@@ -176,8 +175,6 @@ class Judge(Policy):
         self._state = State(test.names)
         self._state.loaded()
         failure = self._failure(cell, test)
-        if marks.changes is not None:
-            marks.changes.end()
         if isinstance(failure, UsedUp):
             raise failure
         if self.link.trouble is not None:
@@ -267,23 +264,24 @@ class Judge(Policy):
             self.marks.word("attributes that the solution set")
         if lending.makes_a_class(operation, operands):
             self.marks.word("a class that the solution made of the test's")
-        for value, wide in _changing(operation, operands):
-            self._changes(value, wide)
-        answer = operations.perform(operation, operands, self.link)
+        if _changes_something(operation, operands):
+            self._changes().made()
+        with self._changes().watched():
+            answer = operations.perform(operation, operands, self.link)
         if operation == "get" and operands[1] == "__dict__":
             self._attributes.add(id(answer))
         return answer
 
-    def changed(self, container: object) -> None:
+    def changed(self, container: object, is_given: bool) -> None:
         """What lies in an object's `__dict__` are its attributes."""
-        self._changes(container, False)
+        self._changes().made(is_given)
         if id(container) in self._attributes:
             self.marks.word("attributes that the solution set")
 
-    def _changes(self, value: object, wide: bool) -> None:
+    def _changes(self) -> changes.Changes:
         if self.marks.changes is None:
             self.marks.changes = changes.Changes(self.text(), self.marks.word)
-        self.marks.changes.made(value, wide)
+        return self.marks.changes
 
     def _lent(self, operation: str, operands: tuple[object, ...]) -> None:
         """Only what was told of by number is asked: plain data is local at both ends. Raises
@@ -398,23 +396,15 @@ class Judge(Policy):
         return finished[0]
 
 
-def _changing(operation: str, operands: tuple[Any, ...]) -> Iterator[tuple[object, bool]]:
-    """The objects of the test's that this may change; whether what they lead to as well."""
-    if operation in ("set", "del"):
-        yield operands[0], False
-    elif operation in ("method", "above"):
-        yield operands[operation == "above"], True
-    elif operation == "special" and operands[1] not in _READING:
-        yield operands[0], operands[1] != "next"
-    elif operation == "get" and isinstance(getattr(type(operands[0]), operands[1], None), property):
-        yield operands[0], True
-    elif operation == "call":
-        called, given = operands[0], operands[1]
-        owner = getattr(called, "__self__", None)
-        if type(owner) in shapes.MUTABLE or isinstance(owner, type):  # `found.append`
-            yield owner, False
-        scope = getattr(called, "__qualname__", "").rpartition(".")[0]
-        if isinstance(called, FunctionType) and scope and not scope.endswith("<locals>"):
-            yield from ((one, True) for one in given)  # a function of a class: `C.reset(one)`
-        elif not isinstance(called, FunctionType | type | MethodType | BuiltinFunctionType):
-            yield called, True  # an object with __call__
+def _changes_something(operation: str, operands: tuple[Any, ...]) -> bool:
+    """Whether this may change something of the test's, whatever code of its own runs for it."""
+    if operation in ("method", "special"):
+        name = operands[1] if operation == "method" else f"__{operands[1]}__"
+        is_code = type(getattr(type(operands[0]), name, None)) is FunctionType
+        return not is_code and (operation == "method" or operands[1] not in _READING)
+    if operation != "call":
+        return operation in ("set", "del", "above", "make")
+    called = operands[0]
+    if isinstance(called, BuiltinFunctionType):
+        return not isinstance(called.__self__, ModuleType | None)
+    return not isinstance(called, FunctionType | type | MethodType)

@@ -1,0 +1,475 @@
+"""Straight tests: those whose text alone says what is asserted, and of what.
+
+In: a test's text. Out: `Straight`. A straight text imports, assigns names, asks the solution, asserts
+and loops over what it has written itself; it branches nowhere, catches nothing, and changes no
+object. So its text decides which of its assertions are reached, and whatever the solution does to
+an object, nothing but that object tells of it. `theirs` counts the solution's part in an assertion.
+Pure: nothing of the test's runs here.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from . import text
+
+MAKERS = frozenset(
+    "abs all any bool bytes complex dict divmod float frozenset hash int isinstance len list max min"
+    " ord pow print range repr round set sorted str sum tuple type approx array Decimal Fraction"
+    " Mock MagicMock bytearray allclose array_equal"
+    " date datetime timedelta Counter OrderedDict deque deepcopy copy sqrt isclose".split()
+)
+"""What makes a new value of its arguments at once, and does nothing else."""
+LAZY = frozenset("enumerate map reversed zip filter".split())
+"""What does so when it is asked for the next: where a call or a loop takes it at once."""
+METHODS = frozenset(
+    "copy count decode encode get index items keys tolist values upper lower strip split join"
+    " startswith endswith replace isdigit isalpha title isoformat sum mean min max any all round".split()
+)
+"""And of an object before the dot."""
+_PARTS: tuple[type[ast.AST], ...] = (
+    *(ast.BinOp, ast.BoolOp, ast.Compare, ast.Dict, ast.FormattedValue, ast.IfExp, ast.JoinedStr),
+    *(ast.List, ast.Set, ast.Slice, ast.Starred, ast.Subscript, ast.Tuple, ast.UnaryOp),
+)
+"""What is made of its parts, and of nothing else."""
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_RAISES = frozenset(("raises", "assertRaises", "assertRaisesRegex"))
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+MANY = 2
+"""More than one part of the solution's, or one of which nothing is known; more than one binding."""
+
+
+class Straight:
+    """Of one test's text."""
+
+    def __init__(self, source: str):
+        tree = ast.parse(source)
+        self._text = text.read(tree)
+        nodes = [*ast.walk(tree)]
+        self._functions = [one for one in nodes if isinstance(one, _FUNCTIONS)]
+        self._named = {one.name for one in self._functions}
+        self._stored = _stored(nodes)
+        self._library = {name for one in nodes for name in _imported(one)}
+        self._calls = [one for one in nodes if isinstance(one, ast.Call)]
+        self._bound: dict[str, int] = {}
+        self._given: list[tuple[ast.expr, ast.expr | None]] = []
+        self._loops: list[ast.For] = []
+        self._depth = 0
+        self.statements: dict[int, list[ast.stmt]] = {}
+        """By each line of theirs; of those that hold others, of their heads."""
+        for node in nodes:
+            if isinstance(node, ast.stmt):
+                self._place(node)
+        self.is_straight = self._all(tree.body)
+        self._answers = self._only(self._is_asked)
+        self._once = self._only(self._lists)
+        loops = [one.iter for one in self._loops]
+        self._listed = self._only(lambda value: self._lists(value, value in loops))
+        self._passed = self._find_passed()
+        self.is_straight &= all(self._is_head(one.iter) for one in self._loops)
+
+    def _place(self, node: ast.stmt) -> None:
+        inner = [one.lineno for one in ast.iter_child_nodes(node) if isinstance(one, ast.stmt)]
+        end = min(inner) - 1 if inner else node.end_lineno or node.lineno
+        for line in range(node.lineno, max(end, node.lineno) + 1):
+            self.statements.setdefault(line, []).append(node)
+
+    # ---- whether it is straight ------------------------------------------------------------------
+
+    def _outer(self, node: ast.stmt) -> bool:
+        if isinstance(node, ast.ClassDef):
+            is_case = all(ast.unparse(base).endswith("TestCase") for base in node.bases)
+            is_case &= bool(node.bases) or node.name.startswith("Test")
+            only = [one for one in node.body if not _is_text(one)]
+            are_functions = all(isinstance(one, _FUNCTIONS) for one in only)
+            return is_case and are_functions and not node.decorator_list and self._all(only)
+        if isinstance(node, _FUNCTIONS):
+            for argument in ast.walk(node.args):
+                if isinstance(argument, ast.arg):
+                    self._bind([ast.Name(argument.arg)], None)
+            marks = node.decorator_list
+            known = all("mark." in ast.unparse(one) and self._lists(one) for one in marks)
+            return known and not node.args.defaults and self._all(node.body)
+        is_main = isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'"
+        return is_main or self._inner(node)
+
+    def _all(self, body: list[ast.stmt]) -> bool:
+        known = True
+        for one in body:  # all are looked at: each may bind a name
+            known &= self._outer(one)
+        return known
+
+    def _inner(self, node: ast.stmt) -> bool:
+        if isinstance(node, ast.Assign):
+            self._bind(node.targets, node.value)
+            return all(map(_is_name, node.targets)) and self._is_still(node.value)
+        if isinstance(node, ast.For):
+            return self._loop(node)
+        if isinstance(node, ast.With):
+            return self._with(node)
+        if isinstance(node, ast.Assert):
+            return self._is_still(node.test) and (node.msg is None or self._is_still(node.msg))
+        if isinstance(node, ast.Expr):
+            return self._is_still(node.value) or self._is_site(node.value)
+        return isinstance(node, ast.Import | ast.ImportFrom | ast.Pass)
+
+    def _loop(self, node: ast.For) -> bool:
+        self._depth += 1
+        self._loops.append(node)
+        self._bind([node.target], node.iter)
+        known = self._all(node.body)
+        self._depth -= 1
+        return known and _is_name(node.target) and not node.orelse
+
+    def _with(self, node: ast.With) -> bool:
+        call = node.items[0].context_expr
+        if len(node.items) > 1 or not isinstance(call, ast.Call):
+            return False
+        if node.items[0].optional_vars is not None:
+            self._bind([node.items[0].optional_vars], None)
+        known = all(map(self._is_still, _inside(call))) and self._all(node.body)
+        only = isinstance(node.body[0], ast.Assign | ast.Expr) and len(node.body) == 1
+        return known and (called(call) == "subTest" or (called(call) in _RAISES and only))
+
+    def _is_site(self, node: ast.expr) -> bool:
+        """An assertion's method; a function of the text's, which is straight itself."""
+        if not isinstance(node, ast.Call):
+            return False
+        name = called(node)
+        known = name.startswith("assert") or (
+            name in self._named and isinstance(node.func, ast.Name)
+        )
+        return (known or name == "main") and all(map(self._is_still, _inside(node)))
+
+    def _is_still(self, node: ast.expr, at_once: bool = False) -> bool:
+        """Whether evaluating this changes nothing, unless the solution does, and waits for nothing
+        that may change; `at_once`: as it is taken at once, it may do so later as well."""
+        if isinstance(node, ast.Await):
+            return self._is_still(node.value)
+        if isinstance(node, ast.Lambda):
+            return self.is_pure(node.body)
+        if isinstance(node, _COMPREHENSIONS):
+            taken = at_once or not isinstance(node, ast.GeneratorExp)
+            return taken and self.is_pure(node)
+        if isinstance(node, ast.Call):
+            known = self._makes(node) or (called(node) in LAZY and at_once) or self._is_ask(node)
+            return known and all(self._is_still(one, True) for one in self._operands(node))
+        if isinstance(node, ast.Attribute):
+            return self._is_still(node.value)
+        if isinstance(node, ast.Constant | ast.Name):
+            return True
+        return isinstance(node, _PARTS) and all(
+            self._is_still(one, at_once) for one in _parts(node)
+        )
+
+    def is_pure(self, node: ast.AST) -> bool:
+        """Whether this makes a value of others, and changes nothing, whoever asks for it."""
+        if isinstance(node, _FUNCTIONS):
+            return not node.decorator_list and all(map(self.is_pure, node.body))
+        if isinstance(node, ast.Call):
+            is_named = isinstance(node.func, ast.Name) and node.func.id in self._named
+            known = self._makes(node) or called(node) in LAZY or is_named
+            return known and all(map(self.is_pure, self._operands(node)))
+        if isinstance(node, ast.Assign):
+            return all(map(_is_name, node.targets)) and self.is_pure(node.value)
+        known = isinstance(node, (*_PARTS, *_COMPREHENSIONS, ast.Attribute, ast.Constant, ast.Name))
+        known |= isinstance(node, ast.Return | ast.If | ast.Pass | ast.Raise | ast.Expr)
+        known |= isinstance(node, ast.comprehension | ast.Lambda)
+        return known and all(map(self.is_pure, _parts(node)))
+
+    def is_pure_code(self, name: str, line: int) -> bool:
+        """As `is_pure` of the functions of this name that begin on a line; comprehensions are parts
+        of what they stand in."""
+        if name in ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"):
+            return True
+        if name == "<lambda>":
+            inside = [part for one in self.statements.get(line, ()) for part in ast.walk(one)]
+            found: list[ast.AST] = [one.body for one in inside if isinstance(one, ast.Lambda)]
+        else:
+            found = [one for one in self._functions if one.name == name]
+        return bool(found) and all(map(self.is_pure, found))
+
+    # ---- what names hold -------------------------------------------------------------------------
+
+    def _bind(self, targets: list[ast.expr], value: ast.expr | None) -> None:
+        for target in targets:
+            self._given.append((target, value))
+            for name in _names(target):
+                times = MANY if self._depth or value is None else 1
+                self._bound[name] = min(MANY, self._bound.get(name, 0) + times)
+
+    def _only(self, known: Callable[[ast.expr], bool]) -> frozenset[str]:
+        """Names that get nothing but such values."""
+        names = {
+            (name, value is not None and known(value))
+            for target, value in self._given
+            for name in _names(target)
+        }
+        return frozenset(name for name, known in names if known and (name, False) not in names)
+
+    def _is_asked(self, node: ast.expr) -> bool:
+        if isinstance(node, ast.Await):
+            return self._is_asked(node.value)
+        return isinstance(node, ast.Call) and self.asks(node)
+
+    def _lists(self, node: ast.AST, by_name: bool = False) -> bool:
+        """Whether all that this is made of is written there, or (`by_name`) in a list that a name
+        was given once."""
+        if isinstance(node, ast.Call):
+            known = self._is_maker(node) or called(node) in LAZY or called(node) == "parametrize"
+            known |= called(node) in METHODS and not self._is_maker(node)
+            return known and all(self._lists(one, by_name) for one in self._operands(node))
+        if isinstance(node, ast.Name):
+            return by_name and self._bound.get(node.id) == 1 and node.id in self._once
+        return isinstance(node, (*_PARTS, ast.Constant)) and all(
+            self._lists(one, by_name) for one in _parts(node)
+        )
+
+    def _is_head(self, node: ast.AST) -> bool:
+        """Whether a loop goes over what the text lists, as it lists it."""
+        names = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)} & self._stored
+        return self._lists(node, by_name=True) and not any(
+            self.is_passed(name, inner=False) for name in names
+        )
+
+    def is_bound_once(self, name: str) -> bool:
+        return self._bound.get(name) == 1
+
+    def is_listed(self, name: str) -> bool:
+        """Whether a name holds what the text lists, if nobody has changed that."""
+        return name in self._listed
+
+    def _find_passed(self) -> set[str]:
+        """Where what the solution is given lies, by this name or another."""
+        calls = [one for one in self._calls if self.asks(one) or called(one) in self._named]
+        names = {name for one in calls for name in _names(*_inside(one))}
+        loops = [one.iter for one in self._loops]
+        while True:
+            more = {
+                name
+                for target, value in self._given
+                if value is not None and value not in loops and names & {*_names(target)}
+                for name in _names(value)
+            }
+            if more <= names:
+                return {place for name in names for place in self._places(name)}
+            names |= more
+
+    def _places(self, name: str) -> set[str]:
+        """Where what a name holds lies: in which list, and at which place of its items."""
+        found = {f"{name}."}
+        for target, value in self._given:
+            if name in _names(target):
+                found |= {*_places_in(target, value, name)}
+        return found
+
+    def is_passed(self, name: str, inner: bool = True) -> bool:
+        """Whether the solution may be given what this holds, or (`inner`) something in it."""
+        return any(
+            place.startswith(other) or (inner and other.startswith(place))
+            for place in self._places(name)
+            for other in self._passed
+        )
+
+    def is_theirs(self, node: ast.Name) -> bool:
+        """Whether the solution has this name."""
+        return self._text.is_free(node)
+
+    # ---- what is called --------------------------------------------------------------------------
+
+    def asks(self, call: ast.Call) -> bool:
+        """Whether the solution is called: by a name that is its own, or that always holds an answer
+        of it."""
+        base = _base(call.func)
+        if not isinstance(call.func, ast.Name) and base not in self._bound:
+            return isinstance(call.func, ast.Attribute) and self._text.is_free(call.func)
+        if base in self._text.parameters:
+            return isinstance(call.func, ast.Name) and self._is_candidate(base)
+        return self._text.is_free(call.func) or self._holds_answer(base)
+
+    def _is_ask(self, call: ast.Call) -> bool:
+        """As `asks`, where that is one call, and no method of what another has answered."""
+        is_plain = isinstance(call.func, ast.Name)
+        is_plain |= isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name)
+        return is_plain and self.asks(call)
+
+    def _holds_answer(self, name: str) -> bool:
+        values = [value for target, value in self._given if name in _names(target)]
+        return bool(values) and all(
+            isinstance(value, ast.Call) and name != _base(value.func) and self.asks(value)
+            for value in values
+        )
+
+    def _is_candidate(self, parameter: str) -> bool:
+        """Whether a parameter only ever gets what the solution has by a name, as far as the text
+        calls its function."""
+        holders = {
+            one.name
+            for one in self._functions
+            if any(isinstance(arg, ast.arg) and arg.arg == parameter for arg in ast.walk(one.args))
+        }
+        given = [part for one in self._calls if called(one) in holders for part in _inside(one)]
+        return all(isinstance(part, ast.Name) and self._text.is_free(part) for part in given)
+
+    def receivers(self) -> set[str]:
+        """Names of answers by methods of which these might be changed, if they are plain data."""
+        return {
+            call.func.value.id
+            for call in self._calls
+            if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name)
+            if not self._makes(call) and call.func.value.id in self._bound
+        }
+
+    def _makes(self, call: ast.Call) -> bool:
+        is_method = isinstance(call.func, ast.Attribute) and called(call) in METHODS
+        return is_method or self._is_maker(call)
+
+    def _is_maker(self, call: ast.Call) -> bool:
+        """Whether it is one of Python's or the library's, by its name."""
+        base = _base(call.func)
+        if called(call) not in MAKERS or base in self._stored:
+            return False
+        is_builtin = isinstance(call.func, ast.Name) and hasattr(builtins, base)
+        return is_builtin or base in self._library or base in text.TOOLS
+
+    def _operands(self, call: ast.Call) -> list[ast.expr]:
+        """What a call is given; of a method its object, too."""
+        is_method = isinstance(call.func, ast.Attribute) and not self._is_maker(call)
+        return [*_inside(call), *([call.func.value] if is_method else [])]  # type: ignore[attr-defined]
+
+    # ---- an assertion ----------------------------------------------------------------------------
+
+    def theirs(self, node: ast.AST, is_own: Callable[[str], bool | None]) -> int:
+        """How many parts of an expression are the solution's: answers, and what it may have changed;
+        MANY where that cannot be told. `is_own` says so of a name: True for one that holds what it
+        held before anything was changed, None where nothing is known."""
+        if isinstance(node, ast.Constant):
+            return 0
+        if isinstance(node, ast.Name):
+            return self._theirs_of(node, is_own)
+        if isinstance(node, _COMPREHENSIONS):
+            return self._theirs_in(node, is_own)
+        if isinstance(node, ast.Await | ast.Attribute):
+            return self.theirs(node.value, is_own)
+        if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name) and self.asks(node):
+                return 1  # whatever it is given, it is an answer
+            known = self._makes(node) or called(node) in LAZY or self._is_ask(node)
+            return self._sum(self._operands(node), is_own) if known else MANY
+        return self._sum(_parts(node), is_own) if isinstance(node, _PARTS) else MANY
+
+    def _theirs_of(self, node: ast.Name, is_own: Callable[[str], bool | None]) -> int:
+        if self._text.is_free(node):
+            return 1
+        if node.id not in self._stored:  # Python's, or the library's
+            known = node.id in self._library or hasattr(builtins, node.id) or node.id in text.TOOLS
+            return 0 if known and node.id not in self._named else MANY
+        own = is_own(node.id)
+        if own is None:
+            return 1 if node.id in self._answers else MANY
+        return 0 if own else 1
+
+    def _theirs_in(self, node: Any, is_own: Callable[[str], bool | None]) -> int:
+        """Of a comprehension that makes each item of one, and of constants."""
+        first, names = node.generators[0], {*_names(node.generators[0].target)}
+        made = [part for part in ast.iter_child_nodes(node) if part is not first]
+        of_item = self._sum(made, lambda name: True if name in names else is_own(name))
+        is_one = len(node.generators) == 1 and not first.ifs and not names & {*_names(first.iter)}
+        return self.theirs(first.iter, is_own) if is_one and not of_item else MANY
+
+    def _sum(self, parts: Iterable[ast.AST], is_own: Callable[[str], bool | None]) -> int:
+        return min(MANY, sum(self.theirs(one, is_own) for one in parts))
+
+
+def asserted(statement: ast.stmt) -> Iterator[ast.AST]:
+    """What a statement asserts, each to be decided by itself."""
+    if isinstance(statement, ast.Assert):
+        yield from _both(statement.test)
+    elif isinstance(statement, ast.With):
+        yield statement.items[0].context_expr
+        yield from (getattr(one, "value", one) for one in statement.body)
+    elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        call = statement.value
+        if called(call) in ("assertTrue", "assertFalse", "assert_") and call.args:
+            yield from _both(call.args[0])
+        elif called(call) in _RAISES and len(call.args) > 1:
+            yield call.args[0]
+            yield ast.Call(call.args[1], call.args[2:], call.keywords)
+        elif called(call).startswith("assert"):
+            mocked = call.func.value if isinstance(call.func, ast.Attribute) else None
+            is_self = mocked is None or ast.unparse(mocked) in ("self", "np.testing")
+            yield ast.Tuple([*_inside(call), *([] if is_self else [mocked])], ast.Load())
+
+
+def _both(test: ast.expr) -> list[ast.expr]:
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        return [one for value in test.values for one in _both(value)]
+    return [test]
+
+
+def called(call: ast.Call) -> str:
+    """The name by which something is called."""
+    return str(getattr(call.func, "attr", getattr(call.func, "id", "")))
+
+
+def _base(node: ast.AST) -> str:
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _inside(call: ast.Call) -> list[ast.expr]:
+    return [*call.args, *(one.value for one in call.keywords)]
+
+
+def _parts(node: ast.AST) -> list[ast.AST]:
+    """What is in a node, apart from what says how it is put together."""
+    apart = (ast.operator, ast.unaryop, ast.cmpop, ast.boolop, ast.expr_context, ast.arguments)
+    return [one for one in ast.iter_child_nodes(node) if not isinstance(one, apart)]
+
+
+def _names(*nodes: ast.AST) -> Iterator[str]:
+    for node in nodes:
+        yield from (one.id for one in ast.walk(node) if isinstance(one, ast.Name))
+
+
+def _stored(nodes: list[ast.AST]) -> set[str]:
+    """Names that a text binds, but by an import or a definition."""
+    stored = {one.id for one in nodes if isinstance(one, ast.Name) and type(one.ctx) is ast.Store}
+    return stored | {one.arg for one in nodes if isinstance(one, ast.arg)}
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    """What an import takes from the library."""
+    if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in text.TOOLS:
+        yield from (one.asname or one.name for one in node.names)
+    elif isinstance(node, ast.Import):
+        known = [one for one in node.names if one.name.split(".")[0] in text.TOOLS]
+        yield from (one.asname or one.name.split(".")[0] for one in known)
+
+
+def _places_in(target: ast.expr, value: ast.expr | None, name: str) -> Iterator[str]:
+    """Where the items lie that a loop over `value` gives a name in its target."""
+    parts = target.elts if isinstance(target, ast.Tuple) else [target]
+    at = next(at for at, part in enumerate(parts) if name in _names(part))
+    if isinstance(value, ast.Name):
+        yield f"{value.id}.{at}." if isinstance(target, ast.Tuple) else f"{value.id}."
+    elif isinstance(value, ast.Call) and called(value) == "zip" and at < len(value.args):
+        yield from _places_in(parts[at], value.args[at], name)
+    elif isinstance(value, ast.Call) and called(value) == "enumerate" and at == 1:
+        yield from _places_in(parts[at], value.args[0], name)
+    elif isinstance(value, ast.Call) and any(_names(value)):
+        yield ""  # anywhere
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _is_name(target: ast.expr) -> bool:
+    if isinstance(target, ast.Tuple):
+        return all(map(_is_name, target.elts))
+    return isinstance(target, ast.Name)
