@@ -25,8 +25,10 @@ _RUNS = frozenset(
     ("exec", "compile", "marshal.loads", "pickle.find_class", "code.__new__", "function.__new__")
 )
 _OWN = ("jailed", "zipimport")
-_MAKERS = frozenset(("collections", "dataclasses", "enum", "functools", "abc", "types"))
-"""Modules that run code which they write themselves, from names that they have checked."""
+_MAKERS = frozenset(
+    "collections dataclasses enum functools abc types symtable hypothesis.internal.reflection".split()
+)
+"""Modules that run code which they write themselves, from names that they have checked; or none."""
 
 
 def watch(found: Callable[[str], object], text: Callable[[], str]) -> None:

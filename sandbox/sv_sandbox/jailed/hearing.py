@@ -115,8 +115,6 @@ class Hearing:
     def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
         """An answer of the solution's: on to `provenance`."""
         self._errors_came(None)
-        if self._marks.said is not None:
-            self._marks.said.heard(answer)
         if operation in ("isinstance", "issubclass", "contains"):
             self._marks.word(f"{operation} of a class")
         if operation in ("len", "iter", "getitem"):
@@ -217,8 +215,6 @@ class Hearing:
         without a word, and what is asserted there, is a RuntimeError, unless the test speaks of it.
         """
         self._errors_came(error)
-        if self._marks.said is not None:
-            self._marks.said.heard(error)
         if isinstance(error, IndexError) and operation == "special" and operands[1] == "getitem":
             index = operands[2]
             assert isinstance(index, tuple)

@@ -20,7 +20,6 @@ from . import (
     lending,
     operations,
     proxies,
-    readers,
     rewrite,
     shapes,
     shared,
@@ -164,7 +163,8 @@ class Judge(Policy):
         if test.patches:
             raise OneProcess(f"the test patches the module {test.patches}")
         self.marks = marks = Provenance(test.branches)
-        marks.said = readers.Said() if test.reads else None
+        if test.mixes:
+            marks.word(test.mixes)
         marks.sites, marks.is_due = test.sites, test.sites > test.inner_sites
         self.link.forget()
         self.hearing = Hearing(self.link, marks, test.names, self.module)
@@ -266,7 +266,7 @@ class Judge(Policy):
             self.marks.word("a class that the solution made of the test's")
         if _changes_something(operation, operands):
             self._changes().made()
-        with self._changes().watched():
+        with self._changes().watched(), self.marks.watched():
             answer = operations.perform(operation, operands, self.link)
         if operation == "get" and operands[1] == "__dict__":
             self._attributes.add(id(answer))
@@ -338,8 +338,6 @@ class Judge(Policy):
         for note in notes:
             if type(note) is not tuple or len(note) != 2 or type(note[0]) is not str:
                 raise CodecError("not a note")
-            if self.marks.said is not None:
-                self.marks.said.heard(note[1])
             if note[0] not in ("printed", "warned", "logged"):
                 self.marks.word(f"{note[0]} as the solution left it")
             self._shared.noted(*note)

@@ -35,15 +35,15 @@ reached, or an exception that such a handler waited for.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .changes import Changes
-    from .readers import Said
 
 INLINE, VOUCHED, PROVEN = 1, 2, 3
 
@@ -73,8 +73,6 @@ class Provenance:
         self.rests_on: list[str] = []
         self.changes: Changes | None = None
         """What the solution changed of the test's in place, if anything."""
-        self.said: Said | None = None
-        """What strings it answered, where the test reads anything by a text."""
         self.reached = 0
         self._open = 0
         self._informed = False
@@ -82,6 +80,7 @@ class Provenance:
         self._forgiven: list[BaseException] = []
         self._foreign: list[object] = []
         self._kept: list[BaseException] = []
+        self._theirs: list[BaseException] = []
         self._entered: set[int] = set()
         self.handed_over = self.is_due = False
         self.sites = 0
@@ -144,6 +143,20 @@ class Provenance:
         taken back by whoever waits for another exception."""
         if any(error is one for one in self._pending):
             self._kept.append(error)
+        else:
+            self._theirs.append(error)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """What the solution asks for runs here: an assertion of the test's that fails in it has
+        failed, whoever swallows that, and by whatever name it was called."""
+        try:
+            yield
+        except BaseException as error:
+            is_failure = isinstance(error, AssertionError) or type(error).__name__ == "Failed"
+            if is_failure and not any(error is one for one in self._theirs + self._pending):
+                self._pending.append(error)
+            raise
 
     def failure(self, apart_from: BaseException | None = None) -> BaseException | None:
         """What fails the cell although the test's code came to its end, or was ended by
@@ -269,42 +282,6 @@ class Provenance:
         """What runs text of the test's making as code."""
         self.word("text that the test runs as code")
         return called
-
-    def reader(self, name: str, answers: int, called: Any) -> Callable[..., object]:
-        """What reads whatever a text names (`readers`)."""
-        if answers & 8 and self.said is not None and not self.said.is_reader(called):
-            return called  # type: ignore[no-any-return]
-
-        def call(*args: object, **words: object) -> object:
-            given = (*args, *words.values())
-            if self.said is not None and self.said.reads(name, called, answers, given):
-                self.word("what an answer names")
-            return called(*args, **words)
-
-        return call
-
-    def percent(self, template: Any, values: object) -> object:
-        """An answer, with values in it if it is a text."""
-        if isinstance(template, str | bytes):
-            self.formatted(values)
-        return template % values
-
-    def values(self, values: object) -> object:
-        """What is put into an answer."""
-        return values if isinstance(values, int | float) else self.formatted(values)
-
-    def formatted(self, value: object) -> object:
-        """What is written as an answer says."""
-        if self.said is not None and not self.said.is_scalar(value):
-            self.word("what an answer names")
-        return value
-
-    def item(self, is_space: bool, is_answer: bool, container: Any, key: object) -> object:
-        """An item by a key that is an answer, or one of a namespace."""
-        if self.said is not None and (is_space or self.said.is_space(container)):
-            if is_answer or self.said.has(key):
-                self.word("what an answer names")
-        return container[key]
 
     def container(self, value: object) -> object:
         """The right operand of `in`."""

@@ -34,8 +34,7 @@ from types import CodeType
 from typing import Any
 
 from .provenance import OTHER
-from .readers import OF_SPACES, READERS, RECEIVER, SPACES
-from .text import Text, kind_of, kind_of_sides, names_of, read
+from .text import Text, kind_of, kind_of_sides, read
 
 SITES = "__sv_sites__"
 
@@ -129,9 +128,6 @@ _OUTSIDE_IN = (
     ast.AsyncWith,
     ast.ExceptHandler,
     ast.Call,
-    ast.BinOp,
-    ast.Subscript,
-    ast.FormattedValue,
 )
 """Nodes that are looked at before what is in them is rewritten."""
 
@@ -144,9 +140,6 @@ class _Rewriter:
         self._own = text.binds
         self._whole: set[ast.AST] = set()
         """Calls that are whole statements, sites already where they assert, or given to `with`."""
-        self._called: set[ast.expr] = set()
-        self._spaces: frozenset[str] = frozenset()
-        self._spaces = names_of(pair[0] for pair in text.given if self._is_space(pair[1]))
         self._kinds: dict[type, Callable[[Any], ast.AST]] = {
             ast.Expr: self._expr,
             ast.With: self._with,
@@ -155,10 +148,6 @@ class _Rewriter:
             ast.Compare: self._compare,
             ast.Call: self._call,
             ast.Raise: self._raise,
-            ast.BinOp: self._percent,
-            ast.AugAssign: self._percent_in_place,
-            ast.Subscript: self._subscript,
-            ast.FormattedValue: self._formatted,
             ast.Attribute: self._attribute,
             ast.FunctionDef: self._function,
             ast.AsyncFunctionDef: self._function,
@@ -270,19 +259,11 @@ class _Rewriter:
             )
         )
         kind = self._kind_of_call(node) if is_inner else OTHER
-        reads = self._reads(node, name)
-        self._called.add(node.func)
         is_given = any(map(self._text.is_answer, (*node.args, *node.keywords)))
         self.inside(node)
-        if name not in ("isinstance", "issubclass"):
-            node.args = [self._alias(one) if type(one) is ast.Name else one for one in node.args]
         if name in _RUNNERS and isinstance(node.func, ast.Name) and name not in self._own:
             if not (node.args and isinstance(node.args[0], ast.Constant)):
                 node.func = _Maker(node).call("runner", node.func)
-        if reads is not None:
-            make = _Maker(node)
-            facts = make.constant(name), make.constant(reads)
-            node.func = make.call("reader", *facts, node.func)
         if name == "type" and len(node.args) == 1 and isinstance(node.func, ast.Name):
             if not node.keywords and name not in self._own:
                 return _Maker(node).call("type_of", *node.args)
@@ -299,82 +280,6 @@ class _Rewriter:
             make = _Maker(node)
             facts = make.constant(self._text.sites), make.constant(kind)
             node.func = make.call("asserted", *facts, node.func)
-        return node
-
-    def _reads(self, node: ast.Call, name: str) -> int | None:
-        """What is known of the text by which this call reads (`readers.Said.reads`); None for one
-        that reads by no text, or by one that stands there."""
-        before = getattr(node.func, "value", None)
-        if name not in READERS or (name in OF_SPACES and not self._is_space(before)):
-            return None
-        at = 1 if name == "format" and before is None else max(READERS[name], 0)
-        given = [one.value if isinstance(one, ast.keyword) else one for one in node.args]
-        text = before if READERS[name] == RECEIVER else given[at] if at < len(given) else None
-        if name == "format" and isinstance(before, ast.Constant):
-            text = before
-        if isinstance(text, ast.Constant):
-            return None
-        self._text.reads = True
-        answers = [one is not None and self._text.is_answer(one) for one in (before, text)]
-        unpacks = any(isinstance(one, ast.Starred) for one in node.args)
-        unpacks = unpacks or any(one.arg is None for one in node.keywords)
-        return answers[0] + 2 * answers[1] + 4 * unpacks
-
-    def _alias(self, node: ast.Name | ast.Attribute) -> ast.expr:
-        """What reads by a text, and is called elsewhere: `format = answer.format`."""
-        name = node.attr if isinstance(node, ast.Attribute) else node.id
-        known = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Constant)
-        if known or name not in READERS or name in OF_SPACES:
-            return node
-        self._text.reads = True
-        is_answer = isinstance(node, ast.Attribute) and self._text.is_answer(node.value)
-        make = _Maker(node)
-        return make.call("reader", make.constant(name), make.constant(8 + is_answer), node)
-
-    def _percent(self, node: ast.BinOp) -> ast.AST:
-        is_template = self._text.is_answer(node.left) or self._is_space(node.right)
-        is_template = is_template and isinstance(node.op, ast.Mod)
-        is_template = is_template and not isinstance(node.right, ast.Constant)
-        self._text.reads |= is_template
-        self.inside(node)
-        make = _Maker(node)
-        return make.call("percent", node.left, node.right) if is_template else node
-
-    def _percent_in_place(self, node: ast.AugAssign) -> ast.AST:
-        held = ast.Name(node.target.id) if isinstance(node.target, ast.Name) else node.target
-        if isinstance(node.op, ast.Mod) and self._text.is_answer(held):
-            if not isinstance(node.value, ast.Constant):
-                self._text.reads = True
-                node.value = _Maker(node).call("values", node.value)
-        return node
-
-    def _subscript(self, node: ast.Subscript) -> ast.AST:
-        """An item of a namespace, by a name that may be the solution's."""
-        is_space = self._is_space(node.value)
-        is_answer = self._text.is_answer(node.slice)
-        self.inside(node)
-        if type(node.ctx) is not ast.Load or isinstance(node.slice, ast.Slice | ast.Constant):
-            return node
-        if not (is_answer or is_space):
-            return node
-        self._text.reads = True
-        make = _Maker(node)
-        facts = make.constant(is_space), make.constant(is_answer)
-        return make.call("item", *facts, node.value, node.slice)
-
-    def _is_space(self, node: ast.expr | None) -> bool:
-        if isinstance(node, ast.Attribute):
-            return node.attr == "__dict__"
-        if isinstance(node, ast.Name):
-            return node.id in self._spaces
-        return isinstance(node, ast.Call) and _name_of(node) in SPACES
-
-    def _formatted(self, node: ast.FormattedValue) -> ast.AST:
-        is_answer = node.format_spec is not None and self._text.is_answer(node.format_spec)
-        self.inside(node)
-        self._text.reads |= is_answer
-        if is_answer:
-            node.value = _Maker(node).call("formatted", node.value)
         return node
 
     def _mark_given(self, arguments: list[Any], is_given: bool) -> None:
@@ -420,6 +325,4 @@ class _Rewriter:
     def _attribute(self, node: ast.Attribute) -> ast.AST:
         if type(node.ctx) is not ast.Load and isinstance(node.value, ast.Name):
             self._text.sets.append((node.value.id, node.attr))
-        if type(node.ctx) is ast.Load and node not in self._called:
-            return self._alias(node)
         return node

@@ -320,7 +320,7 @@ class Straight:
             call.func.value.id
             for call in self._calls
             if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name)
-            if not self._makes(call) and call.func.value.id in self._bound
+            if not self._makes(call) and call.func.value.id in self._bound.keys() - {"self"}
         }
 
     def _makes(self, call: ast.Call) -> bool:

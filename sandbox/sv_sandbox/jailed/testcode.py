@@ -12,7 +12,7 @@ import marshal
 from types import CodeType
 from typing import NamedTuple
 
-from . import rewrite
+from . import parts, rewrite
 from .shared import STATES
 from .source import PREPARED, Source, unpacked
 
@@ -39,7 +39,8 @@ class TestCode(NamedTuple):
     """Those beside the solution."""
     text: str
     branches: bool
-    reads: bool
+    mixes: str
+    """Why its passes cannot be proven, as far as its text says (`parts`)."""
     names: set[str]
     binds: set[str]
     sites: int
@@ -62,6 +63,7 @@ class TestCode(NamedTuple):
 def code_of(source: Source, tree: ast.Module | None = None) -> TestCode:
     """The code of a source; `tree` is its text as parsed, and is rewritten."""
     tree = ast.parse(source.text) if tree is None else tree
+    mixes = parts.Parts(source.text.decode("utf-8", "replace")).mixed
     text = rewrite.rewrite(tree)
     patched = [of for of, name in text.sets if of in text.imports and of != "solution"]
     patched = [of for of, name in text.sets if of in patched and (of, name) not in REDIRECTED]
@@ -70,7 +72,7 @@ def code_of(source: Source, tree: ast.Module | None = None) -> TestCode:
         modules={path.split("/")[0].removesuffix(".py") for path in source.files},
         text=source.text.decode("utf-8", "replace"),
         branches=text.branches,
-        reads=text.reads,
+        mixes=mixes,
         names=text.names,
         binds=text.binds,
         sites=text.sites,

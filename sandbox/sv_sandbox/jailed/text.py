@@ -40,8 +40,6 @@ class Text:
     """Whether its control flow, beside its assertions, may depend on values."""
     hands_over: bool = False
     """Whether it may define tests that it does not run itself, or use pytest's names."""
-    reads: bool = False
-    """Whether it reads something by a text or a name that it does not hold itself (`readers`)."""
     sites: int = 0
     inner_sites: int = 0
     """Of those, the ones in functions (one in two functions counts twice)."""
