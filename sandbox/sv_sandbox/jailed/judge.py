@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CodeType, ModuleType
 from typing import Any, NoReturn
 
 from . import (
@@ -163,8 +163,6 @@ class Judge(Policy):
         if test.patches:
             raise OneProcess(f"the test patches the module {test.patches}")
         self.marks = marks = Provenance(test.branches)
-        if test.mixes:
-            marks.word(test.mixes)
         marks.sites, marks.is_due = test.sites, test.sites > test.inner_sites
         self.link.forget()
         self.hearing = Hearing(self.link, marks, test.names, self.module)
@@ -214,6 +212,8 @@ class Judge(Policy):
         except BaseException as error:
             self.link.trouble = self.link.trouble or (error if type(error) is OneProcess else None)
             return error
+        if test.mixes:
+            self.marks.word(test.mixes)
         if not test.sites and not self.marks.reached:
             self.marks.word("a test without an assertion")
         elif not self.marks.reached:
@@ -398,11 +398,22 @@ def _changes_something(operation: str, operands: tuple[Any, ...]) -> bool:
     """Whether this may change something of the test's, whatever code of its own runs for it."""
     if operation in ("method", "special"):
         name = operands[1] if operation == "method" else f"__{operands[1]}__"
-        is_code = type(getattr(type(operands[0]), name, None)) is FunctionType
-        return not is_code and (operation == "method" or operands[1] not in _READING)
-    if operation != "call":
+        if operation == "method" or operands[1] != "call":
+            is_code = _is_of_text(getattr(type(operands[0]), name, None))
+            return not is_code and (operation == "method" or operands[1] not in _READING)
+    elif operation != "call":
         return operation in ("set", "del", "above", "make")
     called = operands[0]
     if isinstance(called, BuiltinFunctionType):
         return not isinstance(called.__self__, ModuleType | None)
-    return not isinstance(called, FunctionType | type | MethodType)
+    return not (
+        isinstance(called, type)
+        or _is_of_text(called)
+        or _is_of_text(type(called).__dict__.get("__call__"))
+    )
+
+
+def _is_of_text(function: Any) -> bool:
+    """Whether this is a function of the test's text: what it does is seen (`changes`)."""
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return isinstance(code, CodeType) and code.co_filename == changes.TEXT

@@ -61,6 +61,7 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _RAISES = frozenset(
     "raises assertRaises assertRaisesRegex subTest suppress warns assertWarns".split()
 )
+_EXACT = (ast.Eq, ast.NotEq, ast.Is, ast.IsNot, ast.In, ast.NotIn)
 _MOST_ROUNDS = 12
 _SEVERAL_PARTS = "an assertion on more than one answer"
 
@@ -70,8 +71,8 @@ class Parts:
 
     def __init__(self, source: str):
         tree = ast.parse(source)
-        self._free = _free(symtable.symtable(source, "<test>", "exec"))
-        self._free |= {name for one in ast.walk(tree) for name in _of_solution(one)}
+        self.free = _free(symtable.symtable(source, "<test>", "exec"))
+        self.free |= {name for one in ast.walk(tree) for name in _of_solution(one)}
         nodes = [*ast.walk(tree)]
         self._stored = {
             one.id for one in nodes if type(one) is ast.Name and type(one.ctx) is not ast.Load
@@ -87,6 +88,7 @@ class Parts:
         self._function_name = ""
         self._selves = OWN
         """The level of `self` in the class at hand."""
+        self._now: Callable[[str], int] = lambda name: OWN
         self._is_new = True
         for _ in range(_MOST_ROUNDS):
             self._is_new = False
@@ -208,10 +210,11 @@ class Parts:
     def _function(self, node: Any) -> None:
         outer, self._function_name = self._function_name, node.name
         for decorator in node.decorator_list:
-            if self.level(decorator) and "mark" not in ast.unparse(decorator):
-                self._raise_to(self.levels, node.name, ONE)
+            if self.level(decorator):
                 for argument in _arguments(node):
                     self._bind(ast.Name(argument), ONE)
+                if "mark" not in ast.unparse(decorator):
+                    self._raise_to(self.levels, node.name, ONE)
         for default in [*node.args.defaults, *node.args.kw_defaults]:
             if default is not None and self.level(default):
                 self._mix("a default that is an answer")
@@ -260,15 +263,12 @@ class Parts:
     def _gather(self, call: ast.Call) -> None:
         receiver: Any = call.func
         base, given = self.level(receiver.value), [self.level(one) for one in _given(call)]
-        if not any(given) or (base == ONE and max(given) == OWN):
+        if not any(given):
             return
+        if base not in (OWN, SEVERAL) or isinstance(receiver.value, ast.Call):
+            self._mix("an answer put into another object")
         safe = called(call) in ("append", "add", "appendleft", "extend") and max(given) < MIXED
-        if base == ONE and safe and not self._may_be_plain(receiver.value):
-            return
-        self._bind(receiver.value, SEVERAL if safe and base in (OWN, SEVERAL) else MIXED)
-
-    def _may_be_plain(self, node: ast.expr) -> bool:
-        return True
+        self._bind(receiver.value, SEVERAL if safe else MIXED)
 
     # ---- names -----------------------------------------------------------------------------------
 
@@ -325,6 +325,11 @@ class Parts:
 
     # ---- expressions -----------------------------------------------------------------------------
 
+    def level_now(self, node: Any, now: Callable[[str], int]) -> int:
+        """As `level`, where names may have a higher one by now."""
+        self._now = now
+        return self.level(node)
+
     def level(self, node: Any) -> int:
         """Of what parts an expression is made."""
         if node is None:
@@ -340,9 +345,8 @@ class Parts:
                 return MIXED
         if node.id in ("self", "cls"):
             return self._selves
-        if self.levels.get(node.id):
-            return self.levels[node.id]
-        return ONE if node.id in self._free else OWN
+        known = ONE if node.id in self.free else OWN
+        return max(self.levels.get(node.id, known), known, self._now(node.id))
 
     def _attribute(self, node: ast.Attribute) -> int:
         if isinstance(node.value, ast.Name) and node.value.id in _REFLECTING - self._stored:
@@ -378,10 +382,15 @@ class Parts:
         return min(ONE, max(parts))
 
     def _bool(self, node: ast.BoolOp) -> int:
-        return max(map(self.level, node.values))
+        levels = [self.level(one) for one in node.values]
+        are_comparisons = all(isinstance(one, ast.Compare) for one in node.values)
+        return max(levels) if are_comparisons or sum(map(bool, levels)) < 2 else MIXED
 
     def _unary(self, node: ast.UnaryOp) -> int:
-        level = self.level(node.operand)
+        level, of = self.level(node.operand), node.operand
+        is_loose = isinstance(of, ast.Compare) and not isinstance(of.ops[0], _EXACT)
+        if level and isinstance(node.op, ast.Not) and is_loose:  # NaN is not less, and not more
+            return MIXED
         return MIXED if level == SEVERAL else level
 
     def _binary(self, node: ast.BinOp) -> int:
@@ -484,11 +493,20 @@ class Parts:
             return ONE
         if name not in MAKERS or name in self._stored:
             return MIXED
+        if any(map(self._is_unknown, _called_by(node))):
+            return MIXED
         if name in _SIDE_BY_SIDE and len(given) == 1:
             return given[0]
         if name in _SUMMING and len(given) == 1:
             return min(ONE, given[0]) if given[0] < MIXED else MIXED
         return _put(given)
+
+    def _is_unknown(self, node: ast.expr) -> bool:
+        """Whether what Python's function is to call is neither Python's nor in the text."""
+        if isinstance(node, ast.Lambda) or self.level(node):
+            return False
+        name = getattr(node, "attr", getattr(node, "id", ""))
+        return name not in self._functions and name not in MAKERS and name not in METHODS
 
     def _arguments_of(self, name: str, call: ast.Call) -> None:
         """What the parameters of a function of the text's get here."""
@@ -588,6 +606,12 @@ def _is_false(node: ast.stmt) -> bool:
 def called(call: ast.Call) -> str:
     """The name by which something is called."""
     return str(getattr(call.func, "attr", getattr(call.func, "id", "")))
+
+
+def _called_by(call: ast.Call) -> list[ast.expr]:
+    """What a function is given to call."""
+    given = [one.value for one in call.keywords if one.arg in ("key", "default_factory")]
+    return [*given, *(call.args[:1] if called(call) in ("map", "filter", "reduce") else [])]
 
 
 def _given(call: ast.Call) -> list[ast.expr]:

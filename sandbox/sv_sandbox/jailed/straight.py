@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from . import text
+from .parts import MIXED, ONE, OWN, Parts
 
 MAKERS = frozenset(
     "abs all any bool bytes complex dict divmod float frozenset hash int isinstance len list max min"
@@ -48,6 +49,7 @@ class Straight:
     def __init__(self, source: str):
         tree = ast.parse(source)
         self._text = text.read(tree)
+        self._parts = Parts(source)
         nodes = [*ast.walk(tree)]
         self._functions = [one for one in nodes if isinstance(one, _FUNCTIONS)]
         self._named = {one.name for one in self._functions}
@@ -155,14 +157,24 @@ class Straight:
             taken = at_once or not isinstance(node, ast.GeneratorExp)
             return taken and self.is_pure(node)
         if isinstance(node, ast.Call):
-            known = self._makes(node) or (called(node) in LAZY and at_once) or self._is_ask(node)
+            known = self._makes(node) or (called(node) in LAZY and at_once)
+            known = (known and self._calls_none(node)) or self._is_ask(node)
             return known and all(self._is_still(one, True) for one in self._operands(node))
         if isinstance(node, ast.Attribute):
             return self._is_still(node.value)
         if isinstance(node, ast.Constant | ast.Name):
             return True
-        return isinstance(node, _PARTS) and all(
-            self._is_still(one, at_once) for one in _parts(node)
+        parts = [one for one in _parts(node) if isinstance(one, ast.expr)]
+        return isinstance(node, _PARTS) and all(self._is_still(one, at_once) for one in parts)
+
+    def _calls_none(self, call: ast.Call) -> bool:
+        """Whether what a function of Python's is given to call makes a value, and no more."""
+        given = [one.value for one in call.keywords if one.arg in ("key", "default_factory")]
+        given += call.args[:1] if called(call) in ("map", "filter") else []
+        return all(
+            isinstance(one, ast.Lambda)
+            or (isinstance(one, ast.Name) and one.id not in self._stored)
+            for one in given
         )
 
     def is_pure(self, node: ast.AST) -> bool:
@@ -261,9 +273,9 @@ class Straight:
     def _places(self, name: str) -> set[str]:
         """Where what a name holds lies: in which list, and at which place of its items."""
         found = {f"{name}."}
-        for target, value in self._given:
-            if name in _names(target):
-                found |= {*_places_in(target, value, name)}
+        for loop in self._loops:
+            if name in _names(loop.target):
+                found |= {*_places_in(loop.target, loop.iter, name)}
         return found
 
     def is_passed(self, name: str, inner: bool = True) -> bool:
@@ -274,9 +286,9 @@ class Straight:
             for other in self._passed
         )
 
-    def is_theirs(self, node: ast.Name) -> bool:
+    def is_theirs(self, name: str) -> bool:
         """Whether the solution has this name."""
-        return self._text.is_free(node)
+        return name in self._parts.free
 
     # ---- what is called --------------------------------------------------------------------------
 
@@ -342,46 +354,17 @@ class Straight:
 
     # ---- an assertion ----------------------------------------------------------------------------
 
-    def theirs(self, node: ast.AST, is_own: Callable[[str], bool | None]) -> int:
-        """How many parts of an expression are the solution's: answers, and what it may have changed;
-        MANY where that cannot be told. `is_own` says so of a name: True for one that holds what it
-        held before anything was changed, None where nothing is known."""
-        if isinstance(node, ast.Constant):
-            return 0
-        if isinstance(node, ast.Name):
-            return self._theirs_of(node, is_own)
-        if isinstance(node, _COMPREHENSIONS):
-            return self._theirs_in(node, is_own)
-        if isinstance(node, ast.Await | ast.Attribute):
-            return self.theirs(node.value, is_own)
-        if isinstance(node, ast.Call):
-            if isinstance(node.func, ast.Name) and self.asks(node):
-                return 1  # whatever it is given, it is an answer
-            known = self._makes(node) or called(node) in LAZY or self._is_ask(node)
-            return self._sum(self._operands(node), is_own) if known else MANY
-        return self._sum(_parts(node), is_own) if isinstance(node, _PARTS) else MANY
+    def level(self, node: ast.AST, is_own: Callable[[str], bool | None]) -> int:
+        """As `Parts.level`, after a change. `is_own` says of a name whether it holds what it held
+        before anything was changed; None where nothing is known."""
 
-    def _theirs_of(self, node: ast.Name, is_own: Callable[[str], bool | None]) -> int:
-        if self._text.is_free(node):
-            return 1
-        if node.id not in self._stored:  # Python's, or the library's
-            known = node.id in self._library or hasattr(builtins, node.id) or node.id in text.TOOLS
-            return 0 if known and node.id not in self._named else MANY
-        own = is_own(node.id)
-        if own is None:
-            return 1 if node.id in self._answers else MANY
-        return 0 if own else 1
+        def now(name: str) -> int:
+            own = is_own(name) if name in self._bound else True
+            if own is None:
+                return ONE if name in self._answers | self._listed else MIXED
+            return OWN if own else ONE
 
-    def _theirs_in(self, node: Any, is_own: Callable[[str], bool | None]) -> int:
-        """Of a comprehension that makes each item of one, and of constants."""
-        first, names = node.generators[0], {*_names(node.generators[0].target)}
-        made = [part for part in ast.iter_child_nodes(node) if part is not first]
-        of_item = self._sum(made, lambda name: True if name in names else is_own(name))
-        is_one = len(node.generators) == 1 and not first.ifs and not names & {*_names(first.iter)}
-        return self.theirs(first.iter, is_own) if is_one and not of_item else MANY
-
-    def _sum(self, parts: Iterable[ast.AST], is_own: Callable[[str], bool | None]) -> int:
-        return min(MANY, sum(self.theirs(one, is_own) for one in parts))
+        return self._parts.level_now(node, now)
 
 
 def asserted(statement: ast.stmt) -> Iterator[ast.AST]:
@@ -399,9 +382,9 @@ def asserted(statement: ast.stmt) -> Iterator[ast.AST]:
             yield call.args[0]
             yield ast.Call(call.args[1], call.args[2:], call.keywords)
         elif called(call).startswith("assert"):
-            mocked = call.func.value if isinstance(call.func, ast.Attribute) else None
-            is_self = mocked is None or ast.unparse(mocked) in ("self", "np.testing")
-            yield ast.Tuple([*_inside(call), *([] if is_self else [mocked])], ast.Load())
+            asked = [call.func.value] if isinstance(call.func, ast.Attribute) else []
+            mocks = [one for one in asked if ast.unparse(one) not in ("self", "np.testing")]
+            yield ast.Compare(ast.Constant(0), [], [*_inside(call), *mocks])
 
 
 def _both(test: ast.expr) -> list[ast.expr]:
@@ -451,7 +434,7 @@ def _imported(node: ast.AST) -> Iterator[str]:
         yield from (one.asname or one.name.split(".")[0] for one in known)
 
 
-def _places_in(target: ast.expr, value: ast.expr | None, name: str) -> Iterator[str]:
+def _places_in(target: ast.expr, value: ast.expr, name: str) -> Iterator[str]:
     """Where the items lie that a loop over `value` gives a name in its target."""
     parts = target.elts if isinstance(target, ast.Tuple) else [target]
     at = next(at for at, part in enumerate(parts) if name in _names(part))
