@@ -69,11 +69,12 @@ _SEVERAL_PARTS = "an assertion on more than one answer"
 class Parts:
     """Of one test's text."""
 
-    def __init__(self, source: str):
-        tree = ast.parse(source)
+    def __init__(self, source: str, tree: ast.Module, nodes: list[ast.AST]):
+        """`nodes`: all of the tree."""
         self.free = _free(symtable.symtable(source, "<test>", "exec"))
-        self.free |= {name for one in ast.walk(tree) for name in _of_solution(one)}
-        nodes = [*ast.walk(tree)]
+        for one in nodes:
+            if isinstance(one, ast.Import | ast.ImportFrom):
+                self.free.update(_of_solution(one))
         self._stored = {
             one.id for one in nodes if type(one) is ast.Name and type(one.ctx) is not ast.Load
         }
@@ -84,6 +85,7 @@ class Parts:
         self._called = {called(one) for one in nodes if isinstance(one, ast.Call)} | {"__init__"}
         self.levels: dict[str, int] = {}
         self._returned: dict[str, int] = {}
+        self._literals: set[ast.AST] = set()
         self._why = ""
         self._function_name = ""
         self._selves = OWN
@@ -332,7 +334,7 @@ class Parts:
 
     def level(self, node: Any) -> int:
         """Of what parts an expression is made."""
-        if node is None:
+        if node is None or type(node) is ast.Constant or node in self._literals:
             return OWN
         do = _LEVELS.get(type(node))
         return MIXED if do is None else do(self, node)
@@ -373,6 +375,8 @@ class Parts:
             *getattr(node, "values", ()),
         ]
         found = max(map(self.level, parts), default=OWN)
+        if not found and all(type(one) is ast.Constant or one in self._literals for one in parts):
+            self._literals.add(node)
         return SEVERAL if found == ONE else found
 
     def _compare(self, node: ast.Compare) -> int:
@@ -527,7 +531,6 @@ class Parts:
 
 
 _LEVELS: dict[type, Callable[[Parts, Any], int]] = {
-    ast.Constant: lambda parts, node: OWN,
     ast.Name: Parts._name,
     ast.Attribute: Parts._attribute,
     ast.Subscript: Parts._subscript,
@@ -571,12 +574,10 @@ def _free(scope: symtable.SymbolTable) -> set[str]:
     return found - module - known
 
 
-def _of_solution(node: ast.AST) -> list[str]:
+def _of_solution(node: ast.Import | ast.ImportFrom) -> list[str]:
     """What an import takes from the solution."""
-    if isinstance(node, ast.ImportFrom) and node.module == "solution":
-        return [one.asname or one.name for one in node.names]
-    named = node.names if isinstance(node, ast.Import) else []
-    return [one.asname or one.name for one in named if one.name == "solution"]
+    of = getattr(node, "module", None)
+    return [one.asname or one.name for one in node.names if "solution" in (of, one.name)]
 
 
 def _binds(symbol: symtable.Symbol) -> bool:

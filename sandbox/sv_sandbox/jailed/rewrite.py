@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import CodeType
 from typing import Any
 
@@ -52,9 +52,9 @@ _RUNNERS = frozenset(("eval", "exec", "compile"))
 _BRANCHES = (ast.If, ast.While, ast.IfExp, ast.Match, ast.BoolOp)
 
 
-def rewrite(tree: ast.Module) -> Text:
-    """Reads the tree, and rewrites it in place."""
-    found = read(tree)
+def rewrite(tree: ast.Module, nodes: Iterable[ast.AST] | None = None) -> Text:
+    """Reads the tree (`nodes`: all of it), and rewrites it in place."""
+    found = read(ast.walk(tree) if nodes is None else nodes)
     _Rewriter(found).inside(tree)
     return found
 

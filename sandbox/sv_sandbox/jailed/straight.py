@@ -48,9 +48,9 @@ class Straight:
 
     def __init__(self, source: str):
         tree = ast.parse(source)
-        self._text = text.read(tree)
-        self._parts = Parts(source)
         nodes = [*ast.walk(tree)]
+        self._text = text.read(nodes)
+        self._parts = Parts(source, tree, nodes)
         self._functions = [one for one in nodes if isinstance(one, _FUNCTIONS)]
         self._named = {one.name for one in self._functions}
         self._stored = _stored(nodes)

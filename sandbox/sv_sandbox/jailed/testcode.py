@@ -63,8 +63,9 @@ class TestCode(NamedTuple):
 def code_of(source: Source, tree: ast.Module | None = None) -> TestCode:
     """The code of a source; `tree` is its text as parsed, and is rewritten."""
     tree = ast.parse(source.text) if tree is None else tree
-    mixes = parts.Parts(source.text.decode("utf-8", "replace")).mixed
-    text = rewrite.rewrite(tree)
+    nodes = [*ast.walk(tree)]
+    mixes = parts.Parts(source.text.decode("utf-8", "replace"), tree, nodes).mixed
+    text = rewrite.rewrite(tree, nodes)
     patched = [of for of, name in text.sets if of in text.imports and of != "solution"]
     patched = [of for of, name in text.sets if of in patched and (of, name) not in REDIRECTED]
     return TestCode(

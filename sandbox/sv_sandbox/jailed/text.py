@@ -128,10 +128,10 @@ def _base(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def read(tree: ast.Module) -> Text:
-    """What it says; the tree stays as it is."""
+def read(nodes: Iterable[ast.AST]) -> Text:
+    """What the nodes of a tree say; they stay as they are."""
     text = Text()
-    for node in ast.walk(tree):
+    for node in nodes:
         bind = _BINDS.get(type(node))
         if bind is not None:
             bind(text, node)
