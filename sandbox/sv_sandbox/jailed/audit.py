@@ -26,7 +26,10 @@ _RUNS = frozenset(
 )
 _OWN = ("jailed", "zipimport")
 _MAKERS = frozenset(
-    "collections dataclasses enum functools abc types symtable hypothesis.internal.reflection".split()
+    (
+        *("collections", "dataclasses", "enum", "functools", "abc", "types", "symtable"),
+        "hypothesis.internal.reflection",
+    )
 )
 """Modules that run code which they write themselves, from names that they have checked; or none."""
 

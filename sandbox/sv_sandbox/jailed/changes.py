@@ -1,6 +1,6 @@
-"""What the solution has changed of the test's in place, and whether a pass after that still rests on
-the test's own word. One `Changes` per cell, made when something may be changed first: before that
-it costs nothing.
+"""What the solution has changed of the test's in place, and whether a pass after that still rests
+on the test's own word. One `Changes` per cell, made when something may be changed first: before
+that it costs nothing.
 
 In: that the solution changes something of the test's, or makes code of the test's run (`made`,
 `watched`), and each assertion that held (`left`). Out: words for `provenance`. The rule: from the
@@ -22,13 +22,13 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from . import values
+from .levels import ONE
 from .provenance import is_reference
-from .parts import ONE
-from .straight import MAKERS, METHODS, Straight, asserted, called
+from .straight import Straight, asserted, called
 
 TEXT = "<test>"
 """The file name of a test's code."""
-_MOST_NAMES, _MOST_BYTES = 200, 1 << 20
+_MOST_NAMES, _MOST_BYTES, _MOST_OBJECTS = 200, 1 << 20, 100_000
 _ATOMS = (int, float, complex, bool, str, bytes, type(None), range)
 _UNKNOWN = object()
 _GENERATED = frozenset("__eq__ __lt__ __le__ __gt__ __ge__ __repr__ __hash__ __new__".split())
@@ -41,6 +41,8 @@ class Changes:
         self._word = word
         self._source = source
         self.is_made = False
+        self._objects: dict[int, object] = {}
+        """What was changed; `_UNKNOWN` stands for anything."""
         self._held: dict[int, tuple[FrameType, dict[str, bytes | None]]] = {}
         """What names of the test's frames held before the first change, encoded."""
 
@@ -50,8 +52,10 @@ class Changes:
 
     # ---- what happens ----------------------------------------------------------------------------
 
-    def made(self, is_given: bool = False) -> None:
-        """The solution changes something; `is_given`: what the call at hand has given it."""
+    def made(self, container: object = _UNKNOWN, is_given: bool = False) -> None:
+        """The solution changes something: this container, which the call at hand `is_given`, or
+        whatever else there is."""
+        self._objects.setdefault(id(container), container)
         if self.is_made or (is_given and self._is_temporary()):
             return
         self.is_made = True
@@ -86,6 +90,7 @@ class Changes:
             is_pure = code.co_name in _GENERATED or code.co_filename.startswith("<frozen")
         else:
             is_pure = self._straight.is_pure_code(code.co_name, code.co_firstlineno)
+            is_pure = is_pure and all(map(_is_harmless, _seen_by(frame)))
         if not is_pure:
             self.made()
 
@@ -116,11 +121,19 @@ class Changes:
         value = dict.get(scope, name)  # which asks the solution for nothing
         held = self._held[id(key)][1] if id(key) in self._held else {}
         if name in held and self._straight.is_bound_once(name):
-            known = _is_fixed(value) or not self._straight.is_passed(name)
-            return known and held[name] is not None and _encoded(value) == held[name]
+            return self._is_kept(name, value) and _encoded(value) == held[name] is not None
         if self._straight.is_listed(name):
-            return _is_fixed(value) or not self._straight.is_passed(name)
+            return self._is_kept(name, value)
+        if self._straight.is_imported(name):
+            return _is_fixed(value) or _is_apart(value)
         return None
+
+    def _is_kept(self, name: str, value: object) -> bool:
+        """Whether this is nothing that the solution has changed, nor leads to such a thing."""
+        if _is_fixed(value):
+            return True
+        is_open = id(_UNKNOWN) in self._objects and self._straight.is_given(name)
+        return not is_open and not any(id(one) in self._objects for one in _reached(value))
 
     def _is_temporary(self) -> bool:
         """Whether all that the statement at hand gives the solution is made there, for it alone."""
@@ -138,13 +151,33 @@ class Changes:
             return type(value) in _ATOMS or _is_apart(value) or self._straight.is_theirs(node.id)
         if isinstance(node, ast.Attribute):
             base = _value(node.value.id, frame) if isinstance(node.value, ast.Name) else _UNKNOWN
-            known = isinstance(base, ModuleType) or is_reference(base)
-            return known or (is_called and (node.attr[:6] == "assert" or node.attr in METHODS))
+            if isinstance(base, ModuleType):
+                found = vars(base).get(node.attr)
+                return type(found) in _ATOMS or _is_apart(found)
+            return (
+                is_reference(base)
+                or (is_called and node.attr[:6] == "assert")
+                or (is_called and isinstance(node.value, ast.Constant))
+            )
         if isinstance(node, ast.Call):
-            name = called(node)
-            known = name in MAKERS or name in METHODS or name.startswith("assert")
-            return known or self._straight.asks(node)
+            is_assertion = called(node).startswith("assert")
+            return is_assertion or self._straight.makes(node) or self._straight.asks(node)
         return not isinstance(node, ast.NamedExpr | ast.Lambda | ast.Yield | ast.YieldFrom)
+
+
+def _seen_by(frame: FrameType) -> Iterator[object]:
+    """What a function of the test's is given, and reads by the names of others."""
+    code = frame.f_code
+    yield from (frame.f_locals.get(name) for name in (*code.co_varnames, *code.co_freevars))
+    for name in code.co_names:
+        if dict.__contains__(frame.f_globals, name):
+            yield dict.__getitem__(frame.f_globals, name)
+
+
+def _is_harmless(value: object) -> bool:
+    """Whether reading this changes nothing."""
+    plain = type(value) in (list, dict, tuple, set, frozenset)
+    return plain or _is_fixed(value) or _is_apart(value) or type(value).__module__ == "test"
 
 
 def _heads(statement: ast.stmt) -> Iterator[ast.AST]:
@@ -176,6 +209,21 @@ def _is_apart(value: Any) -> bool:
     if is_reference(value) or isinstance(value, type | ModuleType):
         return True
     return callable(value) or any(one.__name__ == "TestCase" for one in type(value).__mro__)
+
+
+def _reached(value: object) -> Iterator[object]:
+    """A value, and what lies in it as far as it is plain data."""
+    waiting, seen = [value], 0
+    while waiting and seen < _MOST_OBJECTS:
+        one: Any = waiting.pop()
+        seen += 1
+        yield one
+        if isinstance(one, dict):
+            waiting += [*one, *one.values()]
+        elif isinstance(one, list | tuple | set | frozenset):
+            waiting += one
+    if waiting:
+        yield _UNKNOWN  # too much to look at
 
 
 def _is_fixed(value: object) -> bool:

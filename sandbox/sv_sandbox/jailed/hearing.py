@@ -19,6 +19,11 @@ from .link import Link
 from .provenance import ANSWER, FREE, NAMED, Provenance, is_reference
 from .values import CodecError
 
+_BROADCASTING = frozenset(
+    "allclose assert_allclose assert_array_equal assert_array_almost_equal assert_almost_equal"
+    " assert_array_less isclose all array".split()
+)
+"""What makes an empty list equal to anything, where NumPy does it."""
 _WORD = object()
 """Stands for a class or function of Python's own among what arrived."""
 
@@ -159,8 +164,12 @@ class Hearing:
             if number < 0 or number in self._objects:
                 self._marks.word("a class that makes no new object")
             self._objects.add(number)
-        elif _holds_loose(answer):
-            self._marks.word("a mock or a masked array of the test's own as an answer")
+            return
+        found = _loose(answer)
+        is_empty = found == "an empty list" and self._spoken_of.isdisjoint(_BROADCASTING)
+        is_told = found == "NaN" and not self._spoken_of.isdisjoint(("nan", "isnan"))
+        if found and not is_empty and not is_told:
+            self._marks.word(f"{found} as an answer")
 
     def word(self) -> None:
         """A class or function of Python's own, or a loose number, came."""
@@ -233,19 +242,24 @@ class Hearing:
         return told
 
 
-def _holds_loose(answer: Any, room: int = 1000) -> bool:
-    """Whether an object of the test's that compares loosely lies in an answer."""
+def _loose(answer: Any, room: int = 1000) -> str:
+    """What lies in an answer that compares loosely, if anything."""
     waiting_for = [answer]
     while waiting_for and room:
         room -= 1
         value = waiting_for.pop()
-        if type(value) in (list, tuple, set, frozenset):
+        if type(value) is float:
+            if value != value:
+                return "NaN"
+        elif type(value) in (list, tuple, set, frozenset):
             waiting_for += value
+            if not value:
+                return "an empty list"
         elif type(value) is dict:
             waiting_for += [*value, *value.values()]
         elif type(value).__module__ in ("unittest.mock", "numpy.ma"):
-            return True
-    return False
+            return "a mock or a masked array of the test's own"
+    return ""
 
 
 def _ends_quietly(error: BaseException) -> bool:

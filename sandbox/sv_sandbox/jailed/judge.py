@@ -274,7 +274,7 @@ class Judge(Policy):
 
     def changed(self, container: object, is_given: bool) -> None:
         """What lies in an object's `__dict__` are its attributes."""
-        self._changes().made(is_given)
+        self._changes().made(container, is_given)
         if id(container) in self._attributes:
             self.marks.word("attributes that the solution set")
 

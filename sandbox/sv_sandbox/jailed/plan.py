@@ -117,6 +117,8 @@ class Assertion(NamedTuple):
     operations: list[Operation]
     holds: Callable[[tuple[object, ...]], object]
     """Whether it does, of their answers. Raises what its expression raises."""
+    is_plain: bool = True
+    """Whether it looks at one answer, in one way."""
 
 
 class Literal:
@@ -240,8 +242,12 @@ def _expression(test: ast.expr) -> Assertion:
         raise NotLiteral  # what the solution says of its own answer: `provenance` marks that
     expression = ast.fix_missing_locations(ast.Expression(test))
     code = compile(expression, "<test>", "eval", dont_inherit=True)
+    ways = [one for one in ast.walk(test) if isinstance(one, ast.Compare | ast.BoolOp | ast.Not)]
+    is_plain = len(finder.operations) == 1 and len(ways) < 2
     scope = {"__builtins__": {}, **FUNCTIONS, "isinstance": _isinstance}
-    return Assertion(finder.operations, lambda answers: eval(code, {**scope, ANSWER: answers}))
+    return Assertion(
+        finder.operations, lambda answers: eval(code, {**scope, ANSWER: answers}), is_plain
+    )
 
 
 def _asks_of_answer(operation: Operation) -> bool:

@@ -1,34 +1,34 @@
 """Straight tests: those whose text alone says what is asserted, and of what.
 
-In: a test's text. Out: `Straight`. A straight text imports, assigns names, asks the solution, asserts
-and loops over what it has written itself; it branches nowhere, catches nothing, and changes no
-object. So its text decides which of its assertions are reached, and whatever the solution does to
-an object, nothing but that object tells of it. `theirs` counts the solution's part in an assertion.
-Pure: nothing of the test's runs here.
+In: a test's text. Out: `Straight`. A straight text imports, assigns names, asks the solution,
+asserts, and loops over what it has written itself; it branches nowhere, catches nothing, and
+changes no object. So its text decides which of its assertions are reached, and of what the solution
+does to an object nothing but that object tells. Pure: nothing of the test's runs here.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from . import text
-from .parts import MIXED, ONE, OWN, Parts
+from .levels import MIXED, ONE, OWN
+from .parts import Parts
 
 MAKERS = frozenset(
-    "abs all any bool bytes complex dict divmod float frozenset hash int isinstance len list max min"
-    " ord pow print range repr round set sorted str sum tuple type approx array Decimal Fraction"
-    " Mock MagicMock bytearray allclose array_equal"
-    " date datetime timedelta Counter OrderedDict deque deepcopy copy sqrt isclose".split()
+    "abs all any bool bytes complex dict divmod float frozenset hash int isinstance len list"
+    " max min ord pow print range repr round set sorted str sum tuple type approx array"
+    " Decimal Fraction Mock MagicMock bytearray allclose array_equal date datetime timedelta"
+    " Counter OrderedDict deque deepcopy copy sqrt isclose".split()
 )
 """What makes a new value of its arguments at once, and does nothing else."""
 LAZY = frozenset("enumerate map reversed zip filter".split())
 """What does so when it is asked for the next: where a call or a loop takes it at once."""
 METHODS = frozenset(
     "copy count decode encode get index items keys tolist values upper lower strip split join"
-    " startswith endswith replace isdigit isalpha title isoformat sum mean min max any all round".split()
+    " startswith endswith replace isdigit isalpha title isoformat sum mean min max any all"
+    " round".split()
 )
 """And of an object before the dot."""
 _PARTS: tuple[type[ast.AST], ...] = (
@@ -39,6 +39,8 @@ _PARTS: tuple[type[ast.AST], ...] = (
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _RAISES = frozenset(("raises", "assertRaises", "assertRaisesRegex"))
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_CONSTANTS = frozenset("pi e inf nan tau maxsize".split())
+"""What a library's module holds, and nobody changes."""
 MANY = 2
 """More than one part of the solution's, or one of which nothing is known; more than one binding."""
 
@@ -67,11 +69,14 @@ class Straight:
                 self._place(node)
         self.is_straight = self._all(tree.body)
         self._answers = self._only(self._is_asked)
+        heads = [one.iter for one in self._loops]
+        apart = {one for head in heads for one in ast.walk(head)}
+        names = [one for one in nodes if isinstance(one, ast.Name) and one not in apart]
+        self._used = {one.id for one in names if type(one.ctx) is ast.Load}
         self._once = self._only(self._lists)
-        loops = [one.iter for one in self._loops]
-        self._listed = self._only(lambda value: self._lists(value, value in loops))
-        self._passed = self._find_passed()
-        self.is_straight &= all(self._is_head(one.iter) for one in self._loops)
+        self._listed = self._only(lambda value: value in heads and self._is_head(value))
+        self._listed |= self._once
+        self.is_straight &= all(map(self._is_head, heads))
 
     def _place(self, node: ast.stmt) -> None:
         inner = [one.lineno for one in ast.iter_child_nodes(node) if isinstance(one, ast.stmt)]
@@ -161,7 +166,8 @@ class Straight:
             known = (known and self._calls_none(node)) or self._is_ask(node)
             return known and all(self._is_still(one, True) for one in self._operands(node))
         if isinstance(node, ast.Attribute):
-            return self._is_still(node.value)
+            is_library = _base(node) in self._library | text.TOOLS
+            return self._is_still(node.value) and (not is_library or node.attr in _CONSTANTS)
         if isinstance(node, ast.Constant | ast.Name):
             return True
         parts = [one for one in _parts(node) if isinstance(one, ast.expr)]
@@ -191,6 +197,13 @@ class Straight:
         known |= isinstance(node, ast.Return | ast.If | ast.Pass | ast.Raise | ast.Expr)
         known |= isinstance(node, ast.comprehension | ast.Lambda)
         return known and all(map(self.is_pure, _parts(node)))
+
+    def makes(self, call: ast.Call) -> bool:
+        """Whether this is a function of Python's, and none of the text's, that makes a value; or a
+        method of what is written there."""
+        if isinstance(call.func, ast.Attribute) and not self._is_maker(call):
+            return called(call) in METHODS and isinstance(call.func.value, ast.Constant)
+        return self._is_maker(call)
 
     def is_pure_code(self, name: str, line: int) -> bool:
         """As `is_pure` of the functions of this name that begin on a line; comprehensions are parts
@@ -227,64 +240,38 @@ class Straight:
             return self._is_asked(node.value)
         return isinstance(node, ast.Call) and self.asks(node)
 
-    def _lists(self, node: ast.AST, by_name: bool = False) -> bool:
-        """Whether all that this is made of is written there, or (`by_name`) in a list that a name
-        was given once."""
+    def _lists(self, node: ast.AST) -> bool:
+        """Whether all that this is made of is written there."""
         if isinstance(node, ast.Call):
             known = self._is_maker(node) or called(node) in LAZY or called(node) == "parametrize"
             known |= called(node) in METHODS and not self._is_maker(node)
-            return known and all(self._lists(one, by_name) for one in self._operands(node))
-        if isinstance(node, ast.Name):
-            return by_name and self._bound.get(node.id) == 1 and node.id in self._once
-        return isinstance(node, (*_PARTS, ast.Constant)) and all(
-            self._lists(one, by_name) for one in _parts(node)
-        )
+            return known and all(map(self._lists, self._operands(node)))
+        return isinstance(node, (*_PARTS, ast.Constant)) and all(map(self._lists, _parts(node)))
 
     def _is_head(self, node: ast.AST) -> bool:
-        """Whether a loop goes over what the text lists, as it lists it."""
-        names = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)} & self._stored
-        return self._lists(node, by_name=True) and not any(
-            self.is_passed(name, inner=False) for name in names
-        )
+        """Whether a loop goes over what the text lists, as it lists it: there, or by a name that is
+        given it once and stands nowhere else."""
+        if isinstance(node, ast.Name):
+            return node.id in self._once and self._bound[node.id] == 1 and node.id not in self._used
+        if isinstance(node, ast.Call):
+            known = self._is_maker(node) or called(node) in LAZY
+            return self._lists(node) or (known and all(map(self._is_head, _inside(node))))
+        return self._lists(node)
 
     def is_bound_once(self, name: str) -> bool:
         return self._bound.get(name) == 1
+
+    def is_imported(self, name: str) -> bool:
+        """Whether the library has this."""
+        return name in self._library
 
     def is_listed(self, name: str) -> bool:
         """Whether a name holds what the text lists, if nobody has changed that."""
         return name in self._listed
 
-    def _find_passed(self) -> set[str]:
-        """Where what the solution is given lies, by this name or another."""
-        calls = [one for one in self._calls if self.asks(one) or called(one) in self._named]
-        names = {name for one in calls for name in _names(*_inside(one))}
-        loops = [one.iter for one in self._loops]
-        while True:
-            more = {
-                name
-                for target, value in self._given
-                if value is not None and value not in loops and names & {*_names(target)}
-                for name in _names(value)
-            }
-            if more <= names:
-                return {place for name in names for place in self._places(name)}
-            names |= more
-
-    def _places(self, name: str) -> set[str]:
-        """Where what a name holds lies: in which list, and at which place of its items."""
-        found = {f"{name}."}
-        for loop in self._loops:
-            if name in _names(loop.target):
-                found |= {*_places_in(loop.target, loop.iter, name)}
-        return found
-
-    def is_passed(self, name: str, inner: bool = True) -> bool:
-        """Whether the solution may be given what this holds, or (`inner`) something in it."""
-        return any(
-            place.startswith(other) or (inner and other.startswith(place))
-            for place in self._places(name)
-            for other in self._passed
-        )
+    def is_given(self, name: str) -> bool:
+        """Whether the solution may be given what this holds."""
+        return name in self._parts.given
 
     def is_theirs(self, name: str) -> bool:
         """Whether the solution has this name."""
@@ -359,7 +346,7 @@ class Straight:
         before anything was changed; None where nothing is known."""
 
         def now(name: str) -> int:
-            own = is_own(name) if name in self._bound else True
+            own = is_own(name) if name in self._bound or name in self._library else True
             if own is None:
                 return ONE if name in self._answers | self._listed else MIXED
             return OWN if own else ONE
@@ -414,9 +401,8 @@ def _parts(node: ast.AST) -> list[ast.AST]:
     return [one for one in ast.iter_child_nodes(node) if not isinstance(one, apart)]
 
 
-def _names(*nodes: ast.AST) -> Iterator[str]:
-    for node in nodes:
-        yield from (one.id for one in ast.walk(node) if isinstance(one, ast.Name))
+def _names(node: ast.AST) -> Iterator[str]:
+    yield from (one.id for one in ast.walk(node) if isinstance(one, ast.Name))
 
 
 def _stored(nodes: list[ast.AST]) -> set[str]:
@@ -432,20 +418,6 @@ def _imported(node: ast.AST) -> Iterator[str]:
     elif isinstance(node, ast.Import):
         known = [one for one in node.names if one.name.split(".")[0] in text.TOOLS]
         yield from (one.asname or one.name.split(".")[0] for one in known)
-
-
-def _places_in(target: ast.expr, value: ast.expr, name: str) -> Iterator[str]:
-    """Where the items lie that a loop over `value` gives a name in its target."""
-    parts = target.elts if isinstance(target, ast.Tuple) else [target]
-    at = next(at for at, part in enumerate(parts) if name in _names(part))
-    if isinstance(value, ast.Name):
-        yield f"{value.id}.{at}." if isinstance(target, ast.Tuple) else f"{value.id}."
-    elif isinstance(value, ast.Call) and called(value) == "zip" and at < len(value.args):
-        yield from _places_in(parts[at], value.args[at], name)
-    elif isinstance(value, ast.Call) and called(value) == "enumerate" and at == 1:
-        yield from _places_in(parts[at], value.args[0], name)
-    elif isinstance(value, ast.Call) and any(_names(value)):
-        yield ""  # anywhere
 
 
 def _is_text(node: ast.stmt) -> bool:

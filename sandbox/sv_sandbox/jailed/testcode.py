@@ -63,15 +63,16 @@ class TestCode(NamedTuple):
 def code_of(source: Source, tree: ast.Module | None = None) -> TestCode:
     """The code of a source; `tree` is its text as parsed, and is rewritten."""
     tree = ast.parse(source.text) if tree is None else tree
-    nodes = [*ast.walk(tree)]
-    mixes = parts.Parts(source.text.decode("utf-8", "replace"), tree, nodes).mixed
+    modules = {path.split("/")[0].removesuffix(".py") for path in source.files}
+    nodes, words = [*ast.walk(tree)], source.text.decode("utf-8", "replace")
+    mixes = parts.Parts(words, tree, nodes, source.entry_point, modules).mixed
     text = rewrite.rewrite(tree, nodes)
     patched = [of for of, name in text.sets if of in text.imports and of != "solution"]
     patched = [of for of, name in text.sets if of in patched and (of, name) not in REDIRECTED]
     return TestCode(
         entry_point=source.entry_point,
-        modules={path.split("/")[0].removesuffix(".py") for path in source.files},
-        text=source.text.decode("utf-8", "replace"),
+        modules=modules,
+        text=words,
         branches=text.branches,
         mixes=mixes,
         names=text.names,
