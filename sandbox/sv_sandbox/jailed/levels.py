@@ -58,7 +58,8 @@ _SPACES = frozenset(("globals", "vars", "locals"))
 _PRINTED = frozenset("getvalue readouterr read readline readlines read_text".split())
 _TELLING = frozenset("capsys capfd caplog recwarn".split())
 """Fixtures that tell what the solution has printed, logged, warned."""
-_GATHERING = frozenset("append add extend insert update appendleft".split())
+_SAFE = frozenset(("append", "add", "appendleft", "extend"))
+_GATHERING = _SAFE | {"insert", "update"}
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _EXACT = (ast.Eq, ast.NotEq, ast.Is, ast.IsNot, ast.In, ast.NotIn)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -87,6 +88,8 @@ class Levels:
         """Names of what the solution is given."""
         self._stored: set[str] = set()
         self._imported: set[str] = set()
+        self._renamed: set[str] = set()
+        self._reflecting = {*_REFLECTING}
         self._aliases: dict[str, set[str]] = {}
         self._changed: set[str] = set()
         """Names of objects that the text changes in place."""
@@ -99,6 +102,9 @@ class Levels:
                 self.functions.setdefault(one.name, []).append(one)
             elif isinstance(one, ast.Import | ast.ImportFrom):
                 self._imported.update(known.asname or known.name for known in one.names)
+                renamed = {known.asname: known.name for known in one.names if known.asname}
+                self._renamed |= renamed.keys()
+                self._reflecting |= {to for to, of in renamed.items() if of in _REFLECTING}
                 self.free.update(_imported_from(one, {"solution", *modules}))
 
     def mix(self, why: str) -> None:
@@ -186,7 +192,8 @@ class Levels:
 
     def give_to_them(self, nodes: list[ast.expr]) -> None:
         """The solution gets these."""
-        self.given |= {*map(root, nodes)} - {""}
+        names = [one.id for node in nodes for one in ast.walk(node) if isinstance(one, ast.Name)]
+        self.given.update(names)
 
     # ---- expressions -----------------------------------------------------------------------------
 
@@ -213,7 +220,7 @@ class Levels:
         return max(self.levels.get(node.id, OWN), known, self._now(node.id))
 
     def _attribute(self, node: ast.Attribute) -> int:
-        if isinstance(node.value, ast.Name) and node.value.id in _REFLECTING - self._stored:
+        if isinstance(node.value, ast.Name) and node.value.id in self._reflecting - self._stored:
             if node.attr == "modules":
                 return ONE
             return OWN if node.attr in ("maxsize", "float_info", "version_info") else MIXED
@@ -223,9 +230,11 @@ class Levels:
         return max(self.level(node.value), *known)
 
     def _subscript(self, node: ast.Subscript) -> int:
+        of = self.level(node.value)
+        if of:
+            self.give_to_them([node.slice])
         if self.level(node.slice):
             return MIXED
-        of = self.level(node.value)
         return ONE if of == SEVERAL and not isinstance(node.slice, ast.Slice) else of
 
     def _slice(self, node: ast.Slice) -> int:
@@ -261,8 +270,6 @@ class Levels:
         if isinstance(node.op, ast.Mod) and left:  # a text with places, perhaps
             number = isinstance(node.right, ast.Constant) and not isinstance(node.right.value, str)
             return left if number and left == ONE else MIXED
-        if isinstance(node.op, ast.Add) and max(left, right) < MIXED:
-            return max(left, right)
         return put([left, right])
 
     def _choice(self, node: ast.IfExp) -> int:
@@ -328,23 +335,28 @@ class Levels:
         if name == "import_module" and not any(given):
             return ONE
         before = self.level(func.value)
-        if name.startswith("assert"):
+        if name.startswith("assert") and name not in self.functions:
             return self.assertion(node, name)
-        if name in _REFLECTING or before == MIXED or (name in TEMPLATES and before):
+        if name in self._reflecting or before == MIXED or (name in TEMPLATES and before):
             return MIXED
-        if name in self.functions:  # a method of the text's
+        if name in self.functions and not before:  # a method of the text's
             self._pass(name, node)
             return max(before, *given, self.returned.get(name, OWN), OWN)
         if name in _PRINTED and not before:
             return ONE
-        if name in _GATHERING and not before:
-            return max(given, default=OWN)
+        if name in _GATHERING and before in (OWN, SEVERAL):
+            return self._gather(func.value, name, max(given, default=OWN))
         if name in MAKERS and not before:
             return self._make(node, name)
         self.give_to_them(inside(node) if before else [])
         if not any(given):
             return MIXED if before == SEVERAL and name not in METHODS else before
         return put([before, *given]) if name in METHODS else MIXED
+
+    def _gather(self, into: ast.expr, name: str, given: int) -> int:
+        """`own.append(answer)`: it is there, and gives nothing."""
+        self.change(into, given and (SEVERAL if name in _SAFE and given < MIXED else MIXED))
+        return given and ONE
 
     def _call_name(self, node: ast.Call, func: ast.Name) -> int:
         name = func.id
@@ -364,9 +376,9 @@ class Levels:
             return ONE
         if name == "getattr" and len(given) > 1 and not any(given[1:]):
             return given[0]
-        if name in _REFLECTING:
+        if name in self._reflecting:
             return MIXED
-        if name in MAKERS:
+        if name in MAKERS - self._renamed:
             return self._make(node, name)
         return MIXED if any(given) else OWN
 
@@ -374,6 +386,8 @@ class Levels:
         """What a function of Python's makes of its arguments."""
         functions = _called_by(node)
         given = [self.level(one) for one in inside(node) if one not in functions]
+        if name == "all" and any(map(self._may_be_empty, inside(node))):
+            return MIXED
         for function in functions:
             made = self._applied(function, max(given, default=OWN))
             if made == MIXED or (made and name == "filter" and not any(given)):
@@ -389,6 +403,11 @@ class Levels:
         if name in ("gather", "max", "min") and max(given, default=OWN) < MIXED:
             return (SEVERAL if name == "gather" else ONE) if any(given) else OWN
         return put(given)
+
+    def _may_be_empty(self, node: ast.expr) -> bool:
+        """Whether an answer decides how many items this has."""
+        parts = node.generators if isinstance(node, ast.GeneratorExp | ast.ListComp) else []
+        return any(self.level(one.iter) == ONE for one in parts)
 
     def _applied(self, function: ast.expr, to: int) -> int:
         """What a function that Python's is given to call makes of such items."""

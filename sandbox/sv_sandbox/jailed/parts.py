@@ -16,22 +16,20 @@ import ast
 from collections.abc import Iterable, Set
 from typing import Any
 
-from .levels import MIXED, ONE, OWN, SEVERAL, Levels, called, inside, parameters, root
+from .levels import MIXED, ONE, OWN, Levels, called, inside, parameters, root
 
-_GATHERING = frozenset("append add extend insert update appendleft".split())
-_SAFE = frozenset(("append", "add", "appendleft", "extend"))
 _EXPECTING = frozenset(
     "raises assertRaises assertRaisesRegex warns assertWarns assertLogs suppress catch_warnings"
     " redirect_stdout redirect_stderr".split()
 )
-_NEUTRAL = frozenset(
-    "__init__ __post_init__ __enter__ __exit__ __aenter__ __aexit__ __repr__ __str__ __iter__"
-    " __next__ __call__ __getitem__ __len__ __setitem__ __new__".split()
-)
+_CATCHING = frozenset("raises assertRaises assertRaisesRegex suppress".split())
+_PRINTING = frozenset("redirect_stdout redirect_stderr patch object".split())
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_JUMPS = (ast.Return, ast.Break, ast.Continue)
 _TRIES = (ast.Try, getattr(ast, "TryStar", ast.Try))
 _MOST_ROUNDS = 12
 _NOTHING = "no assertion on an answer"
+_RAISED = "what is asserted where nothing is raised"
 _SEVERAL_PARTS = "an assertion on more than one answer"
 
 
@@ -78,6 +76,8 @@ class Parts(Levels):
     def _assign(self, node: ast.Assign) -> None:
         for target in node.targets:
             self.give(target, node.value)
+            if ast.unparse(target) in ("sys.stdout", "sys.stderr") and root(node.value):
+                self.change(node.value, ONE)
 
     def _annotated(self, node: ast.AnnAssign) -> None:
         if node.value is not None:
@@ -116,23 +116,38 @@ class Parts(Levels):
             self._all(case.body)
 
     def _with(self, node: ast.With | ast.AsyncWith) -> None:
-        names = [called(one) for one in map(_context, node.items) if isinstance(one, ast.Call)]
+        contexts = [item.context_expr for item in node.items]
+        calls = [one for one in contexts if isinstance(one, ast.Call)]
+        names = {called(one) for one in calls}
         is_expected = not _EXPECTING.isdisjoint(names)
         for item in node.items:
             level = self.level(item.context_expr)
             if item.optional_vars is not None:
                 self.bind(item.optional_vars, ONE if is_expected else level)
-        if is_expected and self._asks(node.body):
+        for one in (value for call in calls if called(call) in _PRINTING for value in inside(call)):
+            if root(one):
+                self.change(one, ONE)
+        if not _CATCHING.isdisjoint(names) and self._asks(node.body):
             self._sound += 1
             self._decided(node.body)
+            if "suppress" in names or any(map(_asserts, node.body)):
+                self.mix(_RAISED)
         self._all(node.body)
 
     def _try(self, node: ast.Try) -> None:
         if self._asks(node.body):
             self._sound += 1
             self._decided([*node.body, *node.orelse])
+            is_failed = any(map(_fails, [*node.body[-1:], *node.orelse[-1:]]))
+            asserts = any(map(_asserts, node.body))
             for handler in node.handlers:
                 self._decided(handler.body)
+                is_told = any(_fails(one) or _asserts(one) for one in handler.body)
+                keeps = all(isinstance(one, ast.Assign) for one in handler.body)
+                if not is_told and (asserts or not (is_failed or keeps)):
+                    self.mix(_RAISED)
+            if any(isinstance(one, _JUMPS) for one in node.finalbody):
+                self.mix(_RAISED)
         for handler in node.handlers:
             if handler.name:
                 self.bind(ast.Name(handler.name), ONE)
@@ -197,10 +212,8 @@ class Parts(Levels):
         if not isinstance(call, ast.Call) or name == "print":
             for inner in ast.walk(call):
                 self.level(inner) if isinstance(inner, ast.expr) else None
-        elif name.startswith("assert") or name == "fail":
+        elif name.startswith(("assert", "fail")) and name not in self.functions:
             self.assertion(call, name)
-        elif name in _GATHERING and isinstance(call.func, ast.Attribute):
-            self._gather(call.func, name, max(map(self.level, inside(call)), default=OWN))
         elif self.level(call) > ONE:
             self.mix("a call that is given answers")
         elif isinstance(call.func, ast.Attribute) and not self.level(call.func.value):
@@ -213,7 +226,7 @@ class Parts(Levels):
         if name in _EXPECTING and len(call.args) > 1:
             self.give_to_them(inside(call))
             parts = [parts[0], min(ONE, max(parts[1:]))]
-        if "qual" in name or "equal" in name:
+        if "qual" in name.replace("GreaterEqual", "").replace("LessEqual", "") or "equal" in name:
             self._assert_equal(parts)
         elif sum(map(bool, parts)) > 1 or max(parts, default=OWN) > ONE:
             self.mix(_SEVERAL_PARTS)
@@ -221,15 +234,6 @@ class Parts(Levels):
             self._sound += any(parts)
         self._sound += any(map(self.given.__contains__, map(root, inside(call))))
         return OWN
-
-    def _gather(self, method: ast.Attribute, name: str, given: int) -> None:
-        """`own.append(answer)`."""
-        base = self.level(method.value)
-        if given and base not in (OWN, SEVERAL):
-            self.mix("an answer put into another object")
-        elif base in (OWN, SEVERAL):
-            level = SEVERAL if name in _SAFE and given < MIXED else MIXED
-            self.change(method.value, level if given else OWN)
 
     # ---- functions and classes -------------------------------------------------------------------
 
@@ -245,7 +249,7 @@ class Parts(Levels):
         for name in parameters(node):
             if name in self.functions and self.returned.get(name):  # a fixture
                 self.bind(ast.Name(name), ONE)
-            elif node.name not in self._called and not is_test and name not in ("self", "cls"):
+            elif node.name not in self._called and not is_test and node.name[:2] != "__":
                 self.bind(ast.Name(name), ONE)  # whoever calls it
         self._all(node.body)
         self.function, self.is_class_body = outer
@@ -261,7 +265,8 @@ class Parts(Levels):
                 self.mix("a fixture by another name")
 
     def _class(self, node: ast.ClassDef) -> None:
-        is_theirs = any(map(self.level, [*node.bases, *node.decorator_list]))
+        made_of = [*node.bases, *node.decorator_list, *(one.value for one in node.keywords)]
+        is_theirs = any(map(self.level, made_of))
         if is_theirs:
             self.raise_to(self.levels, node.name, ONE)
         outer = self.selves, self.is_class_body
@@ -292,16 +297,22 @@ _STATEMENTS: dict[type, Any] = {
 }
 
 
-def _context(item: ast.withitem) -> ast.expr:
-    return item.context_expr
-
-
 def _fails(node: ast.stmt) -> bool:
     """Whether a statement does nothing but fail."""
     if isinstance(node, ast.Assert):
         return isinstance(node.test, ast.Constant) and not node.test.value
-    return isinstance(node, ast.Raise)
+    call = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(node, ast.Raise) or (isinstance(call, ast.Call) and called(call) == "fail")
+
+
+def _asserts(node: ast.stmt) -> bool:
+    """Whether there is an assertion in it that may hold."""
+    inner = [one for one in ast.walk(node) if isinstance(one, ast.Assert | ast.Call)]
+    return any(
+        called(one).startswith("assert") if isinstance(one, ast.Call) else not _fails(one)
+        for one in inner
+    )
 
 
 def _is_special(name: str) -> bool:
-    return name[:2] == "__" and name not in _NEUTRAL
+    return name[:2] == "__"

@@ -194,10 +194,11 @@ class _Rewriter:
             node.test = self._node(node.test)
         if node.msg is not None and type(node.msg) not in _LEAVES:
             node.msg = self._node(node.msg)
-        self._text.sites += 1
+        never = isinstance(node.test, ast.Constant) and not node.test.value
+        number = self._number(never)
         failed = make.call("failed", *([node.msg] if node.msg is not None else []))
         holds = make.call("holds", make.constant(kind), node.test)
-        return make.site(self._text.sites, [make.choice(holds, failed)])
+        return make.site(number, [make.choice(holds, failed)])
 
     def _expr(self, node: ast.Expr) -> ast.AST:
         name, kind = _name_of(node.value), self._kind_of_call(node.value)
@@ -205,7 +206,7 @@ class _Rewriter:
         self.inside(node)
         if not (name.startswith("assert") or name in ("fail", "raises", "warns")):
             return node
-        return self._around(node, kind)
+        return self._around(node, kind, name == "fail")
 
     def _kind_of_call(self, call: ast.expr) -> int:
         args = getattr(call, "args", [])[:2]
@@ -220,11 +221,15 @@ class _Rewriter:
         self.inside(node)
         return self._around(node, OTHER) if expecting else node
 
-    def _around(self, node: Any, kind: int) -> ast.AST:
-        self._text.sites += 1
+    def _number(self, never: bool) -> int:
+        """The number of a new site; 0 for one that can `never` hold: nobody waits for it."""
+        self._text.sites += not never
+        return 0 if never else self._text.sites
+
+    def _around(self, node: Any, kind: int, never: bool = False) -> ast.AST:
         make = _Maker(node)
         return make.site(
-            self._text.sites, [node, make.statement(make.call("left", make.constant(kind)))]
+            self._number(never), [node, make.statement(make.call("left", make.constant(kind)))]
         )
 
     def _handler(self, node: ast.ExceptHandler) -> ast.AST:
