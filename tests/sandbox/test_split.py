@@ -248,7 +248,7 @@ def test_a_forged_stream_makes_nothing_in_the_judge_and_learns_nothing(pool: Poo
     wants = (
         "try:\n    with Ctx():\n        assert 1 == 2, 'wants 4242'\nexcept AssertionError: pass\n"
     )
-    learnt = pool.matrix([FORGED], [wants + "assert '4242' not in seen()"])
+    learnt = pool.matrix([FORGED], [wants + "assert '4242' not in seen()"], trust="vouched")
     assert learnt.verdict(0, 0) is Verdict.PASS, learnt.detail(0, 0)
 
 

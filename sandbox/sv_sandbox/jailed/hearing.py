@@ -24,21 +24,25 @@ _BROADCASTING = frozenset(
     " assert_array_less isclose all array".split()
 )
 """What makes an empty list equal to anything, where NumPy does it."""
+_MANY = 100_000
 _WORD = object()
 """Stands for a class or function of Python's own among what arrived."""
 
 
 class Hearing:
-    """One cell's. `spoken_of`: the names of the test's text; `module`: our own copy of a module."""
+    """One cell's. `spoken_of`: the names of the test's text; `bound`: those that it binds, as far
+    as that can be told; `module`: our own copy of a module."""
 
     def __init__(
         self,
         link: Link,
         marks: Provenance,
         spoken_of: Set[str],
+        bound: Set[str],
         module: Callable[[str], ModuleType | None],
     ):
         self._link, self._marks, self._spoken_of, self._module = link, marks, spoken_of, module
+        self._bound = bound
         self._named: set[int] = set()
         self._answered: set[int] = set()
         """Functions that came as answers, or in them."""
@@ -48,6 +52,8 @@ class Hearing:
         """Exceptions of the solution's classes that came with the last answer."""
         self._helpers: set[int] = set()
         self._objects: set[int] = set()
+        self.was_asked = False
+        """Whether the test has used anything of the solution's."""
         self.has_answered = False
         """Whether it knows anything that the solution may have chosen."""
 
@@ -75,6 +81,9 @@ class Hearing:
             self.arrived_beside(value, arrived)
             value = getattr(self._module(module), name, value)  # a tool of the library's: our own
             return True, value
+        self.was_asked |= exists
+        if exists and name in self._bound:
+            self._marks.word("a name that the text seems to bind")
         number = self._number(value)
         known = number < 0 or proxies.is_fixed(value) or makers.is_called_only(value)
         self.arrived_beside(value if known else None, arrived)
@@ -255,8 +264,14 @@ def _loose(answer: Any, room: int = 1000) -> str:
             waiting_for += value
             if not value:
                 return "an empty list"
+        elif type(value) is range:
+            if len(value) > _MANY:
+                return "a large range"
         elif type(value) is dict:
             waiting_for += [*value, *value.values()]
+        elif type(value).__name__ in ("ndarray", "array"):
+            found = list(value.flat if hasattr(value, "flat") else value)
+            waiting_for += found[:room] or [[]]
         elif type(value).__module__ in ("unittest.mock", "numpy.ma"):
             return "a mock or a masked array of the test's own"
     return ""

@@ -148,7 +148,7 @@ class Judge(Policy):
         self.marks = Provenance()
         self._test: TestCode | None = None
         self._shared: shared.JudgeShared | None = None
-        self.hearing = Hearing(self.link, self.marks, frozenset(), self.module)
+        self.hearing = Hearing(self.link, self.marks, frozenset(), frozenset(), self.module)
         self._attributes: set[int] = set()
         self._state: State | None = None
         self._is_first = True
@@ -165,7 +165,7 @@ class Judge(Policy):
         self.marks = marks = Provenance(test.branches)
         marks.sites, marks.is_due = test.sites, test.sites > test.inner_sites
         self.link.forget()
-        self.hearing = Hearing(self.link, marks, test.names, self.module)
+        self.hearing = Hearing(self.link, marks, test.names, test.binds - test.free, self.module)
         self._attributes.clear()
         self._shared = None
         if "patch" in test.names:
@@ -212,8 +212,8 @@ class Judge(Policy):
         except BaseException as error:
             self.link.trouble = self.link.trouble or (error if type(error) is OneProcess else None)
             return error
-        if test.mixes:
-            self.marks.word(test.mixes)
+        if test.mixes or not self.hearing.was_asked:
+            self.marks.word(test.mixes or "nothing of the solution's")
         if test.sites and not self.marks.reached:
             self.marks.nothing_reached()
         return self.marks.failure()
@@ -252,7 +252,8 @@ class Judge(Policy):
 
     def perform(self, operation: str, operands: tuple[object, ...]) -> object:
         """Answer a question of the solution's."""
-        if operation == "begin":
+        if operation == "begin":  # it runs while others do
+            self._changes().made()
             return waiting.begin(*operands)
         if operation == "done":
             return waiting.done(*operands)

@@ -30,7 +30,7 @@ from types import (
 )
 from typing import Any
 
-from .link import OneProcess
+from .link import OneProcess, Uncrossed
 from .provenance import Provenance, is_reference
 from .shapes import CONTENT, mro, names_in
 
@@ -321,4 +321,6 @@ def _writable(value: object, name: object, new: object) -> None:
             )
         if is_open and not is_method:
             return
+    if isinstance(value, type) and is_tests(value):  # as a class decorator does
+        raise Uncrossed(f"the solution sets {name!r} of a class of the test's")
     raise AttributeError(f"{kind.__name__!r} object lets nobody set {name!r}")

@@ -53,7 +53,11 @@ _REFLECTING = frozenset(
 _SIDE_BY_SIDE = frozenset(
     "list tuple sorted set frozenset dict array deque run wait_for gather iter".split()
 )
-_SUMMING = frozenset(("all", "any", "sum", "max", "min"))
+_SUMMING = frozenset(("all", "sum", "max", "min"))
+_JOINING = frozenset(("join", "union", "intersection", "difference"))
+"""Methods of the test's own data that an answer may be given to."""
+_CHOOSING = frozenset(("get", "pop", "setdefault"))
+"""Methods that give their last argument where there is nothing else."""
 _SPACES = frozenset(("globals", "vars", "locals"))
 _PRINTED = frozenset("getvalue readouterr read readline readlines read_text".split())
 _TELLING = frozenset("capsys capfd caplog recwarn".split())
@@ -190,6 +194,10 @@ class Levels:
         self.alias(target, iterable)
         self.bind(target, ONE if level == SEVERAL else level)
 
+    def defines(self, name: str) -> bool:
+        """Whether the text says itself what this name stands for."""
+        return name in self.functions or name in self._stored
+
     def give_to_them(self, nodes: list[ast.expr]) -> None:
         """The solution gets these."""
         names = [one.id for node in nodes for one in ast.walk(node) if isinstance(one, ast.Name)]
@@ -245,6 +253,8 @@ class Levels:
         found = max(map(self.level, parts), default=OWN)
         if not found and all(type(one) is ast.Constant or one in self._literals for one in parts):
             self._literals.add(node)
+        if any(isinstance(one, ast.UnaryOp) and self.level(one) for one in parts):
+            return MIXED  # they may make up for each other
         return SEVERAL if found == ONE else found
 
     def _compare(self, node: ast.Compare) -> int:
@@ -256,7 +266,7 @@ class Levels:
     def _bool(self, node: ast.BoolOp) -> int:
         levels = [self.level(one) for one in node.values]
         are_comparisons = all(isinstance(one, ast.Compare) for one in node.values)
-        return max(levels) if are_comparisons or sum(map(bool, levels)) < 2 else MIXED
+        return max(levels) if are_comparisons or not any(levels) else MIXED
 
     def _unary(self, node: ast.UnaryOp) -> int:
         level, of = self.level(node.operand), node.operand
@@ -335,7 +345,7 @@ class Levels:
         if name == "import_module" and not any(given):
             return ONE
         before = self.level(func.value)
-        if name.startswith("assert") and name not in self.functions:
+        if name.startswith("assert") and not self.defines(name):
             return self.assertion(node, name)
         if name in self._reflecting or before == MIXED or (name in TEMPLATES and before):
             return MIXED
@@ -350,8 +360,10 @@ class Levels:
             return self._make(node, name)
         self.give_to_them(inside(node) if before else [])
         if not any(given):
-            return MIXED if before == SEVERAL and name not in METHODS else before
-        return put([before, *given]) if name in METHODS else MIXED
+            chooses = name in _CHOOSING and len(given) > 1
+            return MIXED if chooses or (before == SEVERAL and name not in METHODS) else before
+        known = _JOINING if not before else METHODS
+        return put([before, *given]) if name in known else MIXED
 
     def _gather(self, into: ast.expr, name: str, given: int) -> int:
         """`own.append(answer)`: it is there, and gives nothing."""
@@ -374,7 +386,7 @@ class Levels:
             return MIXED if any(given) else OWN
         if name in _SPACES and not given:
             return ONE
-        if name == "getattr" and len(given) > 1 and not any(given[1:]):
+        if name == "getattr" and len(given) == 2 and not given[1]:
             return given[0]
         if name in self._reflecting:
             return MIXED
@@ -386,6 +398,9 @@ class Levels:
         """What a function of Python's makes of its arguments."""
         functions = _called_by(node)
         given = [self.level(one) for one in inside(node) if one not in functions]
+        has_default = any(one.arg == "default" for one in node.keywords)
+        if any(given) and (has_default or (name == "next" and len(given) > 1)):
+            return MIXED
         if name == "all" and any(map(self._may_be_empty, inside(node))):
             return MIXED
         for function in functions:

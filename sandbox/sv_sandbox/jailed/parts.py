@@ -212,7 +212,7 @@ class Parts(Levels):
         if not isinstance(call, ast.Call) or name == "print":
             for inner in ast.walk(call):
                 self.level(inner) if isinstance(inner, ast.expr) else None
-        elif name.startswith(("assert", "fail")) and name not in self.functions:
+        elif name.startswith(("assert", "fail")) and not self.defines(name):
             self.assertion(call, name)
         elif self.level(call) > ONE:
             self.mix("a call that is given answers")

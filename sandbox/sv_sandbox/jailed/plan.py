@@ -242,12 +242,19 @@ def _expression(test: ast.expr) -> Assertion:
         raise NotLiteral  # what the solution says of its own answer: `provenance` marks that
     expression = ast.fix_missing_locations(ast.Expression(test))
     code = compile(expression, "<test>", "eval", dont_inherit=True)
+    if any(isinstance(one, ast.Call) and _chooses(one) for one in ast.walk(test)):
+        raise NotLiteral
     ways = [one for one in ast.walk(test) if isinstance(one, ast.Compare | ast.BoolOp | ast.Not)]
     is_plain = len(finder.operations) == 1 and len(ways) < 2
     scope = {"__builtins__": {}, **FUNCTIONS, "isinstance": _isinstance}
     return Assertion(
         finder.operations, lambda answers: eval(code, {**scope, ANSWER: answers}), is_plain
     )
+
+
+def _chooses(call: ast.Call) -> bool:
+    """Whether this is `max(1, f(2))` or the like, which a NaN decides as its place has it."""
+    return isinstance(call.func, ast.Name) and call.func.id in ("max", "min") and len(call.args) > 1
 
 
 def _asks_of_answer(operation: Operation) -> bool:

@@ -1,30 +1,31 @@
 """On whose word a pass rests. One `Provenance` per cell, in the judge.
 
 In: every question that the judge puts to the solution, with its answer (`asked`; `link.Link.ask` is
-the one place that asks), whatever arrives that is no plain data and can be called (`word`), and
-what `rewrite` puts into the test's text: assertion sites, calls that are given an answer, `is`,
-`in`, `type`, `except`. Out: `failure()`, and for a pass `trust()`:
+the one place that asks), whatever arrives that is no plain data and can be called (`word`), what
+the test's text says (`parts`), and what `rewrite` puts into it: assertion sites, `is`, `in`,
+`type`, `except`. Out: `failure()`, and for a pass `trust()`:
 
     PROVEN   plain data that the solution computed, compared by our code
     VOUCHED  perhaps a yes or no, or an operator's result, that an object of the solution gave
 
 Why that holds. Of the solution the test has plain data (rebuilt here by the codec: exact types, no
-reference inside) and references, whose every use is a question. Who does not know the expected
-value passes only if it is asked something with that value, or if its own yes or no decides. So a
-cell is marked by
+reference inside) and references, whose every use is a question. By its text (`parts`) each
+assertion compares the test's own with one thing of the solution's. So who does not know the
+expected value passes only if it is asked something with that value, if its own yes or no decides, or if it changes
+what the test holds. A cell is marked by
   1. an operator, a comparison, `in`, a truth, a hash, `is`, `isinstance` or `type` of an object;
   2. data of the test's given to an *answer*: an object, function or module that came from a call,
      and is of no class that the test names;
   3. a yes or no in answer to data given to an object of a class that it names; any other answer,
      and what the solution makes of an answer of its own, where the test decides by anything but an
      equality;
-  4. an equality both sides of which are objects of the solution or made of them; what it changed in
-     place, where that is not compared with the test's own word (`changes`); a tool or a module of
-     the library's that it replaced; an answer run as code, or read by (`readers`);
+  4. what it changed in place, in a test that is not straight or on the side that should know
+     (`changes`); a tool or a module of the library's that it replaced; an answer run as code;
   5. an exception class of the solution, a context manager of it that swallows, a function of the
      test's that holds assertions and is handed over, `len` and iteration that disagree, a state of
      the process (random numbers, files, ...) that the solution set;
-  6. a class or function of Python's own that it answers, a NumPy number that compares loosely.
+  6. a class or function of Python's own that it answers, NaN, a number or array of NumPy's that
+     compares loosely (`hearing`).
 Calls of what the test names, constructors, attributes, items, iteration and `len` are neutral: they
 answer a value that the solution had to find without having seen the expected one.
 

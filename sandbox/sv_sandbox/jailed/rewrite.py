@@ -16,10 +16,6 @@ In: the parsed test. Out: the same tree, where
     raise AssertionError(...)   raise S.raised(AssertionError(...))
     type(x)             S.type_of(x)
     eval(x)             S.runner(eval)(x), unless x is a constant (`exec`, `compile` alike)
-    getattr(x, name)    S.reader("getattr", n, getattr)(x, name), unless name is a constant; as for
-                        all of `readers.READERS`
-    answer % x          S.percent(answer, x), x[answer]: S.item(.., x, answer),
-    f"{x:{answer}}"     f"{S.formatted(x):{answer}}"
 
 with S the global name `SITES`. Nothing else changes: scopes, order of evaluation and line numbers
 stay. Pure; the invariant is that of `provenance`.
@@ -204,7 +200,8 @@ class _Rewriter:
         name, kind = _name_of(node.value), self._kind_of_call(node.value)
         self._whole.add(node.value.value if isinstance(node.value, ast.Await) else node.value)
         self.inside(node)
-        if not (name.startswith("assert") or name in ("fail", "raises", "warns")):
+        known = name.startswith("assert") or name in ("fail", "raises", "warns")
+        if not known or name in self._text.defines:
             return node
         return self._around(node, kind, name == "fail")
 
@@ -257,6 +254,7 @@ class _Rewriter:
         is_helper = self._is_helper(node, name)
         is_inner = (
             node not in self._whole
+            and name not in self._text.defines
             and name not in _EXPECTING
             and (
                 name in _EQUALITIES

@@ -41,6 +41,8 @@ class TestCode(NamedTuple):
     branches: bool
     mixes: str
     """Why its passes cannot be proven, as far as its text says (`parts`)."""
+    free: set[str]
+    """Names that the solution is asked for."""
     names: set[str]
     binds: set[str]
     sites: int
@@ -65,7 +67,7 @@ def code_of(source: Source, tree: ast.Module | None = None) -> TestCode:
     tree = ast.parse(source.text) if tree is None else tree
     modules = {path.split("/")[0].removesuffix(".py") for path in source.files}
     nodes, words = [*ast.walk(tree)], source.text.decode("utf-8", "replace")
-    mixes = parts.Parts(words, tree, nodes, source.entry_point, modules).mixed
+    found = parts.Parts(words, tree, nodes, source.entry_point, modules)
     text = rewrite.rewrite(tree, nodes)
     patched = [of for of, name in text.sets if of in text.imports and of != "solution"]
     patched = [of for of, name in text.sets if of in patched and (of, name) not in REDIRECTED]
@@ -74,7 +76,8 @@ def code_of(source: Source, tree: ast.Module | None = None) -> TestCode:
         modules=modules,
         text=words,
         branches=text.branches,
-        mixes=mixes,
+        mixes=found.mixed,
+        free=found.free,
         names=text.names,
         binds=text.binds,
         sites=text.sites,

@@ -32,6 +32,8 @@ class Text:
     """All names, attributes and modules that it speaks of."""
     binds: set[str] = field(default_factory=set)
     """Names that it binds itself, but not what it imports from the solution."""
+    defines: set[str] = field(default_factory=set)
+    """Of those, what it assigns or defines, and does not import."""
     imports: set[str] = field(default_factory=set)
     """Of those, modules."""
     sets: list[tuple[str, str]] = field(default_factory=list)
@@ -143,11 +145,13 @@ def _bind_name(text: Text, node: ast.Name) -> None:
     text.names.add(node.id)
     if type(node.ctx) is ast.Store:
         text.binds.add(node.id)
+        text.defines.add(node.id)
         text.hands_over |= node.id.startswith("test")
 
 
 def _bind_definition(text: Text, node: ast.FunctionDef | ast.ClassDef) -> None:
     text.binds.add(node.name)
+    text.defines.add(node.name)
     text.hands_over |= type(node) is ast.ClassDef or node.name.startswith("test")
 
 
