@@ -269,9 +269,11 @@ def _loose(answer: Any, room: int = 1000) -> str:
                 return "a large range"
         elif type(value) is dict:
             waiting_for += [*value, *value.values()]
-        elif type(value).__name__ in ("ndarray", "array"):
-            found = list(value.flat if hasattr(value, "flat") else value)
-            waiting_for += found[:room] or [[]]
+        elif type(value).__name__ == "ndarray":
+            if value.dtype.kind in "fc" and (value != value).any():
+                return "NaN"
+        elif type(value).__name__ == "array":
+            waiting_for.append(list(value))
         elif type(value).__module__ in ("unittest.mock", "numpy.ma"):
             return "a mock or a masked array of the test's own"
     return ""

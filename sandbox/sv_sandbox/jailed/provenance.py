@@ -11,8 +11,8 @@ the test's text says (`parts`), and what `rewrite` puts into it: assertion sites
 Why that holds. Of the solution the test has plain data (rebuilt here by the codec: exact types, no
 reference inside) and references, whose every use is a question. By its text (`parts`) each
 assertion compares the test's own with one thing of the solution's. So who does not know the
-expected value passes only if it is asked something with that value, if its own yes or no decides, or if it changes
-what the test holds. A cell is marked by
+expected value passes only if it is asked something with that value, if its own yes or no decides,
+or if it changes what the test holds. A cell is marked by
   1. an operator, a comparison, `in`, a truth, a hash, `is`, `isinstance` or `type` of an object;
   2. data of the test's given to an *answer*: an object, function or module that came from a call,
      and is of no class that the test names;
