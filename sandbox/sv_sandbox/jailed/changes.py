@@ -23,8 +23,9 @@ from typing import Any
 
 from . import values
 from .levels import ONE
+from .nodes import called
 from .provenance import is_reference
-from .straight import Straight, asserted, called
+from .straight import Straight, asserted
 
 TEXT = "<test>"
 """The file name of a test's code."""

@@ -10,6 +10,7 @@ something that only steps through data.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Set
 from types import ModuleType
 from typing import Any
@@ -24,7 +25,8 @@ _BROADCASTING = frozenset(
     " assert_array_less isclose all array".split()
 )
 """What makes an empty list equal to anything, where NumPy does it."""
-_MANY = 100_000
+_SIZED: tuple[type, ...] = (range, str, bytes, deque, type({}.keys()), type({}.values()))
+_MANY, _EMPTY = 100_000, "nothing"
 _WORD = object()
 """Stands for a class or function of Python's own among what arrived."""
 
@@ -101,6 +103,7 @@ class Hearing:
         """A module beside the solution, which the test names by importing it."""
         found, arrived = self.ask_for("import", name)
         self.arrived_beside(found, arrived)
+        self.was_asked = True
         self._name(self._number(found))
         return found
 
@@ -175,7 +178,7 @@ class Hearing:
             self._objects.add(number)
             return
         found = _loose(answer)
-        is_empty = found == "an empty list" and self._spoken_of.isdisjoint(_BROADCASTING)
+        is_empty = found == _EMPTY and self._spoken_of.isdisjoint(_BROADCASTING)
         is_told = found == "NaN" and not self._spoken_of.isdisjoint(("nan", "isnan"))
         if found and not is_empty and not is_told:
             self._marks.word(f"{found} as an answer")
@@ -263,10 +266,10 @@ def _loose(answer: Any, room: int = 1000) -> str:
         elif type(value) in (list, tuple, set, frozenset):
             waiting_for += value
             if not value:
-                return "an empty list"
-        elif type(value) is range:
-            if len(value) > _MANY:
-                return "a large range"
+                return _EMPTY
+        elif type(value) in _SIZED:
+            if not value or (type(value) is range and len(value) > _MANY):
+                return "a large range" if value else _EMPTY
         elif type(value) is dict:
             waiting_for += [*value, *value.values()]
         elif type(value).__name__ == "ndarray":

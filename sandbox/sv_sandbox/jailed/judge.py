@@ -162,7 +162,7 @@ class Judge(Policy):
             return *subject.verdict_of(error), PROVEN
         if test.patches:
             raise OneProcess(f"the test patches the module {test.patches}")
-        self.marks = marks = Provenance(test.branches)
+        self.marks = marks = Provenance()
         marks.sites, marks.is_due = test.sites, test.sites > test.inner_sites
         self.link.forget()
         self.hearing = Hearing(self.link, marks, test.names, test.binds - test.free, self.module)

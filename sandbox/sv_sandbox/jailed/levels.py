@@ -15,13 +15,11 @@ again and again until nothing is new. Pure: nothing of the test's runs here.
 from __future__ import annotations
 
 import ast
-import builtins
-import symtable
 import sys
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Set
 from typing import Any
 
-from . import text
+from .nodes import called, called_by, free, imported_from, inside, parameters, root
 
 OWN, ONE, SEVERAL, MIXED = 0, 1, 2, 3
 
@@ -77,7 +75,7 @@ class Levels:
     ):
         """`nodes`: all of its tree; `entry_point` is the solution's, whatever the name, and so are
         `modules` beside it."""
-        self.free = _free(symtable.symtable(source, "<test>", "exec")) | {entry_point or ""}
+        self.free = free(source) | {entry_point or ""}
         self.levels: dict[str, int] = {}
         self.functions: dict[str, list[_Function | ast.ClassDef]] = {}
         self.returned: dict[str, int] = {}
@@ -109,7 +107,7 @@ class Levels:
                 renamed = {known.asname: known.name for known in one.names if known.asname}
                 self._renamed |= renamed.keys()
                 self._reflecting |= {to for to, of in renamed.items() if of in _REFLECTING}
-                self.free.update(_imported_from(one, {"solution", *modules}))
+                self.free.update(imported_from(one, {"solution", *modules}))
 
     def mix(self, why: str) -> None:
         """A pass proves nothing any more."""
@@ -396,7 +394,7 @@ class Levels:
 
     def _make(self, node: ast.Call, name: str) -> int:
         """What a function of Python's makes of its arguments."""
-        functions = _called_by(node)
+        functions = called_by(node)
         given = [self.level(one) for one in inside(node) if one not in functions]
         has_default = any(one.arg == "default" for one in node.keywords)
         if any(given) and (has_default or (name == "next" and len(given) > 1)):
@@ -485,57 +483,3 @@ def put(levels: list[int]) -> int:
     if not theirs:
         return OWN
     return ONE if theirs == [ONE] else MIXED
-
-
-def _free(scope: symtable.SymbolTable) -> set[str]:
-    """Names that are read and nobody in the text binds: the solution's, but for the library's."""
-    module = {one.get_name() for one in scope.get_symbols() if _binds(one)}
-    found, scopes = set(), [scope]
-    while scopes:
-        scope = scopes.pop()
-        scopes += scope.get_children()
-        read = [one for one in scope.get_symbols() if one.is_referenced() and one.is_global()]
-        found |= {one.get_name() for one in read}
-    known = {name for name in found if hasattr(builtins, name) or name in text.TOOLS}
-    return found - module - known
-
-
-def _binds(symbol: symtable.Symbol) -> bool:
-    return symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
-
-
-def _imported_from(node: ast.Import | ast.ImportFrom, modules: Set[str]) -> Iterator[str]:
-    """The names that an import takes from these."""
-    of = [getattr(node, "module", None) or ""]
-    for one in node.names:
-        if not modules.isdisjoint(name.partition(".")[0] for name in (*of, one.name)):
-            yield one.asname or one.name.partition(".")[0]
-
-
-def root(node: ast.AST) -> str:
-    """The name that `name.attribute[0]` begins with."""
-    while isinstance(node, ast.Attribute | ast.Subscript | ast.Starred | ast.Await):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def called(call: ast.Call) -> str:
-    """The name by which something is called."""
-    return str(getattr(call.func, "attr", getattr(call.func, "id", "")))
-
-
-def _called_by(call: ast.Call) -> list[ast.expr]:
-    """What a function of Python's is given to call."""
-    given = [one.value for one in call.keywords if one.arg in ("key", "default_factory")]
-    return [*given, *(call.args[:1] if called(call) in ("map", "filter") else [])]
-
-
-def inside(call: ast.Call) -> list[ast.expr]:
-    """What a call is given."""
-    return [*call.args, *(one.value for one in call.keywords)]
-
-
-def parameters(node: ast.AST) -> list[str]:
-    """Of a function or lambda; none of a class."""
-    given = getattr(node, "args", None)
-    return [one.arg for one in ast.walk(given) if isinstance(one, ast.arg)] if given else []

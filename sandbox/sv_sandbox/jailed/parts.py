@@ -16,7 +16,8 @@ import ast
 from collections.abc import Iterable, Set
 from typing import Any
 
-from .levels import MIXED, ONE, OWN, Levels, called, inside, parameters, root
+from .levels import MIXED, ONE, OWN, Levels
+from .nodes import called, inside, parameters, root
 
 _EXPECTING = frozenset(
     "raises assertRaises assertRaisesRegex warns assertWarns assertLogs suppress catch_warnings"
@@ -254,7 +255,16 @@ class Parts(Levels):
         self._all(node.body)
         self.function, self.is_class_body = outer
 
+    def _skips(self, decorator: ast.expr) -> None:
+        """A test that is left out where the solution says so, or that passes where it fails."""
+        words = ast.unparse(decorator)
+        if "xfail" in words or "expectedFailure" in words:
+            self.mix("a test that passes where it fails")
+        elif "skip" in words and self.level(decorator):
+            self.mix("a test that the solution leaves out")
+
     def _decorated(self, node: Any, decorator: ast.expr) -> None:
+        self._skips(decorator)
         if self.level(decorator):
             for name in parameters(node):
                 self.bind(ast.Name(name), ONE)
@@ -267,6 +277,8 @@ class Parts(Levels):
     def _class(self, node: ast.ClassDef) -> None:
         made_of = [*node.bases, *node.decorator_list, *(one.value for one in node.keywords)]
         is_theirs = any(map(self.level, made_of))
+        for decorator in node.decorator_list:
+            self._skips(decorator)
         if is_theirs:
             self.raise_to(self.levels, node.name, ONE)
         outer = self.selves, self.is_class_body

@@ -48,9 +48,8 @@ if TYPE_CHECKING:
 
 INLINE, VOUCHED, PROVEN = 1, 2, 3
 
-EQUALITY, OTHER, ANSWERS = 0, 1, 2
-"""What an assertion decides by (`text.kind_of`): an equality with what the test knows; something
-else; an equality of two answers."""
+EQUALITY, OTHER = 0, 1
+"""What an assertion decides by (`text.kind_of`): an equality, or something else."""
 FREE, NAMED, ANSWER = 0, 1, 2
 """Who was asked: a function, class or module that the test names; an object of a class that it
 names; anything else."""
@@ -69,8 +68,7 @@ NEUTRAL = frozenset(
 class Provenance:
     """The mark of one cell, and its assertion sites."""
 
-    def __init__(self, branches: bool = False):
-        self.branches = branches
+    def __init__(self) -> None:
         self.rests_on: list[str] = []
         self.changes: Changes | None = None
         """What the solution changed of the test's in place, if anything."""
@@ -108,8 +106,6 @@ class Provenance:
                 self.word("an object's yes or no to data of the test")
             else:
                 self._informed = True
-                if self.branches:
-                    self.word("an object's answer to data of the test")
 
     def begun(self) -> None:
         """A function of the test's that holds assertions is called."""
@@ -193,8 +189,6 @@ class Provenance:
             self.reached += 1
         if kind and self._informed:
             self.word("an object's answer to data of the test")
-        if kind & ANSWERS:
-            self.word("an equality of two answers")
         if self.changes is not None:
             self.changes.left(sys._getframe(1))
 
@@ -262,6 +256,8 @@ class Provenance:
         if any(error is one for one in self._kept) and AssertionError not in flat:
             return
         if own or not isinstance(error, AssertionError):
+            if any(error is one for one in self._pending):
+                self.word("an assertion that was passed over")
             self._forgiven.append(error)
             self.reached += not isinstance(error, ImportError | NameError)
 
@@ -275,8 +271,6 @@ class Provenance:
         """What is called with an answer of the solution's, or by the name of an assertion."""
         if is_reference(called) or is_reference(getattr(called, "__func__", None)):
             self._informed = True
-            if self.branches:
-                self.word("what the solution says of its own answer")
         return called
 
     def runner(self, called: object) -> object:

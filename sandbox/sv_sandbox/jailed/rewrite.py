@@ -45,7 +45,6 @@ _EXPECTING = frozenset(
 )
 _GIVEN_CLASSES = _EXPECTING - {"assertLogs", "assertNoLogs", "deprecated_call"} | {"suppress"}
 _RUNNERS = frozenset(("eval", "exec", "compile"))
-_BRANCHES = (ast.If, ast.While, ast.IfExp, ast.Match, ast.BoolOp)
 
 
 def rewrite(tree: ast.Module, nodes: Iterable[ast.AST] | None = None) -> Text:
@@ -164,8 +163,6 @@ class _Rewriter:
         kind = type(node)
         if kind is ast.Assert:
             return self._assert(node)
-        if kind in _BRANCHES or (kind is ast.comprehension and node.ifs):
-            self._text.branches = True
         if kind in _OUTSIDE_IN:
             return self._kinds[kind](node)
         self.inside(node)

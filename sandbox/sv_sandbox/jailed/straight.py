@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 
 from . import text
 from .levels import MIXED, ONE, OWN
+from .nodes import called, inside, names
 from .parts import Parts
 
 MAKERS = frozenset(
@@ -137,7 +138,7 @@ class Straight:
             return False
         if node.items[0].optional_vars is not None:
             self._bind([node.items[0].optional_vars], None)
-        known = all(map(self._is_still, _inside(call))) and self._all(node.body)
+        known = all(map(self._is_still, inside(call))) and self._all(node.body)
         only = isinstance(node.body[0], ast.Assign | ast.Expr) and len(node.body) == 1
         return known and (called(call) == "subTest" or (called(call) in _RAISES and only))
 
@@ -149,7 +150,7 @@ class Straight:
         known = name.startswith("assert") or (
             name in self._named and isinstance(node.func, ast.Name)
         )
-        return (known or name == "main") and all(map(self._is_still, _inside(node)))
+        return (known or name == "main") and all(map(self._is_still, inside(node)))
 
     def _is_still(self, node: ast.expr, at_once: bool = False) -> bool:
         """Whether evaluating this changes nothing, unless the solution does, and waits for nothing
@@ -222,7 +223,7 @@ class Straight:
     def _bind(self, targets: list[ast.expr], value: ast.expr | None) -> None:
         for target in targets:
             self._given.append((target, value))
-            for name in _names(target):
+            for name in names(target):
                 times = MANY if self._depth or value is None else 1
                 self._bound[name] = min(MANY, self._bound.get(name, 0) + times)
 
@@ -231,7 +232,7 @@ class Straight:
         names = {
             (name, value is not None and known(value))
             for target, value in self._given
-            for name in _names(target)
+            for name in names(target)
         }
         return frozenset(name for name, known in names if known and (name, False) not in names)
 
@@ -255,7 +256,7 @@ class Straight:
             return node.id in self._once and self._bound[node.id] == 1 and node.id not in self._used
         if isinstance(node, ast.Call):
             known = self._is_maker(node) or called(node) in LAZY
-            return self._lists(node) or (known and all(map(self._is_head, _inside(node))))
+            return self._lists(node) or (known and all(map(self._is_head, inside(node))))
         return self._lists(node)
 
     def is_bound_once(self, name: str) -> bool:
@@ -296,7 +297,7 @@ class Straight:
         return is_plain and self.asks(call)
 
     def _holds_answer(self, name: str) -> bool:
-        values = [value for target, value in self._given if name in _names(target)]
+        values = [value for target, value in self._given if name in names(target)]
         return bool(values) and all(
             isinstance(value, ast.Call) and name != _base(value.func) and self.asks(value)
             for value in values
@@ -310,7 +311,7 @@ class Straight:
             for one in self._functions
             if any(isinstance(arg, ast.arg) and arg.arg == parameter for arg in ast.walk(one.args))
         }
-        given = [part for one in self._calls if called(one) in holders for part in _inside(one)]
+        given = [part for one in self._calls if called(one) in holders for part in inside(one)]
         return all(isinstance(part, ast.Name) and self._text.is_free(part) for part in given)
 
     def receivers(self) -> set[str]:
@@ -337,7 +338,7 @@ class Straight:
     def _operands(self, call: ast.Call) -> list[ast.expr]:
         """What a call is given; of a method its object, too."""
         is_method = isinstance(call.func, ast.Attribute) and not self._is_maker(call)
-        return [*_inside(call), *([call.func.value] if is_method else [])]  # type: ignore[attr-defined]
+        return [*inside(call), *([call.func.value] if is_method else [])]  # type: ignore[attr-defined]
 
     # ---- an assertion ----------------------------------------------------------------------------
 
@@ -371,7 +372,7 @@ def asserted(statement: ast.stmt) -> Iterator[ast.AST]:
         elif called(call).startswith("assert"):
             asked = [call.func.value] if isinstance(call.func, ast.Attribute) else []
             mocks = [one for one in asked if ast.unparse(one) not in ("self", "np.testing")]
-            yield ast.Compare(ast.Constant(0), [], [*_inside(call), *mocks])
+            yield ast.Compare(ast.Constant(0), [], [*inside(call), *mocks])
 
 
 def _both(test: ast.expr) -> list[ast.expr]:
@@ -380,29 +381,16 @@ def _both(test: ast.expr) -> list[ast.expr]:
     return [test]
 
 
-def called(call: ast.Call) -> str:
-    """The name by which something is called."""
-    return str(getattr(call.func, "attr", getattr(call.func, "id", "")))
-
-
 def _base(node: ast.AST) -> str:
     while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
         node = node.func if isinstance(node, ast.Call) else node.value
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _inside(call: ast.Call) -> list[ast.expr]:
-    return [*call.args, *(one.value for one in call.keywords)]
-
-
 def _parts(node: ast.AST) -> list[ast.AST]:
     """What is in a node, apart from what says how it is put together."""
     apart = (ast.operator, ast.unaryop, ast.cmpop, ast.boolop, ast.expr_context, ast.arguments)
     return [one for one in ast.iter_child_nodes(node) if not isinstance(one, apart)]
-
-
-def _names(node: ast.AST) -> Iterator[str]:
-    yield from (one.id for one in ast.walk(node) if isinstance(one, ast.Name))
 
 
 def _stored(nodes: list[ast.AST]) -> set[str]:

@@ -38,7 +38,6 @@ class TestCode(NamedTuple):
     modules: set[str]
     """Those beside the solution."""
     text: str
-    branches: bool
     mixes: str
     """Why its passes cannot be proven, as far as its text says (`parts`)."""
     free: set[str]
@@ -75,7 +74,6 @@ def code_of(source: Source, tree: ast.Module | None = None) -> TestCode:
         entry_point=source.entry_point,
         modules=modules,
         text=words,
-        branches=text.branches,
         mixes=found.mixed,
         free=found.free,
         names=text.names,

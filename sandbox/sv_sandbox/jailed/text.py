@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import plan
-from .provenance import ANSWERS, EQUALITY, OTHER
+from .provenance import EQUALITY, OTHER
 
 TOOLS = frozenset((*sys.stdlib_module_names, "np", "numpy", "pytest", *plan.TOOLS))
 """Names that are the library's, whoever imports it (`judge` sees to that)."""
@@ -38,8 +38,6 @@ class Text:
     """Of those, modules."""
     sets: list[tuple[str, str]] = field(default_factory=list)
     """Attributes of names that it sets."""
-    branches: bool = False
-    """Whether its control flow, beside its assertions, may depend on values."""
     hands_over: bool = False
     """Whether it may define tests that it does not run itself, or use pytest's names."""
     sites: int = 0
@@ -47,32 +45,20 @@ class Text:
     """Of those, the ones in functions (one in two functions counts twice)."""
     answers: set[str] = field(default_factory=set)
     """Names and attributes (`.name`) that may hold answers of the solution."""
-    objects: set[str] = field(default_factory=set)
-    """And those that may hold objects that the test made of a class of the solution."""
     parameters: set[str] = field(default_factory=set)
     given: list[tuple[list[ast.expr], ast.expr]] = field(default_factory=list)
     """Targets and the values that they get."""
 
-    def is_answer(self, node: ast.AST, or_object: bool = False) -> bool:
-        """Whether an expression holds an answer of the solution, as far as the text tells; or an
-        object that the test made of a class of it."""
-        known = self.answers | self.objects if or_object else self.answers
+    def is_answer(self, node: ast.AST) -> bool:
+        """Whether an expression holds an answer of the solution, as far as the text tells."""
         for inner in ast.walk(node):
-            if type(inner) is ast.Call and self.asks(inner):
-                if or_object or not _makes(inner):
-                    return True
-            elif type(inner) is ast.Name and (
-                inner.id in known or (or_object and self.is_free(inner))
-            ):
+            if type(inner) is ast.Call and self.asks(inner) and not _makes(inner):
                 return True
-            elif type(inner) is ast.Attribute and f".{inner.attr}" in known:
+            if type(inner) is ast.Name and inner.id in self.answers:
+                return True
+            if type(inner) is ast.Attribute and f".{inner.attr}" in self.answers:
                 return True
         return False
-
-    def are_objects(self, *sides: ast.expr) -> bool:
-        """Whether both sides of an equality are the solution's, and one of them an object."""
-        theirs = sum(self.is_answer(side, True) for side in sides)
-        return theirs > 1 and theirs > sum(self.is_answer(side) for side in sides)
 
     def is_free(self, node: ast.expr) -> bool:
         """Whether a name is none of the text's, of Python's or of the library's."""
@@ -86,21 +72,17 @@ class Text:
         if not base or hasattr(builtins, base) or base in TOOLS:
             return False
         is_parameter = isinstance(call.func, ast.Name) and base in self.parameters
-        return is_parameter or base not in self.binds or base in self.answers | self.objects
+        return is_parameter or base not in self.binds or base in self.answers
 
     def find_answers(self) -> None:
         """From the targets of answers to what they are given to, until nothing is new."""
-        self._follow(self.objects, lambda value: self.is_answer(value, True))
-        self._follow(self.answers, self.is_answer)
-
-    def _follow(self, known: set[str], is_known: Callable[[ast.expr], bool]) -> None:
         rest = self.given
         while True:
-            found = [pair for pair in rest if is_known(pair[1])]
+            found = [pair for pair in rest if self.is_answer(pair[1])]
             if not found:
                 break
             rest = [pair for pair in rest if pair not in found]
-            known.update(name for targets, _ in found for name in _stored(targets))
+            self.answers.update(name for targets, _ in found for name in _stored(targets))
 
 
 def _stored(targets: list[ast.expr]) -> Iterator[str]:
@@ -109,11 +91,6 @@ def _stored(targets: list[ast.expr]) -> Iterator[str]:
             yield inner.id
         elif type(inner) is ast.Attribute and type(inner.ctx) is ast.Store:
             yield f".{inner.attr}"
-
-
-def names_of(targets: Iterable[list[ast.expr]]) -> frozenset[str]:
-    """The names that these bind."""
-    return frozenset(name for one in targets for name in _stored(one))
 
 
 def _makes(call: ast.Call) -> bool:
@@ -217,7 +194,7 @@ def kind_of(test: ast.expr, text: Text) -> int:
 def kind_of_sides(is_equality: bool, text: Text, *sides: ast.expr) -> int:
     if not is_equality or any(map(_is_yes_or_no, sides)):
         return OTHER
-    return ANSWERS if text.are_objects(*sides) else EQUALITY
+    return EQUALITY
 
 
 def _is_yes_or_no(node: ast.expr) -> bool:

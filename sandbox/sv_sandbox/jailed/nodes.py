@@ -1,0 +1,70 @@
+"""What single nodes of a test's tree say: names, calls, parameters. Pure."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import symtable
+from collections.abc import Iterator, Set
+
+from . import text
+
+
+def free(source: str) -> set[str]:
+    """Names that are read and nobody in the text binds: the solution's, but for the library's."""
+    scope = symtable.symtable(source, "<test>", "exec")
+    module = {one.get_name() for one in scope.get_symbols() if _binds(one)}
+    found, scopes = set(), [scope]
+    while scopes:
+        scope = scopes.pop()
+        scopes += scope.get_children()
+        read = [one for one in scope.get_symbols() if one.is_referenced() and one.is_global()]
+        found |= {one.get_name() for one in read}
+    known = {name for name in found if hasattr(builtins, name) or name in text.TOOLS}
+    return found - module - known
+
+
+def _binds(symbol: symtable.Symbol) -> bool:
+    return symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
+
+
+def imported_from(node: ast.Import | ast.ImportFrom, modules: Set[str]) -> Iterator[str]:
+    """The names that an import takes from these."""
+    of = [getattr(node, "module", None) or ""]
+    for one in node.names:
+        if not modules.isdisjoint(name.partition(".")[0] for name in (*of, one.name)):
+            yield one.asname or one.name.partition(".")[0]
+
+
+def root(node: ast.AST) -> str:
+    """The name that `name.attribute[0]` begins with."""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Starred | ast.Await):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def called(call: ast.Call) -> str:
+    """The name by which something is called."""
+    return str(getattr(call.func, "attr", getattr(call.func, "id", "")))
+
+
+def called_by(call: ast.Call) -> list[ast.expr]:
+    """What a function of Python's is given to call."""
+    given = [one.value for one in call.keywords if one.arg in ("key", "default_factory")]
+    return [*given, *(call.args[:1] if called(call) in ("map", "filter") else [])]
+
+
+def inside(call: ast.Call) -> list[ast.expr]:
+    """What a call is given."""
+    return [*call.args, *(one.value for one in call.keywords)]
+
+
+def parameters(node: ast.AST) -> list[str]:
+    """Of a function or lambda; none of a class."""
+    given = getattr(node, "args", None)
+    return [one.arg for one in ast.walk(given) if isinstance(one, ast.arg)] if given else []
+
+
+def names(node: ast.AST) -> Iterator[str]:
+    """All in a node."""
+    yield from (one.id for one in ast.walk(node) if isinstance(one, ast.Name))
