@@ -72,8 +72,8 @@ class Straight:
         self._answers = self._only(self._is_asked)
         heads = [one.iter for one in self._loops]
         apart = {one for head in heads for one in ast.walk(head)}
-        names = [one for one in nodes if isinstance(one, ast.Name) and one not in apart]
-        self._used = {one.id for one in names if type(one.ctx) is ast.Load}
+        found = [one for one in nodes if isinstance(one, ast.Name) and one not in apart]
+        self._used = {one.id for one in found if type(one.ctx) is ast.Load}
         self._once = self._only(self._lists)
         self._listed = self._only(lambda value: value in heads and self._is_head(value))
         self._listed |= self._once
@@ -229,12 +229,12 @@ class Straight:
 
     def _only(self, known: Callable[[ast.expr], bool]) -> frozenset[str]:
         """Names that get nothing but such values."""
-        names = {
+        found = {
             (name, value is not None and known(value))
             for target, value in self._given
             for name in names(target)
         }
-        return frozenset(name for name, known in names if known and (name, False) not in names)
+        return frozenset(name for name, known in found if known and (name, False) not in found)
 
     def _is_asked(self, node: ast.expr) -> bool:
         if isinstance(node, ast.Await):
