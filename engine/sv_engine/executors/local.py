@@ -138,6 +138,22 @@ class LocalExecutor:
                 for row in rows:
                     yield row
 
+    async def judge(
+        self,
+        solution: str,
+        test: str,
+        terms: Terms,
+        *,
+        stdin: str = "",
+        files: Mapping[str, bytes] | None = None,
+    ) -> Row:
+        """The row of one solution on one test, a source of assertions; the solution finds `stdin`,
+        and `files` in its folder."""
+        cells = await self._cells([solution], [0], [test], terms, stdin, files)
+        row = _OpenRow(0, 1)
+        row.take_cells(0, [0], cells)
+        return row.closed()
+
     async def blocks(
         self,
         solutions: Sequence[str],
@@ -221,7 +237,13 @@ class LocalExecutor:
         return rows
 
     async def _cells(
-        self, solutions: Sequence[str], span: list[int], tests: Sequence[Test], terms: Terms
+        self,
+        solutions: Sequence[str],
+        span: list[int],
+        tests: Sequence[Test],
+        terms: Terms,
+        stdin: str = "",
+        files: Mapping[str, bytes] | None = None,
     ) -> _Cells | str:
         """The cells, or why nothing of it could be judged."""
         from sv_sandbox import SandboxError
@@ -234,6 +256,8 @@ class LocalExecutor:
                 trust=terms.trust,
                 below=terms.below,
                 entry_point=terms.entry_point,
+                stdin=stdin,
+                files=files,
             )
             return _Cells(matrix)
         except SandboxError as error:
