@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sv_sandbox import Pool, Verdict
 
 
