@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from sv_engine.executors.local import LocalExecutor, Ran
 from sv_engine.executors.protocol import Row, Terms, Test
 from sv_engine.serve.admission import Admission
+from sv_engine.serve.leaving import Running
 from sv_engine.serve.settings import Settings
 
 HEALTH_WAIT_S = 5.0
@@ -36,6 +37,7 @@ class Service:
             preload=settings.preload,
         )
         self.admission = Admission(slots=1, max_waiting=settings.max_waiting)
+        self.requests = Running()
         self.sessions = 0
         """Open OpenEnv sessions."""
 
