@@ -137,6 +137,6 @@ def test_what_waits_for_a_worker_is_told_as_well() -> None:
         with ThreadPoolExecutor(20) as threads:
             return set(threads.map(one, range(20)))
 
-    with ending(ask, "--drain-s", "0.2", waiting=12) as (asked, said):
+    with ending(ask, "--drain-s", "0.2", waiting=19) as (asked, said):
         assert asked.result() == {503}
     assert said == ""

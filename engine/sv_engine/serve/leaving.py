@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sv_engine.serve.admission import client as client_address
+
 _ENDING = json.dumps({"detail": "the server is ending: ask again later, or another one"}).encode()
 
 
@@ -68,6 +70,7 @@ class EndsWithItsClient:
             while (await receive())["type"] != "http.disconnect":
                 pass
 
+        client_address.set((scope.get("client") or ("", 0))[0])
         route = asyncio.ensure_future(self.app(scope, received, sent))
         self.running.start(route)
         client = asyncio.create_task(left())

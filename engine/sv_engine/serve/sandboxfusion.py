@@ -37,7 +37,7 @@ from sv_engine.serve.verl_wrapper import Wrapped, unwrap
 CLIENT_SLACK_S = 10.0
 """What verl's client allows beyond the limits it sends."""
 WAITING = 0.75
-"""Share of that, and of the time to compile, which Python does not need, that may go in waiting."""
+"""Share of a client's patience that may go in waiting for a worker."""
 PARSED_HERE = 32 << 10
 """Longer texts are cut inside the sandbox: a parser can be made to take long."""
 CUTTING_CPU_S = 5.0
@@ -105,10 +105,17 @@ async def run_code(
     return Response(answer.model_dump_json(), media_type="application/json")
 
 
-@router.get("/v1/ping")
-async def ping() -> str:
-    """Say that the server is there; `/health` says whether it works."""
+@router.get("/v1/ping", responses={504: {"description": "Overloaded."}})
+async def ping(service: Annotated[Service, Depends(service_of)]) -> str:
+    """Say that a program would be run; `/health` runs one."""
+    if service.admission.is_hopeless(WAITING * patience()):
+        raise Overloaded
     return "pong"
+
+
+def patience(run_timeout: float = 10.0, compile_timeout: float = 10.0) -> float:
+    """Seconds that verl's client waits for an answer, less one to send it."""
+    return run_timeout + compile_timeout + CLIENT_SLACK_S - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +129,10 @@ class _Run:
 
     async def answer(self) -> RunCodeResponse:
         """Run and judge, in one slot; raises Overloaded, and ValueError for a file name."""
-        spare_s = self.request.compile_timeout + CLIENT_SLACK_S
+        patience_s = patience(self.request.run_timeout, self.request.compile_timeout)
         try:  # whoever is not answered by then has gone, and its program is ended
-            async with asyncio.timeout(self.request.run_timeout + spare_s - 1):
-                async with self.service.slot(WAITING * spare_s):
-                    return await self._answer()
+            async with asyncio.timeout(patience_s):
+                return await self.service.admission.run(self._answer, WAITING * patience_s)
         except TimeoutError:
             raise Overloaded from None
 
