@@ -19,7 +19,7 @@ LEVELS = ("none", "basic", "confined", "isolated")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
 @click.option("--token", envvar="SV_TOKEN", help="Bearer token that requests must carry.")
 @click.option(
-    "--workers", type=click.IntRange(min=1), help="Sandbox workers. Default: four per core."
+    "--workers", type=click.IntRange(min=1), help="Sandbox workers. Default: two per core."
 )
 @click.option("--require", type=click.Choice(LEVELS), default="basic", show_default=True)
 @click.option(

@@ -25,7 +25,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-TURN_S = 0.5
+TURN_S = 0.25
 """How long a piece may hold any slot while others wait."""
 HOPELESS = 2.0
 """A wait is hopeless that is expected to take so many times what is left."""

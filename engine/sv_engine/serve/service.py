@@ -27,9 +27,9 @@ T = TypeVar("T")
 HEALTH_WAIT_S = 5.0
 LEAST_WALL_S = 0.1
 """A shorter guard would count the start of a program's process as its idle time."""
-WORKERS_PER_CORE = 4
-"""So that programs which use up their limit leave room for others, as the kernel shares the cores;
-and that none is idle while the event loop is busy."""
+WORKERS_PER_CORE = 2
+"""So that programs which use up their limit leave room for others, as the kernel shares the cores,
+and no core is idle while the event loop is busy."""
 
 
 class Service:

@@ -14,7 +14,7 @@ class Settings:
     token: str | None = None
     """Bearer token that every request must carry, but for /health and /v1/ping."""
     workers: int | None = None
-    """Rows that run at once; None: four per core."""
+    """Rows that run at once; None: two per core."""
     require: str = "basic"
     """Refuse to start below this level of the jail."""
     trust: str = "proven"
