@@ -120,6 +120,14 @@ def test_assertions_inside_a_string_are_not_taken_for_reached(quote: str) -> Non
         cuts(f"x = {quote}\n\nassert f(1) == 2{mark}")
 
 
+@pytest.mark.parametrize(
+    "own", ["def g(): \\", "if 0: \\", "while 0: \\\r", "for _ in (): \\", "class C: pass; \\"]
+)
+def test_assertions_inside_a_line_are_not_taken_for_reached(own: str) -> None:
+    with pytest.raises(Swallowed):
+        cuts(f"{PROGRAM}{own}\nassert f(1) == 2")
+
+
 def test_a_docstring_that_shows_an_assertion_is_a_docstring() -> None:
     text = f'"""Write f.\nassert f(1) == 2\n"""\n{PROGRAM}\n\nassert f(3) == 4'
     assert [test for _, test in cuts(text)] == ["assert f(3) == 4"]
@@ -161,6 +169,21 @@ def test_what_a_program_brings_along_is_not_the_test(own: str, between: str, tes
     assert {test.removesuffix(wanted).strip() for test in found} & harmless, found
 
 
+@pytest.mark.parametrize(
+    ("text", "is_variable"),
+    [
+        ("input = 3\nassert f(input) == 4", True),
+        ("for input in (1, 2):\n    assert f(input)", True),
+        ("import sys\ninput = sys.stdin.readline\nassert f(input()) == 4", False),
+        ("input = open(0).readline\nassert f(input()) == 4", False),
+        ("n = input()\nassert f(n) == 4", False),
+    ],
+)
+def test_a_variable_may_be_called_input(text: str, is_variable: bool) -> None:
+    _, test = cuts(f"{PROGRAM}\n\n{text}")[0]
+    assert (test == text) == is_variable
+
+
 def test_an_assertion_that_does_something_is_left_out_of_the_program() -> None:
     text = f"{PROGRAM}assert globals().update(f=1) is None\nassert f(1) == 2"
     assert cuts(text)[-1] == (f"{PROGRAM}pass\n", "assert f(1) == 2")
@@ -194,6 +217,7 @@ IMPORTED = {
     "np": "numpy",
     "sys": "sys",
     "io": "io",
+    "decimal": "decimal",
     "unittest": "unittest",
     "Counter": "collections.Counter",
     "attrgetter": "operator.attrgetter",
@@ -249,6 +273,15 @@ def test_what_is_plain(statement: str) -> None:
         "assert (f := 3)",
         "x = g.gi_frame",
         "getattr(f, 'x')",
+        "len = lambda x: 2",
+        "for sum in x:\n    pass",
+        "with redirect_stdout(x) as print:\n    pass",
+        "x = [any for any in y]",
+        "c = type(f(1))",
+        "type(f(1)).x = lambda y: 2",
+        "f(1).x = 2",
+        "decimal.getcontext().prec = 1",
+        "np.setbufsize(3)",
         "open('x', 'w')",
         "del f",
         "global f",

@@ -37,10 +37,12 @@ from sv_engine.serve.statements import (
     prints_what_it_computes,
     reaches,
     reads_input,
+    without_variables,
 )
 
 _DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")  # as the parser counts them
+_CONTINUED = re.compile(r"\\(?:\r\n|\r|\n)\s*assert\b")  # `def g(): \`, and a newline
 _ASSERTION = re.compile(r"^assert\b", re.MULTILINE)
 
 Span = tuple[int, int]
@@ -50,7 +52,7 @@ Place = tuple[Span, str, list[Span]]
 
 
 class Swallowed(Exception):
-    """Assertions at the end of the text stand inside a string of the program before them."""
+    """Assertions at the end of the text stand inside a string, or a line, of the program's."""
 
 
 def cut(text: str, place: Place) -> tuple[str, str]:
@@ -81,8 +83,9 @@ def places(text: str, has_input: bool = False) -> list[Place]:
     if not body:
         return []
     lines = _LINE.findall(text)
-    if _swallows(body[-1], lines):
+    if _swallows(body[-1], lines) or _CONTINUED.search(text):
         raise Swallowed
+    without_variables(body)
     told = asked(body)
     end = max((at for at, each in enumerate(told.froms) if each is not None), default=-1) + 1
     if not end or (has_input and any(map(_is_at_work, body[end:]))):

@@ -117,6 +117,26 @@ def may_stand_in_test(statement: ast.stmt) -> bool:
     )
 
 
+def without_variables(body: Sequence[ast.stmt]) -> None:
+    """Give another name to a variable that is called `input`, and reads none."""
+    nodes = [node for each in body for node in ast.walk(each)]
+    named = [node for node in nodes if isinstance(node, ast.Name) and node.id == "input"]
+    if not any(isinstance(node.ctx, ast.Store) for node in named):
+        return
+    assigned = (node for node in nodes if isinstance(node, ast.Assign | ast.AnnAssign))
+    for each in assigned:
+        inside = list(ast.walk(each))
+        reading = (node for node in inside if not _is_stored(node) and _names_input(node))
+        if any(map(_is_stored, inside)) and any(reading):  # input = sys.stdin.readline
+            return
+    for node in named:
+        node.id = "input_"
+
+
+def _is_stored(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id == "input" and isinstance(node.ctx, ast.Store)
+
+
 def reads_input(statement: ast.stmt) -> bool:
     """Whether standard input is named in it."""
     return any(map(_names_input, ast.walk(statement)))
@@ -223,7 +243,7 @@ _SAFE = frozenset(
 )
 _REACHING = frozenset("globals locals vars setattr delattr exec eval compile".split())
 _NUMBERS = frozenset({"pi", "e", "tau", "inf", "nan"})
-_INSIDE = re.compile(r"_|gi_|f_|cr_|ag_|tb_|co_|set_")
+_INSIDE = re.compile(r"_|gi_|f_|cr_|ag_|tb_|co_|set|getcontext|localcontext")
 """Attributes that lead into the interpreter, or set up a library, begin so."""
 
 
@@ -237,7 +257,13 @@ def is_plain(statement: ast.stmt, imported: Mapping[str, str]) -> bool:
     nodes = list(ast.walk(statement))
     calls = {id(node.func): node for node in nodes if isinstance(node, ast.Call)}
     bases = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
-    return all(_is_plain_node(node, imported, calls, bases) for node in nodes)
+    asks = isinstance(statement, ast.Assert) or not any(map(_is_type, nodes))
+    return asks and all(_is_plain_node(node, imported, calls, bases) for node in nodes)
+
+
+def _is_type(node: ast.AST) -> bool:
+    """A class that is had from its object could be changed."""
+    return isinstance(node, ast.Name) and node.id == "type"
 
 
 def reaches(statement: ast.stmt) -> bool:
@@ -284,9 +310,10 @@ def _is_plain_node(
             return attribute in _PARTS.get(module, ()) or (module in _PURE and is_used)
         case ast.Name(id="type"):
             return id(node) in calls and len(calls[id(node)].args) == 1
+        case ast.Name(id=name) if hasattr(builtins, name):
+            return isinstance(node.ctx, ast.Load) and _is_safe(name)
         case ast.Name(id=name):
-            known = hasattr(builtins, name)
-            return not name.startswith("__") and (not known or _is_safe(name))
+            return not name.startswith("__")
         case ast.Attribute(value=ast.Name(id=name), attr=attr) if name in imported:
             path = imported[name]
             if attr in _PARTS.get(path, ()):
@@ -295,7 +322,8 @@ def _is_plain_node(
             is_pure = path in _PURE or path.rpartition(".")[0] in _PURE
             return is_pure and not _INSIDE.match(attr) and (id(node) in calls or is_number)
         case ast.Attribute():
-            return not _INSIDE.match(node.attr)
+            of_name = isinstance(node.ctx, ast.Load) or isinstance(node.value, ast.Name)
+            return of_name and not _INSIDE.match(node.attr)
     return True
 
 
