@@ -143,6 +143,15 @@ def test_what_ends_soon_is_not_kept_waiting(slots: int, monkeypatch: pytest.Monk
     run(work())
 
 
+@pytest.mark.parametrize(
+    ("piece_s", "turn_s"), [(0.0, 0.25), (0.01, 0.25), (0.1, 0.5), (0.3, 1.5), (9.0, 2.0)]
+)
+def test_a_busy_machine_has_longer_turns(piece_s: float, turn_s: float) -> None:
+    queue = Admission(slots=1, max_waiting=1)
+    queue.piece_s = piece_s
+    assert queue.turn_s == pytest.approx(turn_s)
+
+
 def test_nothing_is_begun_anew_while_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "TURN_S", 0.01)
 

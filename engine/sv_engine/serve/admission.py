@@ -6,9 +6,9 @@ who ask for little:
 
 - Clients take turns (a client is an address; within one, the order of arrival counts), and a
   request has a few pieces here at a time.
-- Most slots, not all, may be held for longer than `TURN_S`. Who would hold one more while others
-  wait is ended, and begins anew when one of these is free. So a program that ends soon is not kept
-  waiting by any number that do not.
+- Most slots, not all, may be held for longer than a turn. Who would hold one more while others wait
+  is ended, and begins anew when one of these is free. So a program that ends soon is not kept
+  waiting by any number that do not. What is soon depends on how busy the machine is.
 
 A request that waits past its deadline is refused, at once where there is no hope: its client can go
 elsewhere.
@@ -26,7 +26,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 TURN_S = 0.25
-"""How long a piece may hold any slot while others wait."""
+"""How long a piece may hold any slot while others wait, at least; `TURNS` times as long as pieces
+take that end by themselves, and `LONGEST_TURN_S` at most."""
+TURNS = 5.0
+LONGEST_TURN_S = 2.0
 HOPELESS = 2.0
 """A wait is hopeless that is expected to take so many times what is left."""
 _MEMORY = 0.03
@@ -57,6 +60,8 @@ class Admission:
     """Running mean of the time from one free slot to the next, while work waits."""
     waiting: int = 0
     """Pieces that wait for a slot."""
+    piece_s: float = 0.0
+    """Running mean of what pieces take that end within a turn."""
     _freed_s: float | None = None
     _queues: dict[str, deque[asyncio.Future[None]]] = field(default_factory=dict)
     """For each client that waits, in the order of their turns."""
@@ -68,6 +73,11 @@ class Admission:
     def long_slots(self) -> int:
         """How many slots may be held for longer than a turn while others wait."""
         return self.slots - self.slots // 4 if self.slots > 3 else max(1, self.slots - 1)
+
+    @property
+    def turn_s(self) -> float:
+        """How long a piece may hold any slot while others wait."""
+        return max(TURN_S, min(TURNS * self.piece_s, LONGEST_TURN_S))
 
     def expected_wait_s(self) -> float:
         """How long a new arrival would wait."""
@@ -85,11 +95,13 @@ class Admission:
         Raises Overloaded.
         """
         await self._enter(deadline_s)
+        start_s = time.monotonic()
         piece = asyncio.ensure_future(work())
         try:
             while True:
-                await asyncio.wait({piece}, timeout=TURN_S)
+                await asyncio.wait({piece}, timeout=self.turn_s)
                 if piece.done():
+                    self.piece_s += _MEMORY * (time.monotonic() - start_s - self.piece_s)
                     return piece.result()
                 if self._long < self.long_slots:
                     return await self._held_long(piece)
