@@ -51,7 +51,7 @@ int sv_recycler_ready(struct worker *w, const struct sv_job *job, uint32_t row)
     struct recycler *keeper = &w->recycler[job->row_zygotes[row]];
     struct template *t = place_of(w, keeper);
     const int mode = (int)w->pool->recycle, always = mode == SV_RECYCLE_CHECKED;
-    if (job->kind == SV_KIND_PROGRAM && (job->cell_blob_count > 0 || job->stdin_len >= SV_STREAM_BYTES))
+    if ((job->kind == SV_KIND_PROGRAM && job->cell_blob_count > 0) || job->stdin_len >= SV_STREAM_BYTES)
         return 0; /* it begins with writing files, or reads much */
     if (mode == SV_RECYCLE_OFF || job->limits.processes != 0 ||
         job->limits.memory_bytes < LEAST_MEMORY_BYTES ||

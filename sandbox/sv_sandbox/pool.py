@@ -178,6 +178,7 @@ class Pool:
         limits: Limits | None = None,
         entry_point: str | None = None,
         files: Mapping[str, str | bytes] | None = None,
+        stdin: str | bytes = b"",
         trust: Trust | str | None = None,
         below: Below | str | None = None,
         judge: str = "split",
@@ -186,7 +187,8 @@ class Pool:
         """Start judging every solution on every test; returns at once.
 
         entry_point: the function under test. Built-in names are the test's own; this one is the
-        solution's all the same. files: modules and data beside the solution, by path.
+        solution's all the same. files: modules and data beside the solution, by path. stdin: what
+        the solution finds there, and the test as well; of one test only, as reading moves it.
         trust, below: what a pass must rest on, and what becomes of one that does not; None: the
         pool's; with "inline" solution and test share one process, as in plain Python. judge:
         "split" or, to compare with, "inline": everything in one process.
@@ -197,6 +199,8 @@ class Pool:
         below = self.below if below is None else Below(below)
         if isinstance(solutions, str) or isinstance(tests, str):
             raise ValueError("solutions and tests are sequences of sources, not one source")
+        if stdin and len(tests) > 1:
+            raise ValueError("standard input is for one test: what one has read is gone for others")
         if judge not in JUDGES:
             raise ValueError(f"unknown judge {judge!r}: one of {', '.join(JUDGES)}")
         rows, cells = asked.packed_matrix(solutions, tests, entry_point, files or {})
@@ -209,7 +213,15 @@ class Pool:
         if judge == "split" and wanted is Trust.INLINE:
             code = _native.JUDGE_TOGETHER
         job = self._submit(
-            _native.KIND_CELLS, code, rows, kinds, cells, len(cells), limits, b"", _fault
+            _native.KIND_CELLS,
+            code,
+            rows,
+            kinds,
+            cells,
+            len(cells),
+            limits,
+            asked.as_bytes(stdin),
+            _fault,
         )
         if judge == "split":
             job._trust, job._below = wanted, below

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +67,84 @@ def test_a_server_that_refuses_is_told_in_words(
         result = run(tmp_path / "out", "--executor", "http", "--server", url + end, *token)
     assert result.exit_code == 1
     assert remedy in result.output
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "notaurl",
+        "",
+        "http://",
+        "127.0.0.1:8080",
+        "ftp://127.0.0.1:8080",
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:x",
+        "http://[::1",
+        "http://user:word@127.0.0.1",
+        "http://127.0.0.1:8080?a=b",
+        " http://127.0.0.1:8080",
+    ],
+)
+def test_what_is_no_url_is_wrong_usage(tmp_path: Path, url: str) -> None:
+    good = ["--server", "http://127.0.0.1:1"]
+    result = run(tmp_path / "out", "--executor", "http", *good, "--server", url)
+    assert result.exit_code == 2
+    assert "--server" in result.output
+    assert repr(url) in result.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://127.0.0.1:1", "Connection refused"),
+        ("http://localhost:1", "Connection refused"),
+        ("http://nosuchhost.invalid", ""),
+        ("SILENT", "silent for"),
+        ("CLOSED", ""),
+    ],
+)
+def test_a_server_that_is_not_there_is_told_with_its_holes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any, url: str, why: str
+) -> None:
+    from sv_engine.executors import servers
+
+    monkeypatch.setattr(servers, "SILENCE_S", 0.5)
+    monkeypatch.setattr(servers.HttpExecutor.__init__, "__kwdefaults__", PATIENT)
+    with listening(closes=url == "CLOSED") as port:
+        url = url if url.startswith("http") else f"http://127.0.0.1:{port}"
+        result = run(tmp_path / "out", "--executor", "http", "--server", url)
+    told = [record.getMessage() for record in caplog.records if record.name == servers.__name__]
+    assert len(told) == 1  # once, whatever was asked of it
+    assert told[0].startswith(f"{url}: ")
+    assert why in told[0]
+    assert result.exit_code == 1
+    assert f"cells were not judged: no server answered ({url}: " in result.output
+    assert "no cell was judged" in result.output
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert len(summary["not_judged"]) == 1
+
+
+PATIENT = {"token": None, "patience_s": 0.5}
+
+
+@contextlib.contextmanager
+def listening(closes: bool) -> Iterator[int]:
+    """A port that takes connections, and closes them or says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken: list[socket.socket] = []
+
+        def take() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    taken.append(server.accept()[0])
+                    if closes:
+                        taken.pop().close()
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        for each in taken:
+            each.close()

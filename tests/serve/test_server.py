@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -178,3 +180,86 @@ def test_an_empty_token_is_no_token() -> None:
     result = CliRunner().invoke(main, ["serve", "--host", "0.0.0.0", "--token", ""])
     assert result.exit_code == 2
     assert "is empty: is the variable set" in result.output
+
+
+FUNCTION = f"def f():\n    {ENDLESS}"
+MANY = {"inputs": ["1"] * 200, "outputs": ["1"] * 200}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "count"),
+    [
+        ("/run_code", {"code": ENDLESS, "run_timeout": 500}, 12),
+        ("/run_code", {"code": f"{FUNCTION}\n\nassert f()", "run_timeout": 500}, 9),
+        ("/v1/matrix", {"solutions": [FUNCTION] * 600, "tests": ["assert f()"], "cpu_s": 500}, 1),
+        (
+            "/v1/matrix",
+            {"solutions": [ENDLESS] * 60, "tests": [{"expected": ""}] * 20, "cpu_s": 500},
+            3,
+        ),
+        (
+            "/test_program",
+            {"program": FUNCTION, "tests": ["assert f()"] * 3, "max_execution_time": 500},
+            9,
+        ),
+        (
+            "/common_evaluate_batch",
+            {
+                "completion": ENDLESS,
+                "config": {"run_timeout": 500, "provided_data": {"test_cases": {
+                    "input": MANY["inputs"], "output": MANY["outputs"]}}},
+            },
+            2,
+        ),
+    ],
+)  # fmt: skip
+def test_what_does_not_end_keeps_nobody_waiting(
+    start_server: Any, path: str, body: Any, count: int
+) -> None:
+    """Small programs are answered while any number of endless ones run and wait."""
+    ended: list[int] = []
+
+    def endless() -> None:
+        with contextlib.suppress(httpx.TransportError):
+            ended.append(httpx.post(f"{url}{path}", json=body, timeout=300).status_code)
+
+    with start_server("--workers", "2", "--drain-s", "0") as (url, process):
+        threads = [threading.Thread(target=endless) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        while _metric(url, "sv_running") < min(2, count):
+            pass
+        for _ in range(3):
+            answer = httpx.post(f"{url}/run_code", json={"code": "print(1)"}, timeout=60)
+            assert answer.json()["run_result"]["stdout"] == "1\n"
+        assert ended == []
+        process.terminate()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("running", "waiting", "interval_s", "status"),
+    [
+        (0, 0, 0.0, 200),
+        (1, 0, 100.0, 200),
+        (2, 0, 0.1, 200),
+        (2, 100, 0.1, 200),
+        (2, 100, 5.0, 504),
+        (2, 500, 0.001, 504),
+    ],
+)
+def test_ping_tells_of_overload(running: int, waiting: int, interval_s: float, status: int) -> None:
+    from sv_engine.serve.app import create_app
+    from sv_engine.serve.settings import Settings
+
+    app = create_app(Settings(max_waiting=500))
+    queue = app.state.service.admission
+    queue.slots, queue.running, queue.waiting, queue.interval_s = 2, running, waiting, interval_s
+
+    async def ping() -> int:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return (await client.get("/v1/ping")).status_code
+
+    assert asyncio.run(ping()) == status

@@ -232,6 +232,7 @@ def _execute(
                 asyncio.run(_stream(run, executor, errors))
             finally:
                 run.wall_s = time.monotonic() - start_s
+                run.not_judged = dict(pool.lost.most_common()) if pool is not None else {}
         if run.doubtful:
             errors.print(
                 f"the machine was overloaded: timeouts of {len(run.doubtful)} problems run again "
@@ -297,6 +298,8 @@ def _report(run: ExecRun, errors: Console, exit_interrupted: int) -> None:
     """Write summary.json, print the table, and end with the exit code."""
     bad_rows = run.source.bad_rows
     _show_bad_rows(bad_rows, errors)
+    for why, count in run.not_judged.items():
+        errors.print(f"{count:,} cells were not judged: {why}", highlight=False, soft_wrap=True)
     if run.tally.problems:
         _show_results(run)
     elif not run.stopped:
@@ -307,6 +310,8 @@ def _report(run: ExecRun, errors: Console, exit_interrupted: int) -> None:
         raise click.exceptions.Exit(exit_interrupted)
     if run.stopped:
         raise click.ClickException(run.stopped)
+    if 0 < run.executed_cells <= sum(run.not_judged.values()):
+        raise click.ClickException("no cell was judged")
     if bad_rows:
         raise click.exceptions.Exit(EXIT_BAD_ROWS)
 

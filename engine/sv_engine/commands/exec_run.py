@@ -49,6 +49,8 @@ class ExecRun:
     doubtful: list[Path] = field(default_factory=list)
     """Stored problems that are counted when their timeouts have been run again."""
     sandbox: dict[str, Any] | None = None
+    not_judged: dict[str, int] = field(default_factory=dict)
+    """Why cells were not judged elsewhere, and how many."""
     stopped: str = ""
     """Why the run ended early; empty if it did not."""
 
@@ -135,6 +137,7 @@ class ExecRun:
             "budget": asdict(self.budget),
             "tests_per_sample": self.source.tests_per_sample,
             "sandbox": self.sandbox,
+            "not_judged": self.not_judged,
             "versions": {
                 "sv_engine": metadata.version("sv-engine"),
                 "python": platform.python_version(),

@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from sv_engine.execute.sandbox import SandboxPool
-from sv_engine.executors.row_pool import KINDS, Kind, pool_at
+from sv_engine.executors.row_pool import KINDS, Kind, RowPool, pool_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class Place:
     servers: Sequence[str] = ()
     token: str | None = None
 
-    def open(self) -> SandboxPool | None:
+    def open(self) -> RowPool | None:
         """The pool there, None for the sandbox of this machine. Raises EngineError."""
         return pool_at(self.kind, self.servers, self.token)
 
@@ -42,6 +41,21 @@ def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_place(
         *args: Any, executor: Kind, server: tuple[str, ...], server_token: str | None, **kw: Any
     ) -> Any:
+        if executor == "http":
+            _check(server)
         return command(*args, place=Place(executor, server, server_token), **kw)
 
     return with_place
+
+
+def _check(servers: Sequence[str]) -> None:
+    """Raises click.BadParameter for what is no URL of a server."""
+    try:
+        from sv_engine.executors.servers import server_url
+    except ImportError:  # `pool_at` says which extra is missing
+        return
+    for server in servers:
+        try:
+            server_url(server)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--server") from None

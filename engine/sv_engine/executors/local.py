@@ -1,8 +1,8 @@
 """The sandbox of this machine as an executor: the one module here that imports sv_sandbox.
 
-Rows go to the pool in blocks, so that one request with many rows does not stand before all others:
-whoever calls may pass a `gate`, an async context manager that is entered once per block (the
-server's admission queue). A pool is started on first use, never by import or unpickling.
+Rows go to the pool in pieces, few at a time, so that one request with many rows does not stand
+before all others: whoever calls may pass a `gate` that does each piece of work when its turn has
+come (the server's admission queue). A pool is started on first use, never by import or unpickling.
 """
 
 from __future__ import annotations
@@ -10,9 +10,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from array import array
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sv_engine.executors.checks import decimals
 from sv_engine.executors.protocol import Io, Row, Terms, Test
@@ -22,13 +30,30 @@ if TYPE_CHECKING:
     from sv_sandbox import Limits, Matrix, Pool
 
 BLOCK_CELLS = 512
-"""Cells of one block: a fraction of a second of work, and rows that stream."""
+"""Cells of one block at most: rows that stream."""
+BLOCK_S = 0.1
+"""Work of one block, once it is known how long a row takes."""
+GROWTH = 8
+"""How many times as many rows a block has at most as the one before: first it is one."""
 TESTS_PER_JOB = 1024
 FILE_BYTES = 64 << 20
 """Of the files of one program, its own and those that it is given."""
 CHECKS = {"decimals": decimals}
 """Comparisons beyond those of the sandbox."""
-Gate = Callable[[], contextlib.AbstractAsyncContextManager[Any]]
+T = TypeVar("T")
+
+
+class Gate(Protocol):
+    """Does a piece of work when its turn has come; it may be begun twice."""
+
+    async def __call__(self, work: Callable[[], Awaitable[T]], /) -> T:
+        """What the work gives."""
+        ...
+
+
+async def at_once(work: Callable[[], Awaitable[T]]) -> T:
+    """The gate that is open."""
+    return await work()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +155,7 @@ class LocalExecutor:
         solutions: Sequence[str],
         tests: Sequence[Test],
         terms: Terms,
-        gate: Gate = contextlib.nullcontext,
+        gate: Gate = at_once,
     ) -> AsyncIterator[Row]:
         """Judge every solution on every test; rows come as their block is finished."""
         async with contextlib.aclosing(self.blocks(solutions, tests, terms, gate)) as blocks:
@@ -138,32 +163,56 @@ class LocalExecutor:
                 for row in rows:
                     yield row
 
+    async def judge(
+        self,
+        solution: str,
+        test: str,
+        terms: Terms,
+        *,
+        stdin: str = "",
+        files: Mapping[str, bytes] | None = None,
+    ) -> Row:
+        """The row of one solution on one test, a source of assertions; the solution finds `stdin`,
+        and `files` in its folder."""
+        cells = await self._cells([solution], [0], [test], terms, stdin, files)
+        row = _OpenRow(0, 1)
+        row.take_cells(0, [0], cells)
+        return row.closed()
+
     async def blocks(
         self,
         solutions: Sequence[str],
         tests: Sequence[Test],
         terms: Terms,
-        gate: Gate = contextlib.nullcontext,
+        gate: Gate = at_once,
     ) -> AsyncGenerator[list[Row], None]:
         """`submit`, with the rows that are finished together in one list."""
-        size = max(1, BLOCK_CELLS // max(1, len(tests)))
-        starts = iter(range(0, len(solutions), size))
+        most = max(1, BLOCK_CELLS // max(1, len(tests)))
         running: set[asyncio.Task[list[Row]]] = set()
-        ahead = 2 * self.workers
+        ahead = 2 * self.workers if gate is at_once else max(1, self.workers - 1)
+        places = asyncio.Semaphore(ahead)
+        start, size = 0, 1
 
-        async def block(start: int) -> list[Row]:
-            async with gate():
-                return await self._block(solutions[start : start + size], start, tests, terms)
+        async def turn(work: Callable[[], Awaitable[T]]) -> T:
+            async with places:
+                return await gate(work)
 
         try:
             while True:
-                while len(running) < ahead and (start := next(starts, None)) is not None:
-                    running.add(asyncio.create_task(block(start)))
+                while len(running) < ahead and start < len(solutions):
+                    block = solutions[start : start + size]
+                    work = self._block(block, start, tests, terms, turn)
+                    running.add(asyncio.create_task(work))
+                    start += size
                 if not running:
                     return
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
-                    yield task.result()
+                    rows = task.result()
+                    row_s = sum(sum(row.cpu_us_T) for row in rows) / 1e6 / len(rows)
+                    fitting = int(BLOCK_S / row_s) if row_s > 0 else most
+                    size = max(1, min(fitting, most, GROWTH * size))
+                    yield rows
         finally:
             for task in running:
                 task.cancel()
@@ -194,17 +243,22 @@ class LocalExecutor:
         )
 
     async def _block(
-        self, solutions: Sequence[str], start: int, tests: Sequence[Test], terms: Terms
+        self,
+        solutions: Sequence[str],
+        start: int,
+        tests: Sequence[Test],
+        terms: Terms,
+        turn: Gate,
     ) -> list[Row]:
-        """Rows of some solutions: assertions as jobs of cells, programs one by one."""
+        """Rows of some solutions; `turn` does each job of cells, and each program."""
         at_asserts = [t for t, test in enumerate(tests) if isinstance(test, str)]
         spans = [
             at_asserts[n : n + TESTS_PER_JOB] for n in range(0, len(at_asserts), TESTS_PER_JOB)
         ]
-        jobs = [self._cells(solutions, span, tests, terms) for span in spans]
+        jobs = [turn(partial(self._cells, solutions, span, tests, terms)) for span in spans]
         at_programs = {t: test for t, test in enumerate(tests) if isinstance(test, Io)}
         programs = [
-            self._program(solution, test, terms)
+            turn(partial(self._program, solution, test, terms))
             for solution in solutions
             for test in at_programs.values()
         ]
@@ -221,7 +275,13 @@ class LocalExecutor:
         return rows
 
     async def _cells(
-        self, solutions: Sequence[str], span: list[int], tests: Sequence[Test], terms: Terms
+        self,
+        solutions: Sequence[str],
+        span: list[int],
+        tests: Sequence[Test],
+        terms: Terms,
+        stdin: str = "",
+        files: Mapping[str, bytes] | None = None,
     ) -> _Cells | str:
         """The cells, or why nothing of it could be judged."""
         from sv_sandbox import SandboxError
@@ -234,6 +294,8 @@ class LocalExecutor:
                 trust=terms.trust,
                 below=terms.below,
                 entry_point=terms.entry_point,
+                stdin=stdin,
+                files=files,
             )
             return _Cells(matrix)
         except SandboxError as error:

@@ -7,6 +7,7 @@ Rows that came to nothing are holes, as everywhere.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from sv_engine.errors import EngineError
 from sv_engine.executors.loop_thread import LoopThread
 from sv_engine.executors.protocol import Io, RowExecutor, Terms, Test
+from sv_engine.records import INFRA_CODE
 
 KINDS = ("local", "http", "ray")
 Kind = Literal["local", "http", "ray"]
@@ -82,7 +84,9 @@ class RowJob:
         solutions: Sequence[str],
         tests: Sequence[Test],
         terms: Terms,
+        lost: Counter[str],
     ) -> None:
+        self.lost = lost
         self._matrix = RowMatrix.holes(len(solutions), len(tests))
         self.rows_done = 0
         self._work = thread.start(self._fill(executor, solutions, tests, terms))
@@ -103,6 +107,9 @@ class RowJob:
                 matrix.held_ST[row.index] = list(row.held_T)
             if row.vacuous_T:
                 matrix.vacuous_T[:] |= np.frombuffer(row.vacuous_T, np.uint8)
+            for t, why in row.detail_T.items():
+                if row.verdict_T[t] == INFRA_CODE and not (row.held_T and row.held_T[t]):
+                    self.lost[why] += 1
             self.rows_done += 1
         return matrix
 
@@ -123,6 +130,8 @@ class RowPool:
 
     def __init__(self, executor: RowExecutor) -> None:
         self.executor = executor
+        self.lost: Counter[str] = Counter()
+        """Why cells were not judged, and how many."""
         self._thread = LoopThread("sv-rows")
 
     def __enter__(self) -> Self:
@@ -154,7 +163,7 @@ class RowPool:
             below=options["below"],
             entry_point=options.get("entry_point"),
         )
-        return RowJob(self._thread, self.executor, solutions, tests, terms)
+        return RowJob(self._thread, self.executor, solutions, tests, terms, self.lost)
 
     async def run_async(
         self, program: str, *, stdin: str, expected: str, limits: Any
@@ -162,7 +171,7 @@ class RowPool:
         """One program on one input, as `sv_sandbox.Pool.run_async`."""
         terms = Terms(cpu_s=limits.cpu_s, wall_s=limits.wall_s, memory_bytes=limits.memory_bytes)
         test = Io(stdin, expected)
-        matrix = await RowJob(self._thread, self.executor, [program], [test], terms)
+        matrix = await RowJob(self._thread, self.executor, [program], [test], terms, self.lost)
         return ProgramResult(int(matrix.verdict_ST[0, 0]), float(matrix.cpu_us_ST[0, 0]) / 1e6)
 
 

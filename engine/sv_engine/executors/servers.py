@@ -3,17 +3,22 @@
 Rows travel in blocks to the node with the fewest blocks outstanding, over connections that stay
 open. A node that fails gets no block for a while, and what it had not answered goes to another; of
 a block that was cut off only the missing rows are asked for again, so that every row comes once.
-When no node answers for `patience_s`, the rows that are left come as holes.
+When no node answers for `patience_s`, the rows that are left come as holes. A node that fails is
+told in a warning of this module's logger, once until it answers again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import os
+import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -41,6 +46,24 @@ _REMEDIES = {
 }
 
 
+_log = logging.getLogger(__name__)
+
+
+def server_url(text: str) -> str:
+    """The URL of a server as it is used; raises ValueError that says what is wrong."""
+    wanted = f"{text!r} is no URL of a server: it is like http://10.0.0.5:8080"
+    try:
+        parts = urlsplit(text)
+        port, host = parts.port, parts.hostname
+    except ValueError as error:
+        raise ValueError(f"{wanted} ({error})") from None
+    if parts.scheme not in ("http", "https") or not host or port == 0 or text != text.strip():
+        raise ValueError(wanted)
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError(f"{wanted}, and no more; a token is given by itself")
+    return text.rstrip("/")
+
+
 class RefusedError(EngineError, ValueError):
     """A server says that the request itself is wrong."""
 
@@ -50,14 +73,24 @@ class _Node:
     url: str
     outstanding: int = 0
     failures: int = 0
+    why: str = "not asked"
+    """Of its last failure."""
     rests_until_s: float = 0.0
     blocks: int = field(default=0)
 
-    def failed(self) -> None:
+    def failed(self, why: str, patience_s: float) -> None:
+        if not self.failures:
+            _log.warning(
+                "%s: %s; what it was asked goes to others, or waits for up to %.0f s",
+                *(self.url, why, patience_s),
+            )
         self.failures += 1
+        self.why = why
         self.rests_until_s = time.monotonic() + REST_S * 2 ** min(self.failures - 1, 5)
 
     def answered(self) -> None:
+        if self.failures:
+            _log.warning("%s: answers again", self.url)
         self.failures, self.rests_until_s = 0, 0.0
 
 
@@ -65,7 +98,7 @@ class HttpExecutor:
     """Judges rows on the servers at `urls` (http://host:port).
 
     token: sent as a bearer token. patience_s: how long to look for a node that answers.
-    Raises RefusedError for a request that no server would take.
+    Raises ValueError for what is no URL, RefusedError for a request that no server would take.
     """
 
     def __init__(
@@ -74,7 +107,7 @@ class HttpExecutor:
         if not urls:
             raise ValueError("at least one URL of a server is needed")
         self.urls, self.token, self.patience_s = list(urls), token, patience_s
-        self._nodes = [_Node(url.rstrip("/")) for url in urls]
+        self._nodes = [_Node(server_url(url)) for url in urls]
         self._client: httpx.AsyncClient | None = None
         self._changed = asyncio.Event()
 
@@ -147,10 +180,11 @@ class HttpExecutor:
     ) -> None:
         missing = list(indices)
         given_up_s = time.monotonic() + self.patience_s
-        reason = "no server answered"
         while missing:
             node = await self._least_busy(given_up_s)
             if node is None:
+                told = ", ".join(f"{each.url}: {each.why}" for each in self._nodes)
+                reason = f"no server answered ({told})"
                 for index in missing:
                     rows.put_nowait(lost_row(index, len(tests), reason))
                 return
@@ -163,8 +197,7 @@ class HttpExecutor:
                     given_up_s = time.monotonic() + self.patience_s
                 node.answered()
             except (httpx.TransportError, _Unavailable) as error:
-                node.failed()
-                reason = f"{node.url}: {error}"
+                node.failed(_why(error), self.patience_s)
             finally:
                 node.outstanding -= 1
                 self._changed.set()
@@ -229,6 +262,27 @@ def _parsed(line: str) -> dict[str, Any]:
 
 class _Unavailable(Exception):
     """This node cannot do it now."""
+
+
+def _why(error: BaseException) -> str:
+    """The reason in the system's words, where it had one: `Connection refused`."""
+    seen: BaseException | None = error
+    for _ in range(10):
+        if isinstance(seen, BaseExceptionGroup):
+            seen = seen.exceptions[0]
+        if seen is None or (isinstance(seen, OSError) and seen.strerror):
+            break
+        seen = seen.__cause__ or seen.__context__
+    if isinstance(seen, OSError) and seen.strerror:
+        is_name = isinstance(seen, socket.gaierror)
+        return seen.strerror if is_name or not seen.errno else os.strerror(seen.errno)
+    return str(error) or _SILENT.get(type(error), type(error).__name__)
+
+
+_SILENT = {
+    httpx.ConnectTimeout: "no connection in time",
+    httpx.ReadTimeout: f"silent for {SILENCE_S:.0f} s",
+}
 
 
 def decode_row(value: dict[str, Any], indices: Sequence[int]) -> Row:

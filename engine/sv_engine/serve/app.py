@@ -52,7 +52,7 @@ def create_app(
     app.state.service = service
     for router in ROUTERS:
         app.include_router(router)
-    app.add_middleware(EndsWithItsClient)
+    app.add_middleware(EndsWithItsClient, running=service.requests)
     app.add_middleware(Gatekeeper, token=settings.token, max_body_bytes=settings.max_body_bytes)
     app.add_exception_handler(Overloaded, _overloaded)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -33,7 +33,11 @@ async def metrics(service: Served) -> Response:
         "peak_waiting": queue.peak_waiting,
         "slot_interval_seconds": queue.interval_s,
     }
-    counters = {"refused": queue.refused, **service.executor.statistics()}
+    counters = {
+        "refused": queue.refused,
+        "begun_anew": queue.begun_anew,
+        **service.executor.statistics(),
+    }
     lines = []
     for kind, values in (("gauge", gauges), ("counter", counters)):
         for name, value in values.items():

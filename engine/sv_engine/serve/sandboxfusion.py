@@ -26,18 +26,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from sv_engine.executors.local import Ran
 from sv_engine.executors.protocol import Row, Terms, collect
 from sv_engine.grading.methods import through_functions
-from sv_engine.records import INFRA_CODE, PASS_CODE
-from sv_engine.serve import split_text
+from sv_engine.records import PASS_CODE
+from sv_engine.serve import split_text, statements
 from sv_engine.serve.admission import Overloaded
 from sv_engine.serve.fields import Seconds, Text
 from sv_engine.serve.service import Service, service_of
-from sv_engine.serve.split_text import Cut, Swallowed, cuts
-from sv_engine.serve.verl_wrapper import unwrap
+from sv_engine.serve.split_text import Place, Swallowed, cut, places
+from sv_engine.serve.verl_wrapper import Wrapped, unwrap
 
 CLIENT_SLACK_S = 10.0
 """What verl's client allows beyond the limits it sends."""
 WAITING = 0.75
-"""Share of that, and of the time to compile, which Python does not need, that may go in waiting."""
+"""Share of a client's patience that may go in waiting for a worker."""
 PARSED_HERE = 32 << 10
 """Longer texts are cut inside the sandbox: a parser can be made to take long."""
 CUTTING_CPU_S = 5.0
@@ -105,10 +105,17 @@ async def run_code(
     return Response(answer.model_dump_json(), media_type="application/json")
 
 
-@router.get("/v1/ping")
-async def ping() -> str:
-    """Say that the server is there; `/health` says whether it works."""
+@router.get("/v1/ping", responses={504: {"description": "Overloaded."}})
+async def ping(service: Annotated[Service, Depends(service_of)]) -> str:
+    """Say that a program would be run; `/health` runs one."""
+    if service.admission.is_hopeless(WAITING * patience()):
+        raise Overloaded
     return "pong"
+
+
+def patience(run_timeout: float = 10.0, compile_timeout: float = 10.0) -> float:
+    """Seconds that verl's client waits for an answer, less one to send it."""
+    return run_timeout + compile_timeout + CLIENT_SLACK_S - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,38 +129,36 @@ class _Run:
 
     async def answer(self) -> RunCodeResponse:
         """Run and judge, in one slot; raises Overloaded, and ValueError for a file name."""
-        spare_s = self.request.compile_timeout + CLIENT_SLACK_S
+        patience_s = patience(self.request.run_timeout, self.request.compile_timeout)
         try:  # whoever is not answered by then has gone, and its program is ended
-            async with asyncio.timeout(self.request.run_timeout + spare_s - 1):
-                async with self.service.slot(WAITING * spare_s):
-                    return await self._answer()
+            async with asyncio.timeout(patience_s):
+                return await self.service.admission.run(self._answer, WAITING * patience_s)
         except TimeoutError:
             raise Overloaded from None
 
     async def _answer(self) -> RunCodeResponse:
         wrapped = unwrap(self.request.code)
+        text = self.request.code
         try:
-            found = await self._cuts(self.request.code)
+            found = await self._places(text)
             if wrapped is not None and not found:
-                found = await self._cuts(wrapped.program)
+                text = wrapped.program
+                found = await self._places(text)
         except Swallowed:
-            return _refused(_NOTHING_RAN, "the assertions stand inside a string of the program")
+            return _refused(
+                _NOTHING_RAN, "its test cannot be told from it: it may stand inside a string"
+            )
         ran = await self._run()
         response = _response(ran)
         if response.status != "Success":
             return response
-        faults = [await self._judge(cut) for cut in found]
-        if wrapped is not None:
-            stdout = ran.stdout.decode("utf-8", "replace")
-            judged = wrapped.judged(self.request.stdin or "", stdout)
-            if judged is None:
-                return _refused(ran, f"{wrapped.name} did not return")
-            faults.append(await self._judge(judged, any_will_do=True))
-        for fault in faults:
-            if isinstance(fault, _Hole):
-                return RunCodeResponse(status="SandboxError", message=fault.why)
-            if fault is not None:
-                return _refused(ran, fault)
+        fault = await self._judge_all(text, found)
+        if wrapped is not None and fault is None:
+            fault = await self._judge_call(wrapped, ran.stdout.decode("utf-8", "replace"))
+        if isinstance(fault, _Hole):
+            return RunCodeResponse(status="SandboxError", message=fault.why)
+        if fault is not None:
+            return _refused(ran, fault)
         return self._with_files(response) if self.request.fetch_files else response
 
     async def _run(self) -> Ran:
@@ -171,39 +176,60 @@ class _Run:
                 break
         return ran
 
-    async def _cuts(self, code: str) -> list[Cut]:
+    async def _places(self, code: str) -> list[Place]:
+        """Raises Swallowed, also for a text that nobody can cut."""
+        has_input = bool(self.request.stdin)
         if len(code) <= PARSED_HERE:
-            return cuts(code)
-        files = {"split_text.py": inspect.getsource(split_text).encode(), "text": code.encode()}
+            return places(code, has_input)
+        files = {**_CUTTER, "text": code.encode("utf-8", "surrogatepass")}
         terms = self.service.terms(CUTTING_CPU_S)
-        ran = await self.service.executor.run(_CUTTING, files=files, terms=terms)
-        if ran.verdict != "pass":
-            return []  # the parser gives up on it, and so will the program's
-        found = json.loads(ran.stdout)
+        program = _CUTTING.format(has_input=has_input)
+        ran = await self.service.executor.run(program, files=files, terms=terms)
+        found = json.loads(ran.stdout) if ran.verdict == "pass" else None
         if found is None:
             raise Swallowed
-        return [(solution, tests) for solution, tests in found]
+        return [((start, end), needs, out) for (start, end), needs, out in found]
 
-    async def _judge(self, cut: Cut, any_will_do: bool = False) -> str | _Hole | None:
-        """None if every test passes (or any, if that will do), else why not."""
-        solution, tests = cut
+    async def _judge_all(self, text: str, found: list[Place]) -> str | _Hole | None:
+        """None if the program passes wherever its test may stand, else why not. That it fails
+        counts for more than that it could not be judged elsewhere."""
+        hole = None
+        for place in reversed(found):  # the last is most often where the caller's test begins
+            fault = await self._judge(*cut(text, place))
+            if isinstance(fault, str):
+                return fault
+            hole = fault or hole
+        return hole
+
+    async def _judge(self, solution: str, test: str) -> str | _Hole | None:
+        """None if the test passes, else why not."""
+        stdin = self.request.stdin or ""
         for _ in range(TRIES):
-            row = (await collect(self.service.executor, [solution], tests, self.terms))[0]
-            if any_will_do and row.passed:
-                return None
-            if INFRA_CODE not in row.verdict_T:
+            row = await self.service.executor.judge(
+                solution, test, self.terms, stdin=stdin, files=self.files
+            )
+            if not row.holes:
                 break
         else:
-            return _Hole(_fault(row) or "not judged")
-        for t in range(len(tests)):
-            changed = through_functions(solution, tests[t]) if row.held_T[t : t + 1] else None
-            if row.verdict_T[t] != PASS_CODE and changed is None:
+            return _Hole(_fault(row))
+        if row.passed:
+            return None
+        changed = through_functions(solution, test) if any(row.held_T) else None
+        return _fault(row) if changed is None else await self._judge(*changed)
+
+    async def _judge_call(self, wrapped: Wrapped, stdout: str) -> str | _Hole | None:
+        """None if the function returns what the wrapper printed, else why not."""
+        judged = wrapped.judged(self.request.stdin or "", stdout)
+        if judged is None:
+            return f"{wrapped.name} did not return"
+        solution, tests = judged
+        for _ in range(TRIES):
+            row = (await collect(self.service.executor, [solution], tests, self.terms))[0]
+            if row.passed:
+                return None
+            if not row.holes:
                 return _fault(row)
-            if row.verdict_T[t] != PASS_CODE and changed is not None:
-                fault = await self._judge((changed[0], [changed[1]]))
-                if fault is not None:
-                    return fault
-        return None
+        return _Hole(_fault(row))
 
     def _with_files(self, response: RunCodeResponse) -> RunCodeResponse:
         assert response.run_result is not None
@@ -227,11 +253,18 @@ class _Hole:
 _NOTHING_RAN = Ran("wrong", 0, b"", b"", 0.0, 0.0, "")
 _PROGRAM = "_program.py"
 _FETCHED = "\n--sv-fetched-files--\n"
+_CUTTER = {
+    "sv_engine/__init__.py": b"",
+    "sv_engine/serve/__init__.py": b"",
+    "sv_engine/serve/split_text.py": inspect.getsource(split_text).encode(),
+    "sv_engine/serve/statements.py": inspect.getsource(statements).encode(),
+}
 _CUTTING = """\
 import json
-from split_text import Swallowed, cuts
+from sv_engine.serve.split_text import Swallowed, places
 try:
-    print(json.dumps(cuts(open("text", newline="").read())))
+    text = open("text", newline="", encoding="utf-8", errors="surrogatepass").read()
+    print(json.dumps(places(text, {has_input})))
 except Swallowed:
     print("null")
 """
@@ -250,11 +283,10 @@ finally:
 """
 
 
-def _fault(row: Row) -> str | None:
-    for t, code in enumerate(row.verdict_T):
-        if code != PASS_CODE:
-            return row.detail_T.get(t) or "a test did not pass"
-    return None
+def _fault(row: Row) -> str:
+    """Why the first test that did not pass did not."""
+    first = next(t for t, code in enumerate(row.verdict_T) if code != PASS_CODE)
+    return row.detail_T.get(first) or "a test did not pass"
 
 
 def _response(ran: Ran) -> RunCodeResponse:

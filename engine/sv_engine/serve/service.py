@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing
+from typing import TypeVar
 
 from starlette.requests import HTTPConnection
 
 from sv_engine.executors.local import LocalExecutor, Ran
 from sv_engine.executors.protocol import Row, Terms, Test
 from sv_engine.serve.admission import Admission
+from sv_engine.serve.leaving import Running
 from sv_engine.serve.settings import Settings
+
+T = TypeVar("T")
 
 HEALTH_WAIT_S = 5.0
 LEAST_WALL_S = 0.1
 """A shorter guard would count the start of a program's process as its idle time."""
 WORKERS_PER_CORE = 2
-"""So that programs which use up their limit leave room for others: the kernel shares the cores."""
-SLOTS_PER_WORKER = 8
-"""So that no worker is idle while the event loop is busy; what waits in the pool costs no time of
-its limit."""
+"""So that programs which use up their limit leave room for others, as the kernel shares the cores,
+and no core is idle while the event loop is busy."""
 
 
 class Service:
@@ -36,13 +45,14 @@ class Service:
             preload=settings.preload,
         )
         self.admission = Admission(slots=1, max_waiting=settings.max_waiting)
+        self.requests = Running()
         self.sessions = 0
         """Open OpenEnv sessions."""
 
     def start(self) -> None:
         """Start the pool; raises what the sandbox raises."""
         self.executor.start()
-        self.admission.slots = SLOTS_PER_WORKER * self.executor.workers
+        self.admission.slots = self.executor.workers
 
     async def close(self) -> None:
         """End the pool."""
@@ -69,10 +79,6 @@ class Service:
             entry_point=entry_point,
         )
 
-    def slot(self, deadline_s: float | None) -> AbstractAsyncContextManager[None]:
-        """A place in the pool; raises Overloaded."""
-        return self.admission.slot(deadline_s)
-
     async def run(
         self,
         program: str,
@@ -83,8 +89,9 @@ class Service:
         deadline_s: float | None = None,
     ) -> Ran:
         """Run one program in a slot of its own; raises Overloaded."""
-        async with self.slot(deadline_s):
-            return await self.executor.run(program, stdin=stdin, files=files, terms=terms)
+        return await self.admission.run(
+            lambda: self.executor.run(program, stdin=stdin, files=files, terms=terms), deadline_s
+        )
 
     async def blocks(
         self, solutions: Sequence[str], tests: Sequence[Test], terms: Terms, deadline_s: float
@@ -93,8 +100,8 @@ class Service:
         Overloaded before the first, never later."""
         first = [deadline_s]
 
-        def gate() -> AbstractAsyncContextManager[None]:
-            return self.slot(first.pop() if first else None)
+        async def gate(work: Callable[[], Awaitable[T]]) -> T:
+            return await self.admission.run(work, first.pop() if first else None)
 
         async with aclosing(self.executor.blocks(solutions, tests, terms, gate)) as blocks:
             async for rows in blocks:

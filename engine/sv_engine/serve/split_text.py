@@ -1,15 +1,15 @@
 """One text that holds a program and its test, cut in two.
 
-Clients of `/run_code` send `solution + "\\n\\n" + assertions` and take exit code 0 for a pass. The
-solution can then leave before the assertions are reached, or return what equals everything. Cut
-apart, the two meet only in the sandbox's judge.
+Clients of `/run_code` send `solution + "\\n\\n" + test` and take exit code 0 for a pass. The
+solution can then leave before the test is reached, or return what equals everything. Cut apart, the
+two meet only in the sandbox's judge.
 
-Where the text was put together is not known, so there can be two cuts, and a program has to pass
-at both: one before the assertions at the end of the text, and one at the blank line before the last
-block, where that block prepares something first, or is no assertion itself (`check(f)`). The
-solution stands before the caller's test: it can move neither. Assertions that stand alone are
-separate tests, so that one which the solution brought along cannot prepare the ground for the
-caller's.
+Where the text was put together is not known. The test ends with the last statement that asks
+something (`asked`); what follows decides nothing. It begins somewhere in the run of statements
+before that end which a caller may have written (`_first`). A program has to pass wherever the test
+may begin, so that nothing it brings along can stand in for its test, and each time all of the test
+runs in one process, as it would in plain Python. Two places are one where the statement between
+them makes no difference (`is_plain`): most texts have a single place.
 
 Needs the standard library only: a long text is cut inside the sandbox, by this file.
 """
@@ -20,28 +20,59 @@ import ast
 import re
 import sys
 import warnings
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Container, Sequence
+from itertools import accumulate
 
-_OUTPUT = frozenset({"print", "input", "open", "exit", "quit", "main"})
+from sv_engine.serve.statements import (
+    Asked,
+    asked,
+    called_by,
+    changes_arguments,
+    imports,
+    is_plain,
+    may_stand_in_test,
+    names_bound,
+    names_needed,
+    prints_what_it_computes,
+    reaches,
+    reads_input,
+    without_variables,
+)
+
+_DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")  # as the parser counts them
+_CONTINUED = re.compile(r"\\(?:\r\n|\r|\n)\s*assert\b")  # `def g(): \`, and a newline
 _ASSERTION = re.compile(r"^assert\b", re.MULTILINE)
 
-Cut = tuple[str, list[str]]
-"""A solution, and the tests of it; all have to pass."""
-Place = tuple[int, int]
-"""Line from 0, and column in UTF-8 bytes, as the parser gives them."""
+Span = tuple[int, int]
+"""Where something begins and ends, in bytes of the text as UTF-8."""
+Place = tuple[Span, str, list[Span]]
+"""Where a test stands, what to put before it, and what to leave out of the program."""
 
 
 class Swallowed(Exception):
-    """Assertions at the end of the text stand inside a string of the program before them."""
+    """Assertions at the end of the text stand inside a string, or a line, of the program's."""
 
 
-def cuts(text: str) -> list[Cut]:
-    """The ways in which `text` may be a program and its test; none: it ends in no assertion.
+def cut(text: str, place: Place) -> tuple[str, str]:
+    """The program before a place, and the test there."""
+    (start, end), needs, left_out = place
+    encoded, solution, at = text.encode(), b"", 0
+    for begin, stop in left_out:
+        solution, at = solution + encoded[at:begin] + b"pass", stop
+    solution += encoded[at:start]
+    return solution.decode(), needs + encoded[start:end].decode()
 
-    Raises Swallowed. A text that does not parse has no cuts: running it says what is wrong.
+
+def places(text: str, has_input: bool = False) -> list[Place]:
+    """Where in `text` the test of a program may stand; none: nothing asks anything.
+
+    has_input: standard input is given with it; a text that goes on to print what it computes is
+    then a program whose output is asked for. Raises Swallowed. A text that does not parse has no
+    places: running it says what is wrong.
     """
-    if "assert" not in text and "raise" not in text:
+    if not any(word in text for word in ("assert", "raise", "unittest")):
         return []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SyntaxWarning: `1 is 1`, "\d"
@@ -52,26 +83,73 @@ def cuts(text: str) -> list[Cut]:
     if not body:
         return []
     lines = _LINE.findall(text)
-    if _swallows(body[-1], lines):
+    if _swallows(body[-1], lines) or _CONTINUED.search(text):
         raise Swallowed
-    asserts, block = _trailing_asserts(body), _last_block(lines, body)
-    starts = [asserts] if asserts < len(body) else []
-    if block is not None and block < asserts:
-        starts.append(block)
-    found = [_cut(lines, body, start) for start in starts]
-    if found and starts[0] == asserts:
-        (solution, tests), imported = found[0], _imported(body[:asserts])
-        asserted = zip(tests, body[asserts:], strict=True)
-        found[0] = solution, [_with_imports(test, [each], imported) for test, each in asserted]
+    without_variables(body)
+    told = asked(body)
+    end = max((at for at, each in enumerate(told.froms) if each is not None), default=-1) + 1
+    if not end or (has_input and any(map(_is_at_work, body[end:]))):
+        return []
+    starts = _starts(body[:end], told, lines)
+    needs = _needs(body[: starts[0]], body[starts[0] : end])
+    span = _Spans(lines).of
+    doing = [at for at in range(starts[0], end) if reaches(body[at])]
+    left_out = [span(body[at]) for at in doing]
+    stop = span(body[end - 1])[1]
+    return [((span(body[at])[0], stop), needs, left_out[: bisect_left(doing, at)]) for at in starts]
+
+
+def _is_at_work(statement: ast.stmt) -> bool:
+    return reads_input(statement) or prints_what_it_computes(statement)
+
+
+def _starts(body: Sequence[ast.stmt], told: Asked, lines: Sequence[str]) -> list[int]:
+    """Indices of the statements with which the test may begin; it ends with the last of `body`."""
+    latest = max(each for each in told.froms if each is not None)
+    first = _first(body, latest, told.checks, lines)
+    imported = {name: path for each in body[:first] for name, path in imports(each)}
+    found, differs = [first], False
+    for at in range(first, min(latest, len(body) - 1)):
+        imported.update(imports(body[at]))
+        differs |= not is_plain(body[at], imported)
+        if differs and at + 1 not in told.within:
+            found.append(at + 1)
+            differs = False
     return found
 
 
-def _trailing_asserts(body: Sequence[ast.stmt]) -> int:
-    """Index of the first of the assertions that the text ends in."""
-    index = len(body)
-    while index and isinstance(body[index - 1], ast.Assert):
-        index -= 1
-    return index
+def _first(
+    body: Sequence[ast.stmt], latest: int, checks: Container[int], lines: Sequence[str]
+) -> int:
+    """Index of the first of the statements at the end that may all be a caller's.
+
+    They define functions that assert and are called, classes of `unittest`, and nothing else. None
+    is decorated: the line above may be the program's. Nor do they give a name to functions before
+    them, where a blank line shows that they stand apart from the rest of the test.
+    """
+    needed: dict[str, int] = {}
+    for at, each in enumerate(body):
+        if isinstance(each, _DEFINITIONS):
+            for name in names_needed(each):
+                needed.setdefault(name, at)
+    called = set[str | None]()
+    first, is_apart = len(body), False
+    while first:
+        at, statement = first - 1, body[first - 1]
+        if not isinstance(statement, _DEFINITIONS):
+            gives = is_apart and any(needed.get(name, at) < at for name in names_bound(statement))
+            belongs = may_stand_in_test(statement) and not gives
+        else:
+            belongs = at in checks and not statement.decorator_list
+            if not isinstance(statement, ast.ClassDef):
+                belongs &= statement.name in called
+                belongs &= at >= latest or not changes_arguments(statement)
+        if not belongs:
+            break
+        called.update(map(called_by, ast.walk(statement)))
+        is_apart |= not lines[statement.lineno - 2].strip() if statement.lineno > 1 else False
+        first -= 1
+    return min(first, len(body) - 1)
 
 
 def _imported(body: Sequence[ast.stmt]) -> dict[str, str]:
@@ -95,50 +173,14 @@ def _imported(body: Sequence[ast.stmt]) -> dict[str, str]:
     return found
 
 
-def _with_imports(test: str, statements: Sequence[ast.stmt], imported: dict[str, str]) -> str:
-    names = [
-        node.id for each in statements for node in ast.walk(each) if isinstance(node, ast.Name)
-    ]
-    return "".join(imported[name] for name in dict.fromkeys(names) if name in imported) + test
-
-
-def _last_block(lines: Sequence[str], body: Sequence[ast.stmt]) -> int | None:
-    """Index of the statement, after a blank line, from which on all may be a test, and one is."""
-    index = len(body)
-    while index and _may_be_test(body[index - 1], body[index:]):
-        index -= 1
-        if _after_blank_line(lines, body[index]) and any(map(_asserts, body[index:])):
-            return index
-    none_found = isinstance(body[-1], ast.Assert) or not any(map(_asserts, body[index:]))
-    return None if none_found else index
-
-
-def _may_be_test(statement: ast.stmt, after: Sequence[ast.stmt]) -> bool:
-    """Whether a caller may have written this as part of a test, given what follows it."""
-    if isinstance(statement, ast.Assert):
-        return True
-    if isinstance(statement, ast.ClassDef):
-        return False
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):  # def check(candidate): ...
-        return _asserts(statement) and any(_calls(later, statement.name) for later in after)
-    names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
-    return not names & _OUTPUT
-
-
-def _asserts(statement: ast.stmt) -> bool:
-    return any(isinstance(node, ast.Assert | ast.Raise) for node in ast.walk(statement))
-
-
-def _calls(statement: ast.stmt, name: str) -> bool:
-    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
-        return False
-    function = statement.value.func
-    return isinstance(function, ast.Name) and function.id == name
-
-
-def _after_blank_line(lines: Sequence[str], statement: ast.stmt) -> bool:
-    line, column = _start(statement)
-    return not column and (line == 0 or not lines[line - 1].strip())
+def _needs(program: Sequence[ast.stmt], test: Sequence[ast.stmt]) -> str:
+    """What a test has of the text before it: imports of the program's, and that it is run."""
+    imported = _imported(program)
+    names = [node for each in test for node in ast.walk(each) if isinstance(node, ast.Name)]
+    bound = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+    used = dict.fromkeys(node.id for node in names if node.id not in bound)
+    found = "".join(imported[name] for name in used if name in imported)
+    return found + ('__name__ = "__main__"\n' if "__name__" in used else "")
 
 
 def _swallows(last: ast.stmt, lines: Sequence[str]) -> bool:
@@ -152,28 +194,17 @@ def _swallows(last: ast.stmt, lines: Sequence[str]) -> bool:
     return False
 
 
-def _cut(lines: Sequence[str], body: Sequence[ast.stmt], index: int) -> Cut:
-    starts = [_start(statement) for statement in body[index:]]
-    if not all(isinstance(statement, ast.Assert) for statement in body[index:]):
-        starts = starts[:1]
-    ends = [*starts[1:], None]
-    tests = [_source(lines, start, end) for start, end in zip(starts, ends, strict=True)]
-    return _source(lines, (0, 0), starts[0]), tests
+class _Spans:
+    """Where statements stand."""
 
+    def __init__(self, lines: Sequence[str]) -> None:
+        self.lines: list[int] = [0, *accumulate(len(line.encode()) for line in lines)]
 
-def _start(statement: ast.stmt) -> Place:
-    for decorator in getattr(statement, "decorator_list", []):
-        return decorator.lineno - 1, 0
-    return statement.lineno - 1, statement.col_offset
-
-
-def _source(lines: Sequence[str], start: Place, end: Place | None) -> str:
-    """The text from one place to another, to its end for None."""
-    if end is None:
-        end = len(lines), 0
-    chosen = [line.encode() for line in lines[start[0] : end[0] + 1]]
-    if end[0] < len(lines):
-        chosen[-1] = chosen[-1][: end[1]]
-    if chosen:
-        chosen[0] = chosen[0][start[1] :]
-    return b"".join(chosen).decode()
+    def of(self, statement: ast.stmt) -> Span:
+        """Decorators belong to a statement."""
+        assert statement.end_lineno is not None
+        assert statement.end_col_offset is not None
+        end = self.lines[statement.end_lineno - 1] + statement.end_col_offset
+        for decorator in getattr(statement, "decorator_list", []):
+            return self.lines[decorator.lineno - 1], end
+        return self.lines[statement.lineno - 1] + statement.col_offset, end

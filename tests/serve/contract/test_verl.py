@@ -24,7 +24,9 @@ FOUND = importlib.util.find_spec("verl")
 if FOUND is None or not FOUND.submodule_search_locations:
     pytest.skip("verl is not installed here (pip install --no-deps verl)", allow_module_level=True)
 
-CASES = tomllib.loads((Path(__file__).parent.parent / "cases.toml").read_text())["case"]
+SERVE = Path(__file__).parent.parent
+CASES = tomllib.loads((SERVE / "cases.toml").read_text())["case"]
+TAILS = tomllib.loads((SERVE / "tails.toml").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +51,20 @@ def test_what_a_program_earns(client: Any, server_url: str, case: dict[str, Any]
         f"{server_url}/run_code", None, 1024, answer, json.loads(case["truth"]), continuous=True
     )
     assert score == case["score"], [(each["status"], each["stderr"]) for each in told]
+
+
+@pytest.mark.parametrize("tail", TAILS["tail"], ids=[tail["name"] for tail in TAILS["tail"]])
+def test_what_may_follow_a_program(client: Any, server_url: str, tail: dict[str, Any]) -> None:
+    truth = {"assert_case": [tail["test"]]}
+    if "stdin" in tail:
+        truth |= {"inputs": [tail["stdin"]], "outputs": [None]}
+    programs = [(tail["program"], 1.0), *((liar["program"], 0.0) for liar in TAILS["liar"])]
+    for program, wanted in programs:
+        answer = f"```python\n{program}\n```\n"
+        score, told = client.compute_score(
+            f"{server_url}/run_code", None, 1024, answer, truth, continuous=True
+        )
+        assert score == wanted, (program, [(each["status"], each["stderr"]) for each in told])
 
 
 def test_a_time_out_is_told_as_such(client: Any, server_url: str) -> None:
