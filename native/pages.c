@@ -2,8 +2,8 @@
  *
  * In: a stopped process.  Out: its memory as it was when the copy was taken. The kernel says which
  * pages were written (userfaultfd's asynchronous write protection and the ioctl PAGEMAP_SCAN, Linux
- * 6.7), never the process. But for its stack the memory is a file that this process maps as well, and
- * writes to (`there`); a page costs a fifth that way. Invariants: the copy lies in this process, out of
+ * 6.7), never the process. What had been written when it parked is a file that this process maps as well,
+ * and writes to (`there`); a page costs a fifth that way. Invariants: the copy lies in this process, out of
  * the other's reach; what this process reads of the other is compared at most; no mapping can come, go
  * or change meanwhile, because the other's filter has no call that could, and its stack is as long as
  * it may be.
@@ -46,15 +46,15 @@ struct region_found {
 #define BATCH 1024          /* IOV_MAX */
 #define LEARNING_ROWS 64u   /* until we know which pages are hot: written by a sixteenth of these */
 #define HOT_SHARE 16u
-#define BOUNCE (64u * SV_PAGE)
-#define LISTING (256u << 10)
+#define LISTING (1u << 20)
 
 static const char zeros[SV_PAGE];
 
 struct span { /* adjacent writable mappings */
-    uint64_t start, end, offset; /* the last one in the file */
-    int shared;                  /* it lies there */
-    char *copy, *there;          /* there: NULL for what is private */
+    uint64_t start, end;
+    uint64_t offset; /* of its beginning in the file */
+    int shared;      /* some of it lies there */
+    char *copy, *there; /* there: NULL where nothing does */
 };
 
 struct run { /* adjacent pages */
@@ -71,16 +71,17 @@ struct sv_pages {
     size_t count;
     char *copy; /* of all spans, one after another; pages of zeros take no memory */
     size_t bytes;
+    uint8_t *in_file;  /* per page; else it is private */
     uint8_t *written;  /* per page: by how many of the rows we learn from */
     uint8_t *hot;      /* per page */
     uint8_t *elsewhere; /* per page: not in `copy`, for it is as in the reference */
-    int reference;      /* memory of a process that never runs on, of which most pages are still shared */
+    int memory, reference; /* its memory, and that of a process that never runs on */
     uint32_t rows;
     struct run *runs; /* hot pages; behind them those of the row */
     size_t hot_runs;
     struct region_found found[FOUND];
     struct iovec here[BATCH], there[BATCH];
-    char bounce[BOUNCE], same[BOUNCE];
+    char bounce[SV_PAGE], same[SV_PAGE];
     char maps[LISTING]; /* when the copy was taken */
     char now[LISTING];
 };
@@ -107,6 +108,34 @@ int sv_read_proc(const char *who, const char *name, char *text, size_t size)
 
 /* ---- mappings ------------------------------------------------------------------------------------- */
 
+/* One more writable mapping. 0, or -1 with errno. */
+static int add_mapping(struct sv_pages *pages, uint64_t start, uint64_t end, int shared, uint64_t offset)
+{
+    struct span *last = pages->count > 0 ? &pages->spans[pages->count - 1] : NULL;
+    const uint64_t before = pages->bytes, from_start = last != NULL ? start - last->start : 0;
+    pages->bytes += end - start;
+    uint8_t *in_file = realloc(pages->in_file, pages->bytes / SV_PAGE);
+    if (in_file == NULL)
+        return -1;
+    memset(in_file + before / SV_PAGE, shared, (end - start) / SV_PAGE);
+    pages->in_file = in_file;
+    if (last != NULL && last->end == start &&
+        (!shared || (!last->shared && offset >= from_start) || last->offset + from_start == offset)) {
+        last->end = end;
+    } else if (pages->count == SPANS) {
+        errno = E2BIG;
+        return -1;
+    } else {
+        last = &pages->spans[pages->count++];
+        *last = (struct span){.start = start, .end = end};
+    }
+    if (shared && !last->shared) {
+        last->offset = offset - (start - last->start);
+        last->shared = 1;
+    }
+    return 0;
+}
+
 /* The writable mappings but the region; -1 with errno where there is one that we cannot put back. */
 static int find_spans(struct sv_pages *pages, uint64_t region, uint64_t region_len)
 {
@@ -121,22 +150,12 @@ static int find_spans(struct sv_pages *pages, uint64_t region, uint64_t region_l
         if (kind[1] != 'w' || (start == region && end == region + region_len))
             continue;
         const int shared = kind[3] == 's';
-        struct span *last = pages->count > 0 ? &pages->spans[pages->count - 1] : NULL;
         if (shared && strstr(name, "/memfd:sv-recycled") == NULL) { /* memory shared with somebody */
             errno = ENOTSUP;
             return -1;
         }
-        if (last != NULL && last->end == start && last->shared == shared &&
-            (!shared || last->offset + (last->end - last->start) == offset)) {
-            last->end = end;
-        } else if (pages->count == SPANS) {
-            errno = E2BIG;
+        if (add_mapping(pages, start, end, shared, offset) != 0)
             return -1;
-        } else {
-            pages->spans[pages->count++] =
-                (struct span){.start = start, .end = end, .offset = offset, .shared = shared};
-        }
-        pages->bytes += end - start;
     }
     return 0;
 }
@@ -241,50 +260,43 @@ static size_t page_of(const struct sv_pages *pages, const struct span *span, uin
     return (size_t)(span->copy + (at - span->start) - pages->copy) / SV_PAGE;
 }
 
-static int read_reference(const struct sv_pages *pages, uint64_t from, void *to, size_t len)
+/* -1: it has no such page, or cannot be read. */
+static int read_reference(const struct sv_pages *pages, uint64_t at, char to[SV_PAGE])
 {
-    return pread(pages->reference, to, len, (off_t)from) == (ssize_t)len ? 0 : -1;
+    return pread(pages->reference, to, SV_PAGE, (off_t)at) == (ssize_t)SV_PAGE ? 0 : -1;
 }
 
 /* Puts a page into the copy that was only in the reference. 0, or -1 with errno. */
 static int fetch(struct sv_pages *pages, const struct span *span, uint64_t at)
 {
     const size_t page = page_of(pages, span, at);
-    if (pages->elsewhere[page] && read_reference(pages, at, pages->copy + page * SV_PAGE, SV_PAGE) != 0)
+    if (pages->elsewhere[page] && read_reference(pages, at, pages->copy + page * SV_PAGE) != 0)
         return -1;
     pages->elsewhere[page] = 0;
     return 0;
 }
 
-/* Keeps a page as it is now. */
-static void keep(struct sv_pages *pages, size_t page, const char *now, const char *same)
+/* A page as it is now. What is a hole in the file stays one: a read through a mapping would fill it. */
+static int read_page(const struct sv_pages *pages, const struct span *span, uint64_t at, char to[SV_PAGE])
 {
-    if (memcmp(now, zeros, SV_PAGE) == 0)
-        return; /* nothing is written, and no memory taken */
-    if (same != NULL && memcmp(now, same, SV_PAGE) == 0)
-        pages->elsewhere[page] = 1;
-    else
-        memcpy(pages->copy + page * SV_PAGE, now, SV_PAGE);
-}
-
-/* As it is now. What is a hole in the file stays one: a read through a mapping would fill it. */
-static int read_span(const struct sv_pages *pages, const struct span *span, uint64_t at, void *to, size_t len)
-{
-    if (!span->shared)
-        return sv_pages_read(pages->pid, at, to, len);
-    return pread(pages->file, to, len, (off_t)(span->offset + (at - span->start))) == (ssize_t)len ? 0 : -1;
+    const int in_file = pages->in_file[page_of(pages, span, at)];
+    const uint64_t from = in_file ? span->offset + (at - span->start) : at;
+    return pread(in_file ? pages->file : pages->memory, to, SV_PAGE, (off_t)from) == (ssize_t)SV_PAGE ? 0 : -1;
 }
 
 static int copy_span(struct sv_pages *pages, const struct span *span)
 {
-    for (uint64_t at = span->start; at < span->end;) {
-        const size_t len = span->end - at < BOUNCE ? (size_t)(span->end - at) : BOUNCE;
-        if (read_span(pages, span, at, pages->bounce, len) != 0)
+    for (uint64_t at = span->start; at < span->end; at += SV_PAGE) {
+        char *now = pages->bounce, *same = pages->same;
+        if (read_page(pages, span, at, now) != 0)
             return -1;
-        const int both = read_reference(pages, at, pages->same, len) == 0; /* it may have less */
-        for (size_t i = 0; i < len; i += SV_PAGE)
-            keep(pages, page_of(pages, span, at + i), pages->bounce + i, both ? pages->same + i : NULL);
-        at += len;
+        if (memcmp(now, zeros, SV_PAGE) == 0)
+            continue; /* nothing is written, and no memory taken */
+        const size_t page = page_of(pages, span, at);
+        if (read_reference(pages, at, same) == 0 && memcmp(now, same, SV_PAGE) == 0)
+            pages->elsewhere[page] = 1;
+        else
+            memcpy(pages->copy + page * SV_PAGE, now, SV_PAGE);
     }
     return 0;
 }
@@ -296,8 +308,8 @@ static long differ(struct sv_pages *pages, const struct span *span)
     for (uint64_t at = span->start; at < span->end; at += SV_PAGE) {
         const size_t page = page_of(pages, span, at);
         const char *kept = pages->elsewhere[page] ? pages->same : pages->copy + page * SV_PAGE;
-        if (read_span(pages, span, at, pages->bounce, SV_PAGE) != 0 ||
-            (pages->elsewhere[page] && read_reference(pages, at, pages->same, SV_PAGE) != 0))
+        if (read_page(pages, span, at, pages->bounce) != 0 ||
+            (pages->elsewhere[page] && read_reference(pages, at, pages->same) != 0))
             return -1;
         sum += memcmp(pages->bounce, kept, SV_PAGE) != 0;
     }
@@ -344,10 +356,12 @@ struct sv_pages *sv_pages_take(pid_t pid, int watch, int file, pid_t reference, 
     (void)snprintf(pages->who, sizeof pages->who, "%d", (int)pid);
     (void)snprintf(path, sizeof path, "/proc/%d/pagemap", (int)pid);
     pages->pagemap = open(path, O_RDONLY | O_CLOEXEC);
-    /* Not process_vm_readv: it would give the reference pages of its own. */
+    /* Not process_vm_readv: it would give them pages of their own. */
+    (void)snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
+    pages->memory = open(path, O_RDONLY | O_CLOEXEC);
     (void)snprintf(path, sizeof path, "/proc/%d/mem", (int)reference);
     pages->reference = open(path, O_RDONLY | O_CLOEXEC);
-    if (pages->pagemap < 0 || pages->reference < 0 || sv_read_proc(pages->who, "maps", pages->maps, sizeof pages->maps) != 0 ||
+    if (pages->pagemap < 0 || pages->memory < 0 || pages->reference < 0 || sv_read_proc(pages->who, "maps", pages->maps, sizeof pages->maps) != 0 ||
         find_spans(pages, (uint64_t)(uintptr_t)region, region_len) != 0)
         return NULL; /* whoever asks ends with it, and so does what was opened */
     const size_t n = pages->bytes / SV_PAGE;
@@ -368,14 +382,14 @@ struct sv_pages *sv_pages_take(pid_t pid, int watch, int file, pid_t reference, 
 static size_t add_page(struct sv_pages *pages, size_t runs, const struct span *span, uint64_t at)
 {
     const size_t from_start = (size_t)(at - span->start);
+    char *there = pages->in_file[page_of(pages, span, at)] ? span->there + from_start : NULL;
     struct run *last = runs > pages->hot_runs ? &pages->runs[runs - 1] : NULL;
     if (last != NULL && last->at + last->len == at && last->copy + last->len == span->copy + from_start &&
-        (last->there == NULL) == (span->there == NULL)) {
+        (last->there == NULL) == (there == NULL)) {
         last->len += SV_PAGE;
         return runs;
     }
-    pages->runs[runs] = (struct run){at, SV_PAGE, span->copy + from_start,
-                                     span->there != NULL ? span->there + from_start : NULL};
+    pages->runs[runs] = (struct run){at, SV_PAGE, span->copy + from_start, there};
     return runs + 1;
 }
 

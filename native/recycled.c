@@ -1,8 +1,9 @@
 /* recycled.c - what a subject that is to be recycled does before its first row.
  *
  * In: a fork of its keeper (keeper.c).  Out: it rehearses, parks, and from then on is put back after each
- * row. Its memory lies in a file that its keeper maps as well, but for its stack; neither stack nor heap
- * can grow any more, and its last filter lets a few harmless calls through.
+ * row. Its memory lies in a file that its keeper maps as well, but for its stack and for what nobody has
+ * written since the zygote was forked, which stays shared with everybody; neither stack nor heap can grow
+ * any more, and its last filter lets a few harmless calls through.
  */
 #define _GNU_SOURCE
 #include "template.h"
@@ -35,6 +36,13 @@
 #define HEAP_BYTES (4ul << 20)
 #define LISTING (96u << 10)
 #define PIECES 256u
+#define PAGE_PRESENT (1ull << 63)
+#define PAGE_EXCLUSIVE (1ull << 56) /* nobody else maps it */
+/* A shorter stretch of shared pages moves with those around it: each one left is a mapping more. */
+#define GAP_BYTES (GAP * SV_PAGE)
+#ifndef GAP
+#define GAP 2ull
+#endif
 
 static const char zeros[SV_PAGE];
 
@@ -121,19 +129,49 @@ void sv_become_recycled(struct sv_template_state *state, int file, int report)
 
 /* ---- parking -------------------------------------------------------------------------------------- */
 
-/* Writes what is not zero of a mapping. 0, or -1 with errno. */
-static int write_pages(int file, uint64_t start, uint64_t end, uint64_t offset)
+/* Is a page still shared with the process that this one was forked from? */
+static int is_shared(int pagemap, uint64_t at)
 {
+    uint64_t entry;
+    return pread(pagemap, &entry, sizeof entry, (off_t)(at / SV_PAGE * sizeof entry)) == (ssize_t)sizeof entry &&
+           (entry & (PAGE_PRESENT | PAGE_EXCLUSIVE)) == PAGE_PRESENT &&
+           memcmp((const void *)(uintptr_t)at, zeros, SV_PAGE) != 0;
+}
+
+/* Puts pages into the file, where zeros take no memory, and the file in their place. 0, or -1 with errno. */
+static int move_pages(int file, uint64_t start, uint64_t end, uint64_t offset)
+{
+    void *there = (void *)(uintptr_t)start;
     for (uint64_t at = start; at < end; at += SV_PAGE) {
         const void *page = (const void *)(uintptr_t)at;
         if (memcmp(page, zeros, SV_PAGE) != 0 &&
             pwrite(file, page, SV_PAGE, (off_t)(offset + (at - start))) != (ssize_t)SV_PAGE)
             return -1;
     }
-    return 0;
+    return mmap(there, (size_t)(end - start), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file,
+                (off_t)offset) == there ? 0 : -1;
 }
 
-/* Moves all that is writable to the file, but the stack. 0, or -1 with errno. */
+/* Moves a mapping, but for what is shared still. 0, or -1 with errno. */
+static int move_mapping(int file, int pagemap, uint64_t start, uint64_t end, uint64_t offset)
+{
+    uint64_t from = start, to = start; /* not moved yet */
+    for (uint64_t at = start; at < end; at += SV_PAGE) {
+        if (is_shared(pagemap, at))
+            continue;
+        if (to > from && at - to > GAP_BYTES) {
+            if (move_pages(file, from, to, offset + (from - start)) != 0)
+                return -1;
+            to = from;
+        }
+        if (to == from)
+            from = at;
+        to = at + SV_PAGE;
+    }
+    return to == from ? 0 : move_pages(file, from, to, offset + (from - start));
+}
+
+/* Moves what is writable to the file, but the stack. 0, or -1 with errno. */
 static int move_memory(int file)
 {
     char maps[LISTING]; /* on the stack, like all that is written to here */
@@ -159,17 +197,14 @@ static int move_memory(int file)
         pieces[count++].offset = bytes;
         bytes += end - start;
     }
-    if (ftruncate(file, (off_t)bytes) != 0)
+    const int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    if (pagemap < 0 || ftruncate(file, (off_t)bytes) != 0)
         return -1;
-    /* From the writing to the mapping of each, nothing but the stack is written to. */
-    for (size_t i = 0; i < count; i++) {
-        void *at = (void *)(uintptr_t)pieces[i].start;
-        const size_t len = (size_t)(pieces[i].end - pieces[i].start);
-        if (write_pages(file, pieces[i].start, pieces[i].end, pieces[i].offset) != 0 ||
-            mmap(at, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, (off_t)pieces[i].offset) != at)
+    /* From the writing to the mapping of each page, nothing but the stack is written to. */
+    for (size_t i = 0; i < count; i++)
+        if (move_mapping(file, pagemap, pieces[i].start, pieces[i].end, pieces[i].offset) != 0)
             return -1;
-    }
-    return 0;
+    return close(pagemap);
 }
 
 void sv_park(void)
