@@ -1,9 +1,9 @@
 """Where small objects of a row will lie: side by side on pages that hold nothing else.
 
-In: nothing. Out: an interpreter whose heap has no holes between the objects that are there, and free
-room behind them. A row then writes few pages, whether they are a fork's own copies or are put back
-after it; and what it does not write stays shared with the zygote. A recycled subject's heap cannot
-grow at all: the room is what it has.
+In: nothing. Out: an interpreter whose heap has no holes between the objects that are there, and
+free room behind them. A row then writes few pages, whether they are a fork's own copies or are put
+back after it; and what it does not write stays shared with the zygote. A recycled subject's heap
+cannot grow at all: the room is what it has.
 """
 
 from __future__ import annotations

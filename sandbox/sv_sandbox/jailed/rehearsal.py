@@ -1,8 +1,8 @@
 """What a subject that is to be recycled does before its memory is copied: rows of our own.
 
 They touch what rows touch (the compiler, the codec, common types and modules), so that later rows
-write fewer pages that are not in the copy. Nothing foreign runs here. Out: an interpreter as a forked subject finds it, but for
-addresses and what the interpreter keeps of its own speed.
+write fewer pages that are not in the copy. Nothing foreign runs here. Out: an interpreter as a
+forked subject finds it, but for addresses and what the interpreter keeps of its own speed.
 """
 
 from __future__ import annotations
