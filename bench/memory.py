@@ -4,10 +4,10 @@
 
 In: cheap cells, run in recycled subjects and, with `--forked`, in forked ones. Out: PSS of every
 process of the pool from /proc/PID/smaps_rollup (which for a template only root may read) and the
-files of memory that they hold, whether mapped or not, in KiB: after a first fifth of the cells, when
-allocators and keepers are warm, and after the last. A worker's share is what each further worker
-adds to a pool of one; the zygote, which all share, is no part of it. The slope is a
-least-squares line through the sums, in KiB per million cells.
+files of memory that they hold, whether mapped or not, in KiB: after a first fifth of the cells,
+when allocators and keepers are warm, and after the last. A worker's share is what each further
+worker adds to a pool of one; the zygote, which all share, is no part of it. The slope is a least-
+squares line through the sums, in KiB per million cells.
 """
 
 from __future__ import annotations
