@@ -78,7 +78,7 @@ def account(pool: Pool) -> dict[str, int]:
 
 def run(workers: int, cells: int, recycle: bool) -> dict[str, Any]:
     """A pool over so many cells: its accounts at the beginning and at the end, and the slope."""
-    points = []
+    points: list[tuple[int, dict[str, int]]] = []
     with Pool(workers, limits=Limits(cpu_s=1), recycle=recycle) as pool:
         per_round = workers * len(SOLUTIONS) * len(TESTS)
         rounds = max(5, cells // per_round)

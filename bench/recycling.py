@@ -24,7 +24,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -156,7 +156,7 @@ def main() -> int:
     if not (options.data / "cruxeval.jsonl").exists():
         parser.error(f"no cruxeval.jsonl in {options.data}: say where it is with --data")
     samples = options.data / "humaneval_codegen16b.jsonl"
-    sets = {
+    sets: dict[str, tuple[float, Callable[[], Iterator[Chunk]]]] = {
         "humaneval": (10.0, lambda: reference_chunks(options.data / "humaneval.jsonl")),
         "mbpp": (10.0, lambda: reference_chunks(options.data / "mbpp.jsonl")),
         "cruxeval, five tests": (0.3, lambda: cruxeval_chunks(options.data / "cruxeval.jsonl")),
