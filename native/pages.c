@@ -2,17 +2,18 @@
  *
  * In: a stopped process.  Out: its memory as it was when the copy was taken. The kernel says which
  * pages were written (userfaultfd's asynchronous write protection and the ioctl PAGEMAP_SCAN, Linux
- * 6.7), never the process. But for its stack the memory is a file that this process maps as well, and
- * writes to (`there`); a page costs a fifth that way. Invariants: the copy lies in this process, out of
- * the other's reach; what this process reads of the other is compared at most; no mapping can come, go
- * or change meanwhile, because the other's filter has no call that could, and its stack is as long as
- * it may be.
+ * 6.7), never the process. Invariants: the copy lies in this process, out of the other's reach; what this
+ * process reads of the other is compared at most; no mapping can come, go or change meanwhile, because the
+ * other's filter has no call that could, and its stack is as long as it may be.
  *
  * The copy need not hold what is the same in a process that was forked before the other one, and never
  * runs on: there it is still shared with everybody who was forked from the zygote.
  *
  * A page that was written is put back and protected again, and the next write to it costs a fault. So
- * pages that most rows write are put back after each row, and not protected any more (`hot`).
+ * pages that most rows write (`hot`) are not protected any more, and put back before each row, by the
+ * process itself: it copies what is listed in memory that it can only read (recycled.c), with registers
+ * that were put back, and touches nothing else until it has. One page must be as it was before that, the
+ * one from which the kernel reads where to jump when it takes the processor away (rseq): it is never hot.
  */
 #define _GNU_SOURCE
 #include "template.h"
@@ -20,6 +21,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,21 +54,20 @@ struct region_found {
 static const char zeros[SV_PAGE];
 
 struct span { /* adjacent writable mappings */
-    uint64_t start, end, offset; /* the last one in the file */
-    int shared;                  /* it lies there */
-    char *copy, *there;          /* there: NULL for what is private */
+    uint64_t start, end;
+    char *copy;
 };
 
 struct run { /* adjacent pages */
     uint64_t at;
     size_t len;
-    char *copy, *there;
+    char *copy;
 };
 
 struct sv_pages {
     pid_t pid;
     char who[16]; /* the same in /proc */
-    int watch, file, pagemap;
+    int watch, pagemap, memory;
     struct span spans[SPANS];
     size_t count;
     char *copy; /* of all spans, one after another; pages of zeros take no memory */
@@ -76,8 +77,10 @@ struct sv_pages {
     uint8_t *elsewhere; /* per page: not in `copy`, for it is as in the reference */
     int reference;      /* memory of a process that never runs on, of which most pages are still shared */
     uint32_t rows;
-    struct run *runs; /* hot pages; behind them those of the row */
-    size_t hot_runs;
+    struct run *runs; /* of the row */
+    struct sv_hot *list; /* the hot pages, as the process finds them at `list_there` */
+    uint64_t list_there, rseq;
+    size_t hot_pages;
     struct region_found found[FOUND];
     struct iovec here[BATCH], there[BATCH];
     char bounce[BOUNCE], same[BOUNCE];
@@ -118,27 +121,27 @@ static int find_spans(struct sv_pages *pages, uint64_t region, uint64_t region_l
             errno = EPROTO;
             return -1;
         }
+        if (strcmp(kind, "r--s") == 0 && strstr(name, "/memfd:sv-recycled") != NULL)
+            pages->list_there = start;
         if (kind[1] != 'w' || (start == region && end == region + region_len))
             continue;
-        const int shared = kind[3] == 's';
         struct span *last = pages->count > 0 ? &pages->spans[pages->count - 1] : NULL;
-        if (shared && strstr(name, "/memfd:sv-recycled") == NULL) { /* memory shared with somebody */
+        if (kind[3] == 's') { /* memory shared with somebody */
             errno = ENOTSUP;
             return -1;
         }
-        if (last != NULL && last->end == start && last->shared == shared &&
-            (!shared || last->offset + (last->end - last->start) == offset)) {
+        if (last != NULL && last->end == start) {
             last->end = end;
         } else if (pages->count == SPANS) {
             errno = E2BIG;
             return -1;
         } else {
-            pages->spans[pages->count++] =
-                (struct span){.start = start, .end = end, .offset = offset, .shared = shared};
+            pages->spans[pages->count++] = (struct span){.start = start, .end = end};
         }
         pages->bytes += end - start;
     }
-    return 0;
+    errno = ENOTSUP;
+    return pages->list_there != 0 ? 0 : -1;
 }
 
 /* ---- scanning ------------------------------------------------------------------------------------- */
@@ -211,10 +214,6 @@ static int write_runs(struct sv_pages *pages, size_t runs)
     size_t n = 0;
     for (size_t i = 0; i < runs; i++) {
         const struct run *run = &pages->runs[i];
-        if (run->there != NULL) {
-            memcpy(run->there, run->copy, run->len);
-            continue;
-        }
         if (n == BATCH) {
             if (write_memory(pages->pid, here, there, n) != 0)
                 return -1;
@@ -267,19 +266,17 @@ static void keep(struct sv_pages *pages, size_t page, const char *now, const cha
         memcpy(pages->copy + page * SV_PAGE, now, SV_PAGE);
 }
 
-/* As it is now. What is a hole in the file stays one: a read through a mapping would fill it. */
-static int read_span(const struct sv_pages *pages, const struct span *span, uint64_t at, void *to, size_t len)
+/* Not process_vm_readv, which would give it pages of its own. */
+static int read_now(const struct sv_pages *pages, uint64_t from, void *to, size_t len)
 {
-    if (!span->shared)
-        return sv_pages_read(pages->pid, at, to, len);
-    return pread(pages->file, to, len, (off_t)(span->offset + (at - span->start))) == (ssize_t)len ? 0 : -1;
+    return pread(pages->memory, to, len, (off_t)from) == (ssize_t)len ? 0 : -1;
 }
 
 static int copy_span(struct sv_pages *pages, const struct span *span)
 {
     for (uint64_t at = span->start; at < span->end;) {
         const size_t len = span->end - at < BOUNCE ? (size_t)(span->end - at) : BOUNCE;
-        if (read_span(pages, span, at, pages->bounce, len) != 0)
+        if (read_now(pages, at, pages->bounce, len) != 0)
             return -1;
         const int both = read_reference(pages, at, pages->same, len) == 0; /* it may have less */
         for (size_t i = 0; i < len; i += SV_PAGE)
@@ -289,6 +286,14 @@ static int copy_span(struct sv_pages *pages, const struct span *span)
     return 0;
 }
 
+/* Takes over, from the page as it was kept, on which processor it ran: the kernel keeps that up to date. */
+static void forgive(const struct sv_pages *pages, const char *kept, char *now)
+{
+    const size_t at = pages->rseq % SV_PAGE;
+    memcpy(now + at, kept + at, 8);            /* cpu_id_start, cpu_id; behind them is rseq_cs */
+    memcpy(now + at + 20, kept + at + 20, 8); /* node_id, mm_cid */
+}
+
 /* How many pages of a span are not as they were kept, or -1 with errno. */
 static long differ(struct sv_pages *pages, const struct span *span)
 {
@@ -296,9 +301,11 @@ static long differ(struct sv_pages *pages, const struct span *span)
     for (uint64_t at = span->start; at < span->end; at += SV_PAGE) {
         const size_t page = page_of(pages, span, at);
         const char *kept = pages->elsewhere[page] ? pages->same : pages->copy + page * SV_PAGE;
-        if (read_span(pages, span, at, pages->bounce, SV_PAGE) != 0 ||
+        if (read_now(pages, at, pages->bounce, SV_PAGE) != 0 ||
             (pages->elsewhere[page] && read_reference(pages, at, pages->same, SV_PAGE) != 0))
             return -1;
+        if (at == pages->rseq / SV_PAGE * SV_PAGE)
+            forgive(pages, kept, pages->bounce);
         sum += memcmp(pages->bounce, kept, SV_PAGE) != 0;
     }
     return sum;
@@ -317,13 +324,6 @@ static int copy_all(struct sv_pages *pages)
                                           .mode = UFFDIO_REGISTER_MODE_WP};
         span->copy = copy;
         copy += span->end - span->start;
-        if (span->shared) {
-            void *there = mmap(NULL, span->end - span->start, PROT_READ | PROT_WRITE, MAP_SHARED,
-                               pages->file, (off_t)span->offset);
-            if (there == MAP_FAILED)
-                return -1;
-            span->there = there;
-        }
         if (ioctl(pages->watch, UFFDIO_REGISTER, &watched) != 0 || copy_span(pages, span) != 0 ||
             protect_all(pages, span) != 0)
             return -1;
@@ -331,7 +331,7 @@ static int copy_all(struct sv_pages *pages)
     return 0;
 }
 
-struct sv_pages *sv_pages_take(pid_t pid, int watch, int file, pid_t reference, const void *region,
+struct sv_pages *sv_pages_take(pid_t pid, int watch, struct sv_hot *list, pid_t reference, const void *region,
                                size_t region_len)
 {
     char path[64];
@@ -340,14 +340,17 @@ struct sv_pages *sv_pages_take(pid_t pid, int watch, int file, pid_t reference, 
         return NULL;
     pages->pid = pid;
     pages->watch = watch;
-    pages->file = file;
+    pages->list = list;
+    pages->rseq = sv_registers_rseq(pid);
     (void)snprintf(pages->who, sizeof pages->who, "%d", (int)pid);
     (void)snprintf(path, sizeof path, "/proc/%d/pagemap", (int)pid);
     pages->pagemap = open(path, O_RDONLY | O_CLOEXEC);
-    /* Not process_vm_readv: it would give the reference pages of its own. */
+    (void)snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
+    pages->memory = open(path, O_RDONLY | O_CLOEXEC);
     (void)snprintf(path, sizeof path, "/proc/%d/mem", (int)reference);
     pages->reference = open(path, O_RDONLY | O_CLOEXEC);
-    if (pages->pagemap < 0 || pages->reference < 0 || sv_read_proc(pages->who, "maps", pages->maps, sizeof pages->maps) != 0 ||
+    if (pages->pagemap < 0 || pages->memory < 0 || pages->reference < 0 ||
+        sv_read_proc(pages->who, "maps", pages->maps, sizeof pages->maps) != 0 ||
         find_spans(pages, (uint64_t)(uintptr_t)region, region_len) != 0)
         return NULL; /* whoever asks ends with it, and so does what was opened */
     const size_t n = pages->bytes / SV_PAGE;
@@ -364,22 +367,20 @@ struct sv_pages *sv_pages_take(pid_t pid, int watch, int file, pid_t reference, 
 
 /* ---- after a row ---------------------------------------------------------------------------------- */
 
-/* Adds a page to the list of runs; returns its new length. */
+/* Adds a page to the runs; returns their new number. */
 static size_t add_page(struct sv_pages *pages, size_t runs, const struct span *span, uint64_t at)
 {
-    const size_t from_start = (size_t)(at - span->start);
-    struct run *last = runs > pages->hot_runs ? &pages->runs[runs - 1] : NULL;
-    if (last != NULL && last->at + last->len == at && last->copy + last->len == span->copy + from_start &&
-        (last->there == NULL) == (span->there == NULL)) {
+    char *copy = span->copy + (at - span->start);
+    struct run *last = runs > 0 ? &pages->runs[runs - 1] : NULL;
+    if (last != NULL && last->at + last->len == at && last->copy + last->len == copy) {
         last->len += SV_PAGE;
         return runs;
     }
-    pages->runs[runs] = (struct run){at, SV_PAGE, span->copy + from_start,
-                                     span->there != NULL ? span->there + from_start : NULL};
+    pages->runs[runs] = (struct run){at, SV_PAGE, copy};
     return runs + 1;
 }
 
-/* Adds the pages of a stretch that are not hot to the runs behind those that are. 0, or -1 with errno. */
+/* Adds the pages of a stretch that are not hot. 0, or -1 with errno. */
 static int add_found(struct sv_pages *pages, const struct span *span, const struct region_found *found,
                      size_t *runs)
 {
@@ -395,26 +396,53 @@ static int add_found(struct sv_pages *pages, const struct span *span, const stru
     return 0;
 }
 
-/* From now on hot pages are put back unasked. */
-static void learn(struct sv_pages *pages)
+/* Lists the hot pages anew, for the process to copy. 0, or -1 with errno. */
+static int publish(struct sv_pages *pages)
 {
-    size_t runs = 0;
+    struct sv_hot_run *run = NULL, *next = pages->list->runs;
+    const uint64_t last_word = pages->list->last_word;
+    size_t n = 0;
     for (size_t i = 0; i < pages->count; i++) {
         const struct span *span = &pages->spans[i];
         for (uint64_t at = span->start; at < span->end; at += SV_PAGE) {
             const size_t page = page_of(pages, span, at);
-            pages->hot[page] = pages->written[page] >= LEARNING_ROWS / HOT_SHARE;
-            if (pages->hot[page])
-                runs = add_page(pages, runs, span, at);
+            if (!pages->hot[page])
+                continue;
+            if (fetch(pages, span, at) != 0)
+                return -1;
+            memcpy(pages->list->pages[n], pages->copy + page * SV_PAGE, SV_PAGE);
+            if (run == NULL || run->to + run->words * sizeof(uint64_t) != at) {
+                run = next++;
+                *run = (struct sv_hot_run){.to = at};
+                run->from = pages->list_there + offsetof(struct sv_hot, pages) + n * SV_PAGE;
+            }
+            run->words += SV_PAGE / sizeof(uint64_t);
+            n++;
         }
     }
-    pages->hot_runs = runs;
+    *next = (struct sv_hot_run){.to = last_word};
+    return 0;
+}
+
+/* Which pages are hot from now on. 0, or -1 with errno. */
+static int learn(struct sv_pages *pages)
+{
+    for (size_t i = 0; i < pages->count; i++) {
+        const struct span *span = &pages->spans[i];
+        for (uint64_t at = span->start; at < span->end; at += SV_PAGE) {
+            const size_t page = page_of(pages, span, at);
+            pages->hot[page] = pages->written[page] >= LEARNING_ROWS / HOT_SHARE &&
+                               pages->hot_pages < SV_HOT_PAGES && at != pages->rseq / SV_PAGE * SV_PAGE;
+            pages->hot_pages += pages->hot[page];
+        }
+    }
+    return publish(pages);
 }
 
 long sv_pages_put_back(struct sv_pages *pages)
 {
     struct region_found *found = pages->found;
-    size_t runs = pages->hot_runs, bytes = 0;
+    size_t runs = 0, bytes = pages->hot_pages * SV_PAGE;
     for (size_t i = 0; i < pages->count; i++) {
         const struct span *span = &pages->spans[i];
         for (uint64_t at = span->start; at < span->end;) {
@@ -428,13 +456,13 @@ long sv_pages_put_back(struct sv_pages *pages)
     }
     if (write_runs(pages, runs) != 0)
         return -1;
-    for (size_t i = pages->hot_runs; i < runs; i++)
+    for (size_t i = 0; i < runs; i++)
         if (protect(pages, pages->runs[i].at, pages->runs[i].at + pages->runs[i].len) != 0)
             return -1;
     for (size_t i = 0; i < runs; i++)
         bytes += pages->runs[i].len;
-    if (++pages->rows == LEARNING_ROWS)
-        learn(pages);
+    if (++pages->rows == LEARNING_ROWS && learn(pages) != 0)
+        return -1;
     return (long)(bytes / SV_PAGE);
 }
 
@@ -450,7 +478,7 @@ int sv_pages_change(struct sv_pages *pages, const void *at, const void *bytes, s
             if (fetch(pages, span, page) != 0)
                 return -1;
         memcpy(span->copy + (start - span->start), bytes, len);
-        return write_memory(pages->pid, &here, &there, 1);
+        return write_memory(pages->pid, &here, &there, 1) == 0 ? publish(pages) : -1;
     }
     errno = EFAULT;
     return -1;

@@ -1,8 +1,9 @@
 /* recycled.c - what a subject that is to be recycled does before its first row.
  *
  * In: a fork of its keeper (keeper.c).  Out: it rehearses, parks, and from then on is put back after each
- * row. Its memory lies in a file that its keeper maps as well, but for its stack; neither stack nor heap
- * can grow any more, and its last filter lets a few harmless calls through.
+ * row; of that it does a part itself, before the next one, with what it finds in memory that it can only
+ * read (stand_ready). Neither stack nor heap can grow any more, and its last filter lets a few harmless
+ * calls through.
  */
 #define _GNU_SOURCE
 #include "template.h"
@@ -13,6 +14,7 @@
 #include <linux/userfaultfd.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,14 +31,10 @@
 #define FEATURE_WP_UNPOPULATED (1ull << 13)
 #define FEATURE_WP_ASYNC (1ull << 15)
 
-#define MEMORY_FD 3 /* until it is parked */
+#define HOT_FD 3 /* until it is parked */
 /* Room for what short rows need, and more is a forked subject's. */
 #define STACK_BYTES (1ul << 20)
 #define HEAP_BYTES (4ul << 20)
-#define LISTING (96u << 10)
-#define PIECES 256u
-
-static const char zeros[SV_PAGE];
 
 /* Its stack, as long as it may be from now on. 0, or -1 with errno. */
 static int grow_stack(void)
@@ -111,8 +109,8 @@ void sv_become_recycled(struct sv_template_state *state, int file, int report)
     if (watch < 0 || sv_fault_at(&state->fault, SV_STAGE_RECYCLE_REHEARSAL) != 0 ||
         sv_send(report, &well, sizeof well, &watch, 1) != 0)
         fail(report);
-    if (sv_recv(report, &go, sizeof go, NULL, 0) != 1 || dup2(file, MEMORY_FD) != MEMORY_FD ||
-        syscall(SYS_close_range, MEMORY_FD + 1, ~0u, 0) != 0 ||
+    if (sv_recv(report, &go, sizeof go, NULL, 0) != 1 || dup2(file, HOT_FD) != HOT_FD ||
+        syscall(SYS_close_range, HOT_FD + 1, ~0u, 0) != 0 ||
         grow_stack() != 0 || grow_heap() != 0)
         _exit(126);
     state->recycled = 1;
@@ -121,62 +119,39 @@ void sv_become_recycled(struct sv_template_state *state, int file, int report)
 
 /* ---- parking -------------------------------------------------------------------------------------- */
 
-/* Writes what is not zero of a mapping. 0, or -1 with errno. */
-static int write_pages(int file, uint64_t start, uint64_t end, uint64_t offset)
+/* Stops. Each row begins behind the first call, with registers that were put back: pages that rows write
+ * are copied over what the last one left there, and nothing is touched before. In the checking mode it
+ * stops again then. */
+static void stand_ready(const struct sv_hot_run *run)
 {
-    for (uint64_t at = start; at < end; at += SV_PAGE) {
-        const void *page = (const void *)(uintptr_t)at;
-        if (memcmp(page, zeros, SV_PAGE) != 0 &&
-            pwrite(file, page, SV_PAGE, (off_t)(offset + (at - start))) != (ssize_t)SV_PAGE)
-            return -1;
-    }
-    return 0;
-}
-
-/* Moves all that is writable to the file, but the stack. 0, or -1 with errno. */
-static int move_memory(int file)
-{
-    char maps[LISTING]; /* on the stack, like all that is written to here */
-    struct {
-        uint64_t start, end, offset;
-    } pieces[PIECES];
-    size_t count = 0;
-    uint64_t bytes = 0;
-    if (sv_read_proc("self", "maps", maps, sizeof maps) != 0)
-        return -1;
-    for (const char *line = maps; *line != '\0'; line = strchr(line, '\n') + 1) {
-        unsigned long start, end;
-        char kind[5], name[64] = "";
-        if (count == PIECES || strchr(line, '\n') == NULL ||
-            sscanf(line, "%lx-%lx %4s %*s %*s %*s%63[^\n]", &start, &end, kind, name) < 3) {
-            errno = EPROTO;
-            return -1;
-        }
-        if (strncmp(kind, "rw-p", 4) != 0 || strstr(name, "[stack]") != NULL)
-            continue;
-        pieces[count].start = start;
-        pieces[count].end = end;
-        pieces[count++].offset = bytes;
-        bytes += end - start;
-    }
-    if (ftruncate(file, (off_t)bytes) != 0)
-        return -1;
-    /* From the writing to the mapping of each, nothing but the stack is written to. */
-    for (size_t i = 0; i < count; i++) {
-        void *at = (void *)(uintptr_t)pieces[i].start;
-        const size_t len = (size_t)(pieces[i].end - pieces[i].start);
-        if (write_pages(file, pieces[i].start, pieces[i].end, pieces[i].offset) != 0 ||
-            mmap(at, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, (off_t)pieces[i].offset) != at)
-            return -1;
-    }
-    return 0;
+    long nr = SV_PARKED;
+    __asm__ volatile("syscall\n"
+                     "1: movq %c[words](%[run]), %%rcx\n"
+                     "testq %%rcx, %%rcx\n"
+                     "jz 2f\n"
+                     "movq %c[to](%[run]), %%rdi\n"
+                     "movq %c[from](%[run]), %%rsi\n"
+                     "rep movsq\n"
+                     "addq %[size], %[run]\n"
+                     "jmp 1b\n"
+                     "2: cmpq $0, %c[to](%[run])\n"
+                     "je 3f\n"
+                     "movl %[parked], %%eax\n"
+                     "syscall\n"
+                     "3:\n"
+                     : "+a"(nr), [run] "+r"(run)
+                     : [to] "i"(offsetof(struct sv_hot_run, to)), [from] "i"(offsetof(struct sv_hot_run, from)),
+                       [words] "i"(offsetof(struct sv_hot_run, words)), [size] "i"(sizeof *run),
+                       [parked] "i"(SV_PARKED)
+                     : "rcx", "r11", "rdi", "rsi", "memory", "cc");
 }
 
 void sv_park(void)
 {
-    if (move_memory(MEMORY_FD) != 0 || close(MEMORY_FD) != 0 || sv_filter_install_recycled() != 0)
+    const struct sv_hot *hot = mmap(NULL, sizeof *hot, PROT_READ, MAP_SHARED, HOT_FD, 0);
+    if (hot == MAP_FAILED || close(HOT_FD) != 0 || sv_filter_install_recycled() != 0)
         _exit(126);
-    (void)syscall(SV_PARKED);
+    stand_ready(hot->runs);
 }
 
 #else

@@ -16,6 +16,7 @@
 #include <sys/user.h>
 
 #define XSTATE_MOST 16384u
+#define PTRACE_GET_RSEQ 0x420f /* PTRACE_GET_RSEQ_CONFIGURATION: newer than some headers */
 #define FLAGS_PUT_BACK 0x50dd5ull /* CF PF AF ZF SF TF DF OF RF AC: what PTRACE_SETREGS sets */
 
 struct sv_registers {
@@ -77,6 +78,26 @@ int sv_registers_differ(const struct sv_registers *r)
         return 0;
     errno = EUCLEAN;
     return -1;
+}
+
+int sv_registers_skip(const struct sv_registers *r)
+{
+    struct user_regs_struct now;
+    if (ptrace(PTRACE_GETREGS, r->pid, NULL, &now) != 0)
+        return -1;
+    now.orig_rax = (unsigned long long)-1;
+    now.rax = 0;
+    return ptrace(PTRACE_SETREGS, r->pid, NULL, &now) == 0 ? 0 : -1;
+}
+
+uint64_t sv_registers_rseq(pid_t pid)
+{
+    struct {
+        uint64_t at;
+        uint32_t size, signature, flags, reserved;
+    } rseq = {0};
+    const long n = ptrace(PTRACE_GET_RSEQ, pid, (void *)sizeof rseq, &rseq); // NOLINT: a size in its place
+    return n >= (long)sizeof rseq.at ? rseq.at : 0; /* a kernel without it */
 }
 
 #endif

@@ -77,8 +77,19 @@ int sv_keeper_serve(struct sv_template_state *state);
 /* ---- recycled.c --------------------------------------------------------------------------------- */
 
 #define SV_PARKED SYS_pause /* what a subject calls when it has rehearsed; its last filter stops it there */
-/* In the fork: hands out what its keeper needs, and goes on once that holds it (sv_park: sv.h). `file` is
- * for its memory. */
+/* Pages that it copies before each row, in a file that it can only read. */
+#define SV_HOT_PAGES 2032u
+struct sv_hot_run {
+    uint64_t to, from; /* where they lie in it */
+    uint64_t words;    /* 0: the last of the list; it stops again, if there is a `to` */
+};
+struct sv_hot {
+    struct sv_hot_run runs[SV_HOT_PAGES + 1];
+    uint64_t last_word; /* `to` of the last one */
+    _Alignas(SV_PAGE) char pages[SV_HOT_PAGES][SV_PAGE];
+};
+/* In the fork: hands out what its keeper needs, and goes on once that holds it (sv_park: sv.h). `file` has
+ * a struct sv_hot. */
 void sv_become_recycled(struct sv_template_state *state, int file, int report);
 
 /* ---- registers.c -------------------------------------------------------------------------------- */
@@ -91,6 +102,11 @@ int sv_registers_put_back(const struct sv_registers *registers); /* 0, or -1 wit
  * two of its flags are its own to change, and ptrace leaves them as they are. */
 int sv_registers_call(const struct sv_registers *registers, long *nr, unsigned long *argument);
 int sv_registers_differ(const struct sv_registers *registers); /* 0: they are as they were put back */
+/* Goes on behind the call that the process stands in front of, when it goes on. 0, or -1 with errno. */
+int sv_registers_skip(const struct sv_registers *registers);
+/* The memory from which the kernel reads where a stopped process is to jump when it was interrupted; 0:
+ * there is none. */
+uint64_t sv_registers_rseq(pid_t pid);
 
 /* ---- pages.c ------------------------------------------------------------------------------------ */
 
@@ -100,9 +116,10 @@ int sv_read_proc(const char *who, const char *name, char *text, size_t size);
 /* Copies every writable page of a stopped process, and asks the kernel to note what is written from
  * now on. What is the same in `reference`, a process that stands still, is not copied before it is
  * needed. `region` is the one mapping that is not its own. NULL with errno. */
-struct sv_pages *sv_pages_take(pid_t pid, int watch, int file, pid_t reference, const void *region,
+struct sv_pages *sv_pages_take(pid_t pid, int watch, struct sv_hot *list, pid_t reference, const void *region,
                                size_t region_len);
-/* Of a stopped process: puts back what was written since. How many pages, or -1 with errno. */
+/* Of a stopped process: puts back what was written since, but for what it is to copy itself (`list`). How
+ * many pages, those among them, or -1 with errno. */
 long sv_pages_put_back(struct sv_pages *pages);
 /* Reads a process's memory. 0, or -1 with errno. */
 int sv_pages_read(pid_t pid, uint64_t from, void *to, size_t len);

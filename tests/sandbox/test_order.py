@@ -79,6 +79,10 @@ PAIRS = {
         "import decimal\ndecimal.getcontext().prec = 3\nassert f(1) == 2",
         "import decimal\nassert len(str(decimal.Decimal(1) / 3)) == 30 and f(1) == 2",
     ),
+    "decimal-traps": (
+        "import decimal\ndecimal.getcontext().traps[decimal.Inexact] = True\nassert f(1) == 2",
+        "import decimal\nassert str(decimal.Decimal(1) / 3)[:4] == '0.33' and f(1) == 2",
+    ),
     "gc": (
         "import gc\ngc.disable()\nassert f(1) == 2",
         "import gc\nassert gc.isenabled() and f(1) == 2",

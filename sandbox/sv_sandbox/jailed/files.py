@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 from typing import Any
 
@@ -66,8 +65,12 @@ class Files:
 
     def _put(self, path: str, content: object) -> None:
         with contextlib.suppress(OSError):
-            if content is False:
-                shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+            if content is False and os.path.isdir(path):
+                import shutil  # three compressors come with it: not for every zygote
+
+                shutil.rmtree(path)
+            elif content is False:
+                os.unlink(path)
             elif content is None:
                 os.makedirs(path, exist_ok=True)
             elif type(content) is bytes:

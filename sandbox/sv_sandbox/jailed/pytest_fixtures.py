@@ -7,7 +7,6 @@ import importlib
 import io
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -155,6 +154,8 @@ def _monkeypatch() -> Iterator[MonkeyPatch]:
 
 
 def _tmp_path() -> Path:
+    import tempfile  # three compressors come with it: not for every zygote
+
     return Path(tempfile.mkdtemp())
 
 

@@ -1,9 +1,8 @@
 """What a subject that is to be recycled does before its memory is copied: rows of our own.
 
 They touch what rows touch (the compiler, the codec, common types and modules), so that later rows
-write fewer pages that are not in the copy, and leave free room in the heap, which cannot grow in
-such a subject. Nothing foreign runs here. Out: an interpreter as a forked subject finds it, but for
-addresses and what the interpreter keeps of its own speed.
+write fewer pages that are not in the copy. Nothing foreign runs here. Out: an interpreter as a
+forked subject finds it, but for addresses and what the interpreter keeps of its own speed.
 """
 
 from __future__ import annotations
@@ -14,13 +13,11 @@ import os
 import sys
 from typing import Any
 
-from . import rows, subject, values
+from . import heap, rows, subject, values
 from .source import Source, packed
 from .values import native
 
 _ROUNDS = 2
-_ROOM_BYTES, _PIECE_BYTES = 2 << 20, 440
-_PIN_EVERY = 1000  # pieces: at least one stays in each arena, which then is never given back
 
 SOLUTIONS: tuple[tuple[str, tuple[tuple[Any, ...], ...]], ...] = (
     ("def f(x):\n    return x\n", (("f", 1), ("f", [1, [2.5, "a"]]), ("f", {"k": (1, None)}))),
@@ -181,7 +178,6 @@ PROGRAMS: tuple[tuple[str, str], ...] = (
 def rehearse() -> None:
     """Run them, and leave nothing of them that a program could find."""
     subject.claim()
-    pins = _room()
     for _ in range(_ROUNDS):
         _programs()
         _solutions()
@@ -190,8 +186,7 @@ def rehearse() -> None:
     for function in (subject.execute, subject.let_go, rows.run_row):
         function.__code__ = function.__code__.replace()
     gc.collect()
-    _kept.extend(pins)
-    _kept.extend(_fill())
+    heap.fill()
     gc.collect()
     gc.freeze()
 
@@ -219,26 +214,3 @@ def _programs() -> None:
         subject.let_go()
         linecache.cache.pop("program.py", None)
         sys.modules["__main__"], sys.stdin, sys.argv[:], sys.path[:] = before
-
-
-_kept: list[bytes] = []
-
-
-def _fill() -> list[bytes]:
-    """Fill the holes between small objects: those of a row then lie side by side on few pages."""
-    filled: list[bytes] = []
-    for size in range(48, 513, 16):
-        pieces: list[bytes] = []
-        beside, last, pool = 0, 0, (16384 - 48) // size
-        while beside < pool - 1:
-            pieces.append(bytes(size - 33))
-            beside = beside + 1 if id(pieces[-1]) - last == size else 0
-            last = id(pieces[-1])
-        filled += pieces[:-pool]
-    return filled
-
-
-def _room() -> list[bytes]:
-    """Free room for small objects; what must live for it to stay."""
-    pieces = [bytes(_PIECE_BYTES) for _ in range(_ROOM_BYTES // _PIECE_BYTES)]
-    return pieces[::_PIN_EVERY]

@@ -45,10 +45,12 @@ class State:
         numbers = sys.modules.get("numpy.random") if "random" in names else None
         self._numpy_random: Any = numbers
         self._numpy_state = numbers.get_state() if numbers is not None else None
+        self._numbers: Any = None
         self._first: object = None
 
     def loaded(self) -> None:
         """The solution was loaded for the first time."""
+        self._numbers = decimal.Context.copy(decimal.getcontext())
         self._first = self._now()
 
     def begin(self) -> None:
@@ -69,7 +71,6 @@ class State:
             sys.get_int_max_str_digits(),
             sys.gettrace() is None,
             sys.getprofile() is None,
-            threading.active_count(),
             _signal.getsignal(signal.SIGALRM),
             _signal.getsignal(signal.SIGINT),
             list(map(id, warnings.filters)),
@@ -82,6 +83,7 @@ class State:
             gc.get_threshold(),
             time.tzname,
             "modules" in self._names and None in sys.modules.values(),
+            decimal.getcontext().traps == self._numbers.traps,
             *_of_libraries(),
             # In a recycled subject no call gets through that could change what the kernel holds.
             () if native.recycled() else _of_kernel("umask" in self._names),
@@ -91,6 +93,8 @@ class State:
 def _loop() -> object:
     """Which event loop this thread has, if any was ever made or closed."""
     events = sys.modules.get("asyncio.events")
+    if events is None:  # as when it is there and has none
+        return 0, id(None), False
     policy = getattr(events, "_event_loop_policy", None)
     local = getattr(policy, "_local", None)
     return (id(policy) if policy else 0, id(getattr(local, "_loop", None)), _set_called(local))
@@ -102,7 +106,7 @@ def _set_called(local: object) -> bool:
 
 def _of_kernel(umask: bool) -> tuple[object, ...]:
     timer = signal.getitimer(signal.ITIMER_REAL)[0] > 0
-    return timer, os.getcwd(), umask and _umask(), _files()
+    return threading.active_count(), timer, os.getcwd(), umask and _umask(), _files()
 
 
 def _environment() -> dict[Any, Any]:
@@ -125,11 +129,10 @@ def _of_libraries() -> tuple[object, ...]:
     language = _locale.setlocale(_locale.LC_ALL)
     context: Any = decimal.getcontext()
     numbers = (context.prec, context.rounding, context.Emin, context.Emax, context.clamp)
-    traps = [trap for trap, is_set in context.traps.items() if is_set]
     logging: Any = sys.modules.get("logging")
     root = logging and logging.root
     logs = (root.manager.disable, root.level, root.handlers[:]) if root else (0, 30, [])
-    return language, numbers, traps, logs
+    return language, numbers, logs
 
 
 def _numpy() -> object:

@@ -66,15 +66,18 @@ def main() -> None:
         os.dup2(0, number)  # the pipe has shown sys.stdout what it is, and goes: /dev/null
     sys.path.insert(0, spec["folder"])
     sys.modules["_native"] = native  # for our own modules; a program never finds it
-    judge, rows, server, subject, tasks, bounds, rehearsal = (
+    judge, rows, server, subject, tasks, bounds, rehearsal, heap = (
         importlib.import_module(f"jailed.{name}")
-        for name in ("judge", "rows", "server", "subject", "tasks", "bounds", "rehearsal")
+        for name in ("judge", "rows", "server", "subject", "tasks", "bounds", "rehearsal", "heap")
     )
     sys.argv[:] = [""]
     # Out of a program's way; now, and not in the subject, where it would copy a hundred pages.
     for name in [name for name in sys.modules if name.startswith("jailed") or name == "_native"]:
         del sys.modules[name]
     warm_up(spec)
+    heap.make_room()
+    heap.fill()
+    gc.freeze()
     in_template = native.zygote_serve(
         spec["sock"],
         spec["read_only"],
