@@ -92,7 +92,7 @@ class Levels:
         self._imported: set[str] = set()
         self._renamed: set[str] = set()
         self._reflecting = {*_REFLECTING}
-        self._aliases: dict[str, set[str]] = {}
+        self.aliases: dict[str, set[str]] = {}
         self._changed: set[str] = set()
         """Names of objects that the text changes in place."""
         self._literals: set[ast.AST] = set()
@@ -152,7 +152,7 @@ class Levels:
         while waiting:
             one = waiting.pop()
             self.raise_to(self.levels, one, level)
-            new = self._aliases.get(one, set()) - seen
+            new = self.aliases.get(one, set()) - seen
             seen |= new
             waiting += new
 
@@ -162,7 +162,7 @@ class Levels:
             names = root(one), root(value)
             if isinstance(one, ast.Name) and all(names) and names[0] != names[1]:
                 for a, b in (names, names[::-1]):
-                    self._aliases.setdefault(a, set()).add(b)
+                    self.aliases.setdefault(a, set()).add(b)
                     if b in self._changed:
                         self.raise_to(self.levels, a, self.levels.get(b, OWN))
 

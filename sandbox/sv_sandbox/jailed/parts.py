@@ -17,7 +17,7 @@ from collections.abc import Iterable, Set
 from typing import Any
 
 from .levels import MIXED, ONE, OWN, Levels
-from .nodes import called, inside, parameters, root
+from .nodes import called, inside, names, parameters, root
 
 _EXPECTING = frozenset(
     "raises assertRaises assertRaisesRegex warns assertWarns assertLogs suppress catch_warnings"
@@ -47,10 +47,13 @@ class Parts(Levels):
     ):
         super().__init__(source, nodes, entry_point, modules)
         self._called = {called(one) for one in nodes if isinstance(one, ast.Call)} | {"__init__"}
-        self._sound, self._has_twins = 0, False
+        self._sound = 0
+        self._twins: set[str] = set()
+        """Names of what two equal answers come from, and of what is compared with the test's."""
+        self._compared: set[str] = set()
         for _ in range(_MOST_ROUNDS):
             self.is_new, self.why = False, ""
-            self._sound, self._has_twins = 0, False
+            self._sound, self._twins, self._compared = 0, set(), set()
             self._all(tree.body)
             if not self.is_new:
                 break
@@ -58,10 +61,14 @@ class Parts(Levels):
             self.mix("a test that is too much")
         if any(level for name, level in self.returned.items() if _is_special(name)):
             self.mix("an operator of the test's own")
+        if any(
+            {name, *self.aliases.get(name, ())}.isdisjoint(self._compared) for name in self._twins
+        ):
+            self.mix(_SEVERAL_PARTS)
+        if not self._sound:
+            self.mix(_NOTHING)
         self.mixed = self.why
         """Why a pass of this test proves nothing; empty where it does."""
-        if not self._sound:
-            self.mixed = self.why or (_SEVERAL_PARTS if self._has_twins else _NOTHING)
 
     def _all(self, body: Iterable[ast.stmt]) -> None:
         for node in body:
@@ -187,25 +194,33 @@ class Parts(Levels):
         self._assert_that(node.test)
 
     def _assert_that(self, test: ast.expr) -> None:
+        level = self.level(test)
         if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
             for value in test.values:
                 self._assert_that(value)
-        elif self.level(test) <= ONE:
-            names = [one.id for one in ast.walk(test) if isinstance(one, ast.Name)]
-            self._sound += bool(self.level(test)) or not self.given.isdisjoint(names)
         elif isinstance(test, ast.Compare) and all(isinstance(one, ast.Eq) for one in test.ops):
-            self._assert_equal([self.level(one) for one in (test.left, *test.comparators)])
-        else:
+            self._assert_equal([test.left, *test.comparators])
+        elif level > ONE:
             self.mix(_SEVERAL_PARTS)
+        else:
+            self._sound += bool(level) or not self.given.isdisjoint(names(test))
 
-    def _assert_equal(self, sides: list[int]) -> None:
-        """Two answers that are equal prove nothing; nor do they hurt beside what does."""
-        if max(sides, default=OWN) == MIXED:
+    def _assert_equal(self, sides: list[ast.expr]) -> None:
+        """Two answers that are equal prove nothing; nor do they hurt, where what answers both is
+        compared with the test's own elsewhere."""
+        levels = [self.level(one) for one in sides]
+        spoken_of = {name for one in sides for name in names(one)}
+        asked = {name for name in spoken_of if self.level(ast.Name(name))}
+        if max(levels, default=OWN) == MIXED:
             self.mix(_SEVERAL_PARTS)
-        elif sum(map(bool, sides)) > 1:
-            self._has_twins = True
+        elif sum(map(bool, levels)) > 1:
+            self._twins |= asked
         else:
-            self._sound += any(sides)
+            self._sound += any(levels) or not self.given.isdisjoint(spoken_of)
+            if not any(
+                isinstance(one, ast.Constant) and one.value in (None, True) for one in sides
+            ):
+                self._compared |= asked
 
     def _expr(self, node: ast.Expr) -> None:
         call = node.value.value if isinstance(node.value, ast.Await) else node.value
@@ -228,7 +243,8 @@ class Parts(Levels):
             self.give_to_them(inside(call))
             parts = [parts[0], min(ONE, max(parts[1:]))]
         if "qual" in name.replace("GreaterEqual", "").replace("LessEqual", "") or "equal" in name:
-            self._assert_equal(parts)
+            mocks = [call.func.value] if isinstance(call.func, ast.Attribute) else []
+            self._assert_equal([*inside(call), *(one for one in mocks if self.level(one))])
         elif sum(map(bool, parts)) > 1 or max(parts, default=OWN) > ONE:
             self.mix(_SEVERAL_PARTS)
         else:
