@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import contextlib
 import functools
 import sys
 from collections.abc import Callable, Iterator
@@ -70,18 +69,9 @@ class Changes:
                 self._held[id(frame.f_globals)] = frame, _held(frame.f_globals)
             frame = frame.f_back
 
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
+    def watched(self) -> _Watch:
         """What runs here is asked for by the solution: code of the test's may change anything."""
-        if self.is_made:
-            yield
-            return
-        before = sys.getprofile()
-        sys.setprofile(self._called)
-        try:
-            yield
-        finally:
-            sys.setprofile(before)
+        return _Watch(None if self.is_made else self._called)
 
     def _called(self, frame: FrameType, event: str, arg: object) -> None:
         code = frame.f_code
@@ -179,6 +169,24 @@ def _is_harmless(value: object) -> bool:
     """Whether reading this changes nothing."""
     plain = type(value) in (list, dict, tuple, set, frozenset)
     return plain or _is_fixed(value) or _is_apart(value) or type(value).__module__ == "test"
+
+
+class _Watch:
+    """Sees each function that is called meanwhile."""
+
+    __slots__ = ("_before", "_seen")
+
+    def __init__(self, seen: Callable[[FrameType, str, object], None] | None):
+        self._seen = seen
+
+    def __enter__(self) -> None:
+        if self._seen is not None:
+            self._before = sys.getprofile()
+            sys.setprofile(self._seen)
+
+    def __exit__(self, *_: object) -> None:
+        if self._seen is not None:
+            sys.setprofile(self._before)
 
 
 def _heads(statement: ast.stmt) -> Iterator[ast.AST]:

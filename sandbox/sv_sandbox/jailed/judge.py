@@ -263,17 +263,29 @@ class Judge(Policy):
             self.marks.word("attributes that the solution set")
         if lending.makes_a_class(operation, operands):
             self.marks.word("a class that the solution made of the test's")
-        if _changes_something(operation, operands):
-            self._changes().made()
-        with self._changes().watched(), self.marks.watched():
-            answer = operations.perform(operation, operands, self.link)
+        try:
+            if self._may_be_proven():
+                if _changes_something(operation, operands):
+                    self._changes().made()
+                with self._changes().watched():
+                    answer = operations.perform(operation, operands, self.link)
+            else:
+                answer = operations.perform(operation, operands, self.link)
+        except BaseException as error:
+            self.marks.escaped(error)
+            raise
         if operation == "get" and operands[1] == "__dict__":
             self._attributes.add(id(answer))
         return answer
 
+    def _may_be_proven(self) -> bool:
+        """Whether it matters still what the solution changes."""
+        return not (self.marks.rests_on or (self._test is not None and self._test.mixes))
+
     def changed(self, container: object, is_given: bool) -> None:
         """What lies in an object's `__dict__` are its attributes."""
-        self._changes().made(container, is_given)
+        if self._may_be_proven():
+            self._changes().made(container, is_given)
         if id(container) in self._attributes:
             self.marks.word("attributes that the solution set")
 

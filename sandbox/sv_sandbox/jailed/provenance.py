@@ -36,11 +36,10 @@ reached, or an exception that such a handler waited for.
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -143,17 +142,12 @@ class Provenance:
         else:
             self._theirs.append(error)
 
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
-        """What the solution asks for runs here: an assertion of the test's that fails in it has
-        failed, whoever swallows that, and by whatever name it was called."""
-        try:
-            yield
-        except BaseException as error:
-            is_failure = isinstance(error, AssertionError) or type(error).__name__ == "Failed"
-            if is_failure and not any(error is one for one in self._theirs + self._pending):
-                self._pending.append(error)
-            raise
+    def escaped(self, error: BaseException) -> None:
+        """What the solution has asked for has raised this: an assertion of the test's that fails
+        there has failed, whoever swallows that, and by whatever name it was called."""
+        is_failure = isinstance(error, AssertionError) or type(error).__name__ == "Failed"
+        if is_failure and not any(error is one for one in self._theirs + self._pending):
+            self._pending.append(error)
 
     def failure(self, apart_from: BaseException | None = None) -> BaseException | None:
         """What fails the cell although the test's code came to its end, or was ended by

@@ -63,6 +63,7 @@ class Straight:
         self._given: list[tuple[ast.expr, ast.expr | None]] = []
         self._loops: list[ast.For] = []
         self._depth = 0
+        self._pure: dict[tuple[str, int], bool] = {}
         self.statements: dict[int, list[ast.stmt]] = {}
         """By each line of theirs; of those that hold others, of their heads."""
         for node in nodes:
@@ -211,6 +212,11 @@ class Straight:
         of what they stand in."""
         if name in ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"):
             return True
+        if (name, line) not in self._pure:
+            self._pure[name, line] = self._is_pure_code(name, line)
+        return self._pure[name, line]
+
+    def _is_pure_code(self, name: str, line: int) -> bool:
         if name == "<lambda>":
             inside = [part for one in self.statements.get(line, ()) for part in ast.walk(one)]
             found: list[ast.AST] = [one.body for one in inside if isinstance(one, ast.Lambda)]
