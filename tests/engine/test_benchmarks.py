@@ -111,6 +111,7 @@ def test_the_sample_ends_as_its_authors_meant(executor: Executor, tmp_path: Path
     assert result.exit_code == 0, result.output
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["problems"] == 8
-    assert summary["verdicts"]["infra"] == summary["reference_verdicts"]["infra"] == 0
+    assert summary["reference_verdicts"]["infra"] == 0
+    assert summary["verdicts"]["infra"] == summary["held_back"]["passes"]  # one of gcds
     assert summary["selectors"]["random"]["pass_at_1"] < 0.5
     assert summary["selectors"]["b4"]["pass_at_1"] > 0.9

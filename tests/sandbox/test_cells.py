@@ -58,7 +58,7 @@ def f(x):
 def test_what_a_test_defines_is_gone_in_the_next(pool: Pool, judge: str) -> None:
     look = "try:\n    leak\n    found = 1\nexcept NameError:\n    found = 0\nassert found == f()"
     tests = ["leak = 1\nassert f() == 0", look, "assert f() == 0"]
-    m = pool.matrix(["def f():\n    return 0\n"], tests, judge=judge)
+    m = pool.matrix(["def f():\n    return 0\n"], tests, judge=judge, trust="vouched")
     assert verdicts(m) == [[PASS] * 3]
 
 

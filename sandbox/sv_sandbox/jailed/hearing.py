@@ -78,12 +78,12 @@ class Hearing:
         if type(found) is not tuple or len(found) != 2:
             raise CodecError("not a name")
         exists, value = found[0] is True, found[1]
+        self.was_asked |= exists
         module, original = proxies.origin_of(value)
         if original == name and self._module(module) is not None:
             self.arrived_beside(value, arrived)
             value = getattr(self._module(module), name, value)  # a tool of the library's: our own
             return True, value
-        self.was_asked |= exists
         if exists and name in self._bound:
             self._marks.word("a name that the text seems to bind")
         number = self._number(value)

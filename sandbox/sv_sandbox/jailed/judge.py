@@ -212,9 +212,11 @@ class Judge(Policy):
         except BaseException as error:
             self.link.trouble = self.link.trouble or (error if type(error) is OneProcess else None)
             return error
-        if test.mixes or not self.hearing.was_asked:
-            self.marks.word(test.mixes or "nothing of the solution's")
-        if test.sites and not self.marks.reached:
+        if test.mixes or self.hearing.was_asked is not bool(test.free):
+            self.marks.word(test.mixes or "names that are not what they seem")
+        if not test.sites and not test.free and not self.marks.reached:
+            self.marks.word("a test without an assertion")
+        elif test.sites and not self.marks.reached:
             self.marks.nothing_reached()
         return self.marks.failure()
 

@@ -75,7 +75,7 @@ class Levels:
     ):
         """`nodes`: all of its tree; `entry_point` is the solution's, whatever the name, and so are
         `modules` beside it."""
-        self.free = free(source) | {entry_point or ""}
+        self.free = free(source) | ({entry_point} if entry_point else set())
         self.levels: dict[str, int] = {}
         self.functions: dict[str, list[_Function | ast.ClassDef]] = {}
         self.returned: dict[str, int] = {}
@@ -88,9 +88,12 @@ class Levels:
         self.why = ""
         self.given: set[str] = set()
         """Names of what the solution is given."""
-        self._stored: set[str] = set()
+        self.stored: set[str] = set()
         self._imported: set[str] = set()
         self._renamed: set[str] = set()
+        self._makers: set[str] = set()
+        """Names that are given a function of Python's, and such as are given anything else."""
+        self._others: set[str] = set()
         self._reflecting = {*_REFLECTING}
         self.aliases: dict[str, set[str]] = {}
         self._changed: set[str] = set()
@@ -99,7 +102,7 @@ class Levels:
         self._now: Callable[[str], int] = lambda name: OWN
         for one in nodes:
             if isinstance(one, ast.Name) and type(one.ctx) is not ast.Load:
-                self._stored.add(one.id)
+                self.stored.add(one.id)
             elif isinstance(one, (*_FUNCTIONS, ast.ClassDef)):
                 self.functions.setdefault(one.name, []).append(one)
             elif isinstance(one, ast.Import | ast.ImportFrom):
@@ -175,6 +178,9 @@ class Levels:
                 return
         self.alias(target, value)
         self.bind(target, self.level(value))
+        if isinstance(target, ast.Name):
+            is_maker = isinstance(value, ast.Name) and value.id in MAKERS - self.stored
+            (self._makers if is_maker else self._others).add(target.id)
 
     def give_items(self, target: ast.expr, iterable: ast.expr) -> None:
         """`for target in iterable`."""
@@ -194,7 +200,7 @@ class Levels:
 
     def defines(self, name: str) -> bool:
         """Whether the text says itself what this name stands for."""
-        return name in self.functions or name in self._stored
+        return name in self.functions or name in self.stored
 
     def give_to_them(self, nodes: list[ast.expr]) -> None:
         """The solution gets these."""
@@ -226,7 +232,7 @@ class Levels:
         return max(self.levels.get(node.id, OWN), known, self._now(node.id))
 
     def _attribute(self, node: ast.Attribute) -> int:
-        if isinstance(node.value, ast.Name) and node.value.id in self._reflecting - self._stored:
+        if isinstance(node.value, ast.Name) and node.value.id in self._reflecting - self.stored:
             if node.attr == "modules":
                 return ONE
             return OWN if node.attr in ("maxsize", "float_info", "version_info") else MIXED
@@ -376,11 +382,13 @@ class Levels:
                 self._pass("__init__", node)
                 return MIXED if any(map(self.level, inside(node))) else OWN
             return self.returned.get(name, OWN)
-        if self.level(func) or name in sys.stdlib_module_names - self._imported - self._stored:
+        if self.level(func) or name in sys.stdlib_module_names - self._imported - self.stored:
             self.give_to_them(inside(node))
             return ONE if self.level(func) <= ONE else MIXED  # whatever it is given
         given = [self.level(one) for one in inside(node)]
-        if name in self._stored:
+        if name in self._makers - self._others:
+            return put(given)
+        if name in self.stored:
             return MIXED if any(given) else OWN
         if name in _SPACES and not given:
             return ONE
@@ -399,8 +407,6 @@ class Levels:
         has_default = any(one.arg == "default" for one in node.keywords)
         if any(given) and (has_default or (name == "next" and len(given) > 1)):
             return MIXED
-        if name == "all" and any(map(self._may_be_empty, inside(node))):
-            return MIXED
         for function in functions:
             made = self._applied(function, max(given, default=OWN))
             if made == MIXED or (made and name == "filter" and not any(given)):
@@ -416,11 +422,6 @@ class Levels:
         if name in ("gather", "max", "min") and max(given, default=OWN) < MIXED:
             return (SEVERAL if name == "gather" else ONE) if any(given) else OWN
         return put(given)
-
-    def _may_be_empty(self, node: ast.expr) -> bool:
-        """Whether an answer decides how many items this has."""
-        parts = node.generators if isinstance(node, ast.GeneratorExp | ast.ListComp) else []
-        return any(self.level(one.iter) == ONE for one in parts)
 
     def _applied(self, function: ast.expr, to: int) -> int:
         """What a function that Python's is given to call makes of such items."""

@@ -13,7 +13,7 @@ what is changed in place, is for `provenance` and `changes`. Pure.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Set
+from collections.abc import Set
 from typing import Any
 
 from .levels import MIXED, ONE, OWN, Levels
@@ -51,6 +51,8 @@ class Parts(Levels):
         self._twins: set[str] = set()
         """Names of what two equal answers come from, and of what is compared with the test's."""
         self._compared: set[str] = set()
+        self._rest: list[ast.stmt] = []
+        """What stands after the statement at hand."""
         for _ in range(_MOST_ROUNDS):
             self.is_new, self.why = False, ""
             self._sound, self._twins, self._compared = 0, set(), set()
@@ -65,13 +67,14 @@ class Parts(Levels):
             {name, *self.aliases.get(name, ())}.isdisjoint(self._compared) for name in self._twins
         ):
             self.mix(_SEVERAL_PARTS)
-        if not self._sound:
+        if not self._sound and self.free:
             self.mix(_NOTHING)
         self.mixed = self.why
         """Why a pass of this test proves nothing; empty where it does."""
 
-    def _all(self, body: Iterable[ast.stmt]) -> None:
-        for node in body:
+    def _all(self, body: list[ast.stmt]) -> None:
+        for at, node in enumerate(body):
+            self._rest = body[at + 1 :]
             do = _STATEMENTS.get(type(node))
             if do is not None:
                 do(self, node)
@@ -108,9 +111,19 @@ class Parts(Levels):
     def _branch(self, node: ast.If | ast.While) -> None:
         if isinstance(node, ast.If) and not node.orelse and all(map(_fails, node.body)):
             self._assert_that(ast.UnaryOp(ast.Not(), node.test))
+        elif isinstance(node, ast.If) and not node.orelse and all(map(self._notes, node.body)):
+            self._assert_that(node.test)  # what it notes tells no more than that
+            self._decided(node.body)
         elif self.level(node.test):
             self.mix("a branch by an answer")
         self._all([*node.body, *node.orelse])
+
+    def _notes(self, node: ast.stmt) -> bool:
+        """`errors.append("x")`, `failed += 1`, `ok = False`: something of the test's own."""
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            is_noted = called(node.value) == "append" and root(node.value.func) in self.stored
+            return is_noted and not any(map(self.level, inside(node.value)))
+        return isinstance(node, ast.Assign | ast.AugAssign) and isinstance(node.value, ast.Constant)
 
     def _match(self, node: ast.Match) -> None:
         level = self.level(node.subject)
@@ -144,9 +157,10 @@ class Parts(Levels):
 
     def _try(self, node: ast.Try) -> None:
         if self._asks(node.body):
+            ends = [*node.body[-1:], *node.orelse[-1:], *self._rest[:1]]
+            is_failed = any(map(_fails, ends))
             self._sound += 1
             self._decided([*node.body, *node.orelse])
-            is_failed = any(map(_fails, [*node.body[-1:], *node.orelse[-1:]]))
             asserts = any(map(_asserts, node.body))
             for handler in node.handlers:
                 self._decided(handler.body)
@@ -177,7 +191,7 @@ class Parts(Levels):
                 self.change(inner, ONE)
             elif isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
                 is_assertion = inner.func.attr.startswith(("assert", "fail"))
-                if root(inner.func) in self._stored and not is_assertion:
+                if root(inner.func) in self.stored and not is_assertion:
                     self.change(inner.func, ONE)
 
     def _delete(self, node: ast.Delete) -> None:
@@ -226,8 +240,8 @@ class Parts(Levels):
         call = node.value.value if isinstance(node.value, ast.Await) else node.value
         name = called(call) if isinstance(call, ast.Call) else ""
         if not isinstance(call, ast.Call) or name == "print":
-            for inner in ast.walk(call):
-                self.level(inner) if isinstance(inner, ast.expr) else None
+            for one in inside(call) if isinstance(call, ast.Call) else [call]:
+                self.level(one)
         elif name.startswith(("assert", "fail")) and not self.defines(name):
             self.assertion(call, name)
         elif self.level(call) > ONE:
@@ -291,7 +305,8 @@ class Parts(Levels):
                 self.mix("a fixture by another name")
 
     def _class(self, node: ast.ClassDef) -> None:
-        made_of = [*node.bases, *node.decorator_list, *(one.value for one in node.keywords)]
+        bases = [one for one in node.bases if not ast.unparse(one).endswith("TestCase")]
+        made_of = [*bases, *node.decorator_list, *(one.value for one in node.keywords)]
         is_theirs = any(map(self.level, made_of))
         for decorator in node.decorator_list:
             self._skips(decorator)

@@ -83,7 +83,7 @@ class State:
             gc.get_threshold(),
             time.tzname,
             "modules" in self._names and None in sys.modules.values(),
-            decimal.getcontext().traps == self._numbers.traps,
+            self._numbers is not None and decimal.getcontext().traps == self._numbers.traps,
             *_of_libraries(),
             # In a recycled subject no call gets through that could change what the kernel holds.
             () if native.recycled() else _of_kernel("umask" in self._names),

@@ -40,6 +40,7 @@ _PARTS: tuple[type[ast.AST], ...] = (
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _RAISES = frozenset(("raises", "assertRaises", "assertRaisesRegex"))
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_CHANGING = frozenset("append add extend insert pop remove clear sort reverse discard".split())
 _CONSTANTS = frozenset("pi e inf nan tau maxsize".split())
 """What a library's module holds, and nobody changes."""
 MANY = 2
@@ -166,6 +167,10 @@ class Straight:
         if isinstance(node, ast.Call):
             known = self._makes(node) or (called(node) in LAZY and at_once)
             known = (known and self._calls_none(node)) or self._is_ask(node)
+            if called(node) in _CHANGING and isinstance(
+                getattr(node.func, "value", None), ast.Name
+            ):
+                return all(map(self._lists, inside(node)))  # by what is written there
             return known and all(self._is_still(one, True) for one in self._operands(node))
         if isinstance(node, ast.Attribute):
             is_library = _base(node) in self._library | text.TOOLS
@@ -326,7 +331,9 @@ class Straight:
             call.func.value.id
             for call in self._calls
             if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name)
-            if not self._makes(call) and call.func.value.id in self._bound.keys() - {"self"}
+            if not self._makes(call)
+            and called(call) not in _CHANGING
+            and call.func.value.id in self._bound.keys() - {"self"}
         }
 
     def _makes(self, call: ast.Call) -> bool:
