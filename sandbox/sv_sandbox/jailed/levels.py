@@ -48,6 +48,8 @@ _REFLECTING = frozenset(
     " getfixturevalue".split()
 )
 """What reads or changes what a text names."""
+DOCTESTS = frozenset(("get_doctest", "testmod", "run_docstring_examples"))
+"""What has examples run, and compares what is printed."""
 _SIDE_BY_SIDE = frozenset(
     "list tuple sorted set frozenset dict array deque run wait_for gather iter".split()
 )
@@ -103,6 +105,8 @@ class Levels:
         for one in nodes:
             if isinstance(one, ast.Name) and type(one.ctx) is not ast.Load:
                 self.stored.add(one.id)
+            elif isinstance(one, ast.arg):
+                self.stored.add(one.arg)
             elif isinstance(one, (*_FUNCTIONS, ast.ClassDef)):
                 self.functions.setdefault(one.name, []).append(one)
             elif isinstance(one, ast.Import | ast.ImportFrom):
@@ -234,6 +238,7 @@ class Levels:
     def _attribute(self, node: ast.Attribute) -> int:
         if isinstance(node.value, ast.Name) and node.value.id in self._reflecting - self.stored:
             if node.attr == "modules":
+                self.free.add("sys.modules")
                 return ONE
             return OWN if node.attr in ("maxsize", "float_info", "version_info") else MIXED
         if node.attr in _REFLECTING | TEMPLATES or node.attr[:2] == "__":
@@ -341,12 +346,16 @@ class Levels:
         if isinstance(func, ast.Name):
             return self._call_name(node, func)
         given = [self.level(one) for one in inside(node)]
+        if name in DOCTESTS:
+            self.given.add(name)
+            return OWN
         if not isinstance(func, ast.Attribute):
             before = self.level(func)
             return (
                 ONE if before == ONE and not any(given) else MIXED if before or any(given) else OWN
             )
         if name == "import_module" and not any(given):
+            self.free.add("import_module()")
             return ONE
         before = self.level(func.value)
         if name.startswith("assert") and not self.defines(name):
@@ -384,6 +393,7 @@ class Levels:
             return self.returned.get(name, OWN)
         if self.level(func) or name in sys.stdlib_module_names - self._imported - self.stored:
             self.give_to_them(inside(node))
+            self.free.add(name)
             return ONE if self.level(func) <= ONE else MIXED  # whatever it is given
         given = [self.level(one) for one in inside(node)]
         if name in self._makers - self._others:
@@ -391,6 +401,7 @@ class Levels:
         if name in self.stored:
             return MIXED if any(given) else OWN
         if name in _SPACES and not given:
+            self.free.add(f"{name}()")  # it may be asked for anything
             return ONE
         if name == "getattr" and len(given) == 2 and not given[1]:
             return given[0]

@@ -16,7 +16,7 @@ import ast
 from collections.abc import Set
 from typing import Any
 
-from .levels import MIXED, ONE, OWN, Levels
+from .levels import DOCTESTS, MIXED, ONE, OWN, Levels
 from .nodes import called, inside, names, parameters, root
 
 _EXPECTING = frozenset(
@@ -51,6 +51,8 @@ class Parts(Levels):
         self._twins: set[str] = set()
         """Names of what two equal answers come from, and of what is compared with the test's."""
         self._compared: set[str] = set()
+        self._left: set[str] = set()
+        """Functions that an answer leaves early."""
         self._rest: list[ast.stmt] = []
         """What stands after the statement at hand."""
         for _ in range(_MOST_ROUNDS):
@@ -67,7 +69,7 @@ class Parts(Levels):
             {name, *self.aliases.get(name, ())}.isdisjoint(self._compared) for name in self._twins
         ):
             self.mix(_SEVERAL_PARTS)
-        if not self._sound and self.free:
+        if not self._sound and self.free and self.given.isdisjoint(DOCTESTS):
             self.mix(_NOTHING)
         self.mixed = self.why
         """Why a pass of this test proves nothing; empty where it does."""
@@ -111,19 +113,22 @@ class Parts(Levels):
     def _branch(self, node: ast.If | ast.While) -> None:
         if isinstance(node, ast.If) and not node.orelse and all(map(_fails, node.body)):
             self._assert_that(ast.UnaryOp(ast.Not(), node.test))
-        elif isinstance(node, ast.If) and not node.orelse and all(map(self._notes, node.body)):
-            self._assert_that(node.test)  # what it notes tells no more than that
-            self._decided(node.body)
         elif self.level(node.test):
-            self.mix("a branch by an answer")
+            self._branch_by(self.level(node.test), [*node.body, *node.orelse])
         self._all([*node.body, *node.orelse])
 
-    def _notes(self, node: ast.stmt) -> bool:
-        """`errors.append("x")`, `failed += 1`, `ok = False`: something of the test's own."""
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            is_noted = called(node.value) == "append" and root(node.value.func) in self.stored
-            return is_noted and not any(map(self.level, inside(node.value)))
-        return isinstance(node, ast.Assign | ast.AugAssign) and isinstance(node.value, ast.Constant)
+    def _branch_by(self, level: int, body: list[ast.stmt]) -> None:
+        """An answer decides whether this is done: what it makes, gives or changes is of that
+        answer, too, and so is whatever a function makes that returns there."""
+        nodes = [one for statement in body for one in ast.walk(statement)]
+        returns = any(isinstance(one, ast.Return) for one in nodes)
+        jumps = any(isinstance(one, ast.Break | ast.Continue) for one in nodes)
+        if level > ONE or jumps or any(map(_asserts, body)) or (returns and not self.function):
+            self.mix("a branch by an answer")
+        self._decided(body)
+        if returns:
+            self._left.add(self.function)
+            self.raise_to(self.returned, self.function, ONE)
 
     def _match(self, node: ast.Match) -> None:
         level = self.level(node.subject)
@@ -283,6 +288,10 @@ class Parts(Levels):
             elif node.name not in self._called and not is_test and node.name[:2] != "__":
                 self.bind(ast.Name(name), ONE)  # whoever calls it
         self._all(node.body)
+        if node.name in self._left:
+            self._decided(node.body)
+            if any(map(_asserts, node.body)):
+                self.mix("a branch by an answer")
         self.function, self.is_class_body = outer
 
     def _skips(self, decorator: ast.expr) -> None:
