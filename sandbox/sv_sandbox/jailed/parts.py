@@ -51,7 +51,7 @@ class Parts(Levels):
         self._twins: set[str] = set()
         """Names of what two equal answers come from, and of what is compared with the test's."""
         self._compared: set[str] = set()
-        self._left: set[str] = set()
+        self._left: dict[str, int] = {}
         """Functions that an answer leaves early."""
         self._rest: list[ast.stmt] = []
         """What stands after the statement at hand."""
@@ -123,12 +123,13 @@ class Parts(Levels):
         nodes = [one for statement in body for one in ast.walk(statement)]
         returns = any(isinstance(one, ast.Return) for one in nodes)
         jumps = any(isinstance(one, ast.Break | ast.Continue) for one in nodes)
-        if level > ONE or jumps or any(map(_asserts, body)) or (returns and not self.function):
+        if jumps or any(map(_asserts, body)) or (returns and not self.function):
             self.mix("a branch by an answer")
-        self._decided(body)
+        level = ONE if level == ONE else MIXED
+        self._decided(body, level)
         if returns:
-            self._left.add(self.function)
-            self.raise_to(self.returned, self.function, ONE)
+            self._left[self.function] = level
+            self.raise_to(self.returned, self.function, level)
 
     def _match(self, node: ast.Match) -> None:
         level = self.level(node.subject)
@@ -186,18 +187,18 @@ class Parts(Levels):
         nodes = [one for statement in body for one in ast.walk(statement)]
         return any(self.level(one) for one in nodes if isinstance(one, ast.Call | ast.Name))
 
-    def _decided(self, body: list[ast.stmt]) -> None:
-        """The solution decides whether this is done, for it may raise: it has a part in what names
-        get there, and in objects that are changed."""
+    def _decided(self, body: list[ast.stmt], level: int = ONE) -> None:
+        """The solution decides whether this is done: it has a part in what names get there, and in
+        objects that are changed."""
         for inner in (one for statement in body for one in ast.walk(statement)):
             if isinstance(inner, ast.Name) and type(inner.ctx) is ast.Store:
-                self.bind(inner, ONE)
+                self.bind(inner, level)
             elif isinstance(inner, ast.Attribute | ast.Subscript) and type(inner.ctx) is ast.Store:
-                self.change(inner, ONE)
+                self.change(inner, level)
             elif isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
                 is_assertion = inner.func.attr.startswith(("assert", "fail"))
                 if root(inner.func) in self.stored and not is_assertion:
-                    self.change(inner.func, ONE)
+                    self.change(inner.func, level)
 
     def _delete(self, node: ast.Delete) -> None:
         for one in node.targets:
@@ -289,7 +290,7 @@ class Parts(Levels):
                 self.bind(ast.Name(name), ONE)  # whoever calls it
         self._all(node.body)
         if node.name in self._left:
-            self._decided(node.body)
+            self._decided(node.body, self._left[node.name])
             if any(map(_asserts, node.body)):
                 self.mix("a branch by an answer")
         self.function, self.is_class_body = outer
