@@ -12,26 +12,17 @@ import ast
 import builtins
 from collections.abc import Callable, Iterator
 
-from . import text
-from .levels import MIXED, ONE, OWN
+from . import levels, text
+from .levels import METHODS, MIXED, ONE, OWN
 from .nodes import called, inside, names
 from .parts import Parts
 
-MAKERS = frozenset(
-    "abs all any bool bytes complex dict divmod float frozenset hash int isinstance len list"
-    " max min ord pow print range repr round set sorted str sum tuple type approx array"
-    " Decimal Fraction Mock MagicMock bytearray allclose array_equal date datetime timedelta"
-    " Counter OrderedDict deque deepcopy copy sqrt isclose".split()
-)
-"""What makes a new value of its arguments at once, and does nothing else."""
 LAZY = frozenset("enumerate map reversed zip filter".split())
-"""What does so when it is asked for the next: where a call or a loop takes it at once."""
-METHODS = frozenset(
-    "copy count decode encode get index items keys tolist values upper lower strip split join"
-    " startswith endswith replace isdigit isalpha title isoformat sum mean min max any all"
-    " round".split()
-)
-"""And of an object before the dot."""
+"""What makes a value of its arguments when it is asked for the next: where a call or a loop takes
+it at once."""
+MAKERS = levels.MAKERS - LAZY - {"next", "iter", "chain", "islice", "gather", "run", "wait_for"}
+MAKERS |= {"print", "Mock", "MagicMock"}
+"""What does so at once, and nothing else."""
 _PARTS: tuple[type[ast.AST], ...] = (
     *(ast.BinOp, ast.BoolOp, ast.Compare, ast.Dict, ast.FormattedValue, ast.IfExp, ast.JoinedStr),
     *(ast.List, ast.Set, ast.Slice, ast.Starred, ast.Subscript, ast.Tuple, ast.UnaryOp),

@@ -1,7 +1,7 @@
 """What a test's text says before it runs: its names, and which of them may hold what of whose.
 
 In: a parsed test. Out: `Text`: the names that it speaks of and binds; which hold answers of the
-solution, or objects of its classes; and what an assertion decides by (`kind_of`, as `provenance`
+solution; and what an assertion decides by (`kind_of`, as `provenance`
 wants to know). Pure. It tells as far as a text tells: what it misses
 makes a mark less, so nothing rests on it alone but what no proxy sees.
 """
