@@ -2,8 +2,9 @@
  *
  * In: a side and a zygote.  Out: a template that is locked in, in its place in the worker; or the
  * address of what failed, and nothing left of the attempt. Invariants: a place's old template is gone,
- * and all its processes, before the place's region is used again; a template that was lost with its
- * zygote is asked of the next one, a bounded number of times.
+ * and all its processes, before the place's region is used again; so a new one does nothing before its
+ * pidfd is here; a template that was lost with its zygote is asked of the next one, a bounded number of
+ * times.
  */
 #define _GNU_SOURCE
 #include "worker.h"
@@ -98,6 +99,8 @@ static struct sv_error spawn_once(struct worker *w, enum side side, struct zygot
     sv_close_fd(&pair[1]);
     if (error.stage == 0)
         error = spawned.error;
+    if (error.stage == 0 && sv_send(pair[0], "", 1, NULL, 0) != 0)
+        error = (struct sv_error){SV_STAGE_CLONE, errno};
     if (error.stage == 0 && sv_await(pair[0], ready, sizeof *ready, NULL, 0) != 0)
         error = (struct sv_error){SV_STAGE_READY, errno};
     else if (error.stage == 0)

@@ -264,7 +264,7 @@ struct sv_spawn { /* worker -> zygote; descriptors: control socket, region memfd
     int32_t uid_offset; /* added to jail.uid_outer */
     uint32_t recycle;   /* enum sv_recycle: a keeper, which is ready when its subject is */
 };
-struct sv_spawned { /* zygote -> worker; descriptor: pidfd of the template */
+struct sv_spawned { /* zygote -> worker; descriptor: pidfd of the template, which then waits for one byte */
     struct sv_error error;
     int32_t pid;
     int32_t reserved;

@@ -302,12 +302,14 @@ static int spawn_template(int sock, struct sv_jail *jail, const struct sv_spawn 
     if (sv_fault_at(&spawn->fault, SV_STAGE_CLONE) == 0)
         pid = clone_template(jail, &flags, &userns_errno, &pidfd);
     if (pid == 0) {
-        char word;
+        char word, start;
         close(sock);
         close(go[1]);
         ssize_t n = read(go[0], &word, 1); /* until our identity is mapped */
         close(go[0]);
-        if (n != 1)
+        /* The worker says so once it has the pidfd: before, it could not wait for our end, and might
+         * give the region to another. */
+        if (n != 1 || sv_recv(fds[0], &start, sizeof start, NULL, 0) != sizeof start)
             _exit(1);
         if (word == CALLERS_UID)
             jail->uid_outer = -1;
