@@ -20,6 +20,7 @@ from . import (
     lending,
     operations,
     proxies,
+    reach,
     rewrite,
     shapes,
     shared,
@@ -150,6 +151,7 @@ class Judge(Policy):
         self._shared: shared.JudgeShared | None = None
         self.hearing = Hearing(self.link, self.marks, frozenset(), frozenset(), self.module)
         self._attributes: set[int] = set()
+        self._changed: changes.Changes | None = None
         self._state: State | None = None
         self._is_first = True
 
@@ -167,7 +169,7 @@ class Judge(Policy):
         self.link.forget()
         self.hearing = Hearing(self.link, marks, test.names, test.binds - test.free, self.module)
         self._attributes.clear()
-        self._shared = None
+        self._shared = self._changed = None
         if "patch" in test.names:
             audit.watch_patches(self.one_process)
         self._state = State(test.names)
@@ -255,20 +257,24 @@ class Judge(Policy):
     def perform(self, operation: str, operands: tuple[object, ...]) -> object:
         """Answer a question of the solution's."""
         if operation == "begin":  # it runs while others do
-            self._changes().made()
+            self.marks.word("a function of the test's that runs beside others")
             return waiting.begin(*operands)
         if operation == "done":
             return waiting.done(*operands)
         self._lent(operation, operands)
         lending.allow(operation, operands)
-        if operation == "set" and not lending.is_tests_or_plain(operands[2]):
-            self.marks.word("attributes that the solution set")
+        if operation == "set":
+            self.hearing.looked_at(operands[2])
+            if not lending.is_tests_or_plain(operands[2]):
+                self.marks.word("attributes that the solution set")
         if lending.makes_a_class(operation, operands):
             self.marks.word("a class that the solution made of the test's")
         try:
             if self._may_be_proven():
-                if _changes_something(operation, operands):
-                    self._changes().made()
+                changed = _may_change(operation, operands)
+                if changed is not None:
+                    steps = operation == "special" and operands[1] in ("next", "anext")
+                    self._changes().made(*([changed] if steps else reach.mutable(changed)))
                 with self._changes().watched():
                     answer = operations.perform(operation, operands, self.link)
             else:
@@ -284,17 +290,19 @@ class Judge(Policy):
         """Whether it matters still what the solution changes."""
         return not (self.marks.rests_on or (self._test is not None and self._test.mixes))
 
-    def changed(self, container: object, is_given: bool) -> None:
+    def changed(self, container: object, content: object) -> None:
         """What lies in an object's `__dict__` are its attributes."""
         if self._may_be_proven():
-            self._changes().made(container, is_given)
+            self._changes().made(container)
+            self.hearing.looked_at(content)
         if id(container) in self._attributes:
             self.marks.word("attributes that the solution set")
 
     def _changes(self) -> changes.Changes:
-        if self.marks.changes is None:
-            self.marks.changes = changes.Changes(self.text(), self.marks.word)
-        return self.marks.changes
+        if self._changed is None:
+            assert self._test is not None, "nothing of a test's is changed before there is one"
+            self._changed = changes.Changes(self._test, self.marks.word)
+        return self._changed
 
     def _lent(self, operation: str, operands: tuple[object, ...]) -> None:
         """Only what was told of by number is asked: plain data is local at both ends. Raises
@@ -407,23 +415,21 @@ class Judge(Policy):
         return finished[0]
 
 
-def _changes_something(operation: str, operands: tuple[Any, ...]) -> bool:
-    """Whether this may change something of the test's, whatever code of its own runs for it."""
+def _may_change(operation: str, operands: tuple[Any, ...]) -> object:
+    """What this may change of the test's, whatever code of its own runs for it; or None."""
+    target = operands[0]
     if operation in ("method", "special"):
         name = operands[1] if operation == "method" else f"__{operands[1]}__"
         if operation == "method" or operands[1] != "call":
-            is_code = _is_of_text(getattr(type(operands[0]), name, None))
-            return not is_code and (operation == "method" or operands[1] not in _READING)
+            is_code = _is_of_text(getattr(type(target), name, None))
+            reads = operation == "special" and operands[1] in _READING
+            return None if is_code or reads else target
     elif operation != "call":
-        return operation in ("set", "del", "above", "make")
-    called = operands[0]
-    if isinstance(called, BuiltinFunctionType):
-        return not isinstance(called.__self__, ModuleType | None)
-    return not (
-        isinstance(called, type)
-        or _is_of_text(called)
-        or _is_of_text(type(called).__dict__.get("__call__"))
-    )
+        return target if operation in ("set", "del", "above", "make") else None
+    if isinstance(target, BuiltinFunctionType):
+        return None if isinstance(target.__self__, ModuleType | None) else target.__self__
+    is_code = _is_of_text(target) or _is_of_text(type(target).__dict__.get("__call__"))
+    return None if is_code or isinstance(target, type) else target
 
 
 def _is_of_text(function: Any) -> bool:

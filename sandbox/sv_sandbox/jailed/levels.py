@@ -17,9 +17,10 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Callable, Set
-from typing import Any
+from typing import Any, NamedTuple
 
 from .nodes import called, called_by, free, imported_from, inside, parameters, root
+from .once import is_listed
 
 OWN, ONE, SEVERAL, MIXED = 0, 1, 2, 3
 
@@ -69,11 +70,26 @@ _EXACT = (ast.Eq, ast.NotEq, ast.Is, ast.IsNot, ast.In, ast.NotIn)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
+class Changed(NamedTuple):
+    """What the solution has changed in place, by the names that lead there."""
+
+    theirs: Set[str] = frozenset()
+    settled: Set[str] = frozenset()
+    """Names that held their only value before."""
+    heads: Set[str] = frozenset()
+    """Names of lists whose items are met once (`once.heads`)."""
+
+
 class Levels:
     """Of one test's names and expressions."""
 
     def __init__(
-        self, source: str, nodes: list[ast.AST], entry_point: str | None, modules: Set[str]
+        self,
+        source: str,
+        nodes: list[ast.AST],
+        entry_point: str | None,
+        modules: Set[str],
+        changed: Changed,
     ):
         """`nodes`: all of its tree; `entry_point` is the solution's, whatever the name, and so are
         `modules` beside it."""
@@ -98,15 +114,20 @@ class Levels:
         self._others: set[str] = set()
         self._reflecting = {*_REFLECTING}
         self.aliases: dict[str, set[str]] = {}
-        self._changed: set[str] = set()
-        """Names of objects that the text changes in place."""
+        self._changed: set[str] = {*changed.theirs}
+        """Names of objects that are changed in place."""
+        self._settled, self.heads = changed.settled, changed.heads
+        self.levels.update(dict.fromkeys(changed.theirs, ONE))
+        self.rebound: set[str] = set()
+        """Names that a function binds for others."""
         self._literals: set[ast.AST] = set()
-        self._now: Callable[[str], int] = lambda name: OWN
         for one in nodes:
             if isinstance(one, ast.Name) and type(one.ctx) is not ast.Load:
                 self.stored.add(one.id)
             elif isinstance(one, ast.arg):
                 self.stored.add(one.arg)
+            elif isinstance(one, ast.Global | ast.Nonlocal):
+                self.rebound.update(one.names)
             elif isinstance(one, (*_FUNCTIONS, ast.ClassDef)):
                 self.functions.setdefault(one.name, []).append(one)
             elif isinstance(one, ast.Import | ast.ImportFrom):
@@ -130,7 +151,8 @@ class Levels:
     def bind(self, target: ast.expr, level: int) -> None:
         """This is given to a target of an assignment or a loop."""
         if isinstance(target, ast.Name):
-            self.raise_to(self.levels, target.id, level)
+            if target.id not in self._settled:
+                self.raise_to(self.levels, target.id, level)
             if self.is_class_body:
                 self.raise_to(self.levels, f".{target.id}", level)
         elif isinstance(target, ast.Attribute):
@@ -167,7 +189,8 @@ class Levels:
         """These may be one object, or one in the other."""
         for one in ast.walk(target):
             names = root(one), root(value)
-            if isinstance(one, ast.Name) and all(names) and names[0] != names[1]:
+            is_apart = not self._settled.isdisjoint(names) or names[1] in self.heads
+            if isinstance(one, ast.Name) and all(names) and names[0] != names[1] and not is_apart:
                 for a, b in (names, names[::-1]):
                     self.aliases.setdefault(a, set()).add(b)
                     if b in self._changed:
@@ -200,6 +223,9 @@ class Levels:
                 return
         level = self.level(iterable)
         self.alias(target, iterable)
+        if not root(iterable) and not is_listed(iterable):
+            for one in target.elts if isinstance(target, ast.Tuple) else ():
+                self.alias(target, one)  # one object may be in it twice
         self.bind(target, ONE if level == SEVERAL else level)
 
     def defines(self, name: str) -> bool:
@@ -212,11 +238,6 @@ class Levels:
         self.given.update(names)
 
     # ---- expressions -----------------------------------------------------------------------------
-
-    def level_now(self, node: ast.AST, now: Callable[[str], int]) -> int:
-        """As `level`, where names may have a higher one by now."""
-        self._now = now
-        return self.level(node)
 
     def level(self, node: ast.AST | None) -> int:
         """Of what parts an expression is made."""
@@ -233,7 +254,7 @@ class Levels:
             for name in parameters(function):
                 self.bind(ast.Name(name), ONE)
             known = max(known, self.returned.get(node.id, OWN))
-        return max(self.levels.get(node.id, OWN), known, self._now(node.id))
+        return max(self.levels.get(node.id, OWN), known)
 
     def _attribute(self, node: ast.Attribute) -> int:
         if isinstance(node.value, ast.Name) and node.value.id in self._reflecting - self.stored:
@@ -357,7 +378,7 @@ class Levels:
         if name == "import_module" and not any(given):
             self.free.add("import_module()")
             return ONE
-        before = self.level(func.value)
+        before = max(self.level(func.value), self.levels.get(f".{name}", OWN))
         if name.startswith("assert") and not self.defines(name):
             return self.assertion(node, name)
         if name in self._reflecting or before == MIXED or (name in TEMPLATES and before):

@@ -84,9 +84,8 @@ class Policy:
     def arrived(self, value: object) -> None:
         """A proxy of an object of the other end was made."""
 
-    def changed(self, container: object, is_given: bool) -> None:
-        """The other end has changed a container of both; `is_given`: one that the request at hand
-        has given it first."""
+    def changed(self, container: object, content: object) -> None:
+        """The other end has changed a container of both: what it holds now."""
 
     def word(self) -> None:
         """A value arrived that can be called, or compares loosely."""
@@ -147,7 +146,6 @@ class Link:
         self.lock = threading.RLock()  # either side may have threads
         self.trouble: BaseException | None = None
         self._answering = self.coding = False
-        self._given = range(0)
         """The containers that the request at hand has given the other end first."""
         self.forget()
 
@@ -207,19 +205,16 @@ class Link:
             with self.lock:
                 if self.coding:
                     raise CodecError("asked while a frame was written or read")
-                known = len(self._containers)
                 try:
                     self._send(REQUEST, operation, operands)
                 except Unencodable as error:
                     self.policy.cannot(str(error), ours=True)
-                self._given = range(known, len(self._containers))
                 while True:
                     kind, value, more = self._receive()
                     if kind == REQUEST:
                         self._answer(value, more, last=False)
                         continue
                     break
-                self._given = range(0)
             if kind == CANNOT:
                 self.policy.cannot(str(value), ours=False)
             if kind == RAISE:
@@ -401,7 +396,7 @@ class Link:
                 raise CodecError("not a change")
             if not 0 <= change[0] < known:
                 raise CodecError("a change to nothing")
-            self.policy.changed(self._containers[change[0]], change[0] in self._given)
+            self.policy.changed(self._containers[change[0]], change[1])
             containers.refill(self._containers[change[0]], change[1])
 
     def _kept(self) -> tuple[int, ...] | None:

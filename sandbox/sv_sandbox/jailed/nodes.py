@@ -68,3 +68,8 @@ def parameters(node: ast.AST) -> list[str]:
 def names(node: ast.AST) -> Iterator[str]:
     """All in a node."""
     yield from (one.id for one in ast.walk(node) if isinstance(one, ast.Name))
+
+
+def attributes(node: ast.AST) -> Iterator[str]:
+    """All in a node, as `.name`."""
+    yield from (f".{one.attr}" for one in ast.walk(node) if isinstance(one, ast.Attribute))

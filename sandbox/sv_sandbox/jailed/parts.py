@@ -16,8 +16,8 @@ import ast
 from collections.abc import Set
 from typing import Any
 
-from .levels import DOCTESTS, MIXED, ONE, OWN, Levels
-from .nodes import called, inside, names, parameters, root
+from .levels import DOCTESTS, MIXED, ONE, OWN, Changed, Levels
+from .nodes import attributes, called, inside, names, parameters, root
 
 _EXPECTING = frozenset(
     "raises assertRaises assertRaisesRegex warns assertWarns assertLogs suppress catch_warnings"
@@ -25,6 +25,7 @@ _EXPECTING = frozenset(
 )
 _CATCHING = frozenset("raises assertRaises assertRaisesRegex suppress".split())
 _PRINTING = frozenset("redirect_stdout redirect_stderr patch object".split())
+_LEAVING = frozenset("skip skipTest xfail exit quit importorskip".split())
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _JUMPS = (ast.Return, ast.Break, ast.Continue)
 _TRIES = (ast.Try, getattr(ast, "TryStar", ast.Try))
@@ -44,13 +45,15 @@ class Parts(Levels):
         nodes: list[ast.AST],
         entry_point: str | None = None,
         modules: Set[str] = frozenset(),
+        changed: Changed = Changed(),
     ):
-        super().__init__(source, nodes, entry_point, modules)
+        super().__init__(source, nodes, entry_point, modules, changed)
         self._called = {called(one) for one in nodes if isinstance(one, ast.Call)} | {"__init__"}
         self._sound = 0
         self._twins: set[str] = set()
         """Names of what two equal answers come from, and of what is compared with the test's."""
         self._compared: set[str] = set()
+        self._deciding: dict[str, int] = {}
         self._left: dict[str, int] = {}
         """Functions that an answer leaves early."""
         self._rest: list[ast.stmt] = []
@@ -58,6 +61,7 @@ class Parts(Levels):
         for _ in range(_MOST_ROUNDS):
             self.is_new, self.why = False, ""
             self._sound, self._twins, self._compared = 0, set(), set()
+            self._deciding.clear()
             self._all(tree.body)
             if not self.is_new:
                 break
@@ -122,7 +126,8 @@ class Parts(Levels):
         answer, too, and so is whatever a function makes that returns there."""
         nodes = [one for statement in body for one in ast.walk(statement)]
         returns = any(isinstance(one, ast.Return) for one in nodes)
-        jumps = any(isinstance(one, ast.Break | ast.Continue) for one in nodes)
+        jumps = any(isinstance(one, ast.Break | ast.Continue | ast.Raise) for one in nodes)
+        jumps |= any(called(one) in _LEAVING for one in nodes if isinstance(one, ast.Call))
         if jumps or any(map(_asserts, body)) or (returns and not self.function):
             self.mix("a branch by an answer")
         level = ONE if level == ONE else MIXED
@@ -199,6 +204,17 @@ class Parts(Levels):
                 is_assertion = inner.func.attr.startswith(("assert", "fail"))
                 if root(inner.func) in self.stored and not is_assertion:
                     self.change(inner.func, level)
+            if isinstance(inner, ast.Call) and called(inner) in self.functions:
+                self._decided_in(called(inner), level)
+
+    def _decided_in(self, name: str, level: int) -> None:
+        """And what a function of the text does there."""
+        if self._deciding.get(name, OWN) < level:
+            self._deciding[name] = level
+            for function in self.functions[name]:
+                self._decided(function.body, level)
+                if any(map(_asserts, function.body)):
+                    self.mix("a branch by an answer")
 
     def _delete(self, node: ast.Delete) -> None:
         for one in node.targets:
@@ -231,7 +247,8 @@ class Parts(Levels):
         levels = [self.level(one) for one in sides]
         spoken_of = {name for one in sides for name in names(one)}
         asked = {name for name in spoken_of if self.level(ast.Name(name))}
-        if max(levels, default=OWN) == MIXED:
+        asked |= {name for one in sides for name in attributes(one) if name in self.levels}
+        if max(levels, default=OWN) == MIXED or (sum(map(bool, levels)) > 1 and not asked):
             self.mix(_SEVERAL_PARTS)
         elif sum(map(bool, levels)) > 1:
             self._twins |= asked
@@ -355,7 +372,8 @@ def _fails(node: ast.stmt) -> bool:
     if isinstance(node, ast.Assert):
         return isinstance(node.test, ast.Constant) and not node.test.value
     call = node.value if isinstance(node, ast.Expr) else None
-    return isinstance(node, ast.Raise) or (isinstance(call, ast.Call) and called(call) == "fail")
+    fails = isinstance(node, ast.Raise) and "Skip" not in ast.unparse(node)
+    return fails or (isinstance(call, ast.Call) and called(call) == "fail")
 
 
 def _asserts(node: ast.stmt) -> bool:

@@ -19,8 +19,8 @@ or if it changes what the test holds. A cell is marked by
   3. a yes or no in answer to data given to an object of a class that it names; any other answer,
      and what the solution makes of an answer of its own, where the test decides by anything but an
      equality;
-  4. what it changed in place, in a test that is not straight or on the side that should know
-     (`changes`); a tool or a module of the library's that it replaced; an answer run as code;
+  4. what it changed in place, where that is on the side that should know (`changes`); a tool or a
+     module of the library's that it replaced; an answer run as code;
   5. an exception class of the solution, a context manager of it that swallows, a function of the
      test's that holds assertions and is handed over, `len` and iteration that disagree, a state of
      the process (random numbers, files, ...) that the solution set;
@@ -40,10 +40,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .changes import Changes
+from typing import Any
 
 INLINE, VOUCHED, PROVEN = 1, 2, 3
 
@@ -69,8 +66,6 @@ class Provenance:
 
     def __init__(self) -> None:
         self.rests_on: list[str] = []
-        self.changes: Changes | None = None
-        """What the solution changed of the test's in place, if anything."""
         self.reached = 0
         self._open = 0
         self._informed = False
@@ -183,8 +178,6 @@ class Provenance:
             self.reached += 1
         if kind and self._informed:
             self.word("an object's answer to data of the test")
-        if self.changes is not None:
-            self.changes.left(sys._getframe(1))
 
     def asserted(self, site: int, kind: int, called: Any) -> Callable[..., Any]:
         """An assertion that stands in an expression: what is called instead of it."""
