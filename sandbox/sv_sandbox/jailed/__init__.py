@@ -14,8 +14,8 @@ without `sv_sandbox` around it, so that nothing of the client is in a program's 
     values, table, containers   plain data, and what of it stays shared
     shapes, proxies, makers, operations   objects of the other end, and what can be asked of them
     provenance, hearing, rewrite   on whose word a pass rests; what arrives; assertion sites
-    nodes, levels, parts        what a test's assertions compare, as its text says
-    reach, changes              what a pass may rest on once the solution has changed something
+    nodes, levels, expressions, parts   what a test's assertions compare, as its text says
+    once, reach, changes        what a pass may rest on once the solution has changed something
     audit, vacuity              answers run as code; tests that nothing can fail
     lending     what of a test's objects the solution may use
     namespace, testcode, source the names of a test, its text, its circumstances

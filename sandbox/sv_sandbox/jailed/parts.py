@@ -16,7 +16,8 @@ import ast
 from collections.abc import Set
 from typing import Any
 
-from .levels import DOCTESTS, MIXED, ONE, OWN, Changed, Levels
+from .expressions import Expressions
+from .levels import MIXED, NOTHING_CHANGED, ONE, OWN, Changed
 from .nodes import attributes, called, inside, names, parameters, root
 
 _EXPECTING = frozenset(
@@ -25,17 +26,17 @@ _EXPECTING = frozenset(
 )
 _CATCHING = frozenset("raises assertRaises assertRaisesRegex suppress".split())
 _PRINTING = frozenset("redirect_stdout redirect_stderr patch object".split())
-_LEAVING = frozenset("skip skipTest xfail exit quit importorskip".split())
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _JUMPS = (ast.Return, ast.Break, ast.Continue)
 _TRIES = (ast.Try, getattr(ast, "TryStar", ast.Try))
 _MOST_ROUNDS = 12
+_YES_OR_NO = (None, True, False)
 _NOTHING = "no assertion on an answer"
 _RAISED = "what is asserted where nothing is raised"
 _SEVERAL_PARTS = "an assertion on more than one answer"
 
 
-class Parts(Levels):
+class Parts(Expressions):
     """Of one test's text."""
 
     def __init__(
@@ -45,7 +46,7 @@ class Parts(Levels):
         nodes: list[ast.AST],
         entry_point: str | None = None,
         modules: Set[str] = frozenset(),
-        changed: Changed = Changed(),
+        changed: Changed = NOTHING_CHANGED,
     ):
         super().__init__(source, nodes, entry_point, modules, changed)
         self._called = {called(one) for one in nodes if isinstance(one, ast.Call)} | {"__init__"}
@@ -54,8 +55,6 @@ class Parts(Levels):
         """Names of what two equal answers come from, and of what is compared with the test's."""
         self._compared: set[str] = set()
         self._deciding: dict[str, int] = {}
-        self._left: dict[str, int] = {}
-        """Functions that an answer leaves early."""
         self._rest: list[ast.stmt] = []
         """What stands after the statement at hand."""
         for _ in range(_MOST_ROUNDS):
@@ -73,7 +72,7 @@ class Parts(Levels):
             {name, *self.aliases.get(name, ())}.isdisjoint(self._compared) for name in self._twins
         ):
             self.mix(_SEVERAL_PARTS)
-        if not self._sound and self.free and self.given.isdisjoint(DOCTESTS):
+        if not self._sound and self.free:
             self.mix(_NOTHING)
         self.mixed = self.why
         """Why a pass of this test proves nothing; empty where it does."""
@@ -89,6 +88,7 @@ class Parts(Levels):
 
     def _return(self, node: ast.Return) -> None:
         self.raise_to(self.returned, self.function, self.level(node.value))
+        self.keep(node.value, self.function)
 
     def _assign(self, node: ast.Assign) -> None:
         for target in node.targets:
@@ -118,33 +118,13 @@ class Parts(Levels):
         if isinstance(node, ast.If) and not node.orelse and all(map(_fails, node.body)):
             self._assert_that(ast.UnaryOp(ast.Not(), node.test))
         elif self.level(node.test):
-            self._branch_by(self.level(node.test), [*node.body, *node.orelse])
+            self.mix("a branch by an answer")
         self._all([*node.body, *node.orelse])
 
-    def _branch_by(self, level: int, body: list[ast.stmt]) -> None:
-        """An answer decides whether this is done: what it makes, gives or changes is of that
-        answer, too, and so is whatever a function makes that returns there."""
-        nodes = [one for statement in body for one in ast.walk(statement)]
-        returns = any(isinstance(one, ast.Return) for one in nodes)
-        jumps = any(isinstance(one, ast.Break | ast.Continue | ast.Raise) for one in nodes)
-        jumps |= any(called(one) in _LEAVING for one in nodes if isinstance(one, ast.Call))
-        if jumps or any(map(_asserts, body)) or (returns and not self.function):
-            self.mix("a branch by an answer")
-        level = ONE if level == ONE else MIXED
-        self._decided(body, level)
-        if returns:
-            self._left[self.function] = level
-            self.raise_to(self.returned, self.function, level)
-
     def _match(self, node: ast.Match) -> None:
-        level = self.level(node.subject)
+        if self.level(node.subject) or any(self.level(case.guard) for case in node.cases):
+            self.mix("a branch by an answer")
         for case in node.cases:
-            if level or self.level(case.guard):
-                self.mix("a branch by an answer")
-            for inner in ast.walk(case.pattern):
-                name = getattr(inner, "name", None) or getattr(inner, "rest", None)
-                if name:
-                    self.bind(ast.Name(name), level)
             self._all(case.body)
 
     def _with(self, node: ast.With | ast.AsyncWith) -> None:
@@ -236,7 +216,7 @@ class Parts(Levels):
                 self._assert_that(value)
         elif isinstance(test, ast.Compare) and all(isinstance(one, ast.Eq) for one in test.ops):
             self._assert_equal([test.left, *test.comparators])
-        elif level > ONE:
+        elif level > ONE or self.says(test):
             self.mix(_SEVERAL_PARTS)
         else:
             self._sound += bool(level) or not self.given.isdisjoint(names(test))
@@ -248,16 +228,19 @@ class Parts(Levels):
         spoken_of = {name for one in sides for name in names(one)}
         asked = {name for name in spoken_of if self.level(ast.Name(name))}
         asked |= {name for one in sides for name in attributes(one) if name in self.levels}
-        if max(levels, default=OWN) == MIXED or (sum(map(bool, levels)) > 1 and not asked):
+        says = [one for one in sides if isinstance(one, ast.Constant) and one.value in _YES_OR_NO]
+        is_said = bool(says) and any(map(self.says, sides))
+        if (
+            max(levels, default=OWN) == MIXED
+            or is_said
+            or (sum(map(bool, levels)) > 1 and not asked)
+        ):
             self.mix(_SEVERAL_PARTS)
         elif sum(map(bool, levels)) > 1:
             self._twins |= asked
         else:
             self._sound += any(levels) or not self.given.isdisjoint(spoken_of)
-            if not any(
-                isinstance(one, ast.Constant) and one.value in (None, True) for one in sides
-            ):
-                self._compared |= asked
+            self._compared |= set() if says else asked
 
     def _expr(self, node: ast.Expr) -> None:
         call = node.value.value if isinstance(node.value, ast.Await) else node.value
@@ -282,7 +265,11 @@ class Parts(Levels):
         if "qual" in name.replace("GreaterEqual", "").replace("LessEqual", "") or "equal" in name:
             mocks = [call.func.value] if isinstance(call.func, ast.Attribute) else []
             self._assert_equal([*inside(call), *(one for one in mocks if self.level(one))])
-        elif sum(map(bool, parts)) > 1 or max(parts, default=OWN) > ONE:
+        elif (
+            sum(map(bool, parts)) > 1
+            or max(parts, default=OWN) > ONE
+            or any(map(self.says, call.args))
+        ):
             self.mix(_SEVERAL_PARTS)
         else:
             self._sound += any(parts)
@@ -306,10 +293,6 @@ class Parts(Levels):
             elif node.name not in self._called and not is_test and node.name[:2] != "__":
                 self.bind(ast.Name(name), ONE)  # whoever calls it
         self._all(node.body)
-        if node.name in self._left:
-            self._decided(node.body, self._left[node.name])
-            if any(map(_asserts, node.body)):
-                self.mix("a branch by an answer")
         self.function, self.is_class_body = outer
 
     def _skips(self, decorator: ast.expr) -> None:

@@ -16,9 +16,8 @@ or if it changes what the test holds. A cell is marked by
   1. an operator, a comparison, `in`, a truth, a hash, `is`, `isinstance` or `type` of an object;
   2. data of the test's given to an *answer*: an object, function or module that came from a call,
      and is of no class that the test names;
-  3. a yes or no in answer to data given to an object of a class that it names; any other answer,
-     and what the solution makes of an answer of its own, where the test decides by anything but an
-     equality;
+  3. a yes or no in answer to data given to an object of a class that it names; any other answer
+     where the test decides by anything but an equality;
   4. what it changed in place, where that is on the side that should know (`changes`); a tool or a
      module of the library's that it replaced; an answer run as code;
   5. an exception class of the solution, a context manager of it that swallows, a function of the
@@ -45,7 +44,7 @@ from typing import Any
 INLINE, VOUCHED, PROVEN = 1, 2, 3
 
 EQUALITY, OTHER = 0, 1
-"""What an assertion decides by (`text.kind_of`): an equality, or something else."""
+"""What an assertion decides by (`rewrite`): an equality, or something else."""
 FREE, NAMED, ANSWER = 0, 1, 2
 """Who was asked: a function, class or module that the test names; an object of a class that it
 names; anything else."""
@@ -252,12 +251,6 @@ class Provenance:
         """What is called by the name of an assertion."""
         if is_reference(called):
             self.word("an assertion of the solution's")
-        return called
-
-    def helper(self, called: object) -> object:
-        """What is called with an answer of the solution's, or by the name of an assertion."""
-        if is_reference(called) or is_reference(getattr(called, "__func__", None)):
-            self._informed = True
         return called
 
     def runner(self, called: object) -> object:

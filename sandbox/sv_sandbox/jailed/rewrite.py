@@ -12,7 +12,7 @@ In: the parsed test. Out: the same tree, where
     x = self.assertX(...)   x = S.asserted(n, kind, self.assertX)(...), where it is no statement
     a is b              S.identity(a) is S.identity(b), unless one is a constant
     a in b              a in S.container(b)
-    f(answer)           S.helper(f)(answer), where the text tells that it is one of the solution's
+    assert_x(a)         S.tool(assert_x)(a), and what else goes by the name of an assertion
     raise AssertionError(...)   raise S.raised(AssertionError(...))
     type(x)             S.type_of(x)
     eval(x)             S.runner(eval)(x), unless x is a constant (`exec`, `compile` alike)
@@ -25,12 +25,14 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
+import operator
 from collections.abc import Callable, Iterable
 from types import CodeType
 from typing import Any
 
-from .provenance import OTHER
-from .text import Text, kind_of, kind_of_sides, read
+from .provenance import EQUALITY, OTHER
+from .text import Text, read
 
 SITES = "__sv_sites__"
 
@@ -44,6 +46,7 @@ _EXPECTING = frozenset(
     " assertLogs assertNoLogs".split()
 )
 _GIVEN_CLASSES = _EXPECTING - {"assertLogs", "assertNoLogs", "deprecated_call"} | {"suppress"}
+_TOOLS = frozenset(("fail", "raises", "warns", "suppress"))
 _RUNNERS = frozenset(("eval", "exec", "compile"))
 
 
@@ -180,7 +183,7 @@ class _Rewriter:
         return node
 
     def _assert(self, node: ast.Assert) -> ast.AST:
-        kind, make = kind_of(node.test, self._text), _Maker(node)
+        kind, make = _kind_of(node.test), _Maker(node)
         if isinstance(node.test, ast.BoolOp):
             self.inside(node.test)  # which is no branch
         elif type(node.test) not in _LEAVES:
@@ -207,7 +210,7 @@ class _Rewriter:
         name = _name_of(call)
         if not args or not name.startswith("assert"):
             return OTHER
-        return kind_of_sides(name in _EQUALITIES, self._text, *args)
+        return _kind_of_sides(name in _EQUALITIES, *args)
 
     def _with(self, node: ast.With | ast.AsyncWith) -> ast.AST:
         expecting = any(_name_of(item.context_expr) in _EXPECTING for item in node.items)
@@ -248,7 +251,8 @@ class _Rewriter:
         if name in _GIVEN_CLASSES:
             few = len(node.args) if name == "suppress" else min(1, len(node.args))
         own = [self._names_own(argument) for argument in node.args[:few]]
-        is_helper = self._is_helper(node, name)
+        is_builtin = isinstance(node.func, ast.Name) and hasattr(builtins, node.func.id)
+        is_tool = not is_builtin and (name.startswith("assert") or name in _TOOLS)
         is_inner = (
             node not in self._whole
             and name not in self._text.defines
@@ -259,7 +263,6 @@ class _Rewriter:
             )
         )
         kind = self._kind_of_call(node) if is_inner else OTHER
-        is_given = any(map(self._text.is_answer, (*node.args, *node.keywords)))
         self.inside(node)
         if name in _RUNNERS and isinstance(node.func, ast.Name) and name not in self._own:
             if not (node.args and isinstance(node.args[0], ast.Constant)):
@@ -271,37 +274,14 @@ class _Rewriter:
             if not isinstance(argument, ast.Starred):
                 make = _Maker(argument)
                 node.args[at] = make.call("expected", argument, make.constant(own[at]))
-        if is_helper:
-            node.func = _Maker(node).call(is_helper, node.func)
-        for arguments in (node.args, node.keywords):
-            self._mark_given(arguments, is_given)
+        if is_tool:
+            node.func = _Maker(node).call("tool", node.func)
         if is_inner:
             self._text.sites += 1
             make = _Maker(node)
             facts = make.constant(self._text.sites), make.constant(kind)
             node.func = make.call("asserted", *facts, node.func)
         return node
-
-    def _mark_given(self, arguments: list[Any], is_given: bool) -> None:
-        """A function of the solution that is given to another one together with an answer."""
-        for at, one in enumerate(arguments if is_given else ()):
-            value = one.value if isinstance(one, ast.keyword) else one
-            if isinstance(value, ast.Name | ast.Attribute) and self._text.is_free(value):
-                marked = _Maker(value).call("helper", value)
-                if isinstance(one, ast.keyword):
-                    one.value = marked
-                else:
-                    arguments[at] = marked
-
-    def _is_helper(self, node: ast.Call, name: str) -> str:
-        """How it is marked that what is called goes by the name of an assertion, or is given an
-        answer; empty for neither."""
-        if isinstance(node.func, ast.Name) and hasattr(builtins, node.func.id):
-            return ""
-        if name.startswith("assert") or name in ("fail", "raises", "warns", "suppress"):
-            return "tool"
-        given = any(map(self._text.is_answer, (*node.args, *node.keywords)))
-        return "helper" if given else ""
 
     def _compare(self, node: ast.Compare) -> ast.AST:
         operands = [node.left, *node.comparators]
@@ -326,3 +306,23 @@ class _Rewriter:
         if type(node.ctx) is not ast.Load and isinstance(node.value, ast.Name):
             self._text.sets.append((node.value.id, node.attr))
         return node
+
+
+def _kind_of(test: ast.expr) -> int:
+    """What this assertion decides by."""
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        return functools.reduce(operator.or_, (_kind_of(value) for value in test.values))
+    if isinstance(test, ast.Compare):
+        is_equality = all(isinstance(op, ast.Eq) for op in test.ops)
+        return _kind_of_sides(is_equality, test.left, *test.comparators)
+    return OTHER
+
+
+def _kind_of_sides(is_equality: bool, *sides: ast.expr) -> int:
+    if not is_equality or any(map(_is_yes_or_no, sides)):
+        return OTHER
+    return EQUALITY
+
+
+def _is_yes_or_no(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, bool))
