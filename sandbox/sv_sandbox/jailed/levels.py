@@ -31,7 +31,7 @@ REFLECTING = frozenset(
 )
 """What reads or changes what a text names."""
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
+_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 class Changed(NamedTuple):
@@ -96,6 +96,10 @@ class Levels:
                 self.rebound.update(one.names)
             elif isinstance(one, (*_FUNCTIONS, ast.ClassDef)):
                 self.functions.setdefault(one.name, []).append(one)
+            elif isinstance(one, ast.Assign) and isinstance(one.value, ast.Lambda):
+                for target in one.targets:
+                    if isinstance(target, ast.Name):
+                        self.functions.setdefault(target.id, []).append(one.value)
             elif isinstance(one, ast.Import | ast.ImportFrom):
                 self.imported.update(known.asname or known.name for known in one.names)
                 renamed = {known.asname: known.name for known in one.names if known.asname}

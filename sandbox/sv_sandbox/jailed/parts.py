@@ -92,6 +92,10 @@ class Parts(Expressions):
 
     def _assign(self, node: ast.Assign) -> None:
         for target in node.targets:
+            if isinstance(node.value, ast.Lambda) and isinstance(target, ast.Name):
+                self.raise_to(self.returned, target.id, self.level(node.value.body))
+                self.keep(node.value.body, target.id)
+                continue
             self.give(target, node.value)
             if ast.unparse(target) in ("sys.stdout", "sys.stderr") and root(node.value):
                 self.change(node.value, ONE)
@@ -170,7 +174,15 @@ class Parts(Expressions):
     def _asks(self, body: list[ast.stmt]) -> bool:
         """Whether the solution is asked there, as far as the text tells."""
         nodes = [one for statement in body for one in ast.walk(statement)]
-        return any(self.level(one) for one in nodes if isinstance(one, ast.Call | ast.Name))
+        calls = any(self.level(one) for one in nodes if isinstance(one, ast.Call))
+        return calls or any(
+            self._holds_theirs(one.id) for one in nodes if isinstance(one, ast.Name)
+        )
+
+    def _holds_theirs(self, name: str) -> bool:
+        """Whether there is something of the solution's by this name, or in what it gives."""
+        known = self.returned.get(name, OWN) or self.levels.get(name, OWN)
+        return bool(known if name in self.functions else self.level(ast.Name(name)))
 
     def _decided(self, body: list[ast.stmt], level: int = ONE) -> None:
         """The solution decides whether this is done: it has a part in what names get there, and in
@@ -192,8 +204,9 @@ class Parts(Expressions):
         if self._deciding.get(name, OWN) < level:
             self._deciding[name] = level
             for function in self.functions[name]:
-                self._decided(function.body, level)
-                if any(map(_asserts, function.body)):
+                body = [] if isinstance(function, ast.Lambda) else function.body
+                self._decided(body, level)
+                if any(map(_asserts, body)):
                     self.mix("a branch by an answer")
 
     def _delete(self, node: ast.Delete) -> None:
@@ -226,7 +239,7 @@ class Parts(Expressions):
         compared with the test's own elsewhere."""
         levels = [self.level(one) for one in sides]
         spoken_of = {name for one in sides for name in names(one)}
-        asked = {name for name in spoken_of if self.level(ast.Name(name))}
+        asked = {name for name in spoken_of if self._holds_theirs(name)}
         asked |= {name for one in sides for name in attributes(one) if name in self.levels}
         says = [one for one in sides if isinstance(one, ast.Constant) and one.value in _YES_OR_NO]
         is_said = bool(says) and any(map(self.says, sides))
@@ -250,7 +263,7 @@ class Parts(Expressions):
                 self.level(one)
         elif name.startswith(("assert", "fail")) and not self.defines(name):
             self.assertion(call, name)
-        elif self.level(call) > ONE:
+        elif self.level(call) > ONE or (name.startswith("assert") and self.returned.get(name)):
             self.mix("a call that is given answers")
         elif isinstance(call.func, ast.Attribute) and not self.level(call.func.value):
             self.change(call.func.value, OWN)

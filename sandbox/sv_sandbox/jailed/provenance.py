@@ -100,10 +100,6 @@ class Provenance:
             else:
                 self._informed = True
 
-    def begun(self) -> None:
-        """A function of the test's that holds assertions is called."""
-        self.is_due = True
-
     def nothing_reached(self) -> None:
         """The test's code came to its end and reached no assertion: it has not passed, whatever it
         would do in one process. Where none was due, nothing is known of the solution either."""

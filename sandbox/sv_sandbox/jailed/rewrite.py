@@ -175,11 +175,7 @@ class _Rewriter:
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         before = self._text.sites
         self.inside(node)
-        if self._text.sites > before:
-            make = _Maker(node.body[0])
-            has_doc = ast.get_docstring(node, clean=False) is not None
-            node.body.insert(int(has_doc), make.statement(make.call("begun")))
-            self._text.inner_sites += self._text.sites - before
+        self._text.inner_sites += self._text.sites - before
         return node
 
     def _assert(self, node: ast.Assert) -> ast.AST:
