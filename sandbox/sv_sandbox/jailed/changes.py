@@ -5,9 +5,10 @@ that it costs nothing.
 In: each object of the test's that the solution changes (`made`), and code of the test's that it has
 run (`watched`), which may change whatever it can reach. Out: words for `provenance`. The rule: what
 the solution has changed is the solution's. So every name that leads to it by then is one, and the
-test's text is read again (`parts`) with that. Only a name that is bound once, and held its value
-before the change, holds the test's own word still. What a name leads to is looked at object by
-object (`reach`); what cannot be looked at may lead anywhere.
+test's text is read again (`parts`) with that. Only plain data by a name that is bound once, and
+held it before the change, is the test's own word still. What a name leads to is looked at object by
+object (`reach`); what cannot be looked at may lead anywhere, and so may functions that wait, and
+other threads.
 """
 
 from __future__ import annotations
@@ -19,16 +20,17 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-from . import once, reach
+from . import once
 from .levels import OWN, Changed
 from .parts import Parts
+from .reach import OPAQUE, Reach, TooMuch, is_fixed
 from .testcode import TestCode
 
 TEXT = "<test>"
 """The file name of a test's code."""
 _MOST_EVENTS = 2_000
+_SUSPENDED = (ast.AsyncFunctionDef, ast.Yield, ast.YieldFrom)
 _GENERATED = frozenset("__eq__ __lt__ __le__ __gt__ __ge__ __repr__ __hash__ __new__".split())
-_TOO_MUCH = "more changes in place than anybody looks at"
 
 
 class Changes:
@@ -37,15 +39,19 @@ class Changes:
     def __init__(self, test: TestCode, word: Callable[[str], object]):
         self._test = test
         self._word = word
+        self._tree = ast.parse(test.text)
+        self._nodes = [*ast.walk(self._tree)]
+        self._heads = once.heads(self._tree)
+        self._once = once.bound(self._tree)
+        self._reach = Reach()
         self._named: dict[int, object] = {}
         """Changed objects that names lead to: they have been seen to."""
-        self._run: set[object] = set()
-        """Code of the test's that the solution has had run."""
         self._theirs: set[str] = set()
         self._settled: set[str] = set()
+        self._fixed: set[str] = set()
         self._events = 0
         self._parts = self._read()
-        self._once = once.bound(ast.parse(test.text))
+        self._suspends = any(isinstance(one, _SUSPENDED) for one in self._nodes)
 
     def made(self, *changed: object) -> None:
         """The solution has changed, or may have changed, these."""
@@ -54,15 +60,30 @@ class Changes:
         self._events += 1
         if threading.current_thread() is not threading.main_thread():
             self._word("what the solution changed in a thread")
-        elif self._events > _MOST_EVENTS or any(one is reach.OPAQUE for one in changed):
-            self._word(_TOO_MUCH)
+        elif self._suspends:
+            self._word("what the solution changed while a function may wait")
+        elif self._events > _MOST_EVENTS or any(one is OPAQUE for one in changed):
+            self._word("more changes in place than anybody looks at")
         else:
-            self._reread(changed)
+            self._looked(self._reread, [*changed])
+
+    def given(self, target: object) -> None:
+        """An object of the library's does something for the solution, and may change what it leads
+        to."""
+        self._looked(lambda one: self.made(*self._reach.mutable(one)), target)
 
     def watched(self) -> _Watch:
         """What runs here is asked for by the solution: code of the test's may change anything that
         it can reach."""
         return _Watch(self._called)
+
+    def _looked(self, look: Callable[[Any], object], at: object) -> None:
+        try:
+            look(at)
+        except TooMuch:
+            self._word("more objects than anybody looks at")
+        except Exception as error:  # whatever is odd about an object fails no right solution
+            self._word(f"an object that cannot be looked at ({type(error).__name__})")
 
     def _called(self, frame: FrameType, event: str, arg: object) -> None:
         code = frame.f_code
@@ -70,27 +91,29 @@ class Changes:
             return
         if code.co_filename != TEXT and code.co_name in _GENERATED:
             return  # written by the library for the test, as by `dataclass`
-        for name in (*code.co_names, *code.co_freevars):
-            if name in self._parts.rebound:
-                self._add({name})
-        reached: list[object] = []
-        for value in _seen_by(frame):
-            reached += reach.mutable(value)
-        self.made(*reached)
+        self._add({*code.co_names, *code.co_freevars} & self._parts.rebound)
+        self._looked(self._ran, frame)
+
+    def _ran(self, frame: FrameType) -> None:
+        self.made(*(one for value in _seen_by(frame) for one in self._reach.mutable(value)))
 
     # ---- what is the solution's ------------------------------------------------------------------
 
-    def _reread(self, changed: tuple[object, ...]) -> None:
+    def _reread(self, changed: list[object]) -> None:
         """The test's text, now that these are the solution's."""
-        found, settled = set(), set()
-        for name, value in _names(self._test.names):
-            if reach.leads(value, changed):
-                found |= {name} - self._parts.heads
+        found: set[str] = set()
+        settled: set[str] = set()
+        for name, value in _names():
+            if self._reach.leads(value, changed):
+                words = self._reach.attributes(value, changed)
+                found |= {name, f".{name}", *(f".{one}" for one in words)} - self._heads
             elif name in self._once and self._parts.levels.get(name, OWN) == OWN:
-                settled.add(name)
+                settled |= {name} if self._reach.is_data(value) else set()
+                self._fixed |= {name} if is_fixed(value) else set()
         if found:
             self._named.update((id(one), one) for one in changed)
         self._settled = (self._settled | settled) - found
+        self._fixed &= self._settled
         self._add(found)
 
     def _add(self, names: set[str]) -> None:
@@ -103,10 +126,10 @@ class Changes:
             self._word(f"what the solution changed in place, in {self._parts.mixed}")
 
     def _read(self) -> Parts:
-        test, tree = self._test, ast.parse(self._test.text)
-        nodes = [*ast.walk(tree)]
-        changed = Changed(self._theirs, self._settled, once.heads(tree))
-        return Parts(test.text, tree, nodes, test.entry_point, test.modules, changed)
+        test = self._test
+        changed = Changed(self._theirs, self._settled, self._fixed, self._heads)
+        nodes = self._nodes
+        return Parts(test.text, self._tree, nodes, test.entry_point, test.modules, changed)
 
 
 class _Watch:
@@ -125,23 +148,16 @@ class _Watch:
         sys.setprofile(self._before)
 
 
-def _names(spoken_of: set[str]) -> Iterator[tuple[str, object]]:
-    """What names of the test's hold by now, in each function that runs, and attributes (`.name`)
-    of the object whose method that is."""
+def _names() -> Iterator[tuple[str, object]]:
+    """What names of the test's hold by now, in each function that runs."""
     frame: FrameType | None = sys._getframe()
     seen: set[int] = set()
     while frame is not None:
         if frame.f_code.co_filename == TEXT:
             for scope in (frame.f_locals, frame.f_globals):
-                if id(scope) in seen:
-                    continue
-                seen.add(id(scope))
-                for name, value in list(dict.items(scope)):  # which asks the solution for nothing
-                    if name in ("self", "cls"):
-                        held = reach.attributes(value).items()
-                        yield from ((f".{one}", found) for one, found in held if one in spoken_of)
-                    elif not name.startswith("__"):
-                        yield name, value
+                if id(scope) not in seen:
+                    seen.add(id(scope))
+                    yield from [*dict.items(scope)]  # which asks the solution for nothing
         frame = frame.f_back
 
 

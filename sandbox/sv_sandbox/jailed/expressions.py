@@ -220,7 +220,8 @@ class Expressions(Levels):
             self.free.add(f"{name}()")  # it may be asked for anything
             return ONE
         if name == "getattr" and len(given) == 2 and not given[1]:
-            return given[0]
+            known = [level for one, level in self.levels.items() if one[:1] == "."]
+            return max(given[0], *known, OWN)
         if name in self.reflecting:
             return MIXED
         if name in MAKERS - self.renamed:

@@ -20,7 +20,6 @@ from . import (
     lending,
     operations,
     proxies,
-    reach,
     rewrite,
     shapes,
     shared,
@@ -274,7 +273,7 @@ class Judge(Policy):
                 changed = _may_change(operation, operands)
                 if changed is not None:
                     steps = operation == "special" and operands[1] in ("next", "anext")
-                    self._changes().made(*([changed] if steps else reach.mutable(changed)))
+                    (self._changes().made if steps else self._changes().given)(changed)
                 with self._changes().watched():
                     answer = operations.perform(operation, operands, self.link)
             else:

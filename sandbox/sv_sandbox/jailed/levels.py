@@ -19,7 +19,7 @@ import ast
 from collections.abc import Iterator, Set
 from typing import NamedTuple
 
-from .nodes import attributes, called, free, imported_from, inside, names, root
+from .nodes import Said, called, free, imported_from, inside, root, said
 from .once import is_listed
 
 OWN, ONE, SEVERAL, MIXED = 0, 1, 2, 3
@@ -30,6 +30,7 @@ REFLECTING = frozenset(
     " getfixturevalue".split()
 )
 """What reads or changes what a text names."""
+_NOTHING = Said(frozenset(), [])
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -39,7 +40,8 @@ class Changed(NamedTuple):
 
     theirs: Set[str] = frozenset()
     settled: Set[str] = frozenset()
-    """Names that held their only value before."""
+    """Names that held their only value before; of those, such as hold what never changes."""
+    fixed: Set[str] = frozenset()
     heads: Set[str] = frozenset()
     """Names of lists whose items are met once (`once.heads`)."""
 
@@ -74,6 +76,7 @@ class Levels:
         self.given: set[str] = set()
         """Names of what the solution is given."""
         self.stored: set[str] = set()
+        self._words: dict[ast.AST, Said] = {}
         self._answers: set[str] = set()
         self._said: set[str] = set()
         self.imported: set[str] = set()
@@ -82,7 +85,7 @@ class Levels:
         self.aliases: dict[str, set[str]] = {}
         self._changed: set[str] = {*changed.theirs}
         """Names of objects that are changed in place."""
-        self._settled, self.heads = changed.settled, changed.heads
+        self.theirs, self._settled, self._fixed, self.heads = changed
         self.levels.update(dict.fromkeys(changed.theirs, ONE))
         self.rebound: set[str] = set()
         """Names that a function binds for others."""
@@ -159,7 +162,7 @@ class Levels:
         """These may be one object, or one in the other."""
         for one in ast.walk(target):
             names = root(one), root(value)
-            is_apart = not self._settled.isdisjoint(names) or names[1] in self.heads
+            is_apart = names[1] in self.heads or not self._fixed.isdisjoint(names)
             if isinstance(one, ast.Name) and all(names) and names[0] != names[1] and not is_apart:
                 for a, b in (names, names[::-1]):
                     self.aliases.setdefault(a, set()).add(b)
@@ -175,7 +178,7 @@ class Levels:
                 return
         self.alias(target, value)
         self.bind(target, self.level(value))
-        self.keep(value, *names(target), *attributes(target))
+        self.keep(value, *self.said_in(target).words)
 
     def give_items(self, target: ast.expr, iterable: ast.expr) -> None:
         """`for target in iterable`."""
@@ -205,21 +208,30 @@ class Levels:
 
     def answers(self, node: ast.AST | None) -> bool:
         """Whether there is an answer in it, which is no new object of a class."""
-        return _holds(node, self._answers) or any(
-            not _is_class(one.func) for one in self._asked(node)
-        )
+        if not self.said_in(node).words.isdisjoint(self._answers):
+            return True
+        return any(not _is_class(one.func) for one in self._asked(node))
 
     def says(self, node: ast.AST | None) -> bool:
         """Whether the solution is given an answer of its own there, and may say yes to it."""
-        given = [part for one in self._asked(node) for part in inside(one)]
-        return _holds(node, self._said) or any(map(self.answers, given))
+        if not self.said_in(node).words.isdisjoint(self._said):
+            return True
+        given = (part for one in self._asked(node) for part in inside(one))
+        return any(map(self.answers, given))
 
     def _asked(self, node: ast.AST | None) -> Iterator[ast.Call]:
         """Calls in it of what is the solution's."""
-        for one in ast.walk(node) if node is not None else ():
-            if isinstance(one, ast.Call) and not self.defines(root(one.func)):
-                if self.level(one.func):
-                    yield one
+        for one in self.said_in(node).calls:
+            if not self.defines(root(one.func)) and self.level(one.func):
+                yield one
+
+    def said_in(self, node: ast.AST | None) -> Said:
+        """What stands in a node; looked up once."""
+        if node is None:
+            return _NOTHING
+        if node not in self._words:
+            self._words[node] = said(node)
+        return self._words[node]
 
     def defines(self, name: str) -> bool:
         """Whether the text says itself what this name stands for."""
@@ -227,16 +239,12 @@ class Levels:
 
     def give_to_them(self, nodes: list[ast.expr]) -> None:
         """The solution gets these."""
-        names = [one.id for node in nodes for one in ast.walk(node) if isinstance(one, ast.Name)]
-        self.given.update(names)
+        for node in nodes:
+            self.given |= self.said_in(node).words
 
     def level(self, node: ast.AST | None) -> int:
         """Of what parts an expression is made (`expressions`)."""
         raise NotImplementedError
-
-
-def _holds(node: ast.AST | None, kept: set[str]) -> bool:
-    return node is not None and not kept.isdisjoint((*names(node), *attributes(node)))
 
 
 def _is_class(node: ast.expr) -> bool:

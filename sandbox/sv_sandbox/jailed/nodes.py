@@ -6,6 +6,7 @@ import ast
 import builtins
 import symtable
 from collections.abc import Iterator, Set
+from typing import NamedTuple
 
 from . import text
 
@@ -65,11 +66,21 @@ def parameters(node: ast.AST) -> list[str]:
     return [one.arg for one in ast.walk(given) if isinstance(one, ast.arg)] if given else []
 
 
-def names(node: ast.AST) -> Iterator[str]:
-    """All in a node."""
-    yield from (one.id for one in ast.walk(node) if isinstance(one, ast.Name))
+class Said(NamedTuple):
+    """What stands in a node: names, attributes (`.name`), calls."""
+
+    words: frozenset[str]
+    calls: list[ast.Call]
 
 
-def attributes(node: ast.AST) -> Iterator[str]:
-    """All in a node, as `.name`."""
-    yield from (f".{one.attr}" for one in ast.walk(node) if isinstance(one, ast.Attribute))
+def said(node: ast.AST) -> Said:
+    """All that stands in a node."""
+    words, calls = set(), []
+    for one in ast.walk(node):
+        if isinstance(one, ast.Name):
+            words.add(one.id)
+        elif isinstance(one, ast.Attribute):
+            words.add(f".{one.attr}")
+        elif isinstance(one, ast.Call):
+            calls.append(one)
+    return Said(frozenset(words), calls)

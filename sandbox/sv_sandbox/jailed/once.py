@@ -12,6 +12,9 @@ from collections.abc import Iterator
 
 from .nodes import called, inside
 
+_AGAIN = frozenset(("params", "parametrize"))
+"""What has a test function run again."""
+
 
 def bound(tree: ast.Module) -> frozenset[str]:
     """Names that get one value only, there."""
@@ -61,16 +64,26 @@ def _is(name: ast.Name, stored: bool) -> bool:
 
 def _statements(tree: ast.Module) -> Iterator[ast.stmt]:
     """Those that are come to once."""
-    read = {one.id for one in ast.walk(tree) if isinstance(one, ast.Name)}
-    read |= {one.attr for one in ast.walk(tree) if isinstance(one, ast.Attribute)}
+    read = {_word(one) for one in ast.walk(tree)}
+    is_again = not read.isdisjoint(_AGAIN)
     waiting: list[ast.stmt] = [*tree.body]
     for node in waiting:
-        if isinstance(node, ast.ClassDef) and not node.decorator_list:
-            waiting += node.body
-        elif isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
-            waiting += [] if node.decorator_list or node.name in read else node.body
+        is_known = isinstance(node, ast.FunctionDef) and node.name.startswith("test")
+        if is_known or isinstance(node, ast.ClassDef):
+            assert isinstance(node, ast.FunctionDef | ast.ClassDef)
+            is_once = not (is_again or node.decorator_list or node.name in read)
+            waiting += node.body if is_once else []
         else:
             yield node
+
+
+def _word(node: ast.AST) -> object:
+    """What a node reads by its name, or may be used as one."""
+    for name in ("id", "attr", "arg", "value"):
+        word = getattr(node, name, None)
+        if isinstance(word, str):
+            return word
+    return None
 
 
 def _targets(node: ast.stmt) -> list[ast.Name]:

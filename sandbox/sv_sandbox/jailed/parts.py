@@ -18,7 +18,7 @@ from typing import Any
 
 from .expressions import Expressions
 from .levels import MIXED, NOTHING_CHANGED, ONE, OWN, Changed
-from .nodes import attributes, called, inside, names, parameters, root
+from .nodes import called, inside, parameters, root
 
 _EXPECTING = frozenset(
     "raises assertRaises assertRaisesRegex warns assertWarns assertLogs suppress catch_warnings"
@@ -30,7 +30,6 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _JUMPS = (ast.Return, ast.Break, ast.Continue)
 _TRIES = (ast.Try, getattr(ast, "TryStar", ast.Try))
 _MOST_ROUNDS = 12
-_YES_OR_NO = (None, True, False)
 _NOTHING = "no assertion on an answer"
 _RAISED = "what is asserted where nothing is raised"
 _SEVERAL_PARTS = "an assertion on more than one answer"
@@ -181,8 +180,9 @@ class Parts(Expressions):
 
     def _holds_theirs(self, name: str) -> bool:
         """Whether there is something of the solution's by this name, or in what it gives."""
-        known = self.returned.get(name, OWN) or self.levels.get(name, OWN)
-        return bool(known if name in self.functions else self.level(ast.Name(name)))
+        if name in self.functions or name[:1] == ".":
+            return bool(self.returned.get(name) or self.levels.get(name))
+        return bool(self.level(ast.Name(name)))
 
     def _decided(self, body: list[ast.stmt], level: int = ONE) -> None:
         """The solution decides whether this is done: it has a part in what names get there, and in
@@ -232,21 +232,21 @@ class Parts(Expressions):
         elif level > ONE or self.says(test):
             self.mix(_SEVERAL_PARTS)
         else:
-            self._sound += bool(level) or not self.given.isdisjoint(names(test))
+            self._sound += bool(level) or not self.given.isdisjoint(self.said_in(test).words)
 
     def _assert_equal(self, sides: list[ast.expr]) -> None:
         """Two answers that are equal prove nothing; nor do they hurt, where what answers both is
         compared with the test's own elsewhere."""
         levels = [self.level(one) for one in sides]
-        spoken_of = {name for one in sides for name in names(one)}
+        spoken_of = {name for one in sides for name in self.said_in(one).words}
         asked = {name for name in spoken_of if self._holds_theirs(name)}
-        asked |= {name for one in sides for name in attributes(one) if name in self.levels}
-        says = [one for one in sides if isinstance(one, ast.Constant) and one.value in _YES_OR_NO]
+        says = [one for one in sides if isinstance(one, ast.Constant)]
+        says = [one for one in says if one.value is None or isinstance(one.value, bool)]
         is_said = bool(says) and any(map(self.says, sides))
         if (
             max(levels, default=OWN) == MIXED
             or is_said
-            or (sum(map(bool, levels)) > 1 and not asked)
+            or (sum(map(bool, levels)) > 1 and not (asked and asked.isdisjoint(self.theirs)))
         ):
             self.mix(_SEVERAL_PARTS)
         elif sum(map(bool, levels)) > 1:

@@ -1,8 +1,10 @@
 """What an object of the test's leads to: the objects in it, and in those.
 
-In: what a name holds. Out: whether that leads to one of some objects (`leads`), or all that may be
-changed there (`mutable`). What cannot be looked into, an iterator say, leads to anything. Runs no
-code of anybody's: what objects say of themselves is not asked for.
+In: what a name holds. Out: whether that leads to one of some objects (`leads`), and by which
+attributes; or all that may be changed there (`mutable`). What is looked into is on a list: plain
+data, functions, and classes that the test's text defines. Anything else, an iterator say, leads to
+anything (`OPAQUE`). Runs no code of anybody's: what objects say of themselves is not asked for.
+Raises TooMuch once so many objects have been looked at.
 """
 
 from __future__ import annotations
@@ -10,144 +12,193 @@ from __future__ import annotations
 import contextlib
 import functools
 import types
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from .provenance import is_reference
 
-_MOST_OBJECTS = 100_000
 ATOMS = frozenset((int, float, complex, bool, str, bytes, type(None), range, slice))
 OPAQUE = object()
 """Stands for anything."""
-_CLOSED = frozenset(
-    "datetime decimal fractions re uuid zoneinfo numpy operator _operator _thread _io builtins"
-    " array".split()
+_MOST = 1_000_000
+_DATA = frozenset((list, tuple, set, frozenset, dict, bytearray))
+_LIBRARY = frozenset(
+    "_io.StringIO _io.BytesIO _thread.lock array.array builtins.ellipsis"
+    " builtins.NotImplementedType builtins.getset_descriptor builtins.member_descriptor"
+    " builtins.method_descriptor"
+    " builtins.wrapper_descriptor datetime.date datetime.datetime datetime.time datetime.timedelta"
+    " datetime.timezone decimal.Decimal fractions.Fraction pathlib.PosixPath"
+    " re.Match re.Pattern uuid.UUID zoneinfo.ZoneInfo".split()
 )
-"""Modules whose objects lead to nothing of the test's; what does is in `_PARTS`, or `_OPEN`."""
-_OPEN = ("iterator", "generator", "_keys", "_values", "_items", "coroutine")
-"""How types of Python's end that may lead anywhere."""
-_LAZY = (map, filter, zip, enumerate, reversed, types.MappingProxyType)
+"""Types of the library's whose objects lead to nothing of the test's."""
+_COLLECTIONS = frozenset(
+    "collections.Counter collections.OrderedDict collections.deque numpy.ndarray".split()
+)
+_BASES = frozenset(
+    "abc collections collections.abc _collections_abc enum typing unittest.case"
+    " unittest.async_case unittest.mock".split()
+)
+"""Modules of classes that hold nothing but the attributes of their objects."""
 
 
-def leads(value: object, to: Iterable[object]) -> bool:
-    """Whether a value is, or leads to, one of these."""
-    wanted = {id(part) for one in to for part in _with_owners(one)}
-    return any(one is OPAQUE or id(one) in wanted for one in _reached(value))
+class TooMuch(Exception):
+    """More than anybody looks at."""
 
 
-def mutable(value: object) -> Iterator[object]:
-    """All in a value that may be changed."""
-    if type(value) in ATOMS or isinstance(value, types.ModuleType):
-        return
-    yield from (one for one in _reached(value) if not _is_fixed(one))
+class Reach:
+    """Of one cell's objects: what is looked at counts, all together."""
+
+    def __init__(self) -> None:
+        self._room = _MOST
+
+    def leads(self, value: object, to: Iterable[object]) -> bool:
+        """Whether a value is, or leads to, one of these."""
+        wanted = {id(part) for one in to for part in _with_owners(one)}
+        return any(one is OPAQUE or id(one) in wanted for one in self.all_in(value))
+
+    def attributes(self, value: object, to: list[object]) -> Iterator[str]:
+        """Names of attributes, of a value and of what it leads to, by which one of these is met."""
+        changed = set(map(id, to))
+        for one in [*self.all_in(value)]:
+            if _is_of_text(one if isinstance(one, type) else type(one)):
+                for name, held in attributes(one).items():
+                    if id(one) in changed or self.leads(held, to):
+                        yield name
+
+    def mutable(self, value: object) -> list[object]:
+        """All in a value that may be changed."""
+        if type(value) in ATOMS or issubclass(type(value), types.ModuleType):
+            return []
+        return [one for one in self.all_in(value) if not _stays(one)]
+
+    def is_data(self, value: object) -> bool:
+        """Whether this is plain data, and nothing else."""
+        return all(map(_is_data, self.all_in(value)))
+
+    def all_in(self, value: object) -> Iterator[object]:
+        """A value, and all that it leads to. Raises TooMuch."""
+        waiting, seen = [value], {id(value)}
+        while waiting:
+            one = waiting.pop()
+            yield one
+            if issubclass(type(one), types.ModuleType):
+                yield from _in_module(one)
+                continue
+            parts = _inside(one)
+            self._room -= 1 + len(parts)
+            if self._room < 0:
+                raise TooMuch
+            if ATOMS.issuperset(map(type, parts)):
+                continue
+            for part in parts:
+                if type(part) not in ATOMS and id(part) not in seen:
+                    seen.add(id(part))
+                    waiting.append(part)
 
 
 def attributes(owner: object) -> dict[str, object]:
-    """Of an object or class of the test's: its own, and those of its classes."""
+    """Of an object or class of the test's: its own, and those of its classes in the text."""
     cls = owner if isinstance(owner, type) else type(owner)
-    of_text = [one for one in reversed(cls.__mro__) if _is_of_text(one)]
-    found = {name: value for one in of_text for name, value in _attributes(one).items()}
-    return {**found, **(vars(owner) if hasattr(cls, "__dict__") and owner is not cls else {})}
+    found: dict[str, object] = {}
+    for one in reversed(_mro(cls)):
+        if _is_of_text(one):
+            found |= _names_of(one)
+        if owner is not cls:
+            found |= _held_by(owner, one)
+    return found
 
 
-def _is_fixed(value: object) -> bool:
+def is_fixed(value: object) -> bool:
+    """Whether this is plain data that never changes."""
+    if type(value) in (tuple, frozenset):
+        return all(map(is_fixed, value))  # type: ignore[call-overload]
+    return type(value) in ATOMS
+
+
+def _mro(cls: type) -> tuple[type, ...]:
+    return tuple(type.__dict__["__mro__"].__get__(cls))
+
+
+def _stays(value: object) -> bool:
     kind = type(value)
     if kind in ATOMS or kind in (tuple, frozenset) or is_reference(value):
         return True
-    if isinstance(value, type):
+    if issubclass(kind, type):
         return not _is_of_text(value)
-    return isinstance(value, _CODE) or kind.__module__ in ("datetime", "decimal", "re", "uuid")
+    return issubclass(kind, _CODE) or _name_of(kind) in _LIBRARY - {"array.array", "_io.BytesIO"}
+
+
+def _is_data(value: object) -> bool:
+    kind = type(value)
+    return kind in ATOMS or kind in _DATA or _name_of(kind) in _LIBRARY | _COLLECTIONS
 
 
 def _with_owners(value: Any) -> Iterator[object]:
     """An object, and those whose memory it shows."""
     while value is not None:
         yield value
-        value = value.obj if type(value) is memoryview else _base_of(value)
-
-
-def _base_of(value: Any) -> object:
-    return value.base if type(value).__name__ == "ndarray" else None
-
-
-def _reached(value: object) -> Iterator[object]:
-    waiting, seen = [value], {id(value)}
-    while waiting:
-        one = waiting.pop()
-        yield one
-        if len(seen) > _MOST_OBJECTS:
-            yield OPAQUE
-            return
-        if isinstance(one, types.ModuleType):
-            yield from _in_module(one)
-            continue
-        for part in _inside(one):
-            if type(part) not in ATOMS and id(part) not in seen:
-                seen.add(id(part))
-                waiting.append(part)
+        is_array = _name_of(type(value)) == "numpy.ndarray"
+        value = value.obj if type(value) is memoryview else value.base if is_array else None
 
 
 def _inside(value: Any) -> list[Any]:
     """What an object holds."""
     kind = type(value)
-    if kind in ATOMS or value is OPAQUE or is_reference(value):
+    if kind in ATOMS or value is OPAQUE or is_reference(value) or _name_of(kind) in _LIBRARY:
         return []
-    if isinstance(value, type):
-        return [*_attributes(value).values()] if _is_of_text(value) else []
-    known = [parts(value) for base, parts in _PARTS.items() if isinstance(value, base)]
-    known += _in_attributes(value)
-    known += [[kind]] if _is_of_text(kind) else []
-    if kind.__name__ == "ndarray":
-        known.append([value.base, *(value.flat if value.dtype.hasobject else ())])
-    if not known and not _leads_nowhere(kind):
-        return [OPAQUE]
-    return [one for parts in known for one in parts]
-
-
-def _in_attributes(value: Any) -> list[list[Any]]:
-    """What the attributes of an object hold, where it has any."""
-    found = []
-    for one in type(value).__mro__:
-        own = _attributes(one)
-        if "__dict__" in own and isinstance(own["__dict__"], types.GetSetDescriptorType):
-            found.append([*own["__dict__"].__get__(value).values()])
-        slots = [part for part in own.values() if isinstance(part, types.MemberDescriptorType)]
-        if "__slots__" in own:
-            found.append([part.__get__(value) for part in slots if _is_set(part, value)])
+    if issubclass(kind, type):
+        known = [one for one in _mro(value) if _is_of_text(one)]
+        return [part for one in known for part in _names_of(one).values()]
+    if kind.__module__ == "numpy":
+        return _in_array(value) if kind.__name__ == "ndarray" else []
+    found: list[Any] = []
+    for one in _mro(kind):
+        if one in _PARTS:
+            found += _PARTS[one](value)
+        elif _is_of_text(one):
+            found.append(one)
+        elif one is not object and one.__module__ not in _BASES and one not in _ERRORS:
+            return [OPAQUE]
+        found += _held_by(value, one).values()
     return found
 
 
-def _is_set(slot: types.MemberDescriptorType, value: object) -> bool:
-    try:
-        slot.__get__(value)
-    except AttributeError:
-        return False
-    return True
+def _in_array(array: Any) -> list[Any]:
+    return [array.base, *(array.flat if array.dtype.hasobject else ())]
 
 
-def _in_module(module: types.ModuleType) -> Iterator[Any]:
+def _held_by(value: Any, cls: type) -> dict[str, object]:
+    """The attributes that an object has by what this class of its says."""
+    found: dict[str, object] = {}
+    for name, member in _names_of(cls).items():
+        if name == "__dict__" and type(member) is types.GetSetDescriptorType:
+            found |= member.__get__(value)
+        elif type(member) is types.MemberDescriptorType and "__slots__" in _names_of(cls):
+            with contextlib.suppress(AttributeError):  # not set
+                found[name] = member.__get__(value)
+    return found
+
+
+def _in_module(module: Any) -> Iterator[object]:
     """Plain data that a module holds, and modules in it."""
     for value in vars(module).values():
-        if type(value) in (list, dict, set, bytearray):
+        if type(value) in _DATA:
             yield value
-        elif isinstance(value, types.ModuleType) and value.__name__.startswith(
-            f"{module.__name__}."
-        ):
+        elif type(value) is types.ModuleType and value.__name__.startswith(f"{module.__name__}."):
             yield from _in_module(value)
 
 
-def _attributes(cls: type) -> Any:
-    return type.__dict__["__dict__"].__get__(cls)
+def _names_of(cls: Any) -> dict[str, object]:
+    return dict(type.__dict__["__dict__"].__get__(cls))
 
 
-def _is_of_text(cls: type) -> bool:
-    return bool(_attributes(cls).get("__module__") == "test")
+def _is_of_text(cls: Any) -> bool:
+    return bool(type.__dict__["__dict__"].__get__(cls).get("__module__") == "test")
 
 
-def _leads_nowhere(kind: type) -> bool:
-    is_closed = kind.__module__.partition(".")[0] in _CLOSED
-    return is_closed and not kind.__name__.endswith(_OPEN) and not issubclass(kind, _LAZY)
+def _name_of(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _of_function(value: types.FunctionType) -> list[Any]:
@@ -159,13 +210,21 @@ def _of_function(value: types.FunctionType) -> list[Any]:
 
 
 _CODE = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.ModuleType)
+_ERRORS = frozenset(
+    one
+    for one in vars(__import__("builtins")).values()
+    if isinstance(one, type)
+    if issubclass(one, BaseException)
+)
 _PARTS: dict[type, Callable[[Any], list[Any]]] = {
     list: lambda value: [*list.__iter__(value)],
     tuple: lambda value: [*tuple.__iter__(value)],
     set: lambda value: [*set.__iter__(value)],
     frozenset: lambda value: [*frozenset.__iter__(value)],
     dict: lambda value: [*dict.keys(value), *dict.values(value)],
+    bytearray: lambda value: [],
     deque: lambda value: [*deque.__iter__(value)],
+    OrderedDict: lambda value: [],
     defaultdict: lambda value: [value.default_factory],
     types.FunctionType: _of_function,
     types.MethodType: lambda value: [value.__self__, value.__func__],
@@ -176,5 +235,6 @@ _PARTS: dict[type, Callable[[Any], list[Any]]] = {
     classmethod: lambda value: [value.__func__],
     memoryview: lambda value: [value.obj],
     BaseException: lambda value: [value.args, value.__cause__, value.__context__],
+    **dict.fromkeys((int, str, float, bytes, complex), lambda value: []),
 }
 """What lies in objects of these types."""
