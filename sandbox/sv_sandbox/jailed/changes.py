@@ -20,10 +20,10 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-from . import once
+from . import once, reach
 from .levels import OWN, Changed
 from .parts import Parts
-from .reach import OPAQUE, Reach, TooMuch, is_fixed
+from .reach import ATOMS, OPAQUE, Reach, TooMuch, is_fixed
 from .testcode import TestCode
 
 TEXT = "<test>"
@@ -46,6 +46,8 @@ class Changes:
         self._reach = Reach()
         self._named: dict[int, object] = {}
         """Changed objects that names lead to: they have been seen to."""
+        self._run: dict[object, object] = {}
+        """Code of the test's that the solution has had run, and what it could reach."""
         self._theirs: set[str] = set()
         self._settled: set[str] = set()
         self._fixed: set[str] = set()
@@ -53,8 +55,9 @@ class Changes:
         self._parts = self._read()
         self._suspends = any(isinstance(one, _SUSPENDED) for one in self._nodes)
 
-    def made(self, *changed: object) -> None:
-        """The solution has changed, or may have changed, these."""
+    def made(self, *changed: object, is_new: bool = False) -> None:
+        """The solution has changed, or may have changed, these; `is_new`: which the question at
+        hand gave it first."""
         if all(id(one) in self._named for one in changed):
             return
         self._events += 1
@@ -66,11 +69,16 @@ class Changes:
             self._word("more changes in place than anybody looks at")
         else:
             self._looked(self._reread, [*changed])
+            if not is_new and not all(id(one) in self._named for one in changed):
+                self._word("a change of what no name leads to")
 
-    def given(self, target: object) -> None:
+    def asked(self, target: Any) -> None:
         """An object of the library's does something for the solution, and may change what it leads
-        to."""
-        self._looked(lambda one: self.made(*self._reach.mutable(one)), target)
+        to; a plain iterator changes only itself."""
+        if reach.is_iterator(target):
+            self.made(target)
+        else:
+            self._looked(lambda one: self.made(*self._reach.mutable(one)), target)
 
     def watched(self) -> _Watch:
         """What runs here is asked for by the solution: code of the test's may change anything that
@@ -95,7 +103,11 @@ class Changes:
         self._looked(self._ran, frame)
 
     def _ran(self, frame: FrameType) -> None:
-        self.made(*(one for value in _seen_by(frame) for one in self._reach.mutable(value)))
+        values = [one for one in _seen_by(frame) if type(one) not in ATOMS]
+        key = (frame.f_code, *map(id, values))
+        if key not in self._run:
+            self._run[key] = values  # which keeps them, and so their numbers
+            self.made(*(one for value in values for one in self._reach.mutable(value)))
 
     # ---- what is the solution's ------------------------------------------------------------------
 
@@ -110,6 +122,8 @@ class Changes:
             elif name in self._once and self._parts.levels.get(name, OWN) == OWN:
                 settled |= {name} if self._reach.is_data(value) else set()
                 self._fixed |= {name} if is_fixed(value) else set()
+        if not found.isdisjoint(self._parts.imported):
+            self._word("what the solution changed of the library's")
         if found:
             self._named.update((id(one), one) for one in changed)
         self._settled = (self._settled | settled) - found
@@ -157,7 +171,8 @@ def _names() -> Iterator[tuple[str, object]]:
             for scope in (frame.f_locals, frame.f_globals):
                 if id(scope) not in seen:
                     seen.add(id(scope))
-                    yield from [*dict.items(scope)]  # which asks the solution for nothing
+                    known = scope if isinstance(scope, dict) else dict(scope)
+                    yield from [*dict.items(known)]  # which asks the solution for nothing
         frame = frame.f_back
 
 

@@ -60,7 +60,7 @@ class Expressions(Levels):
             for name in parameters(function):
                 self.bind(ast.Name(name), ONE)
             known = max(known, self.returned.get(node.id, OWN))
-        return max(self.levels.get(node.id, OWN), known)
+        return max(self.levels.get(node.id, OWN), self.holders.get(node.id, OWN), known)
 
     def _attribute(self, node: ast.Attribute) -> int:
         if isinstance(node.value, ast.Name) and node.value.id in self.reflecting - self.stored:
@@ -71,7 +71,10 @@ class Expressions(Levels):
         if node.attr in REFLECTING | TEMPLATES or node.attr[:2] == "__":
             return OWN if node.attr in ("__name__", "__doc__", "__version__") else MIXED
         known = self.levels.get(f".{node.attr}", OWN), self.returned.get(node.attr, OWN)
-        return max(self.level(node.value), *known)
+        of = self.level(node.value)
+        if isinstance(node.value, ast.Name) and node.value.id in self.holders:
+            of = self.levels.get(node.value.id, OWN)  # by an attribute, it is that one's level
+        return max(of, *known)
 
     def _subscript(self, node: ast.Subscript) -> int:
         of = self.level(node.value)

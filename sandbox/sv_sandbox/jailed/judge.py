@@ -272,8 +272,7 @@ class Judge(Policy):
             if self._may_be_proven():
                 changed = _may_change(operation, operands)
                 if changed is not None:
-                    steps = operation == "special" and operands[1] in ("next", "anext")
-                    (self._changes().made if steps else self._changes().given)(changed)
+                    self._changes().asked(changed)
                 with self._changes().watched():
                     answer = operations.perform(operation, operands, self.link)
             else:
@@ -289,10 +288,10 @@ class Judge(Policy):
         """Whether it matters still what the solution changes."""
         return not (self.marks.rests_on or (self._test is not None and self._test.mixes))
 
-    def changed(self, container: object, content: object) -> None:
+    def changed(self, container: object, content: object, is_given: bool) -> None:
         """What lies in an object's `__dict__` are its attributes."""
         if self._may_be_proven():
-            self._changes().made(container)
+            self._changes().made(container, is_new=is_given)
             self.hearing.looked_at(content)
         if id(container) in self._attributes:
             self.marks.word("attributes that the solution set")

@@ -19,7 +19,7 @@ import ast
 from collections.abc import Iterator, Set
 from typing import NamedTuple
 
-from .nodes import Said, called, free, imported_from, inside, root, said
+from .nodes import Said, called, free, imported_from, inside, path, root, said
 from .once import is_listed
 
 OWN, ONE, SEVERAL, MIXED = 0, 1, 2, 3
@@ -62,15 +62,17 @@ class Levels:
     ):
         """`nodes`: all of its tree; `entry_point` is the solution's, whatever the name, and so are
         `modules` beside it."""
-        self.free = free(source) | ({entry_point} if entry_point else set())
+        self.free = free(source, nodes) | ({entry_point} if entry_point else set())
         self.levels: dict[str, int] = {}
         self.functions: dict[str, list[_Function | ast.ClassDef]] = {}
+        self.holders: dict[str, int] = {}
+        """Names of objects whose attributes hold such a thing."""
         self.returned: dict[str, int] = {}
         """By the name of a function, what it gives."""
         self.is_new = True
         self.function = ""
-        """The function at hand, and whether a class's body is, and the level of its `self`."""
-        self.is_class_body = False
+        """The function at hand, the class whose body is, and the level of its `self`."""
+        self.class_body = ""
         self.selves = OWN
         self.why = ""
         self.given: set[str] = set()
@@ -126,10 +128,12 @@ class Levels:
         if isinstance(target, ast.Name):
             if target.id not in self._settled:
                 self.raise_to(self.levels, target.id, level)
-            if self.is_class_body:
+            if self.class_body:
                 self.raise_to(self.levels, f".{target.id}", level)
+                self._hold(self.class_body, level)
         elif isinstance(target, ast.Attribute):
             self.raise_to(self.levels, f".{target.attr}", level)
+            self._hold(root(target), level)
             self.change(target.value, level if level > ONE else OWN)
         elif isinstance(target, ast.Subscript):
             level = SEVERAL if level == ONE else level
@@ -142,8 +146,15 @@ class Levels:
         elif level:
             self.mix("an answer that is kept elsewhere")
 
+    def _hold(self, name: str, level: int) -> None:
+        """An attribute of what this names is given this: wherever it stands as a whole."""
+        for one in {name, *self.aliases.get(name, ())} - {"self", "cls", ""}:
+            self.raise_to(self.holders, one, level)
+
     def change(self, node: ast.expr, level: int) -> None:
         """An object is changed in place, and has this level now, by whatever name."""
+        for one in path(node):
+            self.raise_to(self.levels, f".{one}", level)
         name = root(node)
         if not name:
             if level:

@@ -84,8 +84,9 @@ class Policy:
     def arrived(self, value: object) -> None:
         """A proxy of an object of the other end was made."""
 
-    def changed(self, container: object, content: object) -> None:
-        """The other end has changed a container of both: what it holds now."""
+    def changed(self, container: object, content: object, is_given: bool) -> None:
+        """The other end has changed a container of both: what it holds now; `is_given`: one that
+        the request at hand has given it first."""
 
     def word(self) -> None:
         """A value arrived that can be called, or compares loosely."""
@@ -154,6 +155,8 @@ class Link:
         self.told: list[object] = []
         self.makers = makers.Makers(self)
         self._numbers: dict[object, int] = {}
+        self._given = range(0)
+        """Containers that the request at hand has given first."""
         self._containers: list[object] = []
         self._seen: containers.Snapshot | None = None
 
@@ -205,16 +208,19 @@ class Link:
             with self.lock:
                 if self.coding:
                     raise CodecError("asked while a frame was written or read")
+                known = len(self._containers)
                 try:
                     self._send(REQUEST, operation, operands)
                 except Unencodable as error:
                     self.policy.cannot(str(error), ours=True)
+                self._given = range(known, len(self._containers))
                 while True:
                     kind, value, more = self._receive()
                     if kind == REQUEST:
                         self._answer(value, more, last=False)
                         continue
                     break
+                self._given = range(0)
             if kind == CANNOT:
                 self.policy.cannot(str(value), ours=False)
             if kind == RAISE:
@@ -396,7 +402,8 @@ class Link:
                 raise CodecError("not a change")
             if not 0 <= change[0] < known:
                 raise CodecError("a change to nothing")
-            self.policy.changed(self._containers[change[0]], change[1])
+            is_given = change[0] in self._given
+            self.policy.changed(self._containers[change[0]], change[1], is_given)
             containers.refill(self._containers[change[0]], change[1])
 
     def _kept(self) -> tuple[int, ...] | None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import ast
 import builtins
 import symtable
+import sys
 from collections.abc import Iterator, Set
 from typing import NamedTuple
 
 from . import text
 
 
-def free(source: str) -> set[str]:
-    """Names that are read and nobody in the text binds: the solution's, but for the library's."""
+def free(source: str, nodes: list[ast.AST]) -> set[str]:
+    """Names that are read and nobody in the text binds: the solution's, but for the library's. A
+    module that is not imported is meant where an attribute of it is."""
     scope = symtable.symtable(source, "<test>", "exec")
     module = {one.get_name() for one in scope.get_symbols() if _binds(one)}
     found, scopes = set(), [scope]
@@ -21,8 +23,16 @@ def free(source: str) -> set[str]:
         scopes += scope.get_children()
         read = [one for one in scope.get_symbols() if one.is_referenced() and one.is_global()]
         found |= {one.get_name() for one in read}
-    known = {name for name in found if hasattr(builtins, name) or name in text.TOOLS}
+    tools = text.TOOLS - _bare(nodes)
+    known = {name for name in found if hasattr(builtins, name) or name in tools}
     return found - module - known
+
+
+def _bare(nodes: list[ast.AST]) -> set[str]:
+    """Names of modules that stand for themselves somewhere."""
+    bases = {id(one.value) for one in nodes if isinstance(one, ast.Attribute)}
+    found = (one for one in nodes if isinstance(one, ast.Name) and id(one) not in bases)
+    return {one.id for one in found if one.id in sys.stdlib_module_names}
 
 
 def _binds(symbol: symtable.Symbol) -> bool:
@@ -42,6 +52,14 @@ def root(node: ast.AST) -> str:
     while isinstance(node, ast.Attribute | ast.Subscript | ast.Starred | ast.Await):
         node = node.value
     return node.id if isinstance(node, ast.Name) else ""
+
+
+def path(node: ast.AST) -> Iterator[str]:
+    """The attributes in `name.attribute[0].other`, the last one first."""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Starred | ast.Await):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        node = node.value
 
 
 def called(call: ast.Call) -> str:

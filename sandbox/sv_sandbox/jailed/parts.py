@@ -195,7 +195,7 @@ class Parts(Expressions):
             elif isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
                 is_assertion = inner.func.attr.startswith(("assert", "fail"))
                 if root(inner.func) in self.stored and not is_assertion:
-                    self.change(inner.func, level)
+                    self.change(inner.func.value, level)
             if isinstance(inner, ast.Call) and called(inner) in self.functions:
                 self._decided_in(called(inner), level)
 
@@ -292,13 +292,13 @@ class Parts(Expressions):
     # ---- functions and classes -------------------------------------------------------------------
 
     def _function(self, node: Any) -> None:
-        outer = self.function, self.is_class_body
+        outer = self.function, self.class_body
         for decorator in node.decorator_list:
             self._decorated(node, decorator)
         for default in [*node.args.defaults, *node.args.kw_defaults]:
             if self.level(default):
                 self.mix("a default that is an answer")
-        self.function, self.is_class_body = node.name, False
+        self.function, self.class_body = node.name, ""
         is_test = node.name.startswith("test")
         for name in parameters(node):
             if name in self.functions and self.returned.get(name):  # a fixture
@@ -306,7 +306,7 @@ class Parts(Expressions):
             elif node.name not in self._called and not is_test and node.name[:2] != "__":
                 self.bind(ast.Name(name), ONE)  # whoever calls it
         self._all(node.body)
-        self.function, self.is_class_body = outer
+        self.function, self.class_body = outer
 
     def _skips(self, decorator: ast.expr) -> None:
         """A test that is left out where the solution says so, or that passes where it fails."""
@@ -318,6 +318,10 @@ class Parts(Expressions):
 
     def _decorated(self, node: Any, decorator: ast.expr) -> None:
         self._skips(decorator)
+        told = inside(decorator) if isinstance(decorator, ast.Call) else []
+        if "parametrize" in ast.unparse(decorator) or "fixture" in ast.unparse(decorator):
+            if any(self.level(one) and not isinstance(one, ast.List) for one in told):
+                self.mix("a loop over an answer")
         if self.level(decorator):
             for name in parameters(node):
                 self.bind(ast.Name(name), ONE)
@@ -335,10 +339,10 @@ class Parts(Expressions):
             self._skips(decorator)
         if is_theirs:
             self.raise_to(self.levels, node.name, ONE)
-        outer = self.selves, self.is_class_body
-        self.selves, self.is_class_body = ONE if is_theirs else OWN, True
+        outer = self.selves, self.class_body
+        self.selves, self.class_body = ONE if is_theirs else OWN, node.name
         self._all(node.body)
-        self.selves, self.is_class_body = outer
+        self.selves, self.class_body = outer
 
 
 _STATEMENTS: dict[type, Any] = {

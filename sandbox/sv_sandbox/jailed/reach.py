@@ -61,7 +61,7 @@ class Reach:
         """Names of attributes, of a value and of what it leads to, by which one of these is met."""
         changed = set(map(id, to))
         for one in [*self.all_in(value)]:
-            if _is_of_text(one if isinstance(one, type) else type(one)):
+            if _is_of_text(one if issubclass(type(one), type) else type(one)):
                 for name, held in attributes(one).items():
                     if id(one) in changed or self.leads(held, to):
                         yield name
@@ -99,7 +99,7 @@ class Reach:
 
 def attributes(owner: object) -> dict[str, object]:
     """Of an object or class of the test's: its own, and those of its classes in the text."""
-    cls = owner if isinstance(owner, type) else type(owner)
+    cls: Any = owner if issubclass(type(owner), type) else type(owner)
     found: dict[str, object] = {}
     for one in reversed(_mro(cls)):
         if _is_of_text(one):
@@ -107,6 +107,13 @@ def attributes(owner: object) -> dict[str, object]:
         if owner is not cls:
             found |= _held_by(owner, one)
     return found
+
+
+def is_iterator(value: object) -> bool:
+    """Whether this is one of Python's that goes over what is there, or a generator."""
+    kind = type(value)
+    plain = kind.__module__ == "builtins" and kind.__name__.endswith(("iterator", "generator"))
+    return plain or kind in (enumerate, reversed, zip)
 
 
 def is_fixed(value: object) -> bool:
@@ -138,7 +145,7 @@ def _with_owners(value: Any) -> Iterator[object]:
     """An object, and those whose memory it shows."""
     while value is not None:
         yield value
-        is_array = _name_of(type(value)) == "numpy.ndarray"
+        is_array = any(_name_of(one) == "numpy.ndarray" for one in _mro(type(value)))
         value = value.obj if type(value) is memoryview else value.base if is_array else None
 
 
@@ -150,8 +157,10 @@ def _inside(value: Any) -> list[Any]:
     if issubclass(kind, type):
         known = [one for one in _mro(value) if _is_of_text(one)]
         return [part for one in known for part in _names_of(one).values()]
-    if kind.__module__ == "numpy":
-        return _in_array(value) if kind.__name__ == "ndarray" else []
+    if _name_of(kind) == "numpy.ndarray":
+        return [value.base, *(value.flat if value.dtype.hasobject else ())]
+    if any(_name_of(one) == "numpy.generic" for one in _mro(kind)):
+        return []
     found: list[Any] = []
     for one in _mro(kind):
         if one in _PARTS:
@@ -162,10 +171,6 @@ def _inside(value: Any) -> list[Any]:
             return [OPAQUE]
         found += _held_by(value, one).values()
     return found
-
-
-def _in_array(array: Any) -> list[Any]:
-    return [array.base, *(array.flat if array.dtype.hasobject else ())]
 
 
 def _held_by(value: Any, cls: type) -> dict[str, object]:
