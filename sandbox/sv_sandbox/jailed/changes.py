@@ -55,6 +55,11 @@ class Changes:
         self._parts = self._read()
         self._suspends = any(isinstance(one, _SUSPENDED) for one in self._nodes)
 
+    @property
+    def steps(self) -> bool:
+        """Whether the test looks at items of what the solution made one by one."""
+        return self._parts.steps
+
     def made(self, *changed: object, is_new: bool = False) -> None:
         """The solution has changed, or may have changed, these; `is_new`: which the question at
         hand gave it first."""

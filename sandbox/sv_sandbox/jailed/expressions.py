@@ -27,7 +27,8 @@ TEMPLATES = frozenset("format format_map substitute safe_substitute vformat".spl
 _SIDE_BY_SIDE = frozenset(
     "list tuple sorted set frozenset dict array deque run wait_for gather iter".split()
 )
-_SUMMING = frozenset(("all", "sum", "max", "min"))
+_SUMMING = frozenset(("all", "sum"))
+_STEPPING = frozenset("all any sum zip map filter max min".split())
 _CHOOSING = frozenset(("get", "pop", "setdefault"))
 """Methods that give their last argument where there is nothing else."""
 _SPACES = frozenset(("globals", "vars", "locals"))
@@ -37,6 +38,8 @@ _TELLING = frozenset("capsys capfd caplog recwarn".split())
 _SAFE = frozenset(("append", "add", "appendleft", "extend"))
 _GATHERING = _SAFE | {"insert", "update"}
 _EXACT = (ast.Eq, ast.NotEq, ast.Is, ast.IsNot, ast.In, ast.NotIn)
+"""What NaN, which is not less and not more, decides as well; the others stand only where they are
+asserted themselves."""
 
 
 class Expressions(Levels):
@@ -98,20 +101,26 @@ class Expressions(Levels):
 
     def _compare(self, node: ast.Compare) -> int:
         parts = [self.level(one) for one in (node.left, *node.comparators)]
-        if max(parts) == MIXED or sum(map(bool, parts)) > 1:
+        is_loose = node not in self.asserted and not all(
+            isinstance(one, _EXACT) for one in node.ops
+        )
+        if max(parts) == MIXED or sum(map(bool, parts)) > 1 or (is_loose and any(parts)):
             return MIXED
         return min(ONE, max(parts))
 
     def _bool(self, node: ast.BoolOp) -> int:
         levels = [self.level(one) for one in node.values]
-        are_comparisons = all(isinstance(one, ast.Compare) for one in node.values)
-        return max(levels) if are_comparisons or not any(levels) else MIXED
+        if not any(levels):
+            return OWN
+        theirs = [one for one in node.values if self.level(one)]
+        compared = {ast.dump(one.left) for one in theirs if isinstance(one, ast.Compare)}
+        is_one = isinstance(node.op, ast.And) or len(compared) == 1
+        return (
+            max(levels) if is_one and all(isinstance(one, ast.Compare) for one in theirs) else MIXED
+        )
 
     def _unary(self, node: ast.UnaryOp) -> int:
-        level, of = self.level(node.operand), node.operand
-        is_loose = isinstance(of, ast.Compare) and not isinstance(of.ops[0], _EXACT)
-        if level and isinstance(node.op, ast.Not) and is_loose:  # NaN is not less, and not more
-            return MIXED
+        level = self.level(node.operand)
         return MIXED if level == SEVERAL else level
 
     def _binary(self, node: ast.BinOp) -> int:
@@ -139,6 +148,7 @@ class Expressions(Levels):
             over = max(over, level)
         elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
         made = max(map(self.level, elements))
+        self.steps |= bool(over)
         if MIXED in (made, over):
             return MIXED
         return max(made, over) if over else (SEVERAL if made else OWN)
@@ -234,6 +244,7 @@ class Expressions(Levels):
     def _make(self, node: ast.Call, name: str) -> int:
         """What a function of Python's makes of its arguments."""
         functions = called_by(node)
+        self.steps |= name in _STEPPING and any(map(self.level, node.args))
         given = [self.level(one) for one in inside(node) if one not in functions]
         has_default = any(one.arg == "default" for one in node.keywords)
         if any(given) and (has_default or (name == "next" and len(given) > 1)):

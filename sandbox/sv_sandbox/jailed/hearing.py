@@ -22,7 +22,7 @@ from .values import CodecError
 
 _BROADCASTING = frozenset(
     "allclose assert_allclose assert_array_equal assert_array_almost_equal assert_almost_equal"
-    " assert_array_less isclose all array".split()
+    " assert_array_less isclose array".split()
 )
 """What makes an empty list equal to anything, where NumPy does it."""
 _SIZED: tuple[type, ...] = (range, str, bytes, deque, type({}.keys()), type({}.values()))
@@ -36,7 +36,8 @@ _WORD = object()
 
 class Hearing:
     """One cell's. `spoken_of`: the names of the test's text; `bound`: those that it binds, as far
-    as that can be told; `module`: our own copy of a module."""
+    as that can be told; `steps`: whether it looks at items of an answer one by one; `module`: our
+    own copy of a module."""
 
     def __init__(
         self,
@@ -44,10 +45,12 @@ class Hearing:
         marks: Provenance,
         spoken_of: Set[str],
         bound: Set[str],
+        steps: bool,
         module: Callable[[str], ModuleType | None],
     ):
         self._link, self._marks, self._spoken_of, self._module = link, marks, spoken_of, module
-        self._bound = bound
+        self._bound, self._steps = bound, steps
+        self._stepped_through: set[int] = set()
         self._named: set[int] = set()
         self._answered: set[int] = set()
         """Functions that came as answers, or in them."""
@@ -154,6 +157,8 @@ class Hearing:
                 self._answered.discard(there)
                 self._name(there)
         elif operation == "special":
+            if operands[1] == "next":
+                self._stepped_through.add(number)
             self._marks.asked(operands[1], max(whom, NAMED), bool(operands[2]), answer)
         else:
             if named and operation == "method" and not isinstance(operands[0], type):
@@ -182,13 +187,17 @@ class Hearing:
             return
         self.looked_at(answer)
 
-    def looked_at(self, value: object) -> None:
+    def looked_at(self, value: object, steps: bool = False) -> None:
         """Something that the solution made, which the test may compare."""
         found = _loose(value)
-        is_empty = found == _EMPTY and self._spoken_of.isdisjoint(_BROADCASTING)
+        is_empty = found == _EMPTY and not (steps or self._may_be_nothing())
         is_told = found == "NaN" and not self._spoken_of.isdisjoint(("nan", "isnan"))
         if found and not is_empty and not is_told:
             self._marks.word(f"{found} as an answer")
+
+    def _may_be_nothing(self) -> bool:
+        """Whether the test may be content with nothing."""
+        return self._steps or not self._spoken_of.isdisjoint(_BROADCASTING)
 
     def word(self) -> None:
         """A class or function of Python's own, or a loose number, came."""
@@ -247,6 +256,9 @@ class Hearing:
             index = operands[2]
             assert isinstance(index, tuple)
             self._link.makers.ends_at(self._number(operands[0]), index)
+        if operation == "special" and operands[1] == "next" and self._may_be_nothing():
+            if self._number(operands[0]) not in self._stepped_through:
+                self._marks.word(f"{_EMPTY} as an answer")
         quiet = type(error).__name__ if _ends_quietly(error) else ""
         steps = operation == "special" and operands[1] in ("next", "anext")
         steps = steps or (operation == "run" and isinstance(error, StopAsyncIteration))

@@ -148,7 +148,7 @@ class Judge(Policy):
         self.marks = Provenance()
         self._test: TestCode | None = None
         self._shared: shared.JudgeShared | None = None
-        self.hearing = Hearing(self.link, self.marks, frozenset(), frozenset(), self.module)
+        self.hearing = Hearing(self.link, self.marks, frozenset(), frozenset(), False, self.module)
         self._attributes: set[int] = set()
         self._changed: changes.Changes | None = None
         self._state: State | None = None
@@ -166,7 +166,8 @@ class Judge(Policy):
         self.marks = marks = Provenance()
         marks.sites, marks.is_due = test.sites, test.sites > test.inner_sites
         self.link.forget()
-        self.hearing = Hearing(self.link, marks, test.names, test.binds - test.free, self.module)
+        bound = test.binds - test.free
+        self.hearing = Hearing(self.link, marks, test.names, bound, test.steps, self.module)
         self._attributes.clear()
         self._shared = self._changed = None
         if "patch" in test.names:
@@ -262,10 +263,8 @@ class Judge(Policy):
             return waiting.done(*operands)
         self._lent(operation, operands)
         lending.allow(operation, operands)
-        if operation == "set":
-            self.hearing.looked_at(operands[2])
-            if not lending.is_tests_or_plain(operands[2]):
-                self.marks.word("attributes that the solution set")
+        if operation == "set" and not lending.is_tests_or_plain(operands[2]):
+            self.marks.word("attributes that the solution set")
         if lending.makes_a_class(operation, operands):
             self.marks.word("a class that the solution made of the test's")
         try:
@@ -273,6 +272,8 @@ class Judge(Policy):
                 changed = _may_change(operation, operands)
                 if changed is not None:
                     self._changes().asked(changed)
+                if operation == "set":
+                    self.hearing.looked_at(operands[2], self._changes().steps)
                 with self._changes().watched():
                     answer = operations.perform(operation, operands, self.link)
             else:
@@ -292,7 +293,7 @@ class Judge(Policy):
         """What lies in an object's `__dict__` are its attributes."""
         if self._may_be_proven():
             self._changes().made(container, is_new=is_given)
-            self.hearing.looked_at(content)
+            self.hearing.looked_at(content, self._changes().steps)
         if id(container) in self._attributes:
             self.marks.word("attributes that the solution set")
 

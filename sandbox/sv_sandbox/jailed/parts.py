@@ -223,6 +223,7 @@ class Parts(Expressions):
         self._assert_that(node.test)
 
     def _assert_that(self, test: ast.expr) -> None:
+        self._stands(test)
         level = self.level(test)
         if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
             for value in test.values:
@@ -233,6 +234,16 @@ class Parts(Expressions):
             self.mix(_SEVERAL_PARTS)
         else:
             self._sound += bool(level) or not self.given.isdisjoint(self.said_in(test).words)
+
+    def _stands(self, test: ast.expr) -> None:
+        """This is asserted as it stands, or each of what it gives is."""
+        self.asserted.add(test)
+        if isinstance(test, ast.Call) and called(test) == "all":
+            parts = [
+                one.elt for one in test.args if isinstance(one, ast.GeneratorExp | ast.ListComp)
+            ]
+            of = [test.func.value] if isinstance(test.func, ast.Attribute) else []
+            self.asserted.update([*parts, *of, *test.args])
 
     def _assert_equal(self, sides: list[ast.expr]) -> None:
         """Two answers that are equal prove nothing; nor do they hurt, where what answers both is
@@ -269,6 +280,8 @@ class Parts(Expressions):
             self.change(call.func.value, OWN)
 
     def assertion(self, call: ast.Call, name: str) -> int:
+        if name in ("assertTrue", "assert_") and call.args:
+            self._stands(call.args[0])
         parts = [self.level(one) for one in inside(call)]
         if isinstance(call.func, ast.Attribute):
             parts.append(self.level(call.func.value))

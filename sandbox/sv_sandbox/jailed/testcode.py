@@ -40,6 +40,8 @@ class TestCode(NamedTuple):
     text: str
     mixes: str
     """Why its passes cannot be proven, as far as its text says (`parts`)."""
+    steps: bool
+    """Whether it looks at the items of an answer one by one."""
     free: set[str]
     """Names that the solution is asked for."""
     names: set[str]
@@ -75,6 +77,7 @@ def code_of(source: Source, tree: ast.Module | None = None) -> TestCode:
         modules=modules,
         text=words,
         mixes=found.mixed,
+        steps=found.steps,
         free=found.free,
         names=text.names,
         binds=text.binds,
