@@ -73,7 +73,7 @@ class End(Policy):
         """Kept."""
         self.marks.append("word")
 
-    def changed(self, container: Any, is_given: bool) -> None:
+    def changed(self, container: Any, content: object, is_given: bool) -> None:
         """Kept."""
         self.marks.append("changed")
 

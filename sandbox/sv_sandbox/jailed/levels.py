@@ -30,6 +30,8 @@ REFLECTING = frozenset(
     " getfixturevalue".split()
 )
 """What reads or changes what a text names."""
+_TAKING = frozenset("values items get pop popitem popleft setdefault".split())
+"""Methods that give what lies in their object."""
 _NOTHING = Said(frozenset(), [])
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -175,8 +177,11 @@ class Levels:
 
     def alias(self, target: ast.expr, value: ast.expr) -> None:
         """These may be one object, or one in the other."""
+        of = value
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+            of = value.func.value if value.func.attr in _TAKING else value
         for one in ast.walk(target):
-            names = root(one), root(value)
+            names = root(one), root(of)
             is_apart = names[1] in self.heads or not self._fixed.isdisjoint(names)
             if isinstance(one, ast.Name) and all(names) and names[0] != names[1] and not is_apart:
                 for a, b in (names, names[::-1]):

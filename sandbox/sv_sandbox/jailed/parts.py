@@ -26,6 +26,11 @@ _EXPECTING = frozenset(
 )
 _CATCHING = frozenset("raises assertRaises assertRaisesRegex suppress".split())
 _PRINTING = frozenset("redirect_stdout redirect_stderr patch object".split())
+_OPERATORS = frozenset(
+    "__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __repr__ __str__ __len__ __iter__ __next__"
+    " __bool__ __enter__ __exit__ __new__ __post_init__".split()
+)
+"""Methods that get nothing of the solution's, or whose answers count by themselves."""
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _JUMPS = (ast.Return, ast.Break, ast.Continue)
 _TRIES = (ast.Try, getattr(ast, "TryStar", ast.Try))
@@ -269,8 +274,11 @@ class Parts(Expressions):
     def _expr(self, node: ast.Expr) -> None:
         call = node.value.value if isinstance(node.value, ast.Await) else node.value
         name = called(call) if isinstance(call, ast.Call) else ""
-        if not isinstance(call, ast.Call) or name == "print":
-            for one in inside(call) if isinstance(call, ast.Call) else [call]:
+        if not isinstance(call, ast.Call):
+            if self.level(call) and any(map(_is_special, self.functions.keys() - _OPERATORS)):
+                self.mix("an operator of the test's own")
+        elif name == "print":
+            for one in inside(call):
                 self.level(one)
         elif name.startswith(("assert", "fail")) and not self.defines(name):
             self.assertion(call, name)
@@ -316,7 +324,7 @@ class Parts(Expressions):
         for name in parameters(node):
             if name in self.functions and self.returned.get(name):  # a fixture
                 self.bind(ast.Name(name), ONE)
-            elif node.name not in self._called and not is_test and node.name[:2] != "__":
+            elif node.name not in self._called | _OPERATORS and not is_test:
                 self.bind(ast.Name(name), ONE)  # whoever calls it
         self._all(node.body)
         self.function, self.class_body = outer
@@ -399,4 +407,4 @@ def _asserts(node: ast.stmt) -> bool:
 
 
 def _is_special(name: str) -> bool:
-    return name[:2] == "__"
+    return name[:2] == "__" and name != "__init__"
