@@ -54,9 +54,9 @@ test: $(VENV)/.base  ## every test that this machine can run (those marked `heav
 	$(BIN)/python $(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 test-user: $(VENV)/.base  ## the sandbox's tests as an ordinary user, then without namespaces (from root)
-	scripts/as_user.sh $(BIN)/python $(PYTEST) -p no:cacheprovider -m "not slow" tests/sandbox $(PYTEST_ARGS)
-	scripts/as_user.sh --no-namespaces $(BIN)/python $(PYTEST) -p no:cacheprovider -m "not slow" \
-		tests/sandbox $(PYTEST_ARGS)
+	scripts/as_user.sh $(BIN)/python $(PYTEST) -p no:cacheprovider -m "not slow and not judge" tests/sandbox $(PYTEST_ARGS)
+	scripts/as_user.sh --no-namespaces $(BIN)/python $(PYTEST) -p no:cacheprovider \
+		-m "not slow and not judge" tests/sandbox $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.base  ## minutes each: benchmarks' own solutions, leaks over 100,000 rows
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)

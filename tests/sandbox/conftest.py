@@ -34,6 +34,20 @@ SETTLE_S = 10.0
 """Processes end soon, not at once: how long a look at leftovers waits for them."""
 
 
+_JUDGE = frozenset(
+    "check collect crossing link plans provenance provenance_redteam split_honest values"
+    " values_hostile values_identity values_kinds".split()
+)
+"""Files about what the judge says, whoever runs it and with whatever namespaces."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks them: `make test-user` leaves them to `make test`."""
+    for item in items:
+        if item.path.stem.removeprefix("test_") in _JUDGE:
+            item.add_marker("judge")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def scratch_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where all pools of this session put their scratch folders."""
