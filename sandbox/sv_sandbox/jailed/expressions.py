@@ -73,11 +73,16 @@ class Expressions(Levels):
             return OWN if node.attr in ("maxsize", "float_info", "version_info") else MIXED
         if node.attr in REFLECTING | TEMPLATES or node.attr[:2] == "__":
             return OWN if node.attr in ("__name__", "__doc__", "__version__") else MIXED
-        known = self.levels.get(f".{node.attr}", OWN), self.returned.get(node.attr, OWN)
-        of = self.level(node.value)
-        if isinstance(node.value, ast.Name) and node.value.id in self.holders:
-            of = self.levels.get(node.value.id, OWN)  # by an attribute, it is that one's level
-        return max(of, *known)
+        return max(self._bare(node), self.holders.get(f".{node.attr}", OWN))
+
+    def _bare(self, node: ast.AST) -> int:
+        """As `level`, where what attributes of it hold is apart: one of them is asked for."""
+        if isinstance(node, ast.Attribute):
+            known = self.levels.get(f".{node.attr}", OWN), self.returned.get(node.attr, OWN)
+            return max(self._bare(node.value), *known)
+        if isinstance(node, ast.Name) and node.id in self.holders:
+            return self.levels.get(node.id, OWN)
+        return self.level(node)
 
     def _subscript(self, node: ast.Subscript) -> int:
         of = self.level(node.value)
@@ -189,6 +194,10 @@ class Expressions(Levels):
         if name == "import_module" and not any(given):
             self.free.add("import_module()")
             return ONE
+        if name == "parametrize" or any(one.arg == "params" for one in node.keywords):
+            told = [one for one in inside(node) if self.level(one)]
+            if any(not isinstance(one, ast.List | ast.Tuple) or _is_open(one) for one in told):
+                self.mix("a loop over an answer")
         before = max(self.level(func.value), self.levels.get(f".{name}", OWN))
         if name.startswith("assert") and not self.defines(name):
             return self.assertion(node, name)
@@ -317,6 +326,10 @@ _LEVELS: dict[type, Callable[[Expressions, Any], int]] = {
     ast.YieldFrom: Expressions._yield,
     ast.Call: Expressions._call,
 }
+
+
+def _is_open(display: ast.List | ast.Tuple) -> bool:
+    return any(isinstance(one, ast.Starred) for one in display.elts)
 
 
 def put(levels: list[int]) -> int:

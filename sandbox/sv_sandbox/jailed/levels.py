@@ -30,8 +30,6 @@ REFLECTING = frozenset(
     " getfixturevalue".split()
 )
 """What reads or changes what a text names."""
-_TAKING = frozenset("values items get pop popitem popleft setdefault".split())
-"""Methods that give what lies in their object."""
 _NOTHING = Said(frozenset(), [])
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -91,8 +89,8 @@ class Levels:
         self.renamed: set[str] = set()
         self.reflecting = {*REFLECTING}
         self.aliases: dict[str, set[str]] = {}
-        self._changed: set[str] = {*changed.theirs}
-        """Names of objects that are changed in place."""
+        self._changed: set[str] = set()
+        """Names of objects that the text changes in place."""
         self.theirs, self._settled, self._fixed, self.heads = changed
         self.levels.update(dict.fromkeys(changed.theirs, ONE))
         self.rebound: set[str] = set()
@@ -117,6 +115,21 @@ class Levels:
                 self.renamed |= renamed.keys()
                 self.reflecting |= {to for to, of in renamed.items() if of in REFLECTING}
                 self.free.update(imported_from(one, {"solution", *modules}))
+        self.asking = self._asking()
+        """Functions of the text that ask the solution, or call such a one."""
+
+    def _asking(self) -> set[str]:
+        said = {name: self._said_by(name) for name in self.functions}
+        found: set[str] = set()
+        while True:
+            known = self.free | found | {f".{name}" for name in found}
+            new = {name for name, words in said.items() if not words.isdisjoint(known)}
+            if new == found:
+                return found
+            found = new
+
+    def _said_by(self, name: str) -> set[str]:
+        return {word for one in self.functions[name] for word in self.said_in(one).words}
 
     def mix(self, why: str) -> None:
         """A pass proves nothing any more."""
@@ -139,7 +152,8 @@ class Levels:
                 self._hold(self.class_body, level)
         elif isinstance(target, ast.Attribute):
             self.raise_to(self.levels, f".{target.attr}", level)
-            self._hold(root(target), level)
+            for one in (root(target), *(f".{one}" for one in path(target.value))):
+                self._hold(one, level)
             self.change(target.value, level if level > ONE else OWN)
         elif isinstance(target, ast.Subscript):
             level = SEVERAL if level == ONE else level
@@ -147,27 +161,25 @@ class Levels:
         elif isinstance(target, ast.Starred):
             self.bind(target.value, level)
         elif isinstance(target, ast.Tuple | ast.List):
-            for one in target.elts:
-                self.bind(one, ONE if level == SEVERAL else level)
+            for part in target.elts:
+                self.bind(part, ONE if level == SEVERAL else level)
         elif level:
             self.mix("an answer that is kept elsewhere")
 
     def _hold(self, name: str, level: int) -> None:
         """An attribute of what this names is given this: wherever it stands as a whole."""
-        for one in {name, *self.aliases.get(name, ())} - {"self", "cls", ""}:
-            self.raise_to(self.holders, one, level)
+        if name not in ("self", "cls", ""):
+            for one in (name, *self.aliases.get(name, ())):
+                self.raise_to(self.holders, one, level)
 
     def change(self, node: ast.expr, level: int) -> None:
         """An object is changed in place, and has this level now, by whatever name."""
-        for one in path(node):
-            self.raise_to(self.levels, f".{one}", level)
         name = root(node)
-        if not name:
-            if level:
-                self.mix("an answer that is kept elsewhere")
-            return
-        self._changed.add(name)
-        waiting, seen = [name], {name}
+        if not name and level:
+            self.mix("an answer that is kept elsewhere")
+        waiting = [one for one in (name, *(f".{one}" for one in path(node))) if one]
+        seen = {*waiting}
+        self._changed |= seen
         while waiting:
             one = waiting.pop()
             self.raise_to(self.levels, one, level)
@@ -177,24 +189,38 @@ class Levels:
 
     def alias(self, target: ast.expr, value: ast.expr) -> None:
         """These may be one object, or one in the other."""
-        of = value
-        if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
-            of = value.func.value if value.func.attr in _TAKING else value
-        for one in ast.walk(target):
-            names = root(one), root(of)
-            is_apart = names[1] in self.heads or not self._fixed.isdisjoint(names)
-            if isinstance(one, ast.Name) and all(names) and names[0] != names[1] and not is_apart:
-                for a, b in (names, names[::-1]):
+        words = {*self._leading_to(value)}
+        if not words.isdisjoint(self.heads):
+            return
+        for one in self.said_in(target).words:
+            for other in words - {one} - self._fixed:
+                for a, b in ((one, other), (other, one)):
                     self.aliases.setdefault(a, set()).add(b)
                     if b in self._changed:
                         self.raise_to(self.levels, a, self.levels.get(b, OWN))
+
+    def _leading_to(self, value: ast.AST) -> Iterator[str]:
+        """Names by which what this gives, or what lies in it, may be met as well."""
+        if isinstance(value, ast.Name):
+            yield from {value.id} - {"self", "cls"} - self.imported
+        elif isinstance(value, ast.Call) and called(value) in self.functions:
+            yield from self._said_by(called(value)) & self.stored - {"self", "cls"}
+        elif isinstance(value, ast.Call):
+            of = value.func.value if isinstance(value.func, ast.Attribute) else None
+            for part in [of] if of is not None else inside(value):
+                yield from self._leading_to(part)
+        else:
+            is_own = isinstance(value, ast.Attribute) and root(value) not in self.imported
+            yield from [f".{value.attr}"] if is_own else []  # type: ignore[attr-defined]
+            for one in ast.iter_child_nodes(value):
+                yield from self._leading_to(one)
 
     def give(self, target: ast.expr, value: ast.expr) -> None:
         """`target = value`."""
         if isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List):
             if len(target.elts) == len(value.elts):
-                for one, part in zip(target.elts, value.elts, strict=True):
-                    self.give(one, part)
+                for each, given in zip(target.elts, value.elts, strict=True):
+                    self.give(each, given)
                 return
         self.alias(target, value)
         self.bind(target, self.level(value))
@@ -203,20 +229,19 @@ class Levels:
     def give_items(self, target: ast.expr, iterable: ast.expr) -> None:
         """`for target in iterable`."""
         if isinstance(iterable, ast.Call) and isinstance(target, ast.Tuple):
-            name, given, parts = called(iterable), iterable.args, target.elts
-            if name == "zip" and len(given) == len(parts):
-                for one, part in zip(parts, given, strict=True):
-                    self.give_items(one, part)
+            name, parts, elts = called(iterable), iterable.args, target.elts
+            if name == "zip" and len(parts) == len(elts):
+                for each, part in zip(elts, parts, strict=True):
+                    self.give_items(each, part)
                 return
-            if name == "enumerate" and len(parts) == 2 and given:
-                self.bind(parts[0], OWN)
-                self.give_items(parts[1], given[0])
+            if name == "enumerate" and len(elts) == 2 and parts:
+                self.bind(elts[0], OWN)
+                self.give_items(elts[1], parts[0])
                 return
         level = self.level(iterable)
         self.alias(target, iterable)
         if not root(iterable) and not is_listed(iterable):
-            for one in target.elts if isinstance(target, ast.Tuple) else ():
-                self.alias(target, one)  # one object may be in it twice
+            self.alias(target, target)  # one object may be in it twice
         self.bind(target, ONE if level == SEVERAL else level)
 
     def keep(self, value: ast.expr | None, *names: str) -> None:

@@ -262,7 +262,7 @@ class Parts(Expressions):
         if (
             max(levels, default=OWN) == MIXED
             or is_said
-            or (sum(map(bool, levels)) > 1 and not (asked and asked.isdisjoint(self.theirs)))
+            or (sum(map(bool, levels)) > 1 and (not asked or self._are_theirs(asked)))
         ):
             self.mix(_SEVERAL_PARTS)
         elif sum(map(bool, levels)) > 1:
@@ -270,6 +270,11 @@ class Parts(Expressions):
         else:
             self._sound += any(levels) or not self.given.isdisjoint(spoken_of)
             self._compared |= set() if says else asked
+
+    def _are_theirs(self, asked: set[str]) -> bool:
+        """Whether one of these may be what the solution has changed."""
+        known = asked.union(*(self.aliases.get(name, ()) for name in asked))
+        return not known.isdisjoint(self.theirs)
 
     def _expr(self, node: ast.Expr) -> None:
         call = node.value.value if isinstance(node.value, ast.Await) else node.value
@@ -339,10 +344,6 @@ class Parts(Expressions):
 
     def _decorated(self, node: Any, decorator: ast.expr) -> None:
         self._skips(decorator)
-        told = inside(decorator) if isinstance(decorator, ast.Call) else []
-        if "parametrize" in ast.unparse(decorator) or "fixture" in ast.unparse(decorator):
-            if any(self.level(one) and not isinstance(one, ast.List) for one in told):
-                self.mix("a loop over an answer")
         if self.level(decorator):
             for name in parameters(node):
                 self.bind(ast.Name(name), ONE)

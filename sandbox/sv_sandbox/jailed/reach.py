@@ -14,14 +14,14 @@ import functools
 import types
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from .provenance import is_reference
 
 ATOMS = frozenset((int, float, complex, bool, str, bytes, type(None), range, slice))
 OPAQUE = object()
 """Stands for anything."""
-_MOST = 1_000_000
+_MOST = 300_000
 _DATA = frozenset((list, tuple, set, frozenset, dict, bytearray))
 _LIBRARY = frozenset(
     "_io.StringIO _io.BytesIO _thread.lock array.array builtins.ellipsis"
@@ -100,13 +100,10 @@ class Reach:
 def attributes(owner: object) -> dict[str, object]:
     """Of an object or class of the test's: its own, and those of its classes in the text."""
     cls: Any = owner if issubclass(type(owner), type) else type(owner)
-    found: dict[str, object] = {}
-    for one in reversed(_mro(cls)):
-        if _is_of_text(one):
-            found |= _names_of(one)
-        if owner is not cls:
-            found |= _held_by(owner, one)
-    return found
+    of_text = [one for one in reversed(_mro(cls)) if _is_of_text(one)]
+    found = {name: value for one in of_text for name, value in _names_of(one).items()}
+    plan = None if owner is cls else _plan_of(cls)
+    return found if plan is None else found | _held_by(owner, plan)
 
 
 def is_iterator(value: object) -> bool:
@@ -152,6 +149,8 @@ def _with_owners(value: Any) -> Iterator[object]:
 def _inside(value: Any) -> list[Any]:
     """What an object holds."""
     kind = type(value)
+    if kind in _DATA:
+        return _PARTS[kind](value)
     if kind in ATOMS or value is OPAQUE or is_reference(value) or _name_of(kind) in _LIBRARY:
         return []
     if issubclass(kind, type):
@@ -161,27 +160,59 @@ def _inside(value: Any) -> list[Any]:
         return [value.base, *(value.flat if value.dtype.hasobject else ())]
     if any(_name_of(one) == "numpy.generic" for one in _mro(kind)):
         return []
-    found: list[Any] = []
+    plan = _plan_of(kind)
+    if plan is None:
+        return [OPAQUE]
+    found = [part for parts in plan.parts for part in parts(value)]
+    return [*found, *plan.classes, *_held_by(value, plan).values()]
+
+
+class _Plan(NamedTuple):
+    """How objects of a class are looked into."""
+
+    parts: list[Callable[[Any], list[Any]]]
+    classes: list[type]
+    """Those of the text among its classes."""
+    dicts: list[types.GetSetDescriptorType]
+    slots: list[tuple[str, types.MemberDescriptorType]]
+
+
+_plans: dict[type, _Plan | None] = {}
+
+
+def _plan_of(kind: type) -> _Plan | None:
+    """None: they may lead anywhere."""
+    if kind not in _plans:
+        _plans[kind] = _new_plan(kind)
+    return _plans[kind]
+
+
+def _new_plan(kind: type) -> _Plan | None:
+    plan = _Plan([], [], [], [])
     for one in _mro(kind):
         if one in _PARTS:
-            found += _PARTS[one](value)
+            plan.parts.append(_PARTS[one])
         elif _is_of_text(one):
-            found.append(one)
+            plan.classes.append(one)
         elif one is not object and one.__module__ not in _BASES and one not in _ERRORS:
-            return [OPAQUE]
-        found += _held_by(value, one).values()
-    return found
+            return None
+        names = _names_of(one)
+        for name, member in names.items():
+            if name == "__dict__" and type(member) is types.GetSetDescriptorType:
+                plan.dicts.append(member)
+            elif type(member) is types.MemberDescriptorType and "__slots__" in names:
+                plan.slots.append((name, member))
+    return plan
 
 
-def _held_by(value: Any, cls: type) -> dict[str, object]:
-    """The attributes that an object has by what this class of its says."""
+def _held_by(value: Any, plan: _Plan) -> dict[str, object]:
+    """The attributes of an object itself."""
     found: dict[str, object] = {}
-    for name, member in _names_of(cls).items():
-        if name == "__dict__" and type(member) is types.GetSetDescriptorType:
-            found |= member.__get__(value)
-        elif type(member) is types.MemberDescriptorType and "__slots__" in _names_of(cls):
-            with contextlib.suppress(AttributeError):  # not set
-                found[name] = member.__get__(value)
+    for member in plan.dicts:
+        found |= member.__get__(value)
+    for name, slot in plan.slots:
+        with contextlib.suppress(AttributeError):  # not set
+            found[name] = slot.__get__(value)
     return found
 
 
