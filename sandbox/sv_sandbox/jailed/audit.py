@@ -103,7 +103,7 @@ def watch_suppress(marks: Provenance) -> None:
     def leave(self: Any, kind: Any, error: Any, trace: object) -> bool:
         swallowed = kind is not None and issubclass(kind, self._exceptions)
         if swallowed:
-            marks.caught(error, self._exceptions)
+            marks.suppressed(error, self._exceptions)
         return swallowed
 
     contextlib.suppress.__exit__ = leave  # type: ignore[method-assign]

@@ -267,7 +267,7 @@ def _calls(node: ast.AST) -> set[str]:
 def _of_class(cls: type, of: TestItem) -> TestItem:
     """`of` with what the tests of a class share: its marks, its set-up, its fixtures."""
     marks = tuple(m for base in cls.__mro__ for m in _marks_of(vars(base).get("pytestmark")))
-    bound = {k: replace(v, bound=True) for k, v in _members(cls).items() if isinstance(v, Fixture)}
+    bound = {k: replace(v, bound=True) for k, v in _members(cls).items() if type(v) is Fixture}
     inner = {
         f"{of.name}.class": (class_setup(cls),),
         f"{of.name}.method": (method_setup(),),
@@ -303,7 +303,7 @@ def _class_items(cls: type, of: TestItem) -> list[TestItem]:
         inner = replace(shared, name=f"{of.name}.{name}")
         if isinstance(member, type):
             items += _class_items(member, inner)
-        elif name.startswith("test") and not isinstance(member, Fixture):
+        elif name.startswith("test") and type(member) is not Fixture:
             function = getattr(cls, name)
             if callable(function) and getattr(function, "__test__", True):
                 items += _expand(replace(inner, function=function, method=name))
@@ -439,7 +439,7 @@ def _fixtures(namespace: Mapping[str, object]) -> dict[str, tuple[Fixture, ...]]
     return {
         value.name or name: (value,)
         for name, value in sorted(namespace.items())
-        if isinstance(value, Fixture)
+        if type(value) is Fixture
     }
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from .levels import MIXED, ONE, OWN, REFLECTING, SEVERAL, Levels
+from .levels import GATHERING, MIXED, ONE, OWN, REFLECTING, SAFE, SEVERAL, Levels
 from .nodes import called, called_by, inside, parameters
 
 MAKERS = frozenset(
@@ -35,8 +35,6 @@ _SPACES = frozenset(("globals", "vars", "locals"))
 _PRINTED = frozenset("getvalue readouterr read readline readlines read_text".split())
 _TELLING = frozenset("capsys capfd caplog recwarn".split())
 """Fixtures that tell what the solution has printed, logged, warned."""
-_SAFE = frozenset(("append", "add", "appendleft", "extend"))
-_GATHERING = _SAFE | {"insert", "update"}
 _EXACT = (ast.Eq, ast.NotEq, ast.Is, ast.IsNot, ast.In, ast.NotIn)
 """What NaN, which is not less and not more, decides as well; the others stand only where they are
 asserted themselves."""
@@ -148,7 +146,7 @@ class Expressions(Levels):
         for one in node.generators:
             self.give_items(one.target, one.iter)
             level = self.level(one.iter)
-            if any(map(self.level, one.ifs)) or (over and level):
+            if any(map(self.level, one.ifs)) or (over and level) or self.is_to_be_filled(one.iter):
                 return MIXED
             over = max(over, level)
         elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
@@ -208,7 +206,7 @@ class Expressions(Levels):
             return max(before, *given, self.returned.get(name, OWN), OWN)
         if name in _PRINTED and not before:
             return ONE
-        if name in _GATHERING and before in (OWN, SEVERAL):
+        if name in GATHERING and before in (OWN, SEVERAL):
             return self._gather(func.value, name, max(given, default=OWN))
         if name in MAKERS and not before:
             return self._make(node, name)
@@ -220,7 +218,7 @@ class Expressions(Levels):
 
     def _gather(self, into: ast.expr, name: str, given: int) -> int:
         """`own.append(answer)`: it is there, and gives nothing."""
-        self.change(into, given and (SEVERAL if name in _SAFE and given < MIXED else MIXED))
+        self.change(into, given and (SEVERAL if name in SAFE and given < MIXED else MIXED))
         return given and ONE
 
     def _call_name(self, node: ast.Call, func: ast.Name) -> int:
@@ -270,8 +268,10 @@ class Expressions(Levels):
             return ONE if given[0] or any(given) else OWN
         if len(given) == 1 and given[0] == SEVERAL:
             return SEVERAL if name in _SIDE_BY_SIDE else ONE if name in _SUMMING else MIXED
-        if name in ("gather", "max", "min") and max(given, default=OWN) < MIXED:
-            return (SEVERAL if name == "gather" else ONE) if any(given) else OWN
+        if name == "gather" and max(given, default=OWN) < MIXED:
+            return SEVERAL if any(given) else OWN
+        if name in ("max", "min") and len(given) > 1 and any(given):
+            return MIXED  # NaN is neither
         return put(given)
 
     def _applied(self, function: ast.expr, to: int) -> int:

@@ -262,7 +262,8 @@ class Hearing:
         quiet = type(error).__name__ if _ends_quietly(error) else ""
         steps = operation == "special" and operands[1] in ("next", "anext")
         steps = steps or (operation == "run" and isinstance(error, StopAsyncIteration))
-        self._marks.returned(error)
+        is_call = operation in ("call", "method", "run") and not _ends_quietly(error)
+        self._marks.returned(error, is_call)
         if not quiet or steps:
             return error
         if quiet in self._spoken_of:

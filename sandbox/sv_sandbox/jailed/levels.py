@@ -30,6 +30,9 @@ REFLECTING = frozenset(
     " getfixturevalue".split()
 )
 """What reads or changes what a text names."""
+SAFE = frozenset(("append", "add", "appendleft", "extend"))
+GATHERING = SAFE | {"insert", "update"}
+_EMPTY = frozenset("list dict set deque bytearray OrderedDict Counter defaultdict".split())
 _NOTHING = Said(frozenset(), [])
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -78,6 +81,10 @@ class Levels:
         self.given: set[str] = set()
         """Names of what the solution is given."""
         self.stored: set[str] = set()
+        self._modules = modules
+        self._blank: set[str] = set()
+        """Names of what was made empty, and of what the text fills itself."""
+        self._filled: set[str] = set()
         self.asserted: set[ast.AST] = set()
         """Comparisons that hold where they are asserted, and stand nowhere else."""
         self.steps = False
@@ -97,29 +104,37 @@ class Levels:
         """Names that a function binds for others."""
         self.literals: set[ast.AST] = set()
         for one in nodes:
-            if isinstance(one, ast.Name) and type(one.ctx) is not ast.Load:
-                self.stored.add(one.id)
-            elif isinstance(one, ast.arg):
-                self.stored.add(one.arg)
-            elif isinstance(one, ast.Global | ast.Nonlocal):
-                self.rebound.update(one.names)
-            elif isinstance(one, (*_FUNCTIONS, ast.ClassDef)):
-                self.functions.setdefault(one.name, []).append(one)
-            elif isinstance(one, ast.Assign) and isinstance(one.value, ast.Lambda):
-                for target in one.targets:
-                    if isinstance(target, ast.Name):
-                        self.functions.setdefault(target.id, []).append(one.value)
-            elif isinstance(one, ast.Import | ast.ImportFrom):
-                self.imported.update(known.asname or known.name for known in one.names)
-                renamed = {known.asname: known.name for known in one.names if known.asname}
-                self.renamed |= renamed.keys()
-                self.reflecting |= {to for to, of in renamed.items() if of in REFLECTING}
-                self.free.update(imported_from(one, {"solution", *modules}))
+            self._note(one)
         self.asking = self._asking()
         """Functions of the text that ask the solution, or call such a one."""
 
+    def _note(self, one: ast.AST) -> None:
+        """What a node says whenever it is come to."""
+        if isinstance(one, ast.Name) and type(one.ctx) is not ast.Load:
+            self.stored.add(one.id)
+        elif isinstance(one, ast.arg):
+            self.stored.add(one.arg)
+        elif isinstance(one, ast.Global | ast.Nonlocal):
+            self.rebound.update(one.names)
+        elif isinstance(one, (*_FUNCTIONS, ast.ClassDef)):
+            self.functions.setdefault(one.name, []).append(one)
+        elif isinstance(one, ast.Assign) and isinstance(one.value, ast.Lambda):
+            for target in one.targets:
+                if isinstance(target, ast.Name):
+                    self.functions.setdefault(target.id, []).append(one.value)
+        elif isinstance(one, ast.Import | ast.ImportFrom):
+            self.imported.update(known.asname or known.name for known in one.names)
+            renamed = {known.asname: known.name for known in one.names if known.asname}
+            self.renamed |= renamed.keys()
+            self.reflecting |= {to for to, of in renamed.items() if of in REFLECTING}
+            self.free.update(imported_from(one, {"solution", *self._modules}))
+        elif isinstance(one, ast.Call) and called(one) in GATHERING:
+            self._filled |= self.said_in(one.func).words
+        elif isinstance(one, ast.Subscript) and type(one.ctx) is ast.Store:
+            self._filled |= self.said_in(one.value).words
+
     def _asking(self) -> set[str]:
-        said = {name: self._said_by(name) for name in self.functions}
+        said = {name: self.said_by(name) for name in self.functions}
         found: set[str] = set()
         while True:
             known = self.free | found | {f".{name}" for name in found}
@@ -128,7 +143,7 @@ class Levels:
                 return found
             found = new
 
-    def _said_by(self, name: str) -> set[str]:
+    def said_by(self, name: str) -> set[str]:
         return {word for one in self.functions[name] for word in self.said_in(one).words}
 
     def mix(self, why: str) -> None:
@@ -149,6 +164,7 @@ class Levels:
                 self.raise_to(self.levels, target.id, level)
             if self.class_body:
                 self.raise_to(self.levels, f".{target.id}", level)
+                self.pair({f".{target.id}"}, {target.id})
                 self._hold(self.class_body, level)
         elif isinstance(target, ast.Attribute):
             self.raise_to(self.levels, f".{target.attr}", level)
@@ -189,31 +205,27 @@ class Levels:
 
     def alias(self, target: ast.expr, value: ast.expr) -> None:
         """These may be one object, or one in the other."""
-        words = {*self._leading_to(value)}
+        self.pair(self.said_in(target).words, self._leading_to(value))
+
+    def pair(self, targets: Set[str], words: Set[str]) -> None:
+        """By each of the ones may be met what is met by the others."""
         if not words.isdisjoint(self.heads):
             return
-        for one in self.said_in(target).words:
+        for one in targets:
             for other in words - {one} - self._fixed:
                 for a, b in ((one, other), (other, one)):
                     self.aliases.setdefault(a, set()).add(b)
                     if b in self._changed:
                         self.raise_to(self.levels, a, self.levels.get(b, OWN))
 
-    def _leading_to(self, value: ast.AST) -> Iterator[str]:
+    def _leading_to(self, value: ast.AST) -> set[str]:
         """Names by which what this gives, or what lies in it, may be met as well."""
-        if isinstance(value, ast.Name):
-            yield from {value.id} - {"self", "cls"} - self.imported
-        elif isinstance(value, ast.Call) and called(value) in self.functions:
-            yield from self._said_by(called(value)) & self.stored - {"self", "cls"}
-        elif isinstance(value, ast.Call):
-            of = value.func.value if isinstance(value.func, ast.Attribute) else None
-            for part in [of] if of is not None else inside(value):
-                yield from self._leading_to(part)
-        else:
-            is_own = isinstance(value, ast.Attribute) and root(value) not in self.imported
-            yield from [f".{value.attr}"] if is_own else []  # type: ignore[attr-defined]
-            for one in ast.iter_child_nodes(value):
-                yield from self._leading_to(one)
+        said = self.said_in(value)
+        asked = {root(call.func) for call in said.calls if isinstance(call.func, ast.Name)}
+        found = {*said.words} - (asked & self.functions.keys()) - self.imported - {"self", "cls"}
+        for name in {called(call) for call in said.calls} & self.functions.keys():
+            found |= self.said_by(name) & self.stored
+        return found
 
     def give(self, target: ast.expr, value: ast.expr) -> None:
         """`target = value`."""
@@ -223,7 +235,11 @@ class Levels:
                     self.give(each, given)
                 return
         self.alias(target, value)
+        if isinstance(target, ast.Tuple | ast.List) and not is_listed(value):
+            self.alias(target, target)  # one object may be in it twice
         self.bind(target, self.level(value))
+        if _is_blank(value):
+            self._blank |= self.said_in(target).words
         self.keep(value, *self.said_in(target).words)
 
     def give_items(self, target: ast.expr, iterable: ast.expr) -> None:
@@ -285,11 +301,31 @@ class Levels:
     def give_to_them(self, nodes: list[ast.expr]) -> None:
         """The solution gets these."""
         for node in nodes:
-            self.given |= self.said_in(node).words
+            words = self.said_in(node).words
+            self.given |= words
+            for one in words & self._blank - self._filled:  # which is to be filled
+                self.raise_to(self.levels, one, ONE)
+
+    def is_to_be_filled(self, node: ast.AST) -> bool:
+        """Whether this is empty until the solution fills it, if it does."""
+        return not self.said_in(node).words.isdisjoint(self.given & self._blank - self._filled)
+
+    def may_be_known(self, node: ast.AST) -> bool:
+        """Whether the solution has what this is made of, and the text has changed it since."""
+        return not self.said_in(node).words.isdisjoint(self.given & self._changed)
 
     def level(self, node: ast.AST | None) -> int:
         """Of what parts an expression is made (`expressions`)."""
         raise NotImplementedError
+
+
+def _is_blank(node: ast.expr) -> bool:
+    """Whether this makes something empty that can be filled."""
+    if isinstance(node, ast.List | ast.Set | ast.Tuple):
+        return not node.elts
+    if isinstance(node, ast.Dict):
+        return not node.keys
+    return isinstance(node, ast.Call) and not inside(node) and called(node) in _EMPTY
 
 
 def _is_class(node: ast.expr) -> bool:

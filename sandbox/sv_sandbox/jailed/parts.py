@@ -96,6 +96,7 @@ class Parts(Expressions):
 
     def _assign(self, node: ast.Assign) -> None:
         for target in node.targets:
+            self.alias(target, node.targets[0])
             if isinstance(node.value, ast.Lambda) and isinstance(target, ast.Name):
                 self.raise_to(self.returned, target.id, self.level(node.value.body))
                 self.keep(node.value.body, target.id)
@@ -143,6 +144,7 @@ class Parts(Expressions):
         for item in node.items:
             level = self.level(item.context_expr)
             if item.optional_vars is not None:
+                self.alias(item.optional_vars, item.context_expr)
                 self.bind(item.optional_vars, ONE if is_expected else level)
         for one in (value for call in calls if called(call) in _PRINTING for value in inside(call)):
             if root(one):
@@ -177,11 +179,12 @@ class Parts(Expressions):
 
     def _asks(self, body: list[ast.stmt]) -> bool:
         """Whether the solution is asked there, as far as the text tells."""
-        nodes = [one for statement in body for one in ast.walk(statement)]
-        calls = any(self.level(one) for one in nodes if isinstance(one, ast.Call))
-        return calls or any(
-            self._holds_theirs(one.id) for one in nodes if isinstance(one, ast.Name)
-        )
+        found = [*map(self.said_in, body)]
+        calls = [call for one in found for call in one.calls]
+        words = {name for one in found for name in one.words}
+        known = self.asking | self.stored
+        is_asking = any(called(call) in known for call in calls) or any(map(_yields, body))
+        return is_asking or any(map(self._holds_theirs, words)) or any(map(self.level, calls))
 
     def _holds_theirs(self, name: str) -> bool:
         """Whether there is something of the solution's by this name, or in what it gives."""
@@ -254,27 +257,24 @@ class Parts(Expressions):
         """Two answers that are equal prove nothing; nor do they hurt, where what answers both is
         compared with the test's own elsewhere."""
         levels = [self.level(one) for one in sides]
-        spoken_of = {name for one in sides for name in self.said_in(one).words}
-        asked = {name for name in spoken_of if self._holds_theirs(name)}
-        says = [one for one in sides if isinstance(one, ast.Constant)]
-        says = [one for one in says if one.value is None or isinstance(one.value, bool)]
-        is_said = bool(says) and any(map(self.says, sides))
-        if (
-            max(levels, default=OWN) == MIXED
-            or is_said
-            or (sum(map(bool, levels)) > 1 and (not asked or self._are_theirs(asked)))
-        ):
+        said = [*map(self.said_in, sides)]
+        asked = {name for one in said for name in one.words if self._holds_theirs(name)}
+        asks = {root(call.func) for one in said for call in one.calls}
+        constants = [one.value for one in sides if isinstance(one, ast.Constant)]
+        are_twins = sum(map(bool, levels)) > 1
+        says = any(one is None or isinstance(one, bool) for one in constants)
+        is_said = says and any(map(self.says, sides))
+        own = [one for one in sides if not self.level(one)]
+        if max(levels, default=OWN) == MIXED or is_said or (are_twins and not asked <= asks):
             self.mix(_SEVERAL_PARTS)
-        elif sum(map(bool, levels)) > 1:
-            self._twins |= asked
+        elif any(levels) and any(map(self.may_be_known, own)):
+            self.mix("what the solution was given, and the test has changed since")
+        elif are_twins:
+            self._twins |= asked or {""}
         else:
-            self._sound += any(levels) or not self.given.isdisjoint(spoken_of)
-            self._compared |= set() if says else asked
-
-    def _are_theirs(self, asked: set[str]) -> bool:
-        """Whether one of these may be what the solution has changed."""
-        known = asked.union(*(self.aliases.get(name, ()) for name in asked))
-        return not known.isdisjoint(self.theirs)
+            words = {name for one in said for name in one.words}
+            self._sound += any(levels) or not self.given.isdisjoint(words)
+            self._compared |= set() if says else asked & asks
 
     def _expr(self, node: ast.Expr) -> None:
         call = node.value.value if isinstance(node.value, ast.Await) else node.value
@@ -283,8 +283,10 @@ class Parts(Expressions):
             if self.level(call) and any(map(_is_special, self.functions.keys() - _OPERATORS)):
                 self.mix("an operator of the test's own")
         elif name == "print":
-            for one in inside(call):
-                self.level(one)
+            level = max(map(self.level, inside(call)), default=OWN)
+            for word in call.keywords:
+                if word.arg == "file":
+                    self.change(word.value, level)
         elif name.startswith(("assert", "fail")) and not self.defines(name):
             self.assertion(call, name)
         elif self.level(call) > ONE or (name.startswith("assert") and self.returned.get(name)):
@@ -324,10 +326,14 @@ class Parts(Expressions):
         for default in [*node.args.defaults, *node.args.kw_defaults]:
             if self.level(default):
                 self.mix("a default that is an answer")
+            for name in parameters(node) if default is not None else ():
+                self.alias(ast.Name(name), default)
         self.function, self.class_body = node.name, ""
         is_test = node.name.startswith("test")
         for name in parameters(node):
-            if name in self.functions and self.returned.get(name):  # a fixture
+            if name in self.functions:  # a fixture
+                self.pair({name}, self.said_by(name) & self.stored)
+            if name in self.functions and self.returned.get(name):
                 self.bind(ast.Name(name), ONE)
             elif node.name not in self._called | _OPERATORS and not is_test:
                 self.bind(ast.Name(name), ONE)  # whoever calls it
@@ -339,7 +345,7 @@ class Parts(Expressions):
         words = ast.unparse(decorator)
         if "xfail" in words or "expectedFailure" in words:
             self.mix("a test that passes where it fails")
-        elif "skip" in words and self.level(decorator):
+        elif "skip" in words and (self.level(decorator) or "skipif('" in words):
             self.mix("a test that the solution leaves out")
 
     def _decorated(self, node: Any, decorator: ast.expr) -> None:
@@ -387,6 +393,11 @@ _STATEMENTS: dict[type, Any] = {
     ast.Delete: Parts._delete,
     ast.Raise: Parts._raise,
 }
+
+
+def _yields(node: ast.stmt) -> bool:
+    """Whether what stands elsewhere is done there."""
+    return any(isinstance(one, ast.Yield | ast.YieldFrom) for one in ast.walk(node))
 
 
 def _fails(node: ast.stmt) -> bool:

@@ -73,6 +73,7 @@ class Provenance:
         self._foreign: list[object] = []
         self._kept: list[BaseException] = []
         self._theirs: list[BaseException] = []
+        self._raised: list[BaseException] = []
         self._entered: set[int] = set()
         self.handed_over = self.is_due = False
         self.sites = 0
@@ -114,6 +115,8 @@ class Provenance:
             return INLINE
         if self.handed_over and len(self._entered - {0}) < self.sites:
             self.word("something of the test's was handed over, and an assertion not reached")
+        if not {*map(id, self._raised)} <= {*map(id, self._forgiven)}:
+            self.word("an exception that was passed over")
         return VOUCHED if self.rests_on else PROVEN
 
     def why(self) -> str:
@@ -124,9 +127,12 @@ class Provenance:
         """Whether an object of the solution may have learnt something that another cell expects."""
         return self._informed or bool(self.rests_on)
 
-    def returned(self, error: BaseException) -> None:
+    def returned(self, error: BaseException, is_call: bool) -> None:
         """The solution has raised this: a failed assertion of the test's that it kept is not to be
-        taken back by whoever waits for another exception."""
+        taken back by whoever waits for another exception. What it raises when it is called
+        (`is_call`) is taken by a handler that waits for it, or by nobody."""
+        if is_call:
+            self._raised.append(error)
         if any(error is one for one in self._pending):
             self._kept.append(error)
         else:
@@ -242,6 +248,12 @@ class Provenance:
                 self.word("an assertion that was passed over")
             self._forgiven.append(error)
             self.reached += not isinstance(error, ImportError | NameError)
+
+    def suppressed(self, error: BaseException, kinds: object) -> None:
+        """The test passes over exceptions of these `kinds`, and so over what it asserts there."""
+        self.caught(error, kinds)
+        if any(error is one for one in self._raised):
+            self.word("an exception that was passed over")
 
     def tool(self, called: object) -> object:
         """What is called by the name of an assertion."""
