@@ -9,8 +9,8 @@ Prints, as medians over rounds in which a run with the journal follows one witho
                         that the run without it takes at least: its CPU time, with that of its
                         sandbox, over the cores. Other work on the machine does not blur it
     cpu_over_wall       the same over the wall time that it did take
-    cpu_ms              of the journal, by phase: looking requests up, taking samples, taking
-                        outcomes (all three on the event loop), and the writer's thread
+    cpu_ms              of the journal, by phase: looking requests up, taking outcomes (both on the
+                        event loop), and the writer's thread. Samples are appended to a list there
     bytes_per_cell      size of the journal; the matrices are small here, ten by ten, so it is
                         mostly the texts of samples
 """
@@ -26,8 +26,7 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +43,7 @@ from sv_engine.records import Completion, Outcome, Problem
 from sv_engine.run.doors import default_workers
 from sv_engine.run.journal import Journal, Scope
 from sv_engine.run.journalled import JournalledGenerator
+from sv_engine.run.packs import Samples
 
 
 class Timed(Journal):
@@ -53,33 +53,29 @@ class Timed(Journal):
         super().__init__(folder)
         self.cpu_s: defaultdict[str, float] = defaultdict(float)
 
-    @contextmanager
-    def _phase(self, name: str) -> Iterator[None]:
+    def _timed(self, phase: str, method: Callable[..., Any], given: Sequence[Any]) -> Any:
         start_s = time.thread_time()
         try:
-            yield
+            return method(*given)
         finally:
-            self.cpu_s[name] += time.thread_time() - start_s
+            self.cpu_s[phase] += time.thread_time() - start_s
 
     def number_of(self, *given: Any) -> int:
-        with self._phase("requests"):
-            return super().number_of(*given)
+        return int(self._timed("requests", super().number_of, given))
 
     def completions(self, *given: Any) -> list[Completion]:
-        with self._phase("requests"):
-            return super().completions(*given)
+        found: list[Completion] = self._timed("requests", super().completions, given)
+        return found
 
-    def add_completion(self, *given: Any) -> None:
-        with self._phase("samples"):
-            super().add_completion(*given)
+    def samples_of(self, *given: Any) -> Samples:
+        samples: Samples = self._timed("requests", super().samples_of, given)
+        return samples
 
     def add_outcome(self, *given: Any) -> None:
-        with self._phase("outcomes"):
-            super().add_outcome(*given)
+        self._timed("outcomes", super().add_outcome, given)
 
     def _write(self) -> None:
-        with self._phase("writer"):
-            super()._write()
+        self._timed("writer", super()._write, ())
 
 
 def least_s() -> float:

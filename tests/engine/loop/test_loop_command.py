@@ -189,13 +189,15 @@ def test_ctrl_c_once_finishes_what_is_in_flight(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys\n"
         "from sv_engine.cli import main\n"
-        "from sv_engine.run.journal import Journal\n"
-        "add, seen = Journal.add_completion, []\n"
-        "def add_and_interrupt(self, *values):\n"
-        "    add(self, *values)\n"
-        "    seen.append(1)\n"
-        "    if len(seen) == 3: os.kill(os.getpid(), signal.SIGINT)\n"
-        "if '--resume' not in sys.argv: Journal.add_completion = add_and_interrupt\n"
+        "from sv_engine.run import journalled\n"
+        "seen = []\n"
+        "class Generator(journalled.JournalledGenerator):\n"
+        "    async def generate(self, request):\n"
+        "        async for completion in super().generate(request):\n"
+        "            seen.append(1)\n"
+        "            if len(seen) == 3: os.kill(os.getpid(), signal.SIGINT)\n"
+        "            yield completion\n"
+        "if '--resume' not in sys.argv: journalled.JournalledGenerator = Generator\n"
         "main()\n"
     )
     command = [sys.executable, "-c", script, "run"]
