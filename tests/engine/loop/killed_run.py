@@ -176,6 +176,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    note("start")
     asyncio.run(main())
     for number in (1, 2):
         for what in TRAINER_MOMENTS:

@@ -91,11 +91,13 @@ def result(folder: Path) -> dict[str, Any]:
 def check_what_is_lost(folder: Path) -> None:
     """A kill takes what came after the last transaction had begun, and nothing else: which samples
     that are has to do with time alone, not with their length."""
-    events = [json.loads(line) for line in (folder / "trace.log").read_text().splitlines()]
+    every = [json.loads(line) for line in (folder / "trace.log").read_text().splitlines()]
+    started = max(n for n, event in enumerate(every) if event == ["start"])
+    events = every[started:]  # of the process that was killed now
     ended = max((n for n, event in enumerate(events) if event == ["end"]), default=0)
     begun = max((n for n, event in enumerate(events[:ended]) if event == ["begin"]), default=0)
     handed_over = {tuple(event[1:]) for event in events[:begun] if event[0] == "sample"}
-    handed_over_ever = {tuple(event[1:]) for event in events if event[0] == "sample"}
+    handed_over_ever = {tuple(event[1:]) for event in every if event[0] == "sample"}
     with sqlite3.connect(folder / FILE_NAME) as connection:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sample'").fetchone():
             assert not handed_over
