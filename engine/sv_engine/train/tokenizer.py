@@ -9,7 +9,6 @@ itself; `</s>` ends a completion.
 from __future__ import annotations
 
 import random
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sv_engine.pocket.corpus import Mixture, sample_document
