@@ -44,6 +44,9 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except EngineError as error:
             raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:  # where a command has nothing to say about it
+            click.echo("interrupted", err=True)
+            raise SystemExit(130) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all commands, in the order of the table."""

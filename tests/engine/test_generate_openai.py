@@ -216,6 +216,27 @@ def test_what_a_server_cannot_do_is_told_before_anything_is_sampled(
     assert "start the servers with" in caught.value.remedy
 
 
+@pytest.mark.parametrize("need", list(Need))
+@pytest.mark.parametrize("status", [None, 401, 403])
+def test_a_server_that_is_not_there_or_wants_a_key_is_not_said_to_lack_something(
+    openai_server: Any, need: Need, status: int | None
+) -> None:
+    class Gone:
+        url = "http://127.0.0.1:9/v1"  # the discard port: nothing listens
+
+    if status is not None:
+        openai_server.failures.append(status)
+
+    async def body() -> None:
+        server = openai_server if status else Gone
+        async with OpenAIGenerator(_options(server, needs={need})):
+            raise AssertionError("there is a server")
+
+    with pytest.raises(EndpointError) as caught:
+        asyncio.run(body())
+    assert ("OPENAI_API_KEY" if status else "generate.urls") in caught.value.remedy
+
+
 def test_a_server_that_does_not_tell_of_its_template_is_believed(openai_server: Any) -> None:
     openai_server.failures.append(404)
 

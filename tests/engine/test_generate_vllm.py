@@ -12,6 +12,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 import sv_engine
@@ -363,3 +364,34 @@ def test_asynchronous_engine(tiny_model: Path, trained: dict[str, Path]) -> None
     shutil.copytree(tiny_model, served)
     shutil.copy(trained["full"] / "model.safetensors", served / "model.safetensors")
     asyncio.run(body())
+
+
+@pytest.mark.slow
+def test_a_killed_engine_process_is_an_error_that_reaches_everybody(tiny_model: Path) -> None:
+    """And what it had sampled stays: the journal has it."""
+
+    kept: list[str] = []
+
+    async def consume(generator: Any, problem: str) -> None:
+        sampling = Sampling(max_tokens=400)
+        async for completion in generator.generate(
+            GenerationRequest(problem, "solve", "x", 8, sampling)
+        ):
+            kept.append(completion.text)
+
+    async def body() -> None:
+        options = _options(tiny_model, engine=EngineKind.ASYNCHRONOUS, max_in_flight=24)
+        async with open_vllm(options) as generator:
+            tasks = [asyncio.create_task(consume(generator, f"p{i}")) for i in range(3)]
+            while not kept:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            for child in psutil.Process().children(recursive=True):
+                child.kill()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            assert all(isinstance(r, EngineDiedError) for r in results)
+            await _texts(generator)  # nobody waits for an engine that is gone
+
+    with pytest.raises(EngineDiedError) as caught:
+        asyncio.run(body())
+    assert "sv-engine run --resume" in caught.value.remedy
+    assert kept

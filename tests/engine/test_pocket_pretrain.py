@@ -11,7 +11,7 @@ import pytest
 from sv_engine.pocket import BASE, grammar
 from sv_engine.pocket.corpus import Mixture, sample_document
 from sv_engine.train import pretrain
-from sv_engine.train.tokenizer import MAX_LENGTH, VOCABULARY_SIZE, load_tokenizer, train_tokenizer
+from sv_engine.train.tokenizer import MAX_LENGTH, VOCABULARY_SIZE, train_tokenizer
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
@@ -30,7 +30,9 @@ SHORT = (
 
 @pytest.fixture(scope="module")
 def tokenizer() -> PreTrainedTokenizerFast:
-    return load_tokenizer(BASE)
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast.from_pretrained(BASE)
 
 
 @pytest.fixture(scope="module")

@@ -111,6 +111,34 @@ def test_every_row_of_the_held_out_file_is_read(tmp_path: Path) -> None:
     assert len(heldout(given.evaluate)) == given.evaluate.problems
 
 
+@pytest.mark.parametrize(
+    ("row", "field"),
+    [
+        (PLAIN | {"reference_solution": "def f(x): return x + 1"}, "reference_test"),
+        (PLAIN | {"reference_test": "assert f(1) == 2"}, "reference_solution"),
+        (HELDOUT | {"reference_test": None, "tests": ["assert f(1) == 2"]}, "reference_test"),
+        (HELDOUT | {"reference_test": ""}, "reference_test"),
+        (
+            PLAIN | {"tests": ["assert f(1) == 2"], "solutions": ["def f(x): return x + 1"]},
+            "reference_solution",
+        ),
+        (PLAIN, "reference_solution"),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_held_out_row_without_a_reference_is_named(
+    tmp_path: Path, row: dict[str, object], field: str, first: bool
+) -> None:
+    rows = [row | {"id": "bad"}, HELDOUT]
+    path = write(tmp_path / "h.jsonl", *(rows if first else rows[::-1]))
+    (bad,) = check_files(config(held=path))
+    assert bad.line == (1 if first else 2)
+    assert (bad.field, bad.message) == (field, "a held-out problem needs one") or (
+        row is PLAIN and first and "cannot tell the format" in bad.message
+    )
+    assert len(heldout(config(held=path).evaluate)) == 1
+
+
 def test_wrong_solutions_are_the_bank(tmp_path: Path) -> None:
     wrong = ["def f(x): return 0", "def f(x): return 1"]
     (item,) = heldout(

@@ -79,6 +79,16 @@ def test_what_is_saved_is_loaded(tmp_path: Path, with_reference: bool) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["x.npz"]
 
 
+def test_a_damaged_pack_is_never_an_outcome() -> None:
+    packed = pack(outcome(), Budget())
+    for place in range(len(packed)):
+        damaged = bytearray(packed)
+        damaged[place] ^= 4
+        for data in (bytes(damaged), packed[:place]):
+            with pytest.raises(StoreError, match="where it lay"):
+                unpack(data, "where it lay")
+
+
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.npz"
     save(path, outcome(), Budget())

@@ -46,7 +46,7 @@ def server_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def post(server_url: str) -> Callable[..., Any]:
+def post(server_url: str) -> Iterator[Callable[..., Any]]:
     """Post JSON to a path of the server."""
     import httpx
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import pytest
@@ -35,14 +36,14 @@ async def asked(queue: Admission, work: Callable[[], Awaitable[Any]], of: str = 
 
 def test_slots_are_given_in_the_order_of_arrival() -> None:
     async def work() -> None:
-        queue, order = Admission(slots=2, max_waiting=10), []
+        queue, order = Admission(slots=2, max_waiting=10), list[int]()
 
         async def one(n: int) -> None:
             order.append(n)
             assert queue.running <= 2
             await asyncio.sleep(0)
 
-        await asyncio.gather(*(queue.run(lambda n=n: one(n), 60) for n in range(8)))
+        await asyncio.gather(*(queue.run(partial(one, n), 60) for n in range(8)))
         assert order == list(range(8))
         assert (queue.running, queue.waiting, queue.peak_waiting) == (0, 0, 6)
 
@@ -177,7 +178,7 @@ def test_what_work_raises_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
                 await go.wait()
             raise KeyError("mine")
 
-        tasks = [asyncio.create_task(queue.run(lambda n=n: fails(n == 3), 60)) for n in range(6)]
+        tasks = [asyncio.create_task(queue.run(partial(fails, n == 3), 60)) for n in range(6)]
         await asyncio.sleep(0.2)
         go.set()
         raised = await asyncio.gather(*tasks, return_exceptions=True)

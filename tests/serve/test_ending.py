@@ -92,7 +92,7 @@ def test_a_stream_that_has_begun_has_no_end_line() -> None:
     body = {"solutions": solutions, "tests": ["assert f()"] * 600, "cpu_s": 500}
 
     def ask(url: str) -> str:
-        return httpx.post(f"{url}/v1/matrix", json=body, timeout=60).text
+        return str(httpx.post(f"{url}/v1/matrix", json=body, timeout=60).text)
 
     with ending(ask, "--drain-s", "2") as (asked, said):
         lines = [json.loads(line) for line in asked.result().split("\n") if line]
@@ -132,7 +132,7 @@ def test_what_waits_for_a_worker_is_told_as_well() -> None:
         body = {"code": ENDLESS, "run_timeout": 500}
 
         def one(_: int) -> int:
-            return httpx.post(f"{url}/run_code", json=body, timeout=60).status_code
+            return int(httpx.post(f"{url}/run_code", json=body, timeout=60).status_code)
 
         with ThreadPoolExecutor(20) as threads:
             return set(threads.map(one, range(20)))

@@ -260,6 +260,6 @@ def test_ping_tells_of_overload(running: int, waiting: int, interval_s: float, s
     async def ping() -> int:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
-            return (await client.get("/v1/ping")).status_code
+            return int((await client.get("/v1/ping")).status_code)
 
     assert asyncio.run(ping()) == status

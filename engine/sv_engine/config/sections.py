@@ -303,7 +303,8 @@ class Evaluate(Section):
 
     source: Literal["pocket", "starter", "jsonl"] = "pocket"
     path: Path | None = None
-    """JSONL of problems with references (`jsonl`); `wrong_solutions` is their frozen bank."""
+    """JSONL of problems with references (`jsonl`), see docs/formats.md; `wrong_solutions` is their
+    frozen bank."""
     problems: Positive = 400
     samples: Positive = 4
     """Completions per problem, role and temperature; one where greedy."""

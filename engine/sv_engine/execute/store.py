@@ -42,6 +42,7 @@ FORMAT_VERSION = 2
 ARRAYS = (*CELL_ARRAYS, "vacuous_T")
 REFERENCE = "reference_"
 """Prefix of the arrays about the benchmark's own test, the one column of which is an axis too."""
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class StoreError(ValueError):
@@ -70,8 +71,9 @@ def pack(outcome: Outcome, budget: Budget) -> bytes:
     document = _document(candidates) | _judged_as(outcome, budget)
     document |= {"weight_S": [s.weight for s in candidates.solutions]}
     document |= {"weight_T": [t.weight for t in candidates.tests]}
-    line = json.dumps(document, separators=(",", ":")).encode()
-    return zlib.compress(b"\n".join([line, *(a.tobytes() for _, a in _arrays(outcome))]))
+    line = _compact(document).encode()
+    parts = [line, *(array.tobytes() for _, array in _arrays(outcome))]
+    return zlib.compress(b"\n".join(parts), zlib.Z_BEST_SPEED)
 
 
 def unpack(data: bytes, where: str) -> Outcome:

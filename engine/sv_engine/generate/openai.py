@@ -26,13 +26,19 @@ from pathlib import Path
 from typing import Any
 
 from sv_engine.config.sections import Generate, Model, PromptFormat
-from sv_engine.generate.errors import EndpointError, PromptError, WeightsError
+from sv_engine.generate.errors import (
+    EndpointError,
+    GenerationError,
+    PromptError,
+    WeightsError,
+)
 from sv_engine.generate.streams import Stream, StreamingGenerator
 from sv_engine.generate.weights import absolute, is_adapter
 from sv_engine.prompts.template import plain_text, turns_of
 from sv_engine.records import Completion
 
 MAX_PAUSE_S = 30.0
+UNREACHABLE = "check that the servers of generate.urls run and are reachable"
 
 
 class Need(StrEnum):
@@ -122,7 +128,7 @@ class OpenAIGenerator(StreamingGenerator):
             if Need.CHAT in self.options.needs:
                 body = {"model": self._model, "messages": [{"role": "user", "content": "x"}]}
                 await self._call_all("POST", Need.CHAT, body, REMEDIES[Need.CHAT], (404, 405))
-        except WeightsError:
+        except GenerationError:
             await self._close()
             raise
 
@@ -131,7 +137,7 @@ class OpenAIGenerator(StreamingGenerator):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        with contextlib.suppress(WeightsError):  # a server that is gone needs nothing put back
+        with contextlib.suppress(GenerationError):  # a server that is gone needs nothing put back
             await self._unload_adapter()
             if not self._is_base:
                 await self._read_weights(None)
@@ -192,7 +198,7 @@ class OpenAIGenerator(StreamingGenerator):
         raise EndpointError(
             f"no server answered in {self.options.attempts} tries; the last one: {last}",
             where=", ".join(self.options.urls),
-            remedy="check that the servers run and are reachable; everything yielded is kept",
+            remedy=f"{UNREACHABLE}; everything yielded is kept",
         )
 
     def _status_error(self, error: Any, endpoint: _Endpoint, stream: Stream) -> Exception:
@@ -204,6 +210,9 @@ class OpenAIGenerator(StreamingGenerator):
                 where=f"{endpoint.url}, problem {request.problem_id}, role {request.role}",
                 remedy="check the prompt's length and the sampling settings",
             )
+        return self._refused(error, endpoint)
+
+    def _refused(self, error: Any, endpoint: _Endpoint) -> EndpointError:
         remedy = {
             401: f"put the key into ${self.options.api_key_variable}",
             403: f"check the key in ${self.options.api_key_variable}",
@@ -315,7 +324,7 @@ class OpenAIGenerator(StreamingGenerator):
         fine: tuple[int, ...] = (),
     ) -> None:
         """Call every server, below the root and not below /v1; WeightsError on a refusal, but for
-        the status codes that are fine."""
+        the status codes that are fine, EndpointError where there is none or it wants a key."""
         import httpx
 
         for endpoint in self._endpoints:
@@ -325,9 +334,16 @@ class OpenAIGenerator(StreamingGenerator):
                     await endpoint.client.get(url, cast_to=httpx.Response)
                 else:
                     await endpoint.client.post(url, cast_to=httpx.Response, body=body)
+            except self._openai.APIConnectionError as error:
+                raise EndpointError(
+                    f"no server answers: {_describe(error)}", where=url, remedy=UNREACHABLE
+                ) from error
             except self._openai.APIError as error:
-                if getattr(error, "status_code", 0) in fine:
+                status = getattr(error, "status_code", 0)
+                if status in fine:
                     continue
+                if status in (401, 403):
+                    raise self._refused(error, endpoint) from error
                 raise WeightsError(
                     f"the server did not do {path}: {_describe(error)}", where=url, remedy=remedy
                 ) from error

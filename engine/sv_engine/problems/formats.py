@@ -36,7 +36,7 @@ from sv_engine.problems.extract import (
 )
 from sv_engine.problems.jsonl import BadRow, FieldError, count_lines, read_rows
 from sv_engine.problems.programs_io import io_pairs, read_io_tests, read_program
-from sv_engine.records import Candidates, Problem
+from sv_engine.records import Candidates, Problem, plain
 
 
 class Format(enum.StrEnum):
@@ -64,8 +64,11 @@ class RolloutFile:
         tests_per_sample: int = 5,
         *,
         name: str = "",
+        heldout: bool = False,
     ) -> None:
+        """heldout: a row without a reference solution and a reference test cannot be used."""
         self.path = path
+        self._needed = ("reference_solution", "reference_test") if heldout else ()
         self.name = name or str(path)
         """What messages and summaries call the file."""
         self.format = file_format
@@ -86,7 +89,10 @@ class RolloutFile:
             try:
                 if self.format is None:
                     self.format = format_of(row)
+                if {"id", "entry_point"} <= row.keys():  # of our own format, and no other flaw
+                    self._check_needed(row)
                 rollout = rollout_of(row, self.format, self.tests_per_sample)
+                self._check_needed(plain(rollout.problem))
                 first = line_of_id.setdefault(rollout.problem.id, line)
                 if first != line:
                     field = "id" if self.format in (Format.SV, Format.CRUXEVAL) else "task_id"
@@ -99,6 +105,11 @@ class RolloutFile:
                 self.bad_rows.append(BadRow(self.name, line, field, message))
             else:
                 yield rollout
+
+    def _check_needed(self, fields: dict[str, Any]) -> None:
+        for name in self._needed:
+            if not fields.get(name):
+                raise FieldError(name, "a held-out problem needs one")
 
 
 # ---- rows as they stand in the files ------------------------------------------------------------
@@ -141,6 +152,8 @@ def format_of(row: dict[str, Any]) -> Format:
         (Format.SV, {"entry_point", "solutions"}),
         (Format.SV, {"entry_point", "solution_completions"}),
         (Format.SV, {"entry_point", "reference_solution"}),
+        (Format.SV, {"entry_point", "reference_test"}),
+        (Format.SV, {"entry_point", "tests"}),
     ]
     for file_format, keys in signs:
         if keys <= row.keys():

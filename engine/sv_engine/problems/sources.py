@@ -89,7 +89,7 @@ def heldout(evaluate: Evaluate, bad_rows: list[BadRow] | None = None) -> list[He
     if evaluate.source == "starter":
         return starter.heldout_problems(evaluate.problems)
     assert evaluate.path is not None
-    file = RolloutFile(evaluate.path)
+    file = RolloutFile(evaluate.path, heldout=True)
     try:
         rollouts = list(file)  # every row, so that a bad one is met now
     except OSError as error:
@@ -111,7 +111,6 @@ def heldout(evaluate: Evaluate, bad_rows: list[BadRow] | None = None) -> list[He
             ),
         )
         for rollout in rollouts
-        if rollout.problem.reference_solution and rollout.problem.reference_test
     ]
     if not items:
         raise _nothing(evaluate.path, file.bad_rows, "reference_solution and reference_test")

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import itertools
 import json
 import os
@@ -26,7 +25,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -34,8 +33,10 @@ from typing import IO, Any, Self
 from sv_engine.errors import EngineError
 from sv_engine.execute.sandbox import Budget
 from sv_engine.execute.store import StoreError, pack, unpack
-from sv_engine.generate.protocol import GenerationRequest, Sampling
-from sv_engine.records import Completion, Outcome, Problem, Selection, plain
+from sv_engine.generate.protocol import GenerationRequest
+from sv_engine.records import Completion, Outcome, Problem, Selection
+from sv_engine.run.keys import content_key, request_key, sampling_text
+from sv_engine.run.packs import Packs, Samples
 from sv_engine.run.schema import MIGRATIONS
 from sv_engine.train import TrainProgress, TrainResult
 
@@ -65,17 +66,6 @@ class Scope:
     """`play`, or `heldout`, what was measured and at which temperature."""
 
 
-def content_key(*parts: object) -> str:
-    """A 128-bit key of the parts, in hexadecimal."""
-    text = "\0".join(map(str, parts)).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(text, digest_size=16).hexdigest()
-
-
-def request_key(request: GenerationRequest) -> str:
-    """Key of what is asked, whatever the number of samples."""
-    return content_key(request.prompt, _sampling(request.sampling))
-
-
 def open_for_reading(path: Path) -> sqlite3.Connection:
     """Another process may write meanwhile."""
     return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
@@ -92,6 +82,7 @@ class Journal:
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._requests = itertools.count(1)
+        self._packs = Packs()
         self.is_resumed = False
         """Whether there was a run here before."""
 
@@ -165,15 +156,16 @@ class Journal:
                 return int(found[0][0])
         number = next(self._requests)
         belongs = (scope.iteration, scope.stage, request.problem_id, request.role, occurrence)
-        asks = (self.add_text(request.prompt), _sampling(request.sampling))
+        asks = (self.add_text(request.prompt), sampling_text(request.sampling))
         self.add("request", number, name, *belongs, *asks)
         return number
 
-    def add_completion(self, number: int, completion: Completion) -> None:
-        """One sample of request `number`."""
-        why = None if completion.finish_reason == "stop" else completion.finish_reason
-        text, tokens = _storable(completion.text), completion.token_count
-        self.add("sample", number, completion.sample, text, why, tokens, int(time.time()))
+    def samples_of(self, number: int) -> Samples:
+        """A list for the samples of request `number`: what is appended counts as added, and None
+        says that there will be no more."""
+        samples: Samples = []
+        self.add("pack", number, samples)
+        return samples
 
     def add_refusal(self, scope: Scope, number: int, message: str) -> None:
         """The model cannot be asked this; it is not asked again."""
@@ -249,6 +241,7 @@ class Journal:
             number,
         )
         plain = Completion(request.problem_id, request.role, "")
+        self._packs.know(number, (sample for sample, *_ in found))
         return [
             replace(
                 plain, sample=sample, text=text, finish_reason=reason or "stop", token_count=tokens
@@ -342,27 +335,37 @@ class Journal:
             # As many as there are now; more may come meanwhile.
             batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
             rows = [row for row in batch if isinstance(row, tuple)]
-            if rows and self._failure is None:  # after a failure nobody is left waiting
-                self._commit(rows)
+            if self._failure is None:  # after a failure nobody is left waiting
+                try:
+                    if tables := self._ready(rows):
+                        self._commit(tables)
+                except Exception as error:  # the thread must go on: somebody waits for it
+                    self._failure = error
             for mark in batch:
                 if isinstance(mark, threading.Event):
                     mark.set()
             last = None in batch
 
-    def _commit(self, rows: Sequence[Row]) -> None:
-        tables: dict[str, list[Sequence[Any]]] = {}
-        try:
-            for table, values in rows:
-                ready = (*values[:-1], values[-1]()) if callable(values[-1]) else values
-                tables.setdefault(table, []).append(ready)
-            with self._connection:
-                for table, ready_rows in tables.items():
-                    places = ", ".join("?" * len(ready_rows[0]))
-                    self._connection.executemany(
-                        f"INSERT OR IGNORE INTO {table} VALUES ({places})", ready_rows
-                    )
-        except Exception as error:  # whatever it was, the thread must go on: somebody waits for it
-            self._failure = error
+    def _ready(self, rows: Sequence[Row]) -> dict[str, list[tuple[Any, ...]]]:
+        """Table -> its new rows, with the samples that came meanwhile."""
+        tables: dict[str, list[tuple[Any, ...]]] = {}
+        for table, values in rows:
+            if table == "pack":
+                self._packs.open(*values)
+                continue
+            ready = (*values[:-1], values[-1]()) if callable(values[-1]) else values
+            tables.setdefault(table, []).append(ready)
+        if packs := self._packs.rows():
+            tables["pack"] = packs
+        return tables
+
+    def _commit(self, tables: dict[str, list[tuple[Any, ...]]]) -> None:
+        with self._connection:
+            for table, rows in tables.items():
+                places = ", ".join("?" * len(rows[0]))
+                self._connection.executemany(
+                    f"INSERT OR IGNORE INTO {table} VALUES ({places})", rows
+                )
 
     def _error(self, cause: Exception) -> JournalError:
         full = "full" in str(cause)
@@ -376,14 +379,6 @@ class Journal:
             )
             + "; what was journalled before is intact",
         )
-
-
-@lru_cache(maxsize=1 << 10)  # asked several times for each request
-def _sampling(sampling: Sampling) -> str:
-    told = plain(sampling)
-    if not sampling.min_p:  # as journals that are older than it name their requests
-        del told["min_p"]
-    return json.dumps(told, sort_keys=True)
 
 
 def _storable(text: str) -> str:

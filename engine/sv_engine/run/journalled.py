@@ -26,7 +26,8 @@ from pathlib import Path
 from sv_engine.generate.errors import PromptError
 from sv_engine.generate.protocol import GenerationRequest, Generator
 from sv_engine.records import Completion
-from sv_engine.run.journal import Journal, Scope, request_key
+from sv_engine.run.journal import Journal, Scope
+from sv_engine.run.keys import request_key
 
 MAX_REFUSED = 16
 """Refusals before the first answer."""
@@ -64,26 +65,27 @@ class JournalledGenerator:
         missing = [sample for sample in range(request.n) if sample not in there]
         if missing and self._journal.is_refused(number):
             return
-        for first, count in _runs(missing):
-            await self._load()
-            part = replace(
-                _part(request, first, count), label=f"{scope.iteration} {scope.stage} {occurrence}"
-            )
-            try:
+        samples = self._journal.samples_of(number) if missing else []
+        try:
+            for first, count in _runs(missing):
+                await self._load()
+                label = f"{scope.iteration} {scope.stage} {occurrence}"
+                part = replace(_part(request, first, count), label=label)
                 async with aclosing(self.inner.generate(part)) as fresh:
                     async for completion in fresh:
                         sample = first + completion.sample
                         found = replace(completion, sample=sample) if first else completion
-                        self._journal.add_completion(number, found)
+                        samples.append(found)
                         self._answered = True
                         yield found
-            except PromptError as error:
-                self._refused += 1
-                if not self._answered and self._refused >= MAX_REFUSED:
-                    raise
-                self._journal.add_refusal(scope, number, str(error))
-                self._tell(f"dropped: {error}")
-                return
+        except PromptError as error:
+            self._refused += 1
+            if not self._answered and self._refused >= MAX_REFUSED:
+                raise
+            self._journal.add_refusal(scope, number, str(error))
+            self._tell(f"dropped: {error}")
+        finally:
+            samples.append(None)
 
     async def load_weights(self, path: Path) -> None:
         """Serve these weights from the next sample on."""

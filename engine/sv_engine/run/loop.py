@@ -47,8 +47,9 @@ from sv_engine.records import (
     Problem,
 )
 from sv_engine.run.doors import base_model, budget_of, train_spec
-from sv_engine.run.journal import Journal, Scope, content_key
+from sv_engine.run.journal import Journal, Scope
 from sv_engine.run.journalled import JournalledGenerator
+from sv_engine.run.keys import content_key
 from sv_engine.run.report import IterationReport, PlayCounts
 from sv_engine.run.room import check_prompts
 from sv_engine.run.watcher import Watcher

@@ -65,8 +65,34 @@ DROP TABLE old_request;
 DROP TABLE old_sample;
 DROP TABLE old_text;
 """,
+    """
+CREATE TABLE pack (
+    number INTEGER PRIMARY KEY, request INTEGER, at INTEGER, places TEXT, texts BLOB);
+INSERT INTO pack
+    SELECT rowid, request, at,
+        json_array(json_array(sample, 0, length(CAST(text AS BLOB)), token_count, finish_reason)),
+        CAST(text AS BLOB)
+    FROM sample;
+CREATE INDEX pack_of_request ON pack (request);
+DROP VIEW completion;
+DROP TABLE sample;
+CREATE VIEW sample AS SELECT pack.number * 65536 + key AS rowid, request,
+    json_extract(value, '$[0]') AS sample,
+    CAST(substr(texts, 1 + json_extract(value, '$[1]'), json_extract(value, '$[2]')) AS TEXT)
+        AS text,
+    json_extract(value, '$[4]') AS finish_reason, json_extract(value, '$[3]') AS token_count, at
+    FROM pack, json_each(places);
+CREATE VIEW completion AS SELECT iteration, stage, problem_id, role, occurrence, prompt_key,
+    sampling, sample, text, coalesce(finish_reason, 'stop') AS finish_reason, token_count, at
+    FROM sample JOIN request ON request.number = sample.request;
+""",
 )
 """Step n takes a database of `user_version` n to n + 1. `packed` is what `execute.store.pack`
 makes; `sampling`, `rows` and `detail` are JSON. `stage` is `play`, or says what was held out. The
 `id` of a request is made of all that it belongs to and asks; samples name it by its number. `at` is
-in seconds since the epoch; no `finish_reason` is `stop`."""
+in seconds since the epoch; no `finish_reason` is `stop`.
+
+A `pack` holds the samples of one request that were written together: their texts in UTF-8, one
+after the other, and for each its place `[sample, first byte, bytes, tokens, finish reason]`, in the
+order of arrival. The views `sample` and `completion` have a row for each, and `rowid` counts in the
+order of arrival, as it did when `sample` was a table."""

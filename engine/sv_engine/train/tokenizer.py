@@ -9,7 +9,6 @@ itself; `</s>` ends a completion.
 from __future__ import annotations
 
 import random
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sv_engine.pocket.corpus import Mixture, sample_document
@@ -78,10 +77,3 @@ def train_tokenizer(seed: int) -> PreTrainedTokenizerFast:
         padding_side="right",
         clean_up_tokenization_spaces=False,
     )
-
-
-def load_tokenizer(directory: Path) -> PreTrainedTokenizerFast:
-    """The tokenizer of a checkpoint directory."""
-    from transformers import PreTrainedTokenizerFast
-
-    return PreTrainedTokenizerFast.from_pretrained(directory)

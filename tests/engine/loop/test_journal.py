@@ -27,7 +27,8 @@ from sv_engine.records import (
     Test,
     Verdicts,
 )
-from sv_engine.run.journal import FILE_NAME, Journal, JournalError, Scope, content_key
+from sv_engine.run.journal import FILE_NAME, Journal, JournalError, Scope
+from sv_engine.run.keys import content_key
 from sv_engine.run.outcomes import stored_outcomes
 
 SCOPE = Scope(1)
@@ -58,9 +59,12 @@ def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
 def test_completions_are_found_by_what_was_asked(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         number = journal.number_of(SCOPE, REQUEST, 0)
+        samples = journal.samples_of(number)
         for index in range(3):
-            journal.add_completion(number, sample(index, f"text {index}"))
-        journal.add_completion(number, sample(0, "again"))
+            samples.append(sample(index, f"text {index}"))
+        samples.append(sample(0, "again"))
+        journal.flush()
+        samples.append(sample(1, "again, later"))
     found = rows(tmp_path, "SELECT sample, text, sampling, prompt_key FROM completion ORDER BY 1")
     assert [row[:2] for row in found] == [(0, "text 0"), (1, "text 1"), (2, "text 2")]
     assert json.loads(found[0][2])["temperature"] == 0.5

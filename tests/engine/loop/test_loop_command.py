@@ -183,19 +183,37 @@ def test_another_run_finds_the_verdicts_of_the_first(tmp_path: Path) -> None:
     assert third["hits"] < third["cells"]
 
 
+@pytest.mark.parametrize(
+    "where",
+    ["commands.run_command.load", "run.budget.cost", "run.room.check_room", "run.doors.base_model"],
+)
+def test_ctrl_c_before_anything_has_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def interrupted(*given: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"sv_engine.{where}", interrupted)
+    result = invoke("--out", str(tmp_path / "out"))
+    assert (result.exit_code, result.output.splitlines()[-1]) == (130, "interrupted")
+    assert not (tmp_path / "out").exists()
+
+
 def test_ctrl_c_once_finishes_what_is_in_flight(tmp_path: Path) -> None:
     pytest.importorskip("sv_sandbox._native", reason="the sandbox is not built")
     path, out = recording(tmp_path / "r.jsonl"), tmp_path / "out"
     script = (
         "import os, signal, sys\n"
         "from sv_engine.cli import main\n"
-        "from sv_engine.run.journal import Journal\n"
-        "add, seen = Journal.add_completion, []\n"
-        "def add_and_interrupt(self, *values):\n"
-        "    add(self, *values)\n"
-        "    seen.append(1)\n"
-        "    if len(seen) == 3: os.kill(os.getpid(), signal.SIGINT)\n"
-        "if '--resume' not in sys.argv: Journal.add_completion = add_and_interrupt\n"
+        "from sv_engine.run import journalled\n"
+        "seen = []\n"
+        "class Generator(journalled.JournalledGenerator):\n"
+        "    async def generate(self, request):\n"
+        "        async for completion in super().generate(request):\n"
+        "            seen.append(1)\n"
+        "            if len(seen) == 3: os.kill(os.getpid(), signal.SIGINT)\n"
+        "            yield completion\n"
+        "if '--resume' not in sys.argv: journalled.JournalledGenerator = Generator\n"
         "main()\n"
     )
     command = [sys.executable, "-c", script, "run"]

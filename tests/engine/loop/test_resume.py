@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import zlib
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,8 @@ from sv_engine.run.journal import (
     Journal,
     JournalError,
     Scope,
-    content_key,
-    request_key,
 )
+from sv_engine.run.keys import content_key, request_key
 from sv_engine.run.schema import MIGRATIONS
 
 from .test_loop import ScriptedTrainer, play, write
@@ -59,15 +59,18 @@ TABLES = {
 }
 
 
-def start(folder: Path, fatal: int, settings: tuple[str, ...]) -> tuple[int, int]:
-    """Exit status, and the number of moments if it came to its end."""
+def start(folder: Path, fatal: str, settings: tuple[str, ...]) -> dict[str, int] | None:
+    """How many moments of each label there were; None: it was killed."""
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, str(SCRIPT), str(folder), str(fatal), *settings]
+    command = [sys.executable, str(SCRIPT), str(folder), fatal, *settings]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, start_new_session=True
     )
     assert done.returncode in (0, KILLED), done.stderr
-    return done.returncode, int(done.stdout.split()[-1]) if done.returncode == 0 else 0
+    counts: dict[str, int] | None = None
+    if done.returncode == 0:
+        counts = json.loads(done.stdout.splitlines()[-1])
+    return counts
 
 
 def result(folder: Path) -> dict[str, Any]:
@@ -85,34 +88,67 @@ def result(folder: Path) -> dict[str, Any]:
     return {**found, "summary": summary}
 
 
-def check(tmp_path: Path, variant: str, kills: int, per_run: int, seed: int) -> None:
+def check_what_is_lost(folder: Path) -> None:
+    """A kill takes what came after the last transaction had begun, and nothing else: which samples
+    that are has to do with time alone, not with their length."""
+    every = [json.loads(line) for line in (folder / "trace.log").read_text().splitlines()]
+    started = max(n for n, event in enumerate(every) if event == ["start"])
+    events = every[started:]  # of the process that was killed now
+    ended = max((n for n, event in enumerate(events) if event == ["end"]), default=0)
+    begun = max((n for n, event in enumerate(events[:ended]) if event == ["begin"]), default=0)
+    handed_over = {tuple(event[1:]) for event in events[:begun] if event[0] == "sample"}
+    handed_over_ever = {tuple(event[1:]) for event in every if event[0] == "sample"}
+    with sqlite3.connect(folder / FILE_NAME) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sample'").fetchone():
+            assert not handed_over
+            return
+        query = "SELECT request, sample, length(CAST(text AS BLOB)) FROM sample"
+        kept = connection.execute(query).fetchall()
+    assert len(set(kept)) == len(kept)
+    assert handed_over <= set(kept) <= handed_over_ever
+
+
+def check(
+    tmp_path: Path, variant: str, seed: int, per_run: int, kills: int = 0, of_each: int = 0
+) -> Counter[str]:
+    """Kill and resume, so often in all and at moments of each label; the labels of the kills."""
     settings = VARIANTS[variant]
-    _, moments = start(tmp_path / "whole", 0, settings)
+    moments = start(tmp_path / "whole", "-", settings)
+    assert moments is not None
     expected = result(tmp_path / "whole")
     rng = random.Random(seed)
-    done = number = 0
-    while done < kills:
+    done = Counter(dict.fromkeys(moments, 0))
+    number = 0
+    while done.total() < kills or min(done.values()) < of_each:
         folder, number = tmp_path / f"killed_{number}", number + 1
-        here = 0
-        while here < per_run and start(folder, rng.randint(1, moments), settings)[0] == KILLED:
-            here += 1
-        start(folder, 0, settings)
-        done += here
+        for here in range(per_run):
+            label = rng.choice([one for one in moments if done[one] == min(done.values())])
+            # Of what is left after a kill there are fewer.
+            fatal = f"{label}:{rng.randint(1, max(1, moments[label] // (1 + here)))}"
+            if start(folder, fatal, settings) is not None:
+                break
+            check_what_is_lost(folder)
+            done[label] += 1
+        start(folder, "-", settings)
         again = result(folder)
         for part, content in expected.items():
-            assert again[part] == content, f"{part} differs after {here} kills"
+            assert again[part] == content, f"{part} differs after {+done}"
+    return done
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_killed_run_goes_on_to_the_same_result(tmp_path: Path, variant: str) -> None:
-    check(tmp_path, variant, kills=3, per_run=3, seed=0)
+    check(tmp_path, variant, seed=0, per_run=3, kills=3)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_hundred_moments(tmp_path: Path, variant: str) -> None:
-    check(tmp_path, variant, kills=25, per_run=4, seed=1)
+    """Of every label at least one, in every variant."""
+    done = check(tmp_path, variant, seed=1, per_run=4, of_each=1)
+    assert done.total() > 30
+    assert ("sample of describe" in done) == (variant == "described")
 
 
 # ---- the journal when things go wrong -----------------------------------------------------------
@@ -209,7 +245,7 @@ def test_a_journal_of_version_2_goes_on(tmp_path: Path) -> None:
         stored = journal.outcome(Scope(1), "p")
         assert stored is not None
         assert stored.candidates == outcome.candidates
-        journal.add_completion(third, replace(found[0], text="new"))
+        journal.samples_of(third).append(replace(found[0], text="new"))
     with sqlite3.connect(tmp_path / FILE_NAME) as connection:
         query = "SELECT occurrence, sample, text FROM completion ORDER BY 1, 2"
         assert connection.execute(query).fetchall() == [
@@ -286,12 +322,11 @@ def test_a_run_goes_on_after_whatever_died(
         commits: list[int] = []
         commit = Journal._commit
 
-        def full(self: Journal, rows: Any) -> None:
-            commits.append(len(rows))
-            if sum(commits) > 20 * after:
-                self._failure = sqlite3.OperationalError("database or disk is full")
-                return
-            commit(self, rows)
+        def full(self: Journal, tables: dict[str, Any]) -> None:
+            commits.append(sum(map(len, tables.values())))
+            if sum(commits) > 10 * after:
+                raise sqlite3.OperationalError("database or disk is full")
+            commit(self, tables)
 
         monkeypatch.setattr(journal_module, "FLUSH_S", 0.002)
         monkeypatch.setattr(Journal, "_commit", full)

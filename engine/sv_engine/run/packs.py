@@ -1,0 +1,67 @@
+"""Samples as the journal keeps them: those of one request that are written together are one row.
+
+In: for each open request a list, to which the event loop appends completions as they arrive, and
+None when there will be no more; the writer's thread takes what is new. Out: rows of the table
+`pack`, which the view `sample` takes apart again (`schema`). A sample is written once, whoever
+hands it over again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sv_engine.records import Completion
+
+Samples = list[Completion | None]
+
+
+class Packs:
+    """See the module."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[int, Samples]] = []
+        self._there: defaultdict[int, int] = defaultdict(int)
+        """Request -> its samples that are written, as bits."""
+
+    def know(self, request: int, samples: Iterable[int]) -> None:
+        """These were written by an earlier process."""
+        for sample in samples:
+            self._there[request] |= 1 << sample
+
+    def open(self, request: int, samples: Samples) -> None:
+        """Take what is appended to `samples` from now on."""
+        self._open.append((request, samples))
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """A row for each request of which something is new."""
+        rows, still_open = [], []
+        for request, samples in self._open:
+            new = samples[: len(samples)]
+            del samples[: len(new)]  # what was appended meanwhile stays
+            if new:
+                rows.append(self._row(request, new))
+            if not new or new[-1] is not None:
+                still_open.append((request, samples))
+        self._open = still_open
+        return rows
+
+    def _row(self, request: int, found: Sequence[Completion | None]) -> tuple[Any, ...]:
+        places: list[str] = []
+        texts: list[bytes] = []
+        first, there = 0, self._there[request]
+        for one in found:
+            if one is None or there >> one.sample & 1:
+                continue
+            there |= 1 << one.sample
+            # SQLite keeps UTF-8: half a surrogate pair becomes a question mark.
+            text = one.text.encode("utf-8", "replace")
+            why = "" if one.finish_reason == "stop" else f",{json.dumps(one.finish_reason)}"
+            places.append(f"[{one.sample},{first},{len(text)},{one.token_count}{why}]")
+            texts.append(text)
+            first += len(text)
+        self._there[request] = there
+        return None, request, int(time.time()), f"[{','.join(places)}]", b"".join(texts)
