@@ -17,6 +17,7 @@ Needs the standard library only: a long text is cut inside the sandbox, by this 
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 import sys
 import warnings
@@ -24,10 +25,8 @@ from bisect import bisect_left
 from collections.abc import Container, Sequence
 from itertools import accumulate
 
+from sv_engine.serve.asking import Asked, asked, names_called
 from sv_engine.serve.statements import (
-    Asked,
-    asked,
-    called_by,
     changes_arguments,
     imports,
     is_plain,
@@ -99,6 +98,39 @@ def places(text: str, has_input: bool = False) -> list[Place]:
     return [((span(body[at])[0], stop), needs, left_out[: bisect_left(doing, at)]) for at in starts]
 
 
+def builtin_under_test(solution: str, test: str) -> str | None:
+    """The function of a solution that has the name of one of Python's, if it is all that the test
+    can be about: `assert sum(10, 15) == 6`. Otherwise such a name is Python's in a test.
+
+    A program may have brought statements along that do no harm (`is_plain`). So the test must not
+    give any name to a function: it imports none, and speaks of them only to call them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            trees = ast.parse(solution), ast.parse(test)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+    defined, own = (
+        {each.name for each in tree.body if isinstance(each, _DEFINITIONS)} for tree in trees
+    )
+    free = names_needed(trees[1]) - own
+    found = free & defined
+    if len(found) != 1 or "type" in free or not free.issubset(dir(builtins)):
+        return None
+    nodes = list(ast.walk(trees[1]))
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    for node in nodes:
+        is_value = isinstance(getattr(node, "ctx", None), ast.Load) and id(node) not in called
+        if isinstance(node, ast.Lambda | ast.Import | ast.ImportFrom):
+            return None
+        if is_value and isinstance(node, ast.Attribute):
+            return None
+        if is_value and isinstance(node, ast.Name) and node.id in free - found:
+            return None
+    return found.pop()
+
+
 def _is_at_work(statement: ast.stmt) -> bool:
     return reads_input(statement) or prints_what_it_computes(statement)
 
@@ -132,7 +164,7 @@ def _first(
         if isinstance(each, _DEFINITIONS):
             for name in names_needed(each):
                 needed.setdefault(name, at)
-    called = set[str | None]()
+    called = set[str]()
     first, is_apart = len(body), False
     while first:
         at, statement = first - 1, body[first - 1]
@@ -146,7 +178,7 @@ def _first(
                 belongs &= at >= latest or not changes_arguments(statement)
         if not belongs:
             break
-        called.update(map(called_by, ast.walk(statement)))
+        called.update(name for node in ast.walk(statement) for name in names_called(node))
         is_apart |= not lines[statement.lineno - 2].strip() if statement.lineno > 1 else False
         first -= 1
     return min(first, len(body) - 1)
