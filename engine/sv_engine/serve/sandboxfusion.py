@@ -28,7 +28,7 @@ from sv_engine.executors.local import Ran
 from sv_engine.executors.protocol import Row, Terms, collect
 from sv_engine.grading.methods import through_functions
 from sv_engine.records import PASS_CODE
-from sv_engine.serve import asking, split_text, statements
+from sv_engine.serve import asking, functions, split_text, statements
 from sv_engine.serve.admission import Overloaded
 from sv_engine.serve.fields import Seconds, Text
 from sv_engine.serve.service import Service, service_of
@@ -158,7 +158,8 @@ class _Run:
         except Swallowed:
             return _refused(
                 _NOTHING_RAN,
-                "the program fails: its test cannot be told from it, as it may stand in a string",
+                "the program fails: its test cannot be told from it, which may hold it in a string"
+                " or by a decorator",
             )
         ran = await self._run()
         response = _response(ran)
@@ -202,21 +203,23 @@ class _Run:
         found = json.loads(ran.stdout) if ran.verdict == "pass" else None
         if found is None:
             raise Swallowed
-        return [((start, end), needs, out) for (start, end), needs, out in found]
+        return [Place(*each) for each in found]
 
     async def _judge_all(self, text: str, found: list[Place]) -> str | _Hole | None:
         """None if the program passes wherever its test may stand, else why not. That it fails
         counts for more than that it could not be judged elsewhere."""
         hole = None
         for place in reversed(found):  # the last is most often where the caller's test begins
-            fault = await self._judge(*cut(text, place))
+            fault = await self._judge(*cut(text, place), has_helper=place.has_helper)
             if isinstance(fault, str):
                 return fault
             hole = fault or hole
         return hole
 
-    async def _judge(self, solution: str, test: str) -> str | _Hole | None:
-        """None if the test passes, else why not."""
+    async def _judge(
+        self, solution: str, test: str, *, has_helper: bool = False
+    ) -> str | _Hole | None:
+        """None if the test passes, else why not. has_helper: it is asked elsewhere without."""
         stdin = self.request.stdin or ""
         is_short = len(solution) + len(test) <= PARSED_HERE
         entry_point = builtin_under_test(solution, test) if is_short else None
@@ -233,9 +236,11 @@ class _Run:
             return None
         if not any(row.held_T):
             return f"the program fails: {_fault(row)}"
+        if has_helper and _OF_THE_TEXT.fullmatch(_fault(row)):
+            return None
         changed = through_functions(solution, test) if is_short else None
         if changed is not None:
-            return await self._judge(*changed)
+            return await self._judge(*changed, has_helper=has_helper)
         self.service.held += 1
         return f"the program passes, but that is not {terms.trust}: {_fault(row)}"
 
@@ -272,6 +277,11 @@ class _Hole:
     why: str
 
 
+_OF_THE_TEXT = re.compile(
+    r"held back \(vouched\): it rests on (an assertion on more than one answer"
+    r"|a loop over an answer|a branch by an answer|no assertion on an answer)"
+)
+"""Why the judge holds back what no object of the program's had a say in."""
 _NOTHING_RAN = Ran("wrong", 0, b"", b"", 0.0, 0.0, "")
 _PROGRAM = "_program.py"
 _FETCHED = "\n--sv-fetched-files--\n"
@@ -280,6 +290,7 @@ _CUTTER = {
     "sv_engine/serve/__init__.py": b"",
     "sv_engine/serve/split_text.py": inspect.getsource(split_text).encode(),
     "sv_engine/serve/asking.py": inspect.getsource(asking).encode(),
+    "sv_engine/serve/functions.py": inspect.getsource(functions).encode(),
     "sv_engine/serve/statements.py": inspect.getsource(statements).encode(),
 }
 _CUTTING = """\

@@ -24,8 +24,16 @@ import warnings
 from bisect import bisect_left
 from collections.abc import Container, Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
 from sv_engine.serve.asking import Asked, asked, names_called
+from sv_engine.serve.functions import (
+    data_names,
+    functions_called,
+    is_helper,
+    names_functions,
+    names_given,
+)
 from sv_engine.serve.statements import (
     changes_arguments,
     imports,
@@ -46,17 +54,28 @@ _ASSERTION = re.compile(r"^assert\b", re.MULTILINE)
 
 Span = tuple[int, int]
 """Where something begins and ends, in bytes of the text as UTF-8."""
-Place = tuple[Span, str, list[Span]]
-"""Where a test stands, what to put before it, and what to leave out of the program."""
+
+
+class Place(NamedTuple):
+    """Where a test may stand."""
+
+    span: Span
+    needs: str
+    """What to put before it."""
+    left_out: list[Span]
+    """What to leave out of the program."""
+    has_helper: bool
+    """Whether functions are in it that may be the program's as well: they do not assert."""
 
 
 class Swallowed(Exception):
-    """Assertions at the end of the text stand inside a string, or a line, of the program's."""
+    """Assertions at the end of the text stand inside a string, or a line, of the program's, or
+    behind a decorator of it."""
 
 
 def cut(text: str, place: Place) -> tuple[str, str]:
     """The program before a place, and the test there."""
-    (start, end), needs, left_out = place
+    (start, end), needs, left_out, _ = place
     encoded, solution, at = text.encode(), b"", 0
     for begin, stop in left_out:
         solution, at = solution + encoded[at:begin] + b"pass", stop
@@ -82,20 +101,28 @@ def places(text: str, has_input: bool = False) -> list[Place]:
     if not body:
         return []
     lines = _LINE.findall(text)
-    if _swallows(body[-1], lines) or _CONTINUED.search(text):
+    if _swallows(body[-1], lines) or _CONTINUED.search(text) or _decorates(body, lines):
         raise Swallowed
     without_variables(body)
     told = asked(body)
     end = max((at for at, each in enumerate(told.froms) if each is not None), default=-1) + 1
     if not end or (has_input and any(map(_is_at_work, body[end:]))):
         return []
-    starts = _starts(body[:end], told, lines)
+    starts, helpers = _starts(body[:end], told, lines)
     needs = _needs(body[: starts[0]], body[starts[0] : end])
     span = _Spans(lines).of
     doing = [at for at in range(starts[0], end) if reaches(body[at])]
     left_out = [span(body[at]) for at in doing]
     stop = span(body[end - 1])[1]
-    return [((span(body[at])[0], stop), needs, left_out[: bisect_left(doing, at)]) for at in starts]
+    return [
+        Place(
+            (span(body[at])[0], stop),
+            needs,
+            left_out[: bisect_left(doing, at)],
+            any(helper >= at for helper in helpers),
+        )
+        for at in starts
+    ]
 
 
 def builtin_under_test(solution: str, test: str) -> str | None:
@@ -135,10 +162,14 @@ def _is_at_work(statement: ast.stmt) -> bool:
     return reads_input(statement) or prints_what_it_computes(statement)
 
 
-def _starts(body: Sequence[ast.stmt], told: Asked, lines: Sequence[str]) -> list[int]:
-    """Indices of the statements with which the test may begin; it ends with the last of `body`."""
+def _starts(
+    body: Sequence[ast.stmt], told: Asked, lines: Sequence[str]
+) -> tuple[list[int], list[int]]:
+    """Indices of the statements with which the test may begin, and of its helpers; it ends with the
+    last of `body`."""
     latest = max(each for each in told.froms if each is not None)
-    first = _first(body, latest, told.checks, lines)
+    first, helpers = _first(body, latest, told.checks, lines)
+    first = _after_functions(body, _after_strangers(body, first), told, lines)
     imported = {name: path for each in body[:first] for name, path in imports(each)}
     found, differs = [first], False
     for at in range(first, min(latest, len(body) - 1)):
@@ -147,25 +178,27 @@ def _starts(body: Sequence[ast.stmt], told: Asked, lines: Sequence[str]) -> list
         if differs and at + 1 not in told.within:
             found.append(at + 1)
             differs = False
-    return found
+    return found, helpers
 
 
 def _first(
     body: Sequence[ast.stmt], latest: int, checks: Container[int], lines: Sequence[str]
-) -> int:
-    """Index of the first of the statements at the end that may all be a caller's.
+) -> tuple[int, list[int]]:
+    """Index of the first of the statements at the end that may all be a caller's, and those of
+    helpers among them.
 
-    They define functions that assert and are called, classes of `unittest`, and nothing else. None
-    is decorated: the line above may be the program's. Nor do they give a name to functions before
-    them, where a blank line shows that they stand apart from the rest of the test.
+    They define functions that assert and are called, or that compare what functions before them
+    answer (`is_helper`), classes of tests, and nothing else. None is decorated: the line above may
+    be the program's. Nor do they give a name to functions before them, where a blank line shows
+    that they stand apart from the rest of the test.
     """
     needed: dict[str, int] = {}
     for at, each in enumerate(body):
         if isinstance(each, _DEFINITIONS):
             for name in names_needed(each):
                 needed.setdefault(name, at)
-    called = set[str]()
-    first, is_apart = len(body), False
+    called, asked_for = set[str](), set[str]()
+    first, is_apart, helpers = len(body), False, []
     while first:
         at, statement = first - 1, body[first - 1]
         if not isinstance(statement, _DEFINITIONS):
@@ -176,12 +209,58 @@ def _first(
             if not isinstance(statement, ast.ClassDef):
                 belongs &= statement.name in called
                 belongs &= at >= latest or not changes_arguments(statement)
+                if not belongs and needed.get(statement.name, at) >= at:
+                    belongs = statement.name in asked_for and is_helper(statement)
+                    helpers += [at] if belongs else []
         if not belongs:
             break
-        called.update(name for node in ast.walk(statement) for name in names_called(node))
+        nodes = list(ast.walk(statement))
+        called.update(name for node in nodes for name in names_called(node))
+        asked_for.update(functions_called(nodes))
         is_apart |= not lines[statement.lineno - 2].strip() if statement.lineno > 1 else False
         first -= 1
-    return min(first, len(body) - 1)
+    return min(first, len(body) - 1), helpers
+
+
+def _after_strangers(body: Sequence[ast.stmt], first: int) -> int:
+    """Index after the last statement from `first` on that calls a function which is only defined
+    after it: it calls one of the program's, by the same name."""
+    defined = {each.name: at for at, each in enumerate(body) if isinstance(each, _DEFINITIONS)}
+    found, seen = first, set[str]()
+    for at in range(first, len(body)):
+        statement = body[at]
+        if isinstance(statement, _DEFINITIONS):
+            seen.add(statement.name)
+            continue
+        called = {name for node in ast.walk(statement) for name in names_called(node)}
+        if any(defined.get(name, at) > at for name in called - seen):
+            found = at + 1
+    return found
+
+
+def _after_functions(
+    body: Sequence[ast.stmt], first: int, told: Asked, lines: Sequence[str]
+) -> int:
+    """Index after the last statement from `first` on, and before anything is asked, that gives a
+    name to a function which is called afterwards (`f = lambda x: x + 1`): so do programs, where a
+    blank line follows. `first` where what stands before it is data for the test."""
+    asking = min(each for each in told.froms[first:] if each is not None)
+    called, loaded = set[str](), set[str]()
+    for statement in body[asking:]:
+        nodes = list(ast.walk(statement))
+        called.update(functions_called(nodes))
+        called.update(name for node in nodes for name in names_given(node))
+        loaded |= data_names(nodes)
+    is_apart = False
+    for at in range(asking, first, -1):
+        is_apart |= not lines[body[at].lineno - 2].strip()
+        if is_apart and names_functions(body[at - 1], called):
+            bound = {name for each in body[first:at] for name in names_bound(each)}
+            return first if bound & (loaded - called) else at
+        nodes = list(ast.walk(body[at - 1]))
+        called.update(functions_called(nodes))
+        loaded |= data_names(nodes)
+    return first
 
 
 def _imported(body: Sequence[ast.stmt]) -> dict[str, str]:
@@ -224,6 +303,17 @@ def _swallows(last: ast.stmt, lines: Sequence[str]) -> bool:
             if inside and _ASSERTION.search("".join(inside)):
                 return True
     return False
+
+
+def _decorates(body: Sequence[ast.stmt], lines: Sequence[str]) -> bool:
+    """Whether a decorator has a blank line after it: that of what a caller's text begins with."""
+    return any(
+        not lines[number].strip()
+        for each in body
+        if isinstance(each, _DEFINITIONS) and each.decorator_list
+        for number in range(each.decorator_list[0].lineno, each.lineno - 1)
+        if not any(one.lineno <= number < (one.end_lineno or 0) for one in each.decorator_list)
+    )
 
 
 class _Spans:
