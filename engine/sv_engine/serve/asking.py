@@ -140,10 +140,11 @@ class _Reader:
         if any((last_name(base) or "").endswith("TestCase") for base in statement.bases):
             self._cases, self._within = at, at + 1
             self.told.checks.add(at)
-        elif statement.name.startswith("Test") and any(map(_is_assertion, ast.walk(statement))):
-            methods = [each.name for each in statement.body if isinstance(each, _FUNCTIONS)]
-            self._methods.update(dict.fromkeys(methods, at))
+        elif statement.name.startswith("Test"):
             self.told.checks.add(at)
+            if any(map(_is_assertion, ast.walk(statement))):
+                methods = [each.name for each in statement.body if isinstance(each, _FUNCTIONS)]
+                self._methods.update(dict.fromkeys(methods, at))
 
     def _bind(self, statement: ast.stmt) -> None:
         bound = names_bound(statement)

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import ast
 import builtins
+import sys
 from collections.abc import Iterable, Iterator
 
 from sv_engine.serve.statements import last_name, names_bound, names_input
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _LOOPS = (ast.For, ast.While, ast.comprehension)
-_MAKING = frozenset({"exec", "globals", "setattr"})
 
 
 def functions_called(nodes: Iterable[ast.AST]) -> set[str]:
@@ -40,18 +40,42 @@ def data_names(nodes: Iterable[ast.AST]) -> set[str]:
     return {node.id for node in names if isinstance(node.ctx, ast.Load)}
 
 
-def names_functions(statement: ast.stmt, called: set[str]) -> bool:
-    """Whether it gives a name to a function that is called afterwards, and that calls none itself;
-    or may, or takes a name away."""
-    nodes = list(ast.walk(statement))
+def names_functions(statement: ast.stmt, called: set[str], defined: set[str]) -> bool:
+    """Whether it gives a name to a function that is called afterwards, and that asks no other of
+    the text; or takes a name away. defined: functions and classes of the text."""
     if isinstance(statement, ast.Delete):
         return any(isinstance(each, ast.Name) for each in statement.targets)
-    if functions_called(nodes) & _MAKING:
-        return True
+    nodes = list(ast.walk(statement))
     made = [each for each in nodes if isinstance(each, (*_FUNCTIONS, ast.Lambda))]
-    asks = functions_called(node for each in made for node in ast.walk(each))
     bound = names_bound(statement) | {each.name for each in made if isinstance(each, _FUNCTIONS)}
-    return asks.issubset(dir(builtins)) and not called.isdisjoint(bound)
+    if called.isdisjoint(bound) or not all(map(_asks_nobody, made)):
+        return False
+    return len(data_names(nodes) & defined | functions_called(nodes) & defined) <= 1
+
+
+def _asks_nobody(function: ast.AST) -> bool:
+    """Whether a function calls, and compares, nothing but its own and Python's."""
+    nodes = list(ast.walk(function))
+    own = {each.arg for each in nodes if isinstance(each, ast.arg)} | sys.stdlib_module_names
+    own |= {each.id for each in nodes if isinstance(each, ast.Name) and _is_stored(each)}
+    own |= {each.name for each in nodes if isinstance(each, _FUNCTIONS)} | set(dir(builtins))
+    compares = any(isinstance(each, ast.Compare) for each in nodes)
+    if compares and functions_called(nodes) & {
+        each.arg for each in nodes if isinstance(each, ast.arg)
+    }:
+        return False
+    for node in nodes:
+        if isinstance(node, ast.Call if not compares else ast.expr):
+            root: ast.expr = node.func if isinstance(node, ast.Call) else node
+            while isinstance(root, ast.Attribute | ast.Subscript | ast.Call):
+                root = root.func if isinstance(root, ast.Call) else root.value
+            if isinstance(root, ast.Name) and root.id not in own:
+                return False
+    return True
+
+
+def _is_stored(node: ast.Name) -> bool:
+    return isinstance(node.ctx, ast.Store)
 
 
 def is_helper(statement: ast.stmt) -> bool:
@@ -75,7 +99,7 @@ def is_helper(statement: ast.stmt) -> bool:
     if called & given:
         return True
     names = (node for node in nodes if isinstance(node, ast.Name))
-    own = given | {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    own = given | {node.id for node in names if _is_stored(node)}
     own.add(statement.name)
     own |= {node.name for node in nodes if isinstance(node, _FUNCTIONS)}
     if called <= own | set(dir(builtins)):

@@ -169,7 +169,9 @@ def _starts(
     last of `body`."""
     latest = max(each for each in told.froms if each is not None)
     first, helpers = _first(body, latest, told.checks, lines)
-    first = _after_functions(body, _after_strangers(body, first), told, lines)
+    first = _after_strangers(body, first)
+    if not helpers:
+        first = _after_functions(body, first, told, lines)
     imported = {name: path for each in body[:first] for name, path in imports(each)}
     found, differs = [first], False
     for at in range(first, min(latest, len(body) - 1)):
@@ -245,6 +247,7 @@ def _after_functions(
     name to a function which is called afterwards (`f = lambda x: x + 1`): so do programs, where a
     blank line follows. `first` where what stands before it is data for the test."""
     asking = min(each for each in told.froms[first:] if each is not None)
+    defined = {each.name for each in body if isinstance(each, _DEFINITIONS)}
     called, loaded = set[str](), set[str]()
     for statement in body[asking:]:
         nodes = list(ast.walk(statement))
@@ -254,7 +257,7 @@ def _after_functions(
     is_apart = False
     for at in range(asking, first, -1):
         is_apart |= not lines[body[at].lineno - 2].strip()
-        if is_apart and names_functions(body[at - 1], called):
+        if is_apart and names_functions(body[at - 1], called, defined):
             bound = {name for each in body[first:at] for name in names_bound(each)}
             return first if bound & (loaded - called) else at
         nodes = list(ast.walk(body[at - 1]))

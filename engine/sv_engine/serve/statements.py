@@ -101,6 +101,9 @@ def names_needed(tree: ast.AST) -> set[str]:
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     own = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
     own |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    own |= {
+        node.name for node in ast.walk(tree) if isinstance(node, SCOPES[:3]) and node is not tree
+    }
     return {node.id for node in names} - own
 
 
