@@ -308,3 +308,13 @@ def test_a_cut_loses_nothing_but_what_follows(text: str) -> None:
         return
     for solution, test in found:
         assert text.startswith(solution + test)
+
+
+@pytest.mark.parametrize(("statements", "is_too_many"), [(50, False), (99, False), (101, True)])
+def test_a_text_with_very_many_places_is_nobodys(statements: int, is_too_many: bool) -> None:
+    text = PROGRAM + "\nimport os" * statements + "\nassert f(1) == 2"
+    if is_too_many:
+        with pytest.raises(Swallowed):
+            places(text)
+    else:
+        assert len(places(text)) == statements + 1

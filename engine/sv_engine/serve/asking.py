@@ -27,6 +27,7 @@ from sv_engine.serve.statements import (
     last_name,
     names_bound,
     names_input,
+    nodes_of,
     running,
 )
 
@@ -142,7 +143,7 @@ class _Reader:
             self.told.checks.add(at)
         elif statement.name.startswith("Test"):
             self.told.checks.add(at)
-            if any(map(_is_assertion, ast.walk(statement))):
+            if any(map(_is_assertion, nodes_of(statement))):
                 methods = [each.name for each in statement.body if isinstance(each, _FUNCTIONS)]
                 self._methods.update(dict.fromkeys(methods, at))
 
@@ -162,7 +163,7 @@ class _Reader:
         if isinstance(statement, ast.Assert):
             return at
         is_function = isinstance(statement, _FUNCTIONS)
-        nodes = list(ast.walk(statement)) if is_function else list(running(statement))
+        nodes = nodes_of(statement) if is_function else list(running(statement))
         if any(map(names_input, nodes)):  # a block that reads input is a program at work
             return None
         if any(map(_is_assertion, nodes)) or any(map(self._calls_assertion, nodes)):

@@ -14,9 +14,10 @@ import builtins
 import sys
 from collections.abc import Iterable, Iterator
 
-from sv_engine.serve.statements import last_name, names_bound, names_input
+from sv_engine.serve.statements import last_name, names_bound, names_input, nodes_of
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_BUILTINS = frozenset(dir(builtins))
 _LOOPS = (ast.For, ast.While, ast.comprehension)
 
 
@@ -45,7 +46,7 @@ def names_functions(statement: ast.stmt, called: set[str], defined: set[str]) ->
     the text; or takes a name away. defined: functions and classes of the text."""
     if isinstance(statement, ast.Delete):
         return any(isinstance(each, ast.Name) for each in statement.targets)
-    nodes = list(ast.walk(statement))
+    nodes = nodes_of(statement)
     made = [each for each in nodes if isinstance(each, (*_FUNCTIONS, ast.Lambda))]
     bound = names_bound(statement) | {each.name for each in made if isinstance(each, _FUNCTIONS)}
     if called.isdisjoint(bound) or not all(map(_asks_nobody, made)):
@@ -55,10 +56,10 @@ def names_functions(statement: ast.stmt, called: set[str], defined: set[str]) ->
 
 def _asks_nobody(function: ast.AST) -> bool:
     """Whether a function calls, and compares, nothing but its own and Python's."""
-    nodes = list(ast.walk(function))
+    nodes = nodes_of(function)
     own = {each.arg for each in nodes if isinstance(each, ast.arg)} | sys.stdlib_module_names
     own |= {each.id for each in nodes if isinstance(each, ast.Name) and _is_stored(each)}
-    own |= {each.name for each in nodes if isinstance(each, _FUNCTIONS)} | set(dir(builtins))
+    own |= {each.name for each in nodes if isinstance(each, _FUNCTIONS)} | _BUILTINS
     compares = any(isinstance(each, ast.Compare) for each in nodes)
     if compares and functions_called(nodes) & {
         each.arg for each in nodes if isinstance(each, ast.arg)
@@ -87,14 +88,14 @@ def is_helper(statement: ast.stmt) -> bool:
     """
     if not isinstance(statement, _FUNCTIONS) or statement.decorator_list:
         return False
-    nodes = list(ast.walk(statement))
+    nodes = nodes_of(statement)
     if any(
         isinstance(node, ast.Global | ast.Nonlocal | ast.Yield | ast.YieldFrom) for node in nodes
     ):
         return False
     if any(map(names_input, nodes)) or not any(map(_compares, nodes)):
         return False
-    given = {each.arg for each in ast.walk(statement.args) if isinstance(each, ast.arg)}
+    given = {each.arg for each in nodes_of(statement.args) if isinstance(each, ast.arg)}
     called = functions_called(nodes)
     if called & given:
         return True
@@ -102,7 +103,7 @@ def is_helper(statement: ast.stmt) -> bool:
     own = given | {node.id for node in names if _is_stored(node)}
     own.add(statement.name)
     own |= {node.name for node in nodes if isinstance(node, _FUNCTIONS)}
-    if called <= own | set(dir(builtins)):
+    if called <= own | _BUILTINS:
         return False
     needs_data = len(statement.args.args) > len(statement.args.defaults)
     return not needs_data or not any(isinstance(node, _LOOPS) for node in nodes)

@@ -39,7 +39,7 @@ CLIENT_SLACK_S = 10.0
 """What verl's client allows beyond the limits it sends."""
 WAITING = 0.75
 """Share of a client's patience that may go in waiting for a worker."""
-PARSED_HERE = 32 << 10
+PARSED_HERE = 16 << 10
 """Longer texts are cut inside the sandbox: a parser can be made to take long."""
 CUTTING_CPU_S = 5.0
 FETCHED_BYTES = 16 << 20

@@ -41,6 +41,7 @@ from sv_engine.serve.statements import (
     may_stand_in_test,
     names_bound,
     names_needed,
+    nodes_of,
     prints_what_it_computes,
     reaches,
     reads_input,
@@ -50,7 +51,11 @@ from sv_engine.serve.statements import (
 _DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")  # as the parser counts them
 _CONTINUED = re.compile(r"\\(?:\r\n|\r|\n)\s*assert\b")  # `def g(): \`, and a newline
+_DEFINED = re.compile(r"^(?:async )?(?:def|class) (\w+)", re.MULTILINE)
+_BUILTINS = frozenset(dir(builtins))
 _ASSERTION = re.compile(r"^assert\b", re.MULTILINE)
+
+_MOST_PLACES = 100
 
 Span = tuple[int, int]
 """Where something begins and ends, in bytes of the text as UTF-8."""
@@ -70,7 +75,7 @@ class Place(NamedTuple):
 
 class Swallowed(Exception):
     """Assertions at the end of the text stand inside a string, or a line, of the program's, or
-    behind a decorator of it."""
+    behind a decorator of it; or there are too many places where they may begin."""
 
 
 def cut(text: str, place: Place) -> tuple[str, str]:
@@ -109,6 +114,8 @@ def places(text: str, has_input: bool = False) -> list[Place]:
     if not end or (has_input and any(map(_is_at_work, body[end:]))):
         return []
     starts, helpers = _starts(body[:end], told, lines)
+    if len(starts) > _MOST_PLACES:
+        raise Swallowed
     needs = _needs(body[: starts[0]], body[starts[0] : end])
     span = _Spans(lines).of
     doing = [at for at in range(starts[0], end) if reaches(body[at])]
@@ -132,6 +139,8 @@ def builtin_under_test(solution: str, test: str) -> str | None:
     A program may have brought statements along that do no harm (`is_plain`). So the test must not
     give any name to a function: it imports none, and speaks of them only to call them.
     """
+    if _BUILTINS.isdisjoint(_DEFINED.findall(solution)):
+        return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -143,9 +152,9 @@ def builtin_under_test(solution: str, test: str) -> str | None:
     )
     free = names_needed(trees[1]) - own
     found = free & defined
-    if len(found) != 1 or "type" in free or not free.issubset(dir(builtins)):
+    if len(found) != 1 or "type" in free or not free <= _BUILTINS:
         return None
-    nodes = list(ast.walk(trees[1]))
+    nodes = nodes_of(trees[1])
     called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
     for node in nodes:
         is_value = isinstance(getattr(node, "ctx", None), ast.Load) and id(node) not in called
@@ -216,7 +225,7 @@ def _first(
                     helpers += [at] if belongs else []
         if not belongs:
             break
-        nodes = list(ast.walk(statement))
+        nodes = nodes_of(statement)
         called.update(name for node in nodes for name in names_called(node))
         asked_for.update(functions_called(nodes))
         is_apart |= not lines[statement.lineno - 2].strip() if statement.lineno > 1 else False
@@ -234,7 +243,7 @@ def _after_strangers(body: Sequence[ast.stmt], first: int) -> int:
         if isinstance(statement, _DEFINITIONS):
             seen.add(statement.name)
             continue
-        called = {name for node in ast.walk(statement) for name in names_called(node)}
+        called = {name for node in nodes_of(statement) for name in names_called(node)}
         if any(defined.get(name, at) > at for name in called - seen):
             found = at + 1
     return found
@@ -250,7 +259,7 @@ def _after_functions(
     defined = {each.name for each in body if isinstance(each, _DEFINITIONS)}
     called, loaded = set[str](), set[str]()
     for statement in body[asking:]:
-        nodes = list(ast.walk(statement))
+        nodes = nodes_of(statement)
         called.update(functions_called(nodes))
         called.update(name for node in nodes for name in names_given(node))
         loaded |= data_names(nodes)
@@ -260,7 +269,7 @@ def _after_functions(
         if is_apart and names_functions(body[at - 1], called, defined):
             bound = {name for each in body[first:at] for name in names_bound(each)}
             return first if bound & (loaded - called) else at
-        nodes = list(ast.walk(body[at - 1]))
+        nodes = nodes_of(body[at - 1])
         called.update(functions_called(nodes))
         loaded |= data_names(nodes)
     return first
@@ -277,7 +286,7 @@ def _imported(body: Sequence[ast.stmt]) -> dict[str, str]:
                 top = (statement.module or "").partition(".")[0]
                 if not alias.asname and top in sys.stdlib_module_names - {"unittest"}:
                     found[alias.name] = f"from {statement.module} import {alias.name}\n"
-    for node in (node for statement in body for node in ast.walk(statement)):
+    for node in (node for statement in body for node in nodes_of(statement)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found.pop(node.name, None)
         elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
@@ -290,7 +299,7 @@ def _imported(body: Sequence[ast.stmt]) -> dict[str, str]:
 def _needs(program: Sequence[ast.stmt], test: Sequence[ast.stmt]) -> str:
     """What a test has of the text before it: imports of the program's, and that it is run."""
     imported = _imported(program)
-    names = [node for each in test for node in ast.walk(each) if isinstance(node, ast.Name)]
+    names = [node for each in test for node in nodes_of(each) if isinstance(node, ast.Name)]
     bound = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
     used = dict.fromkeys(node.id for node in names if node.id not in bound)
     found = "".join(imported[name] for name in used if name in imported)
@@ -299,7 +308,7 @@ def _needs(program: Sequence[ast.stmt], test: Sequence[ast.stmt]) -> str:
 
 def _swallows(last: ast.stmt, lines: Sequence[str]) -> bool:
     """Whether a line that reads as an assertion lies inside a string of the last statement."""
-    for node in ast.walk(last):
+    for node in nodes_of(last):
         text = isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
         if (text or isinstance(node, ast.JoinedStr)) and isinstance(node, ast.expr):
             inside = lines[node.lineno : node.end_lineno]

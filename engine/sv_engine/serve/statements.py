@@ -21,20 +21,20 @@ def changes_arguments(statement: ast.stmt) -> bool:
     seldom does."""
     if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
         return False
-    given = {each.arg for each in ast.walk(statement.args) if isinstance(each, ast.arg)}
+    given = {each.arg for each in nodes_of(statement.args) if isinstance(each, ast.arg)}
     return any(
         isinstance(node, ast.Attribute)
         and not isinstance(node.ctx, ast.Load)
         and isinstance(node.value, ast.Name)
         and node.value.id in given
-        for node in ast.walk(statement)
+        for node in nodes_of(statement)
     )
 
 
 def may_stand_in_test(statement: ast.stmt) -> bool:
     """Whether a caller may have written this, which is no definition, as part of a test. Who leaves
     with what a function answers may be a test's `main`."""
-    nodes = list(ast.walk(statement))
+    nodes = nodes_of(statement)
     answered = {
         id(node.func) for node in nodes if isinstance(node, ast.Call) and _is_answer(node.args)
     }
@@ -50,13 +50,13 @@ def _is_answer(arguments: Sequence[ast.expr]) -> bool:
 
 def without_variables(body: Sequence[ast.stmt]) -> None:
     """Give another name to a variable that is called `input`, and reads none."""
-    nodes = [node for each in body for node in ast.walk(each)]
+    nodes = [node for each in body for node in nodes_of(each)]
     named = [node for node in nodes if isinstance(node, ast.Name) and node.id == "input"]
     if not any(isinstance(node.ctx, ast.Store) for node in named):
         return
     assigned = (node for node in nodes if isinstance(node, ast.Assign | ast.AnnAssign))
     for each in assigned:
-        inside = list(ast.walk(each))
+        inside = nodes_of(each)
         reading = (node for node in inside if not _is_stored(node) and names_input(node))
         if any(map(_is_stored, inside)) and any(reading):  # input = sys.stdin.readline
             return
@@ -70,14 +70,14 @@ def _is_stored(node: ast.AST) -> bool:
 
 def reads_input(statement: ast.stmt) -> bool:
     """Whether standard input is named in it."""
-    return any(map(names_input, ast.walk(statement)))
+    return any(map(names_input, nodes_of(statement)))
 
 
 def prints_what_it_computes(statement: ast.stmt) -> bool:
     """Whether it prints more than a text that stands there."""
-    for node in ast.walk(statement):
+    for node in nodes_of(statement):
         if isinstance(node, ast.Call) and last_name(node.func) in ("print", "write"):
-            arguments = [inner for each in node.args for inner in ast.walk(each)]
+            arguments = [inner for each in node.args for inner in nodes_of(each)]
             if any(isinstance(inner, ast.Name | ast.Call) for inner in arguments):
                 return True
     return False
@@ -98,13 +98,30 @@ def names_bound(statement: ast.stmt) -> set[str]:
 def names_needed(tree: ast.AST) -> set[str]:
     """Names of the module that a function or class uses when it is used; that a module has from
     elsewhere."""
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    names = [node for node in nodes_of(tree) if isinstance(node, ast.Name)]
     own = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
-    own |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    own |= {node.arg for node in nodes_of(tree) if isinstance(node, ast.arg)}
     own |= {
-        node.name for node in ast.walk(tree) if isinstance(node, SCOPES[:3]) and node is not tree
+        node.name for node in nodes_of(tree) if isinstance(node, SCOPES[:3]) and node is not tree
     }
     return {node.id for node in names} - own
+
+
+def nodes_of(tree: ast.AST) -> list[ast.AST]:
+    """A node and all below it, but for contexts, breadth first. Kept with the node: they are asked
+    for again and again."""
+    found: list[ast.AST] | None = getattr(tree, "_sv_nodes", None)
+    if found is None:
+        found = [tree]
+        for node in found:
+            for name in node._fields:
+                value = getattr(node, name, None) if name != "ctx" else None
+                if isinstance(value, ast.AST):
+                    found.append(value)
+                elif isinstance(value, list):
+                    found += (each for each in value if isinstance(each, ast.AST))
+        tree._sv_nodes = found  # type: ignore[attr-defined]
+    return found
 
 
 def running(statement: ast.stmt) -> Iterator[ast.AST]:
@@ -173,7 +190,7 @@ def is_plain(statement: ast.stmt, imported: Mapping[str, str]) -> bool:
     Such a statement of a program's may stand in front of its test. What it computes is computed
     there as everywhere: no object of the test's side can tell a lie. imported: what imports bind.
     """
-    nodes = list(ast.walk(statement))
+    nodes = nodes_of(statement)
     calls = {id(node.func): node for node in nodes if isinstance(node, ast.Call)}
     bases = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
     asks = isinstance(statement, ast.Assert) or not any(map(_is_type, nodes))
@@ -193,13 +210,13 @@ def reaches(statement: ast.stmt) -> bool:
         isinstance(node, ast.NamedExpr)
         or (isinstance(node, ast.Attribute) and node.attr.startswith("_"))
         or (isinstance(node, ast.Name) and (node.id in _REACHING or node.id.startswith("__")))
-        for node in ast.walk(statement)
+        for node in nodes_of(statement)
     )
 
 
 def imports(statement: ast.stmt) -> Iterator[tuple[str, str]]:
     """Names that a statement imports, and what each stands for: `io`, `math.pi`."""
-    for node in ast.walk(statement):
+    for node in nodes_of(statement):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield (
