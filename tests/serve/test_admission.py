@@ -89,10 +89,27 @@ def test_what_would_come_too_late_is_refused(how: str) -> None:
         with pytest.raises(Overloaded):
             await queue.run(go.wait, 0.01 if how == "late" else 60)
         assert queue.refused == 1
+        assert queue.is_overloaded(60) == (how != "late")  # none waits any more
         go.set()
         await held
         assert (queue.running, queue.waiting) == (0, 0)
         assert not queue.is_hopeless(60)
+
+    run(work())
+
+
+def test_a_queue_that_refuses_is_overloaded_while_work_waits() -> None:
+    async def work() -> None:
+        queue, go = Admission(slots=1, max_waiting=10), asyncio.Event()
+        tasks = [asyncio.create_task(queue.run(go.wait, 60)) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert not queue.is_overloaded(60)
+        with pytest.raises(Overloaded):
+            await queue.run(go.wait, 0.01)
+        assert queue.is_overloaded(60)
+        go.set()
+        await asyncio.gather(*tasks)
+        assert not queue.is_overloaded(60)
 
     run(work())
 

@@ -176,3 +176,88 @@ def test_the_program_finds_the_modules_of_a_wrapper(post: Any) -> None:
     code = WRAPPER.format(program=program, name="f")
     answer = post("/run_code", body(code, "[1, 2, 2]")).json()
     assert (answer["status"], answer["run_result"]["stdout"]) == ("Success", "2\n")
+
+
+SCRIPTS = [
+    "x = 3\nif x > 5:\n    raise ValueError(x)\nprint(x)",
+    "import sys\nif sys.version_info < (3, 8):\n    raise RuntimeError('old')\nprint('ok')",
+    "def main():\n    print('hi')\n\nif __name__ == '__main__':\n    raise SystemExit(main())",
+    "import sys\ndef main():\n    print('hi')\n    return 0\n\nsys.exit(main())",
+    "import asyncio\nasync def main():\n    print('hi')\n\nasyncio.run(main())",
+    "try:\n    x = int('3')\nexcept ValueError as e:\n    raise SystemExit(1) from e\nprint(x)",
+    "def f():\n    return 3\ntry:\n    print(f())\nexcept Exception as e:\n    print(e)\n    raise",
+    "n = 12\nwhile n:\n    n -= 1\n    if n < 0:\n        raise OverflowError\nprint(n)",
+]
+"""Programs that raise, or leave, and ask nothing."""
+
+
+@pytest.mark.parametrize("code", SCRIPTS)
+def test_what_asks_nothing_is_left_as_it_is(post: Any, code: str) -> None:
+    answer = post("/run_code", body(code)).json()
+    assert answer["status"] == "Success", answer
+
+
+OWN_WORD = (
+    "class P:\n    def __eq__(self, other):\n        return True\n\ndef f(x):\n    return P()\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("trust", "code", "status"),
+    [
+        ("proven", OWN_WORD + "assert f(1) == P()", "Failed"),
+        ("vouched", OWN_WORD + "assert f(1) == P()", "Success"),
+        ("inline", OWN_WORD + "assert f(1) == P()", "Success"),
+        ("vouched", OWN_WORD + "assert f(1) != P()", "Failed"),
+        ("vouched", "import sys\nsys.exit(0)\n\nassert f(1) == 2", "Failed"),
+        ("none", "import sys\nsys.exit(0)\n\nassert f(1) == 2", "Success"),
+        ("none", "assert 1 == 2", "Failed"),
+    ],
+)
+def test_the_url_says_what_trust_a_pass_needs(
+    post: Any, trust: str, code: str, status: str
+) -> None:
+    assert post(f"/run_code?trust={trust}", body(code)).json()["status"] == status
+
+
+def test_an_unknown_trust_is_a_bad_request(post: Any) -> None:
+    answer = post("/run_code?trust=much", body("pass"))
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["query", "trust"]
+
+
+def test_the_answer_says_when_a_pass_has_too_little_trust(post: Any, server_url: str) -> None:
+    import httpx
+
+    def held() -> int:
+        lines = httpx.get(f"{server_url}/metrics").text.splitlines()
+        return int(
+            next(line.split()[1] for line in lines if line.startswith("sv_held_back_total "))
+        )
+
+    before = held()
+    result = post("/run_code", body(OWN_WORD + "assert f(1) == P()")).json()["run_result"]
+    assert "the program passes, but that is not proven" in result["stderr"]
+    assert held() > before
+    result = post("/run_code", body("def f(x):\n    return 3\n\nassert f(1) == 2")).json()
+    assert "the program fails" in result["run_result"]["stderr"] or result["status"] == "Failed"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "def f(x):\n    return 3\n\ndef abs(x):\n    return 2\n",
+        "def abs(x):\n    return 2\n\nf = len\n",
+        "def abs(x):\n    return 2\n\ndef len(x):\n    return 1\n",
+        "def abs(x):\n    return 2\n\nfor f in (len,):\n    pass\n",
+        "def abs(x):\n    return 2\n\nf = type([])\n",
+        "def abs(x):\n    return 2\n\nfrom math import fsum as f\n",
+        "def abs(x):\n    return 2\n\nf = lambda x: 0\n",
+        "def abs(x):\n    return 2\n\nf = [].count\n",
+    ],
+)
+def test_a_name_of_pythons_is_the_tests_own_where_it_is_not_all_that_is_asked(
+    post: Any, program: str
+) -> None:
+    answer = post("/run_code", body(f"{program}\nassert abs(f([])) == 2")).json()
+    assert answer["status"] == "Failed"

@@ -194,8 +194,16 @@ def test_an_assertion_that_does_something_is_left_out_of_the_program() -> None:
 )
 def test_a_line_above_a_check_may_be_the_programs(above: str) -> None:
     test = "def check(candidate):\n    assert candidate(1) == 2\n\ncheck(f)"
-    found = cuts(f"{PROGRAM}{above}\n\n\n{test}")
+    found = cuts(f"{PROGRAM}{above}\n{test}")
     assert [test for _, test in found] == ["check(f)"]
+    with pytest.raises(Swallowed):
+        cuts(f"{PROGRAM}{above}\n\n\n{test}")
+
+
+@pytest.mark.parametrize("above", ["@a", "@a.b(3)", "@a(\n\n    3,\n)", "@a\n# a remark\n@b"])
+def test_a_decorator_of_the_programs_own_swallows_nothing(above: str) -> None:
+    program = f"{above}\ndef f(x):\n\n    return x + 1\n\n\n"
+    assert cuts(f"{program}assert f(1) == 2") == [(program, "assert f(1) == 2")]
 
 
 @pytest.mark.parametrize(
@@ -300,3 +308,13 @@ def test_a_cut_loses_nothing_but_what_follows(text: str) -> None:
         return
     for solution, test in found:
         assert text.startswith(solution + test)
+
+
+@pytest.mark.parametrize(("statements", "is_too_many"), [(50, False), (99, False), (101, True)])
+def test_a_text_with_very_many_places_is_nobodys(statements: int, is_too_many: bool) -> None:
+    text = PROGRAM + "\nimport os" * statements + "\nassert f(1) == 2"
+    if is_too_many:
+        with pytest.raises(Swallowed):
+            places(text)
+    else:
+        assert len(places(text)) == statements + 1

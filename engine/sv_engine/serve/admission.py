@@ -17,6 +17,7 @@ elsewhere.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -32,6 +33,8 @@ TURNS = 5.0
 LONGEST_TURN_S = 2.0
 HOPELESS = 2.0
 """A wait is hopeless that is expected to take so many times what is left."""
+REFUSED_S = 5.0
+"""How long after a refusal the queue counts as overloaded, while work still waits."""
 _MEMORY = 0.03
 """Weight of the newest interval in the running mean."""
 
@@ -63,6 +66,8 @@ class Admission:
     piece_s: float = 0.0
     """Running mean of what pieces take that end within a turn."""
     _freed_s: float | None = None
+    _refused_s: float = -math.inf
+    """When work was refused last."""
     _queues: dict[str, deque[asyncio.Future[None]]] = field(default_factory=dict)
     """For each client that waits, in the order of their turns."""
     _long: int = 0
@@ -87,6 +92,11 @@ class Admission:
         """Whether a new arrival would be refused at once."""
         full = self.running >= self.slots and self.waiting >= self.max_waiting
         return full or self.expected_wait_s() > HOPELESS * deadline_s
+
+    def is_overloaded(self, deadline_s: float) -> bool:
+        """Whether work waits of which some was refused just now, or a new arrival would be."""
+        was_refused = self.waiting > 0 and time.monotonic() - self._refused_s < REFUSED_S
+        return was_refused or self.is_hopeless(deadline_s)
 
     async def run(self, work: Callable[[], Awaitable[T]], deadline_s: float | None = None) -> T:
         """What `work` gives, done in a slot; it may be begun twice. deadline_s: the longest wait,
@@ -163,8 +173,7 @@ class Admission:
             self.running += 1
             return
         if deadline_s is not None and self.is_hopeless(deadline_s):
-            self.refused += 1
-            raise Overloaded
+            raise self._refuse()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queues.setdefault(client.get(), deque()).append(turn)
         self.waiting += 1
@@ -179,9 +188,13 @@ class Admission:
                 self.waiting -= 1
                 turn.cancel()
             if isinstance(error, TimeoutError):
-                self.refused += 1
-                raise Overloaded from None
+                raise self._refuse() from None
             raise
+
+    def _refuse(self) -> Overloaded:
+        self.refused += 1
+        self._refused_s = time.monotonic()
+        return Overloaded()
 
     def _leave(self) -> None:
         now_s = time.monotonic()

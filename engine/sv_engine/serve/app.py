@@ -48,7 +48,8 @@ def create_app(
         finally:
             await service.close()
 
-    app = FastAPI(title="sv-engine", lifespan=lifespan)
+    # /docs would fetch its page from elsewhere
+    app = FastAPI(title="sv-engine", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = service
     for router in ROUTERS:
         app.include_router(router)

@@ -36,6 +36,7 @@ async def metrics(service: Served) -> Response:
     counters = {
         "refused": queue.refused,
         "begun_anew": queue.begun_anew,
+        "held_back": service.held,
         **service.executor.statistics(),
     }
     lines = []

@@ -210,8 +210,10 @@ async def socket(websocket: WebSocket) -> None:
             if answer is None:
                 return await websocket.close()
             await websocket.send_text(json.dumps(answer))
-    except (WebSocketDisconnect, KeyError):  # KeyError: a frame of bytes is no message
+    except WebSocketDisconnect:
         return
+    except KeyError:  # a frame of bytes is no message
+        return await websocket.close(1003)
     finally:
         service.sessions -= 1
 

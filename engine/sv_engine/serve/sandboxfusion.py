@@ -5,7 +5,8 @@ keys ignored, strings never null. HTTP 504 says that the server is overloaded; v
 others try that again. `SandboxError` is said only when the sandbox could not run the program.
 
 A program whose text ends in assertions, or stands in verl's `fn_name` wrapper, is also judged with
-its test in another process (`split_text`, `verl_wrapper`); `Success` needs both.
+its test in another process (`split_text`, `verl_wrapper`); `Success` needs both. The URL may say
+how much trust a pass needs (`?trust=vouched`); `?trust=none` leaves it at the exit code.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,18 +28,18 @@ from sv_engine.executors.local import Ran
 from sv_engine.executors.protocol import Row, Terms, collect
 from sv_engine.grading.methods import through_functions
 from sv_engine.records import PASS_CODE
-from sv_engine.serve import split_text, statements
+from sv_engine.serve import asking, functions, split_text, statements
 from sv_engine.serve.admission import Overloaded
 from sv_engine.serve.fields import Seconds, Text
 from sv_engine.serve.service import Service, service_of
-from sv_engine.serve.split_text import Place, Swallowed, cut, places
+from sv_engine.serve.split_text import Place, Swallowed, builtin_under_test, cut, places
 from sv_engine.serve.verl_wrapper import Wrapped, unwrap
 
 CLIENT_SLACK_S = 10.0
 """What verl's client allows beyond the limits it sends."""
 WAITING = 0.75
 """Share of a client's patience that may go in waiting for a worker."""
-PARSED_HERE = 32 << 10
+PARSED_HERE = 16 << 10
 """Longer texts are cut inside the sandbox: a parser can be made to take long."""
 CUTTING_CPU_S = 5.0
 FETCHED_BYTES = 16 << 20
@@ -90,14 +91,23 @@ class RunCodeResponse(BaseModel):
     files: dict[str, str] = {}
 
 
+Trust = Literal["proven", "vouched", "inline", "none"]
+
+
 @router.post("/run_code", response_model=RunCodeResponse)
 async def run_code(
-    request: RunCodeRequest, service: Annotated[Service, Depends(service_of)]
+    request: RunCodeRequest,
+    service: Annotated[Service, Depends(service_of)],
+    trust: Annotated[Trust | None, Query(description="That a pass needs; none: no guard.")] = None,
 ) -> Response:
     """Run one program; assertions at its end are judged apart from it."""
     files = _decoded(request.files)
-    terms = service.terms(request.run_timeout, memory_bytes=request.memory_limit_MB << 20)
-    run = _Run(service, request, terms, files)
+    terms = service.terms(
+        request.run_timeout,
+        memory_bytes=request.memory_limit_MB << 20,
+        trust=None if trust == "none" else trust,
+    )
+    run = _Run(service, request, terms, files, is_guarded=trust != "none")
     try:
         answer = await run.answer()
     except ValueError as error:  # a file name that no program can have
@@ -108,7 +118,7 @@ async def run_code(
 @router.get("/v1/ping", responses={504: {"description": "Overloaded."}})
 async def ping(service: Annotated[Service, Depends(service_of)]) -> str:
     """Say that a program would be run; `/health` runs one."""
-    if service.admission.is_hopeless(WAITING * patience()):
+    if service.admission.is_overloaded(WAITING * patience()):
         raise Overloaded
     return "pong"
 
@@ -126,6 +136,7 @@ class _Run:
     request: RunCodeRequest
     terms: Terms
     files: dict[str, bytes]
+    is_guarded: bool
 
     async def answer(self) -> RunCodeResponse:
         """Run and judge, in one slot; raises Overloaded, and ValueError for a file name."""
@@ -137,7 +148,7 @@ class _Run:
             raise Overloaded from None
 
     async def _answer(self) -> RunCodeResponse:
-        wrapped = unwrap(self.request.code)
+        wrapped = unwrap(self.request.code) if self.is_guarded else None
         text = self.request.code
         try:
             found = await self._places(text)
@@ -146,7 +157,9 @@ class _Run:
                 found = await self._places(text)
         except Swallowed:
             return _refused(
-                _NOTHING_RAN, "its test cannot be told from it: it may stand inside a string"
+                _NOTHING_RAN,
+                "the program fails: its test cannot be told from it, which may hold it in a string"
+                " or by a decorator",
             )
         ran = await self._run()
         response = _response(ran)
@@ -178,6 +191,8 @@ class _Run:
 
     async def _places(self, code: str) -> list[Place]:
         """Raises Swallowed, also for a text that nobody can cut."""
+        if not self.is_guarded:
+            return []
         has_input = bool(self.request.stdin)
         if len(code) <= PARSED_HERE:
             return places(code, has_input)
@@ -188,25 +203,30 @@ class _Run:
         found = json.loads(ran.stdout) if ran.verdict == "pass" else None
         if found is None:
             raise Swallowed
-        return [((start, end), needs, out) for (start, end), needs, out in found]
+        return [Place(*each) for each in found]
 
     async def _judge_all(self, text: str, found: list[Place]) -> str | _Hole | None:
         """None if the program passes wherever its test may stand, else why not. That it fails
         counts for more than that it could not be judged elsewhere."""
         hole = None
         for place in reversed(found):  # the last is most often where the caller's test begins
-            fault = await self._judge(*cut(text, place))
+            fault = await self._judge(*cut(text, place), has_helper=place.has_helper)
             if isinstance(fault, str):
                 return fault
             hole = fault or hole
         return hole
 
-    async def _judge(self, solution: str, test: str) -> str | _Hole | None:
-        """None if the test passes, else why not."""
+    async def _judge(
+        self, solution: str, test: str, *, has_helper: bool = False
+    ) -> str | _Hole | None:
+        """None if the test passes, else why not. has_helper: it is asked elsewhere without."""
         stdin = self.request.stdin or ""
+        is_short = len(solution) + len(test) <= PARSED_HERE
+        entry_point = builtin_under_test(solution, test) if is_short else None
+        terms = replace(self.terms, entry_point=entry_point)
         for _ in range(TRIES):
             row = await self.service.executor.judge(
-                solution, test, self.terms, stdin=stdin, files=self.files
+                solution, test, terms, stdin=stdin, files=self.files
             )
             if not row.holes:
                 break
@@ -214,21 +234,28 @@ class _Run:
             return _Hole(_fault(row))
         if row.passed:
             return None
-        changed = through_functions(solution, test) if any(row.held_T) else None
-        return _fault(row) if changed is None else await self._judge(*changed)
+        if not any(row.held_T):
+            return f"the program fails: {_fault(row)}"
+        if has_helper and _OF_THE_TEXT.fullmatch(_fault(row)):
+            return None
+        changed = through_functions(solution, test) if is_short else None
+        if changed is not None:
+            return await self._judge(*changed, has_helper=has_helper)
+        self.service.held += 1
+        return f"the program passes, but that is not {terms.trust}: {_fault(row)}"
 
     async def _judge_call(self, wrapped: Wrapped, stdout: str) -> str | _Hole | None:
         """None if the function returns what the wrapper printed, else why not."""
         judged = wrapped.judged(self.request.stdin or "", stdout)
         if judged is None:
-            return f"{wrapped.name} did not return"
+            return f"the program fails: {wrapped.name} did not return"
         solution, tests = judged
         for _ in range(TRIES):
             row = (await collect(self.service.executor, [solution], tests, self.terms))[0]
             if row.passed:
                 return None
             if not row.holes:
-                return _fault(row)
+                return f"the program fails: {_fault(row)}"
         return _Hole(_fault(row))
 
     def _with_files(self, response: RunCodeResponse) -> RunCodeResponse:
@@ -250,6 +277,11 @@ class _Hole:
     why: str
 
 
+_OF_THE_TEXT = re.compile(
+    r"held back \(vouched\): it rests on (an assertion on more than one answer"
+    r"|a loop over an answer|a branch by an answer|no assertion on an answer)"
+)
+"""Why the judge holds back what no object of the program's had a say in."""
 _NOTHING_RAN = Ran("wrong", 0, b"", b"", 0.0, 0.0, "")
 _PROGRAM = "_program.py"
 _FETCHED = "\n--sv-fetched-files--\n"
@@ -257,6 +289,8 @@ _CUTTER = {
     "sv_engine/__init__.py": b"",
     "sv_engine/serve/__init__.py": b"",
     "sv_engine/serve/split_text.py": inspect.getsource(split_text).encode(),
+    "sv_engine/serve/asking.py": inspect.getsource(asking).encode(),
+    "sv_engine/serve/functions.py": inspect.getsource(functions).encode(),
     "sv_engine/serve/statements.py": inspect.getsource(statements).encode(),
 }
 _CUTTING = """\
@@ -322,7 +356,7 @@ def _refused(ran: Ran, why: str) -> RunCodeResponse:
         execution_time=ran.wall_s,
         return_code=1,
         stdout=ran.stdout.decode("utf-8", "replace"),
-        stderr=f"{stderr}judged apart from its test, the program fails: {why}\n",
+        stderr=f"{stderr}judged apart from its test, {why}\n",
     )
     return RunCodeResponse(status="Failed", run_result=result)
 

@@ -46,6 +46,8 @@ class Service:
         )
         self.admission = Admission(slots=1, max_waiting=settings.max_waiting)
         self.requests = Running()
+        self.held = 0
+        """Programs of `/run_code` that failed only because their pass had too little trust."""
         self.sessions = 0
         """Open OpenEnv sessions."""
 
