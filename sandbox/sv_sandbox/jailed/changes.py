@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any
 
 from . import once, reach
-from .levels import OWN, Changed
+from .levels import Changed
 from .parts import Parts
 from .reach import ATOMS, OPAQUE, Reach, TooMuch, is_fixed
 from .testcode import TestCode
@@ -29,6 +29,8 @@ from .testcode import TestCode
 TEXT = "<test>"
 """The file name of a test's code."""
 _MOST_EVENTS = 2_000
+_MOST_READINGS = 12
+"""At once; after them, one at the end."""
 _SUSPENDED = (ast.AsyncFunctionDef, ast.Yield, ast.YieldFrom)
 _GENERATED = frozenset("__eq__ __lt__ __le__ __gt__ __ge__ __repr__ __hash__ __new__".split())
 
@@ -51,7 +53,8 @@ class Changes:
         self._theirs: set[str] = set()
         self._settled: set[str] = set()
         self._fixed: set[str] = set()
-        self._events = 0
+        self._events = self._readings = 0
+        self._is_read = True
         self._parts = self._read()
         self._suspends = any(isinstance(one, _SUSPENDED) for one in self._nodes)
 
@@ -124,7 +127,7 @@ class Changes:
             if self._reach.leads(value, changed):
                 words = self._reach.attributes(value, changed)
                 found |= {name, f".{name}", *(f".{one}" for one in words)} - self._heads
-            elif name in self._once and self._parts.levels.get(name, OWN) == OWN:
+            elif name in self._once and self._is_read and not self._parts.levels.get(name):
                 settled |= {name} if self._reach.is_data(value) else set()
                 self._fixed |= {name} if is_fixed(value) else set()
         if not found.isdisjoint(self._parts.imported):
@@ -140,9 +143,18 @@ class Changes:
         if names <= self._theirs:
             return
         self._theirs |= names
-        self._parts = self._read()
-        if self._parts.mixed:
-            self._word(f"what the solution changed in place, in {self._parts.mixed}")
+        self._is_read = False
+        self._readings += 1
+        if self._readings <= _MOST_READINGS:
+            self.finish()
+
+    def finish(self) -> None:
+        """Reads the text, if there is more of the solution's than when it was read."""
+        if not self._is_read:
+            self._is_read = True
+            self._parts = self._read()
+            if self._parts.mixed:
+                self._word(f"what the solution changed in place, in {self._parts.mixed}")
 
     def _read(self) -> Parts:
         test = self._test

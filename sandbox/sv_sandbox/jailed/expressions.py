@@ -291,14 +291,15 @@ class Expressions(Levels):
     def _pass(self, name: str, call: ast.Call) -> None:
         """What the parameters of a function of the text's get here; what it changes of them."""
         for function in self.functions.get(name, ()):
-            names = [one for one in parameters(function) if one not in ("self", "cls")]
-            unpacks = any(isinstance(one, ast.Starred) for one in call.args)
-            unpacks |= any(word.arg is None for word in call.keywords)
+            names = parameters(function)[int(function in self.methods) :]
+            words = {word.arg: word.value for word in call.keywords}
+            given = getattr(function, "args", None)
+            is_plain = not (given and (given.vararg or given.kwarg)) and words.keys() <= {*names}
+            is_plain &= not any(isinstance(one, ast.Starred) for one in call.args)
+            is_plain &= len(call.args) <= len(names)
             for at, one in enumerate(names):
-                words = [word.value for word in call.keywords if word.arg == one]
-                mine = inside(call) if unpacks else call.args[at : at + 1] or words
-                if at == len(names) - 1 and len(call.args) > len(names):
-                    mine = call.args[at:]  # `*more`
+                mine = call.args[at : at + 1] or ([words[one]] if one in words else [])
+                mine = mine if is_plain else inside(call)  # in doubt each gets all
                 self.bind(ast.Name(one), max(map(self.level, mine), default=OWN))
                 for value in mine:
                     self.alias(ast.Name(one), value)

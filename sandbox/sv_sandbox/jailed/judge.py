@@ -181,6 +181,8 @@ class Judge(Policy):
             raise self.link.trouble
         if failure is not None:
             return *subject.verdict_of(failure), marks.trust()
+        if self._changed is not None:
+            self._changed.finish()
         trust = marks.trust()
         return PASS, marks.why().encode("utf-8", "replace"), trust
 

@@ -68,6 +68,8 @@ class Levels:
         self.free = free(source, nodes) | ({entry_point} if entry_point else set())
         self.levels: dict[str, int] = {}
         self.functions: dict[str, list[_Function | ast.ClassDef]] = {}
+        self.methods: set[ast.AST] = set()
+        """Functions whose first parameter is an object or a class."""
         self.holders: dict[str, int] = {}
         """Names of objects whose attributes hold such a thing."""
         self.returned: dict[str, int] = {}
@@ -118,6 +120,9 @@ class Levels:
             self.rebound.update(one.names)
         elif isinstance(one, (*_FUNCTIONS, ast.ClassDef)):
             self.functions.setdefault(one.name, []).append(one)
+            for part in one.body if isinstance(one, ast.ClassDef) else ():
+                if isinstance(part, _FUNCTIONS) and not any(map(_is_static, part.decorator_list)):
+                    self.methods.add(part)
         elif isinstance(one, ast.Assign) and isinstance(one.value, ast.Lambda):
             for target in one.targets:
                 if isinstance(target, ast.Name):
@@ -326,6 +331,10 @@ def _is_blank(node: ast.expr) -> bool:
     if isinstance(node, ast.Dict):
         return not node.keys
     return isinstance(node, ast.Call) and not inside(node) and called(node) in _EMPTY
+
+
+def _is_static(decorator: ast.expr) -> bool:
+    return isinstance(decorator, ast.Name) and decorator.id == "staticmethod"
 
 
 def _is_class(node: ast.expr) -> bool:

@@ -83,7 +83,7 @@ class Parts(Expressions):
 
     def _all(self, body: list[ast.stmt]) -> None:
         for at, node in enumerate(body):
-            self._rest = body[at + 1 :]
+            self._rest = body[at + 1 : at + 2]
             do = _STATEMENTS.get(type(node))
             if do is not None:
                 do(self, node)
@@ -158,7 +158,7 @@ class Parts(Expressions):
 
     def _try(self, node: ast.Try) -> None:
         if self._asks(node.body):
-            ends = [*node.body[-1:], *node.orelse[-1:], *self._rest[:1]]
+            ends = [*node.body[-1:], *node.orelse[-1:], *self._rest]
             is_failed = any(map(_fails, ends))
             self._sound += 1
             self._decided([*node.body, *node.orelse])
