@@ -60,6 +60,8 @@ class Hearing:
         """Exceptions of the solution's classes that came with the last answer."""
         self._helpers: set[int] = set()
         self._objects: set[int] = set()
+        self.classes: Set[str] = frozenset()
+        """Names that the test takes for those of classes."""
         self.was_asked = False
         """Whether the test has used anything of the solution's."""
         self.has_answered = False
@@ -92,6 +94,8 @@ class Hearing:
             return True, value
         if exists and name in self._bound:
             self._marks.word("a name that the text seems to bind")
+        if name in self.classes and not isinstance(value, type):
+            self._marks.word("an answer that the solution is asked about")
         number = self._number(value)
         known = number < 0 or proxies.is_fixed(value) or makers.is_called_only(value)
         self.arrived_beside(value if known else None, arrived)

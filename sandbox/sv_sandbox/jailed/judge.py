@@ -168,6 +168,7 @@ class Judge(Policy):
         self.link.forget()
         bound = test.binds - test.free
         self.hearing = Hearing(self.link, marks, test.names, bound, test.steps, self.module)
+        self.hearing.classes = test.classes
         self._attributes.clear()
         self._shared = self._changed = None
         if "patch" in test.names:

@@ -94,6 +94,10 @@ class Levels:
         self._words: dict[ast.AST, Said] = {}
         self._answers: set[str] = set()
         self._said: set[str] = set()
+        self._made: dict[str, list[ast.expr]] = {}
+        """By what classes, as they are called, what names hold was made."""
+        self.classes: set[str] = set()
+        """Names by which the solution's classes are called, if that is what they are."""
         self.imported: set[str] = set()
         self.renamed: set[str] = set()
         self.reflecting = {*REFLECTING}
@@ -267,6 +271,10 @@ class Levels:
 
     def keep(self, value: ast.expr | None, *names: str) -> None:
         """These hold this: perhaps an answer, or what the solution says of one."""
+        for one in self._asked(value):
+            if _is_class(one.func):
+                for name in names:
+                    self._made.setdefault(name, []).append(one.func)
         for kept, is_one in ((self._answers, self.answers(value)), (self._said, self.says(value))):
             if is_one and not kept.issuperset(names):
                 kept.update(names)
@@ -279,11 +287,18 @@ class Levels:
         return any(not _is_class(one.func) for one in self._asked(node))
 
     def says(self, node: ast.AST | None) -> bool:
-        """Whether the solution is given an answer of its own there, and may say yes to it."""
+        """Whether the solution is given an answer of its own there, and may say yes to it. Of what
+        goes by a class's name it is still to be seen whether that is one (`classes`)."""
         if not self.said_in(node).words.isdisjoint(self._said):
             return True
-        given = (part for one in self._asked(node) for part in inside(one))
-        return any(map(self.answers, given))
+        given = [part for one in self._asked(node) for part in inside(one)]
+        if any(map(self.answers, given)):
+            return True
+        for part in given:
+            made = [one.func for one in self._asked(part)]
+            made += [one for name in self.said_in(part).words for one in self._made.get(name, ())]
+            self.classes.update(map(root, made))
+        return False
 
     def _asked(self, node: ast.AST | None) -> Iterator[ast.Call]:
         """Calls in it of what is the solution's."""

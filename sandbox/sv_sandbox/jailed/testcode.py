@@ -42,6 +42,8 @@ class TestCode(NamedTuple):
     """Why its passes cannot be proven, as far as its text says (`parts`)."""
     steps: bool
     """Whether it looks at the items of an answer one by one."""
+    classes: set[str]
+    """Names that must be those of classes."""
     free: set[str]
     """Names that the solution is asked for."""
     names: set[str]
@@ -78,6 +80,7 @@ def code_of(source: Source, tree: ast.Module | None = None) -> TestCode:
         text=words,
         mixes=found.mixed,
         steps=found.steps,
+        classes=found.classes,
         free=found.free,
         names=text.names,
         binds=text.binds,
