@@ -145,11 +145,14 @@ class Journal:
         """What was asked; never with its reference."""
         self.add("problem", scope.iteration, problem.id, problem.prompt, problem.entry_point)
 
-    def number_of(self, scope: Scope, request: GenerationRequest, occurrence: int) -> int:
+    def number_of(
+        self, scope: Scope, request: GenerationRequest, occurrence: int, asked: str = ""
+    ) -> int:
         """What its samples call a request; a new one is journalled. To be asked once in a process.
-        occurrence: how often the very same was asked before in this scope."""
-        asked = (request.problem_id, request.role, request_key(request), occurrence)
-        name = int(content_key(scope.iteration, scope.stage, *asked), 16) >> 65
+        occurrence: how often the very same was asked before in this scope. asked: its key, where
+        that is known."""
+        key = (request.problem_id, request.role, asked or request_key(request), occurrence)
+        name = int(content_key(scope.iteration, scope.stage, *key), 16) >> 65
         if self.is_resumed:
             found = self._find("SELECT number FROM request WHERE id = ?", name)
             if found:

@@ -54,10 +54,11 @@ class JournalledGenerator:
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Completion, None]:
         """Yield the samples of `request`, journalled ones first; close it to stop early."""
         scope = self.scope
-        key = (scope, request.problem_id, request.role, request_key(request))
+        asked = request_key(request)
+        key = (scope, request.problem_id, request.role, asked)
         occurrence = self._asked[key]
         self._asked[key] += 1
-        number = self._journal.number_of(scope, request, occurrence)
+        number = self._journal.number_of(scope, request, occurrence, asked)
         known = self._journal.completions(number, request)
         for completion in known:
             yield completion
@@ -70,7 +71,7 @@ class JournalledGenerator:
             for first, count in _runs(missing):
                 await self._load()
                 label = f"{scope.iteration} {scope.stage} {occurrence}"
-                part = replace(_part(request, first, count), label=label)
+                part = _part(request, first, count, label)
                 async with aclosing(self.inner.generate(part)) as fresh:
                     async for completion in fresh:
                         sample = first + completion.sample
@@ -92,6 +93,8 @@ class JournalledGenerator:
         self._waiting = path
 
     async def _load(self) -> None:
+        if self._waiting is None:
+            return
         async with self._loading:
             if self._waiting is not None:
                 await self.inner.load_weights(self._waiting)
@@ -106,10 +109,11 @@ class JournalledGenerator:
         await self.inner.wake()
 
 
-def _part(request: GenerationRequest, first: int, count: int) -> GenerationRequest:
-    seed = request.sampling.seed
-    shifted = replace(request.sampling, seed=None if seed is None else seed + first)
-    return replace(request, n=count, first=first, sampling=shifted)
+def _part(request: GenerationRequest, first: int, count: int, label: str) -> GenerationRequest:
+    sampling = request.sampling
+    if first and sampling.seed is not None:
+        sampling = replace(sampling, seed=sampling.seed + first)
+    return replace(request, n=count, first=first, sampling=sampling, label=label)
 
 
 def _runs(samples: Sequence[int]) -> Iterator[tuple[int, int]]:

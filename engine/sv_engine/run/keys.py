@@ -9,6 +9,8 @@ from functools import lru_cache
 from sv_engine.generate.protocol import GenerationRequest, Sampling
 from sv_engine.records import plain
 
+_sorted = json.JSONEncoder(sort_keys=True).encode
+
 
 def content_key(*parts: object) -> str:
     """A 128-bit key of the parts, in hexadecimal."""
@@ -27,4 +29,4 @@ def sampling_text(sampling: Sampling) -> str:
     told = plain(sampling)
     if not sampling.min_p:  # as journals that are older than it name their requests
         del told["min_p"]
-    return json.dumps(told, sort_keys=True)
+    return _sorted(told)
