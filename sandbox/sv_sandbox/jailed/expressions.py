@@ -31,6 +31,7 @@ _SUMMING = frozenset(("all", "sum"))
 _STEPPING = frozenset("all any sum zip map filter max min".split())
 _CHOOSING = frozenset(("get", "pop", "setdefault"))
 """Methods that give their last argument where there is nothing else."""
+_HARMLESS = frozenset("maxsize float_info version_info stdout stderr stdin".split())
 _SPACES = frozenset(("globals", "vars", "locals"))
 _PRINTED = frozenset("getvalue readouterr read readline readlines read_text".split())
 _TELLING = frozenset("capsys capfd caplog recwarn".split())
@@ -68,7 +69,7 @@ class Expressions(Levels):
             if node.attr == "modules":
                 self.free.add("sys.modules")
                 return ONE
-            return OWN if node.attr in ("maxsize", "float_info", "version_info") else MIXED
+            return OWN if node.attr in _HARMLESS else MIXED
         if node.attr in REFLECTING | TEMPLATES or node.attr[:2] == "__":
             return OWN if node.attr in ("__name__", "__doc__", "__version__") else MIXED
         return max(self._bare(node), self.holders.get(f".{node.attr}", OWN))

@@ -232,6 +232,8 @@ class Levels:
         said = self.said_in(value)
         asked = {root(call.func) for call in said.calls if isinstance(call.func, ast.Name)}
         found = {*said.words} - (asked & self.functions.keys()) - self.imported - {"self", "cls"}
+        of_library = [one for one in ast.walk(value) if root(one) in self.imported]
+        found -= {f".{one.attr}" for one in of_library if isinstance(one, ast.Attribute)}
         for name in {called(call) for call in said.calls} & self.functions.keys():
             found |= self.said_by(name) & self.stored
         return found

@@ -32,6 +32,7 @@ _OPERATORS = frozenset(
 )
 """Methods that get nothing of the solution's, or whose answers count by themselves."""
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_LEAVING = frozenset("skip skipTest xfail exit quit importorskip".split())
 _JUMPS = (ast.Return, ast.Break, ast.Continue)
 _TRIES = (ast.Try, getattr(ast, "TryStar", ast.Try))
 _MOST_ROUNDS = 12
@@ -127,8 +128,19 @@ class Parts(Expressions):
         if isinstance(node, ast.If) and not node.orelse and all(map(_fails, node.body)):
             self._assert_that(ast.UnaryOp(ast.Not(), node.test))
         elif self.level(node.test):
-            self.mix("a branch by an answer")
+            self._branch_by(self.level(node.test), [*node.body, *node.orelse])
         self._all([*node.body, *node.orelse])
+
+    def _branch_by(self, level: int, body: list[ast.stmt]) -> None:
+        """An answer decides whether this is done. Where that asserts nothing and leaves nothing
+        out, what it makes, gives or changes is of that answer, too."""
+        nodes = [one for statement in body for one in ast.walk(statement)]
+        leaves = any(called(one) in _LEAVING for one in nodes if isinstance(one, ast.Call))
+        leaves |= any(isinstance(one, (*_JUMPS, ast.Raise, ast.Yield)) for one in nodes)
+        if leaves or any(map(_asserts, body)):
+            self.mix("a branch by an answer")
+        else:
+            self._decided(body, ONE if level == ONE else MIXED)
 
     def _match(self, node: ast.Match) -> None:
         if self.level(node.subject) or any(self.level(case.guard) for case in node.cases):
