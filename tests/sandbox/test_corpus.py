@@ -160,6 +160,18 @@ PROGRAMS = [case for case in CASES if isinstance(case, ProgramCase)]
 LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
 
 
+IPC = ("shm", "sem", "msg")
+
+
+def ipc_objects(name: str) -> list[list[str]]:
+    """Objects of System V IPC on this machine: key, number, permissions and more."""
+    try:
+        lines = Path(f"/proc/sysvipc/{name}").read_text().splitlines()[1:]
+    except OSError:
+        return []
+    return [line.split() for line in lines]
+
+
 def settings(process: psutil.Process) -> dict[str, Any]:
     """What another process could change about this one."""
     with process.oneshot():
@@ -229,6 +241,8 @@ class Host:
         self._shm_file.write_bytes(text)
         self._shm_file.chmod(0o666)
         self._close.callback(self._shm_file.unlink)
+        # What killed runs have left stays, and may have the pid of somebody who lives as its maker's.
+        self._ipc_before = {name: {f[1] for f in ipc_objects(name)} for name in IPC}
         libc = ctypes.CDLL(None, use_errno=True)
         libc.shmat.restype = ctypes.c_void_p
         self._shm_id = libc.shmget(0, 4096, 0o1666)
@@ -258,7 +272,7 @@ class Host:
     def _state(self) -> dict[str, Any]:
         """All that attacks must leave as it is."""
         stat = self._canary.stat()
-        ipc = {name: self._ipc(name) for name in ("shm", "sem", "msg")}
+        ipc = {name: self._ipc(name) for name in IPC}
         return {
             "canary": (self._canary.read_text(), stat.st_mode, stat.st_uid, stat.st_gid,
                        stat.st_mtime_ns, stat.st_ino, stat.st_nlink),
@@ -273,14 +287,9 @@ class Host:
             "leftover processes": self._strangers(),
         }  # fmt: skip
 
-    @staticmethod
-    def _ipc(name: str) -> list[list[str]]:
-        """Objects of System V IPC, but segments whose maker still lives: other programs' own."""
-        try:
-            lines = Path(f"/proc/sysvipc/{name}").read_text().splitlines()[1:]
-        except OSError:
-            return []
-        fields = [line.split() for line in lines]
+    def _ipc(self, name: str) -> list[list[str]]:
+        """New objects of System V IPC, but segments whose maker still lives: other programs' own."""
+        fields = [f for f in ipc_objects(name) if f[1] not in self._ipc_before[name]]
         return [f[:3] for f in fields if name != "shm" or not psutil.pid_exists(int(f[4]))]
 
     def _leftovers(self) -> list[str]:
