@@ -241,7 +241,7 @@ class Host:
         self._shm_file.write_bytes(text)
         self._shm_file.chmod(0o666)
         self._close.callback(self._shm_file.unlink)
-        # What killed runs have left stays, and may have the pid of somebody who lives as its maker's.
+        # What killed runs have left stays, and somebody who lives may have its maker's pid.
         self._ipc_before = {name: {f[1] for f in ipc_objects(name)} for name in IPC}
         libc = ctypes.CDLL(None, use_errno=True)
         libc.shmat.restype = ctypes.c_void_p
@@ -288,7 +288,7 @@ class Host:
         }  # fmt: skip
 
     def _ipc(self, name: str) -> list[list[str]]:
-        """New objects of System V IPC, but segments whose maker still lives: other programs' own."""
+        """New objects of System V IPC, but segments whose maker lives: other programs' own."""
         fields = [f for f in ipc_objects(name) if f[1] not in self._ipc_before[name]]
         return [f[:3] for f in fields if name != "shm" or not psutil.pid_exists(int(f[4]))]
 
