@@ -261,3 +261,32 @@ def test_a_name_of_pythons_is_the_tests_own_where_it_is_not_all_that_is_asked(
 ) -> None:
     answer = post("/run_code", body(f"{program}\nassert abs(f([])) == 2")).json()
     assert answer["status"] == "Failed"
+
+
+UNREADABLE = {
+    "utf-7": "# coding: utf-7\nimport os\n+AG8AcwAuAF8AZQB4AGkAdAAoADAAKQ-",
+    "escapes": "# coding: unicode_escape\nimport os\n\\x6fs._exit(0)",
+    "raw escapes": "# coding: raw_unicode_escape\nimport os\n\\u006fs._exit(0)",
+    "a lone surrogate": "# \ud800\nimport os\nos._exit(0)",
+    "a byte order mark": "\ufeffimport os\nos._exit(0)",
+    "a line in a comment": "# coding: utf-7\n#+AAo-import os; os._exit(0)",
+    "the end of a string": "# coding: utf-7\nimport os\n'''+ACcAJwAn-; os._exit(0)\n'''",
+}
+
+
+@pytest.mark.parametrize("rest", ["", "#" * 17_000], ids=["short", "long"])
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_text_that_reads_otherwise_where_it_runs_is_guarded(
+    server_url: str, name: str, rest: str
+) -> None:
+    import httpx
+
+    code = f"{UNREADABLE[name]}\n{rest}\ndef f(x): return 0\n\nassert f(1) == 2"
+    escaped = json.dumps({"code": code, "language": "python"})
+    answer = httpx.post(
+        f"{server_url}/run_code",
+        content=escaped,
+        headers={"content-type": "application/json"},
+        timeout=60,
+    ).json()
+    assert answer["status"] == "Failed", answer

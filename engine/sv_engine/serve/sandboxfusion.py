@@ -32,7 +32,14 @@ from sv_engine.serve import asking, functions, split_text, statements
 from sv_engine.serve.admission import Overloaded
 from sv_engine.serve.fields import Seconds, Text
 from sv_engine.serve.service import Service, service_of
-from sv_engine.serve.split_text import Place, Swallowed, builtin_under_test, cut, places
+from sv_engine.serve.split_text import (
+    Place,
+    Swallowed,
+    Unreadable,
+    builtin_under_test,
+    cut,
+    places,
+)
 from sv_engine.serve.verl_wrapper import Wrapped, unwrap
 
 CLIENT_SLACK_S = 10.0
@@ -149,12 +156,14 @@ class _Run:
 
     async def _answer(self) -> RunCodeResponse:
         wrapped = unwrap(self.request.code) if self.is_guarded else None
-        text = self.request.code
+        text, is_readable = self.request.code, True
         try:
             found = await self._places(text)
             if wrapped is not None and not found:
                 text = wrapped.program
                 found = await self._places(text)
+        except Unreadable:
+            found, is_readable = [], False
         except Swallowed:
             return _refused(
                 _NOTHING_RAN,
@@ -165,6 +174,10 @@ class _Run:
         response = _response(ran)
         if response.status != "Success":
             return response
+        if not is_readable:
+            return _refused(
+                ran, "the program fails: its text is not what runs, as in another encoding"
+            )
         fault = await self._judge_all(text, found)
         if wrapped is not None and fault is None:
             fault = await self._judge_call(wrapped, ran.stdout.decode("utf-8", "replace"))
@@ -190,7 +203,7 @@ class _Run:
         return ran
 
     async def _places(self, code: str) -> list[Place]:
-        """Raises Swallowed, also for a text that nobody can cut."""
+        """Raises Unreadable, and Swallowed, also for a text that nobody can cut."""
         if not self.is_guarded:
             return []
         has_input = bool(self.request.stdin)
@@ -203,6 +216,8 @@ class _Run:
         found = json.loads(ran.stdout) if ran.verdict == "pass" else None
         if found is None:
             raise Swallowed
+        if found is False:
+            raise Unreadable
         return [Place(*each) for each in found]
 
     async def _judge_all(self, text: str, found: list[Place]) -> str | _Hole | None:
@@ -295,12 +310,14 @@ _CUTTER = {
 }
 _CUTTING = """\
 import json
-from sv_engine.serve.split_text import Swallowed, places
+from sv_engine.serve.split_text import Swallowed, Unreadable, places
 try:
     text = open("text", newline="", encoding="utf-8", errors="surrogatepass").read()
     print(json.dumps(places(text, {has_input})))
 except Swallowed:
     print("null")
+except Unreadable:
+    print("false")
 """
 _FETCHING = """\
 import runpy, sys

@@ -78,6 +78,11 @@ class Swallowed(Exception):
     behind a decorator of it; or there are too many places where they may begin."""
 
 
+class Unreadable(Exception):
+    """A text that is no Python as it stands. Where it runs all the same (in an encoding that it
+    names itself, say), nobody knows where its test begins."""
+
+
 def cut(text: str, place: Place) -> tuple[str, str]:
     """The program before a place, and the test there."""
     (start, end), needs, left_out, _ = place
@@ -92,8 +97,8 @@ def places(text: str, has_input: bool = False) -> list[Place]:
     """Where in `text` the test of a program may stand; none: nothing asks anything.
 
     has_input: standard input is given with it; a text that goes on to print what it computes is
-    then a program whose output is asked for. Raises Swallowed. A text that does not parse has no
-    places: running it says what is wrong.
+    then a program whose output is asked for. Raises Swallowed, and Unreadable for a text that does
+    not parse: running it says what is wrong.
     """
     if not any(word in text for word in ("assert", "raise", "unittest")):
         return []
@@ -101,8 +106,8 @@ def places(text: str, has_input: bool = False) -> list[Place]:
         warnings.simplefilter("ignore")  # SyntaxWarning: `1 is 1`, "\d"
         try:
             body = ast.parse(text).body
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return []
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise Unreadable from error
     if not body:
         return []
     lines = _LINE.findall(text)
