@@ -37,6 +37,7 @@ def test_the_program_in_an_answer(answer: object, code: str) -> None:
     ("truth", "call"),
     [
         ({"inputs": ["1\n[2]"], "outputs": ["3"], "fn_name": "f"}, Call("f", (1, [2]), (3, "3"))),
+        ({"inputs": ["1\n"], "outputs": ["2"], "fn_name": "f"}, Call("f", (1,), (2, "2"))),
         ({"inputs": [[1, "a"]], "outputs": [[3]], "fn_name": "f"}, Call("f", (1, "a"), ([3], 3))),
         ({"inputs": [""], "outputs": ["null"], "fn_name": "f"}, Call("f", (), (None, "null"))),
         ({"inputs": ["x y"], "outputs": ["x"], "fn_name": "f"}, Call("f", ("x y",), ("x", "x"))),

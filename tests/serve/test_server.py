@@ -57,8 +57,9 @@ def test_without_the_token_nothing_is_done(guarded: str) -> None:
     assert httpx.get(f"{guarded}/v1/ping").status_code == 200
 
 
-def test_with_the_token_it_is(guarded: str) -> None:
-    headers = {"authorization": "Bearer secret"}
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
+def test_with_the_token_it_is(guarded: str, scheme: str) -> None:
+    headers = {"authorization": f"{scheme} secret"}
     answer = httpx.post(f"{guarded}/run_code", json={"code": "print(1)"}, headers=headers)
     assert answer.json()["status"] == "Success"
 

@@ -190,7 +190,8 @@ def _pair(given: Any, expected: Any, fn_name: str | None, check: str) -> Test | 
     if not isinstance(fn_name, str) or not fn_name.isidentifier() or keyword.iskeyword(fn_name):
         raise SuiteError(f"{fn_name!r} is not the name of a function")
     if isinstance(given, str):  # one JSON value per line
-        arguments = [_value(line) for line in given.split("\n")] if given.strip() else []
+        lines = given.rstrip("\n").split("\n")  # a last line's end begins no further argument
+        arguments = [_value(line) for line in lines] if given.strip() else []
     else:
         arguments = given if isinstance(given, list) else [given]
     if isinstance(expected, str):

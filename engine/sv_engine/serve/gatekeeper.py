@@ -20,7 +20,7 @@ class Gatekeeper:
 
     def __init__(self, app: ASGIApp, *, token: str | None, max_body_bytes: int) -> None:
         self.app, self.max_body_bytes = app, max_body_bytes
-        self.expected = None if token is None else f"Bearer {token}".encode()
+        self.expected = None if token is None else token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or hand on."""
@@ -42,7 +42,8 @@ class Gatekeeper:
     def _knows(self, path: str, given: bytes) -> bool:
         if self.expected is None or path in OPEN_PATHS:
             return True
-        return hmac.compare_digest(given, self.expected)
+        scheme, _, token = given.partition(b" ")
+        return scheme.lower() == b"bearer" and hmac.compare_digest(token, self.expected)
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         taken = 0
