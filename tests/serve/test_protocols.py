@@ -147,13 +147,16 @@ def talk(server_url: str) -> Any:
 
 
 def test_an_openenv_episode(talk: Any) -> None:
-    begun = talk({"type": "reset", "data": {"tests": ["assert f(1) == 2"], "seed": 1}})
-    assert begun["type"] == "observation"
+    reset = {"type": "reset", "data": {"tests": ["assert f(1) == 2"], "seed": 1}}
+    assert talk(reset)["type"] == "observation"
     wrong = talk({"type": "step", "data": {"code": LIAR}})["data"]
     assert (wrong["reward"], wrong["done"]) == (0.0, True)
+    again = talk({"type": "step", "data": {"code": RIGHT}})
+    assert (again["type"], again["data"]["code"]) == ("error", "VALIDATION_ERROR")
+    assert talk({"type": "state"})["data"]["step_count"] == 1
+    talk(reset)
     right = talk({"type": "step", "data": {"code": RIGHT}})["data"]
     assert (right["reward"], right["observation"]["passed"]) == (1.0, 1)
-    assert talk({"type": "state"})["data"]["step_count"] == 2
 
 
 @pytest.mark.parametrize(

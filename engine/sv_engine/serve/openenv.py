@@ -2,7 +2,8 @@
 
 An action is `{code, stdin?, tests?}`; tests may come with `reset` instead, from whoever owns the
 problem, and then an action's own are ignored. Without tests a step runs the program and has no
-reward; with tests the reward is 1.0 if all of them pass, and the episode is done.
+reward; with tests the reward is 1.0 if all of them pass, and the episode is done: where the tests
+are the owner's, nobody tries them again before the next `reset`.
 
 A hole is an error message (HTTP 503), never an observation: callers count a missing reward as 0.
 Sessions live as long as their socket. Shapes: `openenv` 0.10.
@@ -100,15 +101,19 @@ class _Episode:
     service: Service
     state: State = field(default_factory=State)
     suite: Suite | None = None
+    is_done: bool = False
 
     def reset(self, request: ResetRequest) -> Outcome:
         """Raises SuiteError."""
         self.suite = None if request.tests is None else read_suite(request.tests)
         self.state = State(episode_id=request.episode_id or uuid.uuid4().hex)
+        self.is_done = False
         return Outcome(observation=Observation())
 
     async def step(self, action: Action, cpu_s: float = DEFAULT_CPU_S) -> Outcome:
         """Raises SuiteError, Overloaded and _NotJudged."""
+        if self.is_done:
+            raise SuiteError("the episode is done: reset begins the next")
         suite = self.suite
         if suite is None and action.tests is not None:
             suite = read_suite(action.tests)
@@ -125,6 +130,7 @@ class _Episode:
             total=len(grade.verdict_T),
             detail=grade.first_fault,
         )
+        self.is_done = suite is self.suite  # those of an action are for that action
         return Outcome(observation=seen, reward=score, done=True)
 
     async def _run(self, action: Action, cpu_s: float) -> Observation:
