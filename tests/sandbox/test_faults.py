@@ -389,6 +389,20 @@ def test_descriptors_run_out(what: str, warm: bool) -> None:
 
 
 @clean
+@pytest.mark.parametrize("free", FREE)
+def test_a_template_that_was_lost_leaves_the_next_ones_region_alone(free: int) -> None:
+    """Its worker had no descriptor left for its pidfd, when it wanted one that recycles: after
+    eight rows. It must not rehearse where the next row is."""
+    with Pool(1) as pool, contextlib.closing(asyncio.new_event_loop()) as loop:
+        for _ in range(8):
+            use(pool, "program", loop)
+        with descriptors_free(free), contextlib.suppress(OSError, SandboxError):
+            for _ in range(3):
+                use(pool, "program", loop)
+        use(pool, "program", loop)
+
+
+@clean
 @pytest.mark.parametrize("free", [0, 2, 5, 9, 13])
 def test_a_pool_closes_without_descriptors(free: int) -> None:
     pool = Pool(2)
