@@ -85,6 +85,7 @@ struct sv_job *sv_job_new(struct sv_pool *pool, const struct sv_job_spec *spec)
     job->judge = spec->kind == SV_KIND_PROGRAM ? SV_JUDGE_INLINE : spec->judge;
     job->rows = spec->rows;
     job->cells = spec->cells;
+    job->workers = spec->workers;
     job->cell_blob_count = spec->cell_blob_count;
     job->limits = spec->limits;
     job->fault = spec->fault;

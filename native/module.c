@@ -407,13 +407,13 @@ static PyObject *pool_submit(PyObject *self, PyObject *args)
     const char *zygotes;
     Py_ssize_t zygotes_len;
     int kind, judge;
-    unsigned cell_count;
+    unsigned cell_count, workers;
     const char *stdin_bytes;
     Py_ssize_t stdin_len;
     struct sv_limits l = {0};
     struct sv_fault fault;
-    if (!PyArg_ParseTuple(args, "OiiO!y#O!I(KKKKKIIIKI)y#O(ii)", &pool_capsule, &kind, &judge, &PyList_Type,
-                          &rows, &zygotes, &zygotes_len, &PyList_Type, &cells, &cell_count, &l.cpu_us,
+    if (!PyArg_ParseTuple(args, "OiiO!y#O!II(KKKKKIIIKI)y#O(ii)", &pool_capsule, &kind, &judge, &PyList_Type,
+                          &rows, &zygotes, &zygotes_len, &PyList_Type, &cells, &cell_count, &workers, &l.cpu_us,
                           &l.wall_us, &l.memory_bytes, &l.output_bytes, &l.file_bytes, &l.open_files,
                           &l.threads, &l.processes,
                           &l.stack_bytes, &l.int_digits, &stdin_bytes, &stdin_len, &results,
@@ -441,6 +441,7 @@ static PyObject *pool_submit(PyObject *self, PyObject *args)
         .judge = (enum sv_judge)judge,
         .rows = (uint32_t)PyList_Size(rows),
         .cells = cell_count,
+        .workers = workers,
         .row_blobs = row_blobs,
         .row_lens = row_lens,
         .row_zygotes = (const uint8_t *)zygotes,
@@ -654,7 +655,7 @@ static PyMethodDef methods[] = {
     {"pool_zygote", pool_zygote, METH_VARARGS, "pool_zygote(pool, zygote) -> pid, or 0"},
     {"pool_statistics", pool_statistics, METH_O, "pool_statistics(pool) -> dict"},
     {"pool_submit", pool_submit, METH_VARARGS,
-     "pool_submit(pool, kind, judge, rows, zygotes, cells, n, limits, stdin, results, fault)"
+     "pool_submit(pool, kind, judge, rows, zygotes, cells, n, workers, limits, stdin, results, fault)"
      " -> job"},
     {"job_rows_done", job_rows_done, METH_O, "job_rows_done(job) -> int"},
     {"job_wait", job_wait, METH_VARARGS, "job_wait(job, timeout_s) -> whether it has ended; < 0: for ever"},

@@ -15,21 +15,49 @@
 
 /* ---- workers and queue --------------------------------------------------------------------------- */
 
-/* The next row of the first job that has one; 0 when the pool stops. Called with the lock held. */
+/* These four are called with the lock held. */
+
+static void remove_from_queue(struct sv_pool *pool, struct sv_job *before, const struct sv_job *job)
+{
+    if (before == NULL)
+        pool->first = job->next;
+    else
+        before->next = job->next;
+    if (pool->last == job)
+        pool->last = before;
+}
+
+static int has_all_its_workers(struct sv_job *job)
+{
+    return job->workers != 0 && job->next_row - atomic_load(&job->rows_finished) >= job->workers;
+}
+
+/* The next row of the first job that has one and may have a worker more; 0: none. No worker sleeps while
+ * there is one: a row becomes free when its job comes, which wakes all, or when a worker has finished
+ * another one, and that worker looks here next. */
+static int next_row(struct sv_pool *pool, struct sv_job **job, uint32_t *row)
+{
+    struct sv_job *before = NULL, *at = pool->first;
+    for (; at != NULL && has_all_its_workers(at); before = at, at = at->next)
+        ;
+    if (at == NULL)
+        return 0;
+    *job = at;
+    *row = at->next_row++;
+    if (at->next_row >= at->rows)
+        remove_from_queue(pool, before, at); /* handed out whole; it completes in flight */
+    return 1;
+}
+
+/* 0 when the pool stops. */
 static int take(struct sv_pool *pool, struct sv_job **job, uint32_t *row)
 {
-    for (;;) {
-        if (atomic_load(&pool->stop))
-            return 0;
-        if (pool->first != NULL) {
-            *job = pool->first;
-            *row = (*job)->next_row++;
-            if ((*job)->next_row >= (*job)->rows)
-                pool->first = (*job)->next; /* handed out whole; it completes in flight */
+    while (!atomic_load(&pool->stop)) {
+        if (next_row(pool, job, row))
             return 1;
-        }
         pthread_cond_wait(&pool->work, &pool->lock);
     }
+    return 0;
 }
 
 static void *work(void *argument)
@@ -73,16 +101,12 @@ void sv_job_drop(struct sv_job *job)
     struct sv_pool *pool = job->pool;
     struct sv_job *before = NULL;
     pthread_mutex_lock(&pool->lock);
-    struct sv_job **at = &pool->first;
-    while (*at != NULL && *at != job) {
-        before = *at;
-        at = &before->next;
-    }
+    struct sv_job *at = pool->first;
+    for (; at != NULL && at != job; at = at->next)
+        before = at;
     uint32_t left = 0;
-    if (*at == job) { /* with rows that nobody has begun */
-        *at = job->next;
-        if (pool->last == job)
-            pool->last = before;
+    if (at == job) { /* with rows that nobody has begun */
+        remove_from_queue(pool, before, job);
         left = job->rows - job->next_row;
         job->next_row = job->rows;
     }

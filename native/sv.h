@@ -382,6 +382,7 @@ struct sv_job_spec {
     enum sv_kind kind; /* SV_KIND_CELLS or SV_KIND_PROGRAM */
     enum sv_judge judge;
     uint32_t rows, cells;
+    uint32_t workers; /* that judge its rows at once, at most; 0: as many as there are */
     const char *const *row_blobs; /* one per row: the solution, or the program */
     const size_t *row_lens;
     const uint8_t *row_zygotes; /* which zygote each row's template comes from */

@@ -46,7 +46,7 @@ struct sv_job {
     uint8_t *trust;
     uint8_t *vacuous;
     atomic_int vacuous_known; /* 0: nobody asked yet */
-    uint32_t next_row;
+    uint32_t next_row, workers;
     atomic_uint rows_finished; /* results written */
     atomic_uint rows_done;     /* and not touched any more */
     atomic_int cancelled;

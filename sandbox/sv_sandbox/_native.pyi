@@ -84,6 +84,7 @@ def pool_submit(
     zygotes: bytes,
     cells: list[bytes],
     cell_count: int,
+    workers: int,
     limits: tuple[int, ...],
     stdin: bytes,
     results: Any,

@@ -82,9 +82,10 @@ class Matrix:
 
     def _details(self, s: int, first: int, last: int) -> dict[int, str]:
         told, start = self._told_of(s, first, last), s * self.shape[1]
-        verdicts, held = self.verdict_ST.cast("B"), self.held_ST.cast("B")
-        shown = {t: text for t, text in told.items() if verdicts[start + t] != Verdict.PASS}
-        part = held[start + first : start + last].tobytes()
+        verdict_T = self.verdict_ST.cast("B")[start : start + self.shape[1]].tobytes()
+        passed = int(Verdict.PASS)
+        shown = {t: text for t, text in told.items() if verdict_T[t] != passed}
+        part = self.held_ST.cast("B")[start + first : start + last].tobytes()
         at = part.find(1)
         while at >= 0:
             t = first + at

@@ -182,6 +182,7 @@ class Pool:
         trust: Trust | str | None = None,
         below: Below | str | None = None,
         judge: str = "split",
+        workers: int = 0,
         _fault: tuple[str, int] | None = None,
     ) -> Job:
         """Start judging every solution on every test; returns at once.
@@ -191,7 +192,8 @@ class Pool:
         the solution finds there, and the test as well; of one test only, as reading moves it.
         trust, below: what a pass must rest on, and what becomes of one that does not; None: the
         pool's; with "inline" solution and test share one process, as in plain Python. judge:
-        "split" or, to compare with, "inline": everything in one process.
+        "split" or, to compare with, "inline": everything in one process. workers: how many judge
+        its rows at once, at most; 0: as many as are free, first come, first served.
 
         Raises ValueError for what can never run: too many tests, a row larger than a region.
         """
@@ -201,6 +203,8 @@ class Pool:
             raise ValueError("solutions and tests are sequences of sources, not one source")
         if stdin and len(tests) > 1:
             raise ValueError("standard input is for one test: what one has read is gone for others")
+        if workers < 0:
+            raise ValueError(f"workers {workers}: must be 0 (all) or more")
         if judge not in JUDGES:
             raise ValueError(f"unknown judge {judge!r}: one of {', '.join(JUDGES)}")
         rows, cells = asked.packed_matrix(solutions, tests, entry_point, files or {})
@@ -221,6 +225,7 @@ class Pool:
             len(cells),
             limits,
             asked.as_bytes(stdin),
+            workers,
             _fault,
         )
         if judge == "split":
@@ -336,6 +341,7 @@ class Pool:
         cell_count: int,
         limits: Limits,
         stdin: bytes,
+        workers: int = 0,
         fault: tuple[str, int] | None = None,
     ) -> Job:
         if limits.processes and Layer.PID_NAMESPACE not in self.layers:
@@ -354,6 +360,7 @@ class Pool:
             zygotes,
             cells,
             cell_count,
+            workers,
             asked.native_limits(limits),
             stdin,
             memory,

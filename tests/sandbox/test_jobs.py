@@ -369,6 +369,28 @@ def test_a_waiting_job_that_nobody_wants_ends_at_once_though_all_workers_are_bus
         assert last.wait(60).verdict_ST.tolist() == [[Verdict.PASS]]
 
 
+def test_a_job_with_one_worker_leaves_the_others_free() -> None:
+    with Pool(2, limits=Limits(cpu_s=60, wall_s=600)) as pool:
+        sleeping = ["import time\ndef f(): time.sleep(300)"] * 4
+        slow = pool.submit(sleeping, ["assert f() is None"], workers=1)
+        behind = pool.submit(sleeping, ["assert f() is None"], workers=1)
+        behind.cancel()
+        jobs = [
+            pool.submit(ADD, ["assert f(1) == 1", "assert f(0) == 1"], workers=n % 3)
+            for n in range(40)
+        ]
+        for job in jobs:
+            verdicts = job.wait(200).verdict_ST.tolist()
+            assert verdicts == [[Verdict.PASS, Verdict.WRONG], [Verdict.WRONG, Verdict.PASS]] + [
+                [Verdict.WRONG] * 2
+            ] * 3
+        assert behind.done
+        assert slow.rows_done == 0
+        slow.cancel()
+    with pytest.raises(ValueError, match="workers -1"):
+        pool.submit(ADD, ["assert f(1) == 1"], workers=-1)
+
+
 def test_giving_up_a_waiting_program_does_not_stop_the_event_loop() -> None:
     async def main(pool: Pool) -> bytes:
         busy = asyncio.create_task(pool.run_async("import time; time.sleep(300)"))

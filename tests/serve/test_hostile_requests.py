@@ -168,6 +168,20 @@ def test_slow_clients_hold_nobody_up(server_url: str, post: Any) -> None:
     assert post("/run_code", {"code": "print(1)"}).json()["status"] == "Success"
 
 
+def test_rows_that_hang_leave_a_worker_to_others(start_server: Any) -> None:
+    """One request holds fewer workers than there are, however many rows it asks for at once."""
+    quick, asleep = "def f(): return 1", "import time\ndef f(): time.sleep(300)"
+    rows = {"solutions": [quick] * 9 + [asleep] * 300, "tests": ["assert f() == 1"], "cpu_s": 60}
+    with start_server("--workers", "2") as (url, _), httpx.Client(timeout=60) as client:
+        with client.stream("POST", f"{url}/v1/matrix", json=rows) as answer:
+            lines = answer.iter_lines()
+            for _ in range(10):  # the head, and the rows that do not hang
+                json.loads(next(lines))
+            for n in range(5):
+                shown = client.post(f"{url}/run_code", json={"code": f"print({n})"}).json()
+                assert shown["run_result"]["stdout"] == f"{n}\n"
+
+
 def test_sigterm_under_load_answers_what_it_took(start_server: Any) -> None:
     """Whoever was let in is answered; whoever comes later finds no server, not half an answer."""
     answers: list[int] = []

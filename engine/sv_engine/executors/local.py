@@ -1,15 +1,15 @@
 """The sandbox of this machine as an executor: the one module here that imports sv_sandbox.
 
-Rows go to the pool in pieces, few at a time, so that one request with many rows does not stand
-before all others: whoever calls may pass a `gate` that does each piece of work when its turn has
-come (the server's admission queue). A pool is started on first use, never by import or unpickling.
+Rows go to the pool in pieces, few at a time and each for one worker, so that one request with many
+rows does not stand before all others: whoever calls may pass a `gate` that does each piece of work
+when its turn has come (the server's admission queue). A pool is started on first use, never by
+import or unpickling.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from array import array
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -23,13 +23,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sv_engine.executors.checks import decimals
-from sv_engine.executors.protocol import Io, Row, Terms, Test
+from sv_engine.executors.protocol import Io, Row, Terms, Test, lost_row
 from sv_engine.records import INFRA_CODE
 
 if TYPE_CHECKING:
     from sv_sandbox import Limits, Matrix, Pool
 
-BLOCK_CELLS = 512
+BLOCK_CELLS = 16384
 """Cells of one block at most: rows that stream."""
 BLOCK_S = 0.1
 """Work of one block, once it is known how long a row takes."""
@@ -174,10 +174,8 @@ class LocalExecutor:
     ) -> Row:
         """The row of one solution on one test, a source of assertions; the solution finds `stdin`,
         and `files` in its folder."""
-        cells = await self._cells([solution], [0], [test], terms, stdin, files)
-        row = _OpenRow(0, 1)
-        row.take_cells(0, [0], cells)
-        return row.closed()
+        (row,) = await self._cells([solution], 0, [test], terms, stdin, files)
+        return row
 
     async def blocks(
         self,
@@ -192,6 +190,7 @@ class LocalExecutor:
         ahead = 2 * self.workers if gate is at_once else max(1, self.workers - 1)
         places = asyncio.Semaphore(ahead)
         start, size = 0, 1
+        judged, cpu_us = 0, 0
 
         async def turn(work: Callable[[], Awaitable[T]]) -> T:
             async with places:
@@ -209,8 +208,9 @@ class LocalExecutor:
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     rows = task.result()
-                    row_s = sum(sum(row.cpu_us_T) for row in rows) / 1e6 / len(rows)
-                    fitting = int(BLOCK_S / row_s) if row_s > 0 else most
+                    judged += len(rows)
+                    cpu_us += sum(sum(row.cpu_us_T) for row in rows)
+                    fitting = int(1e6 * BLOCK_S * judged / cpu_us) if cpu_us else most
                     size = max(1, min(fitting, most, GROWTH * size))
                     yield rows
         finally:
@@ -255,7 +255,10 @@ class LocalExecutor:
         spans = [
             at_asserts[n : n + TESTS_PER_JOB] for n in range(0, len(at_asserts), TESTS_PER_JOB)
         ]
-        jobs = [turn(partial(self._cells, solutions, span, tests, terms)) for span in spans]
+        jobs = [
+            turn(partial(self._cells, solutions, start, [str(tests[t]) for t in span], terms))
+            for span in spans
+        ]
         at_programs = {t: test for t, test in enumerate(tests) if isinstance(test, Io)}
         programs = [
             turn(partial(self._program, solution, test, terms))
@@ -263,12 +266,14 @@ class LocalExecutor:
             for test in at_programs.values()
         ]
         parts, ran = await asyncio.gather(asyncio.gather(*jobs), asyncio.gather(*programs))
+        if len(parts) == 1 and not at_programs:
+            return parts[0]
         results = iter(ran)
         rows = []
         for s in range(len(solutions)):
             row = _OpenRow(start + s, len(tests))
-            for span, cells in zip(spans, parts, strict=True):
-                row.take_cells(s, span, cells)
+            for span, part in zip(spans, parts, strict=True):
+                row.take_cells(span, part[s])
             for t in at_programs:
                 row.take_program(t, next(results))
             rows.append(row.closed())
@@ -277,29 +282,30 @@ class LocalExecutor:
     async def _cells(
         self,
         solutions: Sequence[str],
-        span: list[int],
-        tests: Sequence[Test],
+        start: int,
+        tests: Sequence[str],
         terms: Terms,
         stdin: str = "",
         files: Mapping[str, bytes] | None = None,
-    ) -> _Cells | str:
-        """The cells, or why nothing of it could be judged."""
+    ) -> list[Row]:
+        """Rows of solutions on asserts, judged by one worker: the first has the number `start`."""
         from sv_sandbox import SandboxError
 
         try:
             matrix = await self.start().submit(
                 solutions,
-                [str(tests[t]) for t in span],
+                tests,
                 limits=self._limits(terms),
                 trust=terms.trust,
                 below=terms.below,
                 entry_point=terms.entry_point,
                 stdin=stdin,
                 files=files,
+                workers=1,
             )
-            return _Cells(matrix)
         except SandboxError as error:
-            return str(error)
+            return [lost_row(start + s, len(tests), str(error)) for s in range(len(solutions))]
+        return _rows(matrix, start)
 
     async def _program(self, solution: str, test: Io, terms: Terms) -> tuple[int, int, str]:
         """Verdict, CPU microseconds and detail of a program on one input."""
@@ -318,14 +324,31 @@ class LocalExecutor:
         return int(result.verdict), round(result.cpu_s * 1e6), result.detail
 
 
-class _Cells:
-    """A matrix, its arrays copied at once: to ask for one cell after another takes long."""
+def _rows(matrix: Matrix, start: int) -> list[Row]:
+    """Those of a matrix, its arrays copied at once: to ask for cell after cell takes long."""
+    verdict, trust, held = (
+        array.tobytes() for array in (matrix.verdict_ST, matrix.trust_ST, matrix.held_ST)
+    )
+    vacuous_T = _if_any(bytes(matrix.vacuous_T))
+    cpu_us = matrix.cpu_us_ST.cast("B").cast("I").tolist()
+    rows = []
+    for s in range(matrix.shape[0]):
+        at = slice(s * matrix.shape[1], (s + 1) * matrix.shape[1])
+        row = Row(
+            start + s,
+            verdict[at],
+            cpu_us[at],
+            trust[at],
+            matrix.details(s),
+            vacuous_T,
+            _if_any(held[at]),
+        )
+        rows.append(row)
+    return rows
 
-    def __init__(self, matrix: Matrix) -> None:
-        self.matrix = matrix
-        self.verdict, self.trust = matrix.verdict_ST.tobytes(), matrix.trust_ST.tobytes()
-        self.held, self.vacuous_T = matrix.held_ST.tobytes(), bytes(matrix.vacuous_T)
-        self.cpu_us = array("I", matrix.cpu_us_ST.tobytes())
+
+def _if_any(flags: bytes) -> bytes:
+    return flags if 1 in flags else b""
 
 
 class _OpenRow:
@@ -338,24 +361,17 @@ class _OpenRow:
         self.detail_T: dict[int, str] = {}
         self.vacuous_T, self.held_T = bytearray(tests), bytearray(tests)
 
-    def take_cells(self, s: int, span: list[int], cells: _Cells | str) -> None:
-        if isinstance(cells, str):
-            self.detail_T |= dict.fromkeys(span, cells)
-            return
-        at = slice(s * len(span), (s + 1) * len(span))
+    def take_cells(self, span: list[int], row: Row) -> None:
         for to, given in (
-            (self.verdict_T, cells.verdict[at]),
-            (self.trust_T, cells.trust[at]),
-            (self.cpu_us_T, cells.cpu_us[at]),
-            (self.vacuous_T, cells.vacuous_T),
-            (self.held_T, cells.held[at]),
+            (self.verdict_T, row.verdict_T),
+            (self.trust_T, row.trust_T),
+            (self.cpu_us_T, row.cpu_us_T),
+            (self.vacuous_T, row.vacuous_T),
+            (self.held_T, row.held_T),
         ):
-            if len(span) == len(to):
-                to[:] = given
-                continue
-            for t, value in zip(span, given, strict=True):
+            for t, value in zip(span, given, strict=False):  # the last two may be empty
                 to[t] = value
-        self.detail_T |= {span[t]: detail for t, detail in cells.matrix.details(s).items()}
+        self.detail_T |= {span[t]: detail for t, detail in row.detail_T.items()}
 
     def take_program(self, t: int, ran: tuple[int, int, str]) -> None:
         self.verdict_T[t], self.cpu_us_T[t], detail = ran
@@ -370,8 +386,8 @@ class _OpenRow:
             self.cpu_us_T,
             bytes(self.trust_T),
             self.detail_T,
-            bytes(self.vacuous_T) if any(self.vacuous_T) else b"",
-            bytes(self.held_T) if any(self.held_T) else b"",
+            _if_any(bytes(self.vacuous_T)),
+            _if_any(bytes(self.held_T)),
         )
 
 

@@ -21,11 +21,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from pydantic_core import from_json
 
 from sv_engine.errors import EngineError
 from sv_engine.executors.protocol import Io, Row, Terms, Test, lost_row
 
-BLOCK_CELLS = 4096
+BLOCK_CELLS = 16384
 PER_NODE = 4
 """Blocks outstanding at one node."""
 SHARES = 2
@@ -240,9 +241,7 @@ class HttpExecutor:
                     remedy=_REMEDIES.get(code, "see the server's log"),
                 )
             ended = False
-            async for line in response.aiter_lines():
-                if not line:
-                    continue
+            async for line in _lines(response):
                 value = _parsed(line)
                 if "row" in value:
                     yield decode_row(value, indices)
@@ -251,9 +250,20 @@ class HttpExecutor:
                 raise _Unavailable("the answer was cut off")
 
 
-def _parsed(line: str) -> dict[str, Any]:
+async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
+    """Those that are not empty; `aiter_lines` would decode them, at the cost of reading them."""
+    rest = b""
+    async for chunk in response.aiter_bytes():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in filter(None, lines):
+            yield line
+    if rest:
+        yield rest
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(line)
+        value = from_json(line)
     except ValueError:
         raise _Unavailable("the answer was cut off within a line") from None
     assert isinstance(value, dict)

@@ -9,7 +9,6 @@ again.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
@@ -17,6 +16,7 @@ from fastapi import APIRouter, Depends
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 
 from sv_engine.execute.sandbox import trust_names, verdict_names
 from sv_engine.executors.protocol import Io, Row, Test
@@ -107,21 +107,21 @@ async def _lines(
     head: dict[str, Any],
     coming: asyncio.Future[list[Row] | None],
     blocks: AsyncIterator[list[Row]],
-) -> AsyncIterator[str]:
+) -> AsyncIterator[bytes]:
     yield _line(head)
     count = 0
     try:
         while True:
             await asyncio.wait({coming}, timeout=HEARTBEAT_S)
             if not coming.done():
-                yield "\n"
+                yield b"\n"
                 continue
             rows = coming.result()
             if rows is None:
                 break
             coming = asyncio.ensure_future(anext(blocks, None))
             count += len(rows)
-            yield "".join(_line(encode_row(row)) for row in rows)
+            yield b"".join(_line(encode_row(row)) for row in rows)
     finally:
         coming.cancel()
         await asyncio.gather(coming, return_exceptions=True)
@@ -144,11 +144,8 @@ def encode_row(row: Row) -> dict[str, Any]:
     return shown
 
 
-_encoded = json.JSONEncoder(separators=(",", ":")).encode
-
-
-def _line(value: dict[str, Any]) -> str:
-    return _encoded(value) + "\n"
+def _line(value: dict[str, Any]) -> bytes:
+    return to_json(value) + b"\n"
 
 
 def _invalid(message: str) -> RequestValidationError:
