@@ -335,6 +335,20 @@ const char *sv_job_detail(struct sv_job *job, uint32_t row, uint32_t cell, uint3
     return text;
 }
 
+uint32_t sv_copy_detail(struct sv_job *job, uint32_t row, uint32_t cell, char *to, uint32_t room)
+{
+    const uint32_t at = job->detail_at[(size_t)row * job->cells + cell];
+    uint16_t len = 0;
+    pthread_mutex_lock(&job->lock);
+    if (at != 0) {
+        memcpy(&len, job->details.bytes + at, sizeof len);
+        len = len < room ? len : (uint16_t)room;
+        memcpy(to, job->details.bytes + at + sizeof len, len);
+    }
+    pthread_mutex_unlock(&job->lock);
+    return len;
+}
+
 const struct sv_done *sv_job_done(struct sv_job *job)
 {
     return &job->done;

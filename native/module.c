@@ -137,11 +137,24 @@ static PyObject *end(PyObject *self, PyObject *args)
     uint64_t cpu_us = (cpu_ns > thread_ns ? cpu_ns : thread_ns) / 1000u;
     int fits = 1;
     for (unsigned i = first; i < last && i < SV_MAX_CELLS; i++) {
-        state.region->records[i].trust = (uint8_t)trust;
+        struct sv_record *record = &state.region->records[i];
+        record->trust = (uint8_t)((record->trust & SV_DOUBTED) | trust);
         fits &= sv_record_set(state.region, i, (enum sv_verdict)verdict, cpu_us, detail, (size_t)len);
     }
     state.region->cell = last;
     return PyBool_FromLong(fits);
+}
+
+static PyObject *doubt(PyObject *self, PyObject *args)
+{
+    (void)self;
+    unsigned cell;
+    int doubted;
+    if (!PyArg_ParseTuple(args, "Ip", &cell, &doubted))
+        return NULL;
+    if (cell < SV_MAX_CELLS)
+        state.region->records[cell].trust = doubted ? SV_DOUBTED : 0;
+    Py_RETURN_NONE;
 }
 
 static PyObject *stop(PyObject *self, PyObject *none)
@@ -357,10 +370,10 @@ static PyObject *pool_statistics(PyObject *self, PyObject *capsule)
     if (pool == NULL)
         return NULL;
     sv_pool_statistics(pool, &s);
-    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "rows", s.rows, "templates", s.templates,
+    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "rows", s.rows, "templates", s.templates,
                          "recycled", s.recycled, "retried", s.retried, "infra_rows", s.infra_rows,
                          "recycled_rows", s.recycled_rows, "handed_on", s.handed_on, "keepers", s.keepers,
-                         "plans", s.plans);
+                         "plans", s.plans, "doubted", s.doubted);
 }
 
 /* ---- client: jobs --------------------------------------------------------------------------------- */
@@ -641,6 +654,7 @@ static PyMethodDef methods[] = {
     {"waiting", waiting, METH_O, "waiting(bool): whether a judge waits for its subject"},
     {"end", end, METH_VARARGS, 
      "end(first, last, verdict or mark, detail, trust=0) -> whether the detail had room; cells first..last-1"},
+    {"doubt", doubt, METH_VARARGS, "doubt(cell, doubted): whether it is to run in one process as well"},
     {"stop", stop, METH_NOARGS, "stop(): the other end of the channel is gone"},
     {"recycled", recycled, METH_NOARGS, "recycled() -> whether this subject is put back after each row"},
     {"stage", stage, METH_O, "stage(blobs): a row of our own, for a rehearsal"},

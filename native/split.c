@@ -6,9 +6,12 @@
  *            in a process that runs no foreign code (task.c).
  *   channel  other test code runs in a judge process; its calls cross two pipes to the subject.
  *
- * A test that needs one process is left out (its trust says so).
+ * A test that needs one process is left out (its trust says so). A cell in which more than plain data
+ * went between the two (SV_DOUBTED) runs in one process as well, when its verdict is settled; where that
+ * says otherwise, it is a pass with no more trust than one process gives.
  *
- * Invariant: a test's source and expected values are written to the judge's region only.
+ * Invariant: while anything of a row is undecided, its tests and expected values are in the judge's
+ * region only.
  */
 #define _GNU_SOURCE
 #include "worker.h"
@@ -203,8 +206,9 @@ static void settle_from(struct worker *w, struct sv_job *job, uint32_t row, uint
     const char *text = sv_record_detail(w->memory[side].region, i, SV_DETAIL_MAX, &len);
     const struct sv_record *record = record_of(w, side, i);
     /* Only a judge says on whose word a pass rests; nobody else passes a cell here. */
-    const int less = record->trust == SV_TRUST_VOUCHED || record->trust == SV_TRUST_INLINE;
-    enum sv_trust trust = side == SIDE_JUDGE && less ? (enum sv_trust)record->trust : SV_TRUST_PROVEN;
+    const uint8_t told = record->trust & (uint8_t)~SV_DOUBTED;
+    const int less = told == SV_TRUST_VOUCHED || told == SV_TRUST_INLINE;
+    enum sv_trust trust = side == SIDE_JUDGE && less ? (enum sv_trust)told : SV_TRUST_PROVEN;
     sv_settle_cell(job, row, cell, record->verdict, cpu_us, trust, text, len, last);
 }
 
@@ -230,7 +234,7 @@ static void close_both(int ends[2])
 /* Runs `code` (indices into it from *start on) until a subject or a judge is lost; advances
  * *start past what was settled. */
 static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, uint32_t row,
-                                          const struct cells *code, uint32_t *start)
+                                          const struct cells *code, uint32_t *start, struct cells *doubted)
 {
     struct running subject, judge;
     struct running *const runs[2] = {&subject, &judge};
@@ -263,11 +267,13 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
         else if (j->verdict == SV_LOST && subject.result.done.outside == 0)
             sv_settle_cell(job, row, code->at[i], SV_EARLY_EXIT, s->cpu_us, SV_TRUST_PROVEN, hung_up,
                            sizeof hung_up - 1, &last);
-        else if (j->verdict == SV_LOST)
+        else if (j->verdict == SV_LOST || j->verdict == SV_INFRA)
             continue; /* a hole */
         else
             settle_from(w, job, row, i, code->at[i], SIDE_JUDGE, (uint64_t)j->cpu_us + s->cpu_us,
                         &last);
+        if (j->verdict != SV_UNSPLIT && (j->trust & SV_DOUBTED) != 0)
+            doubted->at[doubted->count++] = code->at[i];
     }
     /* A subject that died while it loaded the solution has answered for all that is left. */
     for (; i < code->count && says_why(record_of(w, SIDE_SUBJECT, i)); i++)
@@ -286,7 +292,7 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
 }
 
 static struct sv_error judge_channel(struct worker *w, struct sv_job *job, uint32_t row,
-                                     const struct cells *code)
+                                     const struct cells *code, struct cells *doubted)
 {
     struct sv_error error = {0, 0};
     uint32_t start = 0;
@@ -298,8 +304,70 @@ static struct sv_error judge_channel(struct worker *w, struct sv_job *job, uint3
         if (sv_put_test(w, job, code->at[i]) != 0)
             return failed_at(SV_STAGE_PAYLOAD);
     while (start < code->count && error.stage == 0 && !sv_unwanted(job))
-        error = judge_channel_once(w, job, row, code, &start);
+        error = judge_channel_once(w, job, row, code, &start, doubted);
     if (error.stage == 0 && (sv_clear(w, SIDE_JUDGE) != 0 || sv_clear(w, SIDE_SUBJECT) != 0))
+        error = failed_at(SV_STAGE_REGION);
+    return error;
+}
+
+/* ---- in one process as well ---------------------------------------------------------------------------- */
+
+static void make_hole(struct sv_job *job, uint32_t row, uint32_t cell)
+{
+    job->verdict[(size_t)row * job->cells + cell] = SV_INFRA;
+    job->trust[(size_t)row * job->cells + cell] = SV_TRUST_NONE;
+}
+
+/* Holds a cell back where one process says otherwise than two; a hole there is one here. */
+static void compare_ways(struct worker *w, struct sv_job *job, uint32_t row, uint32_t i, uint32_t cell)
+{
+    const size_t at = (size_t)row * job->cells + cell;
+    const uint8_t alone = record_of(w, SIDE_SUBJECT, i)->verdict;
+    char detail[SV_DETAIL_MAX] = "in one process it fails: ";
+    uint32_t len, said, last = 0;
+    if (alone == SV_INFRA)
+        make_hole(job, row, cell);
+    if (alone == SV_INFRA || alone == SV_UNSPLIT || (alone == SV_PASS) == (job->verdict[at] == SV_PASS))
+        return;
+    if (alone == SV_PASS)
+        strcpy(detail, "in one process it passes: ");
+    len = (uint32_t)strlen(detail);
+    if (alone == SV_PASS) {
+        len += sv_copy_detail(job, row, cell, detail + len, SV_DETAIL_MAX - len);
+    } else {
+        const char *text =
+            sv_record_detail(w->memory[SIDE_SUBJECT].region, i, SV_DETAIL_MAX - len, &said);
+        memcpy(detail + len, text, said);
+        len += said;
+    }
+    sv_settle_cell(job, row, cell, SV_PASS, job->cpu_us[at], SV_TRUST_INLINE, detail, len, &last);
+}
+
+static struct sv_error judge_together(struct worker *w, struct sv_job *job, uint32_t row,
+                                      const struct cells *doubted)
+{
+    struct running r;
+    struct running *const runs[1] = {&r};
+    struct sv_error error = {0, 0};
+    uint32_t start = 0;
+    sv_prepare(w, SIDE_SUBJECT, SV_KIND_CELLS, doubted->count);
+    int failed = sv_put(w, SIDE_SUBJECT, job->row_blobs[row], job->row_lens[row]);
+    for (uint32_t i = 0; failed == 0 && i < doubted->count; i++)
+        failed = sv_put(w, SIDE_SUBJECT, job->cell_blobs[doubted->at[i]], job->cell_lens[doubted->at[i]]);
+    if (failed != 0)
+        error = failed_at(SV_STAGE_PAYLOAD);
+    while (error.stage == 0 && start < doubted->count && !sv_unwanted(job)) {
+        sv_start(w, SIDE_SUBJECT, job, job->row_zygotes[row], start, NULL, &r);
+        sv_wait(w, runs, 1);
+        sv_note_flood(w, SIDE_SUBJECT, &r);
+        error = r.result.error;
+        start = r.result.done.next;
+    }
+    for (uint32_t i = 0; error.stage == 0 && i < doubted->count; i++) {
+        compare_ways(w, job, row, i, doubted->at[i]);
+        sv_count(w->pool, &w->pool->statistics.doubted);
+    }
+    if (error.stage == 0 && sv_clear(w, SIDE_SUBJECT) != 0)
         error = failed_at(SV_STAGE_REGION);
     return error;
 }
@@ -328,8 +396,9 @@ static void settle_unplanned(struct worker *w, struct sv_job *job, uint32_t row)
 uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct sv_error *error)
 {
     struct cells code = {calloc(job->cells, sizeof(uint32_t)), 0};
+    struct cells doubted = {calloc(job->cells, sizeof(uint32_t)), 0};
     *error = (struct sv_error){0, 0};
-    if (code.at == NULL)
+    if (code.at == NULL || doubted.at == NULL)
         *error = (struct sv_error){SV_STAGE_PAYLOAD, ENOMEM};
     if (error->stage == 0)
         *error = sv_plan_ensure(w, job);
@@ -351,11 +420,16 @@ uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct
         }
     }
     if (error->stage == 0 && code.count > 0)
-        *error = judge_channel(w, job, row, &code);
+        *error = judge_channel(w, job, row, &code, &doubted);
+    if (error->stage == 0 && doubted.count > 0)
+        *error = judge_together(w, job, row, &doubted);
+    for (uint32_t i = 0; error->stage != 0 && i < doubted.count; i++)
+        make_hole(job, row, doubted.at[i]);
     if (error->stage != 0) { /* leave nothing of a half-run phase for the next attempt */
         if (sv_clear(w, SIDE_SUBJECT) != 0 || sv_clear(w, SIDE_JUDGE) != 0)
             *error = failed_at(SV_STAGE_REGION);
     }
     free(code.at);
+    free(doubted.at);
     return holes_in(job, row);
 }

@@ -100,9 +100,11 @@ enum sv_trust {
     SV_TRUST_PROVEN = 3,  /* plain data, compared by our code */
 };
 
+#define SV_DOUBTED 0x80 /* beside a trust: more than plain data went between test and solution */
+
 struct sv_record {
     uint8_t verdict;
-    uint8_t trust; /* of a judge: enum sv_trust */
+    uint8_t trust; /* of a judge: enum sv_trust, and SV_DOUBTED */
     uint8_t reserved[2];
     uint32_t cpu_us;
     uint32_t detail_at;
@@ -424,6 +426,7 @@ struct sv_statistics {
     uint64_t handed_on;     /* begun in one, and judged in a forked one */
     uint64_t keepers;
     uint64_t plans; /* made of a job's tests, by each worker that needs one */
+    uint64_t doubted; /* cells that ran in one process as well */
 };
 void sv_pool_statistics(struct sv_pool *pool, struct sv_statistics *out);
 

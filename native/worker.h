@@ -154,9 +154,11 @@ int sv_unwanted(struct sv_job *job); /* cancelled, or its pool is closing */
 void sv_settle_cell(struct sv_job *job, uint32_t row, uint32_t cell, uint8_t verdict,
                     uint64_t cpu_us, enum sv_trust trust, const char *detail, uint32_t len,
                     uint32_t *last_detail);
-/* Gives the row's holes the address of the failure as their detail. */
+/* Copies a settled cell's detail while other rows are written; its length. */
+uint32_t sv_copy_detail(struct sv_job *job, uint32_t row, uint32_t cell, char *to, uint32_t room);
 /* A cell whose test needs one process with the solution: a hole that is not tried again. */
 void sv_leave_out(struct sv_job *job, uint32_t row, uint32_t cell, const char *why, uint32_t len);
+/* Gives the row's holes the address of the failure as their detail. */
 void sv_explain_holes(struct sv_job *job, uint32_t row, struct sv_error error);
 
 /* ---- memory.c --------------------------------------------------------------------------------- */

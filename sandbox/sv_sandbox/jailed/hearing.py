@@ -90,7 +90,8 @@ class Hearing:
         module, original = proxies.origin_of(value)
         if original == name and self._module(module) is not None:
             self.arrived_beside(value, arrived)
-            value = getattr(self._module(module), name, value)  # a tool of the library's: our own
+            self._marks.word("a tool of the library's, as the solution says")
+            value = getattr(self._module(module), name, value)  # our own
             return True, value
         if exists and name in self._bound:
             self._marks.word("a name that the text seems to bind")
@@ -222,6 +223,10 @@ class Hearing:
             self._answered.add(self._number(value))
         elif not self.is_of_named_class(value) and not makers.steps(value):
             self._marks.word("an object as an answer")
+
+    def is_named_function(self, value: object) -> bool:
+        """Whether this came because the test names it, and is no more than a function."""
+        return self._naming is not None and proxies.is_plain_function(value)
 
     def _is_answer_again(self, value: object) -> bool:
         """Whether an object that the test names for a function comes as an answer."""

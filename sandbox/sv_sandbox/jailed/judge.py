@@ -108,6 +108,7 @@ def judge(start: int, cells: int) -> None:
             verdict, detail = native.MARK_UNSPLIT, str(error).encode("utf-8", "replace")[:200]
         except CodecError as error:
             verdict, detail = FORBIDDEN, f"malformed answer: {error}".encode()[:200]
+            native.doubt(cell, False)
         native.end(cell, cell + 1, verdict, detail, trust)
         if end.link.trouble is not None or end.left_something() or end.marks.informed():
             native.stop()  # the stream may be out of step: a new subject for the next cell
@@ -150,6 +151,7 @@ class Judge(Policy):
         self._shared: shared.JudgeShared | None = None
         self.hearing = Hearing(self.link, self.marks, frozenset(), frozenset(), False, self.module)
         self._attributes: set[int] = set()
+        self._cell, self._is_doubted = 0, False
         self._changed: changes.Changes | None = None
         self._state: State | None = None
         self._is_first = True
@@ -170,6 +172,9 @@ class Judge(Policy):
         self.hearing = Hearing(self.link, marks, test.names, bound, test.steps, self.module)
         self.hearing.classes = test.classes
         self._attributes.clear()
+        self._cell, self._is_doubted = cell, False
+        if not test.is_pure:
+            self.doubt()
         self._shared = self._changed = None
         if "patch" in test.names:
             audit.watch_patches(self.one_process)
@@ -194,6 +199,13 @@ class Judge(Policy):
         if failure is not None:
             return *subject.verdict_of(failure), PROVEN
         return PASS, f"a value cannot cross: {error}".encode()[:200], INLINE
+
+    def doubt(self) -> None:
+        """More than plain data goes between test and solution, call by call: the cell will run in
+        one process as well, and what the two ways disagree on is held back."""
+        if not self._is_doubted:
+            self._is_doubted = True
+            native.doubt(self._cell, True)
 
     def text(self) -> str:
         """The text of the test at hand."""
@@ -250,6 +262,7 @@ class Judge(Policy):
 
     def tell(self, value: object, reached: bool) -> None:
         """See `lending`."""
+        self.doubt()
         lending.tell(value, reached)
         code = getattr(getattr(value, "__func__", value), "__code__", None)
         if not isinstance(value, type):
@@ -294,6 +307,7 @@ class Judge(Policy):
 
     def changed(self, container: object, content: object, is_given: bool) -> None:
         """What lies in an object's `__dict__` are its attributes."""
+        self.doubt()
         if self._may_be_proven():
             self._changes().made(container, is_new=is_given)
             self.hearing.looked_at(content, self._changes().steps)
@@ -327,13 +341,23 @@ class Judge(Policy):
         return self.hearing.raised(operation, operands, error)
 
     def arrived(self, value: object) -> None:
+        if not self.hearing.is_named_function(value):
+            self.doubt()
         self.hearing.arrived(value)
 
     def is_known(self, value: object) -> bool:
         return self.hearing.is_of_named_class(value)
 
     def word(self) -> None:
+        self.doubt()
         self.hearing.word()
+
+    def numbered(self, fresh: list[object]) -> None:
+        if not self._is_doubted and not {*map(type, fresh)} <= {list, dict}:
+            self.doubt()
+
+    def dropped(self) -> None:
+        self.doubt()
 
     def mark(self, why: str) -> None:
         """A proxy gave a yes or no."""
@@ -345,6 +369,7 @@ class Judge(Policy):
         found = self._shared.notes() if self._shared is not None else None
         if not found:
             return None
+        self.doubt()
         if any(name == "files" for name, _ in found):
             self.marks.word("files that the solution sees")
         return tuple(found)
@@ -363,6 +388,8 @@ class Judge(Policy):
                 raise CodecError("not a note")
             if note[0] not in ("printed", "warned", "logged"):
                 self.marks.word(f"{note[0]} as the solution left it")
+            if note[0] != "printed":
+                self.doubt()
             self._shared.noted(*note)
 
     def read(self, value: object, name: str) -> object:

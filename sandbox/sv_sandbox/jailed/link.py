@@ -88,6 +88,12 @@ class Policy:
         """The other end has changed a container of both: what it holds now; `is_given`: one that
         the request at hand has given it first."""
 
+    def numbered(self, fresh: list[object]) -> None:
+        """Both ends have these containers from now on."""
+
+    def dropped(self) -> None:
+        """Some are no longer: what happens to one of them at one end does not at the other."""
+
     def word(self) -> None:
         """A value arrived that can be called, or compares loosely."""
 
@@ -290,6 +296,8 @@ class Link:
         finally:
             self.coding = outer
         self._seen = None
+        if len(self._containers) > known:
+            self.policy.numbered(self._containers[known:])
         if kept is not None:
             self._keep(kept)
         self.policy.sends(data)
@@ -334,6 +342,8 @@ class Link:
         if type(frame) is not tuple or len(frame) != 5 or frame[0] not in _KINDS:
             raise CodecError("not a frame")
         kind, first, second, changes, notes = frame
+        if len(self._containers) > before:
+            self.policy.numbered(self._containers[before:])
         self._change(changes, before)
         if kind != REQUEST and second is not None:
             self._keep(second)
@@ -425,4 +435,5 @@ class Link:
         size = len(self._containers)
         if type(kept) is not tuple or not all(type(n) is int and 0 <= n < size for n in kept):
             raise CodecError("not what stays")
+        self.policy.dropped()
         self._containers[:] = [self._containers[number] for number in kept]

@@ -31,6 +31,20 @@ _MENTIONED |= dict.fromkeys(
 """What is shared between test and solution, by the names that speak of it."""
 
 
+_PURE = frozenset(
+    "math cmath re string collections itertools functools operator copy typing dataclasses enum abc"
+    " heapq bisect fractions statistics textwrap json datetime calendar numbers types"
+    " unittest pytest __future__ solution".split()
+)
+"""Modules that tell and change nothing of the process, as tests use them."""
+_IMPURE = frozenset(
+    "open input globals locals vars id hash eval exec compile __import__ __name__ __file__ mock gc"
+    " patch sys os tmp_path tmpdir capsys capfd caplog monkeypatch recwarn request assertLogs"
+    " assertNoLogs assertWarns assertWarnsRegex warns deprecated_call today now".split()
+)
+"""Names that may."""
+
+
 class TestCode(NamedTuple):
     """One test: its circumstances (`source`), and what its text says (`rewrite.Text`)."""
 
@@ -55,6 +69,8 @@ class TestCode(NamedTuple):
     """A module whose attribute the test sets; empty for almost all."""
     wanted: tuple[str, ...]
     """What is to be shared with the solution's process."""
+    is_pure: bool
+    """Whether it speaks of nothing that belongs to a process."""
     code: CodeType
 
     @property
@@ -89,8 +105,21 @@ def code_of(source: Source, tree: ast.Module | None = None) -> TestCode:
         hands_over=text.hands_over,
         patches=patched[0] if patched else "",
         wanted=_wanted(text.names),
+        is_pure=not (modules or text.names & _IMPURE) and all(map(_is_pure, nodes)),
         code=compile(tree, "<test>", "exec", dont_inherit=True),
     )
+
+
+def _is_pure(node: ast.AST) -> bool:
+    if isinstance(node, ast.Import):
+        return all(one.name.split(".")[0] in _PURE for one in node.names)
+    if isinstance(node, ast.Compare):
+        kinds = zip(node.ops, node.comparators, strict=True)
+        return not any(
+            isinstance(op, ast.Is | ast.IsNot) and not isinstance(of, ast.Constant)
+            for op, of in kinds
+        )
+    return not isinstance(node, ast.ImportFrom) or (node.module or "").split(".")[0] in _PURE
 
 
 def _wanted(names: set[str]) -> tuple[str, ...]:
