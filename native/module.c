@@ -152,7 +152,7 @@ static PyObject *doubt(PyObject *self, PyObject *args)
     int doubted;
     if (!PyArg_ParseTuple(args, "Ip", &cell, &doubted))
         return NULL;
-    if (cell < SV_MAX_CELLS)
+    if (state.region != NULL && cell < SV_MAX_CELLS)
         state.region->records[cell].trust = doubted ? SV_DOUBTED : 0;
     Py_RETURN_NONE;
 }

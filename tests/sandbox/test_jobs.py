@@ -381,9 +381,11 @@ def test_a_job_with_one_worker_leaves_the_others_free() -> None:
         ]
         for job in jobs:
             verdicts = job.wait(200).verdict_ST.tolist()
-            assert verdicts == [[Verdict.PASS, Verdict.WRONG], [Verdict.WRONG, Verdict.PASS]] + [
-                [Verdict.WRONG] * 2
-            ] * 3
+            assert (
+                verdicts
+                == [[Verdict.PASS, Verdict.WRONG], [Verdict.WRONG, Verdict.PASS]]
+                + [[Verdict.WRONG] * 2] * 3
+            )
         assert behind.done
         assert slow.rows_done == 0
         slow.cancel()

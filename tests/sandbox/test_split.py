@@ -128,6 +128,8 @@ def judged(matrix: Matrix, t: int) -> str:
     return f"{held}{matrix.verdict(0, t).name} {Trust(matrix.trust_ST[0, t]).name}"
 
 
+ONLY_TOGETHER = "in one process it fails"
+"""Of a cell that passes apart."""
 NO_PASS = re.compile(r"held back INFRA|(?!PASS|INFRA)")
 
 
@@ -249,7 +251,7 @@ def test_a_forged_stream_makes_nothing_in_the_judge_and_learns_nothing(pool: Poo
         "try:\n    with Ctx():\n        assert 1 == 2, 'wants 4242'\nexcept AssertionError: pass\n"
     )
     learnt = pool.matrix([FORGED], [wants + "assert '4242' not in seen()"], trust="vouched")
-    assert learnt.verdict(0, 0) is Verdict.PASS, learnt.detail(0, 0)
+    assert ONLY_TOGETHER in learnt.detail(0, 0)
 
 
 SEARCH = (
@@ -317,8 +319,11 @@ def test_what_is_lent_leads_to_nothing_else(pool: Pool) -> None:
     matrix = pool.matrix([SEARCH], [*tests, shown], trust="vouched")
     for t, test in enumerate(LENT):
         failed = matrix.verdict(0, t) in (Verdict.WRONG, Verdict.FORBIDDEN)
+        failed |= "in one process it passes" in matrix.detail(0, t)
         assert failed, (test, judged(matrix, t), matrix.detail(0, t))
-    assert matrix.verdict(0, len(LENT)) is Verdict.PASS, matrix.detail(0, len(LENT))
+    assert matrix.verdict(0, len(LENT)) is Verdict.PASS or ONLY_TOGETHER in matrix.detail(
+        0, len(LENT)
+    )
 
 
 NEVER = [

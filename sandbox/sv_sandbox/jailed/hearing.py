@@ -90,8 +90,9 @@ class Hearing:
         module, original = proxies.origin_of(value)
         if original == name and self._module(module) is not None:
             self.arrived_beside(value, arrived)
-            self._marks.word("a tool of the library's, as the solution says")
             value = getattr(self._module(module), name, value)  # our own
+            if name not in plan.TOOLS:
+                self._marks.word(f"{name} of the library's, as the solution says")
             return True, value
         if exists and name in self._bound:
             self._marks.word("a name that the text seems to bind")

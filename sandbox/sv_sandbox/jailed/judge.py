@@ -15,7 +15,6 @@ from typing import Any, NoReturn
 
 from . import (
     audit,
-    changes,
     collect,
     lending,
     operations,
@@ -51,6 +50,10 @@ _SUBMODULES = frozenset(
     ).split()
 )
 """Modules of packages that a test may find loaded because the solution has loaded them."""
+
+
+TEXT = "<test>"
+"""The file name of a test's code."""
 
 
 class UsedUp(BaseException):
@@ -152,7 +155,6 @@ class Judge(Policy):
         self.hearing = Hearing(self.link, self.marks, frozenset(), frozenset(), False, self.module)
         self._attributes: set[int] = set()
         self._cell, self._is_doubted = 0, False
-        self._changed: changes.Changes | None = None
         self._state: State | None = None
         self._is_first = True
 
@@ -175,7 +177,7 @@ class Judge(Policy):
         self._cell, self._is_doubted = cell, False
         if not test.is_pure:
             self.doubt()
-        self._shared = self._changed = None
+        self._shared = None
         if "patch" in test.names:
             audit.watch_patches(self.one_process)
         self._state = State(test.names)
@@ -187,8 +189,6 @@ class Judge(Policy):
             raise self.link.trouble
         if failure is not None:
             return *subject.verdict_of(failure), marks.trust()
-        if self._changed is not None:
-            self._changed.finish()
         trust = marks.trust()
         return PASS, marks.why().encode("utf-8", "replace"), trust
 
@@ -233,9 +233,13 @@ class Judge(Policy):
             self.marks.word(test.mixes or "names that are not what they seem")
         if not test.sites and not test.free and not self.marks.reached:
             self.marks.word("a test without an assertion")
+        failure = self.marks.failure()
+        if failure is not None:  # somebody swallowed it, as would happen in one process
+            native.doubt(cell, False)
         elif test.sites and not self.marks.reached:
             self.marks.nothing_reached()
-        return self.marks.failure()
+            failure = self.marks.failure()
+        return failure
 
     def _loaded(self, cell: int, test: TestCode) -> object:
         """The solution anew. Raises UsedUp where that is for a fresh pair: of what an earlier test
@@ -283,17 +287,10 @@ class Judge(Policy):
             self.marks.word("attributes that the solution set")
         if lending.makes_a_class(operation, operands):
             self.marks.word("a class that the solution made of the test's")
+        if self._may_change(operation, operands):
+            self._changes_in_place()
         try:
-            if self._may_be_proven():
-                changed = _may_change(operation, operands)
-                if changed is not None:
-                    self._changes().asked(changed)
-                if operation == "set":
-                    self.hearing.looked_at(operands[2], self._changes().steps)
-                with self._changes().watched():
-                    answer = operations.perform(operation, operands, self.link)
-            else:
-                answer = operations.perform(operation, operands, self.link)
+            answer = operations.perform(operation, operands, self.link)
         except BaseException as error:
             self.marks.escaped(error)
             raise
@@ -301,24 +298,39 @@ class Judge(Policy):
             self._attributes.add(id(answer))
         return answer
 
-    def _may_be_proven(self) -> bool:
-        """Whether it matters still what the solution changes."""
-        return not (self.marks.rests_on or (self._test is not None and self._test.mixes))
-
     def changed(self, container: object, content: object, is_given: bool) -> None:
         """What lies in an object's `__dict__` are its attributes."""
         self.doubt()
-        if self._may_be_proven():
-            self._changes().made(container, is_new=is_given)
-            self.hearing.looked_at(content, self._changes().steps)
+        self._changes_in_place()
+        self.hearing.looked_at(content)
         if id(container) in self._attributes:
             self.marks.word("attributes that the solution set")
 
-    def _changes(self) -> changes.Changes:
-        if self._changed is None:
-            assert self._test is not None, "nothing of a test's is changed before there is one"
-            self._changed = changes.Changes(self._test, self.marks.word)
-        return self._changed
+    def _changes_in_place(self) -> None:
+        """The solution changes something of the test's, or has code of it run that may."""
+        if self._test is not None and not self._test.is_straight:
+            self.marks.word("what the solution changed in place")
+
+    def _may_change(self, operation: str, operands: tuple[Any, ...]) -> bool:
+        """Whether this may change anything of the test's."""
+        target = operands[0]
+        if operation == "special" and operands[1] in _READING:
+            return False
+        if operation in ("method", "special"):
+            name = operands[1] if operation == "method" else f"__{operands[1]}__"
+            target = target if name == "__call__" else getattr(type(target), name, None)
+        elif operation != "call":
+            return operation in ("set", "del", "above", "make")
+        elif isinstance(target, type):
+            target = target.__init__  # type: ignore[misc]  # what runs when it is called
+        code: Any = getattr(getattr(target, "__func__", target), "__code__", None)
+        if isinstance(code, CodeType) and code.co_filename == TEXT:
+            known = self._test.quiet if self._test is not None else ()
+            return (code.co_name, code.co_firstlineno) not in known
+        is_free = isinstance(target, BuiltinFunctionType) and isinstance(
+            target.__self__, ModuleType
+        )
+        return not (is_free or isinstance(operands[0], type))
 
     def _lent(self, operation: str, operands: tuple[object, ...]) -> None:
         """Only what was told of by number is asked: plain data is local at both ends. Raises
@@ -386,6 +398,9 @@ class Judge(Policy):
         for note in notes:
             if type(note) is not tuple or len(note) != 2 or type(note[0]) is not str:
                 raise CodecError("not a note")
+            if note[0] == "doubt":  # the solution sees frames, or has bound a name anew
+                self.doubt()
+                continue
             if note[0] not in ("printed", "warned", "logged"):
                 self.marks.word(f"{note[0]} as the solution left it")
             if note[0] != "printed":
@@ -442,26 +457,3 @@ class Judge(Policy):
         if type(finished) is not tuple or len(finished) != 1:
             raise CodecError("not the result of a coroutine")
         return finished[0]
-
-
-def _may_change(operation: str, operands: tuple[Any, ...]) -> object:
-    """What this may change of the test's, whatever code of its own runs for it; or None."""
-    target = operands[0]
-    if operation in ("method", "special"):
-        name = operands[1] if operation == "method" else f"__{operands[1]}__"
-        if operation == "method" or operands[1] != "call":
-            is_code = _is_of_text(getattr(type(target), name, None))
-            reads = operation == "special" and operands[1] in _READING
-            return None if is_code or reads else target
-    elif operation != "call":
-        return target if operation in ("set", "del", "above", "make") else None
-    if isinstance(target, BuiltinFunctionType):
-        return None if isinstance(target.__self__, ModuleType | None) else target.__self__
-    is_code = _is_of_text(target) or _is_of_text(type(target).__dict__.get("__call__"))
-    return None if is_code or isinstance(target, type) else target
-
-
-def _is_of_text(function: Any) -> bool:
-    """Whether this is a function of the test's text: what it does is seen (`changes`)."""
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
-    return isinstance(code, CodeType) and code.co_filename == changes.TEXT

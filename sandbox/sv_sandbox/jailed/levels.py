@@ -17,10 +17,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Set
-from typing import NamedTuple
 
 from .nodes import Said, called, free, imported_from, inside, path, root, said
-from .once import is_listed
+from .straight import is_literal
 
 OWN, ONE, SEVERAL, MIXED = 0, 1, 2, 3
 
@@ -38,20 +37,6 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
-class Changed(NamedTuple):
-    """What the solution has changed in place, by the names that lead there."""
-
-    theirs: Set[str] = frozenset()
-    settled: Set[str] = frozenset()
-    """Names that held their only value before; of those, such as hold what never changes."""
-    fixed: Set[str] = frozenset()
-    heads: Set[str] = frozenset()
-    """Names of lists whose items are met once (`once.heads`)."""
-
-
-NOTHING_CHANGED = Changed()
-
-
 class Levels:
     """Of one test's names and expressions."""
 
@@ -61,7 +46,6 @@ class Levels:
         nodes: list[ast.AST],
         entry_point: str | None,
         modules: Set[str],
-        changed: Changed,
     ):
         """`nodes`: all of its tree; `entry_point` is the solution's, whatever the name, and so are
         `modules` beside it."""
@@ -104,10 +88,6 @@ class Levels:
         self.aliases: dict[str, set[str]] = {}
         self._changed: set[str] = set()
         """Names of objects that the text changes in place."""
-        self.theirs, self._settled, self._fixed, self.heads = changed
-        self.levels.update(dict.fromkeys(changed.theirs, ONE))
-        self.rebound: set[str] = set()
-        """Names that a function binds for others."""
         self.literals: set[ast.AST] = set()
         for one in nodes:
             self._note(one)
@@ -120,8 +100,6 @@ class Levels:
             self.stored.add(one.id)
         elif isinstance(one, ast.arg):
             self.stored.add(one.arg)
-        elif isinstance(one, ast.Global | ast.Nonlocal):
-            self.rebound.update(one.names)
         elif isinstance(one, (*_FUNCTIONS, ast.ClassDef)):
             self.functions.setdefault(one.name, []).append(one)
             for part in one.body if isinstance(one, ast.ClassDef) else ():
@@ -169,8 +147,7 @@ class Levels:
     def bind(self, target: ast.expr, level: int) -> None:
         """This is given to a target of an assignment or a loop."""
         if isinstance(target, ast.Name):
-            if target.id not in self._settled:
-                self.raise_to(self.levels, target.id, level)
+            self.raise_to(self.levels, target.id, level)
             if self.class_body:
                 self.raise_to(self.levels, f".{target.id}", level)
                 self.pair({f".{target.id}"}, {target.id})
@@ -218,10 +195,8 @@ class Levels:
 
     def pair(self, targets: Set[str], words: Set[str]) -> None:
         """By each of the ones may be met what is met by the others."""
-        if not words.isdisjoint(self.heads):
-            return
         for one in targets:
-            for other in words - {one} - self._fixed:
+            for other in words - {one}:
                 for a, b in ((one, other), (other, one)):
                     self.aliases.setdefault(a, set()).add(b)
                     if b in self._changed:
@@ -246,7 +221,7 @@ class Levels:
                     self.give(each, given)
                 return
         self.alias(target, value)
-        if isinstance(target, ast.Tuple | ast.List) and not is_listed(value):
+        if isinstance(target, ast.Tuple | ast.List) and not is_literal(value):
             self.alias(target, target)  # one object may be in it twice
         self.bind(target, self.level(value))
         if _is_blank(value):
@@ -267,7 +242,7 @@ class Levels:
                 return
         level = self.level(iterable)
         self.alias(target, iterable)
-        if not root(iterable) and not is_listed(iterable):
+        if not root(iterable) and not is_literal(iterable):
             self.alias(target, target)  # one object may be in it twice
         self.bind(target, ONE if level == SEVERAL else level)
 

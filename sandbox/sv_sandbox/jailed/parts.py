@@ -7,7 +7,7 @@ else is done with an answer (two of them together, given to other code, a branch
 template, an index) may pass for another reason, and nobody looks at which.
 
 Names are followed until nothing is new. What the text cannot tell, the objects' own yes and no and
-what is changed in place, is for `provenance` and `changes`. Pure.
+what is changed in place, is for `provenance` and `straight`. Pure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Set
 from typing import Any
 
 from .expressions import Expressions
-from .levels import MIXED, NOTHING_CHANGED, ONE, OWN, Changed
+from .levels import MIXED, ONE, OWN
 from .nodes import called, inside, parameters, root
 
 _EXPECTING = frozenset(
@@ -51,9 +51,8 @@ class Parts(Expressions):
         nodes: list[ast.AST],
         entry_point: str | None = None,
         modules: Set[str] = frozenset(),
-        changed: Changed = NOTHING_CHANGED,
     ):
-        super().__init__(source, nodes, entry_point, modules, changed)
+        super().__init__(source, nodes, entry_point, modules)
         self._called = {called(one) for one in nodes if isinstance(one, ast.Call)} | {"__init__"}
         self._sound = 0
         self._twins: set[str] = set()

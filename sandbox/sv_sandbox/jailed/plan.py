@@ -35,7 +35,7 @@ def answered(request: Any, namespace: dict[str, Any]) -> tuple[bytes, ...] | Non
     """What the operations of each assertion give in the solution's namespace. Raises what those of
     the first one raise, and Unencodable; None where a later one raises: which assertion fails
     first, the test's code will tell."""
-    name, assertions = request
+    name, assertions, bare = request
     if name is not None:
         namespace = {name: namespace[name]} if name in namespace else {}
     found: list[bytes] = []
@@ -46,7 +46,7 @@ def answered(request: Any, namespace: dict[str, Any]) -> tuple[bytes, ...] | Non
             if not found:
                 raise
             return None
-        found.append(bytes(values.encode(answers, plain=True, most=native.MAX_ANSWER_BYTES)))
+        found.append(bytes(values.encode(answers, None, None, True, bare, native.MAX_ANSWER_BYTES)))
     return tuple(found)
 
 
@@ -119,6 +119,8 @@ class Assertion(NamedTuple):
     """Whether it does, of their answers. Raises what its expression raises."""
     is_plain: bool = True
     """Whether it looks at one answer, in one way."""
+    is_equality: bool = False
+    """Whether it compares an answer, as it comes, with a constant."""
 
 
 class Literal:
@@ -129,7 +131,8 @@ class Literal:
     def __init__(self, name: str | None, assertions: list[Assertion]):
         self.assertions = assertions
         asked = tuple(tuple(one.operations) for one in assertions)
-        self.request = bytes(values.encode((name, asked)))
+        bare = all(one.is_equality for one in assertions)
+        self.request = bytes(values.encode((name, asked, bare)))
         self.calls = any(len(operation) > 1 for one in asked for operation in one)
 
 
@@ -232,7 +235,7 @@ def _equality(test: ast.expr) -> Assertion | None:
         operation, expected = _operation_of(test.left), constant(test.comparators[0])
     except NotLiteral:
         return None
-    return Assertion([operation], lambda answers: answers[0] == expected)
+    return Assertion([operation], lambda answers: answers[0] == expected, is_equality=True)
 
 
 def _expression(test: ast.expr) -> Assertion:
@@ -301,7 +304,7 @@ def probe(source: bytes) -> bytes | None:
             return None
     if is_builtin(node.id):
         return None
-    return bytes(values.encode((None, (((node.id,),),))))
+    return bytes(values.encode((None, (((node.id,),),), False)))
 
 
 class _Finder(ast.NodeTransformer):

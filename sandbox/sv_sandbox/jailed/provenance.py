@@ -113,8 +113,8 @@ class Provenance:
         """On whose word a pass of this cell rests."""
         if self.reached < 0:
             return INLINE
-        if self.handed_over and len(self._entered - {0}) < self.sites:
-            self.word("something of the test's was handed over, and an assertion not reached")
+        if len(self._entered - {0}) < self.sites:
+            self.word("an assertion that was not reached")
         if not {*map(id, self._raised)} <= {*map(id, self._forgiven)}:
             self.word("an exception that was passed over")
         return VOUCHED if self.rests_on else PROVEN

@@ -41,6 +41,8 @@ def main() -> None:
 
 
 _LOADED = frozenset(sys.modules)
+_FRAMES = frozenset("_getframe inspect currentframe extract_stack print_stack format_stack".split())
+"""Names by which a solution sees who calls it: here, not the test."""
 
 
 class Server(Policy):
@@ -55,6 +57,9 @@ class Server(Policy):
         self._namespace: dict[str, Any] = {}
         self._loop: Any = None
         self._state: State | None = None
+        self._told: dict[str, object] = {}
+        """What the judge has by which name."""
+        self._is_doubted = False
         self._own: dict[str, Callable[..., object]] = {
             "load": self._load,
             "name": self._name,
@@ -85,7 +90,17 @@ class Server(Policy):
 
     def notes(self) -> object:
         """What the process shares with the test's."""
-        return tuple(self.shared.notes()) or None if self.shared is not None else None
+        if self.shared is None:
+            return None
+        found = self.shared.notes()
+        if self._is_doubted or self._binds_anew():
+            found.append(("doubt", None))
+            self._is_doubted, self._told = False, {}
+        return tuple(found) or None
+
+    def _binds_anew(self) -> bool:
+        """Whether a name means another object than the judge was told."""
+        return any(self._namespace.get(name) is not told for name, told in self._told.items())
 
     def noted(self, notes: Any) -> None:
         """And what that one shares."""
@@ -128,6 +143,7 @@ class Server(Policy):
         self._state.begin()
         for name in self._source.files:
             sys.modules.pop(name.removesuffix(".py").replace("/", "."), None)
+        self._is_doubted, self._told = not names_of(self._solution).isdisjoint(_FRAMES), {}
         self._namespace = new_namespace()
         exec(self._solution, self._namespace)
         native.loaded()
@@ -137,7 +153,8 @@ class Server(Policy):
 
     def _name(self, name: str) -> tuple[bool, object]:
         found = name in self._namespace
-        return found, self._namespace.get(name)
+        value = self._told[name] = self._namespace.get(name)
+        return found, value
 
     def _names(self) -> tuple[str, ...]:
         exported = self._namespace.get("__all__")

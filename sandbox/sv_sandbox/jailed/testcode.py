@@ -12,7 +12,7 @@ import marshal
 from types import CodeType
 from typing import NamedTuple
 
-from . import parts, rewrite
+from . import parts, rewrite, straight
 from .shared import STATES
 from .source import PREPARED, Source, unpacked
 
@@ -69,6 +69,9 @@ class TestCode(NamedTuple):
     """A module whose attribute the test sets; empty for almost all."""
     wanted: tuple[str, ...]
     """What is to be shared with the solution's process."""
+    is_straight: bool
+    quiet: set[tuple[str, int]]
+    """See `straight`."""
     is_pure: bool
     """Whether it speaks of nothing that belongs to a process."""
     code: CodeType
@@ -87,6 +90,8 @@ def code_of(source: Source, tree: ast.Module | None = None) -> TestCode:
     modules = {path.split("/")[0].removesuffix(".py") for path in source.files}
     nodes, words = [*ast.walk(tree)], source.text.decode("utf-8", "replace")
     found = parts.Parts(words, tree, nodes, source.entry_point, modules)
+    is_straight = straight.is_straight(tree, nodes, source.entry_point)
+    quiet, is_pure = straight.quiet(nodes), not modules and all(map(_is_pure, nodes))
     text = rewrite.rewrite(tree, nodes)
     patched = [of for of, name in text.sets if of in text.imports and of != "solution"]
     patched = [of for of, name in text.sets if of in patched and (of, name) not in REDIRECTED]
@@ -105,7 +110,9 @@ def code_of(source: Source, tree: ast.Module | None = None) -> TestCode:
         hands_over=text.hands_over,
         patches=patched[0] if patched else "",
         wanted=_wanted(text.names),
-        is_pure=not (modules or text.names & _IMPURE) and all(map(_is_pure, nodes)),
+        is_straight=is_straight,
+        quiet=quiet,
+        is_pure=is_pure and text.names.isdisjoint(_IMPURE),
         code=compile(tree, "<test>", "exec", dont_inherit=True),
     )
 

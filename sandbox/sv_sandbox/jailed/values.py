@@ -260,13 +260,13 @@ def _numpy_row(numpy: Any, value: Any, bases: tuple[type, ...]) -> Row | None:
     return None
 
 
-def _plain(value: object, refers: bool, bare: bool) -> tuple[Row, Parts] | None:
+def _plain(value: object, refers: bool, plain: bool, bare: bool) -> tuple[Row, Parts] | None:
     """The row of plain data and its parts; None for what is to be referred to."""
     try:
         row = row_of(value)
         if bare and (row is SCALAR or row is LOOSE_SCALAR):
             row = BARE if value.dtype.kind not in "mM" else None  # type: ignore[attr-defined]
-        if row is None or (bare and row.word):
+        if row is None or (plain and (row.word or row is SCALAR)):
             return None
         parts = row.parts(value)
     except Exception as error:  # a value may hold anything, and raise it
@@ -281,15 +281,16 @@ def encode(
     refer: Callable[[object], tuple[bool, Parts]] | None = None,
     containers: list[object] | None = None,
     plain: bool = False,
+    bare: bool = False,
     most: int = native.MAX_VALUE_BYTES,
 ) -> bytes | bytearray:
     """One value. What is not plain data is what `refer` says of it: whether its identity and
     content are shared as a container's, and its parts. With `plain` nothing crosses
-    that a verdict must not rest on, and NumPy's numbers are Python's. Raises Unencodable,
-    also for what takes more than `most` bytes."""
+    that a verdict must not rest on, and no number of NumPy's; with `bare` these are Python's.
+    Raises Unencodable, also for what takes more than `most` bytes."""
 
     def other(one: object) -> tuple[int, bool, Parts]:
-        found = _plain(one, refer is not None, plain)
+        found = _plain(one, refer is not None, plain, bare)
         if found is not None:
             return _TAGS[id(found[0])], found[0].mutable, found[1]
         if refer is None:
