@@ -15,9 +15,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from importlib.machinery import ModuleSpec
-from types import CodeType, ModuleType
-from typing import Any
+from types import CodeType
 
 from . import collect, values
 from .plan import answered
@@ -168,37 +166,10 @@ def _parsed(text: bytes) -> tuple[ast.Module | None, CodeType]:
 # ---- modules beside the solution -----------------------------------------------------------------
 
 
-class _Finder:
-    """Finds the modules that the caller puts beside a solution."""
-
-    def __init__(self, files: Mapping[str, bytes]):
-        self._files = files
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> object:
-        """As the import system asks."""
-        stem = name.replace(".", "/")
-        for file, is_package in ((f"{stem}/__init__.py", True), (f"{stem}.py", False)):
-            if file in self._files:
-                return ModuleSpec(name, self, origin=file, is_package=is_package)  # type: ignore[arg-type]
-        folder = any(file.startswith(f"{stem}/") for file in self._files)
-        return ModuleSpec(name, self, is_package=True) if folder else None  # type: ignore[arg-type]
-
-    def create_module(self, spec: Any) -> None:
-        """A plain one."""
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Run the file."""
-        origin = module.__spec__.origin if module.__spec__ is not None else None
-        if origin is not None:
-            code = compile(self._files[origin], origin, "exec", dont_inherit=True)
-            exec(code, module.__dict__)
-
-
 def find_modules(files: Mapping[str, bytes]) -> None:
-    """From now on `import` finds these; what is no module lies in the scratch folder."""
+    """From now on these lie in the scratch folder, and `import` finds them there."""
+    for path, content in files.items():
+        write_file(path, content)
     if files:
-        finder: Any = _Finder(files)
-        sys.meta_path.append(finder)
-        for path, content in files.items():
-            if not path.endswith(".py"):
-                write_file(path, content)
+        sys.dont_write_bytecode = True  # which would be a file that a cell has left
+        sys.path.append(os.getcwd())
