@@ -131,7 +131,7 @@ class Policy:
         raise NotImplementedError
 
 
-def _write(fd: int, data: bytes | memoryview) -> int:
+def _write(fd: int, data: memoryview) -> int:
     """How much of it went out: nothing where a solution had set that nobody waits here."""
     try:
         return os.write(fd, data)
@@ -149,7 +149,7 @@ class Link:
         self._in, self._out = fds
         self.policy: Policy = policy
         self._waiting = waiting
-        self._buffer = b""
+        self._buffer = bytearray()
         self.lock = threading.RLock()  # either side may have threads
         self.trouble: BaseException | None = None
         self._answering = self.coding = False
@@ -309,15 +309,8 @@ class Link:
 
     def _write(self, data: bytes | bytearray) -> None:
         head = _LENGTH.pack(len(data))
-        parts: tuple[bytes | bytearray, ...] = (head, data)
         try:
-            if len(data) < _LARGE:
-                whole = head + data
-                written = _write(self._out, whole)
-                if written == len(whole):
-                    return
-                parts = (whole[written:],)
-            for part in parts:
+            for part in (head + data,) if len(data) < _LARGE else (head, data):
                 view = memoryview(part)
                 while view:
                     view = view[_write(self._out, view) :]
@@ -352,17 +345,24 @@ class Link:
             self.policy.noted(notes)
         return kind, first, second
 
-    def _frame(self) -> bytes | bytearray:
-        data = self._buffer
-        while len(data) < 4 or len(data) - 4 < (length := _LENGTH.unpack_from(data)[0]):
-            if len(data) >= 4 and length > MAX_FRAME_BYTES:
-                raise CodecError(f"a frame of {length} bytes")
-            if len(data) >= 4 and length > _LARGE:
-                self._buffer = b""
-                return self._large_frame(data[4:], length)
-            self._waiting(not data)  # who has begun a frame is to end it
+    def _frame(self) -> bytearray:
+        self._read(_LENGTH.size)
+        (length,) = _LENGTH.unpack_from(self._buffer)
+        if length > MAX_FRAME_BYTES:
+            raise CodecError(f"a frame of {length} bytes")
+        self._read(_LENGTH.size + length)
+        frame = self._buffer  # not copied: it may be large
+        self._buffer = frame[_LENGTH.size + length :]
+        del frame[: _LENGTH.size]
+        del frame[length:]
+        return frame
+
+    def _read(self, count: int) -> None:
+        """Until so much has come."""
+        while len(self._buffer) < count:
+            self._waiting(not self._buffer)  # who has begun a frame is to end it
             try:
-                part = os.read(self._in, 1 << 16)
+                part = os.read(self._in, min(max(1 << 16, count - len(self._buffer)), 1 << 20))
             except BlockingIOError:  # a solution has set it so
                 os.set_blocking(self._in, True)
                 continue
@@ -371,28 +371,7 @@ class Link:
             self._waiting(False)
             if not part:
                 raise Lost
-            data = data + part if data else part
-        self._buffer = data[4 + length :]
-        return data[4 : 4 + length]
-
-    def _large_frame(self, begun: bytes, length: int) -> bytearray:
-        """A frame of which this has come, without another copy."""
-        data = bytearray(length)
-        at = len(begun)
-        data[:at] = begun
-        with memoryview(data) as view:
-            while at < length:
-                try:
-                    got = os.readv(self._in, [view[at:]])
-                except BlockingIOError:
-                    os.set_blocking(self._in, True)
-                    continue
-                except OSError:
-                    raise Lost from None
-                if not got:
-                    raise Lost
-                at += got
-        return data
+            self._buffer += part
 
     # ---- shared containers -----------------------------------------------------------------------
 
