@@ -18,90 +18,78 @@ from .values import CodecError
 if TYPE_CHECKING:
     from .link import Link
 
+Pairs = tuple[tuple[str, object], ...]
 
-def _call(target: Any, args: object, kwargs: object) -> object:
-    if type(args) is not tuple or type(kwargs) is not tuple:
-        raise CodecError("not a call")
+
+def _words(pairs: Pairs) -> dict[str, object]:
     try:
-        words = dict(kwargs)
+        words = dict(pairs)
     except (TypeError, ValueError):
-        raise CodecError("not a call") from None
+        raise CodecError("not arguments") from None
     if not all(type(name) is str for name in words):
-        raise CodecError("not a call")
-    return target(*args, **words)
+        raise CodecError("not arguments")
+    return words
 
 
-def _named(name: object) -> str:
-    if type(name) is not str:
-        raise CodecError("not a name")
-    return name
+def _call(target: Any, args: tuple[object, ...], words: Pairs) -> object:
+    return target(*args, **_words(words))
 
 
-def _get(target: object, name: object) -> object:
-    return getattr(target, _named(name))
+def _method(target: object, name: str, args: tuple[object, ...], words: Pairs) -> object:
+    return _call(getattr(target, name), args, words)
 
 
-def _set(target: object, name: object, value: object) -> None:
-    setattr(target, _named(name), value)
-
-
-def _del(target: object, name: object) -> None:
-    delattr(target, _named(name))
-
-
-def _method(target: object, name: object, args: object, kwargs: object) -> object:
-    return _call(_get(target, name), args, kwargs)
-
-
-def _above(above: Any, target: object, name: object, args: object, kwargs: object) -> object:
+def _above(above: Any, target: object, name: str, args: tuple[object, ...], words: Pairs) -> object:
     """A method as a class has it, whatever the object's own class has in its place: `super()`."""
-    found = next(one.__dict__ for one in above.__mro__ if _named(name) in one.__dict__)
+    found = next(one.__dict__ for one in above.__mro__ if name in one.__dict__)
     one, kind = (None, target) if isinstance(target, type) else (target, type(target))
-    return _call(found[name].__get__(one, kind), args, kwargs)
+    return _call(found[name].__get__(one, kind), args, words)
 
 
-def _special(target: object, name: object, operands: object) -> object:
-    if type(name) is not str or name not in shapes.SPECIALS or type(operands) is not tuple:
+def _special(target: object, name: str, operands: tuple[object, ...]) -> object:
+    if name not in shapes.SPECIALS:
         raise CodecError("no such operation")
     return getattr(type(target), f"__{name}__")(target, *operands)
 
 
-def _make(name: object, bases: object, body: object, words: Any) -> object:
+def _make(name: str, bases: tuple[object, ...], body: Pairs, words: Pairs) -> object:
     """A class that extends some of ours; its functions stay at the other end."""
-    if type(name) is not str or type(bases) is not tuple or type(body) is not tuple:
-        raise CodecError("not a class")
-    inside = dict(body)
-    return types.new_class(name, bases, dict(words), lambda scope: scope.update(inside))
+    inside = _words(body)
+    return types.new_class(name, bases, _words(words), lambda scope: scope.update(inside))
 
 
-OPERATIONS: dict[str, Callable[..., object]] = {
-    "call": _call,
-    "method": _method,
-    "above": _above,
-    "special": _special,
-    "get": _get,
-    "set": _set,
-    "del": _del,
-    "make": _make,
-    "signature": shapes.parameters_of,
-    "code": shapes.code_facts,
-    "dir": dir,
-    "hash": hash,
-    "copy": copy.copy,
-    "deepcopy": copy.deepcopy,
-    "isinstance": isinstance,
-    "issubclass": issubclass,
-    "iter": lambda kind: list(kind),
-    "len": len,
-    "contains": lambda kind, item: item in kind,
-    "getitem": lambda kind, key: kind[key],
+OPERATIONS: dict[str, tuple[Callable[..., object], tuple[type, ...]]] = {
+    "call": (_call, (object, tuple, tuple)),
+    "method": (_method, (object, str, tuple, tuple)),
+    "above": (_above, (object, object, str, tuple, tuple)),
+    "special": (_special, (object, str, tuple)),
+    "get": (getattr, (object, str)),
+    "set": (setattr, (object, str, object)),
+    "del": (delattr, (object, str)),
+    "make": (_make, (str, tuple, tuple, tuple)),
+    "signature": (shapes.parameters_of, (object,)),
+    "code": (shapes.code_facts, (object,)),
+    "dir": (dir, (object,)),
+    "hash": (hash, (object,)),
+    "copy": (copy.copy, (object,)),
+    "deepcopy": (copy.deepcopy, (object,)),
+    "isinstance": (isinstance, (object, object)),
+    "issubclass": (issubclass, (object, object)),
+    "iter": (list, (object,)),
+    "len": (len, (object,)),
+    "contains": (lambda kind, item: item in kind, (object, object)),
+    "getitem": (lambda kind, key: kind[key], (object, object)),
 }
+"""What is done, and the types of its operands (exactly; `object`: any)."""
 
 
 def perform(operation: str, operands: tuple[object, ...], link: Link) -> object:
     """Do what was asked over this link. Raises CodecError for what no proxy asks."""
-    do = OPERATIONS.get(operation)
-    if do is None:
+    do, kinds = OPERATIONS.get(operation, (hash, ()))
+    is_fit = len(operands) == len(kinds) and all(
+        kind is object or type(one) is kind for one, kind in zip(operands, kinds, strict=True)
+    )
+    if not is_fit or not kinds:
         raise CodecError("no such operation")
     made = do(*operands)
     return link.number(made) if operation == "make" else made  # the other end has a class for it
