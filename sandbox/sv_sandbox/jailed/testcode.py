@@ -84,9 +84,9 @@ class TestCode(NamedTuple):
         return tree
 
 
-def code_of(source: Source, tree: ast.Module | None = None) -> TestCode:
-    """The code of a source; `tree` is its text as parsed, and is rewritten."""
-    tree = ast.parse(source.text) if tree is None else tree
+def code_of(source: Source) -> TestCode:
+    """The code of a source."""
+    tree = ast.parse(source.text)
     modules = {path.split("/")[0].removesuffix(".py") for path in source.files}
     nodes, words = [*ast.walk(tree)], source.text.decode("utf-8", "replace")
     found = parts.Parts(words, tree, nodes, source.entry_point, modules)
