@@ -290,7 +290,7 @@ class Judge(Policy):
         if self._may_change(operation, operands):
             self._changes_in_place()
         try:
-            answer = operations.perform(operation, operands, self.link)
+            answer = operations.perform(operation, operands)
         except BaseException as error:
             self.marks.escaped(error)
             raise
@@ -320,7 +320,7 @@ class Judge(Policy):
             name = operands[1] if operation == "method" else f"__{operands[1]}__"
             target = target if name == "__call__" else getattr(type(target), name, None)
         elif operation != "call":
-            return operation in ("set", "del", "above", "make")
+            return operation in ("set", "del")
         elif isinstance(target, type):
             target = target.__init__  # type: ignore[misc]  # what runs when it is called
         code: Any = getattr(getattr(target, "__func__", target), "__code__", None)
@@ -335,12 +335,9 @@ class Judge(Policy):
     def _lent(self, operation: str, operands: tuple[object, ...]) -> None:
         """Only what was told of by number is asked: plain data is local at both ends. Raises
         CodecError."""
-        targets = operands[: 2 if operation == "above" else 1]
-        if operation == "make":
-            targets = operands[1] if len(operands) > 1 and type(operands[1]) is tuple else ()
-        elif operation in ("isinstance", "issubclass"):
-            targets = operands[1:2]
-        if not targets or not all(map(self.link.has_told, targets)):
+        is_second = operation in ("isinstance", "issubclass")
+        targets = operands[1:2] if is_second else operands[:1]
+        if not targets or not self.link.has_told(targets[0]):
             raise CodecError("nothing of the test's that was lent")
 
     def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
