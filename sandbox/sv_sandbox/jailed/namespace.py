@@ -37,7 +37,7 @@ class Names:
         """What the solution's module holds, as far as it is public."""
         return {name: self.read(name, True) for name in self.listed()}
 
-    def set(self, name: str) -> None:
+    def set(self, name: str, value: object) -> None:
         """The test rebinds a name in the solution's module."""
 
     def module(self, name: str) -> object:
@@ -100,7 +100,7 @@ class SolutionNames(Names):
         kept = [name for name in names if not plan.is_builtin(name) or name == self._entry_point]
         return [name for name in kept if name[:2] != "__" and name not in self._binds]
 
-    def set(self, name: str) -> None:
+    def set(self, name: str, value: object) -> None:
         """The solution would not see it."""
         self._judge.one_process(f"the test sets {name} in the solution's module")
 
@@ -113,11 +113,10 @@ class TestNamespace(dict[str, Any]):
     """Python looks names up here; what is missing is read from `names`."""
 
     def __init__(self, names: Names):
-        module = _TestModule("test", self)
         super().__init__(__name__="test", __doc__=None, __package__=None, __loader__=None)
         self["__builtins__"] = _Builtins(names)
         self._names = names
-        sys.modules["test"] = module
+        sys.modules["test"] = _Module("test", self)
 
     def __missing__(self, name: str) -> object:
         return self._names.read(name)  # else Python asks `_Builtins`
@@ -148,6 +147,20 @@ class TestNamespace(dict[str, Any]):
         """With their values."""
         return {name: self[name] for name in self}.items()
 
+    # As of a module (`_Module`): see `Names`.
+
+    def read(self, name: str, asked_for: bool) -> object:
+        return self[name]
+
+    def listed(self) -> list[str]:
+        return list(self)
+
+    def all(self) -> dict[str, object]:
+        return self
+
+    def set(self, name: str, value: object) -> None:
+        self[name] = value
+
 
 class _Builtins(dict[str, Any]):
     """Where Python looks a name up that is no global (in the body of a class it asks no other)."""
@@ -167,54 +180,30 @@ _get: Callable[[object, str], Any] = object.__getattribute__
 _set: Callable[[object, str, object], None] = object.__setattr__
 
 
-class _TestModule(ModuleType):
-    """What `sys.modules[__name__]` is to a test."""
+class _Module(ModuleType):
+    """`solution`, and what `sys.modules[__name__]` is to a test."""
 
-    def __init__(self, name: str, space: TestNamespace):
+    def __init__(self, name: str, names: Names | TestNamespace):
         super().__init__(name)
-        _set(self, "_sv_space", space)
-
-    __dict__ = property(lambda self: _get(self, "_sv_space"))
-
-    def __getattr__(self, name: str) -> object:
-        try:
-            return _get(self, "_sv_space")[name]
-        except KeyError:
-            raise AttributeError(f"module 'test' has no attribute {name!r}") from None
-
-    def __setattr__(self, name: str, value: object) -> None:
-        _get(self, "_sv_space")[name] = value
-
-    def __delattr__(self, name: str) -> None:
-        del _get(self, "_sv_space")[name]
-
-    def __dir__(self) -> list[str]:
-        return list(_get(self, "_sv_space"))
-
-
-class _SolutionModule(ModuleType):
-    """`import solution`."""
-
-    def __init__(self, names: Names):
-        super().__init__("solution")
         _set(self, "_sv_names", names)
 
     __dict__ = property(lambda self: _get(self, "_sv_names").all())
 
     def __getattr__(self, name: str) -> object:
-        names: Names = _get(self, "_sv_names")
+        names: Names | TestNamespace = _get(self, "_sv_names")
         if name == "__all__":
             return names.listed()
         try:
             return names.read(name, True)
         except KeyError:
-            raise AttributeError(f"module 'solution' has no attribute {name!r}") from None
+            of = _get(self, "__name__")
+            raise AttributeError(f"module {of!r} has no attribute {name!r}") from None
 
     def __setattr__(self, name: str, value: object) -> None:
         if name.startswith("__"):  # as the import system does
             _set(self, name, value)
         else:
-            _get(self, "_sv_names").set(name)
+            _get(self, "_sv_names").set(name, value)
 
     def __dir__(self) -> list[str]:
         return list(_get(self, "_sv_names").all())
@@ -253,7 +242,7 @@ class _Beside(ModuleType):
 def finding(names: Names, modules: set[str]) -> Iterator[None]:
     """`import solution`, and modules beside it, find those of `names`."""
     finder: Any = _Finder(names, modules)
-    sys.modules["solution"] = _SolutionModule(names)
+    sys.modules["solution"] = _Module("solution", names)
     sys.meta_path.insert(0, finder)
     try:
         yield
