@@ -5,26 +5,18 @@ from __future__ import annotations
 import array
 import ipaddress
 import math
-import os
 import pathlib
 import random
 import re
-import statistics
-import string
 import struct
 import subprocess
 import sys
-import time
 import types
 import uuid
 import zoneinfo
 from collections import (
-    ChainMap,
     Counter,
     OrderedDict,
-    UserDict,
-    UserList,
-    UserString,
     defaultdict,
     deque,
     namedtuple,
@@ -122,8 +114,6 @@ ROWS: tuple[Any, ...] = (
     *(deque([1, [2]], maxlen=5), deque(), Counter("abca"), Counter(a=-1)),
     OrderedDict([("b", 1), ("a", [2])]),
     *(defaultdict(list, {1: [2]}), defaultdict(None, a=1), defaultdict(Counter)),
-    *(UserDict({"a": 1}), UserList([1, 2]), UserString("abc")),
-    *(ChainMap({"a": 1}, {"b": 2}), ChainMap(OrderedDict(a=1))),
     *(types.MappingProxyType({"a": [1]}), types.SimpleNamespace(a=1, b=[2])),
     *({"a": 1}.keys(), {"a": [1], "b": 2}.values(), {"a": 1}.items(), {}.keys()),
     *(OrderedDict(a=1).keys(), OrderedDict(a=[1]).values(), OrderedDict(a=1).items()),
@@ -133,9 +123,8 @@ ROWS: tuple[Any, ...] = (
     *(ipaddress.ip_interface("10.0.0.1/8"), ipaddress.ip_interface("::1/64")),
     *(array.array("d", [1.5, 2]), array.array("B"), array.array("u", "añ")),
     *(re.compile("a(b)?", re.I | re.M), re.compile(rb"\d")),
-    *(random.Random(7), statistics.NormalDist(1, 2), string.Template("$a")),
+    random.Random(7),
     *(Point(1, [2]), Typed(1, [2]), namedtuple("Odd", "a def", rename=True)(1, 2)),
-    *(time.gmtime(0), time.localtime(0), os.stat("/"), os.terminal_size((80, 24)), os.times()),
     *(range(1, 10, 3), range(10**30), slice(None, 2, [3]), range(0)),
 )
 
@@ -144,10 +133,6 @@ def told(value: Any) -> str:
     """All there is to a value, as text."""
     if isinstance(value, random.Random):
         return repr(value.getstate())
-    if isinstance(value, string.Template):
-        return value.template
-    if isinstance(value, os.stat_result):
-        return repr((value, value.st_mtime_ns, value.st_blocks))
     return repr((type(value), value))
 
 

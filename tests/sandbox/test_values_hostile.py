@@ -8,7 +8,6 @@ import math
 import pathlib
 import random
 import re
-import statistics
 import subprocess
 import sys
 import threading
@@ -16,9 +15,7 @@ import types
 import uuid
 import zoneinfo
 from collections import (
-    ChainMap,
     OrderedDict,
-    UserList,
     defaultdict,
     deque,
     namedtuple,
@@ -105,9 +102,7 @@ def test_every_row_with_hostile_parts(row: Any) -> None:
         (re.Pattern, ("(", 0)),
         (re.Pattern, ("a", re.DEBUG.value)),
         (random.Random, ((3, (1, 2), None),)),
-        (statistics.NormalDist, (1.0, -2.0)),
         (types.SimpleNamespace, ({1: 2},)),
-        (ChainMap, ((1,),)),
         (memoryview, (b"abc", "d")),
         (memoryview, (b"abc", "O")),
         (uuid.UUID, (-1,)),
@@ -124,8 +119,6 @@ def test_every_row_with_hostile_parts(row: Any) -> None:
         (values.NAMEDTUPLE, (("a", "x"), ())),
         (values.NAMEDTUPLE, (("a",), ())),
         (values.NAMEDTUPLE, ((), ())),
-        (values.SEQUENCE, ("os.system", (1,))),
-        (values.SEQUENCE, ("time.struct_time", (1,))),
         (values.ARRAY, ("|O", (1,), bytes(8))),
         (values.ARRAY, ("<i4,<i4", (1,), bytes(8))),
         (values.ARRAY, ("<f4", (1,), bytes(4))),
@@ -274,7 +267,7 @@ def nested(depth: int, wrap: Callable[[Any], Any]) -> Any:
 WRAPS: tuple[Callable[[Any], Any], ...] = (
     *(lambda v: [v], lambda v: (v,), lambda v: {1: v}, lambda v: slice(v), lambda v: deque([v])),
     *(lambda v: Point(v, 1), lambda v: OrderedDict(a=v), lambda v: types.MappingProxyType({1: v})),
-    *(lambda v: types.SimpleNamespace(a=v), lambda v: UserList([v]), lambda v: {1: v}.values()),
+    *(lambda v: types.SimpleNamespace(a=v), lambda v: {1: v}.values()),
 )
 
 

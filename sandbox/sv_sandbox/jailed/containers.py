@@ -8,25 +8,13 @@ codec's table by their parts, encoded. Raises CodecError for new content of the 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from . import shapes, values
 from .values import CodecError, Unencodable, native
 
-_KINDS: tuple[Any, ...] = (*shapes.MUTABLE, OrderedDict)
-_LENGTH: dict[type | None, Callable[..., int]] = {kind: kind.__len__ for kind in _KINDS}
-_ITEMS: dict[type | None, Callable[..., Iterator[Any]]] = {kind: kind.__iter__ for kind in _KINDS}
-_PUT: dict[type | None, Callable[..., None]] = {
-    list: list.__setitem__,
-    bytearray: bytearray.__setitem__,
-}
-_UPDATE: dict[type | None, Callable[..., None]] = {
-    kind: kind.update for kind in (set, dict, OrderedDict)
-}
-_CLEAR: dict[type | None, Callable[..., None]] = {
-    kind: kind.clear for kind in (set, dict, OrderedDict)
-}
+_KINDS = frozenset((*shapes.MUTABLE, OrderedDict))
 _value: Callable[..., object] = dict.__getitem__
 
 
@@ -62,7 +50,7 @@ def changed(containers: list[object], seen: Snapshot) -> list[int]:
     return found
 
 
-def _content_of(container: object) -> type | None:
+def _content_of(container: object) -> Any:
     """Whose items it has: of an OrderedDict not dict's, which know nothing of its order."""
     kind = type(container)
     return OrderedDict if issubclass(kind, OrderedDict) else shapes.content_of(kind)
@@ -70,15 +58,15 @@ def _content_of(container: object) -> type | None:
 
 def size(container: object) -> int:
     """How many items it counts for."""
-    length = _LENGTH.get(_content_of(container))
-    return 16 if length is None else length(container)
+    base = _content_of(container)
+    return int(base.__len__(container)) if base in _KINDS else 16
 
 
 def _fingerprint(container: object) -> object:
     """Flat items of what extends a container; the encoded parts of others; None for neither."""
     base = _content_of(container)
-    if base in _ITEMS:
-        keys = tuple(_ITEMS[base](container))
+    if base in _KINDS:
+        keys = tuple(base.__iter__(container))
         if base not in (dict, OrderedDict):
             return keys
         return (*keys, *(_value(container, key) for key in keys))
@@ -95,8 +83,8 @@ def _by_identity(value: object) -> tuple[bool, tuple[int]]:
 def content(container: object) -> object:
     """What it holds, as it crosses."""
     base = _content_of(container)
-    if base in _ITEMS:
-        items = _ITEMS[base](container)
+    if base in _KINDS:
+        items = base.__iter__(container)
         if base in (dict, OrderedDict):
             return tuple((key, _value(container, key)) for key in items)
         return bytes(items) if base is bytearray else tuple(items)
@@ -108,11 +96,11 @@ def refill(container: object, new: object) -> None:
     """Give a container the content that its copy at the other end has now."""
     base = _content_of(container)
     try:
-        if base in _PUT:
-            _PUT[base](container, slice(None), new)
-        elif base in _UPDATE:
-            _CLEAR[base](container)
-            _UPDATE[base](container, new)
+        if base in (list, bytearray):
+            base.__setitem__(container, slice(None), new)
+        elif base in _KINDS:
+            base.clear(container)
+            base.update(container, new)
         else:
             _rebuild(container, new)
     except (TypeError, ValueError, AttributeError, IndexError) as error:

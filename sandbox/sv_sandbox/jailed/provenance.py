@@ -255,22 +255,16 @@ class Provenance:
         if any(error is one for one in self._raised):
             self.word("an exception that was passed over")
 
-    def tool(self, called: object) -> object:
-        """What is called by the name of an assertion."""
-        if is_reference(called):
-            self.word("an assertion of the solution's")
-        return called
+    def told(self, value: object, what: str) -> object:
+        """This is used for an operator, or as an assertion."""
+        if is_reference(value):
+            self.word(f"{what} of an object")
+        return value
 
     def runner(self, called: object) -> object:
         """What runs text of the test's making as code."""
         self.word("text that the test runs as code")
         return called
-
-    def container(self, value: object) -> object:
-        """The right operand of `in`."""
-        if is_reference(value):
-            self.word("`in` of an object")
-        return value
 
     def type_of(self, value: object) -> object:
         """`type(value)`: of what stands for a function or a library's object, the library's
@@ -281,12 +275,6 @@ class Provenance:
             if not isinstance(value, type):
                 return getattr(value, "__class__", kind)
         return kind
-
-    def identity(self, value: object) -> object:
-        """An operand of `is`."""
-        if is_reference(value):
-            self.word("`is` of an object")
-        return value
 
 
 def _is_common(answer: object) -> bool:

@@ -10,9 +10,9 @@ In: the parsed test. Out: the same tree, where
     except T:           except S.handler(T, own):
     raises(T), suppress(T)   raises(S.expected(T, own)), suppress(S.expected(T, own))
     x = self.assertX(...)   x = S.asserted(n, kind, self.assertX)(...), where it is no statement
-    a is b              S.identity(a) is S.identity(b), unless one is a constant
-    a in b              a in S.container(b)
-    assert_x(a)         S.tool(assert_x)(a), and what else goes by the name of an assertion
+    a is b              S.told(a, "`is`") is S.told(b, "`is`"), unless one is a constant
+    a in b              a in S.told(b, "`in`")
+    assert_x(a)         S.told(assert_x, ...)(a), and what else goes by the name of an assertion
     raise AssertionError(...)   raise S.raised(AssertionError(...))
     type(x)             S.type_of(x)
     eval(x)             S.runner(eval)(x), unless x is a constant (`exec`, `compile` alike)
@@ -271,7 +271,7 @@ class _Rewriter:
                 make = _Maker(argument)
                 node.args[at] = make.call("expected", argument, make.constant(own[at]))
         if is_tool:
-            node.func = _Maker(node).call("tool", node.func)
+            node.func = self._told(node, node.func, "an assertion")
         if is_inner:
             self._text.sites += 1
             make = _Maker(node)
@@ -279,15 +279,19 @@ class _Rewriter:
             node.func = make.call("asserted", *facts, node.func)
         return node
 
+    def _told(self, at: ast.expr, value: ast.expr, what: str) -> ast.Call:
+        make = _Maker(at)
+        return make.call("told", value, make.constant(what))
+
     def _compare(self, node: ast.Compare) -> ast.AST:
         operands = [node.left, *node.comparators]
         for at, how in enumerate(node.ops):
             pair = operands[at : at + 2]
             if isinstance(how, ast.Is | ast.IsNot):
                 if not any(isinstance(one, ast.Constant) for one in pair):
-                    operands[at : at + 2] = [_Maker(one).call("identity", one) for one in pair]
+                    operands[at : at + 2] = [self._told(one, one, "`is`") for one in pair]
             elif isinstance(how, ast.In | ast.NotIn):
-                operands[at + 1] = _Maker(pair[1]).call("container", pair[1])
+                operands[at + 1] = self._told(pair[1], pair[1], "`in`")
         node.left, *node.comparators = operands
         return node
 

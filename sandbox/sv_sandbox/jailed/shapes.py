@@ -73,18 +73,20 @@ class Whole:
         self.kind = kind
 
 
+_EXTENDED = {f"{kind.__module__}.{kind.__name__}": kind for kind in (object, *CONTENT, *EXTENDED)}
+
+
 def builtin_name(kind: type) -> str:
     """The name of a class that both ends have and may extend; empty for others."""
-    if kind is object or kind in CONTENT or kind in EXTENDED:
-        return f"{kind.__module__}.{kind.__name__}"
+    name = f"{kind.__module__}.{kind.__name__}"
+    if _EXTENDED.get(name) is kind:
+        return name
     return (issubclass(kind, BaseException) and table.exception_name(kind)) or ""
 
 
-def builtin(name: object) -> type:
+def builtin(name: str) -> type:
     """The class of that name. Raises CodecError."""
-    known = (object, *CONTENT, *EXTENDED)
-    found = next((kind for kind in known if f"{kind.__module__}.{kind.__name__}" == name), None)
-    found = found or (table.exception(name) if type(name) is str else None)
+    found = _EXTENDED.get(name) or table.exception(name)
     if found is None:
         raise CodecError("no such class")
     return found

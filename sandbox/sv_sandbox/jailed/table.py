@@ -16,18 +16,13 @@ import ipaddress
 import pathlib
 import random
 import re
-import string
 import sys
 import uuid
 import warnings
 import zoneinfo
 from collections import (
-    ChainMap,
     Counter,
     OrderedDict,
-    UserDict,
-    UserList,
-    UserString,
     defaultdict,
     deque,
 )
@@ -35,7 +30,6 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
-from statistics import NormalDist
 from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -139,7 +133,7 @@ def name_of(value: object) -> str | None:
 
 # ---- the rows --------------------------------------------------------------------------------
 
-_MAPPINGS = (dict, OrderedDict, defaultdict, Counter, UserDict, ChainMap)
+_MAPPINGS = (dict, OrderedDict, defaultdict, Counter)
 _NONE = type(None)
 _DATE = ("year", "month", "day")
 _TIME = ("hour", "minute", "second", "microsecond", "tzinfo", "fold")
@@ -206,28 +200,6 @@ def _build_defaultdict(factory: Any, items: dict[object, object]) -> object:
     return defaultdict(_FACTORIES[factory] if type(factory) is str else factory, items)
 
 
-def _holding(
-    kind: type[UserDict[object, object]] | type[UserList[object]],
-) -> Callable[[object], object]:
-    def build(data: Any) -> object:
-        value = kind()
-        value.data = data
-        return value
-
-    return build
-
-
-def _chain(value: ChainMap[object, object]) -> Parts:
-    plain = type(value.maps) is list and all(type(one) in _MAPPINGS for one in value.maps)
-    return (tuple(value.maps),) if plain else ()
-
-
-def _build_chain(maps: tuple[Any, ...]) -> ChainMap[object, object]:
-    if not all(type(one) in _MAPPINGS for one in maps):
-        raise CodecError("a chain of what is no mapping")
-    return ChainMap(*maps)
-
-
 def _build_pattern(pattern: str, flags: int) -> re.Pattern[str]:
     if flags & re.DEBUG:
         raise CodecError("a pattern that prints")
@@ -283,10 +255,6 @@ ROWS = (
     _mutable(Counter, (dict,), lambda v: (dict(v),), Counter),
     _mutable(OrderedDict, (dict,), lambda v: (dict(v),), OrderedDict),
     _mutable(defaultdict, (object, dict), _defaultdict, _build_defaultdict),
-    _mutable(UserDict, (dict,), _attributes("data"), _holding(UserDict)),
-    _mutable(UserList, (list,), _attributes("data"), _holding(UserList)),
-    _mutable(UserString, (str,), _attributes("data"), UserString),
-    _mutable(ChainMap, (tuple,), _chain, _build_chain),
     _mutable(MappingProxyType, (_MAPPINGS,), lambda v: (v.copy(),), MappingProxyType),
     _mutable(SimpleNamespace, (dict,), _attributes_of, _build_namespace),
     *_views(dict),
@@ -297,8 +265,6 @@ ROWS = (
     Row(re.Pattern, ((str, bytes), int), _attributes("pattern", "flags"), _build_pattern),
     Row(memoryview, (bytes, str), _memoryview, lambda data, code: memoryview(data).cast(code)),
     _mutable(random.Random, (tuple,), lambda v: (v.getstate(),), _build_random),
-    Row(NormalDist, ((float, int),) * 2, _attributes("mean", "stdev"), NormalDist),
-    _mutable(string.Template, (str,), _attributes("template"), string.Template),
 )
 _NAMED: dict[str, object] = {
     **BUILTINS,

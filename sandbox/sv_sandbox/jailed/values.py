@@ -1,7 +1,7 @@
 """The codec: plain data between a subject and a judge, and nothing else.
 
 `_native` (native/codec.c) writes and reads exact built-in values; `table` has a row for each type
-of the standard library whose values are plain data too; here are namedtuples, struct sequences,
+of the standard library whose values are plain data too; here are namedtuples,
 NumPy's types, and what crosses by name. A type is looked up by itself: a subclass is not plain
 data, whatever it says of itself.
 
@@ -15,10 +15,8 @@ something arrives whose row is marked `word` (`bool`, a `float16`), `heard` is c
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-import time
 from collections import namedtuple
 from collections.abc import Callable
 from keyword import iskeyword
@@ -44,10 +42,6 @@ mro: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 
 # ---- tuples with names -----------------------------------------------------------------------
 
-_sequences: dict[str, Callable[..., object]] = {
-    f"{kind.__module__}.{kind.__qualname__}": kind
-    for kind in (time.struct_time, os.stat_result, os.terminal_size, os.times_result)
-}
 _namedtuples: dict[tuple[str, ...], type[tuple[object, ...]]] = {}
 """Classes by their name and fields: those of values that were sent, and others, made here."""
 _sample: object = namedtuple("_sample", "field")
@@ -115,16 +109,6 @@ def _build_namedtuple(key: tuple[object, ...], values: Parts) -> object:
     if key not in _namedtuples:
         _keep(key, namedtuple(key[0], key[1:], rename=True, module="solution"))
     return tuple.__new__(_namedtuples[key], values)
-
-
-def _sequence(value: Any) -> Parts:
-    kind = type(value)
-    _, (shown, hidden) = value.__reduce__()
-    return (f"{kind.__module__}.{kind.__qualname__}", (*shown, *hidden.values()))
-
-
-def _build_sequence(name: str, values: Parts) -> object:
-    return _sequences[name](values)
 
 
 # ---- NumPy, where it is loaded ---------------------------------------------------------------
@@ -213,7 +197,6 @@ BARE = Row(object, ((int, float, complex, bool, str, bytes),), lambda v: (v.item
 """A NumPy scalar that arrives as Python's own value."""
 NAME = Row(object, (str,), lambda v: (table.name_of(v),), table.named, word=True)
 NAMEDTUPLE = Row(object, (tuple, tuple), _namedtuple, _build_namedtuple)
-SEQUENCE = Row(object, (str, tuple), _sequence, _build_sequence)
 ARRAY = Row(object, (str, tuple, bytes), _array, _build_array(False), mutable=True)
 LOOSE_ARRAY = ARRAY._replace(build=_build_array(True), word=True)
 SCALAR = Row(object, (str, bytes), _scalar, _build_scalar(True))
@@ -222,12 +205,11 @@ DTYPE = Row(object, (str,), lambda v: (v.str,), _dtype, word=True)
 SCALAR_TYPE = Row(object, (str,), lambda v: (v.__name__,), _build_scalar_type, word=True)
 
 _BY_TAG = (
-    *(BARE, NAME, NAMEDTUPLE, SEQUENCE, ARRAY, LOOSE_ARRAY, SCALAR, LOOSE_SCALAR, DTYPE),
+    *(BARE, NAME, NAMEDTUPLE, ARRAY, LOOSE_ARRAY, SCALAR, LOOSE_SCALAR, DTYPE),
     *(SCALAR_TYPE, *table.ROWS),
 )
 _TAGS = {id(row): tag for tag, row in enumerate(_BY_TAG, 1)}  # 0: what only the caller knows
 _BY_TYPE = {id(row.kind): row for row in table.ROWS}  # by id: a metaclass may claim to be equal
-_BY_TYPE |= dict.fromkeys(map(id, _sequences.values()), SEQUENCE)
 
 
 def row_of(value: object) -> Row | None:
