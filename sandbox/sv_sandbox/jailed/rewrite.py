@@ -54,6 +54,7 @@ def rewrite(tree: ast.Module, nodes: Iterable[ast.AST] | None = None) -> Text:
     """Reads the tree (`nodes`: all of it), and rewrites it in place."""
     found = read(ast.walk(tree) if nodes is None else nodes)
     _Rewriter(found).inside(tree)
+    ast.fix_missing_locations(tree)
     return found
 
 
@@ -79,39 +80,16 @@ def _root(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-_PLACE = ("lineno", "col_offset", "end_lineno", "end_col_offset")
+def _call(method: str, *args: ast.expr | int | str) -> ast.Call:
+    given = [one if isinstance(one, ast.expr) else ast.Constant(one) for one in args]
+    return ast.Call(ast.Attribute(ast.Name(SITES, _LOAD), method, _LOAD), given, [])
 
 
-class _Maker:
-    """Makes nodes that stand where another one stood."""
-
-    def __init__(self, node: object):
-        self._place = {name: getattr(node, name) for name in _PLACE}
-
-    def call(self, method: str, *args: ast.expr) -> ast.Call:
-        name = ast.Name(SITES, _LOAD, **self._place)
-        read = ast.Attribute(name, method, _LOAD, **self._place)
-        return ast.Call(read, list(args), [], **self._place)
-
-    def constant(self, value: int | str) -> ast.Constant:
-        return ast.Constant(value, **self._place)
-
-    def site(self, site: int, body: list[ast.stmt]) -> ast.Try:
-        place = self._place
-        broken = ast.Expr(self.call("broken"), **place)
-        handler = ast.ExceptHandler(None, None, [broken, ast.Raise(**place)], **place)
-        entered = ast.Expr(self.call("entered", self.constant(site)), **place)
-        return ast.Try([entered, *body], [handler], [], [], **place)
-
-    def choice(self, test: ast.expr, error: ast.expr) -> ast.If:
-        place = self._place
-        return ast.If(test, [ast.Pass(**place)], [ast.Raise(error, None, **place)], **place)
-
-    def statement(self, value: ast.expr) -> ast.Expr:
-        return ast.Expr(value, **self._place)
-
-    def name(self, name: str) -> ast.Name:
-        return ast.Name(name, _LOAD, **self._place)
+def _site(node: ast.stmt, number: int, body: list[ast.stmt]) -> ast.AST:
+    """A statement with this in its place."""
+    broken = ast.ExceptHandler(None, None, [ast.Expr(_call("broken")), ast.Raise()])
+    entered = ast.Expr(_call("entered", number))
+    return ast.copy_location(ast.Try([entered, *body], [broken], [], []), node)
 
 
 _LOAD = ast.Load()
@@ -179,7 +157,7 @@ class _Rewriter:
         return node
 
     def _assert(self, node: ast.Assert) -> ast.AST:
-        kind, make = _kind_of(node.test), _Maker(node)
+        kind = _kind_of(node.test)
         if isinstance(node.test, ast.BoolOp):
             self.inside(node.test)  # which is no branch
         elif type(node.test) not in _LEAVES:
@@ -187,10 +165,9 @@ class _Rewriter:
         if node.msg is not None and type(node.msg) not in _LEAVES:
             node.msg = self._node(node.msg)
         never = isinstance(node.test, ast.Constant) and not node.test.value
-        number = self._number(never)
-        failed = make.call("failed", *([node.msg] if node.msg is not None else []))
-        holds = make.call("holds", make.constant(kind), node.test)
-        return make.site(number, [make.choice(holds, failed)])
+        failed = ast.Raise(_call("failed", *([] if node.msg is None else [node.msg])))
+        holds = ast.If(_call("holds", kind, node.test), [ast.Pass()], [failed])
+        return _site(node, self._number(never), [holds])
 
     def _expr(self, node: ast.Expr) -> ast.AST:
         name, kind = _name_of(node.value), self._kind_of_call(node.value)
@@ -219,21 +196,17 @@ class _Rewriter:
         self._text.sites += not never
         return 0 if never else self._text.sites
 
-    def _around(self, node: Any, kind: int, never: bool = False) -> ast.AST:
-        make = _Maker(node)
-        return make.site(
-            self._number(never), [node, make.statement(make.call("left", make.constant(kind)))]
-        )
+    def _around(self, node: ast.stmt, kind: int, never: bool = False) -> ast.AST:
+        return _site(node, self._number(never), [node, ast.Expr(_call("left", kind))])
 
     def _handler(self, node: ast.ExceptHandler) -> ast.AST:
         own = node.type is None or self._names_own(node.type)
         self.inside(node)
-        make = _Maker(node)
+        told = _call("handler", node.type or ast.Name("BaseException", _LOAD), own)
         if node.type is None:
-            told = make.call("handler", make.name("BaseException"), make.constant(True))
-            node.body.insert(0, make.statement(told))
+            node.body.insert(0, ast.Expr(told))
         else:
-            node.type = make.call("handler", node.type, make.constant(own))
+            node.type = told
         return node
 
     def _names_own(self, kinds: ast.expr) -> bool:
@@ -262,26 +235,19 @@ class _Rewriter:
         self.inside(node)
         if name in _RUNNERS and isinstance(node.func, ast.Name) and name not in self._own:
             if not (node.args and isinstance(node.args[0], ast.Constant)):
-                node.func = _Maker(node).call("runner", node.func)
+                node.func = _call("runner", node.func)
         if name == "type" and len(node.args) == 1 and isinstance(node.func, ast.Name):
             if not node.keywords and name not in self._own:
-                return _Maker(node).call("type_of", *node.args)
+                return ast.copy_location(_call("type_of", *node.args), node)
         for at, argument in enumerate(node.args[:few]):
             if not isinstance(argument, ast.Starred):
-                make = _Maker(argument)
-                node.args[at] = make.call("expected", argument, make.constant(own[at]))
+                node.args[at] = _call("expected", argument, own[at])
         if is_tool:
-            node.func = self._told(node, node.func, "an assertion")
+            node.func = _call("told", node.func, "an assertion")
         if is_inner:
             self._text.sites += 1
-            make = _Maker(node)
-            facts = make.constant(self._text.sites), make.constant(kind)
-            node.func = make.call("asserted", *facts, node.func)
+            node.func = _call("asserted", self._text.sites, kind, node.func)
         return node
-
-    def _told(self, at: ast.expr, value: ast.expr, what: str) -> ast.Call:
-        make = _Maker(at)
-        return make.call("told", value, make.constant(what))
 
     def _compare(self, node: ast.Compare) -> ast.AST:
         operands = [node.left, *node.comparators]
@@ -289,9 +255,9 @@ class _Rewriter:
             pair = operands[at : at + 2]
             if isinstance(how, ast.Is | ast.IsNot):
                 if not any(isinstance(one, ast.Constant) for one in pair):
-                    operands[at : at + 2] = [self._told(one, one, "`is`") for one in pair]
+                    operands[at : at + 2] = [_call("told", one, "`is`") for one in pair]
             elif isinstance(how, ast.In | ast.NotIn):
-                operands[at + 1] = self._told(pair[1], pair[1], "`in`")
+                operands[at + 1] = _call("told", pair[1], "`in`")
         node.left, *node.comparators = operands
         return node
 
@@ -299,7 +265,7 @@ class _Rewriter:
         if node.exc is not None:
             named = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
             if isinstance(named, ast.Name) and named.id == "AssertionError":
-                node.exc = _Maker(node).call("raised", node.exc)
+                node.exc = _call("raised", node.exc)
         return node
 
     def _attribute(self, node: ast.Attribute) -> ast.AST:
