@@ -40,19 +40,14 @@ _NEVER = (
     *(GetSetDescriptorType, MemberDescriptorType, WrapperDescriptorType),
 )
 _LENT_FROM = frozenset(
-    (
-        "test builtins types typing abc enum dataclasses collections itertools functools operator"
-        " contextlib io _io re random _random array argparse unittest unittest.mock threading"
-        " _thread queue _queue concurrent.futures._base concurrent.futures.thread asyncio.locks"
-        " asyncio.queues asyncio.tasks asyncio.futures asyncio.events asyncio.mixins _asyncio"
-        " sqlite3 decimal fractions"
-        " datetime zoneinfo uuid pathlib ipaddress jailed.pytest_approx numpy numpy.ma"
-        " collections.abc"
-        " numpy.random._generator numpy.random.mtrand _thread. weakref _weakref csv _csv"
-        " json.decoder"
-        " json.encoder struct _struct numbers numpy.dtypes string.templatelib graphlib heapq"
-        " xml.etree.ElementTree"
-    ).split()
+    "test builtins types typing abc enum dataclasses collections itertools functools operator"
+    " contextlib io _io re random _random array argparse unittest unittest.mock threading _thread"
+    " queue _queue concurrent.futures._base concurrent.futures.thread asyncio.locks asyncio.queues"
+    " asyncio.tasks asyncio.futures asyncio.events asyncio.mixins _asyncio decimal fractions"
+    " datetime zoneinfo uuid pathlib ipaddress jailed.pytest_approx numpy numpy.ma collections.abc"
+    " numpy.random._generator numpy.random.mtrand _thread. weakref _weakref csv _csv json.decoder"
+    " json.encoder struct _struct numbers numpy.dtypes string.templatelib graphlib heapq"
+    " xml.etree.ElementTree".split()
 )
 """Modules whose objects are lent; those of others (mapped memory, event loops, SQL, …) might do
 anything here."""
@@ -90,9 +85,6 @@ _KEPT_BACK = {
     "numpy.ndarray": frozenset("resize ctypes dump dumps tofile data base setflags".split()),
     "numpy.random.mtrand.RandomState": frozenset(("set_state",)),
     "unittest.mock.NonCallableMock": frozenset(("method_calls",)),
-    "sqlite3.Connection": frozenset(
-        "enable_load_extension load_extension deserialize set_authorizer".split()
-    ),
 }
 """Public names by which a library's objects would break the judge's memory, or lead to what nobody
 lent; of `unittest` those that its classes define, too: a solution does not set up a mock."""
@@ -126,22 +118,7 @@ def _why_not(value: Any) -> str:
         return "str.format"
     if isinstance(value, _NEVER) or kind.__module__ not in _LENT_FROM:
         return f"a {kind.__name__}"
-    if kind.__module__ == "sqlite3":
-        _guard(value)
     return ""
-
-
-def _guard(value: object) -> None:
-    """SQL runs here as well: of it, nothing that calls or writes to an address."""
-    database = getattr(value, "connection", value)
-    if hasattr(database, "set_authorizer"):
-        database.set_authorizer(_authorized)
-
-
-def _authorized(action: int, first: str | None, second: str | None, *where: object) -> int:
-    """As SQLite asks while it compiles a statement: 0 is yes, 1 no."""
-    called = action == 31 and (second or "").lower() in ("fts3_tokenizer", "load_extension")
-    return int(called or (action == 19 and (first or "").lower() == "writable_schema"))
 
 
 _SAFE_MODULES = frozenset("math cmath operator _operator itertools time _random _heapq".split())
