@@ -31,7 +31,6 @@ void sv_plan_free(struct plan *plan)
     free(plan->calls.bytes);
     free(plan->tests.bytes);
     free(plan->test_at);
-    free(plan->doubtful);
     memset(plan, 0, sizeof *plan);
 }
 
@@ -71,10 +70,8 @@ static struct sv_error new_plan(struct plan *plan, const struct sv_job *job)
     plan->probe = calloc(job->cells, sizeof *plan->probe);
     plan->failed = calloc(job->cells, sizeof *plan->failed);
     plan->test_at = calloc((size_t)job->cells + 1, sizeof *plan->test_at);
-    plan->doubtful = calloc(job->cells, sizeof *plan->doubtful);
     if (plan->reads == NULL || keep_source(plan, job) != 0 || plan->literal == NULL || plan->code == NULL || plan->call_at == NULL ||
-        plan->probe == NULL || plan->failed == NULL || plan->test_at == NULL ||
-        plan->doubtful == NULL) {
+        plan->probe == NULL || plan->failed == NULL || plan->test_at == NULL) {
         sv_plan_free(plan);
         return (struct sv_error){SV_STAGE_PAYLOAD, ENOMEM};
     }
@@ -141,9 +138,9 @@ static struct sv_error try_plan(struct worker *w, struct sv_job *job, int *whole
 
 /* Keeps what the record of a test says whose code has to run. Returns its request, and in *len how long
  * that is; NULL with errno. A record without a detail had no room for one. */
-static const char *read_code(struct plan *plan, uint32_t cell, const char *detail, uint32_t *len)
+static const char *read_code(struct plan *plan, const char *detail, uint32_t *len)
 {
-    struct sv_code code = {0, 1};
+    struct sv_code code = {0};
     uint32_t left = *len;
     if (left >= sizeof code) {
         memcpy(&code, detail, sizeof code);
@@ -155,7 +152,6 @@ static const char *read_code(struct plan *plan, uint32_t cell, const char *detai
         return NULL;
     }
     *len = code.request_len;
-    plan->doubtful[cell] = code.doubtful != 0;
     return sv_append(&plan->tests, detail + *len, left - *len) == 0 ? detail : NULL;
 }
 
@@ -169,12 +165,11 @@ static struct sv_error read_plan(struct worker *w, struct sv_job *job)
         const char *call = sv_record_detail(w->memory[SIDE_JUDGE].region, i, SV_ANSWER_MAX, &len);
         const uint8_t mark = mark_of(w, i);
         const int literal = mark == SV_LITERAL || mark == SV_READS;
-        plan->doubtful[i] = 0;
         if (plan->failed[i] != 0 && (literal || mark == SV_PROBE))
             return (struct sv_error){SV_STAGE_REPLY, EPROTO}; /* nothing of it was to be planned */
         if (!literal && plan->failed[i] == 0) {
             plan->code[plan->codes++] = i;
-            if ((call = read_code(plan, i, call, &len)) == NULL)
+            if ((call = read_code(plan, call, &len)) == NULL)
                 return failed_at(SV_STAGE_PAYLOAD);
         }
         plan->test_at[i + 1] = plan->tests.len;
@@ -242,15 +237,14 @@ int sv_put_test(struct worker *w, const struct sv_job *job, uint32_t cell)
 static struct sv_error find_vacuous(struct worker *w, struct sv_job *job)
 {
     const struct plan *plan = &w->plan;
-    uint32_t start = 0, count = 0;
+    const uint32_t count = plan->codes;
+    uint32_t start = 0;
     struct sv_error error = {0, 0};
-    for (uint32_t i = 0; i < job->cells; i++)
-        count += plan->doubtful[i];
     if (count == 0)
         return error;
     sv_prepare(w, SIDE_JUDGE, SV_KIND_VACUOUS, count);
-    for (uint32_t i = 0; i < job->cells; i++)
-        if (plan->doubtful[i] && sv_put_test(w, job, i) != 0)
+    for (uint32_t at = 0; at < count; at++)
+        if (sv_put_test(w, job, plan->code[at]) != 0)
             return failed_at(SV_STAGE_PAYLOAD);
     while (start < count && !sv_unwanted(job)) {
         struct attempt a = sv_run_judge(w, job, start);
@@ -258,9 +252,8 @@ static struct sv_error find_vacuous(struct worker *w, struct sv_job *job)
             return a.error;
         start = a.done.next > start ? a.done.next : start + 1;
     }
-    for (uint32_t i = 0, at = 0; i < job->cells; i++)
-        if (plan->doubtful[i])
-            job->vacuous[i] = mark_of(w, at++) == SV_PASS;
+    for (uint32_t at = 0; at < count; at++)
+        job->vacuous[plan->code[at]] = mark_of(w, at) == SV_PASS;
     if (sv_clear(w, SIDE_JUDGE) != 0)
         error = failed_at(SV_STAGE_REGION);
     return error;

@@ -89,7 +89,6 @@ enum sv_mark {
 
 struct sv_code { /* PLAN: and after it the request of SV_PROBE, and the test made ready to run, if it was */
     uint32_t request_len;
-    uint32_t doubtful; /* it may pass with nothing behind it */
 };
 
 /* How a cell was judged (mirrored in sv_sandbox/verdict.py, Trust). */

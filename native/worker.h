@@ -86,7 +86,6 @@ struct plan { /* split: what a judge made of tests; valid in the template that m
     uint8_t *probe;           /* per literal: only asks whether a name exists */
     struct output tests;      /* tests made ready to run, one after another */
     size_t *test_at;          /* cells + 1 offsets into `tests`; an empty one runs as it came */
-    uint8_t *doubtful;        /* per cell: it may pass with nothing behind it */
     uint8_t *failed;          /* per cell: the verdict of a test that could not be planned, or 0 */
     uint32_t task;            /* the process that holds the expected values (sv_done.task) */
 };

@@ -20,8 +20,8 @@ from .values import CodecError, native
 
 PASS, WRONG, FORBIDDEN = 1, 2, 7
 
-_HEAD = struct.Struct("<II")
-"""`struct sv_code`: length of the request, and whether the test may pass with nothing behind it."""
+_HEAD = struct.Struct("<I")
+"""`struct sv_code`: length of the request."""
 
 
 class Planned(NamedTuple):
@@ -93,7 +93,7 @@ def _code(source: Source, request: bytes) -> bytes:
         ready = testcode.prepared(testcode.code_of(source))
     if _HEAD.size + len(request) + len(ready) > native.MAX_ANSWER_BYTES:
         ready = b""
-    return _HEAD.pack(len(request), True) + request + ready
+    return _HEAD.pack(len(request)) + request + ready
 
 
 def compare(blobs: int) -> None:
