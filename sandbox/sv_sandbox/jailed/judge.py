@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from types import BuiltinFunctionType, CodeType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NoReturn
 
 from . import (
@@ -36,6 +36,7 @@ from .testcode import TestCode
 from .values import CodecError, native
 
 PASS, WRONG, FORBIDDEN = 1, 2, 7
+_BOUND = (MethodType, staticmethod, classmethod)
 _READING = frozenset(
     "repr str format bytes int float complex index bool hash len iter contains eq ne lt le gt ge"
     " length_hint fspath getitem".split()
@@ -153,6 +154,8 @@ class Judge(Policy):
         self._changed: changes.Changes | None = None
         self._state: State | None = None
         self._is_first = True
+        self._refused = ""
+        """What the solution was not lent, while no assertion had failed."""
 
     def judge_one(self, cell: int, blob: bytes) -> tuple[int, bytes, int]:
         """Run one test: verdict, detail, trust. Lost, OneProcess and CodecError pass through,
@@ -171,6 +174,7 @@ class Judge(Policy):
         self.hearing.classes = test.classes
         self._attributes.clear()
         self._shared = self._changed = None
+        self._refused = ""
         if "patch" in test.names:
             audit.watch_patches(self.one_process)
         self._state = State(test.names)
@@ -180,6 +184,8 @@ class Judge(Policy):
             raise failure
         if self.link.trouble is not None:
             raise self.link.trouble
+        if failure is not None and self._refused:  # in one process it may pass
+            return PASS, f"refused to the solution: {self._refused}".encode()[:200], INLINE
         if failure is not None:
             return *subject.verdict_of(failure), marks.trust()
         if self._changed is not None:
@@ -248,11 +254,16 @@ class Judge(Policy):
 
     # ---- the policy of this end ------------------------------------------------------------------
 
-    def tell(self, value: object, reached: bool) -> None:
+    def tell(self, value: Any, reached: bool) -> None:
         """See `lending`."""
-        lending.tell(value, reached)
-        code = getattr(getattr(value, "__func__", value), "__code__", None)
-        if not isinstance(value, type):
+        try:
+            lending.tell(value, reached)
+        except TypeError as error:
+            self._refuse(error)
+            raise
+        function = value.__func__ if type(value) in _BOUND else value
+        code = function.__code__ if type(function) is FunctionType else None
+        if not issubclass(type(value), type):
             self.marks.handed_over = True
         if code is not None and rewrite.holds_sites(code):
             self.marks.word("a function that holds assertions was handed to the solution")
@@ -265,7 +276,12 @@ class Judge(Policy):
         if operation == "done":
             return waiting.done(*operands)
         self._lent(operation, operands)
-        lending.allow(operation, operands)
+        try:
+            lending.allow(operation, operands)
+        except (AttributeError, TypeError) as error:
+            if not lending.is_missing(operation, operands):
+                self._refuse(error)
+            raise
         if operation == "set" and not lending.is_tests_or_plain(operands[2]):
             self.marks.word("attributes that the solution set")
         if lending.makes_a_class(operation, operands):
@@ -287,6 +303,11 @@ class Judge(Policy):
         if operation == "get" and operands[1] == "__dict__":
             self._attributes.add(id(answer))
         return answer
+
+    def _refuse(self, error: Exception) -> None:
+        """Plain Python would have answered: a failure from now on says nothing of the solution."""
+        if self.marks.failure(apart_from=error) is None:
+            self._refused = self._refused or str(error)
 
     def _may_be_proven(self) -> bool:
         """Whether it matters still what the solution changes."""
@@ -428,7 +449,7 @@ def _may_change(operation: str, operands: tuple[Any, ...]) -> object:
             return None if is_code or reads else target
     elif operation != "call":
         return target if operation in ("set", "del", "above", "make") else None
-    if isinstance(target, BuiltinFunctionType):
+    if type(target) is BuiltinFunctionType:
         return None if isinstance(target.__self__, ModuleType | None) else target.__self__
     is_code = _is_of_text(target) or _is_of_text(type(target).__dict__.get("__call__"))
     return None if is_code or isinstance(target, type) else target

@@ -115,6 +115,7 @@ class TestNamespace(dict[str, Any]):
     def __init__(self, names: Names):
         module = _TestModule("test", self)
         super().__init__(__name__="test", __doc__=None, __package__=None, __loader__=None)
+        self["__file__"] = "test.py"
         self["__builtins__"] = _Builtins(names)
         self._names = names
         sys.modules["test"] = module
@@ -197,6 +198,7 @@ class _SolutionModule(ModuleType):
 
     def __init__(self, names: Names):
         super().__init__("solution")
+        _set(self, "__file__", "solution.py")
         _set(self, "_sv_names", names)
 
     __dict__ = property(lambda self: _get(self, "_sv_names").all())
@@ -244,7 +246,7 @@ class _Finder:
 
 class _Beside(ModuleType):
     def __getattr__(self, name: str) -> object:
-        if name in ("__path__", "__file__") or "_sv_original" not in self.__dict__:
+        if name == "__path__" or "_sv_original" not in self.__dict__:
             raise AttributeError(name)
         return getattr(self.__dict__["_sv_original"], name)
 

@@ -63,7 +63,20 @@ def _above(above: Any, target: object, name: object, args: object, kwargs: objec
 def _special(target: object, name: object, operands: object) -> object:
     if type(name) is not str or name not in shapes.SPECIALS or type(operands) is not tuple:
         raise CodecError("no such operation")
-    return getattr(type(target), f"__{name}__")(target, *operands)
+    do = getattr(type(target), f"__{name}__")
+    if name in ("exit", "aexit") and len(operands) == 3 and isinstance(operands[1], BaseException):
+        return _leave(do, target, operands[1])
+    return do(target, *operands)
+
+
+def _leave(leave: Callable[..., object], target: object, error: BaseException) -> object:
+    """The end of a `with`, as Python calls it: while the exception is handled."""
+    context = error.__context__
+    try:
+        raise error
+    except BaseException:
+        error.__context__ = context
+        return leave(target, type(error), error, error.__traceback__)
 
 
 def _make(name: object, bases: object, body: object, words: Any) -> object:

@@ -294,8 +294,10 @@ def _same(one: object, other: object) -> bool:
 
 
 def _class_dict(cls: Any) -> object:
-    """The names of a class: of the original, but for the library while it registers this one."""
-    return names_in(cls) if link_of(cls).coding else _read(cls, "__dict__")
+    """The names of a class: of the original, but for the library while it registers this one, or
+    looks whether an abstract class counts it in."""
+    looked_at = sys._getframe(1).f_code.co_name == "_check_methods"
+    return names_in(cls) if looked_at or link_of(cls).coding else _read(cls, "__dict__")
 
 
 def _told(name: str) -> property:

@@ -190,6 +190,7 @@ class _Finder:
         """Run the file."""
         origin = module.__spec__.origin if module.__spec__ is not None else None
         if origin is not None:
+            module.__file__ = origin
             code = compile(self._files[origin], origin, "exec", dont_inherit=True)
             exec(code, module.__dict__)
 
@@ -198,7 +199,7 @@ def find_modules(files: Mapping[str, bytes]) -> None:
     """From now on `import` finds these; what is no module lies in the scratch folder."""
     if files:
         finder: Any = _Finder(files)
-        sys.meta_path.append(finder)
+        sys.meta_path.insert(0, finder)  # before what is installed, as a script finds them
         for path, content in files.items():
             if not path.endswith(".py"):
                 write_file(path, content)

@@ -36,6 +36,7 @@ def main() -> None:
     except BaseException as error:  # outside any call: the solution broke this process
         if server.cell is not None:
             native.end(server.cell, server.cell + 1, *verdict_of(error))
+            native.stop()  # a fresh pair for the next cell
     finally:
         os._exit(0)
 
