@@ -185,7 +185,8 @@ class Judge(Policy):
         if self.link.trouble is not None:
             raise self.link.trouble
         if failure is not None and self._refused:  # in one process it may pass
-            return PASS, f"refused to the solution: {self._refused}".encode()[:200], INLINE
+            detail = f"refused to the solution: {self._refused}".encode("utf-8", "replace")
+            return PASS, detail[:200], INLINE
         if failure is not None:
             return *subject.verdict_of(failure), marks.trust()
         if self._changed is not None:
@@ -199,7 +200,8 @@ class Judge(Policy):
         failure = self.marks.failure(apart_from=error)
         if failure is not None:
             return *subject.verdict_of(failure), PROVEN
-        return PASS, f"a value cannot cross: {error}".encode()[:200], INLINE
+        detail = f"a value cannot cross: {error}".encode("utf-8", "replace")
+        return PASS, detail[:200], INLINE
 
     def text(self) -> str:
         """The text of the test at hand."""
@@ -275,6 +277,9 @@ class Judge(Policy):
             return waiting.begin(*operands)
         if operation == "done":
             return waiting.done(*operands)
+        if operation == "refuse":
+            self._refuse(TypeError("what no proxy of an object can do"))
+            return None
         self._lent(operation, operands)
         try:
             lending.allow(operation, operands)

@@ -248,7 +248,10 @@ class _Beside(ModuleType):
     def __getattr__(self, name: str) -> object:
         if name == "__path__" or "_sv_original" not in self.__dict__:
             raise AttributeError(name)
-        return getattr(self.__dict__["_sv_original"], name)
+        original = self.__dict__["_sv_original"]
+        if name == "__all__":  # what `import *` asks first
+            return getattr(original, name, [one for one in dir(original) if one[:1] != "_"])
+        return getattr(original, name)
 
 
 @contextlib.contextmanager

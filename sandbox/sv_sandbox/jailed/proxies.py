@@ -436,8 +436,8 @@ class Reference(metaclass=ReferenceType):
         if caller.f_globals.get("__name__") == "copy" and how in ("copy", "deepcopy"):
             return (lambda: link.ask(how, self)), ()
         if not link.policy.is_known(self):  # the solution chose to answer with an object
-            raise TypeError("an answer cannot be pickled")
-        return link.policy.one_process("the test pickles an object of the solution")
+            link.policy.cannot("an answer that the test pickles", ours=False)
+        return link.policy.one_process("an object of the other process is pickled")
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:

@@ -14,7 +14,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 from typing import Any
@@ -76,6 +76,7 @@ def run_row(start: int, cells: int, row: Row) -> None:
         try:
             if cell > start:
                 state.begin()
+                forget_modules(source.files)
                 namespace = new_namespace()
                 exec(solution, namespace)
             verdict, detail = row.run(cell, namespace)
@@ -193,6 +194,13 @@ class _Finder:
             module.__file__ = origin
             code = compile(self._files[origin], origin, "exec", dont_inherit=True)
             exec(code, module.__dict__)
+
+
+def forget_modules(files: Iterable[str]) -> None:
+    """Whoever imports one of these finds it anew."""
+    for path in files:
+        module = path.removesuffix(".py").removesuffix("/__init__")
+        sys.modules.pop(module.replace("/", "."), None)
 
 
 def find_modules(files: Mapping[str, bytes]) -> None:

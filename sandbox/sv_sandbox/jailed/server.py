@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from . import operations, shared
 from .link import Link, Lost, Policy
-from .rows import find_modules
+from .rows import find_modules, forget_modules
 from .source import unpacked
 from .state import State, names_of
 from .subject import claim, new_namespace, only_owner, verdict_of
@@ -94,6 +94,11 @@ class Server(Policy):
             for name, value in notes:
                 self.shared.noted(name, value)
 
+    def one_process(self, why: str) -> NoReturn:
+        """The judge is told: a failure from now on says nothing of the solution."""
+        self.link.ask("refuse")
+        super().one_process(why)
+
     def cannot(self, why: str, ours: bool) -> NoReturn:
         """The judge is told, and ends the cell."""
         self.link.send_cannot(why)
@@ -127,8 +132,7 @@ class Server(Policy):
         first = self._state is None
         self._state = self._state or State(names_of(self._solution))
         self._state.begin()
-        for name in self._source.files:
-            sys.modules.pop(name.removesuffix(".py").replace("/", "."), None)
+        forget_modules(self._source.files)
         self._namespace = new_namespace()
         exec(self._solution, self._namespace)
         native.loaded()
