@@ -194,10 +194,10 @@ SEVERAL = {
     "    assert c(1) == 2\ncheck(f)": "PASS VOUCHED",
     "def check(c, n=2):\n    assert c(1) == n\ncheck(f)": "PASS PROVEN",
     "def check(c):\n    assert c(1) == 2\n    return\n"
-    "    assert c(1) == 3\ncheck(f)": "PASS PROVEN",
+    "    assert c(1) == 3\ncheck(f)": "PASS VOUCHED",
     "def check(c):\n    assert c(1) == 2\ncheck(f)\ncheck(g)": "WRONG",
     "def check(c):\n    assert c(3) == 4\ndef check(c):\n"
-    "    assert c(1) == 1\ncheck(g)": "PASS PROVEN",
+    "    assert c(1) == 1\ncheck(g)": "PASS VOUCHED",
 }
 
 

@@ -316,7 +316,7 @@ def test_what_is_lent_leads_to_nothing_else(pool: Pool) -> None:
     tests = [f"expected = 31337\n{test}\nr = f(lent)\nassert r == 31337" for test in LENT]
     shown = "class A:\n    x = 31337\n    def __str__(self): return '31337'\n"
     shown += "r = f(A())\nassert r == 31337"
-    matrix = pool.matrix([SEARCH], [*tests, shown], trust="vouched")
+    matrix = pool.matrix([SEARCH], [*tests, shown], trust="vouched", below="fail")
     for t, test in enumerate(LENT):
         failed = matrix.verdict(0, t) in (Verdict.WRONG, Verdict.FORBIDDEN)
         failed |= "in one process it passes" in matrix.detail(0, t)
@@ -520,7 +520,7 @@ def f(x):
     ]
     matrix = pool.matrix([solution], tests)
     assert matrix.detail(0, 0) == "AssertionError: got False"
-    assert matrix.verdict(0, 1) is Verdict.PASS
+    assert ONLY_TOGETHER in matrix.detail(0, 1)
 
 
 ONE_PROCESS = [

@@ -177,6 +177,31 @@ def test_modules_and_data_lie_beside_the_solution(pool: Pool) -> None:
     assert PASS not in row(alone)[0]
 
 
+def test_what_lies_beside_is_fresh_for_each_test_and_comes_before_what_is_installed(
+    pool: Pool,
+) -> None:
+    files = {
+        "shop/__init__.py": "from .cart import *\nfrom .bill import total",
+        "shop/cart.py": "import os\nseen = []\ndef path(): return os.path.dirname(__file__)",
+        "shop/bill.py": "from . import cart\ndef total(x):\n    cart.seen.append(x)\n"
+        "    return len(cart.seen)",
+        "iniconfig.py": "ours = 7",  # pytest comes with one
+    }
+    tests = [
+        "from shop.bill import *\nassert total(1) == 1 and total(1) == 2",
+        "from shop.bill import *\nassert total(1) == 1",
+        "import shop.cart\nassert shop.cart.path().endswith('shop')",
+        "import iniconfig\nassert iniconfig.ours == 7",
+        "assert ours() == 7",
+        "from shop.bill import *\nassert total(1) == 2",
+    ]
+    solution = "def ours():\n    import iniconfig\n    return iniconfig.ours"
+    for judge in ("split", "inline"):
+        matrix = pool.matrix([solution], tests, files=files, trust="vouched", judge=judge)
+        found = [matrix.verdict(0, t) for t in range(len(tests))]
+        assert found == [PASS] * 5 + [WRONG], [matrix.detail(0, t) for t in range(len(tests))]
+
+
 @pytest.mark.parametrize("path", ["/etc/x.py", "../x.py", "a/../../x.py", "", "a\0b", "x" * 300])
 def test_paths_that_lie_elsewhere_are_refused(pool: Pool, path: str) -> None:
     with pytest.raises(ValueError, match="file"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from types import BuiltinFunctionType, CodeType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NoReturn
 
 from . import (
@@ -35,6 +35,7 @@ from .testcode import TestCode
 from .values import CodecError, native
 
 PASS, WRONG, FORBIDDEN = 1, 2, 7
+_BOUND = (MethodType, staticmethod, classmethod)
 _READING = frozenset(
     "repr str format bytes int float complex index bool hash len iter contains eq ne lt le gt ge"
     " length_hint fspath getitem".split()
@@ -198,7 +199,8 @@ class Judge(Policy):
         failure = self.marks.failure(apart_from=error)
         if failure is not None:
             return *subject.verdict_of(failure), PROVEN
-        return PASS, f"a value cannot cross: {error}".encode()[:200], INLINE
+        detail = f"a value cannot cross: {error}".encode("utf-8", "replace")
+        return PASS, detail[:200], INLINE
 
     def doubt(self) -> None:
         """More than plain data goes between test and solution, call by call: the cell will run in
@@ -264,12 +266,13 @@ class Judge(Policy):
 
     # ---- the policy of this end ------------------------------------------------------------------
 
-    def tell(self, value: object, reached: bool) -> None:
+    def tell(self, value: Any, reached: bool) -> None:
         """See `lending`."""
         self.doubt()
         lending.tell(value, reached)
-        code = getattr(getattr(value, "__func__", value), "__code__", None)
-        if not isinstance(value, type):
+        function = value.__func__ if type(value) in _BOUND else value
+        code = function.__code__ if type(function) is FunctionType else None
+        if not issubclass(type(value), type):
             self.marks.handed_over = True
         if code is not None and rewrite.holds_sites(code):
             self.marks.word("a function that holds assertions was handed to the solution")
@@ -326,7 +329,8 @@ class Judge(Policy):
         code: Any = getattr(getattr(target, "__func__", target), "__code__", None)
         if isinstance(code, CodeType) and code.co_filename == TEXT:
             known = self._test.quiet if self._test is not None else ()
-            return (code.co_name, code.co_firstlineno) not in known
+            is_again = code.co_name == "__init__" and not isinstance(operands[0], type)
+            return is_again or (code.co_name, code.co_firstlineno) not in known
         is_free = isinstance(target, BuiltinFunctionType) and isinstance(
             target.__self__, ModuleType
         )

@@ -5,7 +5,7 @@ use of it is a question, answered here if `allow` lets it. Whoever was lent an o
 a caller would: call, operators, public names, and of objects of the test's own classes all names
 but special ones. Code, constants, frames, closures and modules stay out of reach, and so does what
 would corrupt the judge's memory. What is never lent needs one process (OneProcess) where the test
-passes it, and is a TypeError where the solution reaches for it.
+passes it; where the solution reaches for it, it is a TypeError there.
 """
 
 from __future__ import annotations
@@ -101,9 +101,9 @@ def tell(value: object, reached: bool) -> None:
 
 def _why_not(value: Any) -> str:
     kind = type(value)
-    if isinstance(value, BaseException) or value is None:
+    if issubclass(kind, BaseException) or value is None:
         return ""
-    if isinstance(value, type):
+    if issubclass(kind, type):
         lent = issubclass(value, BaseException) or value.__module__ in _LENT_FROM
         return "" if lent else f"the class {value.__name__}"
     if kind in (MethodType, BuiltinFunctionType, MethodWrapperType):
@@ -116,7 +116,7 @@ def _why_not(value: Any) -> str:
         return "" if value.__module__ != Provenance.__module__ else "what reads by a text"
     if value is str.format or value is str.format_map:  # "{0.__globals__}"
         return "str.format"
-    if isinstance(value, _NEVER) or kind.__module__ not in _LENT_FROM:
+    if issubclass(kind, _NEVER) or kind.__module__ not in _LENT_FROM:
         return f"a {kind.__name__}"
     return ""
 
@@ -159,7 +159,7 @@ _MADE_AT_RUN_TIME = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 def allow(operation: str, operands: tuple[Any, ...]) -> None:
     """May the solution ask this? Raises AttributeError or TypeError, as the object itself would."""
     target: object = operands[0] if operands else None
-    if isinstance(target, AssertionError):  # its text may say what was expected
+    if issubclass(type(target), AssertionError):  # its text may say what was expected
         raise TypeError("a failed assertion is not lent")
     if operation in ("get", "method") and len(operands) > 1:
         _readable(target, operands[1])
@@ -179,17 +179,17 @@ def _is_open_class(kind: object) -> bool:
     return isinstance(kind, type) and (is_tests(kind) or issubclass(kind, BaseException))
 
 
-def _callable(target: object) -> None:
-    if isinstance(target, type) and not _is_open_class(target):
+def _callable(target: Any) -> None:
+    if issubclass(type(target), type) and not _is_open_class(target):
         raise TypeError(f"{target.__name__} is not lent to be called")
 
 
 def _askable(target: object, special: object) -> None:
     """A special method is the class's, and so may be another than the object's own code."""
     kind = type(target)
-    if isinstance(target, type):
+    if issubclass(kind, type):
         known = special in _OF_CLASSES or is_tests(kind)  # a metaclass of the test's
-    elif isinstance(target, _FUNCTIONS):
+    elif issubclass(kind, _FUNCTIONS):
         known = special in _OF_FUNCTIONS
     else:
         first = next((one for one in mro(kind) if f"__{special}__" in names_in(one)), object)
@@ -225,20 +225,28 @@ def _readable(value: object, name: object) -> None:
     raise AttributeError(f"{kind.__name__!r} object lends no attribute {name!r}")
 
 
-def _lends(value: object, kind: type, name: str) -> bool:
+def _attributes(value: object) -> dict[str, object]:
+    try:
+        found: dict[str, object] = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return {}
+    return found
+
+
+def _lends(value: Any, kind: type, name: str) -> bool:
     special = name.startswith("__")
     if kind in _ONLY:
         return name in _ONLY[kind]
-    if isinstance(value, _FUNCTIONS):
+    if issubclass(kind, _FUNCTIONS):
         return name in _NAMES_OF_FUNCTIONS if special else name in getattr(value, "__dict__", ())
-    if isinstance(value, type):
+    if issubclass(kind, type):
         return _lends_of_class(value, name, special)
     if special:
         is_open = is_tests(kind) or kind.__name__ in ("SimpleNamespace", "Namespace")
         return name in _NAMES_OF_OBJECTS and (is_open or name == "__doc__")
     if is_tests(kind):
         first = next((one for one in mro(kind) if name in names_in(one)), kind)
-        held = getattr(value, "__dict__", {}).get(name, names_in(first).get(name))
+        held = _attributes(value).get(name, names_in(first).get(name))
         if isinstance(held, BuiltinFunctionType) and _why_not(held):
             return False
         if name in ("format", "format_map") and not is_tests(first):

@@ -191,7 +191,7 @@ class Link:
         """How an object crosses that is no plain data, and whether its content stays shared."""
         if type(value) is shapes.Whole:
             value = value.kind
-        if isinstance(value, TracebackType):
+        if type(value) is TracebackType:
             return False, ("none",)
         yours = proxies.number_of(value, self)
         if yours is not None:
@@ -266,9 +266,9 @@ class Link:
             try:
                 try:
                     self._send(kind, value, None, last)
-                except Unencodable:
+                except (Unencodable, CodecError):
                     raise
-                except TypeError as error:  # nothing that is lent
+                except Exception as error:  # nothing that is lent, or it cannot be looked at
                     self._send(RAISE, error, None, last)
             except Unencodable as error:
                 self.policy.cannot(str(error), ours=False)

@@ -114,6 +114,7 @@ class TestNamespace(dict[str, Any]):
 
     def __init__(self, names: Names):
         super().__init__(__name__="test", __doc__=None, __package__=None, __loader__=None)
+        self["__file__"] = "test.py"
         self["__builtins__"] = _Builtins(names)
         self._names = names
         sys.modules["test"] = _Module("test", self)
@@ -233,9 +234,12 @@ class _Finder:
 
 class _Beside(ModuleType):
     def __getattr__(self, name: str) -> object:
-        if name in ("__path__", "__file__") or "_sv_original" not in self.__dict__:
+        if name == "__path__" or "_sv_original" not in self.__dict__:
             raise AttributeError(name)
-        return getattr(self.__dict__["_sv_original"], name)
+        original = self.__dict__["_sv_original"]
+        if name == "__all__":  # what `import *` asks first
+            return getattr(original, name, [one for one in dir(original) if one[:1] != "_"])
+        return getattr(original, name)
 
 
 @contextlib.contextmanager

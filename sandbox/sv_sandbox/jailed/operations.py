@@ -38,7 +38,20 @@ def _method(target: object, name: str, args: tuple[object, ...], words: Pairs) -
 def _special(target: object, name: str, operands: tuple[object, ...]) -> object:
     if name not in shapes.SPECIALS:
         raise CodecError("no such operation")
-    return getattr(type(target), f"__{name}__")(target, *operands)
+    do = getattr(type(target), f"__{name}__")
+    if name in ("exit", "aexit") and len(operands) == 3 and isinstance(operands[1], BaseException):
+        return _leave(do, target, operands[1])
+    return do(target, *operands)
+
+
+def _leave(leave: Callable[..., object], target: object, error: BaseException) -> object:
+    """The end of a `with`, as Python calls it: while the exception is handled."""
+    context = error.__context__
+    try:
+        raise error
+    except BaseException:
+        error.__context__ = context
+        return leave(target, type(error), error, error.__traceback__)
 
 
 OPERATIONS: dict[str, tuple[Callable[..., object], tuple[type, ...]]] = {

@@ -272,8 +272,10 @@ def _same(one: object, other: object) -> bool:
 
 
 def _class_dict(cls: Any) -> object:
-    """The names of a class: of the original, but for the library while it registers this one."""
-    return names_in(cls) if link_of(cls).coding else _read(cls, "__dict__")
+    """The names of a class: of the original, but for the library while it registers this one, or
+    looks whether an abstract class counts it in."""
+    looked_at = sys._getframe(1).f_code.co_name == "_check_methods"
+    return names_in(cls) if looked_at or link_of(cls).coding else _read(cls, "__dict__")
 
 
 def _told(name: str) -> property:
@@ -400,8 +402,8 @@ class Reference(metaclass=ReferenceType):
         if caller.f_globals.get("__name__") == "copy" and how in ("copy", "deepcopy"):
             return (lambda: link.ask(how, self)), ()
         if not link.policy.is_known(self):  # the solution chose to answer with an object
-            raise TypeError("an answer cannot be pickled")
-        return link.policy.one_process("the test pickles an object of the solution")
+            link.policy.cannot("an answer that the test pickles", ours=False)
+        return link.policy.one_process("an object of the other process is pickled")
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:

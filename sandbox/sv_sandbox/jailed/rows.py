@@ -14,7 +14,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import CodeType
 
 from . import collect, values
@@ -74,6 +74,7 @@ def run_row(start: int, cells: int, row: Row) -> None:
         try:
             if cell > start:
                 state.begin()
+                forget_modules(source.files)
                 namespace = new_namespace()
                 exec(solution, namespace)
             verdict, detail = row.run(cell, namespace)
@@ -166,10 +167,17 @@ def _parsed(text: bytes) -> tuple[ast.Module | None, CodeType]:
 # ---- modules beside the solution -----------------------------------------------------------------
 
 
+def forget_modules(files: Iterable[str]) -> None:
+    """Whoever imports one of these finds it anew."""
+    for path in files:
+        module = path.removesuffix(".py").removesuffix("/__init__")
+        sys.modules.pop(module.replace("/", "."), None)
+
+
 def find_modules(files: Mapping[str, bytes]) -> None:
     """From now on these lie in the scratch folder, and `import` finds them there."""
     for path, content in files.items():
         write_file(path, content)
     if files:
         sys.dont_write_bytecode = True  # which would be a file that a cell has left
-        sys.path.append(os.getcwd())
+        sys.path.insert(0, os.getcwd())  # before what is installed, as a script finds them

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from . import operations, shared
 from .link import Link, Lost, Policy
-from .rows import find_modules
+from .rows import find_modules, forget_modules
 from .source import unpacked
 from .state import State, names_of
 from .subject import claim, new_namespace, only_owner, verdict_of
@@ -36,6 +36,7 @@ def main() -> None:
     except BaseException as error:  # outside any call: the solution broke this process
         if server.cell is not None:
             native.end(server.cell, server.cell + 1, *verdict_of(error))
+            native.stop()  # a fresh pair for the next cell
     finally:
         os._exit(0)
 
@@ -145,8 +146,7 @@ class Server(Policy):
         first = self._state is None
         self._state = self._state or State(names_of(self._solution))
         self._state.begin()
-        for name in self._source.files:
-            sys.modules.pop(name.removesuffix(".py").replace("/", "."), None)
+        forget_modules(self._source.files)
         self._is_doubted, self._told = not names_of(self._solution).isdisjoint(_FRAMES), {}
         self._namespace = new_namespace()
         exec(self._solution, self._namespace)

@@ -261,8 +261,10 @@ def new_error(kind: Any, args: tuple[object, ...]) -> object:
 
 def key_of(value: object) -> object:
     """What tells an object from others: a bound method is another object at each look."""
-    if isinstance(value, MethodType | BuiltinFunctionType):
-        return id(value.__self__), value.__name__, type(value)
+    if type(value) is MethodType:
+        return id(value.__self__), id(value.__func__)
+    if type(value) is BuiltinFunctionType:
+        return id(value.__self__), value.__name__
     return id(value)
 
 
@@ -280,25 +282,25 @@ def plain_content(value: Any, base: type) -> object:
 
 
 def tell(
-    value: object, number: Callable[[object], int], silent: bool
+    value: Any, number: Callable[[object], int], silent: bool
 ) -> tuple[bool, tuple[object, ...]]:
     """What is told of an object the first time, and whether its content stays shared. `silent`
     tells nothing of what an AssertionError says."""
     kind = type(value)
-    if isinstance(value, type):
+    if issubclass(kind, type):
         return False, ("class", number(value), *class_told(value))
-    if isinstance(value, FUNCTIONS):
-        where = (str(getattr(value, "__module__", "")), str(value.__name__))
+    if issubclass(kind, FUNCTIONS):
+        where = (str(getattr(value, "__module__", "")), str(getattr(value, "__name__", "")))
         return False, ("function", number(value), kind.__name__, *where)
-    if isinstance(value, BaseException):
+    if issubclass(kind, BaseException):
         name = builtin_name(kind)
-        told = described(value, silent and isinstance(value, AssertionError))
+        told = described(value, silent and issubclass(kind, AssertionError))
         return False, ("error", number(value), name or kind, *told)
     if kind is dataclasses.Field:
         return False, ("field", *field_told(value))
-    if isinstance(value, ModuleType):
+    if issubclass(kind, ModuleType):
         return False, ("module", number(value), value.__name__)
-    if isinstance(value, TracebackType):
+    if issubclass(kind, TracebackType):
         return False, ("none",)
     base = content_of(kind)
     content = () if base is None else (plain_content(value, base),)

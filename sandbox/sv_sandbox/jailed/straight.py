@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 
 from .nodes import called
 
@@ -29,6 +29,10 @@ _MAKERS = frozenset("list tuple set dict frozenset".split())
 _EQUAL = frozenset(
     "assertEqual assertEquals assertListEqual assertTupleEqual assertDictEqual assertSetEqual"
     " assertSequenceEqual".split()
+)
+_READ_AND_CHANGED = frozenset(
+    "defaultdict property cached_property __getattr__ __getattribute__ __missing__ __getitem__ __get__"
+    " __call__ __iter__ __len__ __next__ Mock MagicMock PropertyMock iter next".split()
 )
 _CHANGES = (
     ast.Global,
@@ -89,11 +93,19 @@ class _Straight:
         if not _asserts(node):
             return True
         if isinstance(node, ast.FunctionDef):
-            return not node.decorator_list and self._all(node.body)
+            return all(map(self._lists_cases, node.decorator_list)) and self._all(node.body)
         call = node.value if isinstance(node, ast.Expr) else None
         if not isinstance(call, ast.Call) or called(call) not in _EQUAL or len(call.args) < 2:
             return False
         return self._is_pair(call.args[0], call.args[1])
+
+    def _lists_cases(self, decorator: ast.expr) -> bool:
+        """Whether it has the function run with what stands there, each time with other objects."""
+        match decorator:
+            case ast.Call(ast.Attribute(attr="parametrize"), [ast.Constant(str(names)), cases], []):
+                self._constants |= {*names.replace(" ", "").split(",")} & self._once
+                return is_literal(cases)
+        return False
 
     # ---- what names hold -------------------------------------------------------------------------
 
@@ -188,9 +200,10 @@ def is_literal(node: ast.AST) -> bool:
 # ---- functions that change nothing -------------------------------------------------------------
 
 
-def quiet(nodes: Iterable[ast.AST]) -> set[tuple[str, int]]:
-    """Name and first line of each function that only makes a value of what it is given."""
-    return {*_quiet(nodes)}
+def quiet(nodes: Iterable[ast.AST], names: Set[str]) -> set[tuple[str, int]]:
+    """Name and first line of each function that only makes a value of what it is given; `names`:
+    those of the text, which may be of something that changes as it is read."""
+    return {*_quiet(nodes)} if names.isdisjoint(_READ_AND_CHANGED) else set()
 
 
 def _quiet(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:

@@ -78,6 +78,7 @@ def verdict_of(error: BaseException) -> tuple[int, bytes]:
 def new_namespace(name: str = "solution") -> dict[str, object]:
     """The globals of a fresh module, findable by the machinery that asks `sys.modules` for it."""
     module = ModuleType(name)
+    module.__file__ = f"{name}.py"
     sys.modules[name] = module
     return module.__dict__
 

@@ -13,6 +13,7 @@ from types import CodeType
 from typing import NamedTuple
 
 from . import parts, rewrite, straight
+from .levels import REFLECTING
 from .shared import STATES
 from .source import PREPARED, Source, unpacked
 
@@ -91,7 +92,7 @@ def code_of(source: Source) -> TestCode:
     nodes, words = [*ast.walk(tree)], source.text.decode("utf-8", "replace")
     found = parts.Parts(words, tree, nodes, source.entry_point, modules)
     is_straight = straight.is_straight(tree, nodes, source.entry_point)
-    quiet, is_pure = straight.quiet(nodes), not modules and all(map(_is_pure, nodes))
+    is_pure = not modules and all(map(_is_pure, nodes))
     text = rewrite.rewrite(tree, nodes)
     patched = [of for of, name in text.sets if of in text.imports and of != "solution"]
     patched = [of for of, name in text.sets if of in patched and (of, name) not in REDIRECTED]
@@ -110,8 +111,8 @@ def code_of(source: Source) -> TestCode:
         hands_over=text.hands_over,
         patches=patched[0] if patched else "",
         wanted=_wanted(text.names),
-        is_straight=is_straight,
-        quiet=quiet,
+        is_straight=is_straight and text.names.isdisjoint(REFLECTING),
+        quiet=straight.quiet(nodes, text.names | text.binds),
         is_pure=is_pure and text.names.isdisjoint(_IMPURE),
         code=compile(tree, "<test>", "exec", dont_inherit=True),
     )
