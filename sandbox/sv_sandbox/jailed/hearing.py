@@ -86,6 +86,7 @@ class Hearing:
         if type(found) is not tuple or len(found) != 2:
             raise CodecError("not a name")
         exists, value = found[0] is True, found[1]
+        self.looked_at(value)
         self.was_asked |= exists
         module, original = proxies.origin_of(value)
         if original == name and self._module(module) is not None:
@@ -154,6 +155,11 @@ class Hearing:
         self._came(operation, operands[0], answer)
         number = self._number(operands[0])
         named = number in self._named
+        is_told = operation == "get" and operands[1] in ("__name__", "__doc__", "__wrapped__")
+        if isinstance(operands[0], type) and not named:
+            self._marks.word("a class as an answer")
+        elif operation == "get" and proxies.is_plain_function(operands[0]) and not named | is_told:
+            self._marks.word("an attribute of a function that is an answer")
         whom = FREE if named else NAMED if self.is_of_named_class(operands[0]) else ANSWER
         if operation == "get":
             if named and (isinstance(operands[0], type) or proxies.is_module(operands[0])):
@@ -260,6 +266,8 @@ class Hearing:
         without a word, and what is asserted there, is a RuntimeError, unless the test speaks of it.
         """
         self._errors_came(error)
+        for one in error.args:
+            self.looked_at(one)
         if isinstance(error, IndexError) and operation == "special" and operands[1] == "getitem":
             index = operands[2]
             assert isinstance(index, tuple)

@@ -457,4 +457,5 @@ class Judge(Policy):
             raise
         if type(finished) is not tuple or len(finished) != 1:
             raise CodecError("not the result of a coroutine")
+        self.hearing.looked_at(finished[0])
         return finished[0]

@@ -47,6 +47,7 @@ _STEP_BY = frozenset("iter next aiter anext await length_hint repr str hash".spl
 """Special methods that these have; whoever goes by their name and has another is none of them."""
 
 
+_STEP_METHODS = frozenset("send throw close asend athrow aclose".split())
 _CALL_BY = frozenset("call get set_name repr str hash".split())
 
 
@@ -57,7 +58,10 @@ def steps(value: object) -> bool:
     if kind is types.CoroutineType:
         return True
     is_theirs = names_in(kind).get("_sv_module") in ("builtins", "itertools")
-    return is_theirs and kind.__name__ in _STEPS and _is_asked_only(kind, _STEP_BY)
+    if not is_theirs or kind.__name__ not in _STEPS or not _is_asked_only(kind, _STEP_BY):
+        return False
+    told = (names_in(above).items() for above in mro(kind) if above is not Reference)
+    return {name for each in told for name, one in each if type(one) is Method} <= _STEP_METHODS
 
 
 def is_called_only(value: object) -> bool:

@@ -163,7 +163,7 @@ class Parts(Expressions):
         if not _CATCHING.isdisjoint(names) and self._asks(node.body):
             self._sound += 1
             self._decided(node.body)
-            if "suppress" in names or any(map(_asserts, node.body)):
+            if "suppress" in names or any(_asserts(one) or _binds(one) for one in node.body):
                 self.mix(_RAISED)
         self._all(node.body)
 
@@ -177,8 +177,7 @@ class Parts(Expressions):
             for handler in node.handlers:
                 self._decided(handler.body)
                 is_told = any(_fails(one) or _asserts(one) for one in handler.body)
-                keeps = all(isinstance(one, ast.Assign) for one in handler.body)
-                if not is_told and (asserts or not (is_failed or keeps)):
+                if not is_told and (asserts or not is_failed):
                     self.mix(_RAISED)
             if any(isinstance(one, _JUMPS) for one in node.finalbody):
                 self.mix(_RAISED)
@@ -291,6 +290,8 @@ class Parts(Expressions):
         call = node.value.value if isinstance(node.value, ast.Await) else node.value
         name = called(call) if isinstance(call, ast.Call) else ""
         if not isinstance(call, ast.Call):
+            if any(_fails(ast.Expr(one)) for one in ast.walk(call) if isinstance(one, ast.Call)):
+                self.mix("an expression that fails")
             if self.level(call) and any(map(_is_special, self.functions.keys() - _OPERATORS)):
                 self.mix("an operator of the test's own")
         elif name == "print":
@@ -409,6 +410,14 @@ _STATEMENTS: dict[type, Any] = {
 def _yields(node: ast.stmt) -> bool:
     """Whether what stands elsewhere is done there."""
     return any(isinstance(one, ast.Yield | ast.YieldFrom) for one in ast.walk(node))
+
+
+def _binds(node: ast.stmt) -> bool:
+    """Whether it gives anything a value, which stays as it was where something is raised first."""
+    return any(
+        isinstance(one, ast.Name | ast.Attribute | ast.Subscript) and type(one.ctx) is ast.Store
+        for one in ast.walk(node)
+    )
 
 
 def _fails(node: ast.stmt) -> bool:

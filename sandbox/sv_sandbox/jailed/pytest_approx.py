@@ -59,6 +59,8 @@ class Approx:
     def tolerance(self) -> Any:
         rel, absolute, _ = self.options
         one: Any = Decimal if isinstance(self.expected, Decimal) else float
+        if one is Decimal:
+            rel, absolute = (None if x is None else Decimal(str(x)) for x in (rel, absolute))
         least = one("1e-12") if absolute is None else absolute
         wide = (one("1e-6") if rel is None else rel) * abs(self.expected)
         if least < 0 or wide < 0 or math.isnan(least) or math.isnan(wide):
@@ -71,7 +73,8 @@ class Approx:
             if other is None and hasattr(actual, "__len__"):
                 other = sys.modules["numpy"].asarray(actual)
             if other is None:
-                return all(actual == self.near(x) for x in self.array.flat)
+                is_one = isinstance(actual, Complex | Decimal | str | bytes)
+                return is_one and all(actual == self.near(x) for x in self.array.flat)
             same = other.shape == self.array.shape
             pairs = zip(other.flat, self.array.flat, strict=True) if same else ()
             return same and all(a.item() == self.near(x.item()) for a, x in pairs)

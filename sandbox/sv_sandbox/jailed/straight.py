@@ -31,8 +31,8 @@ _EQUAL = frozenset(
     " assertSequenceEqual".split()
 )
 _READ_AND_CHANGED = frozenset(
-    "defaultdict property cached_property __getattr__ __getattribute__ __missing__ __getitem__ __get__"
-    " __call__ __iter__ __len__ __next__ Mock MagicMock PropertyMock iter next".split()
+    "defaultdict property cached_property __getattr__ __getattribute__ __missing__ __getitem__"
+    " __get__ __call__ __iter__ __len__ __next__ Mock MagicMock PropertyMock iter next".split()
 )
 _CHANGES = (
     ast.Global,
