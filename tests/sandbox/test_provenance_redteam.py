@@ -51,6 +51,9 @@ def test_a_case_is_judged_as_its_file_says(
     if kind == "honest":
         assert verdict is Verdict.PASS, f"{verdict.name}, {matrix.detail(0, 0)}"
         return
+    if kind == "right":  # a hole at worst
+        assert verdict in (Verdict.PASS, Verdict.INFRA), f"{verdict.name}, {matrix.detail(0, 0)}"
+        return
     if kind == "limits":  # what SECURITY.md does not promise: plain Python passes it as well
         assert verdict is Verdict.PASS, f"{verdict.name}: no limit any more"
         return

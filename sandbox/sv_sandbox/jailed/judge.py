@@ -316,7 +316,9 @@ class Judge(Policy):
 
     def _may_change(self, operation: str, operands: tuple[Any, ...]) -> bool:
         """Whether this may change anything of the test's."""
-        target = operands[0]
+        target, quiet = operands[0], self._test.quiet if self._test is not None else None
+        if quiet is None:
+            return True
         if operation == "special" and operands[1] in _READING:
             return False
         if operation in ("method", "special"):
@@ -328,9 +330,8 @@ class Judge(Policy):
             target = target.__init__  # type: ignore[misc]  # what runs when it is called
         code: Any = getattr(getattr(target, "__func__", target), "__code__", None)
         if isinstance(code, CodeType) and code.co_filename == TEXT:
-            known = self._test.quiet if self._test is not None else ()
             is_again = code.co_name == "__init__" and not isinstance(operands[0], type)
-            return is_again or (code.co_name, code.co_firstlineno) not in known
+            return is_again or (code.co_name, code.co_firstlineno) not in quiet
         is_free = isinstance(target, BuiltinFunctionType) and isinstance(
             target.__self__, ModuleType
         )

@@ -200,10 +200,10 @@ def is_literal(node: ast.AST) -> bool:
 # ---- functions that change nothing -------------------------------------------------------------
 
 
-def quiet(nodes: Iterable[ast.AST], names: Set[str]) -> set[tuple[str, int]]:
-    """Name and first line of each function that only makes a value of what it is given; `names`:
-    those of the text, which may be of something that changes as it is read."""
-    return {*_quiet(nodes)} if names.isdisjoint(_READ_AND_CHANGED) else set()
+def quiet(nodes: Iterable[ast.AST], names: Set[str]) -> set[tuple[str, int]] | None:
+    """Name and first line of each function that only makes a value of what it is given; None where,
+    by the `names` of the text, there may be something that changes as it is read."""
+    return {*_quiet(nodes)} if names.isdisjoint(_READ_AND_CHANGED) else None
 
 
 def _quiet(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:

@@ -13,7 +13,6 @@ from types import CodeType
 from typing import NamedTuple
 
 from . import parts, rewrite, straight
-from .levels import REFLECTING
 from .shared import STATES
 from .source import PREPARED, Source, unpacked
 
@@ -44,6 +43,10 @@ _IMPURE = frozenset(
     " assertNoLogs assertWarns assertWarnsRegex warns deprecated_call today now".split()
 )
 """Names that may."""
+_BINDING = frozenset(
+    "globals vars locals setattr exec eval modules __dict__ f_globals f_locals".split()
+)
+"""What may bind a name that the text does not show."""
 
 
 class TestCode(NamedTuple):
@@ -71,7 +74,7 @@ class TestCode(NamedTuple):
     wanted: tuple[str, ...]
     """What is to be shared with the solution's process."""
     is_straight: bool
-    quiet: set[tuple[str, int]]
+    quiet: set[tuple[str, int]] | None
     """See `straight`."""
     is_pure: bool
     """Whether it speaks of nothing that belongs to a process."""
@@ -111,7 +114,7 @@ def code_of(source: Source) -> TestCode:
         hands_over=text.hands_over,
         patches=patched[0] if patched else "",
         wanted=_wanted(text.names),
-        is_straight=is_straight and text.names.isdisjoint(REFLECTING),
+        is_straight=is_straight and text.names.isdisjoint(_BINDING),
         quiet=straight.quiet(nodes, text.names | text.binds),
         is_pure=is_pure and text.names.isdisjoint(_IMPURE),
         code=compile(tree, "<test>", "exec", dont_inherit=True),

@@ -242,7 +242,9 @@ def _numpy_row(numpy: Any, value: Any, bases: tuple[type, ...]) -> Row | None:
     return None
 
 
-def _plain(value: object, refers: bool, plain: bool, bare: bool) -> tuple[Row, Parts] | None:
+def _plain(
+    value: object, refers: bool, plain: bool, bare: bool = False
+) -> tuple[Row, Parts] | None:
     """The row of plain data and its parts; None for what is to be referred to."""
     try:
         row = row_of(value)
