@@ -15,7 +15,7 @@ without `sv_sandbox` around it, so that nothing of the client is in a program's 
     shapes, proxies, makers, operations   objects of the other end, and what can be asked of them
     provenance, hearing, rewrite   on whose word a pass rests; what arrives; assertion sites
     nodes, levels, expressions, parts   what a test's assertions compare, as its text says
-    once, reach, changes        what a pass may rest on once the solution has changed something
+    straight                    what a pass may rest on once the solution has changed something
     audit                       answers run as code
     lending     what of a test's objects the solution may use
     namespace, testcode, source the names of a test, its text, its circumstances

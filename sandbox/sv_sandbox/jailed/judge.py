@@ -272,8 +272,6 @@ class Judge(Policy):
         lending.tell(value, reached)
         function = value.__func__ if type(value) in _BOUND else value
         code = function.__code__ if type(function) is FunctionType else None
-        if not issubclass(type(value), type):
-            self.marks.handed_over = True
         if code is not None and rewrite.holds_sites(code):
             self.marks.word("a function that holds assertions was handed to the solution")
 

@@ -18,8 +18,8 @@ or if it changes what the test holds. A cell is marked by
      and is of no class that the test names;
   3. a yes or no in answer to data given to an object of a class that it names; any other answer
      where the test decides by anything but an equality;
-  4. what it changed in place, where that is on the side that should know (`changes`); a tool or a
-     module of the library's that it replaced; an answer run as code;
+  4. what it changed in place, where the text is not `straight`; a tool or a module of the library's
+     that it replaced; an answer run as code;
   5. an exception class of the solution, a context manager of it that swallows, a function of the
      test's that holds assertions and is handed over, `len` and iteration that disagree, a state of
      the process (random numbers, files, ...) that the solution set;
@@ -30,7 +30,7 @@ answer a value that the solution had to find without having seen the expected on
 
 A failed assertion fails the cell, whoever swallows it: only a handler in the test's own text that
 names classes of Python's or of the test's takes it back. A pass needs an assertion that was
-reached, or an exception that such a handler waited for.
+reached, or an exception that such a handler waited for; a proven one each assertion of the text.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Provenance:
         self._theirs: list[BaseException] = []
         self._raised: list[BaseException] = []
         self._entered: set[int] = set()
-        self.handed_over = self.is_due = False
+        self.is_due = False
         self.sites = 0
         self._lock = threading.Lock()
 
