@@ -133,6 +133,7 @@ def run(test: TestCode, marks: Provenance, names: Names) -> str:
         except SystemExit as error:
             if error.code or proxies.is_told(error):
                 raise  # of its own accord it may end, with success
+            marks.has_left = True
         except BaseException as error:
             if not test.hands_over or not collect.no_verdict(error):
                 raise
@@ -155,7 +156,7 @@ class Judge(Policy):
         self._shared: shared.JudgeShared | None = None
         self.hearing = Hearing(self.link, self.marks, frozenset(), frozenset(), False, self.module)
         self._attributes: set[int] = set()
-        self._cell, self._is_doubted = 0, False
+        self._cell, self._is_doubted, self._has_crossed = 0, False, False
         self._state: State | None = None
         self._is_first = True
 
@@ -178,6 +179,7 @@ class Judge(Policy):
         self._cell, self._is_doubted = cell, False
         if not test.is_pure:
             self.doubt()
+        self._has_crossed = False
         self._shared = None
         if "patch" in test.names:
             audit.watch_patches(self.one_process)
@@ -190,6 +192,10 @@ class Judge(Policy):
             raise self.link.trouble
         if failure is not None:
             return *subject.verdict_of(failure), marks.trust()
+        if marks.has_left:  # in one process nobody could tell that from a solution that leaves
+            native.doubt(cell, False)
+            if self._has_crossed:
+                marks.word("more than plain data, in a test that leaves by itself")
         trust = marks.trust()
         return PASS, marks.why().encode("utf-8", "replace"), trust
 
@@ -205,6 +211,7 @@ class Judge(Policy):
     def doubt(self) -> None:
         """More than plain data goes between test and solution, call by call: the cell will run in
         one process as well, and what the two ways disagree on is held back."""
+        self._has_crossed = True
         if not self._is_doubted:
             self._is_doubted = True
             native.doubt(self._cell, True)
@@ -365,7 +372,7 @@ class Judge(Policy):
         self.hearing.word()
 
     def numbered(self, fresh: list[object]) -> None:
-        if not self._is_doubted and not {*map(type, fresh)} <= {list, dict}:
+        if not self._has_crossed and not {*map(type, fresh)} <= {list, dict}:
             self.doubt()
 
     def dropped(self) -> None:

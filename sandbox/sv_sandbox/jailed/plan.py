@@ -46,6 +46,8 @@ def answered(request: Any, namespace: dict[str, Any]) -> tuple[bytes, ...] | Non
             if not found:
                 raise
             return None
+        if not bare and any(type(one) in (set, frozenset) for one in answers):
+            raise values.Unencodable("a set, whose order may be looked at")
         found.append(bytes(values.encode(answers, None, None, True, bare, native.MAX_ANSWER_BYTES)))
     return tuple(found)
 

@@ -1,0 +1,117 @@
+"""Cells in which more than plain data crossed run in one process as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from sv_sandbox import Limits, Pool, Trust, Verdict
+
+pytestmark = pytest.mark.judge
+VIEW = "class View:\n    def __init__(self, rows): self.rows = rows\n    def size(self): return "
+LARGE = "rows = list(range(3000))\nview = View(rows)\nrows.append(1)\nassert view.size() == 3001"
+"""More than two ends share: whoever looks at it here sees a copy."""
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with Pool(1, limits=Limits(cpu_s=1.0)) as pool:
+        yield pool
+
+
+def doubted(pool: Pool) -> int:
+    return pool.statistics()["doubted"]
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "for x in [1, 2]:\n    assert f(x) == x + 1",
+        "def check(c):\n    xs = [1]\n    for x in xs:\n        assert c(x) == 2\ncheck(f)",
+        "import math\nassert math.isclose(f(1), 2)\nassert f(2) == 3",
+        "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n"
+        "        self.assertEqual(f(1), 2)",
+        "from pytest import mark\n@mark.parametrize('x', [1])\ndef test(x): assert f(x) == 2",
+    ],
+)
+def test_plain_data_needs_no_second_way(pool: Pool, test: str) -> None:
+    before = doubted(pool)
+    matrix = pool.matrix(["def f(x): return x + 1", "def f(x): return x"], [test])
+    assert matrix.verdict_ST.tolist() == [[Verdict.PASS], [Verdict.WRONG]]
+    assert doubted(pool) == before
+
+
+def test_what_the_two_ways_disagree_on_is_held_back(pool: Pool) -> None:
+    before = doubted(pool)
+    right, wrong = VIEW + "len(self.rows)", VIEW + "3001 if len(self.rows) == 3000 else 0"
+    tests = [LARGE, "view = View([1, 2])\nassert view.size() == 2"]
+    held = pool.matrix([right, wrong], tests)
+    assert held.verdict_ST.tolist() == [
+        [Verdict.INFRA, Verdict.PASS],
+        [Verdict.INFRA, Verdict.WRONG],
+    ]
+    assert held.trust_ST[0, 0] == held.trust_ST[1, 0] == Trust.INLINE
+    assert held.held_ST.tolist() == [[1, 0], [1, 0]]
+    assert held.detail(0, 0) == "held back (inline): in one process it passes: AssertionError"
+    assert held.detail(1, 0) == "held back (inline): in one process it fails: AssertionError"
+    assert doubted(pool) == before + 4
+    failed = pool.matrix([right, wrong], tests, below="fail")
+    assert failed.verdict_ST.tolist() == [
+        [Verdict.WRONG, Verdict.PASS],
+        [Verdict.WRONG, Verdict.WRONG],
+    ]
+
+
+ONLY_TOGETHER = """
+import os, time
+class Box:
+    def __init__(self, x): self.x = x
+    def get(self):
+        if "marker" in globals(): {}
+        return self.x
+"""
+
+
+@pytest.mark.parametrize(
+    "does", ["[0 for _ in iter(int, 1)]", "time.sleep(100)", "[0] * 10**12", "1 / 0", "os._exit(0)"]
+)
+def test_what_happens_in_one_process_alone_ends_nothing_else(pool: Pool, does: str) -> None:
+    tests = ["marker = 1\nassert Box(2).get() == 2", "assert Box(2).get() == 2"]
+    matrix = pool.matrix([ONLY_TOGETHER.format(does), ONLY_TOGETHER.format("pass")], tests)
+    assert matrix.verdict_ST.tolist() == [
+        [Verdict.INFRA, Verdict.PASS],
+        [Verdict.PASS, Verdict.PASS],
+    ]
+    assert matrix.detail(0, 0).startswith("held back (inline): in one process it fails")
+
+
+def test_a_test_that_leaves_by_itself_has_passed(pool: Pool) -> None:
+    """As it has in a process of its own; a program that leaves has not."""
+    tests = ["import sys\nassert Box(2).get() == 2\nsys.exit(0)"]
+    tests.append("import sys\nassert f(1) == 2\nsys.exit(0)")
+    matrix = pool.matrix(
+        [ONLY_TOGETHER.format("pass") + "def f(x): return 2"], tests, trust="vouched"
+    )
+    assert matrix.verdict_ST.tolist() == [[Verdict.PASS, Verdict.PASS]]
+    assert matrix.trust_ST.tolist() == [[Trust.VOUCHED, Trust.PROVEN]]
+
+
+def test_what_a_row_sees_of_its_tests_helps_no_other(pool: Pool) -> None:
+    """Only in one process is the expected value in reach, when all of the row is settled."""
+    notes = """
+import gc, os
+def find():
+    for value in gc.get_objects():
+        if type(value) is dict and "expected" in value: return value["expected"]
+class Spy:
+    def get(self):
+        found = find()
+        if found is not None: open("note", "w").write(str(found))
+        try: return int(open("note").read())
+        except OSError: return 0
+"""
+    tests = ["expected = 4242\nassert Spy().get() == expected", "assert Spy().get() == 4242"]
+    for _ in range(3):
+        matrix = pool.matrix([notes, notes], tests)
+        assert Verdict.PASS not in [v for row in matrix.verdict_ST.tolist() for v in row]
