@@ -31,13 +31,12 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from sv_engine.errors import EngineError
-from sv_engine.execute.sandbox import Budget
 from sv_engine.execute.store import StoreError, pack, unpack
 from sv_engine.generate.protocol import GenerationRequest
 from sv_engine.records import Completion, Outcome, Problem, Selection
 from sv_engine.run.keys import content_key, request_key, sampling_text
 from sv_engine.run.packs import Packs, Samples
-from sv_engine.run.schema import MIGRATIONS
+from sv_engine.run.schema import MIGRATIONS, PACKS_OF_REQUESTS
 from sv_engine.train import TrainProgress, TrainResult
 
 FILE_NAME = "journal.sqlite"
@@ -100,6 +99,8 @@ class Journal:
                 self._check_and_migrate()
                 self._reader = open_for_reading(self.path)
                 opening.callback(self._reader.close)
+                if self.is_resumed:
+                    self._reader.executescript(PACKS_OF_REQUESTS)
                 ((last,),) = self._reader.execute("SELECT max(number) FROM request")
                 self._requests = itertools.count((last or 0) + 1)
             except sqlite3.Error as error:
@@ -184,9 +185,9 @@ class Journal:
         query = "SELECT message FROM refusal WHERE iteration = ? ORDER BY stage, message"
         return [message for (message,) in self._find(query, iteration)]
 
-    def add_outcome(self, scope: Scope, outcome: Outcome, budget: Budget) -> None:
+    def add_outcome(self, scope: Scope, outcome: Outcome) -> None:
         """Every verdict of one problem; the writer packs it, so it must not change any more."""
-        packed = partial(pack, outcome, budget)
+        packed = partial(pack, outcome)
         self.add("outcome", scope.iteration, scope.stage, outcome.problem.id, packed)
 
     def add_selection(
@@ -239,8 +240,8 @@ class Journal:
         if not self.is_resumed:
             return []
         found = self._find(
-            "SELECT sample, text, finish_reason, token_count FROM sample WHERE request = ?"
-            " ORDER BY rowid",
+            "SELECT sample, text, finish_reason, token_count FROM sample WHERE pack IN"
+            " (SELECT pack FROM temp.pack_of WHERE request = ?1) AND request = ?1 ORDER BY rowid",
             number,
         )
         plain = Completion(request.problem_id, request.role, "")
