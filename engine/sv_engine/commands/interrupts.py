@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 INTERRUPTED = 130
 TERMINATED = 143
+AGAIN = "; the same command starts again"
+"""What is said of a command that keeps nothing."""
 
 
 @dataclass(slots=True)
