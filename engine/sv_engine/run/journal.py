@@ -27,7 +27,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
 from sv_engine.errors import EngineError
@@ -109,17 +108,12 @@ class Journal:
             self._opened = opening.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, *rest: object) -> None:
         self._hand_over(None)
         self._thread.join()
         with contextlib.suppress(sqlite3.Error):  # the failure that matters was kept
             self._opened.close()
-        if self._failure is not None and error is None:
+        if self._failure is not None and kind is None:
             raise self._error(self._failure)
 
     def add(self, table: str, *values: Any) -> None:
