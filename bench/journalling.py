@@ -98,18 +98,22 @@ async def run(
     """Seconds that it took, and that it takes at least; cells."""
     generate = Generate(solutions=SAMPLES, tests=SAMPLES, test_sampling=TestSampling.SINGLE)
     roles, execute = Roles(templates=RoleSet.POCKET), Execute(cpu_s=CPU_S)
+    kept: list[Outcome] = []  # to take them apart is nobody's cost
     with journal or nullcontext():
         async with RecordedGenerator(recording) as generator:
             start_s, start_least_s = time.perf_counter(), least_s()
             if journal is None:
                 player = Player(generator, POCKET, generate, roles, 0)
-                counters = await play(problems, player, executor, execute, Hooks())
+                counters = await play(
+                    problems, player, executor, execute, Hooks(on_outcome=kept.append)
+                )
             else:
                 sampler = JournalledGenerator(generator, journal)
                 sampler.scope = scope = Scope(1)
 
                 def keep(outcome: Outcome) -> None:
                     journal.add_outcome(scope, outcome)
+                    kept.append(outcome)
 
                 player = Player(sampler, POCKET, generate, roles, 0)
                 counters = await play(problems, player, executor, execute, Hooks(on_outcome=keep))

@@ -26,6 +26,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -43,6 +44,8 @@ LOCK_NAME = "journal.lock"
 FLUSH_S = 0.5
 BUSY_S = 60.0
 """How long the writer waits for a reader that has locked the database."""
+AT_ONCE = 16
+"""Rows of a statement: each statement lets go of the interpreter's lock, and waits for it again."""
 MAX_WAITING = 20_000
 """Rows that may wait for the disk; beyond that `add` waits, so memory stays bounded."""
 
@@ -360,10 +363,12 @@ class Journal:
     def _commit(self, tables: dict[str, list[tuple[Any, ...]]]) -> None:
         with self._connection:
             for table, rows in tables.items():
-                places = ", ".join("?" * len(rows[0]))
-                self._connection.executemany(
-                    f"INSERT OR IGNORE INTO {table} VALUES ({places})", rows
-                )
+                one = f"({', '.join('?' * len(rows[0]))})"
+                for start in range(0, len(rows), AT_ONCE):
+                    some = rows[start : start + AT_ONCE]
+                    places = ", ".join([one] * len(some))
+                    insert = f"INSERT OR IGNORE INTO {table} VALUES {places}"
+                    self._connection.execute(insert, [*chain.from_iterable(some)])
 
     def _error(self, cause: Exception) -> JournalError:
         full = "full" in str(cause)

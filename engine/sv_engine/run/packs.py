@@ -52,14 +52,12 @@ class Packs:
                 if one is None or there >> one.sample & 1:
                     continue
                 there |= 1 << one.sample
-                # SQLite keeps UTF-8: half a surrogate pair becomes a question mark.
-                text = one.text.encode("utf-8", "replace")
+                text = one.text
+                size = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
                 why = "" if one.finish_reason == "stop" else f",{json.dumps(one.finish_reason)}"
-                places.append(
-                    f"[{one.sample},{first},{len(text)},{one.token_count},{request}{why}]"
-                )
+                places.append(f"[{one.sample},{first},{size},{one.token_count},{request}{why}]")
                 texts.append(text)
-                first += len(text)
+                first += size
             self._there[request] = there
             if len(texts) >= SIZE:
                 rows.append(_row(places, texts))
@@ -68,5 +66,7 @@ class Packs:
         return [*rows, _row(places, texts)] if texts else rows
 
 
-def _row(places: Sequence[str], texts: Sequence[bytes]) -> tuple[Any, ...]:
-    return None, None, int(time.time()), f"[{','.join(places)}]", b"".join(texts)
+def _row(places: Sequence[str], texts: Sequence[str]) -> tuple[Any, ...]:
+    # SQLite keeps UTF-8: half a surrogate pair becomes a question mark.
+    joined = "".join(texts).encode("utf-8", "replace")
+    return None, None, int(time.time()), f"[{','.join(places)}]", joined
