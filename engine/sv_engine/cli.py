@@ -17,6 +17,7 @@ import click
 
 from sv_engine.commands.interrupts import AGAIN, sigterm_as_ctrl_c
 from sv_engine.errors import EngineError
+from sv_engine.start import importing
 
 COMMANDS = {
     "run": "sv_engine.commands.run_command:run_command",
@@ -77,7 +78,8 @@ class LazyGroup(click.Group):
                 ctx.fail(f"No such command {cmd_name!r}. Did you mean {near[0]!r}?")
             return None
         module, attribute = COMMANDS[cmd_name].split(":")
-        command = getattr(importlib.import_module(module), attribute)
+        with importing():
+            command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
 

@@ -14,7 +14,7 @@ from sv_engine.config.sections import Config
 ROOT = Path(sv_engine.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 ROOMS = [
-    *("errors", "cpu", "records", "pocket", "selection", "config"),
+    *("start", "errors", "cpu", "records", "pocket", "selection", "config"),
     *("problems", "extract", "prompts", "generate", "execute", "executors"),
     *("play", "dataset", "train", "evaluate"),
     *(

@@ -68,16 +68,23 @@ def started(script: str, tmp_path: Path, *arguments: str) -> subprocess.Complete
     )
 
 
-def test_ctrl_c_while_modules_are_imported(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), ENDS)
+@pytest.mark.parametrize("module", ["click", "sv_engine.commands.exec_command"])
+def test_a_signal_while_modules_are_imported(
+    module: str, number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    """Also where Python drops the exception, as in a callback of importlib's locks."""
     script = (
+        "class Dropped:\n"
+        f"    def __del__(self): signal.raise_signal({number})\n"
         "class Finder:\n"
         "    def find_spec(self, name, *rest):\n"
-        "        if name == 'click': signal.raise_signal(signal.SIGINT)\n"
+        f"        if name == {module!r}: Dropped()\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "sys.meta_path.insert(0, Finder())"
     )
-    done = started(script, tmp_path, "--version")
-    assert (done.returncode, done.stdout) == (130, "")
+    done = started(script, tmp_path, "exec", "--help")
+    assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr == "interrupted; nothing was begun\n"
 
 

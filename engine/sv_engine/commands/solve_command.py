@@ -19,6 +19,7 @@ from sv_engine.errors import EngineError
 from sv_engine.evaluate.summary import Tally, selector_table
 from sv_engine.play.pipeline import CellRunner, Player, without_ground_truth
 from sv_engine.play.rounds import Solved, solve
+from sv_engine.play.tasks import one_error
 from sv_engine.pocket import starter
 from sv_engine.problems.formats import RolloutFile
 from sv_engine.problems.jsonl import BadRow, lines_of
@@ -161,7 +162,7 @@ async def _solve(
                     )
                 on_solved(await _with_reference(solved, problem, executor, config))
 
-            async with asyncio.TaskGroup() as group:
+            async with one_error(), asyncio.TaskGroup() as group:
                 for problem in found:
                     group.create_task(one(problem))
 
