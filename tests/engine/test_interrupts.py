@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import signal
 import subprocess
 import sys
@@ -58,6 +60,32 @@ def test_the_list_of_commands_may_be_interrupted(
     monkeypatch.setattr(cli.LazyGroup, "get_command", interrupted)
     result = CliRunner().invoke(cli.main, ["--help"])
     assert (result.exit_code, result.output.split(";")[0]) == (code, "interrupted")
+
+
+def test_a_second_ctrl_c_shows_no_trace_of_a_task(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def twice() -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    async def both() -> None:
+        task = asyncio.create_task(twice())
+        await asyncio.sleep(60)
+        await task
+
+    @click.command("x")
+    def interrupted() -> None:
+        asyncio.run(both())
+
+    monkeypatch.setattr(cli.LazyGroup, "get_command", lambda *_: interrupted)
+    result = CliRunner().invoke(cli.main, ["run"])
+    gc.collect()
+    assert (result.exit_code, result.output) == (
+        130,
+        "interrupted; the same command starts again\n",
+    )
+    assert not caplog.records
 
 
 def started(script: str, tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
