@@ -207,8 +207,7 @@ def _read(data: bytes, where: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _document(candidates: Candidates) -> dict[str, Any]:
-    prompts = list(dict.fromkeys(test.prompt for test in candidates.tests))
-    prompts += list(dict.fromkeys(s.prompt for s in candidates.suites if s.prompt not in prompts))
+    prompts = list(dict.fromkeys(one.prompt for one in (*candidates.tests, *candidates.suites)))
     number = {prompt: i for i, prompt in enumerate(prompts)}
     written = {s: x.written for s, x in enumerate(candidates.solutions) if x.written}
     return ({"written": written} if written else {}) | {
