@@ -207,7 +207,8 @@ def _read(data: bytes, where: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _document(candidates: Candidates) -> dict[str, Any]:
-    prompts = list(dict.fromkeys(one.prompt for one in (*candidates.tests, *candidates.suites)))
+    prompts = [t.prompt for t in candidates.tests] + [s.prompt for s in candidates.suites]
+    prompts = list(dict.fromkeys(prompts))
     number = {prompt: i for i, prompt in enumerate(prompts)}
     written = {s: x.written for s, x in enumerate(candidates.solutions) if x.written}
     return ({"written": written} if written else {}) | {
