@@ -8,12 +8,15 @@ closing the database, some tens of milliseconds once in a run, are left out of t
     with_over_without   wall time; on a busy machine it says nothing
     cpu_over_quiet_wall CPU time spent on the journal, counted where it is spent, over the wall time
                         that the run without it takes at least: its CPU time, with that of its
-                        sandbox, over the cores. Other work on the machine does not blur it
+                        sandbox, over the cores. Other work on the machine does not blur it: the
+                        writer wakes as often as it would in that time
     cpu_over_wall       the same over the wall time that it did take
     cpu_ms              of the journal, by phase: looking requests up, taking outcomes (both on the
                         event loop), and the writer's thread. Samples are appended to a list there
     bytes_per_cell      size of the journal; the matrices are small here, ten by ten, so it is
                         mostly the texts of samples
+
+`--json FILE` writes them, with the machine. Stored: bench/results/journalling.json.
 """
 
 from __future__ import annotations
@@ -33,17 +36,17 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from bench.pipeline_overlap import CPU_S, SAMPLES, record
+from bench.pipeline_overlap import CPU_S, SAMPLES, machine, record
 
 from sv_engine.config.sections import Execute, Generate, Roles, RoleSet, TestSampling
 from sv_engine.execute.executor import Executor
-from sv_engine.execute.sandbox import Budget
 from sv_engine.generate import RecordedGenerator
 from sv_engine.play.pipeline import Hooks, Player, play
 from sv_engine.prompts.roles import POCKET
 from sv_engine.records import Completion, Outcome, Problem
+from sv_engine.run import journal as journals
 from sv_engine.run.doors import default_workers
-from sv_engine.run.journal import Journal, Scope
+from sv_engine.run.journal import FLUSH_S, Journal, Scope
 from sv_engine.run.journalled import JournalledGenerator
 from sv_engine.run.packs import Samples
 
@@ -95,18 +98,22 @@ async def run(
     """Seconds that it took, and that it takes at least; cells."""
     generate = Generate(solutions=SAMPLES, tests=SAMPLES, test_sampling=TestSampling.SINGLE)
     roles, execute = Roles(templates=RoleSet.POCKET), Execute(cpu_s=CPU_S)
+    kept: list[Outcome] = []  # to take them apart is nobody's cost
     with journal or nullcontext():
         async with RecordedGenerator(recording) as generator:
             start_s, start_least_s = time.perf_counter(), least_s()
             if journal is None:
                 player = Player(generator, POCKET, generate, roles, 0)
-                counters = await play(problems, player, executor, execute, Hooks())
+                counters = await play(
+                    problems, player, executor, execute, Hooks(on_outcome=kept.append)
+                )
             else:
                 sampler = JournalledGenerator(generator, journal)
                 sampler.scope = scope = Scope(1)
 
                 def keep(outcome: Outcome) -> None:
-                    journal.add_outcome(scope, outcome, Budget(cpu_s=CPU_S))
+                    journal.add_outcome(scope, outcome)
+                    kept.append(outcome)
 
                 player = Player(sampler, POCKET, generate, roles, 0)
                 counters = await play(problems, player, executor, execute, Hooks(on_outcome=keep))
@@ -128,6 +135,7 @@ async def measure(problems: int, rounds: int) -> dict[str, Any]:
             folder.mkdir()
             journal = Timed(folder)
             plain_s, quiet_s, _ = await run(recording, asked, executor, None)
+            journals.FLUSH_S = FLUSH_S * plain_s / quiet_s
             with_s, _, cells = await run(recording, asked, executor, journal)
             ratios.append(with_s / plain_s)
             shares.append(sum(journal.cpu_s.values()) / quiet_s)
@@ -150,8 +158,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--problems", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="File that gets the figures.")
     arguments = parser.parse_args()
-    print(json.dumps(asyncio.run(measure(arguments.problems, arguments.rounds)), indent=2))
+    before = machine()
+    found = asyncio.run(measure(arguments.problems, arguments.rounds))
+    found |= {"problems": arguments.problems, "rounds": arguments.rounds, "machine": before}
+    text = json.dumps(found, indent=2)
+    print(text)
+    if arguments.json:
+        arguments.json.write_text(text + "\n")
 
 
 if __name__ == "__main__":

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from sv_engine.commands.interrupts import AGAIN, sigterm_as_ctrl_c
 from sv_engine.errors import EngineError
+from sv_engine.start import importing
 
 COMMANDS = {
     "run": "sv_engine.commands.run_command:run_command",
@@ -35,18 +39,32 @@ COMMANDS = {
 """Command -> module:attribute."""
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the user can act on is printed without a traceback. A command that knows how to go on
+    says so in the argument of KeyboardInterrupt."""
+    with sigterm_as_ctrl_c() as interrupt:
+        try:
+            yield
+        except EngineError as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt as error:
+            click.echo(f"interrupted{str(error) or AGAIN}", err=True)
+            raise SystemExit(interrupt.exit_code) from None
+
+
 class LazyGroup(click.Group):
     """Imports a command's module only when that command is asked for."""
 
+    def make_context(self, *given: Any, **named: Any) -> click.Context:
+        """Read the arguments; `--help` of the group imports every command."""
+        with _told():
+            return super().make_context(*given, **named)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; what the user can act on is printed without a traceback."""
-        try:
+        """Run a command."""
+        with _told():
             return super().invoke(ctx)
-        except EngineError as error:
-            raise click.ClickException(str(error)) from error
-        except KeyboardInterrupt:  # where a command has nothing to say about it
-            click.echo("interrupted", err=True)
-            raise SystemExit(130) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of all commands, in the order of the table."""
@@ -60,7 +78,8 @@ class LazyGroup(click.Group):
                 ctx.fail(f"No such command {cmd_name!r}. Did you mean {near[0]!r}?")
             return None
         module, attribute = COMMANDS[cmd_name].split(":")
-        command = getattr(importlib.import_module(module), attribute)
+        with importing():
+            command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
 

@@ -14,10 +14,20 @@ from sv_engine.config.sections import Config
 ROOT = Path(sv_engine.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 ROOMS = [
-    *("errors", "cpu", "records", "pocket", "selection", "config"),
+    *("start", "errors", "cpu", "records", "pocket", "selection", "config"),
     *("problems", "extract", "prompts", "generate", "execute", "executors"),
     *("play", "dataset", "train", "evaluate"),
-    *("grading", "benchmarks", "serve", "integrations", "run", "report", "commands", "cli"),
+    *(
+        "grading",
+        "benchmarks",
+        "serve",
+        "integrations",
+        "run",
+        "report",
+        "commands",
+        "cli",
+        "start",
+    ),
 ]
 """Each may import those before it. Nouns, the pocket grammar and the selectors know nothing of the
 others; after them the configuration, then the stages in the order of the flow."""

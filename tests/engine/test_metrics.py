@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sv_engine.evaluate.metrics import estimate, expected_value, pass_at_k
+from sv_engine.selection.b4 import log_beta
 from sv_engine.selection.quality import Degeneracy, degeneracy
-from sv_engine.selection.special import log_beta, log_gamma
 
 
 @pytest.mark.parametrize("n", [1, 4, 6])
@@ -52,17 +52,6 @@ def test_estimate() -> None:
     assert (one.mean, one.low, one.high) == (1, 0, 1)
     assert math.isnan(one.standard_error)
     assert math.isnan(estimate([]).mean)
-
-
-@given(x=st.floats(1e-8, 1e12))
-def test_log_gamma_equals_the_libraries(x: float) -> None:
-    assert float(log_gamma(np.float64(x))) == pytest.approx(math.lgamma(x), rel=1e-13, abs=1e-13)
-
-
-def test_log_gamma_at_its_seams() -> None:
-    x = np.concatenate([np.arange(1, 200) / 10, [1, 2, 10, np.nextafter(10, 0)]]).reshape(7, -1)
-    expected = np.vectorize(math.lgamma)(x)
-    np.testing.assert_allclose(log_gamma(x), expected, rtol=1e-13, atol=1e-13)
 
 
 @given(a=st.floats(0.1, 1e6), b=st.floats(0.1, 1e6))

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from sv_engine.commands import progress
-from sv_engine.commands.progress import ProgressLine, Snapshot, describe
+from sv_engine.commands.progress import Snapshot, describe, progress_line
 
 
 def test_describe_says_rate_and_time_left() -> None:
@@ -30,7 +30,7 @@ def test_the_line_is_shown_and_ends_with_the_last_state(
     async def work() -> None:
         nonlocal done
         console = Console(file=out, force_terminal=terminal, width=200)
-        async with ProgressLine(console, lambda: Snapshot(done, 3, done, done)):
+        async with progress_line(console, lambda: Snapshot(done, 3, done, done)):
             for _ in range(3):
                 await asyncio.sleep(0.01)
                 done += 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -75,16 +77,20 @@ def test_what_is_saved_is_loaded(tmp_path: Path, with_reference: bool) -> None:
     assert {"cpu_s", *ARRAYS} == {field.name for field in dataclasses.fields(Verdicts)}
     assert same(after.tests, before.tests)
     assert same(after.reference, before.reference)
-    assert unpack(pack(before, Budget()), "x").candidates == before.candidates
+    assert unpack(pack(before), "x").candidates == before.candidates
     assert [path.name for path in tmp_path.iterdir()] == ["x.npz"]
 
 
-def test_a_damaged_pack_is_never_an_outcome() -> None:
-    packed = pack(outcome(), Budget())
+def test_a_damaged_pack_is_never_another_outcome() -> None:
+    packed = pack(outcome())
+    content = zlib.decompress(packed)
     for place in range(len(packed)):
         damaged = bytearray(packed)
         damaged[place] ^= 4
         for data in (bytes(damaged), packed[:place]):
+            with contextlib.suppress(zlib.error):
+                if zlib.decompress(data) == content:  # a bit that fills up the last byte
+                    continue
             with pytest.raises(StoreError, match="where it lay"):
                 unpack(data, "where it lay")
 

@@ -146,7 +146,13 @@ def eval_command(
     resolved = None if model is None else resolve(model, config, settings, role_set)
     folder = out or Path("runs") / f"eval-{'-'.join(Path(name).stem for name in names)}"
     folder.mkdir(parents=True, exist_ok=True)
-    found = asyncio.run(_evaluate(wanted, what, resolved, samples_path, folder, workers, errors))
+    try:
+        found = asyncio.run(
+            _evaluate(wanted, what, resolved, samples_path, folder, workers, errors)
+        )
+    except KeyboardInterrupt:
+        kept = f"; the same command goes on, completions are kept in {folder}"
+        raise KeyboardInterrupt(kept) from None
     document = {
         "model": model or str(samples_path),
         "split": split,

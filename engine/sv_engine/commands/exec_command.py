@@ -26,7 +26,7 @@ from rich.console import Console
 from sv_engine.commands.exec_run import ExecRun, Existing
 from sv_engine.commands.executor_options import Place, executor_options
 from sv_engine.commands.interrupts import sigterm_as_ctrl_c
-from sv_engine.commands.progress import ProgressLine, Snapshot
+from sv_engine.commands.progress import Snapshot, progress_line
 from sv_engine.evaluate.summary import selector_table, verdict_table
 from sv_engine.execute.executor import Executor
 from sv_engine.execute.sandbox import Budget, SandboxFault, doctor_report
@@ -287,7 +287,7 @@ async def _stream(run: ExecRun, executor: Executor, errors: Console) -> None:
         )
 
     in_flight = 2 * (os.cpu_count() or 1) + 2
-    async with ProgressLine(errors, snapshot):
+    async with progress_line(errors, snapshot):
         results = executor.stream(run.pending(), in_flight)
         async with contextlib.aclosing(results):
             async for outcome in results:

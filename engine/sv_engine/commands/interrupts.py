@@ -4,16 +4,30 @@ steps, after what is in flight, and at once."""
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 INTERRUPTED = 130
 TERMINATED = 143
+AGAIN = "; the same command starts again"
+"""What is said of a command that keeps nothing."""
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or not issubclass(kind, KeyboardInterrupt)
+
+
+logging.getLogger("asyncio").addFilter(_is_news)
+"""A second Ctrl-C ends some task, which asyncio would tell with a traceback."""
 
 
 @dataclass(slots=True)

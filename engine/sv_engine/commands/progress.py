@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
@@ -41,57 +39,41 @@ def describe(now: Snapshot, elapsed_s: float) -> str:
     )
 
 
-class ProgressLine:
-    """Shows `snapshot()` until the block ends: `async with ProgressLine(console, snapshot):`."""
+@asynccontextmanager
+async def progress_line(console: Console, snapshot: Callable[[], Snapshot]) -> AsyncIterator[None]:
+    """Show `snapshot()` until the block ends."""
+    start_s = time.monotonic()
 
-    def __init__(self, console: Console, snapshot: Callable[[], Snapshot]) -> None:
-        self._console = console
-        self._snapshot = snapshot
-        self._start_s = time.monotonic()
-        self._ticker: asyncio.Task[None] | None = None
+    def line() -> str:
+        return describe(snapshot(), time.monotonic() - start_s)
 
-    async def __aenter__(self) -> Self:
-        tick = self._live if self._console.is_terminal else self._plain
-        self._ticker = asyncio.create_task(tick())
-        return self
+    def print_line() -> None:
+        console.print(line(), highlight=False, soft_wrap=True)
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        assert self._ticker is not None
-        self._ticker.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._ticker
-        self._console.print(self._line(), highlight=False, soft_wrap=True)
-
-    def _line(self) -> str:
-        return describe(self._snapshot(), time.monotonic() - self._start_s)
-
-    async def _plain(self) -> None:
+    async def plain() -> None:
         while True:
             await asyncio.sleep(PLAIN_TICK_S)
-            self._console.print(self._line(), highlight=False, soft_wrap=True)
+            print_line()
 
-    async def _live(self) -> None:
+    async def live() -> None:
         columns = (SpinnerColumn(), BarColumn(bar_width=20), TextColumn("{task.description}"))
         # no refresh thread: the tick refreshes
-        with Progress(
-            *columns, console=self._console, transient=True, auto_refresh=False
-        ) as progress:
+        with Progress(*columns, console=console, transient=True, auto_refresh=False) as progress:
             task = progress.add_task("starting", total=None)
             while True:
-                now = self._snapshot()
-                progress.update(
-                    task,
-                    total=now.problems_total,
-                    completed=now.problems_done,
-                    description=self._line(),
-                    refresh=True,
-                )
+                now = snapshot()
+                done, total = now.problems_done, now.problems_total
+                progress.update(task, total=total, completed=done, description=line(), refresh=True)
                 await asyncio.sleep(LIVE_TICK_S)
+
+    ticker = asyncio.create_task(live() if console.is_terminal else plain())
+    try:
+        yield
+    finally:
+        ticker.cancel()
+        with suppress(asyncio.CancelledError):
+            await ticker
+        print_line()
 
 
 def _clock(seconds: float) -> str:

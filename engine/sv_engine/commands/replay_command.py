@@ -7,8 +7,6 @@ from pathlib import Path
 
 import click
 
-from sv_engine.commands.interrupts import sigterm_as_ctrl_c
-
 
 @click.command("replay")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
@@ -24,7 +22,7 @@ def replay_command(folder: Path) -> None:
     from sv_engine.run.replay import replay
 
     config = load(str(folder / "config.toml"))
-    with sigterm_as_ctrl_c(), open_executor(config) as executor:
+    with open_executor(config) as executor:
         counts = asyncio.run(replay(folder, config, executor, click.echo))
     click.echo(
         f"{counts['problems']:,} problems, {counts['cells']:,} cells: {counts['differing']:,} "

@@ -7,7 +7,6 @@ import ipaddress
 
 import click
 
-from sv_engine.commands.interrupts import sigterm_as_ctrl_c
 from sv_engine.commands.library_options import library_options
 from sv_engine.errors import EngineError
 
@@ -90,17 +89,14 @@ def serve_command(
         drain_s=drain_s,
         mcp=mcp,
     )
-    with sigterm_as_ctrl_c() as interrupt:
-        try:
-            serve(settings)
-        except KeyboardInterrupt:
-            raise click.exceptions.Exit(interrupt.exit_code) from None
-        except OSError as error:
-            raise EngineError(
-                f"cannot listen: {error.strerror or error}",
-                where=f"{host}:{port}",
-                remedy="choose another --port, or --host",
-            ) from None
+    try:
+        serve(settings)
+    except OSError as error:
+        raise EngineError(
+            f"cannot listen: {error.strerror or error}",
+            where=f"{host}:{port}",
+            remedy="choose another --port, or --host",
+        ) from None
 
 
 def _is_loopback(host: str) -> bool:

@@ -13,11 +13,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from sv_engine.commands.interrupts import AGAIN
 from sv_engine.commands.model_options import SETS, resolve
 from sv_engine.errors import EngineError
 from sv_engine.evaluate.summary import Tally, selector_table
 from sv_engine.play.pipeline import CellRunner, Player, without_ground_truth
 from sv_engine.play.rounds import Solved, solve
+from sv_engine.play.tasks import one_error
 from sv_engine.pocket import starter
 from sv_engine.problems.formats import RolloutFile
 from sv_engine.problems.jsonl import BadRow, lines_of
@@ -95,13 +97,12 @@ def solve_command(
     try:
         asyncio.run(_solve(found, asking, on_solved))
     except KeyboardInterrupt:
-        errors.print(f"interrupted after {len(lines)} of {len(found)} problems")
         if not lines:
-            raise SystemExit(130) from None
+            raise
     if any(e.count for e in tally.pass_at_1().values()):
         Console().print(selector_table(tally.pass_at_1(), tally.footer()))
     if len(lines) < len(found):
-        raise SystemExit(130)
+        raise KeyboardInterrupt(f" after {len(lines)} of {len(found)} problems{AGAIN}")
     if len(found) == 1 and lines[0]["program"] is None:
         raise EngineError(
             "no completion was a program",
@@ -161,7 +162,7 @@ async def _solve(
                     )
                 on_solved(await _with_reference(solved, problem, executor, config))
 
-            async with asyncio.TaskGroup() as group:
+            async with one_error(), asyncio.TaskGroup() as group:
                 for problem in found:
                     group.create_task(one(problem))
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import click
 
-from sv_engine.commands.interrupts import sigterm_as_ctrl_c
-
 Folder = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -23,10 +21,6 @@ def ui_command(folder: Path, controls: tuple[Path, ...], port: int) -> None:
     """
     from sv_engine.report.server import HOST, Live, serving
 
-    with sigterm_as_ctrl_c() as interrupt:
-        try:
-            with serving(Live(folder, controls).routes(), port) as found:
-                click.echo(f"http://{HOST}:{found}/")
-                threading.Event().wait()
-        except KeyboardInterrupt:
-            raise click.exceptions.Exit(interrupt.exit_code) from None
+    with serving(Live(folder, controls).routes(), port) as found:
+        click.echo(f"http://{HOST}:{found}/")
+        threading.Event().wait()

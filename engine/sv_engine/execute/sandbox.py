@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 
@@ -62,13 +61,7 @@ class SandboxPool(Protocol):
     """The part of `sv_sandbox.Pool` that is used here."""
 
     def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> bool | None: ...
+    def __exit__(self, *exception: object) -> bool | None: ...
     def submit(self, solutions: Sequence[str], tests: Sequence[str], **options: Any) -> Job: ...
 
 

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic_core import to_json
 
 from sv_engine.execute.sandbox import Budget
 from sv_engine.records import (
@@ -42,7 +43,6 @@ FORMAT_VERSION = 2
 ARRAYS = (*CELL_ARRAYS, "vacuous_T")
 REFERENCE = "reference_"
 """Prefix of the arrays about the benchmark's own test, the one column of which is an axis too."""
-_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class StoreError(ValueError):
@@ -64,14 +64,18 @@ def key(candidates: Candidates, budget: Budget) -> str:
     return _digest(json.dumps([_document(candidates), weights, asdict(budget)], sort_keys=True))
 
 
-def pack(outcome: Outcome, budget: Budget) -> bytes:
-    """The outcome, and the budget that it was judged under, for a journal: one JSON line, then the
-    arrays of its blocks in the order of `ARRAYS`, compressed. Half as long as an archive."""
+def pack(outcome: Outcome) -> bytes:
+    """The outcome, for a journal: one JSON line, then the arrays of its blocks in the order of
+    `ARRAYS`, compressed. Half as long as an archive."""
     candidates = outcome.candidates
-    document = _document(candidates) | _judged_as(outcome, budget)
-    document |= {"weight_S": [s.weight for s in candidates.solutions]}
-    document |= {"weight_T": [t.weight for t in candidates.tests]}
-    line = _compact(document).encode()
+    document = _document(candidates)
+    document["cpu_s"] = [block.verdicts.cpu_s for block in outcome.blocks()]
+    document["weight_S"] = [s.weight for s in candidates.solutions]
+    document["weight_T"] = [t.weight for t in candidates.tests]
+    try:
+        line = to_json(document)
+    except ValueError:  # half a surrogate pair: only `json` writes it, at four times the cost
+        line = json.dumps(document).encode()
     parts = [line, *(array.tobytes() for _, array in _arrays(outcome))]
     return zlib.compress(b"\n".join(parts), zlib.Z_BEST_SPEED)
 
@@ -102,18 +106,14 @@ def unpack(data: bytes, where: str) -> Outcome:
     return _outcome(arrays, document, where)
 
 
-def _judged_as(outcome: Outcome, budget: Budget) -> dict[str, Any]:
-    return {
+def _archive(outcome: Outcome, budget: Budget) -> bytes:
+    candidates = outcome.candidates
+    document = _document(candidates) | {
         "format_version": FORMAT_VERSION,
         "budget": plain(budget),
         "cpu_s": [block.verdicts.cpu_s for block in outcome.blocks()],
+        "key": key(candidates, budget),
     }
-
-
-def _archive(outcome: Outcome, budget: Budget) -> bytes:
-    candidates = outcome.candidates
-    document = _document(candidates) | _judged_as(outcome, budget)
-    document["key"] = key(candidates, budget)
     arrays: dict[str, Any] = dict(_arrays(outcome))
     buffer = io.BytesIO()
     np.savez_compressed(
@@ -207,8 +207,8 @@ def _read(data: bytes, where: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _document(candidates: Candidates) -> dict[str, Any]:
-    prompts = list(dict.fromkeys(test.prompt for test in candidates.tests))
-    prompts += list(dict.fromkeys(s.prompt for s in candidates.suites if s.prompt not in prompts))
+    prompts = [t.prompt for t in candidates.tests] + [s.prompt for s in candidates.suites]
+    prompts = list(dict.fromkeys(prompts))
     number = {prompt: i for i, prompt in enumerate(prompts)}
     written = {s: x.written for s, x in enumerate(candidates.solutions) if x.written}
     return ({"written": written} if written else {}) | {

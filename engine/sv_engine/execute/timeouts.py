@@ -48,7 +48,6 @@ class Judge(Protocol):
         entry_point: str | None = None,
     ) -> Verdicts:
         """Run every cell."""
-        ...
 
 
 @dataclass(slots=True)

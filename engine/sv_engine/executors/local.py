@@ -48,7 +48,6 @@ class Gate(Protocol):
 
     async def __call__(self, work: Callable[[], Awaitable[T]], /) -> T:
         """What the work gives."""
-        ...
 
 
 async def at_once(work: Callable[[], Awaitable[T]]) -> T:

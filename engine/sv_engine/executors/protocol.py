@@ -87,11 +87,9 @@ class RowExecutor(Protocol):
         self, solutions: Sequence[str], tests: Sequence[Test], terms: Terms
     ) -> AsyncIterator[Row]:
         """Judge every solution on every test; rows come as they are finished."""
-        ...
 
     async def close(self) -> None:
         """End what the executor started."""
-        ...
 
 
 async def collect(

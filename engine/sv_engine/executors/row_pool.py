@@ -10,7 +10,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -137,15 +136,8 @@ class RowPool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> bool | None:
+    def __exit__(self, *exception: object) -> None:
         self._thread.close(self.executor.close())
-        return None
 
     def submit(self, solutions: Sequence[str], tests: Sequence[str], **options: Any) -> RowJob:
         """Start judging every solution on every test; `options` are those of the sandbox's pool.

@@ -18,7 +18,6 @@ import hashlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 from sv_engine.config.sections import Generate
@@ -95,7 +94,6 @@ class Sampler(Protocol):
 
         Raises PromptError (this request only), EngineDiedError, EndpointError.
         """
-        ...
 
 
 class Generator(Sampler, Protocol):
@@ -104,37 +102,25 @@ class Generator(Sampler, Protocol):
     @property
     def statistics(self) -> GeneratorStatistics:
         """Counters since the start."""
-        ...
 
     async def __aenter__(self) -> Self:
         """Start the engine; ModelLoadError when it cannot."""
-        ...
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         """Stop the engine; open iterators end."""
-        ...
 
     def room_after(self, prompt: str) -> int | None:
         """Tokens that the model's context has left for a completion; None where that is not known
         here."""
-        ...
 
     async def load_weights(self, path: Path) -> None:
         """Serve the weights of `path` from now on: a model directory or a LoRA adapter directory.
 
         Raises WeightsError and keeps the old weights when the directory is not fit.
         """
-        ...
 
     async def sleep(self) -> None:
         """Give accelerator memory back (for a training run beside); no effect without one."""
-        ...
 
     async def wake(self) -> None:
         """Undo `sleep`."""
-        ...

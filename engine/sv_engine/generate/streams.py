@@ -12,7 +12,6 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from sv_engine.generate.errors import GenerationError
@@ -112,12 +111,7 @@ class StreamingGenerator(ABC):
         await self._open()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exception: object) -> None:
         for stream in list(self._streams):
             stream.end()
         await self._close()

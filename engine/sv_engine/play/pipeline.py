@@ -43,12 +43,10 @@ class CellRunner(Judge, Protocol):
     @property
     def workers(self) -> int:
         """Rows that run at the same time."""
-        ...
 
     @property
     def idle(self) -> bool:
         """Whether some worker has nothing to do."""
-        ...
 
 
 class GroundTruthError(ValueError):

@@ -26,18 +26,17 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
 from sv_engine.errors import EngineError
-from sv_engine.execute.sandbox import Budget
 from sv_engine.execute.store import StoreError, pack, unpack
 from sv_engine.generate.protocol import GenerationRequest
 from sv_engine.records import Completion, Outcome, Problem, Selection
 from sv_engine.run.keys import content_key, request_key, sampling_text
 from sv_engine.run.packs import Packs, Samples
-from sv_engine.run.schema import MIGRATIONS
+from sv_engine.run.schema import MIGRATIONS, PACKS_OF_REQUESTS
 from sv_engine.train import TrainProgress, TrainResult
 
 FILE_NAME = "journal.sqlite"
@@ -45,6 +44,8 @@ LOCK_NAME = "journal.lock"
 FLUSH_S = 0.5
 BUSY_S = 60.0
 """How long the writer waits for a reader that has locked the database."""
+AT_ONCE = 16
+"""Rows of a statement: each statement lets go of the interpreter's lock, and waits for it again."""
 MAX_WAITING = 20_000
 """Rows that may wait for the disk; beyond that `add` waits, so memory stays bounded."""
 
@@ -100,6 +101,8 @@ class Journal:
                 self._check_and_migrate()
                 self._reader = open_for_reading(self.path)
                 opening.callback(self._reader.close)
+                if self.is_resumed:
+                    self._reader.executescript(PACKS_OF_REQUESTS)
                 ((last,),) = self._reader.execute("SELECT max(number) FROM request")
                 self._requests = itertools.count((last or 0) + 1)
             except sqlite3.Error as error:
@@ -108,17 +111,12 @@ class Journal:
             self._opened = opening.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, *rest: object) -> None:
         self._hand_over(None)
         self._thread.join()
         with contextlib.suppress(sqlite3.Error):  # the failure that matters was kept
             self._opened.close()
-        if self._failure is not None and error is None:
+        if self._failure is not None and kind is None:
             raise self._error(self._failure)
 
     def add(self, table: str, *values: Any) -> None:
@@ -184,9 +182,9 @@ class Journal:
         query = "SELECT message FROM refusal WHERE iteration = ? ORDER BY stage, message"
         return [message for (message,) in self._find(query, iteration)]
 
-    def add_outcome(self, scope: Scope, outcome: Outcome, budget: Budget) -> None:
+    def add_outcome(self, scope: Scope, outcome: Outcome) -> None:
         """Every verdict of one problem; the writer packs it, so it must not change any more."""
-        packed = partial(pack, outcome, budget)
+        packed = partial(pack, outcome)
         self.add("outcome", scope.iteration, scope.stage, outcome.problem.id, packed)
 
     def add_selection(
@@ -239,8 +237,8 @@ class Journal:
         if not self.is_resumed:
             return []
         found = self._find(
-            "SELECT sample, text, finish_reason, token_count FROM sample WHERE request = ?"
-            " ORDER BY rowid",
+            "SELECT sample, text, finish_reason, token_count FROM sample WHERE pack IN"
+            " (SELECT pack FROM temp.pack_of WHERE request = ?1) AND request = ?1 ORDER BY rowid",
             number,
         )
         plain = Completion(request.problem_id, request.role, "")
@@ -365,10 +363,12 @@ class Journal:
     def _commit(self, tables: dict[str, list[tuple[Any, ...]]]) -> None:
         with self._connection:
             for table, rows in tables.items():
-                places = ", ".join("?" * len(rows[0]))
-                self._connection.executemany(
-                    f"INSERT OR IGNORE INTO {table} VALUES ({places})", rows
-                )
+                one = f"({', '.join('?' * len(rows[0]))})"
+                for start in range(0, len(rows), AT_ONCE):
+                    some = rows[start : start + AT_ONCE]
+                    places = ", ".join([one] * len(some))
+                    insert = f"INSERT OR IGNORE INTO {table} VALUES {places}"
+                    self._connection.execute(insert, [*chain.from_iterable(some)])
 
     def _error(self, cause: Exception) -> JournalError:
         full = "full" in str(cause)

@@ -46,7 +46,7 @@ from sv_engine.records import (
     PreferencePair,
     Problem,
 )
-from sv_engine.run.doors import base_model, budget_of, train_spec
+from sv_engine.run.doors import base_model, train_spec
 from sv_engine.run.journal import Journal, Scope
 from sv_engine.run.journalled import JournalledGenerator
 from sv_engine.run.keys import content_key
@@ -204,7 +204,7 @@ async def _play(
     start_s = time.perf_counter()
     config, scope = run.config, Scope(iteration)
     run.sampler.scope = scope
-    budget, counts = budget_of(config), PlayCounts()
+    counts = PlayCounts()
     lessons: dict[str, TrainingData] = {}
     judged: list[tuple[int, int]] = []  # second, cells
 
@@ -216,7 +216,7 @@ async def _play(
         run.watcher.advance(note=f"{counts.uses['used']} used")
 
     def on_outcome(outcome: Outcome) -> None:
-        run.journal.add_outcome(scope, outcome, budget)
+        run.journal.add_outcome(scope, outcome)
         judged.append((int(time.time()), outcome.tests.verdict_ST.size))
         take(outcome)
 
@@ -372,7 +372,7 @@ async def _evaluate(
 
 
 def _bench(run: Run, iteration: int, stage: str) -> Bench:
-    config, budget = run.config, budget_of(run.config)
+    config = run.config
     run.sampler.scope = Scope(iteration, stage)
 
     def stored(kind: str, candidates: Candidates) -> Outcome | None:
@@ -380,7 +380,7 @@ def _bench(run: Run, iteration: int, stage: str) -> Bench:
         return found if found is not None and found.candidates == candidates else None
 
     def on_outcome(kind: str, outcome: Outcome) -> None:
-        run.journal.add_outcome(Scope(iteration, f"{stage}: {kind}"), outcome, budget)
+        run.journal.add_outcome(Scope(iteration, f"{stage}: {kind}"), outcome)
 
     return Bench(
         generator=run.sampler,

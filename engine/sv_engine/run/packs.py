@@ -1,4 +1,4 @@
-"""Samples as the journal keeps them: those of one request that are written together are one row.
+"""Samples as the journal keeps them: `SIZE` or a few more that are written together are one row.
 
 In: for each open request a list, to which the event loop appends completions as they arrive, and
 None when there will be no more; the writer's thread takes what is new. Out: rows of the table
@@ -17,6 +17,8 @@ from typing import Any
 from sv_engine.records import Completion
 
 Samples = list[Completion | None]
+SIZE = 64
+"""A reader copies the texts of a row once for each sample in it."""
 
 
 class Packs:
@@ -37,31 +39,34 @@ class Packs:
         self._open.append((request, samples))
 
     def rows(self) -> list[tuple[Any, ...]]:
-        """A row for each request of which something is new."""
-        rows, still_open = [], []
+        """Rows that hold all that is new."""
+        rows, places, texts, first = [], [], [], 0
+        still_open = []
         for request, samples in self._open:
             new = samples[: len(samples)]
             del samples[: len(new)]  # what was appended meanwhile stays
-            if new:
-                rows.append(self._row(request, new))
             if not new or new[-1] is not None:
                 still_open.append((request, samples))
+            there = self._there[request]
+            for one in new:
+                if one is None or there >> one.sample & 1:
+                    continue
+                there |= 1 << one.sample
+                text = one.text
+                size = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+                why = "" if one.finish_reason == "stop" else f",{json.dumps(one.finish_reason)}"
+                places.append(f"[{one.sample},{first},{size},{one.token_count},{request}{why}]")
+                texts.append(text)
+                first += size
+            self._there[request] = there
+            if len(texts) >= SIZE:
+                rows.append(_row(places, texts))
+                places, texts, first = [], [], 0
         self._open = still_open
-        return rows
+        return [*rows, _row(places, texts)] if texts else rows
 
-    def _row(self, request: int, found: Sequence[Completion | None]) -> tuple[Any, ...]:
-        places: list[str] = []
-        texts: list[bytes] = []
-        first, there = 0, self._there[request]
-        for one in found:
-            if one is None or there >> one.sample & 1:
-                continue
-            there |= 1 << one.sample
-            # SQLite keeps UTF-8: half a surrogate pair becomes a question mark.
-            text = one.text.encode("utf-8", "replace")
-            why = "" if one.finish_reason == "stop" else f",{json.dumps(one.finish_reason)}"
-            places.append(f"[{one.sample},{first},{len(text)},{one.token_count}{why}]")
-            texts.append(text)
-            first += len(text)
-        self._there[request] = there
-        return None, request, int(time.time()), f"[{','.join(places)}]", b"".join(texts)
+
+def _row(places: Sequence[str], texts: Sequence[str]) -> tuple[Any, ...]:
+    # SQLite keeps UTF-8: half a surrogate pair becomes a question mark.
+    joined = "".join(texts).encode("utf-8", "replace")
+    return None, None, int(time.time()), f"[{','.join(places)}]", joined

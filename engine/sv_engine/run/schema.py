@@ -86,13 +86,36 @@ CREATE VIEW completion AS SELECT iteration, stage, problem_id, role, occurrence,
     sampling, sample, text, coalesce(finish_reason, 'stop') AS finish_reason, token_count, at
     FROM sample JOIN request ON request.number = sample.request;
 """,
+    """
+DROP VIEW completion;
+DROP VIEW sample;
+CREATE VIEW sample AS SELECT pack.number * 65536 + key AS rowid, pack.number AS pack,
+    coalesce(request, json_extract(value, '$[4]')) AS request,
+    json_extract(value, '$[0]') AS sample,
+    CAST(substr(texts, 1 + json_extract(value, '$[1]'), json_extract(value, '$[2]')) AS TEXT)
+        AS text,
+    json_extract(value, CASE WHEN request IS NULL THEN '$[5]' ELSE '$[4]' END) AS finish_reason,
+    json_extract(value, '$[3]') AS token_count, at
+    FROM pack, json_each(places);
+CREATE VIEW completion AS SELECT iteration, stage, problem_id, role, occurrence, prompt_key,
+    sampling, sample, text, coalesce(finish_reason, 'stop') AS finish_reason, token_count, at
+    FROM sample JOIN request ON request.number = sample.request;
+""",
 )
 """Step n takes a database of `user_version` n to n + 1. `packed` is what `execute.store.pack`
 makes; `sampling`, `rows` and `detail` are JSON. `stage` is `play`, or says what was held out. The
 `id` of a request is made of all that it belongs to and asks; samples name it by its number. `at` is
 in seconds since the epoch; no `finish_reason` is `stop`.
 
-A `pack` holds the samples of one request that were written together: their texts in UTF-8, one
-after the other, and for each its place `[sample, first byte, bytes, tokens, finish reason]`, in the
-order of arrival. The views `sample` and `completion` have a row for each, and `rowid` counts in the
-order of arrival, as it did when `sample` was a table."""
+A `pack` holds samples that were written together: their texts in UTF-8, one after the other, and
+for each its place `[sample, first byte, bytes, tokens, request, finish reason]`, in the order of
+arrival; where the column `request` names one, all are of that one, and their places do not. The
+views `sample` and `completion` have a row for each, and `rowid` counts in the order of arrival, as
+it did when `sample` was a table."""
+
+PACKS_OF_REQUESTS = """
+CREATE TEMP TABLE pack_of (
+    request INTEGER, pack INTEGER, PRIMARY KEY (request, pack)) WITHOUT ROWID;
+INSERT OR IGNORE INTO pack_of SELECT request, pack FROM sample;
+"""
+"""Where a process that goes on finds what is there of a request."""

@@ -14,20 +14,15 @@ class Watcher(Protocol):
 
     def begin(self, phase: str, total: int) -> None:
         """A phase of `total` units starts; it ends the one before."""
-        ...
 
     def advance(self, units: int = 1, note: str = "") -> None:
         """Units of the current phase are done."""
-        ...
 
     def iteration(self, report: IterationReport) -> None:
         """An iteration is measured."""
-        ...
 
     def note(self, text: str) -> None:
         """Something was dropped, and the run goes on."""
-        ...
 
     def skipped(self, bad_rows: Sequence[BadRow]) -> None:
         """Some rows of the run's files cannot be used."""
-        ...

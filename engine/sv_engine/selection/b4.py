@@ -3,17 +3,25 @@ Tests", arXiv 2409.08692): the posterior of each consensus set being the correct
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from sv_engine.records import Bools, Floats, Selection
 from sv_engine.selection.arrays import groups_of_equal_rows, top
-from sv_engine.selection.special import log_beta
 
 BETA_0 = 1e5
 """Prior belief that wrong solutions fail invalid tests; the published range for real models'
 samples is 1e4 to 1e6, this its middle."""
 ALPHA_XY = 1e3
 """Prior belief that correct solutions and valid tests are many; as published for real samples."""
+
+_log_gamma = np.vectorize(math.lgamma, otypes=[np.float64])
+
+
+def log_beta(a: Floats, b: Floats) -> Floats:
+    """ln B(a, b) for a, b > 0: ln Gamma(a) + ln Gamma(b) - ln Gamma(a + b)."""
+    return np.asarray(_log_gamma(a) + _log_gamma(b) - _log_gamma(a + b))
 
 
 def b4(

@@ -9,13 +9,13 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from sv_engine.execute.sandbox import Budget
 from sv_engine.generate import GenerationRequest, Sampling
 from sv_engine.records import (
     Candidates,
@@ -30,6 +30,7 @@ from sv_engine.records import (
 from sv_engine.run.journal import FILE_NAME, Journal, JournalError, Scope
 from sv_engine.run.keys import content_key
 from sv_engine.run.outcomes import stored_outcomes
+from sv_engine.run.packs import SIZE
 
 SCOPE = Scope(1)
 REQUEST = GenerationRequest("p", "solve", "the prompt", 4, Sampling(temperature=0.5, seed=3))
@@ -72,9 +73,31 @@ def test_completions_are_found_by_what_was_asked(tmp_path: Path) -> None:
     assert rows(tmp_path, "SELECT text FROM text") == [("the prompt",)]
 
 
+def test_each_request_finds_its_own_samples_again(tmp_path: Path) -> None:
+    asked = [replace(REQUEST, n=3 * SIZE, prompt=f"prompt {n}") for n in range(3)]
+
+    def told(number: int, index: int) -> Completion:
+        reason = ("stop", "length", 'odd "reason')[(number + index) % 3]
+        text = f"é\0 {number} {index}"
+        return Completion("p", "solve", text, reason, number, sample=index)
+
+    for start in (0, SIZE + 1):  # the second time a process goes on
+        with Journal(tmp_path) as journal:
+            numbers = [journal.number_of(SCOPE, request, 0) for request in asked]
+            there = [journal.completions(n, r) for n, r in zip(numbers, asked, strict=True)]
+            assert there == [[told(n, i) for i in range(start)] for n in range(3)]
+            lists = [journal.samples_of(number) for number in numbers]
+            for index in range(start, start + SIZE + 1):
+                for number, samples in enumerate(lists):
+                    samples.append(told(number, index))
+    assert rows(tmp_path, "SELECT count(*), sum(token_count) FROM completion") == [
+        (6 * (SIZE + 1), 6 * (SIZE + 1))
+    ]
+
+
 def test_a_matrix_reads_back(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
-        journal.add_outcome(SCOPE, outcome(), Budget())
+        journal.add_outcome(SCOPE, outcome())
     found = stored_outcomes(tmp_path)
     assert list(found) == ["1 play p"]
     again = found["1 play p"]()

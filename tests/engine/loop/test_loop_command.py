@@ -195,7 +195,10 @@ def test_ctrl_c_before_anything_has_begun(
 
     monkeypatch.setattr(f"sv_engine.{where}", interrupted)
     result = invoke("--out", str(tmp_path / "out"))
-    assert (result.exit_code, result.output.splitlines()[-1]) == (130, "interrupted")
+    assert (result.exit_code, result.output.splitlines()[-1]) == (
+        130,
+        "interrupted; the same command starts again",
+    )
     assert not (tmp_path / "out").exists()
 
 

@@ -16,7 +16,6 @@ from sv_engine.dataset.export import Layout
 from sv_engine.execute.executor import Executor
 from sv_engine.execute.sandbox import SandboxFault
 from sv_engine.execute.store import pack
-from sv_engine.run.doors import budget_of
 from sv_engine.run.journal import FILE_NAME
 from sv_engine.run.outcomes import outcomes_of_run
 
@@ -120,13 +119,12 @@ def test_replay_gives_the_same_matrices_and_selections(folder: Path) -> None:
     # The scripted cells know one exception code, and no CPU time.
     assert "problems" in result.output, result.output
     assert ": 0 differ; passes held back" in result.output
-    config = load(str(folder / "config.toml"))
     with sqlite3.connect(folder / FILE_NAME) as connection:  # believe something else
         scope, outcome = next(
             o for o in outcomes_of_run(folder, "play") if o[1].evidence.passed_ST.any()
         )
         outcome.tests.verdict_ST[outcome.tests.verdict_ST == 1] = 2
-        key = (pack(outcome, budget_of(config)), scope.iteration, scope.stage, outcome.problem.id)
+        key = (pack(outcome), scope.iteration, scope.stage, outcome.problem.id)
         connection.execute(
             "UPDATE outcome SET packed = ? WHERE iteration = ? AND stage = ? AND problem_id = ?",
             key,

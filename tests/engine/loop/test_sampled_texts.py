@@ -13,7 +13,6 @@ from tests.engine.loop.test_loop import ScriptedTrainer, column, lines, play
 from sv_engine.dataset import recipes
 from sv_engine.dataset.recipes import TrainingData
 from sv_engine.dataset.stage import NotSampledError, check_sampled
-from sv_engine.execute.sandbox import Budget
 from sv_engine.execute.store import pack, unpack
 from sv_engine.generate import GenerationRequest
 from sv_engine.play.board import Board
@@ -66,7 +65,7 @@ def test_the_text_is_stored_with_the_outcome() -> None:
     board.add_solution("a", "written a")
     board.add_solution("b")
     outcome = board.outcome()
-    again = unpack(pack(outcome, Budget(1.0, 1.0)), "here")
+    again = unpack(pack(outcome), "here")
     assert [s.written for s in again.candidates.solutions] == ["written a", ""]
     assert again.candidates == outcome.candidates
 

@@ -210,3 +210,10 @@ def test_what_is_no_problem(problem: str, message: str, tmp_path: Path) -> None:
     result = invoke(problem, recording(tmp_path / "r.jsonl", ["problem"]))
     assert result.exit_code == 1
     assert message in result.output
+
+
+def test_what_the_model_fails_with_is_one_clear_error(tmp_path: Path) -> None:
+    result = invoke("return the largest value.", recording(tmp_path / "r.jsonl", ["another"]))
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert result.output.startswith("Error: nothing was recorded for problem problem")

@@ -18,7 +18,6 @@ import numpy as np
 from sv_engine.config.layers import dump, load
 from sv_engine.config.sections import Config
 from sv_engine.dataset import recipes
-from sv_engine.execute.sandbox import Budget
 from sv_engine.generate import Generator, Sampling
 from sv_engine.generate.protocol import GenerationRequest
 from sv_engine.records import Candidates, Outcome, Problem, Repeat, Solution, Test, Verdicts
@@ -137,7 +136,7 @@ def _play(
         believed = recipes.believe(one.evidence, config.select, Random(0))
         refusal = recipes.refusal(one, believed, config.recipe)
         journal.add_problem(scope, one.problem)
-        journal.add_outcome(scope, one, Budget())
+        journal.add_outcome(scope, one)
         journal.add_selection(scope, one.problem.id, believed, refusal.value if refusal else "used")
     cells = sum(o.tests.verdict_ST.size for o in found)
     journal.add_event(iteration, "judged", cells=judged)
