@@ -183,7 +183,7 @@ def test_what_lies_beside_is_fresh_for_each_test_and_comes_before_what_is_instal
     files = {
         "shop/__init__.py": "from .cart import *\nfrom .bill import total",
         "shop/cart.py": "import os\nseen = []\ndef path(): return os.path.dirname(__file__)",
-        "shop/bill.py": "from . import cart\ndef total(x): cart.seen.append(x); return len(cart.seen)",
+        "shop/bill.py": "from .cart import seen\ndef total(x): seen.append(x); return len(seen)",
         "iniconfig.py": "ours = 7",  # pytest comes with one
     }
     tests = [

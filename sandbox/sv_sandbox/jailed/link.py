@@ -84,6 +84,9 @@ class Policy:
     def arrived(self, value: object) -> None:
         """A proxy of an object of the other end was made."""
 
+    def met_library(self) -> None:
+        """The other end has told of a class of the library's."""
+
     def changed(self, container: object, content: object, is_given: bool) -> None:
         """The other end has changed a container of both: what it holds now; `is_given`: one that
         the request at hand has given it first."""

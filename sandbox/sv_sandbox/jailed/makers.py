@@ -169,6 +169,7 @@ class Makers:
         local = _library_class(module, qualname)
         if local is not None:
             body["_sv_local"] = local
+            self._link.policy.met_library()
         if any(issubclass(one, BaseException) for one in real if isinstance(one, type)):
             body.setdefault("__str__", _error_text)
         body.pop("__new__", None)

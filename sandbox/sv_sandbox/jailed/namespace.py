@@ -118,7 +118,7 @@ class TestNamespace(dict[str, Any]):
         self["__file__"] = "test.py"
         self["__builtins__"] = _Builtins(names)
         self._names = names
-        sys.modules["test"] = module
+        sys.modules["test"] = sys.modules["__main__"] = module
 
     def __missing__(self, name: str) -> object:
         return self._names.read(name)  # else Python asks `_Builtins`
@@ -155,6 +155,7 @@ class _Builtins(dict[str, Any]):
 
     def __init__(self, names: Names):
         super().__init__(__import__=builtins.__import__)
+        self.update(isinstance=proxies.is_instance, issubclass=proxies.is_subclass)
         self._names = names
 
     def __missing__(self, name: str) -> object:
@@ -191,6 +192,12 @@ class _TestModule(ModuleType):
 
     def __dir__(self) -> list[str]:
         return list(_get(self, "_sv_space"))
+
+
+# In the body of a class this has a meaning.
+setattr(  # noqa: B010
+    _TestModule, "__doc__", property(lambda self: dict.get(_get(self, "_sv_space"), "__doc__"))
+)
 
 
 class _SolutionModule(ModuleType):

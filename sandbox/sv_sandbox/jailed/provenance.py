@@ -60,6 +60,10 @@ NEUTRAL = frozenset(
 """Special methods that answer data or an object; any other is an operator, or says yes or no."""
 
 
+_COPIED = frozenset((str, bytes, int, float, complex))
+"""Plain data that has another identity on the other side, and nothing else to tell it by."""
+
+
 class Provenance:
     """The mark of one cell, and its assertion sites."""
 
@@ -75,7 +79,9 @@ class Provenance:
         self._theirs: list[BaseException] = []
         self._raised: list[BaseException] = []
         self._entered: set[int] = set()
-        self.handed_over = self.is_due = False
+        self.handed_over = self.is_due = self.copied = False
+        """`copied`: two values are equal that are one object, perhaps, in one process."""
+        self._left: object = None
         self.sites = 0
         self._lock = threading.Lock()
 
@@ -283,9 +289,12 @@ class Provenance:
         return kind
 
     def identity(self, value: object) -> object:
-        """An operand of `is`."""
+        """An operand of `is`, the left one first."""
         if is_reference(value):
             self.word("`is` of an object")
+        left, self._left = self._left, value
+        if left is not value and type(left) is type(value) and type(value) in _COPIED:
+            self.copied |= left == value
         return value
 
 

@@ -117,6 +117,39 @@ def is_fixed(value: object) -> bool:
     return is_function(value) or is_module(value) or type(value) is types.ModuleType
 
 
+# ---- what a class of the other end counts as -----------------------------------------------------
+
+
+_isinstance, _issubclass = isinstance, issubclass
+
+
+def is_instance(value: object, kinds: Any) -> bool:
+    """`isinstance`, also for an object of a class that extends one of the library's over there."""
+    if _isinstance(value, kinds):
+        return True
+    if type(value) is ReferenceClass:  # by its metaclass
+        return _counts(value, tuple(type(one) for one in _library_bases(value)), kinds)
+    return _counts(type(value), _library_bases(type(value)), kinds)
+
+
+def is_subclass(kind: Any, kinds: Any) -> bool:
+    """`issubclass`, as well."""
+    return _issubclass(kind, kinds) or _counts(kind, _library_bases(kind), kinds)
+
+
+def _library_bases(kind: Any) -> tuple[type, ...]:
+    if type(kind) is not ReferenceClass:
+        return ()
+    return tuple(names_in(one)["_sv_local"] for one in mro(kind) if "_sv_local" in names_in(one))
+
+
+def _counts(kind: object, bases: tuple[type, ...], kinds: Any) -> bool:
+    found = any(_issubclass(one, kinds) for one in bases)
+    if found:
+        link_of(kind).policy.mark("isinstance")
+    return found
+
+
 # ---- what all proxies have in common -------------------------------------------------------------
 
 
@@ -414,6 +447,11 @@ class Reference(metaclass=ReferenceType):
     """An object of the other end: the root of every generated class."""
 
     __slots__ = ()
+
+    def __new__(cls, *args: object, **words: object) -> Any:
+        """`C.__new__(C)`; a call asks the class."""
+        theirs = next(one for one in mro(cls) if "_sv_body" in names_in(one))
+        return link_of(cls).ask("method", theirs, "__new__", (cls, *args), tuple(words.items()))
 
     __getattr__ = _read
     __delattr__ = _delete

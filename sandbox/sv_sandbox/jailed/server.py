@@ -7,13 +7,14 @@ code may send anything.
 
 from __future__ import annotations
 
+import builtins
 import os
 import sys
 from collections.abc import Callable
 from types import CodeType
 from typing import Any, NoReturn
 
-from . import operations, shared
+from . import operations, proxies, shared
 from .link import Link, Lost, Policy
 from .rows import find_modules, forget_modules
 from .source import unpacked
@@ -83,6 +84,11 @@ class Server(Policy):
             return operations.perform(operation, operands, self.link)
         finally:
             only_owner()
+
+    def met_library(self) -> None:
+        """From now on what extends it over there counts as one here."""
+        names: Any = builtins
+        names.isinstance, names.issubclass = proxies.is_instance, proxies.is_subclass
 
     def notes(self) -> object:
         """What the process shares with the test's."""
