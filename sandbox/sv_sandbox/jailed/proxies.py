@@ -138,9 +138,14 @@ def is_subclass(kind: Any, kinds: Any) -> bool:
 
 
 def _library_bases(kind: Any) -> tuple[type, ...]:
+    """Those that are written in Python: C code would look for fields that are not here."""
     if type(kind) is not ReferenceClass:
         return ()
-    return tuple(names_in(one)["_sv_local"] for one in mro(kind) if "_sv_local" in names_in(one))
+    bases = (names_in(one).get("_sv_local") for one in mro(kind))
+    return tuple(one for one in bases if one is not None and one.__flags__ & _MADE_AT_RUN_TIME)
+
+
+_MADE_AT_RUN_TIME = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
 
 def _counts(kind: object, bases: tuple[type, ...], kinds: Any) -> bool:
