@@ -183,8 +183,8 @@ def test_what_lies_beside_is_fresh_for_each_test_and_comes_before_what_is_instal
     files = {
         "shop/__init__.py": "from .cart import *\nfrom .bill import total",
         "shop/cart.py": "import os\nseen = []\ndef path(): return os.path.dirname(__file__)",
-        "shop/bill.py": "from . import cart\ndef total(x):\n    cart.seen.append(x)\n"
-        "    return len(cart.seen)",
+        "shop/bill.py": "from .cart import seen\ndef total(x):\n    seen.append(x)\n"
+        "    return len(seen)",
         "iniconfig.py": "ours = 7",  # pytest comes with one
     }
     tests = [

@@ -360,9 +360,12 @@ class Judge(Policy):
         return self.hearing.raised(operation, operands, error)
 
     def arrived(self, value: object) -> None:
+        self.met(value)
+        self.hearing.arrived(value)
+
+    def met(self, value: object) -> None:
         if not self.hearing.is_named_function(value):
             self.doubt()
-        self.hearing.arrived(value)
 
     def is_known(self, value: object) -> bool:
         return self.hearing.is_of_named_class(value)

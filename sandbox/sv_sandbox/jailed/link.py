@@ -84,6 +84,9 @@ class Policy:
     def arrived(self, value: object) -> None:
         """A proxy of an object of the other end was made."""
 
+    def met(self, value: object) -> None:
+        """Whatever stands for something of the other end was made."""
+
     def changed(self, container: object, content: object, is_given: bool) -> None:
         """The other end has changed a container of both: what it holds now; `is_given`: one that
         the request at hand has given it first."""

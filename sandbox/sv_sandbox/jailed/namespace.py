@@ -117,7 +117,7 @@ class TestNamespace(dict[str, Any]):
         self["__file__"] = "test.py"
         self["__builtins__"] = _Builtins(names)
         self._names = names
-        sys.modules["test"] = _Module("test", self)
+        sys.modules["test"] = sys.modules["__main__"] = _Module("test", self)
 
     def __missing__(self, name: str) -> object:
         return self._names.read(name)  # else Python asks `_Builtins`
@@ -208,6 +208,12 @@ class _Module(ModuleType):
 
     def __dir__(self) -> list[str]:
         return list(_get(self, "_sv_names").all())
+
+
+# In the body of a class this has a meaning.
+setattr(  # noqa: B010
+    _Module, "__doc__", property(lambda self: dict.get(_get(self, "_sv_names").all(), "__doc__"))
+)
 
 
 class _Finder:

@@ -250,8 +250,8 @@ def described(error: BaseException, silent: bool = False) -> tuple[object, ...]:
 def new_error(kind: Any, args: tuple[object, ...]) -> object:
     """An exception, made by that class of Python's which lays out its memory, and no other code: C
     code reads fields that no `__init__` has filled. Raises what that class does."""
-    error = kind.__new__(kind, *args)
     base: Any = next(base for base in mro(kind) if table.EXCEPTIONS.get(base.__name__) is base)
+    error = base.__new__(kind, *args)
     base.__init__(error, *args)
     return error
 

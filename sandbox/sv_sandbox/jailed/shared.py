@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from .files import Files
 from .subject import flush_files
-from .values import CodecError
+from .values import CodecError, native
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -75,6 +75,16 @@ STATES: dict[str, tuple[Callable[[], object], Callable[[Any], None]]] = {
 """Process-wide states by the name that a test mentions: how one is read, and how it is set."""
 
 
+def _free_descriptor() -> int:
+    """The lowest one: another than at first while a file is open."""
+    try:
+        free = os.dup(native.CHANNEL_IN)
+    except OSError:
+        return -2
+    os.close(free)
+    return free
+
+
 class Shared:
     """One end's part."""
 
@@ -82,6 +92,7 @@ class Shared:
         self._states = {name: STATES[name] for name in wanted if name in STATES}
         self._seen = {name: read() for name, (read, _) in self._states.items()}
         self._files = Files(os.getcwd()) if "files" in wanted else None
+        self._free = _free_descriptor() if self._files is not None else -1
 
     def notes(self) -> list[tuple[str, object]]:
         """What has changed since the last frame."""
@@ -92,7 +103,8 @@ class Shared:
                 self._seen[name] = now
                 found.append((name, now))
         if self._files is not None:
-            flush_files(gc.get_objects())  # what lies in buffers is to be seen by the other end
+            if _free_descriptor() != self._free:  # what lies in buffers the other end is to see
+                flush_files(gc.get_objects())
             changes = self._files.changes()
             if changes:
                 found.append(("files", changes))

@@ -79,7 +79,7 @@ def new_namespace(name: str = "solution") -> dict[str, object]:
     """The globals of a fresh module, findable by the machinery that asks `sys.modules` for it."""
     module = ModuleType(name)
     module.__file__ = f"{name}.py"
-    sys.modules[name] = module
+    sys.modules[name] = sys.modules["__main__"] = module
     return module.__dict__
 
 
