@@ -204,10 +204,10 @@ def test_numpy_only_where_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_namedtuple_that_comes_back_is_of_its_own_class() -> None:
-    values.forget()
+    values._namedtuples.clear()
     message = encode(Typed(1, [2]))
     assert type(decode(message)) is Typed
-    values.forget()
+    values._namedtuples.clear()
     stranger: Any = decode(message)
     assert type(stranger) is not Typed
     assert (type(stranger).__name__, stranger.left, stranger) == ("Typed", 1, (1, [2]))

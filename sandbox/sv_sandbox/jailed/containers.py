@@ -120,9 +120,6 @@ def _rebuild(container: Any, new: object) -> None:
         container.extend(built)
     elif hasattr(container, "setstate"):
         container.setstate(built.getstate())
-    elif isinstance(container, dict):
-        container.clear()
-        container.update(built)
     elif hasattr(container, "typecode"):
         container[:] = built
     elif hasattr(container, "__dict__"):

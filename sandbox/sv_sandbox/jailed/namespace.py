@@ -137,17 +137,6 @@ class TestNamespace(dict[str, Any]):
         except KeyError:
             return False
 
-    def keys(self) -> Any:
-        """The names of the test, and those of the solution."""
-        return dict.fromkeys([*dict.keys(self), *self._names.listed()]).keys()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.keys())
-
-    def items(self) -> Any:
-        """With their values."""
-        return {name: self[name] for name in self}.items()
-
     # As of a module (`_Module`): see `Names`.
 
     def read(self, name: str, asked_for: bool) -> object:

@@ -313,12 +313,7 @@ class ReferenceClass(ReferenceType):
     def __getattr__(cls, name: str) -> object:
         return _read(cls, name)
 
-    def __setattr__(cls, name: str, value: object) -> None:
-        if name == "__abstractmethods__":
-            return
-        _write(cls, name, value)
-
-    __delattr__ = _delete
+    __setattr__, __delattr__ = _write, _delete
 
     def __instancecheck__(cls, instance: object) -> bool:
         link_of(cls).policy.mark("isinstance")

@@ -56,11 +56,6 @@ _MADE = frozenset(
 """What a class of namedtuples has besides its fields, unless somebody added methods."""
 
 
-def forget() -> None:
-    """Forget the classes of values that were sent."""
-    _namedtuples.clear()
-
-
 def _is_namedtuple(kind: type) -> bool:
     own = type.__dict__["__dict__"].__get__(kind)
     fields = own.get("_fields")
