@@ -340,7 +340,8 @@ static void compare_ways(struct worker *w, struct sv_job *job, uint32_t row, uin
         memcpy(detail + len, text, said);
         len += said;
     }
-    sv_settle_cell(job, row, cell, SV_PASS, job->cpu_us[at], SV_TRUST_INLINE, detail, len, &last);
+    uint64_t cpu_us = job->cpu_us[at] < job->limits.cpu_us ? job->cpu_us[at] : job->limits.cpu_us;
+    sv_settle_cell(job, row, cell, SV_PASS, cpu_us, SV_TRUST_INLINE, detail, len, &last);
 }
 
 static struct sv_error judge_together(struct worker *w, struct sv_job *job, uint32_t row,

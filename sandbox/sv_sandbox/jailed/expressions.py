@@ -298,6 +298,10 @@ class Expressions(Levels):
             is_plain = not (given and (given.vararg or given.kwarg)) and words.keys() <= {*names}
             is_plain &= not any(isinstance(one, ast.Starred) for one in call.args)
             is_plain &= len(call.args) <= len(names)
+            spread = [one.value for one in call.args if isinstance(one, ast.Starred)]
+            spread += [one.value for one in call.keywords if one.arg is None]
+            if any(map(self.level, spread)):
+                self.mix("an answer that says which arguments there are")
             for at, one in enumerate(names):
                 mine = call.args[at : at + 1] or ([words[one]] if one in words else [])
                 mine = mine if is_plain else inside(call)  # in doubt each gets all

@@ -201,6 +201,8 @@ class Hearing:
         """Something that the solution made, which the test may compare."""
         found = _loose(value)
         is_empty = found == _EMPTY and not (steps or self._may_be_nothing())
+        if found == "NaN":  # equal to itself where it is one object
+            self._link.policy.doubt()
         is_told = found == "NaN" and not self._spoken_of.isdisjoint(("nan", "isnan"))
         if found and not is_empty and not is_told:
             self._marks.word(f"{found} as an answer")

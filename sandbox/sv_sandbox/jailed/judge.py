@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, NoReturn
 
 from . import (
@@ -36,12 +36,6 @@ from .values import CodecError, native
 
 PASS, WRONG, FORBIDDEN = 1, 2, 7
 _BOUND = (MethodType, staticmethod, classmethod)
-_READING = frozenset(
-    "repr str format bytes int float complex index bool hash len iter contains eq ne lt le gt ge"
-    " length_hint fspath getitem".split()
-)
-"""Special methods of the test's objects that nobody writes to change something."""
-
 _SUBMODULES = frozenset(
     (
         "collections.abc concurrent.futures email.message email.mime.text email.utils html.entities"
@@ -51,10 +45,6 @@ _SUBMODULES = frozenset(
     ).split()
 )
 """Modules of packages that a test may find loaded because the solution has loaded them."""
-
-
-TEXT = "<test>"
-"""The file name of a test's code."""
 
 
 class UsedUp(BaseException):
@@ -156,7 +146,7 @@ class Judge(Policy):
         self._shared: shared.JudgeShared | None = None
         self.hearing = Hearing(self.link, self.marks, frozenset(), frozenset(), False, self.module)
         self._attributes: set[int] = set()
-        self._cell, self._is_doubted, self._has_crossed = 0, False, False
+        self._cell, self._is_doubted = 0, False
         self._state: State | None = None
         self._is_first = True
 
@@ -179,7 +169,6 @@ class Judge(Policy):
         self._cell, self._is_doubted = cell, False
         if not test.is_pure:
             self.doubt()
-        self._has_crossed = False
         self._shared = None
         if "patch" in test.names:
             audit.watch_patches(self.one_process)
@@ -194,7 +183,7 @@ class Judge(Policy):
             return *subject.verdict_of(failure), marks.trust()
         if marks.has_left:  # in one process nobody could tell that from a solution that leaves
             native.doubt(cell, False)
-            if self._has_crossed:
+            if self._is_doubted:
                 marks.word("more than plain data, in a test that leaves by itself")
         trust = marks.trust()
         return PASS, marks.why().encode("utf-8", "replace"), trust
@@ -211,7 +200,6 @@ class Judge(Policy):
     def doubt(self) -> None:
         """More than plain data goes between test and solution, call by call: the cell will run in
         one process as well, and what the two ways disagree on is held back."""
-        self._has_crossed = True
         if not self._is_doubted:
             self._is_doubted = True
             native.doubt(self._cell, True)
@@ -231,7 +219,8 @@ class Judge(Policy):
         try:
             self._shared = shared.JudgeShared(test.wanted)
             loaded = self._loaded(cell, test)
-            self._import(loaded, test)
+            self._import(loaded[0], test)
+            self._compare_names(loaded[1], loaded[2], test)
             left_out = run(test, self.marks, SolutionNames(self, test.entry_point, test.binds))
             if left_out:
                 raise OneProcess(left_out)
@@ -250,7 +239,7 @@ class Judge(Policy):
             failure = self.marks.failure()
         return failure
 
-    def _loaded(self, cell: int, test: TestCode) -> object:
+    def _loaded(self, cell: int, test: TestCode) -> Any:
         """The solution anew. Raises UsedUp where that is for a fresh pair: of what an earlier test
         did to the channel, this one knows nothing."""
         try:
@@ -261,6 +250,8 @@ class Judge(Policy):
             raise UsedUp from None
         if loaded is None:
             raise UsedUp
+        if type(loaded) is not tuple or [*map(type, loaded)] != [tuple] * 3:
+            raise CodecError("not what a solution has loaded")
         self._is_first = False
         return loaded
 
@@ -270,6 +261,14 @@ class Judge(Policy):
             if name.partition(".")[0] in test.names and name in _SUBMODULES:
                 with contextlib.suppress(ImportError):
                     __import__(name)
+
+    def _compare_names(self, bound: Any, missing: Any, test: TestCode) -> None:
+        """In one process there is one namespace: what the solution binds the test may bind anew,
+        and what it misses the test may have; and where the test asks for nothing, a name of
+        Python's may be the solution's."""
+        is_shared = not test.defined.isdisjoint(bound) or not test.bound.isdisjoint(missing)
+        if is_shared or (not test.free and any(n in test.names for n in bound)):
+            self.doubt()
 
     # ---- the policy of this end ------------------------------------------------------------------
 
@@ -295,8 +294,7 @@ class Judge(Policy):
             self.marks.word("attributes that the solution set")
         if lending.makes_a_class(operation, operands):
             self.marks.word("a class that the solution made of the test's")
-        if self._may_change(operation, operands):
-            self._changes_in_place()
+        self._changes_in_place()
         try:
             answer = operations.perform(operation, operands)
         except BaseException as error:
@@ -315,32 +313,9 @@ class Judge(Policy):
             self.marks.word("attributes that the solution set")
 
     def _changes_in_place(self) -> None:
-        """The solution changes something of the test's, or has code of it run that may."""
+        """The solution changes something of the test's, or uses what may change as it is used."""
         if self._test is not None and not self._test.is_straight:
             self.marks.word("what the solution changed in place")
-
-    def _may_change(self, operation: str, operands: tuple[Any, ...]) -> bool:
-        """Whether this may change anything of the test's."""
-        target, quiet = operands[0], self._test.quiet if self._test is not None else None
-        if quiet is None:
-            return True
-        if operation == "special" and operands[1] in _READING:
-            return False
-        if operation in ("method", "special"):
-            name = operands[1] if operation == "method" else f"__{operands[1]}__"
-            target = target if name == "__call__" else getattr(type(target), name, None)
-        elif operation != "call":
-            return operation in ("set", "del")
-        elif isinstance(target, type):
-            target = target.__init__  # type: ignore[misc]  # what runs when it is called
-        code: Any = getattr(getattr(target, "__func__", target), "__code__", None)
-        if isinstance(code, CodeType) and code.co_filename == TEXT:
-            is_again = code.co_name == "__init__" and not isinstance(operands[0], type)
-            return is_again or (code.co_name, code.co_firstlineno) not in quiet
-        is_free = isinstance(target, BuiltinFunctionType) and isinstance(
-            target.__self__, ModuleType
-        )
-        return not (is_free or isinstance(operands[0], type))
 
     def _lent(self, operation: str, operands: tuple[object, ...]) -> None:
         """Only what was told of by number is asked: plain data is local at both ends. Raises
@@ -375,11 +350,8 @@ class Judge(Policy):
         self.hearing.word()
 
     def numbered(self, fresh: list[object]) -> None:
-        if not self._has_crossed and not {*map(type, fresh)} <= {list, dict}:
+        if not self._is_doubted and not {*map(type, fresh)} <= {list, dict}:
             self.doubt()
-
-    def dropped(self) -> None:
-        self.doubt()
 
     def mark(self, why: str) -> None:
         """A proxy gave a yes or no."""

@@ -38,6 +38,9 @@ MAX_SHARED = 200
 MAX_SHARED_ITEMS = 2_000
 """How many containers stay shared between requests, and their items: each frame looks at all."""
 
+MUCH = 1 << 20
+"""Of what one end has sent in a cell, each frame counting as `_FRAME` bytes more than it has."""
+_FRAME = 256
 _LARGE = 1 << 17
 _KINDS = (REQUEST, RETURN, RAISE, CANNOT)
 _LENGTH = struct.Struct("<I")
@@ -94,8 +97,8 @@ class Policy:
     def numbered(self, fresh: list[object]) -> None:
         """Both ends have these containers from now on."""
 
-    def dropped(self) -> None:
-        """Some are no longer: what happens to one of them at one end does not at the other."""
+    def doubt(self) -> None:
+        """The two ends may not behave as one process does."""
 
     def word(self) -> None:
         """A value arrived that can be called, or compares loosely."""
@@ -168,6 +171,7 @@ class Link:
         """Containers that the request at hand has given first."""
         self._containers: list[object] = []
         self._seen: containers.Snapshot | None = None
+        self._crossed = 0
 
     # ---- references ------------------------------------------------------------------------------
 
@@ -301,6 +305,9 @@ class Link:
         self._seen = None
         if len(self._containers) > known:
             self.policy.numbered(self._containers[known:])
+        self._crossed += _FRAME + len(data)
+        if self._crossed > MUCH:  # and so takes longer than in one process
+            self.policy.doubt()
         if kept is not None:
             self._keep(kept)
         self.policy.sends(data)
@@ -417,5 +424,5 @@ class Link:
         size = len(self._containers)
         if type(kept) is not tuple or not all(type(n) is int and 0 <= n < size for n in kept):
             raise CodecError("not what stays")
-        self.policy.dropped()
+        self.policy.doubt()
         self._containers[:] = [self._containers[number] for number in kept]

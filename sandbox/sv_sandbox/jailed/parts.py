@@ -19,6 +19,7 @@ from typing import Any
 from .expressions import Expressions
 from .levels import MIXED, ONE, OWN
 from .nodes import called, inside, parameters, root
+from .straight import asserting, asserts
 
 _EXPECTING = frozenset(
     "raises assertRaises assertRaisesRegex warns assertWarns assertLogs suppress catch_warnings"
@@ -33,6 +34,8 @@ _OPERATORS = frozenset(
 """Methods that get nothing of the solution's, or whose answers count by themselves."""
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _LEAVING = frozenset("skip skipTest xfail exit quit importorskip".split())
+_PARTLY = (ast.BoolOp, ast.IfExp, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_CALLING = frozenset("map filter any all sorted max min reduce list sum".split())
 _JUMPS = (ast.Return, ast.Break, ast.Continue)
 _TRIES = (ast.Try, getattr(ast, "TryStar", ast.Try))
 _MOST_ROUNDS = 12
@@ -53,6 +56,7 @@ class Parts(Expressions):
         modules: Set[str] = frozenset(),
     ):
         super().__init__(source, nodes, entry_point, modules)
+        self._asserting = asserting(nodes)
         self._called = {called(one) for one in nodes if isinstance(one, ast.Call)} | {"__init__"}
         self._sound = 0
         self._twins: set[str] = set()
@@ -70,6 +74,8 @@ class Parts(Expressions):
                 break
         else:
             self.mix("a test that is too much")
+        if any(map(self._may_leave_out, nodes)):
+            self.mix("an assertion within an expression")
         if any(level for name, level in self.returned.items() if _is_special(name)):
             self.mix("an operator of the test's own")
         if any(
@@ -80,6 +86,14 @@ class Parts(Expressions):
             self.mix(_NOTHING)
         self.mixed = self.why
         """Why a pass of this test proves nothing; empty where it does."""
+
+    def _may_leave_out(self, node: ast.AST) -> bool:
+        """Whether this decides, or repeats, in the middle of an expression what is asserted."""
+        if isinstance(node, ast.Call):
+            names = {getattr(one, "id", getattr(one, "attr", "")) for one in node.args}
+            return called(node) in _CALLING and not names.isdisjoint(self._asserting)
+        is_one = isinstance(node, _PARTLY) or (isinstance(node, ast.Compare) and len(node.ops) > 1)
+        return is_one and asserts(node, self._asserting)
 
     def _all(self, body: list[ast.stmt]) -> None:
         for at, node in enumerate(body):

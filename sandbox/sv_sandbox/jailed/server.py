@@ -7,6 +7,8 @@ code may send anything.
 
 from __future__ import annotations
 
+import builtins
+import opcode
 import os
 import sys
 from collections.abc import Callable
@@ -17,7 +19,7 @@ from . import operations, shared
 from .link import Link, Lost, Policy
 from .rows import find_modules, forget_modules
 from .source import unpacked
-from .state import State, names_of
+from .state import PROCESS, State, names_of
 from .subject import claim, new_namespace, only_owner, verdict_of
 from .values import CodecError, native
 from .waiting import awaited
@@ -42,8 +44,7 @@ def main() -> None:
 
 
 _LOADED = frozenset(sys.modules)
-_FRAMES = frozenset("_getframe inspect currentframe extract_stack print_stack format_stack".split())
-"""Names by which a solution sees who calls it: here, not the test."""
+_STORES = opcode.opmap["STORE_ATTR"]
 
 
 class Server(Policy):
@@ -58,6 +59,7 @@ class Server(Policy):
         self._namespace: dict[str, Any] = {}
         self._loop: Any = None
         self._state: State | None = None
+        self._names_read: set[str] = set()
         self._told: dict[str, object] = {}
         """What the judge has by which name."""
         self._is_doubted = False
@@ -130,9 +132,10 @@ class Server(Policy):
 
     # ---- requests of its own ---------------------------------------------------------------------
 
-    def _load(self, cell: int, wanted: tuple[str, ...]) -> tuple[str, ...] | None:
-        """Load the solution anew; which modules of packages it has imported. None: a cell has left
-        something behind, so this process is no good for another."""
+    def _load(self, cell: int, wanted: tuple[str, ...]) -> tuple[tuple[str, ...], ...] | None:
+        """Load the solution anew; which modules of packages it has imported, names that it binds,
+        and such as it may miss. None: a cell has left something behind, so this process is no good
+        for another."""
         self.finish()
         if self._state is not None and self._state.changed():
             return None
@@ -143,17 +146,24 @@ class Server(Policy):
         if self._solution is None:
             find_modules(self._source.files)
             self._solution = compile(self._source.text, "<solution>", "exec", dont_inherit=True)
+            self._names_read = names_of(self._solution)
         first = self._state is None
-        self._state = self._state or State(names_of(self._solution))
+        self._state = self._state or State(self._names_read)
         self._state.begin()
         forget_modules(self._source.files)
-        self._is_doubted, self._told = not names_of(self._solution).isdisjoint(_FRAMES), {}
+        self._is_doubted, self._told = not self._names_read.isdisjoint(PROCESS), {}
+        self._is_doubted |= _STORES in self._solution.co_code[::2]  # a module's attribute, perhaps
         self._namespace = new_namespace()
         exec(self._solution, self._namespace)
         native.loaded()
         if first:
             self._state.loaded()
-        return tuple(name for name in sys.modules if "." in name and name not in _LOADED)[:200]
+        modules = tuple(name for name in sys.modules if "." in name and name not in _LOADED)
+        bound = tuple(name for name in self._namespace if type(name) is str and name[:2] != "__")
+        missing = (
+            n for n in self._names_read if n not in self._namespace and not hasattr(builtins, n)
+        )
+        return modules[:200], bound[:500], tuple(missing)[:500]
 
     def _name(self, name: str) -> tuple[bool, object]:
         found = name in self._namespace

@@ -24,6 +24,13 @@ from typing import Any
 
 from .values import native
 
+PROCESS = frozenset(
+    "_getframe inspect currentframe extract_stack print_stack format_stack getcontext setcontext"
+    " localcontext setrecursionlimit set_int_max_str_digits setlocale chdir seterr errstate tzset"
+    " setswitchinterval settrace setprofile".split()
+)
+"""Names by which a solution sees, or changes, what belongs to the process that it is in."""
+
 
 def names_of(code: CodeType) -> set[str]:
     """All names that a code object speaks of, and those in it."""

@@ -1,19 +1,19 @@
 """A test that no change in place can mislead: straight text, and what it expects stands there.
 
-In: a parsed test. Out: whether it is one (`is_straight`), and which of its functions change nothing
-(`quiet`). In a straight text each statement is come to in its order: no branch, nothing that is
-caught, and no loop but over what is listed there. Each of its assertions says that one thing is a
-constant of the text, or is named by a name that holds nothing but constants and is read nowhere
-else. What the solution changes of the test's data can then change what is looked at, which is the
-solution's to get right, and nothing that it is compared with. Pure.
+In: a parsed test. Out: whether it is one. In a straight text each statement is come to in its
+order: no branch, nothing that is caught, and no loop but over what is listed there. Each of its
+assertions says that one thing (what a name was given as a constant, an answer, or a part of these)
+is a constant of the text, or what a name holds that is given nothing but constants and is read
+nowhere else. What the solution changes of the test's data can then change what is looked at, which
+is the solution's to get right, and nothing that it is compared with. Pure.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
-from collections import Counter
-from collections.abc import Iterable, Iterator, Set
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 from .nodes import called
 
@@ -22,109 +22,121 @@ _PLAIN = (
     *(ast.FunctionDef, ast.ClassDef, ast.Assert, ast.Global, ast.Nonlocal, ast.For),
 )
 _WAITING = (ast.AsyncFunctionDef, ast.Await, ast.Yield, ast.YieldFrom)
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _READERS = frozenset("len sorted list tuple set dict frozenset sum min max str repr abs".split())
 """Functions of Python's that make one thing of one thing."""
-_MAKERS = frozenset("list tuple set dict frozenset".split())
+_MAKERS = frozenset("list tuple set dict frozenset bytearray deque OrderedDict".split())
 _EQUAL = frozenset(
     "assertEqual assertEquals assertListEqual assertTupleEqual assertDictEqual assertSetEqual"
     " assertSequenceEqual".split()
 )
-_READ_AND_CHANGED = frozenset(
-    "defaultdict property cached_property __getattr__ __getattribute__ __missing__ __getitem__"
-    " __get__ __call__ __iter__ __len__ __next__ Mock MagicMock PropertyMock iter next".split()
-)
-_CHANGES = (
-    ast.Global,
-    ast.Nonlocal,
-    ast.Delete,
-    ast.Yield,
-    ast.YieldFrom,
-    ast.Await,
-    ast.AugAssign,
-)
+CONSTANT, ANSWER, THING = "constant", "answer", "thing"
+"""What a name may be given: what stands there, an answer, or a part of what such a name holds."""
 
 
-def is_straight(tree: ast.Module, nodes: Iterable[ast.AST], entry_point: str | None) -> bool:
+def is_straight(tree: ast.Module, nodes: list[ast.AST], entry_point: str | None) -> bool:
     """Whether nothing but constants of the text decides what it asserts."""
-    return _Straight(nodes, entry_point).holds(tree)
+    text = _Straight(nodes, entry_point)
+    return [text.holds(tree) for _ in range(3)][-1]  # what names are given, and what that is of
 
 
 class _Straight:
-    """Of one text."""
+    """Of one text, gone through again with what is known of its names."""
 
-    def __init__(self, nodes: Iterable[ast.AST], entry_point: str | None):
+    def __init__(self, nodes: list[ast.AST], entry_point: str | None):
         names = [one for one in nodes if isinstance(one, ast.Name)]
-        stored = Counter(one.id for one in names if type(one.ctx) is not ast.Load)
-        stored.update(one.name for one in nodes if isinstance(one, _DEFINITIONS))
-        stored.update(one.arg for one in nodes if isinstance(one, ast.arg))
-        self._own = stored.keys() - {entry_point}
-        self._once = {name for name, times in stored.items() if times == 1}
         self._read = Counter(one.id for one in names if type(one.ctx) is ast.Load)
-        self._constants: set[str] = set()
-        """Names that are given constants, or an item of what is listed."""
+        self._stored = Counter(one.id for one in names if type(one.ctx) is not ast.Load)
+        for one in nodes:
+            if isinstance(one, (*_FUNCTIONS, ast.ClassDef)):
+                self._stored[one.name] += 1
+            elif isinstance(one, ast.arg):
+                self._stored[one.arg] += 1
+            elif isinstance(one, ast.Import | ast.ImportFrom):
+                of_them = isinstance(one, ast.ImportFrom) and one.module == "solution"
+                bound = ((of.asname or of.name).split(".")[0] for of in one.names)
+                self._stored.update([] if of_them else bound)
+        self._entry_point = entry_point
+        self._asserting = asserting(nodes)
+        self._roles: dict[str, list[str]] = defaultdict(list)
+        self._known: dict[str, set[str]] = {}
+        """By name, what it is given, for names that are given nothing else."""
         self._expected: Counter[str] = Counter()
-        """How often an assertion compares with what they hold."""
-        self._answers: set[str] = set()
-        """Names that are given an answer, and nothing else."""
+        """How often an assertion compares with what a name holds."""
 
     def holds(self, tree: ast.Module) -> bool:
-        """Whether all of it is straight."""
-        are_read_there = all(self._all(tree.body) for _ in range(2))  # names first, then their uses
-        uses = {name: times // 2 for name, times in self._expected.items()}
-        return are_read_there and all(self._read[name] == times for name, times in uses.items())
+        """Whether all of it is straight, as far as names are known."""
+        self._known = {
+            name: {*roles}
+            for name, roles in self._roles.items()
+            if len(roles) == self._stored[name]
+        }
+        self._roles.clear()
+        self._expected.clear()
+        are_read_there_only = self._all(tree.body)
+        expected = self._expected.items()
+        return are_read_there_only and all(self._read[name] == times for name, times in expected)
 
     def _all(self, body: list[ast.stmt]) -> bool:
         return not [one for one in body if not self._statement(one)]  # all are looked at
 
     def _statement(self, node: ast.stmt) -> bool:
         if isinstance(node, ast.Assert):
-            return self._is_told(node.test)
+            return not self._asserts_inside(node) and self._is_told(node.test)
         if not isinstance(node, _PLAIN) or any(isinstance(one, _WAITING) for one in ast.walk(node)):
             return False
         if isinstance(node, ast.ClassDef):
             return self._all(node.body)
         if isinstance(node, ast.For):
-            self._given(node.target, node.iter)
+            self._give(node.target, node.iter, of_listed=True)
             return not node.orelse and self._is_listed(node.iter) and self._all(node.body)
-        if isinstance(node, ast.Assign):
-            for target in node.targets:
-                self._given(target, node.value)
-        if not _asserts(node):
-            return True
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            self._give(node.targets[0], node.value)
+        if isinstance(node, ast.FunctionDef) and node.name in self._asserting:
             return all(map(self._lists_cases, node.decorator_list)) and self._all(node.body)
+        if isinstance(node, ast.FunctionDef) or not asserts(node, self._asserting):
+            return True
         call = node.value if isinstance(node, ast.Expr) else None
-        if not isinstance(call, ast.Call) or called(call) not in _EQUAL or len(call.args) < 2:
+        if not isinstance(call, ast.Call) or self._asserts_inside(call):
             return False
-        return self._is_pair(call.args[0], call.args[1])
+        if called(call) in self._asserting:
+            return isinstance(call.func, ast.Name)  # a function of the text, called as a statement
+        return called(call) in _EQUAL and len(call.args) > 1 and self._is_pair(*call.args[:2])
+
+    def _asserts_inside(self, node: ast.AST) -> bool:
+        return any(asserts(one, self._asserting) for one in ast.iter_child_nodes(node))
 
     def _lists_cases(self, decorator: ast.expr) -> bool:
         """Whether it has the function run with what stands there, each time with other objects."""
         match decorator:
             case ast.Call(ast.Attribute(attr="parametrize"), [ast.Constant(str(names)), cases], []):
-                self._constants |= {*names.replace(" ", "").split(",")} & self._once
+                for name in names.replace(" ", "").split(","):
+                    self._roles[name].append(CONSTANT)
                 return is_literal(cases)
         return False
 
     # ---- what names hold -------------------------------------------------------------------------
 
-    def _given(self, target: ast.expr, value: ast.expr) -> None:
-        """`target = value`, or each item of it: constants are by themselves, whatever is done with
-        what other names hold."""
-        if is_literal(value) or self._is_listed(value):
-            parts = (one for one in ast.walk(target) if isinstance(one, ast.Name))
-            self._constants |= {one.id for one in parts} & self._once
-        if isinstance(target, ast.Name) and self._is_asked(value):
-            self._answers |= {target.id} & self._once
+    def _give(self, target: ast.expr, value: ast.expr, of_listed: bool = False) -> None:
+        """`target = value`, or each item of it."""
+        if is_literal(value) or (of_listed and self._is_listed(value)):
+            for one in ast.walk(target):
+                if isinstance(one, ast.Name):
+                    self._roles[one.id].append(CONSTANT)
+        elif isinstance(target, ast.Name) and not of_listed:
+            if self._is_asked(value):
+                self._roles[target.id].append(ANSWER)
+            elif self._is_one(value) or self._is_made(value):
+                self._roles[target.id].append(THING)
 
     def _is_listed(self, node: ast.expr) -> bool:
         """Whether a loop over it takes what stands there, or is named for that loop alone, and
         gives each object once."""
         if isinstance(node, ast.Call) and called(node) in ("zip", "enumerate", "range"):
             return not node.keywords and all(map(self._is_listed, node.args))
-        is_named = isinstance(node, ast.Name) and node.id in self._constants
-        return is_literal(node) or (is_named and self._read[node.id] == 1)  # type: ignore[attr-defined]
+        if isinstance(node, ast.Name):
+            return self._known.get(node.id) == {CONSTANT} and self._read[node.id] == 1
+        return is_literal(node)
 
     # ---- what assertions say ---------------------------------------------------------------------
 
@@ -134,7 +146,7 @@ class _Straight:
         if not isinstance(test, ast.Compare) or len(test.ops) != 1:
             return False
         if isinstance(test.ops[0], ast.Is):
-            return isinstance(test.comparators[0], ast.Constant) and self._is_asked(test.left)
+            return isinstance(test.comparators[0], ast.Constant) and self._is_answer(test.left)
         return isinstance(test.ops[0], ast.Eq) and self._is_pair(test.left, test.comparators[0])
 
     def _is_pair(self, a: ast.expr, b: ast.expr) -> bool:
@@ -147,47 +159,48 @@ class _Straight:
     def _is_constant(self, node: ast.expr, of: ast.expr) -> bool:
         """Whether all of it is written there; a yes or no is one of what the solution is asked."""
         if isinstance(node, ast.Name):
-            return node.id in self._constants
+            return self._known.get(node.id) == {CONSTANT}
         if isinstance(node, ast.Constant):
             is_word = node.value is None or isinstance(node.value, bool)
-            return not is_word or self._is_asked(of)
-        if isinstance(node, ast.Call):
-            is_maker = isinstance(node.func, ast.Name) and node.func.id in _MAKERS
-            return is_maker and not node.keywords and all(map(is_literal, node.args))
-        return is_literal(node)
+            return not is_word or self._is_answer(of)
+        return is_literal(node) or self._is_made(node)
+
+    def _is_made(self, node: ast.expr) -> bool:
+        """Whether Python makes it of constants."""
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            return False
+        name, parts = node.func.id, [*node.args, *(word.value for word in node.keywords)]
+        is_pythons = self._stored[name] <= (not hasattr(builtins, name))  # or imported, once
+        return name in _MAKERS and is_pythons and all(map(is_literal, parts))
 
     def _is_one(self, node: ast.expr) -> bool:
         """Whether it is one thing: what a name holds, a part of it, or what is made of it alone."""
         if isinstance(node, ast.Name):
-            return node.id not in self._expected
+            return node.id in self._known
         if isinstance(node, ast.Attribute):
             return node.attr[:2] != "__" and self._is_one(node.value)
         if isinstance(node, ast.Subscript):
             return is_literal(node.slice) and self._is_one(node.value)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            if node.func.id in _READERS - self._own:
+            if node.func.id in _READERS and not self._stored[node.func.id]:
                 is_plain = len(node.args) == 1 and not node.keywords
                 return is_plain and self._is_one(node.args[0])
         return self._is_asked(node)
 
-    def _is_asked(self, node: ast.expr) -> bool:
-        """Whether it is a call that the text does not define, or names the answer."""
-        if isinstance(node, ast.Name):
-            return node.id in self._answers
-        if not isinstance(node, ast.Call) or called(node) in self._own:
-            return False
-        return isinstance(node.func, ast.Name) or (
-            isinstance(node.func, ast.Attribute) and self._is_one(node.func.value)
+    def _is_answer(self, node: ast.expr) -> bool:
+        return self._is_asked(node) or (
+            isinstance(node, ast.Name) and self._known.get(node.id) == {ANSWER}
         )
 
-
-def _asserts(node: ast.stmt) -> bool:
-    for one in ast.walk(node):
-        if isinstance(one, ast.Assert | ast.Raise):
-            return True
-        if isinstance(one, ast.Call) and called(one).startswith(("assert", "fail", "raises")):
-            return True
-    return False
+    def _is_asked(self, node: ast.expr) -> bool:
+        """Whether the solution is called: by a name that nobody else has, or by an answer's."""
+        if not isinstance(node, ast.Call):
+            return False
+        if isinstance(node.func, ast.Attribute):
+            return self._is_answer(node.func.value)
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        is_free = not self._stored[name] and not hasattr(builtins, name)
+        return bool(name) and (is_free or name == self._entry_point)
 
 
 def is_literal(node: ast.AST) -> bool:
@@ -197,37 +210,24 @@ def is_literal(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant | ast.expr_context | ast.unaryop)
 
 
-# ---- functions that change nothing -------------------------------------------------------------
+def asserting(nodes: Iterable[ast.AST]) -> set[str]:
+    """Names of functions of the text that assert something, or speak of such a one."""
+    functions = [one for one in nodes if isinstance(one, _FUNCTIONS)]
+    found: set[str] = set()
+    while True:
+        new = {one.name for one in functions if asserts(one, found)}
+        if new == found:
+            return found
+        found = new
 
 
-def quiet(nodes: Iterable[ast.AST], names: Set[str]) -> set[tuple[str, int]] | None:
-    """Name and first line of each function that only makes a value of what it is given; None where,
-    by the `names` of the text, there may be something that changes as it is read."""
-    return {*_quiet(nodes)} if names.isdisjoint(_READ_AND_CHANGED) else None
-
-
-def _quiet(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
-    for one in nodes:
-        if isinstance(one, ast.Lambda) and _changes_nothing([one.body]):
-            yield "<lambda>", one.lineno
-        elif isinstance(one, ast.FunctionDef) and not one.decorator_list:
-            of = one.args.args[0].arg if one.name == "__init__" and one.args.args else ""
-            if _changes_nothing(one.body, of):
-                yield one.name, one.lineno
-
-
-def _changes_nothing(body: Iterable[ast.AST], of: str = "") -> bool:
-    """But for attributes `of` the object that is made."""
-    for node in (one for part in body for one in ast.walk(part)):
-        if isinstance(node, _CHANGES) or (isinstance(node, ast.Call) and not _is_reader(node)):
-            return False
-        if isinstance(node, ast.Attribute | ast.Subscript) and type(node.ctx) is not ast.Load:
-            if not (isinstance(node.value, ast.Name) and node.value.id == of):
-                return False
-    return True
-
-
-def _is_reader(call: ast.Call) -> bool:
-    name = called(call)
-    kind = getattr(builtins, name, None)
-    return isinstance(call.func, ast.Name) and (name in _READERS or isinstance(kind, type))
+def asserts(node: ast.AST, by_name: set[str]) -> bool:
+    """Whether there is an assertion in it, or the name of a function that has one."""
+    for one in ast.walk(node):
+        if isinstance(one, ast.Assert | ast.Raise) or getattr(one, "id", None) in by_name:
+            return True
+        if isinstance(one, ast.Attribute) and one.attr in by_name:
+            return True
+        if isinstance(one, ast.Call) and called(one).startswith(("assert", "fail", "raises")):
+            return True
+    return False

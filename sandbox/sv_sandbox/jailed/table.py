@@ -208,11 +208,6 @@ def _build_pattern(pattern: str, flags: int) -> re.Pattern[str]:
         return re.compile(pattern, flags)
 
 
-def _memoryview(value: memoryview) -> Parts:
-    simple = value.ndim == 1 and value.c_contiguous and len(value.format) == 1
-    return (value.tobytes(), value.format) if simple else ()
-
-
 def _build_random(state: tuple[object, ...]) -> random.Random:
     value = random.Random(0)
     value.setstate(state)
@@ -263,7 +258,6 @@ ROWS = (
     Row(uuid.UUID, (int,), _attributes("int"), lambda number: uuid.UUID(int=number)),
     _mutable(array.array, (str, bytes), lambda v: (v.typecode, v.tobytes()), array.array),
     Row(re.Pattern, ((str, bytes), int), _attributes("pattern", "flags"), _build_pattern),
-    Row(memoryview, (bytes, str), _memoryview, lambda data, code: memoryview(data).cast(code)),
     _mutable(random.Random, (tuple,), lambda v: (v.getstate(),), _build_random),
 )
 _NAMED: dict[str, object] = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import marshal
+from collections.abc import Iterable, Iterator
 from types import CodeType
 from typing import NamedTuple
 
@@ -33,13 +34,16 @@ _MENTIONED |= dict.fromkeys(
 
 _PURE = frozenset(
     "math cmath re string collections itertools functools operator copy typing dataclasses enum abc"
-    " heapq bisect fractions statistics textwrap json datetime calendar numbers types"
+    " heapq bisect fractions statistics textwrap json datetime numbers types"
     " unittest pytest __future__ solution".split()
 )
 """Modules that tell and change nothing of the process, as tests use them."""
 _IMPURE = frozenset(
     "open input globals locals vars id hash eval exec compile __import__ __name__ __file__ mock gc"
-    " patch sys os tmp_path tmpdir capsys capfd caplog monkeypatch recwarn request assertLogs"
+    " read_text read_bytes write_text write_bytes exists is_file is_dir iterdir stat unlink mkdir"
+    " touch glob rglob resolve absolute cwd"
+    " filterwarnings dir patch sys os tmp_path tmpdir"
+    " capsys capfd caplog monkeypatch recwarn request assertLogs"
     " assertNoLogs assertWarns assertWarnsRegex warns deprecated_call today now".split()
 )
 """Names that may."""
@@ -66,6 +70,9 @@ class TestCode(NamedTuple):
     """Names that the solution is asked for."""
     names: set[str]
     binds: set[str]
+    bound: set[str]
+    """Of these, the global ones; and those of them that it does not import."""
+    defined: set[str]
     sites: int
     inner_sites: int
     hands_over: bool
@@ -74,7 +81,6 @@ class TestCode(NamedTuple):
     wanted: tuple[str, ...]
     """What is to be shared with the solution's process."""
     is_straight: bool
-    quiet: set[tuple[str, int]] | None
     """See `straight`."""
     is_pure: bool
     """Whether it speaks of nothing that belongs to a process."""
@@ -96,6 +102,7 @@ def code_of(source: Source) -> TestCode:
     found = parts.Parts(words, tree, nodes, source.entry_point, modules)
     is_straight = straight.is_straight(tree, nodes, source.entry_point)
     is_pure = not modules and all(map(_is_pure, nodes))
+    bound, defined = {*_bound(tree.body)}, {*_bound(tree.body, imports=False)}
     text = rewrite.rewrite(tree, nodes)
     patched = [of for of, name in text.sets if of in text.imports and of != "solution"]
     patched = [of for of, name in text.sets if of in patched and (of, name) not in REDIRECTED]
@@ -109,16 +116,31 @@ def code_of(source: Source) -> TestCode:
         free=found.free,
         names=text.names,
         binds=text.binds,
+        bound=bound,
+        defined=defined,
         sites=text.sites,
         inner_sites=text.inner_sites,
         hands_over=text.hands_over,
         patches=patched[0] if patched else "",
         wanted=_wanted(text.names),
         is_straight=is_straight and text.names.isdisjoint(_BINDING),
-        quiet=straight.quiet(nodes, text.names | text.binds),
         is_pure=is_pure and text.names.isdisjoint(_IMPURE),
         code=compile(tree, "<test>", "exec", dont_inherit=True),
     )
+
+
+def _bound(body: Iterable[ast.AST], imports: bool = True) -> Iterator[str]:
+    """Names that a text binds for all of itself."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            is_ours = imports and getattr(node, "module", None) != "solution"
+            yield from ((of.asname or of.name).split(".")[0] for of in node.names if is_ours)
+        elif isinstance(node, ast.Name) and type(node.ctx) is ast.Store:
+            yield node.id
+        elif not isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp):
+            yield from _bound(ast.iter_child_nodes(node), imports)
 
 
 def _is_pure(node: ast.AST) -> bool:
