@@ -16,7 +16,11 @@ closing the database, some tens of milliseconds once in a run, are left out of t
     bytes_per_cell      size of the journal; the matrices are small here, ten by ten, so it is
                         mostly the texts of samples
 
-`--json FILE` writes them, with the machine. Stored: bench/results/journalling.json.
+What the meter itself takes is left out. `--json FILE` writes all figures, with the machine; stored:
+bench/results/journalling.json, of a busy one.
+
+Not counted, as it is not the journal's own: the generator in front of it, one step more for each
+sample on the event loop, and what threads take from each other by sharing the interpreter.
 """
 
 from __future__ import annotations
