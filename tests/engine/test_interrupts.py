@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import subprocess
 import sys
@@ -35,6 +36,24 @@ def test_every_command_ends_with_a_sentence(
         "interrupted; the same command starts again\n",
     )
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_forked_child_just_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As what multiprocessing forks is told to end."""
+    status = []
+
+    @click.command("x")
+    def forks() -> None:
+        if not (child := os.fork()):
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            finally:
+                os._exit(7)
+        status.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+    monkeypatch.setattr(cli.LazyGroup, "get_command", lambda *_: forks)
+    assert CliRunner().invoke(cli.main, ["run"]).exit_code == 0
+    assert status == [-signal.SIGTERM]
 
 
 def test_a_command_may_say_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,9 +42,12 @@ class Interrupt:
 def sigterm_as_ctrl_c() -> Iterator[Interrupt]:
     """Inside the block SIGTERM does what Ctrl-C would: cancel what asyncio runs, or raise
     KeyboardInterrupt. For the main thread."""
-    interrupt = Interrupt()
+    interrupt, owner = Interrupt(), os.getpid()
 
     def on_sigterm(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != owner:  # a child that was forked, as multiprocessing does
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
         interrupt.exit_code = TERMINATED
         on_ctrl_c = signal.getsignal(signal.SIGINT)
         if not callable(on_ctrl_c):  # ignored, as in a background job of a script

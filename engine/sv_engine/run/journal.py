@@ -149,7 +149,8 @@ class Journal:
         """What its samples call a request; a new one is journalled. To be asked once in a process.
         occurrence: how often the very same was asked before in this scope. asked: its key, where
         that is known."""
-        key = (request.problem_id, request.role, asked or request_key(request), occurrence)
+        asked = asked or request_key(request)
+        key = (request.problem_id, request.role, asked, occurrence)
         name = int(content_key(scope.iteration, scope.stage, *key), 16) >> 65
         if self.is_resumed:
             found = self._find("SELECT number FROM request WHERE id = ?", name)
@@ -157,8 +158,8 @@ class Journal:
                 return int(found[0][0])
         number = next(self._requests)
         belongs = (scope.iteration, scope.stage, request.problem_id, request.role, occurrence)
-        asks = (self.add_text(request.prompt), sampling_text(request.sampling))
-        self.add("request", number, name, *belongs, *asks)
+        self.add("text", asked, _storable(request.prompt))
+        self.add("request", number, name, *belongs, asked, sampling_text(request.sampling))
         return number
 
     def samples_of(self, number: int) -> Samples:
@@ -223,12 +224,6 @@ class Journal:
     def add_event(self, iteration: int, kind: str, **detail: Any) -> None:
         """Something that happened once in an iteration."""
         self.add("event", time.time(), iteration, kind, json.dumps(detail, default=str))
-
-    def add_text(self, text: str) -> str:
-        """Store a text once; its content key."""
-        key = content_key(text)
-        self.add("text", key, _storable(text))
-        return key
 
     # ---- reading what an earlier process left ----
 

@@ -163,7 +163,7 @@ def test_a_folder_that_cannot_be_written(open_folder: Path) -> None:
     run = open_folder / "run"
     run.mkdir()
     with Journal(run) as journal:
-        journal.add_text("kept")
+        journal.add("text", "kept", "kept")
     (run / "config.toml").write_text(dump(load(settings=["run.iterations=0"])))
     for path in (*run.iterdir(), run, open_folder):
         path.chmod(0o555 if path.is_dir() else 0o444)

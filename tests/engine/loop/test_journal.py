@@ -28,7 +28,7 @@ from sv_engine.records import (
     Verdicts,
 )
 from sv_engine.run.journal import FILE_NAME, Journal, JournalError, Scope
-from sv_engine.run.keys import content_key
+from sv_engine.run.keys import content_key, request_key
 from sv_engine.run.outcomes import stored_outcomes
 from sv_engine.run.packs import SIZE
 
@@ -69,7 +69,7 @@ def test_completions_are_found_by_what_was_asked(tmp_path: Path) -> None:
     found = rows(tmp_path, "SELECT sample, text, sampling, prompt_key FROM completion ORDER BY 1")
     assert [row[:2] for row in found] == [(0, "text 0"), (1, "text 1"), (2, "text 2")]
     assert json.loads(found[0][2])["temperature"] == 0.5
-    assert found[0][3] == content_key("the prompt")
+    assert found[0][3] == request_key(REQUEST)
     assert rows(tmp_path, "SELECT text FROM text") == [("the prompt",)]
 
 
@@ -125,8 +125,13 @@ def test_selections_metrics_events_problems(tmp_path: Path) -> None:
 def test_texts_that_no_codec_likes(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         for text in ("\0", "\ud800 lone", "\U0001f600" * 3, ""):
-            journal.add_text(text)
-    assert len(rows(tmp_path, "SELECT * FROM text")) == 4
+            journal.number_of(SCOPE, replace(REQUEST, prompt=text), 0)
+    assert {text for (text,) in rows(tmp_path, "SELECT text FROM text")} == {
+        "\0",
+        "? lone",
+        "\U0001f600" * 3,
+        "",
+    }
 
 
 def test_a_killed_run_leaves_what_was_flushed(tmp_path: Path) -> None:
@@ -136,7 +141,7 @@ def test_a_killed_run_leaves_what_was_flushed(tmp_path: Path) -> None:
         from sv_engine.run.journal import FLUSH_S, Journal
         with Journal(Path(sys.argv[1])) as journal:
             for number in range(1000):
-                journal.add_text(f"text {number}")
+                journal.add("text", f"text {number}", f"text {number}")
             time.sleep(3 * FLUSH_S)
             print("flushed", flush=True)
             time.sleep(60)
@@ -154,7 +159,7 @@ def test_an_error_in_the_run_still_writes_everything(tmp_path: Path) -> None:
     def fail() -> None:
         with Journal(tmp_path) as journal:
             for number in range(500):
-                journal.add_text(f"text {number}")
+                journal.add("text", f"text {number}", f"text {number}")
             raise RuntimeError("mine")
 
     with pytest.raises(RuntimeError, match="mine"):
@@ -167,7 +172,7 @@ def test_a_full_disk_is_a_clear_error_and_nobody_hangs(tmp_path: Path) -> None:
         with Journal(tmp_path) as journal:
             journal._connection.execute("PRAGMA max_page_count = 20")
             for number in range(100_000):
-                journal.add_text(f"text {number} " + "x" * 100)
+                journal.add("text", f"text {number} " + "x" * 100, f"text {number} " + "x" * 100)
 
     with pytest.raises(JournalError, match="full") as caught:
         fill()
@@ -185,7 +190,7 @@ def test_a_row_that_cannot_be_written_is_an_error_and_nobody_hangs(
 
     def write() -> None:
         with Journal(tmp_path) as journal:
-            journal.add_text("before")
+            journal.add("text", "before", "before")
             journal.flush()
             journal.add("outcome", 1, "play", "p", packed)
             if waits:

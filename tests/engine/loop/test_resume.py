@@ -168,7 +168,8 @@ def test_a_torn_last_write_costs_that_write_only(tmp_path: Path) -> None:
         "import os, sys; from pathlib import Path; from sv_engine.run.journal import Journal\n"
         "journal = Journal(Path(sys.argv[1])).__enter__()\n"
         "for part in range(2):\n"
-        "    [journal.add_text(f'{part} {n}') for n in range(100)]; journal.flush()\n"
+        "    [journal.add('text', text := f'{part} {n}', text) for n in range(100)]\n"
+        "    journal.flush()\n"
         "os._exit(0)\n"
     )
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
@@ -183,7 +184,7 @@ def test_a_torn_last_write_costs_that_write_only(tmp_path: Path) -> None:
 def test_a_damaged_database_is_told(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         for number in range(3000):
-            journal.add_text(f"text {number}")
+            journal.add("text", f"text {number}", f"text {number}")
     data = bytearray((tmp_path / FILE_NAME).read_bytes())
     data[8192:60_000] = bytes(60_000 - 8192)
     (tmp_path / FILE_NAME).write_bytes(data)
@@ -202,7 +203,7 @@ def test_a_newer_journal_is_refused(tmp_path: Path) -> None:
 
 def test_an_older_journal_is_brought_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Journal(tmp_path) as journal:
-        journal.add_text("old")
+        journal.add("text", "old", "old")
     more = (*MIGRATIONS, "ALTER TABLE text ADD COLUMN note TEXT")
     monkeypatch.setattr(journal_module, "MIGRATIONS", more)
     with Journal(tmp_path) as journal:
@@ -259,7 +260,7 @@ def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        journal.add_text("waits")
+        journal.add("text", "waits", "waits")
         assert other.execute("SELECT count(*) FROM text").fetchone() == (0,)
         other.execute("COMMIT")
         journal.flush()
@@ -278,7 +279,7 @@ def test_a_database_that_stays_locked_is_an_error(
     def write() -> None:
         with Journal(tmp_path) as journal:
             other.execute("BEGIN IMMEDIATE")
-            journal.add_text("waits")
+            journal.add("text", "waits", "waits")
             journal.flush()
 
     with pytest.raises(JournalError, match="locked"):
