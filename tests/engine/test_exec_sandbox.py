@@ -27,7 +27,7 @@ from sv_engine.records import (
 Open = Callable[[Budget], Executor]
 
 DOUBLE = "class Base:\n    pass\n\ndef f(x):\n    return 2 * x\n"
-VOUCHED_TEST = "class Mine(Base):\n    pass\nassert isinstance(Mine(), Base)"
+VOUCHED_TEST = "assert f(2) == f(2)"
 INLINE_TEST = "import math\nmath.pi = 3\nassert f(2) == 4"
 """It patches a module, and means the solution's: one process or none."""
 

@@ -93,10 +93,11 @@ def test_other_limits_are_another_plan(one: Pool) -> None:
 
 def test_another_entry_point_is_another_plan(one: Pool) -> None:
     solution = "def sorted(x): return 7"
-    assert verdicts(one, solution, ["assert sorted([2, 1]) == [1, 2]"]) == [PASS]
+    unnamed = verdicts(one, solution, ["assert sorted([2, 1]) == [1, 2]"])
+    assert unnamed == [Verdict.INFRA]  # Python's own, which one process would not ask
     named = verdicts(one, solution, ["assert sorted([2, 1]) == [1, 2]"], entry_point="sorted")
     assert named == [WRONG]
-    assert verdicts(one, solution, ["assert sorted([2, 1]) == [1, 2]"]) == [PASS]
+    assert verdicts(one, solution, ["assert sorted([2, 1]) == [1, 2]"]) == unnamed
 
 
 def test_every_job_knows_what_is_vacuous(one: Pool) -> None:

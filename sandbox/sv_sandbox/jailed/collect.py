@@ -133,6 +133,9 @@ def judge(
         )
     except Unsupported as error:
         return str(error)
+    ran = {name.partition("[")[0].rpartition(".")[2] for name in outcome.passed}
+    if outcome.skipped or (ran and not _named_tests(tree.body) <= ran):
+        names.sites.word("a test that was left out")
     failed = outcome.error()
     if failed is None:
         return ""
@@ -141,6 +144,13 @@ def judge(
     if len(outcome.passed) + len(outcome.failed) > 1 and isinstance(failed, Exception):
         raise Failures(outcome.detail(), failed) from failed
     raise failed
+
+
+def _named_tests(body: list[ast.stmt]) -> set[str]:
+    """Functions and methods of the text that go by a test's name."""
+    classes = [one for one in body if isinstance(one, ast.ClassDef)]
+    own = {one.name for one in body if isinstance(one, _FUNCTIONS) and one.name.startswith("test")}
+    return own.union(*(_named_tests(one.body) for one in classes))
 
 
 class Failures(Exception):

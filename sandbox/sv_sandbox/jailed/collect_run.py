@@ -334,7 +334,9 @@ class _Result(unittest.TestResult):
             self.addError(test, err)
 
     def addSkip(self, test: object, reason: str) -> None:
-        if not isinstance(test, unittest.case._SubTest):  # type: ignore[attr-defined]
+        if isinstance(test, unittest.case._SubTest):  # type: ignore[attr-defined]
+            names.sites.word("a part of a test that was left out")
+        else:
             self.raised.append(sys.exc_info()[1] or Skipped(reason))
 
     def addExpectedFailure(self, test: object, err: Any) -> None:

@@ -197,6 +197,11 @@ class Judge(Policy):
         detail = f"a value cannot cross: {error}".encode("utf-8", "replace")
         return PASS, detail[:200], INLINE
 
+    def came_back(self) -> None:
+        """What the test does to an answer, it may do to what it has given."""
+        if self._test is not None and self._test.changes:
+            self._changes_in_place()
+
     def doubt(self) -> None:
         """More than plain data goes between test and solution, call by call: the cell will run in
         one process as well, and what the two ways disagree on is held back."""

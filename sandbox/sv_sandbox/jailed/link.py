@@ -42,6 +42,7 @@ MUCH = 1 << 20
 """Of what one end has sent in a cell, each frame counting as `_FRAME` bytes more than it has."""
 _FRAME = 256
 _LARGE = 1 << 17
+_HOLDERS = frozenset((list, tuple, dict, set, frozenset, bytearray))
 _KINDS = (REQUEST, RETURN, RAISE, CANNOT)
 _LENGTH = struct.Struct("<I")
 
@@ -96,6 +97,9 @@ class Policy:
 
     def numbered(self, fresh: list[object]) -> None:
         """Both ends have these containers from now on."""
+
+    def came_back(self) -> None:
+        """An answer is, or holds, what this end has given."""
 
     def doubt(self) -> None:
         """The two ends may not behave as one process does."""
@@ -348,6 +352,8 @@ class Link:
         if len(self._containers) > before:
             self.policy.numbered(self._containers[before:])
         self._change(changes, before)
+        if kind == RETURN and before and self._holds_shared(first, before):
+            self.policy.came_back()
         if kind != REQUEST and second is not None:
             self._keep(second)
         self._seen = containers.snapshot(self._containers) if self._containers else None
@@ -382,6 +388,20 @@ class Link:
             if not part:
                 raise Lost
             self._buffer += part
+
+    def _holds_shared(self, value: object, known: int) -> bool:
+        """Whether one of the first so many containers is in a value."""
+        waiting, ids = [value], set(map(id, self._containers[:known]))
+        for one in waiting:
+            if id(one) in ids:
+                return True
+            if type(one) in (list, tuple, set, frozenset):
+                waiting += [part for part in one if type(part) in _HOLDERS]  # type: ignore[attr-defined]
+            elif type(one) is dict:
+                waiting += [part for part in one.values() if type(part) in _HOLDERS]
+            elif type(one) not in _HOLDERS:
+                return False
+        return False
 
     # ---- shared containers -----------------------------------------------------------------------
 

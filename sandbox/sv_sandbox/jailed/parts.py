@@ -13,6 +13,7 @@ what is changed in place, is for `provenance` and `straight`. Pure.
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Set
 from typing import Any
 
@@ -90,8 +91,8 @@ class Parts(Expressions):
     def _may_leave_out(self, node: ast.AST) -> bool:
         """Whether this decides, or repeats, in the middle of an expression what is asserted."""
         if isinstance(node, ast.Call):
-            names = {getattr(one, "id", getattr(one, "attr", "")) for one in node.args}
-            return called(node) in _CALLING and not names.isdisjoint(self._asserting)
+            given = (*node.args, *(word.value for word in node.keywords))
+            return called(node) in _CALLING and any(asserts(one, self._asserting) for one in given)
         is_one = isinstance(node, _PARTLY) or (isinstance(node, ast.Compare) and len(node.ops) > 1)
         return is_one and asserts(node, self._asserting)
 
@@ -150,10 +151,20 @@ class Parts(Expressions):
         nodes = [one for statement in body for one in ast.walk(statement)]
         leaves = any(called(one) in _LEAVING for one in nodes if isinstance(one, ast.Call))
         leaves |= any(isinstance(one, (*_JUMPS, ast.Raise, ast.Yield)) for one in nodes)
+        leaves |= any(isinstance(one, ast.Call) and self._calls_unknown(one) for one in nodes)
         if leaves or any(map(_asserts, body)):
             self.mix("a branch by an answer")
         else:
             self._decided(body, ONE if level == ONE else MIXED)
+
+    def _calls_unknown(self, call: ast.Call) -> bool:
+        """Whether what is called may assert: what a name holds, or gives, that is no function of
+        the text's or of Python's, and not asked of the solution."""
+        if isinstance(call.func, ast.Attribute):
+            return call.func.attr in self._asserting
+        name = call.func.id if isinstance(call.func, ast.Name) else ""
+        is_plain = name in self.functions and name not in self._asserting
+        return not (is_plain or name in self.free or hasattr(builtins, name)) or name in self.stored
 
     def _match(self, node: ast.Match) -> None:
         if self.level(node.subject) or any(self.level(case.guard) for case in node.cases):

@@ -27,9 +27,15 @@ class Sites(Protocol):
     def caught(self, error: BaseException, kinds: Kinds) -> None:
         """`error`, which the test expects as one of `kinds`, is about to be swallowed."""
 
+    def word(self, why: str) -> None:
+        """A pass says less than the text does."""
+
 
 class NoSites:
     def caught(self, error: BaseException, kinds: Kinds) -> None:
+        pass
+
+    def word(self, why: str) -> None:
         pass
 
 

@@ -20,7 +20,7 @@ from types import CodeType
 from . import collect, values
 from .plan import answered
 from .source import unpacked
-from .state import PROCESS, State, names_of
+from .state import State, names_of
 from .subject import (
     EARLY_EXIT,
     PASS,
@@ -58,9 +58,7 @@ def run_row(start: int, cells: int, row: Row) -> None:
         source = unpacked(native.blob(0))
         find_modules(source.files)
         solution = compile(source.text, "<solution>", "exec", dont_inherit=True)
-        names = names_of(solution)
-        state = State(names | row.names)
-        row.is_told(names)
+        state = State(names_of(solution) | row.names)
         namespace = new_namespace()
         exec(solution, namespace)
     except BaseException as error:
@@ -101,9 +99,6 @@ class Row:
         """One cell, with the solution loaded: verdict or mark, and what goes with it."""
         raise RuntimeError("not a kind of row")
 
-    def is_told(self, names: set[str]) -> None:
-        """These are the names that the solution speaks of."""
-
     def not_loaded(self, verdict: int) -> int:
         """The verdict of all cells where loading gave this one."""
         return verdict
@@ -114,16 +109,9 @@ class Calls(Row):
 
     def __init__(self) -> None:
         self.names = set()
-        self._is_long = False
-
-    def is_told(self, names: set[str]) -> None:
-        """What answers are compared in may have to be this process."""
-        self._is_long = not names.isdisjoint(PROCESS)
 
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
         """The answers of one test's calls."""
-        if self._is_long:
-            return native.MARK_LONG, b""
         try:
             answers = answered(values.decode(native.blob(1 + cell)), namespace)
             answer = answers[0] if answers and len(answers) == 1 else bytes(values.encode(answers))

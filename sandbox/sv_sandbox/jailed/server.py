@@ -7,7 +7,6 @@ code may send anything.
 
 from __future__ import annotations
 
-import builtins
 import opcode
 import os
 import sys
@@ -160,9 +159,7 @@ class Server(Policy):
             self._state.loaded()
         modules = tuple(name for name in sys.modules if "." in name and name not in _LOADED)
         bound = tuple(name for name in self._namespace if type(name) is str and name[:2] != "__")
-        missing = (
-            n for n in self._names_read if n not in self._namespace and not hasattr(builtins, n)
-        )
+        missing = (name for name in self._names_read if name not in self._namespace)
         return modules[:200], bound[:500], tuple(missing)[:500]
 
     def _name(self, name: str) -> tuple[bool, object]:

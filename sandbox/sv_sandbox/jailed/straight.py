@@ -45,6 +45,7 @@ class _Straight:
 
     def __init__(self, nodes: list[ast.AST], entry_point: str | None):
         names = [one for one in nodes if isinstance(one, ast.Name)]
+        self._hides_names = False
         self._read = Counter(one.id for one in names if type(one.ctx) is ast.Load)
         self._stored = Counter(one.id for one in names if type(one.ctx) is not ast.Load)
         for one in nodes:
@@ -54,6 +55,7 @@ class _Straight:
                 self._stored[one.arg] += 1
             elif isinstance(one, ast.Import | ast.ImportFrom):
                 of_them = isinstance(one, ast.ImportFrom) and one.module == "solution"
+                self._hides_names |= any(of.name == "*" for of in one.names) and not of_them
                 bound = ((of.asname or of.name).split(".")[0] for of in one.names)
                 self._stored.update([] if of_them else bound)
         self._entry_point = entry_point
@@ -66,6 +68,8 @@ class _Straight:
 
     def holds(self, tree: ast.Module) -> bool:
         """Whether all of it is straight, as far as names are known."""
+        if self._hides_names:
+            return False
         self._known = {
             name: {*roles}
             for name, roles in self._roles.items()
@@ -197,10 +201,34 @@ class _Straight:
         if not isinstance(node, ast.Call):
             return False
         if isinstance(node.func, ast.Attribute):
-            return self._is_answer(node.func.value)
+            is_plain = not node.keywords and all(map(is_literal, node.args))
+            return is_plain and self._is_answer(node.func.value)
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         is_free = not self._stored[name] and not hasattr(builtins, name)
         return bool(name) and (is_free or name == self._entry_point)
+
+
+_CHANGING = frozenset(
+    "append extend insert remove pop clear sort reverse update add discard setdefault popitem"
+    " appendleft popleft extendleft rotate move_to_end subtract difference_update resize fill put"
+    " intersection_update symmetric_difference_update heappush heappop heapify shuffle setattr"
+    " delattr __setitem__ __delitem__ iadd setitem".split()
+)
+
+
+def changes(nodes: Iterable[ast.AST]) -> bool:
+    """Whether the text itself may change an object in place."""
+    stores = (ast.Subscript, ast.Attribute)
+    for one in nodes:
+        if isinstance(one, stores) and type(one.ctx) is not ast.Load:
+            return True
+        if isinstance(one, ast.Attribute | ast.Name | ast.alias):
+            name = getattr(one, "attr", getattr(one, "id", getattr(one, "name", "")))
+            if name in _CHANGING:
+                return True
+        if isinstance(one, ast.AugAssign):
+            return True
+    return False
 
 
 def is_literal(node: ast.AST) -> bool:

@@ -82,6 +82,7 @@ class TestCode(NamedTuple):
     """What is to be shared with the solution's process."""
     is_straight: bool
     """See `straight`."""
+    changes: bool
     is_pure: bool
     """Whether it speaks of nothing that belongs to a process."""
     code: CodeType
@@ -124,6 +125,7 @@ def code_of(source: Source) -> TestCode:
         patches=patched[0] if patched else "",
         wanted=_wanted(text.names),
         is_straight=is_straight and text.names.isdisjoint(_BINDING),
+        changes=straight.changes(nodes),
         is_pure=is_pure and text.names.isdisjoint(_IMPURE),
         code=compile(tree, "<test>", "exec", dont_inherit=True),
     )
