@@ -237,9 +237,9 @@ class Judge(Policy):
         if not test.sites and not test.free and not self.marks.reached:
             self.marks.word("a test without an assertion")
         failure = self.marks.failure()
-        if failure is not None:  # somebody swallowed it, as would happen in one process
-            native.doubt(cell, False)
-        elif test.sites and not self.marks.reached:
+        if isinstance(failure, AssertionError) or type(failure).__name__ == "Failed":
+            native.doubt(cell, False)  # somebody swallowed it, as would happen in one process
+        elif failure is None and test.sites and not self.marks.reached:
             self.marks.nothing_reached()
             failure = self.marks.failure()
         return failure
