@@ -169,7 +169,7 @@ def _hash(self: object) -> int:
     return int(link_of(self).ask("hash", self) if told is None else told)
 
 
-def _call(self: object, *args: object, **kwargs: object) -> object:
+def _call(self: object, /, *args: object, **kwargs: object) -> object:
     return link_of(self).ask("call", self, args, tuple(kwargs.items()))
 
 
@@ -241,7 +241,7 @@ class Bound(metaclass=ReferenceType):
         set_own(self, "__self__", instance)
         set_own(self, "_sv_name", name)
 
-    def __call__(self, *args: object, **kwargs: object) -> object:
+    def __call__(self, /, *args: object, **kwargs: object) -> object:
         name = get_own(self, "_sv_name")
         return link_of(self.__self__).ask(
             "method", self.__self__, name, args, tuple(kwargs.items())
@@ -307,7 +307,7 @@ class ReferenceClass(ReferenceType):
             link.policy.one_process(f"{name!r} extends a class of the other process")
         return super().__new__(mcs, name, bases, body)
 
-    def __call__(cls, *args: object, **kwargs: object) -> object:
+    def __call__(cls, /, *args: object, **kwargs: object) -> object:
         return link_of(cls).ask("call", cls, args, tuple(kwargs.items()))
 
     def __getattr__(cls, name: str) -> object:
