@@ -547,6 +547,7 @@ def test_what_needs_one_process_is_said_by_the_test_alone(pool: Pool) -> None:
 
 
 MENTIONS = [
+    "class Mine(Stack): pass\nassert len(Mine()) == 0",
     "import pickle\nassert inc(1) == 2",
     "from pickle import loads, dumps\nassert loads(dumps(inc(1))) == 2",
     "import copy, unittest.mock, tempfile, subprocess\nassert inc(1) == 2",

@@ -149,6 +149,8 @@ class Hearing:
             self._marks.word(f"{operation} of a class")
         if operation in ("len", "iter", "getitem"):
             self._stepped(operation, operands, answer)
+        if operation == "above":
+            self._marks.asked(operands[2].strip("_"), NAMED, bool(operands[3]), answer)
         if operation not in ("special", "call", "method", "get"):
             return
         self.has_answered = True

@@ -301,7 +301,7 @@ class Judge(Policy):
             self.marks.word("a class that the solution made of the test's")
         self._changes_in_place()
         try:
-            answer = operations.perform(operation, operands)
+            answer = operations.perform(operation, operands, self.link)
         except BaseException as error:
             self.marks.escaped(error)
             raise
@@ -325,9 +325,12 @@ class Judge(Policy):
     def _lent(self, operation: str, operands: tuple[object, ...]) -> None:
         """Only what was told of by number is asked: plain data is local at both ends. Raises
         CodecError."""
-        is_second = operation in ("isinstance", "issubclass")
-        targets = operands[1:2] if is_second else operands[:1]
-        if not targets or not self.link.has_told(targets[0]):
+        targets = operands[: 2 if operation == "above" else 1]
+        if operation == "make":
+            targets = operands[1] if len(operands) > 1 and type(operands[1]) is tuple else ()
+        elif operation in ("isinstance", "issubclass"):
+            targets = operands[1:2]
+        if not targets or not all(map(self.link.has_told, targets)):
             raise CodecError("nothing of the test's that was lent")
 
     def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:

@@ -163,8 +163,13 @@ def allow(operation: str, operands: tuple[Any, ...]) -> None:
         raise TypeError("a failed assertion is not lent")
     if operation in ("get", "method") and len(operands) > 1:
         _readable(target, operands[1])
+    elif operation == "above":
+        _readable(target, operands[2])  # of the class
     elif operation in ("set", "del") and len(operands) > 1:
         _writable(target, operands[1], operands[2] if operation == "set" else None)
+    elif operation == "make":
+        if not all(map(_is_open_class, operands[1])):
+            raise TypeError("not a class that was lent")
     elif operation == "special" and len(operands) > 1:
         _askable(target, operands[1])
     elif operation in ("iter", "len", "contains", "getitem"):
@@ -203,6 +208,8 @@ def _askable(target: object, special: object) -> None:
 def makes_a_class(operation: str, operands: tuple[Any, ...]) -> bool:
     """Whether this makes a class here, with what the solution wants for its methods, or an object
     by a constructor of the library's that might take them."""
+    if operation == "make":
+        return True
     target = operands[0] if operands else None
     is_call = operation == "call" or (operation == "special" and operands[1] == "call")
     if not is_call or not isinstance(target, type):

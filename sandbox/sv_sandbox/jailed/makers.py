@@ -115,6 +115,12 @@ class Makers:
         self._link.policy.met(proxy)
         return proxy
 
+    def replace(self, number: object, proxy: object) -> None:
+        """This number is this proxy, whatever was told of it while it was made."""
+        if type(number) is not int:
+            raise CodecError("no number")
+        self._made[number] = proxy
+
     def resolve(self, parts: tuple[Any, ...]) -> object:
         """The object that the other end refers to. Raises CodecError."""
         try:
@@ -162,7 +168,7 @@ class Makers:
             **{method: Method(method) for method in methods if method[:4] != "_sv_"},
             **{f"__{one}__": STUBS[f"__{one}__"] for one in specials},
             **{f"__{one}__": None for one in absent if one in shapes.SPECIALS},
-            **{"_sv_link": self._link, "_sv_number": number},
+            **{"_sv_link": self._link, "_sv_number": number, "_sv_body": None},
             **{"_sv_module": module, "__qualname__": qualname, "_sv_doc": doc},
             **{name: asked(name) for name in ("__dict__", "__doc__", "__module__")},
         }

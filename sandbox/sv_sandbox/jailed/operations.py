@@ -8,11 +8,15 @@ it performs anything; the subject answers for the solution, which may do with it
 from __future__ import annotations
 
 import copy
+import types
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import shapes
 from .values import CodecError
+
+if TYPE_CHECKING:
+    from .link import Link
 
 Pairs = tuple[tuple[str, object], ...]
 
@@ -35,6 +39,13 @@ def _method(target: object, name: str, args: tuple[object, ...], words: Pairs) -
     return _call(getattr(target, name), args, words)
 
 
+def _above(above: Any, target: object, name: str, args: tuple[object, ...], words: Pairs) -> object:
+    """A method as a class has it, whatever the object's own class has in its place: `super()`."""
+    found = next(one.__dict__ for one in above.__mro__ if name in one.__dict__)
+    one, kind = (None, target) if isinstance(target, type) else (target, type(target))
+    return _call(found[name].__get__(one, kind), args, words)
+
+
 def _special(target: object, name: str, operands: tuple[object, ...]) -> object:
     if name not in shapes.SPECIALS:
         raise CodecError("no such operation")
@@ -54,13 +65,21 @@ def _leave(leave: Callable[..., object], target: object, error: BaseException) -
         return leave(target, type(error), error, error.__traceback__)
 
 
+def _make(name: str, bases: tuple[object, ...], body: Pairs, words: Pairs) -> object:
+    """A class that extends some of ours; its functions stay at the other end."""
+    inside = _words(body)
+    return types.new_class(name, bases, _words(words), lambda scope: scope.update(inside))
+
+
 OPERATIONS: dict[str, tuple[Callable[..., object], tuple[type, ...]]] = {
     "call": (_call, (object, tuple, tuple)),
     "method": (_method, (object, str, tuple, tuple)),
+    "above": (_above, (object, object, str, tuple, tuple)),
     "special": (_special, (object, str, tuple)),
     "get": (getattr, (object, str)),
     "set": (setattr, (object, str, object)),
     "del": (delattr, (object, str)),
+    "make": (_make, (str, tuple, tuple, tuple)),
     "signature": (shapes.parameters_of, (object,)),
     "code": (shapes.code_facts, (object,)),
     "dir": (dir, (object,)),
@@ -77,12 +96,13 @@ OPERATIONS: dict[str, tuple[Callable[..., object], tuple[type, ...]]] = {
 """What is done, and the types of its operands (exactly; `object`: any)."""
 
 
-def perform(operation: str, operands: tuple[object, ...]) -> object:
-    """Do what was asked. Raises CodecError for what no proxy asks."""
+def perform(operation: str, operands: tuple[object, ...], link: Link) -> object:
+    """Do what was asked over this link. Raises CodecError for what no proxy asks."""
     do, kinds = OPERATIONS.get(operation, (hash, ()))
-    is_fit = len(operands) == len(kinds) > 0 and all(
+    is_fit = len(operands) == len(kinds) and all(
         kind is object or type(one) is kind for one, kind in zip(operands, kinds, strict=True)
     )
-    if not is_fit:
+    if not is_fit or not kinds:
         raise CodecError("no such operation")
-    return do(*operands)
+    made = do(*operands)
+    return link.number(made) if operation == "make" else made  # the other end has a class for it

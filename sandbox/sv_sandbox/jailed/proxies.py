@@ -146,10 +146,22 @@ def asked(name: str) -> Any:
 
 def _special(name: str) -> Callable[..., Any]:
     def asking(self: object, *operands: object) -> object:
-        return link_of(self).ask("special", self, name, operands)
+        return _ask(self, name, asking, operands)
 
     asking.__name__ = asking.__qualname__ = f"__{name}__"
     return asking
+
+
+def _ask(self: object, name: str, stub: object, operands: tuple[object, ...]) -> Any:
+    """A special method: that of the object's class, or through `super()` in a class of this end."""
+    kinds = mro(type(self))
+    if "_sv_body" not in names_in(kinds[0]):
+        full = f"__{name}__"
+        own = next(names_in(one)[full] for one in kinds if full in names_in(one))
+        if own is not stub:
+            above = next(one for one in kinds if names_in(one).get(full) is stub)
+            return link_of(self).ask("above", above, self, full, operands, ())
+    return link_of(self).ask("special", self, name, operands)
 
 
 def _leaving(name: str) -> Callable[..., object]:
@@ -176,14 +188,14 @@ def _call(self: object, /, *args: object, **kwargs: object) -> object:
 def _len(self: object) -> object:
     """A length; counted against what iteration gives."""
     link = link_of(self)
-    told = link.ask("special", self, "len", ())
+    told = _ask(self, "len", _len, ())
     link.makers.count(get_own(self, "_sv_number"), told)
     return told
 
 
 def _iter(self: object) -> object:
     link = link_of(self)
-    return _counted(self, link, link.ask("special", self, "iter", ()))
+    return _counted(self, link, _ask(self, "iter", _iter, ()))
 
 
 def _counted(self: object, link: Link, items: object) -> object:
@@ -221,31 +233,41 @@ class Method:
     """A method of a class of the other end, in a local class: reading it from an object asks
     nothing, calling it is one question."""
 
-    __slots__ = ("_name",)
+    __slots__ = ("_name", "_owner")
 
     def __init__(self, name: str):
         self._name = name
+        self._owner: object = None
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._owner = owner
 
     def __get__(self, instance: object, owner: object) -> object:
-        if instance is None:
-            return link_of(owner).ask("get", owner, self._name)
-        return Bound(instance, self._name)
+        kind: Any = owner if instance is None else type(instance)
+        first = next(one for one in mro(kind) if self._name in names_in(one))
+        above = self._owner if names_in(first)[self._name] is not self else None  # super()
+        if instance is None and above is None:
+            return link_of(kind).ask("get", kind, self._name)
+        return Bound(kind if instance is None else instance, self._name, above)
 
 
 class Bound(metaclass=ReferenceType):
     """A method of a proxy, not yet asked for."""
 
-    __slots__ = ("__self__", "_sv_name")
+    __slots__ = ("__self__", "_sv_above", "_sv_name")
 
-    def __init__(self, instance: object, name: str):
+    def __init__(self, instance: object, name: str, above: object):
         set_own(self, "__self__", instance)
         set_own(self, "_sv_name", name)
+        set_own(self, "_sv_above", above)
 
     def __call__(self, /, *args: object, **kwargs: object) -> object:
-        name = get_own(self, "_sv_name")
-        return link_of(self.__self__).ask(
-            "method", self.__self__, name, args, tuple(kwargs.items())
-        )
+        link = link_of(self.__self__)
+        above, name = get_own(self, "_sv_above"), get_own(self, "_sv_name")
+        words = tuple(kwargs.items())
+        if above is not None:
+            return link.ask("above", above, self.__self__, name, args, words)
+        return link.ask("method", self.__self__, name, args, words)
 
     def __getattr__(self, name: str) -> object:
         return getattr(link_of(self.__self__).ask("get", self.__self__, self._sv_name), name)
@@ -287,7 +309,7 @@ def _without_roots(classes: tuple[type, ...]) -> tuple[type, ...]:
 
 
 class ReferenceClass(ReferenceType):
-    """The metaclass of classes of the other end. What extends one needs one process."""
+    """The metaclass of classes of the other end; a local class that extends one is made there."""
 
     _sv_link: Link
     _sv_number: int
@@ -302,10 +324,20 @@ class ReferenceClass(ReferenceType):
         mcs, name: str, bases: tuple[type, ...], body: dict[str, object], **words: object
     ) -> ReferenceClass:
         """Made by `Makers` with `_sv_link` in the body; by a class statement without."""
-        if "_sv_link" not in body:
-            link = next(link_of(base) for base in bases if isinstance(base, ReferenceType))
-            link.policy.one_process(f"{name!r} extends a class of the other process")
-        return super().__new__(mcs, name, bases, body)
+        if "_sv_link" in body:
+            return super().__new__(mcs, name, bases, body)
+        link = next(link_of(base) for base in bases if isinstance(base, ReferenceType))
+        names = {key: value for key, value in body.items() if key != "__classcell__"}
+        number = link.ask("make", name, bases, tuple(names.items()), tuple(words.items()))
+        body = {**body, "_sv_link": link, "_sv_number": number}
+        made = super().__new__(mcs, name, bases, body)
+        link.makers.replace(number, made)
+        return made
+
+    def __init__(
+        cls, name: str, bases: tuple[type, ...], body: dict[str, object], **words: object
+    ) -> None:
+        super().__init__(name, bases, body)
 
     def __call__(cls, /, *args: object, **kwargs: object) -> object:
         return link_of(cls).ask("call", cls, args, tuple(kwargs.items()))
@@ -313,7 +345,14 @@ class ReferenceClass(ReferenceType):
     def __getattr__(cls, name: str) -> object:
         return _read(cls, name)
 
-    __setattr__, __delattr__ = _write, _delete
+    def __setattr__(cls, name: str, value: object) -> None:
+        if name == "__abstractmethods__":
+            return
+        _write(cls, name, value)
+        if "_sv_body" not in names_in(cls) and name[:2] != "__":
+            type.__setattr__(cls, name, value)
+
+    __delattr__ = _delete
 
     def __instancecheck__(cls, instance: object) -> bool:
         link_of(cls).policy.mark("isinstance")

@@ -86,7 +86,7 @@ class Server(Policy):
         try:
             if own is not None:
                 return own(*operands)
-            return operations.perform(operation, operands)
+            return operations.perform(operation, operands, self.link)
         finally:
             only_owner()
 
@@ -114,10 +114,6 @@ class Server(Policy):
         """The judge is told, and ends the cell."""
         self.link.send_cannot(why)
         raise Lost
-
-    def one_process(self, why: str) -> NoReturn:
-        """Likewise."""
-        self.cannot(why, ours=True)
 
     async def awaited(self, lent: object) -> object:
         """Something of the test's that can be awaited, as a coroutine of ours: it runs there."""
