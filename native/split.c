@@ -422,7 +422,7 @@ uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct
     }
     if (error->stage == 0 && code.count > 0)
         *error = judge_channel(w, job, row, &code, &doubted);
-    if (error->stage == 0 && doubted.count > 0)
+    if (error->stage == 0 && doubted.count > 0 && job->stdin_len == 0) /* which both have, here */
         *error = judge_together(w, job, row, &doubted);
     for (uint32_t i = 0; error->stage != 0 && i < doubted.count; i++)
         make_hole(job, row, doubted.at[i]);

@@ -87,14 +87,14 @@ def test_what_happens_in_one_process_alone_ends_nothing_else(pool: Pool, does: s
 
 
 def test_a_test_that_leaves_by_itself_has_passed(pool: Pool) -> None:
-    """As it has in a process of its own; a program that leaves has not."""
+    """As it has in a process of its own."""
     tests = ["import sys\nassert Box(2).get() == 2\nsys.exit(0)"]
     tests.append("assert f(1) == 2\nexit()")
     matrix = pool.matrix(
         [ONLY_TOGETHER.format("pass") + "def f(x): return 2"], tests, trust="vouched"
     )
     assert matrix.verdict_ST.tolist() == [[Verdict.PASS, Verdict.PASS]]
-    assert matrix.trust_ST.tolist() == [[Trust.VOUCHED, Trust.PROVEN]]
+    assert matrix.trust_ST.tolist() == [[Trust.PROVEN, Trust.PROVEN]]
 
 
 def test_what_a_row_sees_of_its_tests_helps_no_other(pool: Pool) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from . import makers, plan, proxies, text
 from .link import Link
 from .provenance import ANSWER, FREE, NAMED, Provenance, is_reference
+from .shapes import names_in
 from .values import CodecError
 
 _BROADCASTING = frozenset(
@@ -158,7 +159,8 @@ class Hearing:
         number = self._number(operands[0])
         named = number in self._named
         is_told = operation == "get" and operands[1] in ("__name__", "__doc__", "__wrapped__")
-        if isinstance(operands[0], type) and not named:
+        is_theirs = isinstance(operands[0], type) and "_sv_body" in names_in(operands[0])
+        if is_theirs and not named:
             self._marks.word("a class as an answer")
         elif operation == "get" and proxies.is_plain_function(operands[0]) and not named | is_told:
             self._marks.word("an attribute of a function that is an answer")

@@ -123,7 +123,6 @@ def run(test: TestCode, marks: Provenance, names: Names) -> str:
         except SystemExit as error:
             if error.code or proxies.is_told(error):
                 raise  # of its own accord it may end, with success
-            marks.has_left = True
         except BaseException as error:
             if not test.hands_over or not collect.no_verdict(error):
                 raise
@@ -181,10 +180,6 @@ class Judge(Policy):
             raise self.link.trouble
         if failure is not None:
             return *subject.verdict_of(failure), marks.trust()
-        if marks.has_left:  # in one process nobody could tell that from a solution that leaves
-            native.doubt(cell, False)
-            if self._is_doubted:
-                marks.word("more than plain data, in a test that leaves by itself")
         trust = marks.trust()
         return PASS, marks.why().encode("utf-8", "replace"), trust
 

@@ -75,7 +75,7 @@ class Provenance:
         self._theirs: list[BaseException] = []
         self._raised: list[BaseException] = []
         self._entered: set[int] = set()
-        self.is_due = self.has_left = False
+        self.is_due = False
         self.sites = 0
         self._lock = threading.Lock()
 
