@@ -318,11 +318,21 @@ static void make_hole(struct sv_job *job, uint32_t row, uint32_t cell)
     job->trust[(size_t)row * job->cells + cell] = SV_TRUST_NONE;
 }
 
+/* Whether this is a test that ended itself, which is a pass where it runs apart (`jailed/rows.py`). */
+static int has_left(const struct worker *w, uint32_t i)
+{
+    static const char left[] = "the test left by itself";
+    uint32_t len;
+    const char *text = sv_record_detail(w->memory[SIDE_SUBJECT].region, i, SV_DETAIL_MAX, &len);
+    return record_of(w, SIDE_SUBJECT, i)->verdict == SV_EARLY_EXIT && len == sizeof left - 1 &&
+           memcmp(text, left, len) == 0;
+}
+
 /* Holds a cell back where one process says otherwise than two; a hole there is one here. */
 static void compare_ways(struct worker *w, struct sv_job *job, uint32_t row, uint32_t i, uint32_t cell)
 {
     const size_t at = (size_t)row * job->cells + cell;
-    const uint8_t alone = record_of(w, SIDE_SUBJECT, i)->verdict;
+    const uint8_t alone = has_left(w, i) ? SV_PASS : record_of(w, SIDE_SUBJECT, i)->verdict;
     char detail[SV_DETAIL_MAX] = "in one process it fails: ";
     uint32_t len, said, last = 0;
     if (alone == SV_INFRA)

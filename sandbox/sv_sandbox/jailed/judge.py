@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import traceback
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, NoReturn
 
@@ -45,6 +46,10 @@ _SUBMODULES = frozenset(
     ).split()
 )
 """Modules of packages that a test may find loaded because the solution has loaded them."""
+
+
+TEXT = "<test>"
+"""The file name of a test's code."""
 
 
 class UsedUp(BaseException):
@@ -123,6 +128,8 @@ def run(test: TestCode, marks: Provenance, names: Names) -> str:
         except SystemExit as error:
             if error.code or proxies.is_told(error):
                 raise  # of its own accord it may end, with success
+            if not _ends_there(error, test.last_line):
+                marks.word("a test that ended before its end")
         except BaseException as error:
             if not test.hands_over or not collect.no_verdict(error):
                 raise
@@ -131,6 +138,15 @@ def run(test: TestCode, marks: Provenance, names: Names) -> str:
             return collect.judge(space, test.tree, (Lost, OneProcess, CodecError, UsedUp))
         sys.stdout.flush()
     return ""
+
+
+def _ends_there(error: BaseException, last_line: int) -> bool:
+    """Whether the last statement of the text raised this, and no function of the text's."""
+    frames = traceback.walk_tb(error.__traceback__)
+    own = [
+        (frame.f_code.co_name, line) for frame, line in frames if frame.f_code.co_filename == TEXT
+    ]
+    return len(own) == 1 and own[0][1] >= last_line
 
 
 class Judge(Policy):

@@ -147,6 +147,7 @@ class Tests(Row):
             except SystemExit as error:
                 if not _leaves_by_itself(error):
                     raise
+                return EARLY_EXIT, LEFT
             return PASS, b""
         collect.install(collect.NO_SITES)
         left_out = ""
@@ -154,10 +155,16 @@ class Tests(Row):
             exec(code, namespace)
         except BaseException as error:
             left_out = collect.no_verdict(error)
-            if not left_out and not collect.is_end(error) and not _leaves_by_itself(error):
+            if not left_out and _leaves_by_itself(error) and not collect.is_end(error):
+                return EARLY_EXIT, LEFT
+            if not left_out and not collect.is_end(error):
                 raise
         left_out = left_out or collect.judge(namespace, tree, one_process=True)
         return (native.MARK_UNSPLIT, left_out.encode()) if left_out else (PASS, b"")
+
+
+LEFT = b"the test left by itself"
+"""Known to `native/split.c`."""
 
 
 def _leaves_by_itself(error: BaseException) -> bool:

@@ -76,6 +76,8 @@ class TestCode(NamedTuple):
     sites: int
     inner_sites: int
     hands_over: bool
+    last_line: int
+    """Where its last statement begins."""
     patches: str
     """A module whose attribute the test sets; empty for almost all."""
     wanted: tuple[str, ...]
@@ -122,6 +124,7 @@ def code_of(source: Source) -> TestCode:
         sites=text.sites,
         inner_sites=text.inner_sites,
         hands_over=text.hands_over,
+        last_line=tree.body[-1].lineno if tree.body else 0,
         patches=patched[0] if patched else "",
         wanted=_wanted(text.names),
         is_straight=is_straight and text.names.isdisjoint(_BINDING),
