@@ -71,8 +71,9 @@ class TestCode(NamedTuple):
     names: set[str]
     binds: set[str]
     bound: set[str]
-    """Of these, the global ones; and those of them that it does not import."""
+    """Of these, the global ones."""
     defined: set[str]
+    """Of those, the ones that it does not import."""
     sites: int
     inner_sites: int
     hands_over: bool
@@ -83,8 +84,9 @@ class TestCode(NamedTuple):
     wanted: tuple[str, ...]
     """What is to be shared with the solution's process."""
     is_straight: bool
-    """See `straight`."""
+    """Whether no change in place can mislead it (`straight`)."""
     changes: bool
+    """Whether it may itself change an object in place."""
     is_pure: bool
     """Whether it speaks of nothing that belongs to a process."""
     code: CodeType
