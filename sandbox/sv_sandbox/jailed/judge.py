@@ -161,7 +161,7 @@ class Judge(Policy):
         self._shared: shared.JudgeShared | None = None
         self.hearing = Hearing(self.link, self.marks, frozenset(), frozenset(), False, self.module)
         self._attributes: set[int] = set()
-        self._cell, self._is_doubted = 0, False
+        self._cell, self._is_doubted, self._has_changed = 0, False, False
         self._state: State | None = None
         self._is_first = True
 
@@ -181,7 +181,7 @@ class Judge(Policy):
         self.hearing = Hearing(self.link, marks, test.names, bound, test.steps, self.module)
         self.hearing.classes = test.classes
         self._attributes.clear()
-        self._cell, self._is_doubted = cell, False
+        self._cell, self._is_doubted, self._has_changed = cell, False, False
         if not test.is_pure:
             self.doubt()
         self._shared = None
@@ -330,8 +330,10 @@ class Judge(Policy):
 
     def _changes_in_place(self) -> None:
         """The solution changes something of the test's, or uses what may change as it is used."""
-        if self._test is not None and not self._test.is_straight:
-            self.marks.word("what the solution changed in place")
+        if self._test is not None and not self._has_changed:
+            self._has_changed = True
+            if not self._test.is_straight():
+                self.marks.word("what the solution changed in place")
 
     def _lent(self, operation: str, operands: tuple[object, ...]) -> None:
         """Only what was told of by number is asked: plain data is local at both ends. Raises

@@ -83,13 +83,17 @@ class TestCode(NamedTuple):
     """A module whose attribute the test sets; empty for almost all."""
     wanted: tuple[str, ...]
     """What is to be shared with the solution's process."""
-    is_straight: bool
-    """Whether no change in place can mislead it (`straight`)."""
     changes: bool
     """Whether it may itself change an object in place."""
     is_pure: bool
     """Whether it speaks of nothing that belongs to a process."""
     code: CodeType
+
+    def is_straight(self) -> bool:
+        """Whether no change in place can mislead it: looked up where there is one, as few have."""
+        tree = ast.parse(self.text)
+        is_plain = self.names.isdisjoint(_BINDING)
+        return is_plain and straight.is_straight(tree, [*ast.walk(tree)], self.entry_point)
 
     @property
     def tree(self) -> ast.Module:
@@ -105,7 +109,6 @@ def code_of(source: Source) -> TestCode:
     modules = {path.split("/")[0].removesuffix(".py") for path in source.files}
     nodes, words = [*ast.walk(tree)], source.text.decode("utf-8", "replace")
     found = parts.Parts(words, tree, nodes, source.entry_point, modules)
-    is_straight = straight.is_straight(tree, nodes, source.entry_point)
     is_pure = not modules and all(map(_is_pure, nodes))
     bound, defined = {*_bound(tree.body)}, {*_bound(tree.body, imports=False)}
     text = rewrite.rewrite(tree, nodes)
@@ -129,7 +132,6 @@ def code_of(source: Source) -> TestCode:
         last_line=tree.body[-1].lineno if tree.body else 0,
         patches=patched[0] if patched else "",
         wanted=_wanted(text.names),
-        is_straight=is_straight and text.names.isdisjoint(_BINDING),
         changes=straight.changes(nodes),
         is_pure=is_pure and text.names.isdisjoint(_IMPURE),
         code=compile(tree, "<test>", "exec", dont_inherit=True),
