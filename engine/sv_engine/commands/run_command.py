@@ -45,6 +45,13 @@ FILE_NAME = "journal.sqlite"
     help="Go on with the run in this directory, under its own configuration.",
 )
 @click.option(
+    "--control-of",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="DIR",
+    help="Start from the base's figures and the first play of the run in this directory, under its "
+    "configuration, but for what --set changes: selection, recipe, training.",
+)
+@click.option(
     "--dry-run",
     is_flag=True,
     help="Print configuration and budget, and stop.",
@@ -62,6 +69,7 @@ def run_command(
     settings: tuple[str, ...],
     out: Path | None,
     resume: Path | None,
+    control_of: Path | None,
     dry_run: bool,
     metrics_port: int | None,
 ) -> None:
@@ -73,12 +81,19 @@ def run_command(
     says how to go on, a second one stops at once; the run directory keeps everything that was
     generated. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (143 by SIGTERM).
     """
+    given = context.get_parameter_source("config") is not ParameterSource.DEFAULT
     if resume is not None:
-        given = context.get_parameter_source("config") is not ParameterSource.DEFAULT
-        if given or settings or out is not None:
+        if given or settings or control_of or out is not None:
             raise click.UsageError("--resume takes the configuration of its run: nothing beside it")
         config = str(resume / CONFIG_NAME)
-    resolved = load(config, environment={} if resume else os.environ, settings=settings)
+    if control_of is not None:
+        if given:
+            raise click.UsageError("--control-of takes the configuration of its run, and --set")
+        config = str(control_of / CONFIG_NAME)
+    environment = {} if resume or control_of else os.environ
+    resolved = load(config, environment=environment, settings=settings)
+    if control_of is not None:
+        _check_control(resolved, control_of)
     _check_templates(resolved)
     errors = Console(stderr=True)
     from sv_engine.run.budget import cost
@@ -95,6 +110,10 @@ def run_command(
     for warning in check_room(resolved, resume or out or resolved.run.out, bounds):
         errors.print(f"warning: {warning}", highlight=False, soft_wrap=True)
     folder = resume.resolve() if resume else _new_folder(resolved, out)
+    if control_of is not None:
+        from sv_engine.run.control import begin_control
+
+        begin_control(control_of, folder)
     errors.print(f"run directory: {folder}", highlight=False, soft_wrap=True)
     signals = Signals(errors)
     go_on = f"sv-engine run --resume {folder}"
@@ -125,6 +144,16 @@ def _print_pace(config: Config, model: str, errors: Console) -> None:
 
     if config.generate.backend is Backend.VLLM and is_cpu_build():
         errors.print(str(pace(config, model) or ""), highlight=False, soft_wrap=True)
+
+
+def _check_control(config: Config, of: Path) -> None:
+    """Raises UsageError where a control would ask for other samples than its run."""
+    from sv_engine.run.control import differences
+
+    if found := differences(config, load(str(of / CONFIG_NAME), environment={})):
+        raise click.UsageError(
+            f"a control has the samples of its run, so these stay as they are: {', '.join(found)}"
+        )
 
 
 def _check_templates(config: Config) -> None:
