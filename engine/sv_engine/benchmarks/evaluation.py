@@ -1,16 +1,15 @@
-"""One benchmark, evaluated: sampled or read, judged, figures in `evaluation.json`.
+"""One benchmark, evaluated: sampled or read, and judged.
 
-The folder holds `completions.jsonl` (raw, so that an interrupted evaluation goes on),
-`samples.jsonl` (programs, for other graders), `bank.jsonl` (the mutants that the verifier is
-measured against) and `evaluation.json` (docs/formats.md). The model and the sandbox are opened by
-the caller.
+The folder gets `samples.jsonl` (programs, for other graders) and `bank.jsonl` (the mutants that the
+verifier is measured against); completions are kept where the caller says. The model and the sandbox
+are opened by the caller.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +50,13 @@ class Evaluation:
     tasks: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Task -> programs that were judged, and right ones: what a paired comparison needs."""
     counts: dict[str, int] = field(default_factory=dict)
+    bank: score.Bank = field(default_factory=dict)
+    """The mutants that the verifier was measured against."""
 
     def as_json(self) -> dict[str, Any]:
         """Ready for `evaluation.json`."""
         return {
-            "figures": {name: asdict(figure) for name, figure in self.figures.items()},
+            "figures": {name: figure.plain() for name, figure in self.figures.items()},
             "prompts": self.prompts,
             "solved": self.solved,
             "tasks": self.tasks,
@@ -79,10 +80,17 @@ async def evaluate(
     executor: RowExecutor,
     folder: Path,
     given: samples.Texts | None = None,
+    *,
+    store: Path | None,
+    bank: score.Bank | None = None,
     on_task: Callable[[], None] = lambda: None,
 ) -> Evaluation:
-    """Both roles, as far as they are asked for. given: the solver's programs, instead of
-    sampling."""
+    """Both roles, as far as they are asked for.
+
+    given: the solver's programs, instead of sampling. store: where completions are kept, so that an
+    interrupted evaluation goes on; None: the generator does that. bank: the mutants, where an
+    earlier evaluation of the same tasks has made them.
+    """
     found = Evaluation(counts={"tasks": len(tasks)})
     if "solver" in settings.roles:
         programs = given
@@ -91,7 +99,7 @@ async def evaluate(
             programs = {}
             for template, some in _by_template(tasks, templates, "solve"):
                 asking = samples.Asking("solve", template, settings.n, settings.sampling)
-                texts = await samples.sample(some, asking, generator, folder / STORE, on_task)
+                texts = await samples.sample(some, asking, generator, store, on_task)
                 programs |= samples.programs(some, texts, template)
                 found.prompts.setdefault("solver", _prompt(some[0], "solve", template))
             samples.write_samples(folder / "samples.jsonl", tasks, programs)
@@ -110,37 +118,27 @@ async def evaluate(
             "holes": sum(row.count(None) for row in rows),
         }
     if "verifier" in settings.roles and generator is not None:
-        await _verifier(tasks, settings, templates, generator, executor, folder, found)
+        if bank is None:
+            bank = await score.make_bank(tasks, executor, settings.terms)
+        found.bank = bank
+        _write_bank(folder / "bank.jsonl", found.bank)
+        found.counts |= {"bank_tasks": len(found.bank), "bank": sum(map(len, found.bank.values()))}
+        usable = [task for task in tasks if task.problem.id in found.bank]
+        if usable:
+            template = templates.verify
+            asking = samples.Asking("verify", template, settings.n, settings.sampling)
+            texts = await samples.sample(usable, asking, generator, store, on_task)
+            found.prompts["verifier"] = _prompt(usable[0], "verify", template)
+            found.figures |= await score.verifier_figures(
+                usable, texts, template, found.bank, executor, settings.terms
+            )
     return found
 
 
-STORE = "completions.jsonl"
-
-
-async def _verifier(
-    tasks: Sequence[Task],
-    settings: Settings,
-    templates: RoleTemplates,
-    generator: Sampler,
-    executor: RowExecutor,
-    folder: Path,
-    found: Evaluation,
-) -> None:
-    bank = await score.make_bank(tasks, executor, settings.terms)
-    with (folder / "bank.jsonl").open("w", encoding="utf-8") as file:
+def _write_bank(path: Path, bank: score.Bank) -> None:
+    with path.open("w", encoding="utf-8") as file:
         for task_id, wrong in bank.items():
             file.write(json.dumps({"task_id": task_id, "wrong_solutions": wrong}) + "\n")
-    usable = [task for task in tasks if task.problem.id in bank]
-    found.counts |= {"bank_tasks": len(bank), "bank": sum(map(len, bank.values()))}
-    if not usable:
-        return
-    template = templates.verify
-    asking = samples.Asking("verify", template, settings.n, settings.sampling)
-    texts = await samples.sample(usable, asking, generator, folder / STORE)
-    found.prompts["verifier"] = _prompt(usable[0], "verify", template)
-    found.figures |= await score.verifier_figures(
-        usable, texts, template, bank, executor, settings.terms
-    )
 
 
 def _by_template(

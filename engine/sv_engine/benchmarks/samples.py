@@ -15,7 +15,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,11 +63,11 @@ async def sample(
     tasks: Sequence[Task],
     asking: Asking,
     generator: Sampler,
-    store: Path,
+    store: Path | None,
     on_task: Callable[[], None] = lambda: None,
 ) -> Texts:
     """Completions of every task; what `store` has is not asked again, new ones are added to it."""
-    found = stored(store, asking.role)
+    found = stored(store, asking.role) if store else defaultdict[str, dict[int, str]](dict)
     room = asyncio.Semaphore(64)
 
     async def one(task: Task) -> None:
@@ -89,11 +89,12 @@ async def sample(
                     have[at] = completion.text
                     line = {"task_id": problem.id, "role": asking.role, "sample": at}
                     line |= {"text": completion.text, "finish_reason": completion.finish_reason}
-                    file.write(json.dumps(line) + "\n")
-                file.flush()
+                    if file:
+                        file.write(json.dumps(line) + "\n")
+                        file.flush()
             on_task()
 
-    with store.open("a", encoding="utf-8") as file:
+    with store.open("a", encoding="utf-8") if store else nullcontext() as file:
         async with one_error(), asyncio.TaskGroup() as group:
             for task in tasks:
                 group.create_task(one(task))

@@ -62,8 +62,7 @@ def solver_figures(marks: Marks, ks: Sequence[int]) -> dict[str, Estimate]:
     known = [[mark for mark in row if mark is not None] for row in marks.values()]
     figures = {}
     for k in ks:
-        values = [float(pass_at_k(len(row), round(sum(row)), k)[()]) for row in known if row]
-        found = estimate(values)
+        found = estimate([float(pass_at_k(len(row), round(sum(row)), k)[()]) for row in known])
         if found.count:
             figures[f"code_pass_at_{k}"] = found
     return figures

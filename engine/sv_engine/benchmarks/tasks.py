@@ -9,7 +9,7 @@ never shown to the model; nor is a test of its suite, but for the one of MBPP's 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ SPLITS: dict[str, dict[str, range]] = {
 """Benchmark -> split -> ids (Austin et al. 2021, arXiv 2108.07732). Others have one split,
 `test`."""
 NAMES = ("mbpp", "humaneval", "livecodebench")
+DATA_FOLDERS = (Path("data"), Path("../shared/data"))
+"""Where files of benchmarks are looked for, unless somebody says where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,30 @@ class Task:
     def has_reference(self) -> bool:
         """Whether a bank of mutants can be made of it."""
         return bool(self.problem.reference_solution and self.problem.entry_point)
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One benchmark of a call."""
+
+    name: str
+    tasks: list[Task]
+
+
+def load_all(
+    names: Sequence[str],
+    data: Path | None,
+    bad_rows: list[BadRow],
+    split: str = "test",
+    limit: int | None = None,
+) -> list[Benchmark]:
+    """Benchmarks by name or file; data: the folder of their files, None: one of `DATA_FOLDERS`.
+    Rows that cannot be used are added to `bad_rows`. Raises EngineError."""
+    folders = [data] if data else list(DATA_FOLDERS)
+    return [
+        Benchmark(Path(name).stem, load(find(name, folders), name, split, bad_rows)[:limit])
+        for name in names
+    ]
 
 
 def find(name: str, folders: list[Path]) -> Path:

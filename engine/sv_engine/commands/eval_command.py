@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from rich.table import Table
 
 from sv_engine.benchmarks.evaluation import ROLES, Evaluation, Settings, evaluate
 from sv_engine.benchmarks.samples import read_samples
-from sv_engine.benchmarks.tasks import NAMES, Task, find, load
+from sv_engine.benchmarks.tasks import NAMES, Benchmark, load_all
 from sv_engine.commands.model_options import SETS, resolve
 from sv_engine.executors.local import LocalExecutor
 from sv_engine.executors.protocol import Terms
@@ -26,17 +25,9 @@ from sv_engine.prompts.roles import templates
 if TYPE_CHECKING:
     from sv_engine.config.sections import Config
 
-DATA_FOLDERS = (Path("data"), Path("../shared/data"))
-"""Where files of benchmarks are looked for, unless --data says where."""
 
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """One benchmark of a call."""
-
-    name: str
-    path: Path
-    tasks: list[Task]
+STORE = "completions.jsonl"
+"""Of the results' folder: every raw completion, so that an interrupted evaluation goes on."""
 
 
 @click.command("eval")
@@ -135,7 +126,7 @@ def eval_command(
     n = n if temperature > 0 else 1
     ks = _ks(k, n)
     bad_rows: list[BadRow] = []
-    wanted = _wanted(names, [data] if data else list(DATA_FOLDERS), split, limit, bad_rows)
+    wanted = load_all(names, data, bad_rows, split, limit)
     if only is not None:
         wanted = [_reachable(one, only) for one in wanted]
     errors = Console(stderr=True)
@@ -181,22 +172,8 @@ def _ks(text: str, n: int) -> list[int]:
     return [k for k in ks if k <= n] or [1]
 
 
-def _wanted(
-    names: tuple[str, ...],
-    folders: list[Path],
-    split: str,
-    limit: int | None,
-    bad_rows: list[BadRow],
-) -> list[Wanted]:
-    found = []
-    for name in names:
-        path = find(name, folders)
-        found.append(Wanted(Path(name).stem, path, load(path, name, split, bad_rows)[:limit]))
-    return found
-
-
 async def _evaluate(
-    wanted: list[Wanted],
+    wanted: list[Benchmark],
     what: Settings,
     config: Config | None,
     samples_path: Path | None,
@@ -225,12 +202,12 @@ async def _evaluate(
                 errors.print(line, highlight=False, soft_wrap=True)
             with errors.status(f"{one.name}: {len(one.tasks)} tasks"):
                 found[one.name] = await evaluate(
-                    one.tasks, what, texts, generator, executor, place, given
+                    one.tasks, what, texts, generator, executor, place, given, store=place / STORE
                 )
     return found
 
 
-def _reachable(one: Wanted, evaluation: Path) -> Wanted:
+def _reachable(one: Benchmark, evaluation: Path) -> Benchmark:
     """The tasks that an earlier evaluation solved."""
     try:
         solved = set(json.loads(evaluation.read_text("utf-8"))["benchmarks"][one.name]["solved"])
@@ -239,7 +216,7 @@ def _reachable(one: Wanted, evaluation: Path) -> Wanted:
     tasks = [task for task in one.tasks if task.problem.id in solved]
     if not tasks:
         raise click.UsageError(f"--only: {evaluation} solved none of these tasks of {one.name}")
-    return Wanted(one.name, one.path, tasks)
+    return Benchmark(one.name, tasks)
 
 
 def _table(found: dict[str, Evaluation]) -> Table:

@@ -250,9 +250,10 @@ async def _run_async(config: Config, folder: Path, errors: Console, signals: Sig
     from sv_engine.run.display import Display
     from sv_engine.run.doors import open_cache, open_executor, open_generator
     from sv_engine.run.journal import Journal
-    from sv_engine.run.loop import Run, run_loop
+    from sv_engine.run.loop import run_loop
     from sv_engine.run.memory import MemoryWatch
     from sv_engine.run.report import IterationReport
+    from sv_engine.run.state import Run
     from sv_engine.run.summary import summarise, write_summary
 
     start_s = time.monotonic()

@@ -305,6 +305,11 @@ class Evaluate(Section):
     path: Path | None = None
     """JSONL of problems with references (`jsonl`), see docs/formats.md; `wrong_solutions` is their
     frozen bank."""
+    benchmarks: tuple[str, ...] = ()
+    """Public benchmarks beside them, as of `sv-engine eval`: mbpp, humaneval, livecodebench, or
+    files. Measured at the first temperature, every task."""
+    data: Path | None = None
+    """Folder of the benchmarks' files; None: data, or ../shared/data."""
     problems: Positive = 400
     samples: Positive = 4
     """Completions per problem, role and temperature; one where greedy."""

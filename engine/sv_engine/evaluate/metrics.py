@@ -29,6 +29,10 @@ class Estimate:
     """float64 of shape (P,), of every problem in a fixed order: what it moves the mean by, to first
     order; 0 where it has no evidence. What a paired comparison needs."""
 
+    def plain(self) -> dict[str, float | int]:
+        """Ready for JSON: all but the problems' own shares."""
+        return {name: getattr(self, name) for name in self.__slots__ if name != "influence_P"}
+
 
 def pass_at_k(samples_P: ArrayLike, correct_P: ArrayLike, k: int) -> NDArray[np.float64]:
     """Unbiased pass@k of each problem: 1 - C(n - c, k) / C(n, k), float64 of shape (P,).
@@ -74,16 +78,17 @@ def estimate(value_P: ArrayLike) -> Estimate:
     Standard error s / sqrt(P) of independent problems, normal interval clipped to 0..1; NaN
     values (no evidence) are left out. Of nothing the mean is NaN.
     """
-    values = np.asarray(value_P, dtype=np.float64).ravel()
-    values = values[~np.isnan(values)]
+    all_P = np.asarray(value_P, dtype=np.float64).ravel()
+    values = all_P[~np.isnan(all_P)]
     if not values.size:
         return Estimate(np.nan, np.nan, np.nan, np.nan, 0)
     mean = float(values.mean())
     if values.size == 1:  # one problem says nothing about the next
         return Estimate(mean, np.nan, 0.0, 1.0, 1)
     error = float(values.std(ddof=1) / np.sqrt(values.size))
-    reach = Z_95 * error
-    return Estimate(mean, error, max(0.0, mean - reach), min(1.0, mean + reach), values.size)
+    low, high = max(0.0, mean - Z_95 * error), min(1.0, mean + Z_95 * error)
+    influence_P = np.nan_to_num(all_P - mean) / values.size
+    return Estimate(mean, error, low, high, values.size, influence_P)
 
 
 def ratio_estimates(sums_P: Sequence[Mapping[str, tuple[float, float]]]) -> dict[str, Estimate]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sv_engine.benchmarks.tasks import load_all
 from sv_engine.config.sections import Config, ProblemSource, TestSampling
 from sv_engine.problems.jsonl import count_lines
 
@@ -81,7 +82,9 @@ def completions_of_play(config: Config) -> Counts:
 
 
 def completions_of_evaluation(config: Config) -> int:
-    """Completions of both roles at all temperatures."""
+    """Completions of both roles at all temperatures, and on the benchmarks at the first."""
     evaluate = config.evaluate
-    per_problem = sum(evaluate.samples if t > 0 else 1 for t in set(evaluate.temperatures))
-    return 2 * evaluate.problems * per_problem
+    drawn = {t: evaluate.samples if t > 0 else 1 for t in evaluate.temperatures}
+    benchmarks = load_all(evaluate.benchmarks, evaluate.data, [])
+    tasks = sum(len(benchmark.tasks) for benchmark in benchmarks)
+    return 2 * (evaluate.problems * sum(drawn.values()) + tasks * drawn[evaluate.temperatures[0]])

@@ -18,25 +18,24 @@ import asyncio
 import shutil
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import takewhile
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from sv_engine.config.sections import Config, ProblemSource, RoleSet, StartFrom
+from sv_engine.config.sections import ProblemSource, RoleSet, StartFrom
 from sv_engine.dataset import recipes
 from sv_engine.dataset.recipes import TrainingData
 from sv_engine.dataset.stage import learn
-from sv_engine.errors import EngineError, RunStopped
+from sv_engine.errors import EngineError
 from sv_engine.evaluate.heldout import Bench, Setting, evaluate, verified
-from sv_engine.generate import Generator
 from sv_engine.generate.protocol import sampling_of
 from sv_engine.play.describe import Quota, describe, read_function, read_sentence
-from sv_engine.play.pipeline import CellRunner, Hooks, Player, play
+from sv_engine.play.pipeline import Hooks, Player, play
 from sv_engine.problems import decontaminate, sources
-from sv_engine.problems.jsonl import BadRow, figures_of
+from sv_engine.problems.jsonl import figures_of
 from sv_engine.prompts.roles import templates
 from sv_engine.records import (
     Candidates,
@@ -47,55 +46,16 @@ from sv_engine.records import (
     Problem,
 )
 from sv_engine.run.doors import base_model, train_spec
-from sv_engine.run.journal import Journal, Scope
-from sv_engine.run.journalled import JournalledGenerator
+from sv_engine.run.journal import Scope
 from sv_engine.run.keys import content_key
 from sv_engine.run.report import IterationReport, PlayCounts
 from sv_engine.run.room import check_prompts
-from sv_engine.run.watcher import Watcher
-from sv_engine.train import TrainProgress, TrainResult, TrainSpec, write_rows
-
-Trainer = Callable[[TrainSpec, Callable[[TrainProgress], None]], Awaitable[TrainResult]]
+from sv_engine.run.state import Run
+from sv_engine.train import TrainProgress, write_rows
 
 
 class NothingLearntError(EngineError):
     """Selection accepted nothing, so there is nothing to train on."""
-
-
-@dataclass(slots=True)
-class Run:
-    """Everything one run holds."""
-
-    config: Config
-    folder: Path
-    generator: Generator
-    executor: CellRunner
-    train: Trainer
-    journal: Journal
-    watcher: Watcher
-    on_report: Callable[[list[IterationReport]], None] = lambda _: None
-    """Called after every iteration with all reports so far: who writes the summary."""
-    stopping: Callable[[], bool] = lambda: False
-    """Whether nothing further is to be begun."""
-    reports: list[IterationReport] = field(default_factory=list)
-    bad_rows: list[BadRow] = field(default_factory=list)
-    """Rows of the run's files that cannot be used."""
-    played: list[str] = field(default_factory=list)
-    """Prompts of the iterations before."""
-    earlier: TrainingData = field(default_factory=TrainingData)
-    """Accepted data of the iterations before."""
-    weights: str = ""
-    """Whole weights to go on from."""
-    adapter: Path | None = None
-    sampler: JournalledGenerator = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.sampler = JournalledGenerator(self.generator, self.journal, self.watcher.note)
-
-    def go_on(self) -> None:
-        """Raises RunStopped where somebody asked for it."""
-        if self.stopping():
-            raise RunStopped
 
 
 async def run_loop(run: Run) -> list[IterationReport]:
@@ -129,7 +89,7 @@ async def run_loop(run: Run) -> list[IterationReport]:
 
 def _check_files(run: Run) -> None:
     """Show, count and journal the rows that cannot be used; raises SourceError."""
-    run.bad_rows = sources.check_files(run.config)
+    run.bad_rows += sources.check_files(run.config)
     if not run.bad_rows:
         return
     run.watcher.skipped(run.bad_rows)
@@ -163,7 +123,8 @@ async def _problems(
     run: Run, iteration: int, heldout: Sequence[Heldout], report: IterationReport
 ) -> list[Problem]:
     """The problems to play, free of repeats and of held-out text."""
-    config, texts = run.config.problems, [text for item in heldout for text in item.texts]
+    config = run.config.problems
+    texts = [text for item in heldout for text in item.texts] + run.benchmarks.texts()
     if config.source is not ProblemSource.DESCRIBE:
         problems, dropped = decontaminate.clean(
             sources.unlabelled(run.config, iteration),
@@ -348,7 +309,7 @@ def _data(run: Run, iteration: int, fresh: TrainingData) -> TrainingData:
 async def _evaluate(
     run: Run, iteration: int, heldout: Sequence[Heldout], report: IterationReport
 ) -> None:
-    """Measure both roles at every temperature."""
+    """Measure both roles at every temperature, and on the benchmarks."""
     start_s = time.perf_counter()
     config = run.config
     temperatures = dict.fromkeys(config.evaluate.temperatures)
@@ -365,10 +326,24 @@ async def _evaluate(
         )
         bench = _bench(run, iteration, f"heldout at {temperature}")
         report.figures[temperature] = await evaluate(heldout, setting, bench)
-        for name, figure in report.figures[temperature].items():
+    await _benchmarks(run, iteration, report)
+    for temperature, figures in report.figures.items():
+        for name, figure in figures.items():
             error, name_at = figure.standard_error, f"{name}@{temperature}"
             run.journal.add_metric(iteration, name_at, figure.mean, error, figure.count)
     _finish(run, report, "evaluate", start_s)
+
+
+async def _benchmarks(run: Run, iteration: int, report: IterationReport) -> None:
+    def on_task() -> None:
+        run.go_on()
+        run.watcher.advance()
+
+    steps = 3 * run.benchmarks.tasks  # programs sampled, and judged, and tests sampled
+    run.watcher.begin(f"iteration {iteration}: benchmarks", steps)
+    run.sampler.scope = Scope(iteration, "benchmarks")
+    found = await run.benchmarks.evaluate(run.sampler, run.folder, iteration, on_task)
+    report.figures[run.config.evaluate.temperatures[0]] |= found
 
 
 def _bench(run: Run, iteration: int, stage: str) -> Bench:

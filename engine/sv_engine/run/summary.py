@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ LABELS = {
     "test kill rate": "test_kill_rate",
     "test input size": "test_input_size",
 }
-"""What the table shows and the relative improvement is computed of."""
+"""What the table shows and the relative improvement is computed of, of held-out problems and, with
+its name before it (`mbpp/code_pass_at_1`), of each benchmark."""
 
 
 def summarise(
@@ -102,7 +103,8 @@ def write_summary(path: Path, summary: dict[str, Any]) -> None:
 def _changes(reports: Sequence[IterationReport], temperature: float) -> dict[str, Estimate]:
     """From the base to the last iteration, of the figures that have such a quotient."""
     first, last = reports[0].figures[temperature], reports[-1].figures[temperature]
-    changes = {name: relative_change(first.get(name), last.get(name)) for name in LABELS.values()}
+    names = _labels(first).values()
+    changes = {name: relative_change(first.get(name), last.get(name)) for name in names}
     return {name: change for name, change in changes.items() if change is not None}
 
 
@@ -116,22 +118,25 @@ def table(config: Config, reports: Sequence[IterationReport]) -> Table:
         result.add_column(name, justify="right", no_wrap=True)
     if len(reports) > 1:
         result.add_column("relative", justify="right", no_wrap=True)
-    rows = _rows(config)
-    for row, (label, name, temperature) in enumerate(rows, 1):
-        cells = [_cell(report.figures[temperature].get(name)) for report in reports]
-        if len(reports) > 1:
-            cells.append(_change(_changes(reports, temperature).get(name)))
-        result.add_row(label, *cells, end_section=row % (len(rows) // len(LABELS)) == 0)
+    temperatures = list(dict.fromkeys(config.evaluate.temperatures))
+    for label, name in _labels(reports[0].figures[temperatures[0]]).items():
+        measured = temperatures[:1] if "/" in name else temperatures
+        for t in measured:
+            cells = [_cell(report.figures[t].get(name)) for report in reports]
+            if len(reports) > 1:
+                cells.append(_change(_changes(reports, t).get(name)))
+            at = "greedy" if t == 0 else f"T={t:g}"
+            result.add_row(f"{label}, {at}", *cells, end_section=t == measured[-1])
     return result
 
 
-def _rows(config: Config) -> list[tuple[str, str, float]]:
-    """Label, figure and temperature of every row."""
-    return [
-        (f"{label}, {'greedy' if t == 0 else f'T={t:g}'}", name, t)
-        for label, name in LABELS.items()
-        for t in dict.fromkeys(config.evaluate.temperatures)
-    ]
+def _labels(figures: Mapping[str, Estimate]) -> dict[str, str]:
+    """Label -> figure, of the held-out problems and of each benchmark there."""
+    labels = dict(LABELS)
+    for benchmark in dict.fromkeys(name.rpartition("/")[0] for name in figures):
+        if benchmark:
+            labels |= {f"{benchmark} {label}": f"{benchmark}/{LABELS[label]}" for label in LABELS}
+    return {label: name for label, name in labels.items() if name in figures or "/" not in name}
 
 
 def _change(change: Estimate | None) -> str:

@@ -221,7 +221,10 @@ def evaluated(
         executor = LocalExecutor(1)
         try:
             templates = CHAT if chat else EXAMPLES
-            return await evaluation.evaluate(some, what, templates, model, executor, folder)
+            store = folder / "completions.jsonl"
+            return await evaluation.evaluate(
+                some, what, templates, model, executor, folder, store=store
+            )
         finally:
             await executor.close()
 
@@ -249,6 +252,7 @@ def test_both_roles_against_tests_and_mutants(tmp_path: Path) -> None:
     assert "def add(x):\n    return x + 12" in bank
     assert found.prompts["solver"].startswith("Write a function to add 11")
     assert found.counts["unreadable"] == 1
+    assert json.loads(json.dumps(found.as_json()))["figures"]["test_validity"]["count"] == 1
 
 
 def test_it_goes_on_where_it_was(tmp_path: Path) -> None:

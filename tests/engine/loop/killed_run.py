@@ -34,8 +34,9 @@ from sv_engine.generate.streams import Stream
 from sv_engine.records import Completion, Verdicts
 from sv_engine.run import journal as journal_module
 from sv_engine.run.journal import Journal, Scope
-from sv_engine.run.loop import Run, run_loop
+from sv_engine.run.loop import run_loop
 from sv_engine.run.packs import Samples
+from sv_engine.run.state import Run
 from sv_engine.run.summary import summarise, write_summary
 from sv_engine.train import train
 

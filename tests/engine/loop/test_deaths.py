@@ -24,7 +24,8 @@ from sv_engine.config.layers import dump, load
 from sv_engine.execute.executor import Executor
 from sv_engine.execute.sandbox import SandboxFault
 from sv_engine.run.journal import FILE_NAME, Journal, JournalError
-from sv_engine.run.loop import Run, run_loop
+from sv_engine.run.loop import run_loop
+from sv_engine.run.state import Run
 from sv_engine.train import TrainerCrashedError, TrainOutOfMemoryError, train
 
 from .test_loop import SETTINGS, ScriptedTrainer, Watcher, play, write

@@ -22,8 +22,9 @@ from sv_engine.problems.sources import SourceError
 from sv_engine.records import Heldout, Problem
 from sv_engine.run.doors import base_model
 from sv_engine.run.journal import FILE_NAME, Journal
-from sv_engine.run.loop import NothingLearntError, Run, run_loop
+from sv_engine.run.loop import NothingLearntError, run_loop
 from sv_engine.run.report import IterationReport
+from sv_engine.run.state import Run
 from sv_engine.run.summary import summarise, table, write_summary
 from sv_engine.train import (
     PhaseResult,
