@@ -13,10 +13,10 @@ from sv_engine.commands.progress import Snapshot, describe, progress_line
 
 
 def test_describe_says_rate_and_time_left() -> None:
-    line = describe(Snapshot(25, 100, 1200, 60_000), 30.0)
+    line = describe(Snapshot(25, 100, "problems", 1200, 60_000), 30.0)
     assert line == "25/100 problems · 1,200 rows · 60,000 cells · 2,000 cells/s · 1:30 left"
-    assert describe(Snapshot(1, 201, 1, 1), 60.0).endswith("3:20:00 left")
-    assert describe(Snapshot(0, 0, 0, 0), 0.0).endswith("time left unknown")
+    assert describe(Snapshot(1, 201, "tasks"), 60.0).endswith("3:20:00 left")
+    assert describe(Snapshot(0, 0, "tasks"), 0.0).endswith("time left unknown")
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -30,7 +30,7 @@ def test_the_line_is_shown_and_ends_with_the_last_state(
     async def work() -> None:
         nonlocal done
         console = Console(file=out, force_terminal=terminal, width=200)
-        async with progress_line(console, lambda: Snapshot(done, 3, done, done)):
+        async with progress_line(console, lambda: Snapshot(done, 3, "problems", done, done)):
             for _ in range(3):
                 await asyncio.sleep(0.01)
                 done += 1

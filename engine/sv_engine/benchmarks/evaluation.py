@@ -53,6 +53,15 @@ class Evaluation:
     bank: score.Bank = field(default_factory=dict)
     """The mutants that the verifier was measured against."""
 
+    def add(self, other: Evaluation) -> None:
+        """Take over what another evaluation of the same tasks, of another role, has found."""
+        self.figures |= other.figures
+        self.prompts |= other.prompts
+        self.solved += other.solved
+        self.tasks |= other.tasks
+        self.counts |= other.counts
+        self.bank |= other.bank
+
     def as_json(self) -> dict[str, Any]:
         """Ready for `evaluation.json`."""
         return {

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from sv_engine.benchmarks.evaluation import ROLES, Evaluation, Settings, evaluate
-from sv_engine.benchmarks.samples import read_samples
+from sv_engine.benchmarks.evaluation import ROLES, Settings
 from sv_engine.benchmarks.tasks import NAMES, Benchmark, load_all
+from sv_engine.commands.eval_run import EvalRun, Found
 from sv_engine.commands.model_options import SETS, resolve
-from sv_engine.executors.local import LocalExecutor
 from sv_engine.executors.protocol import Terms
 from sv_engine.generate.protocol import Sampling
 from sv_engine.problems.jsonl import BadRow, lines_of
-from sv_engine.prompts.roles import templates
 
-if TYPE_CHECKING:
-    from sv_engine.config.sections import Config
-
-
-STORE = "completions.jsonl"
-"""Of the results' folder: every raw completion, so that an interrupted evaluation goes on."""
+ASKED = "asked.json"
+"""Of the results' folder: how its completions were sampled."""
+VALIDATION = "validation"
 
 
 @click.command("eval")
@@ -71,6 +65,12 @@ STORE = "completions.jsonl"
 )
 @click.option("--k", default="1,10", show_default=True, help="The k of pass@k.")
 @click.option("--temperature", type=click.FloatRange(0), default=0.8, show_default=True)
+@click.option(
+    "--tune",
+    metavar="T,T,...",
+    help="Instead of --temperature: the best of these for each role on the benchmark's own "
+    "validation split (mbpp has one).",
+)
 @click.option("--top-p", type=click.FloatRange(0, 1), default=0.95, show_default=True)
 @click.option("--min-p", type=click.FloatRange(0, 1), default=0.0, show_default=True)
 @click.option("--max-tokens", type=click.IntRange(1), default=512, show_default=True)
@@ -103,6 +103,7 @@ def eval_command(
     n: int,
     k: str,
     temperature: float,
+    tune: str | None,
     top_p: float,
     min_p: float,
     max_tokens: int,
@@ -117,16 +118,23 @@ def eval_command(
 
     The files of the benchmarks are looked for in --data (else data, ../shared/data) and never
     downloaded. The same --out again goes on where it was: completions are not asked again.
+    With --tune each role is evaluated at the temperature that was best on the validation split.
     """
     if (model is None) == (samples_path is None):
         raise click.UsageError("give either --model or --samples")
     asked = tuple(dict.fromkeys(roles)) or ("solver",)
     if samples_path is not None and "verifier" in asked:
         raise click.UsageError("--samples are programs: the verifier needs a model")
-    n = n if temperature > 0 else 1
+    temperatures = _temperatures(tune)
+    if samples_path is not None and temperatures:
+        raise click.UsageError("--tune samples: it needs a model")
+    n = n if temperature > 0 or temperatures else 1
     ks = _ks(k, n)
     bad_rows: list[BadRow] = []
     wanted = load_all(names, data, bad_rows, split, limit)
+    validation = load_all(names, data, [], VALIDATION) if temperatures else []
+    if temperatures and split != "test":
+        raise click.UsageError("--tune is for the test split")
     if only is not None:
         wanted = [_reachable(one, only) for one in wanted]
     errors = Console(stderr=True)
@@ -136,28 +144,30 @@ def eval_command(
     what = Settings(asked, n, ks, Sampling(temperature, top_p, max_tokens, min_p=min_p), terms)
     resolved = None if model is None else resolve(model, config, settings, role_set)
     folder = out or Path("runs") / f"eval-{'-'.join(Path(name).stem for name in names)}"
-    folder.mkdir(parents=True, exist_ok=True)
+    sampled = {
+        "model": model or str(samples_path),
+        "temperature": temperatures or temperature,
+        "top_p": top_p,
+        "min_p": min_p,
+        "max_tokens": max_tokens,
+        "templates": str(resolved.roles.templates) if resolved else None,
+    }
+    _claim(folder, sampled)
+    run = EvalRun(what, resolved, samples_path, temperatures, folder, workers, errors)
     try:
-        found = asyncio.run(
-            _evaluate(wanted, what, resolved, samples_path, folder, workers, errors)
-        )
+        found = asyncio.run(run.run(wanted, validation))
     except KeyboardInterrupt:
         kept = f"; the same command goes on, completions are kept in {folder}"
         raise KeyboardInterrupt(kept) from None
-    document = {
-        "model": model or str(samples_path),
+    document = sampled | {
         "split": split,
         "samples": n,
-        "temperature": temperature,
-        "top_p": top_p,
-        "min_p": min_p,
-        "templates": str(resolved.roles.templates) if resolved else None,
         "benchmarks": {name: result.as_json() for name, result in found.items()},
     }
     (folder / "evaluation.json").write_text(json.dumps(document, indent=2) + "\n", "utf-8")
     Console().print(_table(found))
     for name, result in found.items():
-        for role, prompt in result.prompts.items():
+        for role, prompt in result.evaluation.prompts.items():
             click.echo(f"\n{name}, the prompt of the {role} (first task):\n{prompt}", err=True)
     click.echo(folder / "evaluation.json")
 
@@ -172,39 +182,29 @@ def _ks(text: str, n: int) -> list[int]:
     return [k for k in ks if k <= n] or [1]
 
 
-async def _evaluate(
-    wanted: list[Benchmark],
-    what: Settings,
-    config: Config | None,
-    samples_path: Path | None,
-    folder: Path,
-    workers: int | None,
-    errors: Console,
-) -> dict[str, Evaluation]:
-    from sv_engine.config.sections import Roles
-    from sv_engine.run.doors import open_generator
+def _temperatures(text: str | None) -> list[float]:
+    try:
+        found = [float(part) for part in text.split(",")] if text else []
+    except ValueError:
+        raise click.UsageError(f"--tune wants temperatures with commas, not {text!r}") from None
+    if any(not 0 <= t < float("inf") for t in found):
+        raise click.UsageError("--tune wants temperatures from 0 on")
+    return list(dict.fromkeys(found))
 
-    found: dict[str, Evaluation] = {}
-    texts = templates(config.roles if config else Roles())
-    async with AsyncExitStack() as open_doors:
-        executor = LocalExecutor(workers, require="basic")
-        open_doors.push_async_callback(executor.close)
-        generator = None
-        if config is not None:
-            errors.print("starting the engine")
-            generator = await open_doors.enter_async_context(open_generator(config, folder))
-        for one in wanted:
-            place = folder / one.name if len(wanted) > 1 else folder
-            place.mkdir(exist_ok=True)
-            bad_rows: list[BadRow] = []
-            given = read_samples(samples_path, one.tasks, bad_rows) if samples_path else None
-            for line in lines_of(bad_rows):
-                errors.print(line, highlight=False, soft_wrap=True)
-            with errors.status(f"{one.name}: {len(one.tasks)} tasks"):
-                found[one.name] = await evaluate(
-                    one.tasks, what, texts, generator, executor, place, given, store=place / STORE
-                )
-    return found
+
+def _claim(folder: Path, asked: dict[str, Any]) -> None:
+    """Make the folder of the results, or go on in it; UsageError where it holds answers that were
+    sampled otherwise."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / ASKED
+    if path.exists():
+        before = json.loads(path.read_text("utf-8"))
+        if other := [key for key in asked if before.get(key) != asked[key]]:
+            told = ", ".join(f"{key} {before.get(key)!r}" for key in other)
+            raise click.UsageError(
+                f"{folder} holds answers that were sampled with {told}; give another --out"
+            )
+    path.write_text(json.dumps(asked, indent=2) + "\n", "utf-8")
 
 
 def _reachable(one: Benchmark, evaluation: Path) -> Benchmark:
@@ -219,14 +219,17 @@ def _reachable(one: Benchmark, evaluation: Path) -> Benchmark:
     return Benchmark(one.name, tasks)
 
 
-def _table(found: dict[str, Evaluation]) -> Table:
+def _table(found: dict[str, Found]) -> Table:
     table = Table(title="benchmarks, with 95% intervals over problems")
     for column in ("benchmark", "figure", "value", "95% interval", "problems"):
         table.add_column(column, justify="left" if column in ("benchmark", "figure") else "right")
     for name, result in found.items():
-        for figure, e in result.figures.items():
+        for figure, e in result.evaluation.figures.items():
             interval = f"{e.low:.3f} to {e.high:.3f}"
             table.add_row(name, figure, f"{e.mean:.3f}", interval, str(e.count))
-        notes = ", ".join(f"{count:,} {what}" for what, count in result.counts.items())
+        for role, one in result.tuned.items():
+            tried = ", ".join(f"{t:g}: {value:.3f}" for t, value in one.figures.items())
+            table.add_row(name, f"{role}: T={one.temperature:g} ({tried})", "", "", "")
+        notes = ", ".join(f"{count:,} {what}" for what, count in result.evaluation.counts.items())
         table.add_row(name, notes, "", "", "", end_section=True)
     return table

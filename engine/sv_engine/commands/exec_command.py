@@ -280,8 +280,9 @@ async def _recheck(run: ExecRun, alone: Executor) -> None:
 async def _stream(run: ExecRun, executor: Executor, errors: Console) -> None:
     def snapshot() -> Snapshot:
         return Snapshot(
-            problems_done=run.tally.problems + len(run.doubtful),
-            problems_total=run.problems_total,
+            done=run.tally.problems + len(run.doubtful),
+            total=run.problems_total,
+            what="problems",
             rows_done=executor.rows_done,
             cells_done=executor.cells_done,
         )

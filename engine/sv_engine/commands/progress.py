@@ -22,21 +22,24 @@ PLAIN_TICK_S = 5.0
 class Snapshot:
     """Counts since the start."""
 
-    problems_done: int
-    problems_total: int
-    rows_done: int
-    cells_done: int
+    done: int
+    total: int
+    what: str
+    """What is counted."""
+    rows_done: int | None = None
+    """With `cells_done` where cells are run."""
+    cells_done: int = 0
 
 
 def describe(now: Snapshot, elapsed_s: float) -> str:
-    """One line: problems, rows, cells, cells per second, time left."""
-    rate = now.cells_done / elapsed_s if elapsed_s > 0 else 0.0
-    share = now.problems_done / now.problems_total if now.problems_total else 0.0
+    """One line: how many are done, rows, cells, cells per second, time left."""
+    parts = [f"{now.done:,}/{now.total:,} {now.what}"]
+    if now.rows_done is not None:
+        rate = now.cells_done / elapsed_s if elapsed_s > 0 else 0.0
+        parts += [f"{now.rows_done:,} rows", f"{now.cells_done:,} cells", f"{rate:,.0f} cells/s"]
+    share = now.done / now.total if now.total else 0.0
     left = f"{_clock(elapsed_s * (1 - share) / share)} left" if share else "time left unknown"
-    return (
-        f"{now.problems_done:,}/{now.problems_total:,} problems · {now.rows_done:,} rows · "
-        f"{now.cells_done:,} cells · {rate:,.0f} cells/s · {left}"
-    )
+    return " · ".join([*parts, left])
 
 
 @asynccontextmanager
@@ -62,8 +65,9 @@ async def progress_line(console: Console, snapshot: Callable[[], Snapshot]) -> A
             task = progress.add_task("starting", total=None)
             while True:
                 now = snapshot()
-                done, total = now.problems_done, now.problems_total
-                progress.update(task, total=total, completed=done, description=line(), refresh=True)
+                progress.update(
+                    task, total=now.total, completed=now.done, description=line(), refresh=True
+                )
                 await asyncio.sleep(LIVE_TICK_S)
 
     ticker = asyncio.create_task(live() if console.is_terminal else plain())

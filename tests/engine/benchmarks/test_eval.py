@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from sv_engine.benchmarks import evaluation, samples, score, tasks
 from sv_engine.benchmarks.evaluation import Settings
 from sv_engine.cli import main
+from sv_engine.commands import eval_run
+from sv_engine.config.layers import load as load_config
 from sv_engine.executors.local import LocalExecutor
 from sv_engine.executors.protocol import Terms
 from sv_engine.generate import GenerationRequest, Sampling
@@ -299,3 +304,102 @@ def test_mutants_that_the_tests_do_not_refute_are_left_out() -> None:
     assert list(bank) == ["MBPP/11"]  # the other's reference fails its own tests
     assert bank["MBPP/11"]
     assert all("waste = 5" in wrong for wrong in bank["MBPP/11"])
+
+
+# ---- temperatures -------------------------------------------------------------------------------
+
+
+def test_each_role_has_the_temperature_that_is_best_on_the_validation_split(tmp_path: Path) -> None:
+    by_name = {task.problem.id: task for task in map(tasks.task_of, MBPP)}
+    validation = [by_name["MBPP/511"], by_name["MBPP/600"]]
+    wanted = tasks.Benchmark("mbpp", [by_name["MBPP/11"], by_name["MBPP/12"]])
+
+    class Tempered(Scripted):
+        """Programs are right where it is cold, tests where it is hot."""
+
+        async def generate(self, request: GenerationRequest) -> AsyncGenerator[Completion, None]:
+            self.requests.append(request)
+            cold, added = request.sampling.temperature < 0.5, int(request.problem_id[5:])
+            for i in range(request.n):
+                if request.role == "solve":
+                    text = f"```python\ndef add(x):\n    return x + {added if cold else 1}\n```"
+                else:
+                    text = f"```python\nassert add(1) == {3 if cold else 1 + added}\n```"
+                yield Completion(request.problem_id, request.role, text, sample=i)
+
+    model = Tempered({})
+    call = eval_run.EvalRun(
+        replace(
+            settings(2, "solver", "verifier"), sampling=Sampling(temperature=0.8, max_tokens=9)
+        ),
+        load_config(),
+        None,
+        [0.0, 0.8],
+        tmp_path,
+        1,
+        Console(file=io.StringIO()),
+    )
+
+    async def run() -> eval_run.Found:
+        executor = LocalExecutor(1)
+        try:
+            bench = eval_run.Bench(call, executor, model, CHAT)
+            return await bench.one(wanted, validation, tmp_path)
+        finally:
+            await executor.close()
+
+    found = asyncio.run(run())
+    assert {role: one.temperature for role, one in found.tuned.items()} == {
+        "solver": 0.0,
+        "verifier": 0.8,
+    }
+    assert found.tuned["solver"].figures == {0.0: 1.0, 0.8: 0.0}
+    figures = {name: figure.mean for name, figure in found.evaluation.figures.items()}
+    assert figures["code_pass_at_1"] == figures["test_validity"] == 1.0
+    test_ids = {"MBPP/11", "MBPP/12"}
+    for request in model.requests:
+        if request.problem_id in test_ids:
+            assert request.sampling.temperature == (0.0 if request.role == "solve" else 0.8)
+    assert json.loads(json.dumps(found.as_json()))["tuned"]["verifier"]["temperature"] == 0.8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--model", "m", "--tune", "warm"), "wants temperatures"),
+        (("--model", "m", "--tune", "0,-1"), "from 0 on"),
+        (("--samples", "{samples}", "--tune", "0.2"), "needs a model"),
+        (("--model", "m", "--tune", "0.2", "--split", "train"), "test split"),
+        (("--model", "m", "--tune", "0.2", "--benchmark", "humaneval"), "no split 'validation'"),
+    ],
+)
+def test_wrong_temperatures_are_told(
+    arguments: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    written(tmp_path / "mbpp.jsonl", MBPP)
+    written(tmp_path / "humaneval.jsonl", [HUMANEVAL])
+    given = written(tmp_path / "samples.jsonl", [{"task_id": "MBPP/11", "solution": "x"}])
+    filled = [text.format(samples=given) for text in arguments]
+    result = invoke("--benchmark", "mbpp", "--data", tmp_path, "--out", tmp_path / "out", *filled)
+    assert result.exit_code != 0
+    assert message in result.output + str(result.exception)
+
+
+def test_answers_that_were_sampled_otherwise_are_not_gone_on_with(tmp_path: Path) -> None:
+    written(tmp_path / "mbpp.jsonl", MBPP)
+    given = written(tmp_path / "samples.jsonl", [{"task_id": "MBPP/11", "solution": "x"}])
+    common = (
+        "--benchmark",
+        "mbpp",
+        "--data",
+        tmp_path,
+        "--samples",
+        given,
+        "--out",
+        tmp_path / "o",
+    )
+    assert invoke(*common).exit_code == 0
+    assert invoke(*common, "-n", 3).exit_code == 0
+    other = invoke(*common, "--temperature", 0.3)
+    assert other.exit_code == 2
+    assert "sampled with temperature 0.8" in other.output
