@@ -175,7 +175,7 @@ class Judge(Policy):
         if test.patches:
             raise OneProcess(f"the test patches the module {test.patches}")
         self.marks = marks = Provenance()
-        marks.sites, marks.is_due = test.sites, test.sites > test.inner_sites
+        marks.sites, marks.is_due = test.sites, test.is_due
         self.link.forget()
         bound = test.binds - test.free
         self.hearing = Hearing(self.link, marks, test.names, bound, test.steps, self.module)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Set
 
-from .nodes import Said, called, free, imported_from, inside, path, root, said
+from .nodes import FUNCTIONS, Said, called, free, imported_from, inside, path, root, said
 from .straight import is_literal
 
 OWN, ONE, SEVERAL, MIXED = 0, 1, 2, 3
@@ -33,7 +33,6 @@ SAFE = frozenset(("append", "add", "appendleft", "extend"))
 GATHERING = SAFE | {"insert", "update"}
 _EMPTY = frozenset("list dict set deque bytearray OrderedDict Counter defaultdict".split())
 _NOTHING = Said(frozenset(), [])
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
@@ -100,10 +99,10 @@ class Levels:
             self.stored.add(one.id)
         elif isinstance(one, ast.arg):
             self.stored.add(one.arg)
-        elif isinstance(one, (*_FUNCTIONS, ast.ClassDef)):
+        elif isinstance(one, (*FUNCTIONS, ast.ClassDef)):
             self.functions.setdefault(one.name, []).append(one)
             for part in one.body if isinstance(one, ast.ClassDef) else ():
-                if isinstance(part, _FUNCTIONS) and not any(map(_is_static, part.decorator_list)):
+                if isinstance(part, FUNCTIONS) and not any(map(_is_static, part.decorator_list)):
                     self.methods.add(part)
         elif isinstance(one, ast.Assign) and isinstance(one.value, ast.Lambda):
             for target in one.targets:

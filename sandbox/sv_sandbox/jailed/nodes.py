@@ -6,10 +6,12 @@ import ast
 import builtins
 import symtable
 import sys
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from typing import NamedTuple
 
 from . import text
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def free(source: str, nodes: list[ast.AST]) -> set[str]:
@@ -85,15 +87,17 @@ def parameters(node: ast.AST) -> list[str]:
 
 
 class Said(NamedTuple):
-    """What stands in a node: names, attributes (`.name`), calls."""
+    """What stands in a node: names, attributes (`.name`), calls; whether it asserts."""
 
     words: frozenset[str]
     calls: list[ast.Call]
+    asserts: bool = False
 
 
 def said(node: ast.AST) -> Said:
     """All that stands in a node."""
     words, calls = set(), []
+    asserts = False
     for one in ast.walk(node):
         if isinstance(one, ast.Name):
             words.add(one.id)
@@ -101,4 +105,40 @@ def said(node: ast.AST) -> Said:
             words.add(f".{one.attr}")
         elif isinstance(one, ast.Call):
             calls.append(one)
-    return Said(frozenset(words), calls)
+            asserts = asserts or called(one).startswith(_ASSERTING)
+        elif isinstance(one, ast.Assert | ast.Raise):
+            asserts = True
+    return Said(frozenset(words), calls, asserts)
+
+
+_ASSERTING = ("assert", "fail", "raises")
+
+
+def asserting(nodes: Iterable[ast.AST], look: Callable[[ast.AST], Said] = said) -> set[str]:
+    """Names of functions of the text that assert something or speak of such a one, and of classes
+    whose special methods do."""
+    parts = [(name, look(one)) for node in nodes for name, one in _named(node)]
+    found = {name for name, one in parts if one.asserts}
+    while True:
+        known = found | {f".{name}" for name in found}
+        new = {name for name, one in parts if not known.isdisjoint(one.words)} - found
+        if not new:
+            return found
+        found |= new
+
+
+def _named(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    """Functions that a node defines, each by the name that it is called by."""
+    if isinstance(node, FUNCTIONS):
+        yield node.name, node
+    elif isinstance(node, ast.ClassDef):
+        parts = (part for part in node.body if isinstance(part, FUNCTIONS))
+        yield from ((node.name, part) for part in parts if part.name[:2] == "__")
+    elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
+        targets = (target for target in node.targets if isinstance(target, ast.Name))
+        yield from ((target.id, node.value) for target in targets)
+
+
+def asserts(one: Said, by_name: Set[str]) -> bool:
+    """Whether there is an assertion in it, or the name of a function that has one."""
+    return one.asserts or any(word.lstrip(".") in by_name for word in one.words)

@@ -19,8 +19,7 @@ from typing import Any
 
 from .expressions import Expressions
 from .levels import MIXED, ONE, OWN
-from .nodes import called, inside, parameters, root
-from .straight import asserting, asserts
+from .nodes import FUNCTIONS, asserting, asserts, called, inside, parameters, root
 
 _EXPECTING = frozenset(
     "raises assertRaises assertRaisesRegex warns assertWarns assertLogs suppress catch_warnings"
@@ -33,7 +32,6 @@ _OPERATORS = frozenset(
     " __bool__ __enter__ __exit__ __new__ __post_init__".split()
 )
 """Methods that get nothing of the solution's, or whose answers count by themselves."""
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _LEAVING = frozenset("skip skipTest xfail exit quit importorskip".split())
 _PARTLY = (ast.BoolOp, ast.IfExp, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _CALLING = frozenset("map filter any all sorted max min reduce list sum".split())
@@ -57,7 +55,8 @@ class Parts(Expressions):
         modules: Set[str] = frozenset(),
     ):
         super().__init__(source, nodes, entry_point, modules)
-        self._asserting = asserting(nodes)
+        self.asserting = asserting(nodes, self.said_in)
+        """Functions of the text that assert, or call such a one."""
         self._called = {called(one) for one in nodes if isinstance(one, ast.Call)} | {"__init__"}
         self._sound = 0
         self._twins: set[str] = set()
@@ -77,6 +76,8 @@ class Parts(Expressions):
             self.mix("a test that is too much")
         if any(map(self._may_leave_out, nodes)):
             self.mix("an assertion within an expression")
+        if self._leaves_to_others(nodes):
+            self.mix("an assertion that is left to others")
         if any(level for name, level in self.returned.items() if _is_special(name)):
             self.mix("an operator of the test's own")
         if any(
@@ -92,9 +93,24 @@ class Parts(Expressions):
         """Whether this decides, or repeats, in the middle of an expression what is asserted."""
         if isinstance(node, ast.Call):
             given = (*node.args, *(word.value for word in node.keywords))
-            return called(node) in _CALLING and any(asserts(one, self._asserting) for one in given)
+            return called(node) in _CALLING and any(map(self._may_assert, given))
         is_one = isinstance(node, _PARTLY) or (isinstance(node, ast.Compare) and len(node.ops) > 1)
-        return is_one and asserts(node, self._asserting)
+        return is_one and self._may_assert(node)
+
+    def _may_assert(self, node: ast.AST) -> bool:
+        return asserts(self.said_in(node), self.asserting)
+
+    def _leaves_to_others(self, nodes: list[ast.AST]) -> bool:
+        """Whether what asserts is given away, for others to call it as often as they like."""
+        known = {id(one.func) for one in nodes if isinstance(one, ast.Call)}
+        for one in nodes:
+            if isinstance(one, (*FUNCTIONS, ast.ClassDef)):
+                known.update(map(id, one.decorator_list))
+        return any(
+            type(getattr(one, "ctx", None)) is ast.Load and id(one) not in known
+            for one in nodes
+            if getattr(one, "id", getattr(one, "attr", None)) in self.asserting
+        )
 
     def _all(self, body: list[ast.stmt]) -> None:
         for at, node in enumerate(body):
@@ -161,9 +177,9 @@ class Parts(Expressions):
         """Whether what is called may assert: what a name holds, or gives, that is no function of
         the text's or of Python's, and not asked of the solution."""
         if isinstance(call.func, ast.Attribute):
-            return call.func.attr in self._asserting
+            return call.func.attr in self.asserting
         name = call.func.id if isinstance(call.func, ast.Name) else ""
-        is_plain = name in self.functions and name not in self._asserting
+        is_plain = name in self.functions and name not in self.asserting
         return not (is_plain or name in self.free or hasattr(builtins, name)) or name in self.stored
 
     def _match(self, node: ast.Match) -> None:
@@ -411,7 +427,7 @@ class Parts(Expressions):
 
 
 _STATEMENTS: dict[type, Any] = {
-    **dict.fromkeys(_FUNCTIONS, Parts._function),
+    **dict.fromkeys(FUNCTIONS, Parts._function),
     ast.ClassDef: Parts._class,
     ast.Return: Parts._return,
     ast.Assign: Parts._assign,

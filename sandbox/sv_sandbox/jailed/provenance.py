@@ -30,7 +30,8 @@ answer a value that the solution had to find without having seen the expected on
 
 A failed assertion fails the cell, whoever swallows it: only a handler in the test's own text that
 names classes of Python's or of the test's takes it back. A pass needs an assertion that was
-reached, or an exception that such a handler waited for; a proven one each assertion of the text.
+reached, or an exception that such a handler waited for; a proven one each assertion of the text,
+and each call of a function of the text that asserts, to its end.
 """
 
 from __future__ import annotations
@@ -75,6 +76,8 @@ class Provenance:
         self._theirs: list[BaseException] = []
         self._raised: list[BaseException] = []
         self._entered: set[int] = set()
+        self._calls: list[tuple[int, int]] = []
+        """Calls of functions of the text that assert, while they run: site and thread."""
         self.is_due = False
         self.sites = 0
         self._lock = threading.Lock()
@@ -113,7 +116,7 @@ class Provenance:
         """On whose word a pass of this cell rests."""
         if self.reached < 0:
             return INLINE
-        if len(self._entered - {0}) < self.sites:
+        if self._calls or len(self._entered - {0}) < self.sites:
             self.word("an assertion that was not reached")
         if not {*map(id, self._raised)} <= {*map(id, self._forgiven)}:
             self.word("an exception that was passed over")
@@ -195,6 +198,37 @@ class Provenance:
 
         return call
 
+    def calling(self, site: int) -> tuple[int, int]:
+        """A function of the text that asserts is to be called, once its arguments are there."""
+        call = site, threading.get_ident()
+        self._calls.append(call)
+        return call
+
+    def called(self, call: tuple[int, int], value: Any) -> Any:
+        """It has given this; what has still to run is followed to its end."""
+        if type(value) is types.CoroutineType:
+            return self._awaited(call, value)
+        if type(value) is types.GeneratorType:
+            return self._stepped(call, value)
+        self._ended(call)
+        return value
+
+    async def _awaited(self, call: tuple[int, int], coroutine: Any) -> object:
+        found = await coroutine
+        self._ended(call)
+        return found
+
+    def _stepped(self, call: tuple[int, int], generator: Any) -> Any:
+        found = yield from generator
+        self._ended(call)
+        return found
+
+    def _ended(self, call: tuple[int, int]) -> None:
+        with self._lock:
+            if call in self._calls:
+                self._calls.remove(call)
+                self._entered.add(call[0])
+
     def failed(self, *message: object) -> AssertionError:
         """The assertion does not hold: what to raise."""
         return AssertionError(*message)
@@ -247,6 +281,9 @@ class Provenance:
             if any(error is one for one in self._pending):
                 self.word("an assertion that was passed over")
             self._forgiven.append(error)
+            here = threading.get_ident()
+            for call in [one for one in self._calls if one[1] == here]:
+                self._ended(call)  # as far as its text waits for that
             self.reached += not isinstance(error, ImportError | NameError)
 
     def suppressed(self, error: BaseException, kinds: object) -> None:

@@ -10,6 +10,7 @@ In: the parsed test. Out: the same tree, where
     except T:           except S.handler(T, own):
     raises(T), suppress(T)   raises(S.expected(T, own)), suppress(S.expected(T, own))
     x = self.assertX(...)   x = S.asserted(n, kind, self.assertX)(...), where it is no statement
+    check(...)          S.called(S.calling(n), check(...)), where `check` is the text's and asserts
     a is b              S.told(a, "`is`") is S.told(b, "`is`"), unless one is a constant
     a in b              a in S.told(b, "`in`")
     assert_x(a)         S.told(assert_x, ...)(a), and what else goes by the name of an assertion
@@ -27,7 +28,7 @@ import ast
 import builtins
 import functools
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from types import CodeType
 from typing import Any
 
@@ -50,17 +51,23 @@ _TOOLS = frozenset(("fail", "raises", "warns", "suppress"))
 _RUNNERS = frozenset(("eval", "exec", "compile"))
 
 
-def rewrite(tree: ast.Module, nodes: Iterable[ast.AST] | None = None) -> Text:
-    """Reads the tree (`nodes`: all of it), and rewrites it in place."""
+def rewrite(
+    tree: ast.Module, nodes: Iterable[ast.AST] | None = None, asserting: Set[str] = frozenset()
+) -> Text:
+    """Reads the tree (`nodes`: all of it), and rewrites it in place. Each call of a function of the
+    text that asserts (`asserting`: by name) is an assertion site of its own."""
     found = read(ast.walk(tree) if nodes is None else nodes)
-    _Rewriter(found).inside(tree)
+    _Rewriter(found, asserting).inside(tree)
     ast.fix_missing_locations(tree)
     return found
 
 
+_ASSERTING = frozenset(("entered", "raised", "calling"))
+
+
 def holds_sites(code: CodeType) -> bool:
     """Whether a function's code, or one in it, has an assertion site."""
-    if SITES in code.co_names and ("entered" in code.co_names or "raised" in code.co_names):
+    if SITES in code.co_names and not _ASSERTING.isdisjoint(code.co_names):
         return True
     return any(isinstance(const, CodeType) and holds_sites(const) for const in code.co_consts)
 
@@ -104,6 +111,7 @@ _OUTSIDE_IN = (
     ast.AsyncWith,
     ast.ExceptHandler,
     ast.Call,
+    ast.If,
 )
 """Nodes that are looked at before what is in them is rewritten."""
 
@@ -111,8 +119,11 @@ _OUTSIDE_IN = (
 class _Rewriter:
     """One pass, mostly from the inside of each node to the node itself."""
 
-    def __init__(self, text: Text):
-        self._text = text
+    def __init__(self, text: Text, asserting: Set[str]):
+        self._text, self._asserting = text, asserting
+        self._depth = 0
+        """In how many functions this stands; whether it is for who runs the text as a script."""
+        self._is_script = False
         self._own = text.binds
         self._whole: set[ast.AST] = set()
         """Calls that are whole statements, sites already where they assert, or given to `with`."""
@@ -124,6 +135,7 @@ class _Rewriter:
             ast.Compare: self._compare,
             ast.Call: self._call,
             ast.Raise: self._raise,
+            ast.If: self._if,
             ast.Attribute: self._attribute,
             ast.FunctionDef: self._function,
             ast.AsyncFunctionDef: self._function,
@@ -151,9 +163,17 @@ class _Rewriter:
         return node if rewritten is None else rewritten(node)
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
-        before = self._text.sites
+        self._depth += 1
         self.inside(node)
-        self._text.inner_sites += self._text.sites - before
+        self._depth -= 1
+        return node
+
+    def _if(self, node: ast.If) -> ast.AST:
+        outer = self._is_script
+        names = (one.id for one in ast.walk(node.test) if isinstance(one, ast.Name))
+        self._is_script |= "__name__" in names
+        self.inside(node)
+        self._is_script = outer
         return node
 
     def _assert(self, node: ast.Assert) -> ast.AST:
@@ -193,8 +213,12 @@ class _Rewriter:
 
     def _number(self, never: bool) -> int:
         """The number of a new site; 0 for one that can `never` hold: nobody waits for it."""
-        self._text.sites += not never
-        return 0 if never else self._text.sites
+        self._text.is_due |= not (self._depth or never)
+        return 0 if never else self._next()
+
+    def _next(self) -> int:
+        self._text.sites += 1
+        return self._text.sites
 
     def _around(self, node: ast.stmt, kind: int, never: bool = False) -> ast.AST:
         return _site(node, self._number(never), [node, ast.Expr(_call("left", kind))])
@@ -242,11 +266,15 @@ class _Rewriter:
         for at, argument in enumerate(node.args[:few]):
             if not isinstance(argument, ast.Starred):
                 node.args[at] = _call("expected", argument, own[at])
+        is_checking = name in self._asserting and isinstance(node.func, ast.Name | ast.Attribute)
         if is_tool:
             node.func = _call("told", node.func, "an assertion")
         if is_inner:
-            self._text.sites += 1
-            node.func = _call("asserted", self._text.sites, kind, node.func)
+            node.func = _call("asserted", self._number(False), kind, node.func)
+        if is_checking:
+            is_run = name.startswith("test") and not node.args  # whoever calls it as well
+            number = 0 if is_run or self._is_script else self._next()
+            return ast.copy_location(_call("called", _call("calling", number), node), node)
         return node
 
     def _compare(self, node: ast.Compare) -> ast.AST:

@@ -15,14 +15,13 @@ import builtins
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from .nodes import called
+from .nodes import FUNCTIONS, asserting, asserts, called, said
 
 _PLAIN = (
     *(ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Import, ast.ImportFrom, ast.Pass),
     *(ast.FunctionDef, ast.ClassDef, ast.Assert, ast.Global, ast.Nonlocal, ast.For),
 )
 _WAITING = (ast.AsyncFunctionDef, ast.Await, ast.Yield, ast.YieldFrom)
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _READERS = frozenset("len sorted list tuple set dict frozenset sum min max str repr abs".split())
 """Functions of Python's that make one thing of one thing."""
 _MAKERS = frozenset("list tuple set dict frozenset bytearray deque OrderedDict".split())
@@ -49,7 +48,7 @@ class _Straight:
         self._read = Counter(one.id for one in names if type(one.ctx) is ast.Load)
         self._stored = Counter(one.id for one in names if type(one.ctx) is not ast.Load)
         for one in nodes:
-            if isinstance(one, (*_FUNCTIONS, ast.ClassDef)):
+            if isinstance(one, (*FUNCTIONS, ast.ClassDef)):
                 self._stored[one.name] += 1
             elif isinstance(one, ast.arg):
                 self._stored[one.arg] += 1
@@ -98,7 +97,7 @@ class _Straight:
             self._give(node.targets[0], node.value)
         if isinstance(node, ast.FunctionDef) and node.name in self._asserting:
             return all(map(self._lists_cases, node.decorator_list)) and self._all(node.body)
-        if isinstance(node, ast.FunctionDef) or not asserts(node, self._asserting):
+        if isinstance(node, ast.FunctionDef) or not asserts(said(node), self._asserting):
             return True
         call = node.value if isinstance(node, ast.Expr) else None
         if not isinstance(call, ast.Call) or self._asserts_inside(call):
@@ -108,7 +107,7 @@ class _Straight:
         return called(call) in _EQUAL and len(call.args) > 1 and self._is_pair(*call.args[:2])
 
     def _asserts_inside(self, node: ast.AST) -> bool:
-        return any(asserts(one, self._asserting) for one in ast.iter_child_nodes(node))
+        return any(asserts(said(one), self._asserting) for one in ast.iter_child_nodes(node))
 
     def _lists_cases(self, decorator: ast.expr) -> bool:
         """Whether it has the function run with what stands there, each time with other objects."""
@@ -236,26 +235,3 @@ def is_literal(node: ast.AST) -> bool:
     if isinstance(node, ast.List | ast.Tuple | ast.Set | ast.Dict | ast.UnaryOp):
         return all(map(is_literal, ast.iter_child_nodes(node)))
     return isinstance(node, ast.Constant | ast.expr_context | ast.unaryop)
-
-
-def asserting(nodes: Iterable[ast.AST]) -> set[str]:
-    """Names of functions of the text that assert something, or speak of such a one."""
-    functions = [one for one in nodes if isinstance(one, _FUNCTIONS)]
-    found: set[str] = set()
-    while True:
-        new = {one.name for one in functions if asserts(one, found)}
-        if new == found:
-            return found
-        found = new
-
-
-def asserts(node: ast.AST, by_name: set[str]) -> bool:
-    """Whether there is an assertion in it, or the name of a function that has one."""
-    for one in ast.walk(node):
-        if isinstance(one, ast.Assert | ast.Raise) or getattr(one, "id", None) in by_name:
-            return True
-        if isinstance(one, ast.Attribute) and one.attr in by_name:
-            return True
-        if isinstance(one, ast.Call) and called(one).startswith(("assert", "fail", "raises")):
-            return True
-    return False

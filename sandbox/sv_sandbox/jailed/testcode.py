@@ -75,7 +75,7 @@ class TestCode(NamedTuple):
     defined: set[str]
     """Of those, the ones that it does not import."""
     sites: int
-    inner_sites: int
+    is_due: bool
     hands_over: bool
     last_line: int
     """Where its last statement begins."""
@@ -111,7 +111,7 @@ def code_of(source: Source) -> TestCode:
     found = parts.Parts(words, tree, nodes, source.entry_point, modules)
     is_pure = not modules and all(map(_is_pure, nodes))
     bound, defined = {*_bound(tree.body)}, {*_bound(tree.body, imports=False)}
-    text = rewrite.rewrite(tree, nodes)
+    text = rewrite.rewrite(tree, nodes, found.asserting)
     patched = [of for of, name in text.sets if of in text.imports and of != "solution"]
     patched = [of for of, name in text.sets if of in patched and (of, name) not in REDIRECTED]
     return TestCode(
@@ -127,7 +127,7 @@ def code_of(source: Source) -> TestCode:
         bound=bound,
         defined=defined,
         sites=text.sites,
-        inner_sites=text.inner_sites,
+        is_due=text.is_due,
         hands_over=text.hands_over,
         last_line=tree.body[-1].lineno if tree.body else 0,
         patches=patched[0] if patched else "",

@@ -34,8 +34,8 @@ class Text:
     hands_over: bool = False
     """Whether it may define tests that it does not run itself, or use pytest's names."""
     sites: int = 0
-    inner_sites: int = 0
-    """Of those, the ones in functions (one in two functions counts twice)."""
+    is_due: bool = False
+    """Whether an assertion stands outside of functions."""
 
 
 def read(nodes: Iterable[ast.AST]) -> Text:
