@@ -43,3 +43,10 @@ def test_every_setting_of_the_sampling_reaches_vllm() -> None:
         **{"n": 4, "temperature": 0.5, "top_p": 0.9, "min_p": 0.1},
         **{"max_tokens": 30, "stop": ["x"], "seed": 3},
     }
+
+
+def test_blocks_of_the_prefix_cache_are_small_where_prompts_are_short() -> None:
+    assert vllm_options.engine_arguments(VllmOptions(), is_cpu=True)["block_size"] == 32
+    assert "block_size" not in vllm_options.engine_arguments(VllmOptions(), is_cpu=False)
+    own = VllmOptions(extra={"block_size": 64})
+    assert vllm_options.engine_arguments(own, is_cpu=True)["block_size"] == 64
