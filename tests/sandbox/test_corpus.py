@@ -307,12 +307,9 @@ class Host:
 
     def _strangers(self) -> list[str]:
         """Processes that carry the token, but the bystander."""
-        found = []
-        for process in psutil.process_iter(["cmdline", "name", "pid"]):
-            words = [process.info["name"] or "", *(process.info["cmdline"] or [])]
-            if process.info["pid"] != self._bystander.pid and any(self.token in w for w in words):
-                found.append(f"{process.info['pid']}: {words}")
-        return found
+        texts = {pid: told(pid, "comm") + " " + told(pid, "cmdline") for pid in processes()}
+        del texts[self._bystander.pid]
+        return [f"{pid}: {text!r}" for pid, text in texts.items() if self.token in text]
 
     def check(self) -> None:
         """Fail unless everything is as it was and nobody called."""
@@ -388,19 +385,31 @@ class Subject:
         assert os.listdir(self._temp) == []
 
 
+def processes() -> list[int]:
+    """Of the whole machine."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def told(pid: int, name: str) -> str:
+    """A file of a process in /proc; nothing once it is gone."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text(errors="replace")
+    except OSError:
+        return ""
+
+
 def processes_below(level: int = 1) -> set[int]:
     """Descendants of this process, from this level down."""
-    generation, found = [psutil.Process()], set()
-    for depth in range(1, 100):
-        children: list[psutil.Process] = []
-        for process in generation:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                children += process.children()
-        if not children:
-            break
-        generation = children
-        if depth >= level:
-            found |= {process.pid for process in children}
+    children: dict[int, set[int]] = {}
+    for pid in processes():  # once for all: psutil reads all of /proc for each parent
+        if stat := told(pid, "stat"):
+            parent = int(stat.rpartition(")")[2].split()[1])
+            children.setdefault(parent, set()).add(pid)
+    found, generation, depth = set[int](), {os.getpid()}, 0
+    while generation:
+        generation = {child for pid in generation for child in children.get(pid, ())}
+        depth += 1
+        found |= generation if depth >= level else set()
     return found
 
 
