@@ -1,6 +1,6 @@
 /* sv.h - everything that crosses a file of the native core, sectioned by file.
  *
- * Call path:  module.c (Python binding, client side)  ->  pool.c (worker threads, no Python)
+ * Call path:  client.c (Python binding, client side)  ->  pool.c (worker threads, no Python)
  *             -> [unix socket] -> zygote.c (warm interpreter that forks templates)
  *             -> jail.c + filter.c (a template locks itself in)  ->  template.c (forks subjects)
  *             -> subject.c (what runs a row) and task.c (what plans and compares), under watch.c;
