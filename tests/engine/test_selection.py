@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sv_engine import records
 from sv_engine.records import Bools, Floats, Selection
-from sv_engine.selection import SELECTORS, select
+from sv_engine.selection import SELECTORS, agreement, select
 from sv_engine.selection.agreement import codet, consensus
 from sv_engine.selection.arrays import groups_of_equal_rows, top
 from sv_engine.selection.b4 import b4
@@ -409,3 +409,23 @@ def test_a_hole_is_equal_to_nothing_but_a_hole() -> None:
     groups = groups_of_equal_rows(passed, known, np.array([1.0, 2.0, 4.0, 8.0]))
     assert groups.group_S[0] == groups.group_S[2] != groups.group_S[1] == groups.group_S[3]
     assert groups.weight_G[groups.group_S].tolist() == [5, 10, 5, 10]
+
+
+# ---- agreement ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ([True, True, False], (0.75 * 0.6) ** 0.5),  # both pass the tests of weight 6 of 10
+        ([False, False, True], (0.25 * 0.4) ** 0.5),
+        ([False, False, False], 0.0),
+        ([True, True, True], 0.0),  # no test is passed by all: another choice than `select` makes
+    ],
+)
+def test_agreement_is_the_mean_of_two_shares(chosen: list[bool], expected: float) -> None:
+    passed = np.array([[1, 1, 0, 1], [1, 1, 0, 0], [0, 0, 1, 1]], dtype=bool)
+    known = np.array([[1, 1, 1, 1], [1, 0, 1, 1], [1, 1, 1, 1]], dtype=bool)
+    weight_T = np.array([4.0, 2.0, 4.0, 0.0])  # the last one is no evidence
+    evidence = Evidence(passed, known, np.array([2.0, 1.0, 1.0]), weight_T)
+    assert agreement(np.array(chosen), evidence) == pytest.approx(expected)

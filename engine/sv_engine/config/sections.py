@@ -217,6 +217,8 @@ class Recipe(Section):
     """Guard: samples that the accepted group of programs must have."""
     min_tests: Positive = 3
     """Guard: tests with different inputs that the accepted programs must pass."""
+    min_agreement: Share = 0.0
+    """Guard: how far programs and tests must agree on what is accepted (`selection.agreement`)."""
     min_input_size: int = Field(default=0, ge=0)
     """Guard: elements in the input of a test that may be learnt (0: any); stops trivial inputs."""
     kill_floor: Rate = 0.05

@@ -40,7 +40,7 @@ from sv_engine.records import (
     Selection,
     Solution,
 )
-from sv_engine.selection import select
+from sv_engine.selection import agreement, select
 from sv_engine.selection.quality import Degeneracy, degeneracy
 
 Item = TypeVar("Item")
@@ -52,6 +52,7 @@ class Refusal(StrEnum):
     DEGENERATE = "degenerate matrix"
     FEW_SOLUTIONS = "too few samples agree"
     FEW_TESTS = "too few tests accepted"
+    LITTLE_AGREEMENT = "programs and tests agree too little"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,10 @@ def refusal(outcome: Outcome, selection: Selection, recipe: Recipe) -> Refusal |
     if evidence.weight_S[selection.accepted_S].sum() < recipe.min_solution_samples:
         return Refusal.FEW_SOLUTIONS
     inputs = {_call(outcome, int(t))[0] for t in np.flatnonzero(selection.accepted_T)}
-    return Refusal.FEW_TESTS if len(inputs) < recipe.min_tests else None
+    if len(inputs) < recipe.min_tests:
+        return Refusal.FEW_TESTS
+    agreed = agreement(selection.accepted_S, evidence) >= recipe.min_agreement
+    return None if agreed else Refusal.LITTLE_AGREEMENT
 
 
 def training_data(

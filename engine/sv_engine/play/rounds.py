@@ -23,7 +23,7 @@ from sv_engine.generate.protocol import GenerationRequest, sampling_of, seed_of
 from sv_engine.play.pipeline import CellRunner, Hooks, Player, play
 from sv_engine.prompts.roles import Template, call_of, read_tests
 from sv_engine.records import Candidates, Outcome, Problem, Selection, Test, Verdicts
-from sv_engine.selection import select
+from sv_engine.selection import agreement, select
 from sv_engine.selection.arrays import groups_of_equal_rows
 
 ASKED_AGAIN = 4
@@ -41,8 +41,8 @@ class Group:
     """Distinct tests with weight that they pass."""
     believed: int
     """And of these the ones that the selector believes."""
-    votes: float
-    """Share of the tests' weight that they pass, 0 to 1."""
+    agreement: float
+    """`selection.agreement` of these programs."""
     score: float
 
 
@@ -64,13 +64,9 @@ class Solved:
 
     @property
     def agreement(self) -> float:
-        """How sure the choice is, 0 to 1: the geometric mean of the share of the sampled programs
-        that are in its group and of the share of the tests' weight that it passes; 0 without a
-        program. No posterior: B4's and EM's are near 1 for most choices, right or wrong
-        (docs/smollm2.md)."""
-        if not self.groups:
-            return 0.0
-        return float(np.sqrt(self.groups[0].samples / self.samples * self.groups[0].votes))
+        """How sure the choice is, 0 to 1: `selection.agreement` of its group; 0 without a
+        program."""
+        return self.groups[0].agreement if self.groups else 0.0
 
     @property
     def program(self) -> str | None:
@@ -118,7 +114,7 @@ def judged(outcome: Outcome, selector: str, rounds: int) -> Solved:
                 samples=int(groups.weight_G[g]),
                 passed=int(passed_T.sum()),
                 believed=int((passed_T & accepted_T).sum()),
-                votes=float(seen.weight_T @ passed_T / max(seen.weight_T.sum(), 1e-9)),
+                agreement=agreement(groups.group_S == g, evidence),
                 score=float(selection.score_S[best]),
             )
         )

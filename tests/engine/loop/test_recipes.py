@@ -23,6 +23,7 @@ from sv_engine.records import (
     Test,
     Verdicts,
 )
+from sv_engine.selection import agreement
 
 PROBLEM = Problem("p", "take the first.", "f")
 VERIFY = POCKET.verify.fill(PROBLEM)
@@ -232,6 +233,17 @@ def test_same_seed_same_lessons() -> None:
 def test_guards(played: Outcome, reason: Refusal | None) -> None:
     selection = recipes.believe(played.evidence, Select(), Random(0))
     assert recipes.refusal(played, selection, RECIPE) == reason
+
+
+@pytest.mark.parametrize(("least", "taught"), [(0.0, True), (0.44, True), (0.46, False)])
+def test_a_choice_on_which_little_agrees_is_not_taught(least: float, taught: bool) -> None:
+    # 2 of 10 sampled programs, and every test: the root of 0.2 is 0.447.
+    played = make(["++++", "+---", "-+--", "--+-"], [2, 3, 3, 2], INPUTS[:4])
+    selection = recipes.believe(played.evidence, Select(selector="maxpass"), Random(0))
+    recipe = RECIPE.model_copy(update={"min_solution_samples": 1, "min_agreement": least})
+    assert agreement(selection.accepted_S, played.evidence) == pytest.approx(0.2**0.5)
+    reason = recipes.refusal(played, selection, recipe)
+    assert reason == (None if taught else Refusal.LITTLE_AGREEMENT)
 
 
 def test_random_believes_one_sampled_program() -> None:
