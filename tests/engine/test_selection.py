@@ -427,5 +427,5 @@ def test_agreement_is_the_mean_of_two_shares(chosen: list[bool], expected: float
     passed = np.array([[1, 1, 0, 1], [1, 1, 0, 0], [0, 0, 1, 1]], dtype=bool)
     known = np.array([[1, 1, 1, 1], [1, 0, 1, 1], [1, 1, 1, 1]], dtype=bool)
     weight_T = np.array([4.0, 2.0, 4.0, 0.0])  # the last one is no evidence
-    evidence = Evidence(passed, known, np.array([2.0, 1.0, 1.0]), weight_T)
+    evidence = records.Evidence(passed, known, np.array([2.0, 1.0, 1.0]), weight_T)
     assert agreement(np.array(chosen), evidence) == pytest.approx(expected)
