@@ -32,8 +32,9 @@ struct reader {
     size_t owed; /* values that open frames still await */
     struct take_frame *frames;
     size_t depth, frame_room;
-    PyObject *containers, *build;
-    unsigned ticks;
+    PyObject *containers, *build, *told;
+    Py_ssize_t known; /* containers that were there before */
+    unsigned ticks, seen;
 };
 
 static int malformed(const char *why)
@@ -105,6 +106,17 @@ static PyObject *take_int(struct reader *d, enum kind kind)
     return PyLong_FromLongLong((int64_t)(word << spare) >> spare); /* its sign, all the way up */
 }
 
+/* Whether a compiler would keep this text once for all who write it: of a few letters, digits and _. */
+static bool is_name(const char *text, Py_ssize_t n)
+{
+    bool is = n > 1 && n <= 64;
+    for (Py_ssize_t i = 0; is && i < n; i++) {
+        const unsigned char c = (unsigned char)text[i], letter = c | 32u;
+        is = (letter >= 'a' && letter <= 'z') || (c >= '0' && c <= '9') || c == '_';
+    }
+    return is;
+}
+
 static PyObject *take_run_of(struct reader *d, enum kind kind)
 {
     Py_ssize_t n;
@@ -112,9 +124,11 @@ static PyObject *take_run_of(struct reader *d, enum kind kind)
     PyObject *value = NULL;
     if (bytes == NULL)
         return NULL;
-    if (kind == STR)
+    if (kind == STR) {
         value = PyUnicode_DecodeUTF8(bytes, n, "surrogatepass");
-    else if (kind == BYTES)
+        if (value != NULL && d->told != NULL && is_name(bytes, n))
+            PyUnicode_InternInPlace(&value);
+    } else if (kind == BYTES)
         value = PyBytes_FromStringAndSize(bytes, n);
     else if (kind == BYTEARRAY)
         value = PyByteArray_FromStringAndSize(bytes, n);
@@ -138,6 +152,9 @@ static PyObject *take_float(struct reader *d, enum kind kind)
     if (bytes == NULL)
         return NULL;
     memcpy(parts, bytes, size);
+    if ((parts[0] != parts[0] || (kind == COMPLEX && parts[1] != parts[1])) &&
+        sv_tell(d->told, &d->seen, FLOAT) != 0)
+        return NULL;
     return kind == COMPLEX ? PyComplex_FromDoubles(parts[0], parts[1]) : PyFloat_FromDouble(parts[0]);
 }
 
@@ -153,6 +170,8 @@ static PyObject *take_reference(struct reader *d)
         malformed("a reference to nothing");
         return NULL;
     }
+    if (number < d->known && sv_tell(d->told, &d->seen, REFERENCE) != 0)
+        return NULL;
     return Py_NewRef(object);
 }
 
@@ -183,6 +202,8 @@ static int open_frame(struct reader *d, enum kind kind)
         return -1;
     if (kind == DICT)
         count *= 2;
+    if ((kind == SET || kind == FROZENSET) && sv_tell(d->told, &d->seen, kind) != 0)
+        return -1;
     if (tag > MAX_TAG || d->owed + (size_t)count > (size_t)(d->end - d->at))
         return malformed("more items than there are bytes");
     if (d->depth > 0) {
@@ -363,13 +384,15 @@ PyObject *sv_decode(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     (void)self;
     Py_buffer data;
-    if (count != 3 || !sv_is_list(args[2]))
-        return PyErr_Occurred() ? NULL
-                                : PyErr_Format(PyExc_TypeError, "decode(data, build, containers)");
+    if (count < 3 || count > 4 || !sv_is_list(args[2]))
+        return PyErr_Occurred()
+                   ? NULL
+                   : PyErr_Format(PyExc_TypeError, "decode(data, build, containers, told)");
     if (PyObject_GetBuffer(args[0], &data, PyBUF_SIMPLE) != 0) /* the caller's own: nobody changes it */
         return NULL;
     struct reader d = {.build = args[1], .containers = args[2]};
-    Py_ssize_t known = PyList_Size(d.containers);
+    d.told = count > 3 && args[3] != Py_None ? args[3] : NULL;
+    const Py_ssize_t known = d.known = PyList_Size(d.containers);
     d.at = (const unsigned char *)data.buf;
     d.end = d.at + data.len;
     PyObject *value = take_all(&d);

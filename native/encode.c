@@ -28,8 +28,8 @@ struct writer {
     struct slot *slots; /* open addressing; a power of two of them, half of them free */
     size_t slot_room;
     Py_ssize_t count; /* of containers */
-    PyObject *containers, *other;
-    unsigned ticks;
+    PyObject *containers, *other, *told;
+    unsigned ticks, seen;
     unsigned char first[512];
 };
 
@@ -297,9 +297,13 @@ static int put_number(struct writer *w, PyObject *value)
 {
     if (Py_TYPE(value) == &PyFloat_Type) {
         double number = PyFloat_AsDouble(value);
+        if (number != number && sv_tell(w->told, &w->seen, FLOAT) != 0)
+            return -1;
         return put_fixed(w, FLOAT, &number, sizeof number);
     }
     double parts[2] = {PyComplex_RealAsDouble(value), PyComplex_ImagAsDouble(value)};
+    if ((parts[0] != parts[0] || parts[1] != parts[1]) && sv_tell(w->told, &w->seen, FLOAT) != 0)
+        return -1;
     return put_fixed(w, COMPLEX, parts, sizeof parts);
 }
 
@@ -329,9 +333,10 @@ static int put(struct writer *w, PyObject *value)
     if (type == &PyBytes_Type)
         return put_bytes(w, BYTES, PyBytes_AsString(value), PyBytes_Size(value));
     if (type == &PySet_Type)
-        return put_container(w, SET, value);
+        return sv_tell(w->told, &w->seen, SET) != 0 ? -1 : put_container(w, SET, value);
     if (type == &PyFrozenSet_Type)
-        return put_items(w, FROZENSET, sv_contents(value));
+        return sv_tell(w->told, &w->seen, FROZENSET) != 0 ? -1
+                                                          : put_items(w, FROZENSET, sv_contents(value));
     if (type == &PyByteArray_Type)
         return put_container(w, BYTEARRAY, value);
     if (type == &PySlice_Type)
@@ -356,11 +361,13 @@ static void pop_items(struct writer *w)
 PyObject *sv_encode(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     (void)self;
-    const size_t most = count == 4 ? PyLong_AsSize_t(args[3]) : MAX_BYTES;
-    if (PyErr_Occurred() || count < 3 || count > 4 || !sv_is_list(args[2]))
-        return PyErr_Occurred() ? NULL
-                                : PyErr_Format(PyExc_TypeError, "encode(value, other, containers, most)");
+    const size_t most = count > 3 ? PyLong_AsSize_t(args[3]) : MAX_BYTES;
+    if (PyErr_Occurred() || count < 3 || count > 5 || !sv_is_list(args[2]))
+        return PyErr_Occurred()
+                   ? NULL
+                   : PyErr_Format(PyExc_TypeError, "encode(value, other, containers, most, told)");
     struct writer w = {.other = args[1], .containers = args[2]};
+    w.told = count > 4 && args[4] != Py_None ? args[4] : NULL;
     w.most = most < MAX_BYTES ? most : MAX_BYTES;
     Py_ssize_t known = w.count = PyList_Size(w.containers);
     w.out = w.first;

@@ -137,7 +137,7 @@ static PyObject *end(PyObject *self, PyObject *args)
     int fits = 1;
     for (unsigned i = first; i < last && i < SV_MAX_CELLS; i++) {
         struct sv_record *record = &state.region->records[i];
-        record->trust = (uint8_t)((record->trust & SV_DOUBTED) | trust);
+        record->trust = (uint8_t)((record->trust & (SV_DOUBTED | SV_CERTAIN)) | trust);
         fits &= sv_record_set(state.region, i, (enum sv_verdict)verdict, cpu_us, detail, (size_t)len);
     }
     state.region->cell = last;
@@ -152,7 +152,7 @@ static PyObject *doubt(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "Ip", &cell, &doubted))
         return NULL;
     if (state.region != NULL && cell < SV_MAX_CELLS)
-        state.region->records[cell].trust = doubted ? SV_DOUBTED : 0;
+        state.region->records[cell].trust = doubted ? SV_DOUBTED : SV_CERTAIN;
     Py_RETURN_NONE;
 }
 

@@ -206,7 +206,7 @@ static void settle_from(struct worker *w, struct sv_job *job, uint32_t row, uint
     const char *text = sv_record_detail(w->memory[side].region, i, SV_DETAIL_MAX, &len);
     const struct sv_record *record = record_of(w, side, i);
     /* Only a judge says on whose word a pass rests; nobody else passes a cell here. */
-    const uint8_t told = record->trust & (uint8_t)~SV_DOUBTED;
+    const uint8_t told = record->trust & (uint8_t) ~(SV_DOUBTED | SV_CERTAIN);
     const int less = told == SV_TRUST_VOUCHED || told == SV_TRUST_INLINE;
     enum sv_trust trust = side == SIDE_JUDGE && less ? (enum sv_trust)told : SV_TRUST_PROVEN;
     sv_settle_cell(job, row, cell, record->verdict, cpu_us, trust, text, len, last);
@@ -272,7 +272,8 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
         else
             settle_from(w, job, row, i, code->at[i], SIDE_JUDGE, (uint64_t)j->cpu_us + s->cpu_us,
                         &last);
-        if (j->verdict != SV_UNSPLIT && (j->trust & SV_DOUBTED) != 0)
+        const int is_open = j->verdict != SV_UNSPLIT && (j->trust & SV_CERTAIN) == 0;
+        if (is_open && ((j->trust | s->trust) & SV_DOUBTED) != 0)
             doubted->at[doubted->count++] = code->at[i];
     }
     /* A subject that died while it loaded the solution has answered for all that is left. */

@@ -99,11 +99,12 @@ enum sv_trust {
     SV_TRUST_PROVEN = 3,  /* plain data, compared by our code */
 };
 
-#define SV_DOUBTED 0x80 /* beside a trust: more than plain data went between test and solution */
+#define SV_DOUBTED 0x80 /* beside a trust, or in a subject's record: the two may not behave as in one process */
+#define SV_CERTAIN 0x40 /* beside a trust: and that does not matter */
 
 struct sv_record {
     uint8_t verdict;
-    uint8_t trust; /* of a judge: enum sv_trust, and SV_DOUBTED */
+    uint8_t trust; /* of a judge: enum sv_trust; SV_DOUBTED, SV_CERTAIN */
     uint8_t reserved[2];
     uint32_t cpu_us;
     uint32_t detail_at;

@@ -104,6 +104,10 @@ def job_result(job: JobHandle, /) -> tuple[int, int, int, int, bytes, bytes]: ..
 
 # codec.c: see jailed/values.py.
 
+NAN: int
+SET: int
+FROZENSET: int
+REFERENCE: int
 MAX_DEPTH: int
 MAX_VALUE_BYTES: int
 
@@ -115,12 +119,14 @@ def encode(
     other: Callable[[object], tuple[int, bool, tuple[object, ...]]],
     containers: list[object],
     most: int = ...,
+    told: Callable[[int], object] | None = ...,
     /,
 ) -> bytes | bytearray: ...
 def decode(
     data: bytes | bytearray,
     build: Callable[[int, tuple[object, ...]], object],
     containers: list[object],
+    told: Callable[[int], object] | None = ...,
     /,
 ) -> object: ...
 def snapshot(containers: list[object], /) -> list[tuple[object, ...] | bytes | None]: ...

@@ -261,7 +261,8 @@ HANDED_ON = {
         "    lock.acquire()"
     ),
     "its own last filter again": (
-        "import sys\ndef f(x):\n    sys._getframe(2).f_globals['native'].park()\n    return x"
+        "import sys\ndef f(x):\n    frame = getattr(sys, '_get' + 'frame')(2)\n"
+        "    frame.f_globals['native'].park()\n    return x"
     ),
 }
 RECYCLED = {

@@ -505,7 +505,7 @@ def test_the_subject_never_sees_the_test(pool: Pool) -> None:
 import gc, sys
 def f(x):
     seen = []
-    frame = sys._getframe()
+    frame = getattr(sys, "_get" + "frame")()
     while frame:
         seen.append(repr(frame.f_locals)); seen.append(repr(frame.f_code.co_consts))
         frame = frame.f_back
@@ -518,9 +518,11 @@ def f(x):
         "assert f(1) == 1234567, 'secret_marker'",
         "expected = 1234567\nsecret_marker = f(2)\nassert secret_marker is False",
     ]
-    matrix = pool.matrix([solution], tests)
+    open_one = solution.replace('getattr(sys, "_get" + "frame")', "sys._getframe")
+    matrix = pool.matrix([solution, open_one], tests)
     assert matrix.detail(0, 0) == "AssertionError: got False"
-    assert ONLY_TOGETHER in matrix.detail(0, 1)
+    assert matrix.verdict(0, 1) is Verdict.PASS
+    assert ONLY_TOGETHER in matrix.detail(1, 1)
 
 
 ONE_PROCESS = [

@@ -42,6 +42,29 @@ def test_plain_data_needs_no_second_way(pool: Pool, test: str) -> None:
     assert doubted(pool) == before
 
 
+@pytest.mark.parametrize(
+    ("solution", "test"),
+    [
+        ("import math\ndef f(x):\n    math.pi = 3\n    return x + 1", "assert f(1) == 2"),
+        ("def f(x):\n    return x + 1 if x is x else 0", "assert f(1) == 2"),
+        (
+            "def f(x):\n    import sys\n    sys.setrecursionlimit(900)\n    return 2",
+            "assert f(1) == 2",
+        ),
+        ("def f(x): return len(x)", "assert f([float('nan')]) == 1"),
+        ("def f(x): return len(x)", "assert f(frozenset('ab')) == 2\nfor x in 'a': pass"),
+        ("def f(x): return [x]\ndef sum(xs): return xs[0]", "assert sum(f(1)) == 1"),
+        ("def f(x): return 2\ndef check(x): pass", "def check(c):\n    assert c(1) == 2\ncheck(f)"),
+    ],
+)
+def test_where_plain_data_is_not_all_it_is_asked(pool: Pool, solution: str, test: str) -> None:
+    before = doubted(pool)
+    matrix = pool.matrix([solution], [test])
+    assert matrix.verdict_ST.tolist() == [[Verdict.PASS]]
+    assert matrix.trust_ST.tolist() == [[Trust.PROVEN]]
+    assert doubted(pool) == before + 1
+
+
 def test_what_the_two_ways_disagree_on_is_held_back(pool: Pool) -> None:
     before = doubted(pool)
     right, wrong = VIEW + "len(self.rows)", VIEW + "3001 if len(self.rows) == 3000 else 0"

@@ -320,8 +320,10 @@ def _loose(answer: Any) -> str:
                 elif not all(map(len, [one for one in parts if type(one) in (str, bytes)])):
                     return _EMPTY
         elif kind in _SIZED:
-            if not value or (kind is range and len(value) > _MANY):
-                return "a large range" if value else _EMPTY
+            if not value:
+                return _EMPTY
+            if kind is range and abs(value.stop - value.start) > _MANY * abs(value.step):
+                return "a large range"
         elif kind.__name__ == "ndarray":
             if value.dtype.kind in "fc" and (value != value).any():
                 return "NaN"

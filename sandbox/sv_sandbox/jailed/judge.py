@@ -19,6 +19,7 @@ from . import (
     collect,
     lending,
     operations,
+    plan,
     proxies,
     rewrite,
     shapes,
@@ -280,10 +281,12 @@ class Judge(Policy):
 
     def _compare_names(self, bound: Any, missing: Any, test: TestCode) -> None:
         """In one process there is one namespace: what the solution binds the test may bind anew,
-        and what it misses the test may have; and where the test asks for nothing, a name of
-        Python's may be the solution's."""
+        and what it misses the test may have; and a name of Python's may be the solution's, unless
+        it is said what is under test."""
         is_shared = not test.defined.isdisjoint(bound) or not test.bound.isdisjoint(missing)
-        if is_shared or (not test.free and any(n in test.names for n in bound)):
+        theirs = test.names.intersection(bound)
+        may_be_meant = test.entry_point is None and any(map(plan.is_builtin, theirs))
+        if is_shared or may_be_meant or (theirs and not test.free):
             self.doubt()
 
     # ---- the policy of this end ------------------------------------------------------------------

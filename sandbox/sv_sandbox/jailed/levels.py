@@ -223,9 +223,17 @@ class Levels:
         if isinstance(target, ast.Tuple | ast.List) and not is_literal(value):
             self.alias(target, target)  # one object may be in it twice
         self.bind(target, self.level(value))
+        if isinstance(target, ast.Attribute | ast.Subscript) and self.answers(value):
+            self._is_told(root(target))
         if _is_blank(value):
             self._blank |= self.said_in(target).words
         self.keep(value, *self.said_in(target).words)
+
+    def _is_told(self, name: str) -> None:
+        """What has this name is given an answer; if it is the solution's, it may say yes to it."""
+        if (self.levels.get(name) or name in self.free) and name not in self._said:
+            self._said.add(name)
+            self.is_new = True
 
     def give_items(self, target: ast.expr, iterable: ast.expr) -> None:
         """`for target in iterable`."""

@@ -42,7 +42,6 @@ MUCH = 1 << 20
 """Of what one end has sent in a cell, each frame counting as `_FRAME` bytes more than it has."""
 _FRAME = 256
 _LARGE = 1 << 17
-_HOLDERS = frozenset((list, tuple, dict, set, frozenset, bytearray))
 _KINDS = (REQUEST, RETURN, RAISE, CANNOT)
 _LENGTH = struct.Struct("<I")
 
@@ -295,7 +294,9 @@ class Link:
         frame = (kind, first, kept if kind != REQUEST else second, changes, self.policy.notes())
         outer, self.coding = self.coding, True
         try:
-            data = values.encode(frame, self._refer, self._containers)
+            data = values.encode(
+                frame, self._refer, self._containers, told=lambda _: self.policy.doubt()
+            )
             if len(data) > MAX_FRAME_BYTES:
                 raise Unencodable("the value is too large")
         except BaseException as error:
@@ -341,7 +342,9 @@ class Link:
         before = len(self._containers)
         outer, self.coding = self.coding, True
         try:
-            frame = values.decode(data, self._resolve, self._containers, self.policy.word)
+            frame = values.decode(
+                data, self._resolve, self._containers, self.policy.word, self._told_of
+            )
         except MemoryError:
             self.policy.cannot("no memory for a copy of the value", ours=False)
         finally:
@@ -352,8 +355,6 @@ class Link:
         if len(self._containers) > before:
             self.policy.numbered(self._containers[before:])
         self._change(changes, before)
-        if kind == RETURN and before and self._holds_shared(first, before):
-            self.policy.came_back()
         if kind != REQUEST and second is not None:
             self._keep(second)
         self._seen = containers.snapshot(self._containers) if self._containers else None
@@ -389,19 +390,11 @@ class Link:
                 raise Lost
             self._buffer += part
 
-    def _holds_shared(self, value: object, known: int) -> bool:
-        """Whether one of the first so many containers is in a value."""
-        waiting, ids = [value], set(map(id, self._containers[:known]))
-        for one in waiting:
-            if id(one) in ids:
-                return True
-            if type(one) in (list, tuple, set, frozenset):
-                waiting += [part for part in one if type(part) in _HOLDERS]  # type: ignore[attr-defined]
-            elif type(one) is dict:
-                waiting += [part for part in one.values() if type(part) in _HOLDERS]
-            elif type(one) not in _HOLDERS:
-                return False
-        return False
+    def _told_of(self, kind: int) -> None:
+        if kind == values.native.REFERENCE:
+            self.policy.came_back()
+        else:
+            self.policy.doubt()
 
     # ---- shared containers -----------------------------------------------------------------------
 

@@ -1,17 +1,19 @@
 """Which tests only look at what calls with literal arguments return? No test code has to run then.
 
-`assert f([3, 1]) == [1, 3]` becomes the encoded request `(None, ((("f", ([3, 1],), {}),),))`, which
-is all that the subject ever sees, and the expected value, which the judge compares with the decoded
-answer. What is more than such an equality becomes a compiled expression over `__answer__`. Only
-expressions that cannot do anything but look at plain data qualify: every node and every function in
-them is on a short list, so nothing foreign runs. A test may be several such assertions, also in one
-function that is called with a name of the solution's (`check(f)`).
+`assert f([3, 1]) == [1, 3]` becomes the encoded request `(None, ((("f", ([3, 1],), {}),),), ...)`,
+which is all that the subject ever sees, and the expected value, which the judge compares with the
+decoded answer. What is more than such an equality becomes a compiled expression over `__answer__`.
+Only expressions that cannot do anything but look at plain data qualify: every node and every
+function in them is on a short list, so nothing foreign runs. A test may be several such assertions,
+also in one function that is called with a name of the solution's (`check(f)`).
 
 A request is such a name (None where there is none: it is what the solution has by it when the test
 begins), and for each assertion a tuple of operations in the order of their evaluation: `(name,)`
 reads a name, `(name, args, kwargs)` calls it, `(name, args)` calls it with operands `("value", v)`
-or `("result", operation)`. `answered` answers one, in the subject: for each assertion, what its
-operations gave, encoded before the next begins. All of them run before anything is compared.
+or `("result", operation)`; then whether answers are compared with constants alone, and whether any
+name of Python's may be the solution's, with the names that the test binds. `answered` answers one,
+in the subject: for each assertion, what its operations gave, encoded before the next begins. All of
+them run before anything is compared.
 """
 
 from __future__ import annotations
@@ -35,7 +37,10 @@ def answered(request: Any, namespace: dict[str, Any]) -> tuple[bytes, ...] | Non
     """What the operations of each assertion give in the solution's namespace. Raises what those of
     the first one raise, and Unencodable; None where a later one raises: which assertion fails
     first, the test's code will tell."""
-    name, assertions, bare = request
+    name, assertions, bare, (any_name, *binds) = request
+    has = namespace.keys()
+    if not has.isdisjoint(binds) or (any_name and not has.isdisjoint(_MEANT)):
+        return None  # in one process one of the two takes the other's place
     if name is not None:
         namespace = {name: namespace[name]} if name in namespace else {}
     found: list[bytes] = []
@@ -46,10 +51,14 @@ def answered(request: Any, namespace: dict[str, Any]) -> tuple[bytes, ...] | Non
             if not found:
                 raise
             return None
-        if not bare and any(type(one) in (set, frozenset) for one in answers):
-            raise values.Unencodable("a set, whose order may be looked at")
-        found.append(bytes(values.encode(answers, None, None, True, bare, native.MAX_ANSWER_BYTES)))
+        most, told = native.MAX_ANSWER_BYTES, None if bare else _refuse_sets
+        found.append(bytes(values.encode(answers, None, None, True, bare, most, told)))
     return tuple(found)
+
+
+def _refuse_sets(kind: int) -> None:
+    if kind in (native.SET, native.FROZENSET):
+        raise values.Unencodable("a set, whose order may be looked at")
 
 
 def requested(operation: tuple[Any, ...], namespace: dict[str, Any]) -> object:
@@ -68,6 +77,11 @@ def requested(operation: tuple[Any, ...], namespace: dict[str, Any]) -> object:
     return namespace[name](*operands)
 
 
+_MEANT = frozenset(
+    "abs all any bool dict float frozenset int isinstance len list max min range round set sorted"
+    " str sum tuple".split()
+)
+"""Names of Python's that a planned test may speak of, and mean the solution's by."""
 FUNCTIONS = {
     name: getattr(builtins, name)
     for name in (
@@ -125,16 +139,21 @@ class Assertion(NamedTuple):
     """Whether it compares an answer, as it comes, with a constant."""
 
 
+def _refuse_nan(kind: int) -> None:
+    if kind == native.NAN:  # which is one object, or two
+        raise NotLiteral
+
+
 class Literal:
     """A planned test: the encoded request, and its assertions."""
 
     __slots__ = ("assertions", "calls", "request")
 
-    def __init__(self, name: str | None, assertions: list[Assertion]):
+    def __init__(self, name: str | None, assertions: list[Assertion], binds: tuple[object, ...]):
         self.assertions = assertions
         asked = tuple(tuple(one.operations) for one in assertions)
         bare = all(one.is_equality for one in assertions)
-        self.request = bytes(values.encode((name, asked, bare)))
+        self.request = bytes(values.encode((name, asked, bare, binds), told=_refuse_nan))
         self.calls = any(len(operation) > 1 for one in asked for operation in one)
 
 
@@ -148,32 +167,32 @@ def plan(source: bytes, entry_point: str | None = None) -> Literal | None:
     try:
         if entry_point is not None and is_builtin(entry_point):
             return None  # the one name here that is not Python's
-        return _plan(source)
+        return _plan(source, entry_point is None)
     except (NotLiteral, SyntaxError, ValueError, TypeError, ArithmeticError, RecursionError):
         return None
     except MemoryError:  # the parser's word for "nested too deeply"
         return None
 
 
-def _plan(source: bytes) -> Literal:
+def _plan(source: bytes, any_name: bool) -> Literal:
     _spent[0] = 0
     if len(source) > MAX_SOURCE_BYTES or b"assert" not in source:
         raise NotLiteral
     body = ast.parse(source).body
-    name, statements = _unfolded(body)
+    name, statements, binds = _unfolded(body)
     assertions = [_assertion(statement) for statement in statements]
     operations = [operation for one in assertions for operation in one.operations]
     if not operations or (name is not None and {*map(_name_of, operations)} != {name}):
         raise NotLiteral
-    return Literal(name, assertions)
+    return Literal(name, assertions, (any_name, *binds))
 
 
-def _unfolded(body: list[ast.stmt]) -> tuple[str | None, list[ast.Assert]]:
+def _unfolded(body: list[ast.stmt]) -> tuple[str | None, list[ast.Assert], tuple[str, ...]]:
     """The assertions that a test consists of, with the name that a function of the test's, where
-    they are in one, is called with. Raises NotLiteral."""
+    they are in one, is called with, and the names that the test binds. Raises NotLiteral."""
     there = [one for one in body if not _is_text(one)]
     if all(isinstance(one, ast.Assert) for one in there):
-        return None, [one for one in there if isinstance(one, ast.Assert)]
+        return None, [one for one in there if isinstance(one, ast.Assert)], ()
     match [one for one in there if not isinstance(one, ast.Assign)]:
         case [
             ast.FunctionDef(name, ast.arguments([], [ast.arg(own, None)], None, [], [], None, [])),
@@ -197,7 +216,8 @@ def _unfolded(body: list[ast.stmt]) -> tuple[str | None, list[ast.Assert]]:
             if node.id == given != own:
                 raise NotLiteral  # it reads that name as well, each time anew
             node.id = given if node.id == own else node.id
-    return given, found
+    stored = (target for one in there if isinstance(one, ast.Assign) for target in one.targets)
+    return given, found, (name, *(one.id for one in stored if isinstance(one, ast.Name)))
 
 
 def _is_text(statement: ast.stmt) -> bool:
@@ -306,7 +326,7 @@ def probe(source: bytes) -> bytes | None:
             return None
     if is_builtin(node.id):
         return None
-    return bytes(values.encode((None, (((node.id,),),), False)))
+    return bytes(values.encode((None, (((node.id,),),), True, (False,))))
 
 
 class _Finder(ast.NodeTransformer):

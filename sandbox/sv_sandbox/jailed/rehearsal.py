@@ -108,7 +108,9 @@ def rehearse() -> None:
 
 
 def _solutions() -> None:
-    requests = [values.encode((None, (((name, (given,), {}),),))) for name, given in CALLS]
+    requests = []
+    for name, given in CALLS:
+        requests.append(values.encode((None, (((name, (given,), {}),),), True, (False,))))
     for source in ("def f(x:", SOLUTION, *([ARRAYS] if "numpy" in sys.modules else [])):
         for text in (source.encode(), packed(Source(source.encode(), "f"))):
             native.stage([text, *map(bytes, requests)])

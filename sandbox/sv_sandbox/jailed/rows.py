@@ -21,7 +21,7 @@ from types import CodeType
 from . import collect, values
 from .plan import answered
 from .source import unpacked
-from .state import State, names_of
+from .state import TELLING, State, names_of, needs_its_test
 from .subject import (
     EARLY_EXIT,
     PASS,
@@ -59,7 +59,11 @@ def run_row(start: int, cells: int, row: Row) -> None:
         source = unpacked(native.blob(0))
         find_modules(source.files)
         solution = compile(source.text, "<solution>", "exec", dont_inherit=True)
-        state = State(names_of(solution) | row.names)
+        names = names_of(solution)
+        if row.is_alone and needs_its_test(solution, names, TELLING):
+            native.end(start, cells, native.MARK_LONG, b"")
+            return
+        state = State(names | row.names)
         namespace = new_namespace()
         exec(solution, namespace)
     except BaseException as error:
@@ -67,7 +71,7 @@ def run_row(start: int, cells: int, row: Row) -> None:
         native.end(start, cells, row.not_loaded(verdict), detail)
         return
     native.loaded()
-    if start + 1 < cells:
+    if start + 1 < cells or row.is_alone:
         state.loaded()
     for cell in range(start, cells):
         if cell > start:
@@ -83,9 +87,12 @@ def run_row(start: int, cells: int, row: Row) -> None:
         except BaseException as error:
             verdict, detail = verdict_of(error)
         only_owner()
+        has_changed = (cell + 1 < cells or row.is_alone) and state.changed()
+        if has_changed and row.is_alone and verdict == native.MARK_ANSWERED:
+            verdict, detail = native.MARK_LONG, b""
         if not native.end(cell, cell + 1, verdict, detail) and verdict == native.MARK_ANSWERED:
             native.end(cell, cell + 1, native.MARK_LONG, b"")  # the row's answers are too many
-        if cell + 1 < cells and state.changed():
+        if has_changed:
             native.stop()
             return
 
@@ -95,6 +102,9 @@ class Row:
 
     names: set[str]
     """What they speak of."""
+    is_alone = False
+    """Whether the tests are in another process: where that may make a difference, they run
+    (MARK_LONG)."""
 
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
         """One cell, with the solution loaded: verdict or mark, and what goes with it."""
@@ -107,6 +117,8 @@ class Row:
 
 class Calls(Row):
     """Planned calls: each answer, encoded."""
+
+    is_alone = True
 
     def __init__(self) -> None:
         self.names = set()

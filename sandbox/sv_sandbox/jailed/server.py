@@ -7,7 +7,6 @@ code may send anything.
 
 from __future__ import annotations
 
-import opcode
 import os
 import sys
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from . import operations, shared
 from .link import Link, Lost, Policy
 from .rows import find_modules, forget_modules
 from .source import unpacked
-from .state import PROCESS, State, names_of
+from .state import PROCESS, State, names_of, needs_its_test
 from .subject import claim, new_namespace, only_owner, verdict_of
 from .values import CodecError, native
 from .waiting import awaited
@@ -43,7 +42,6 @@ def main() -> None:
 
 
 _LOADED = frozenset(sys.modules)
-_STORES = opcode.opmap["STORE_ATTR"]
 
 
 class Server(Policy):
@@ -72,11 +70,17 @@ class Server(Policy):
             "cancel": self._cancel,
         }
 
-    def finish(self) -> None:
-        """The current cell is over: what it cost is written down."""
-        if self.cell is not None:
-            native.end(self.cell, self.cell + 1, native.MARK_ANSWERED, b"")
-            self.cell = None
+    def finish(self) -> bool:
+        """The current cell is over: what it cost is written down, and whether it has left something
+        in this process, which is returned."""
+        if self.cell is None:
+            return False
+        has_changed = self._state is not None and self._state.changed()
+        if has_changed:
+            native.doubt(self.cell, True)
+        native.end(self.cell, self.cell + 1, native.MARK_ANSWERED, b"")
+        self.cell = None
+        return has_changed
 
     # ---- the policy of this end ------------------------------------------------------------------
 
@@ -131,8 +135,7 @@ class Server(Policy):
         """Load the solution anew; which modules of packages it has imported, names that it binds,
         and such as it may miss. None: a cell has left something behind, so this process is no good
         for another."""
-        self.finish()
-        if self._state is not None and self._state.changed():
+        if self.finish():
             return None
         self.cell = cell
         native.begin(cell)
@@ -146,8 +149,8 @@ class Server(Policy):
         self._state = self._state or State(self._names_read)
         self._state.begin()
         forget_modules(self._source.files)
-        self._is_doubted, self._told = not self._names_read.isdisjoint(PROCESS), {}
-        self._is_doubted |= _STORES in self._solution.co_code[::2]  # a module's attribute, perhaps
+        self._is_doubted = needs_its_test(self._solution, self._names_read, PROCESS)
+        self._told = {}
         self._namespace = new_namespace()
         exec(self._solution, self._namespace)
         native.loaded()

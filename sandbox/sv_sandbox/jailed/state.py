@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import _locale
 import _signal  # type: ignore[import-not-found]  # answers without enumeration
+import builtins
 import decimal
 import gc
+import opcode
 import os
 import random
 import signal
@@ -24,12 +26,19 @@ from typing import Any
 
 from .values import native
 
-PROCESS = frozenset(
-    "_getframe inspect currentframe extract_stack print_stack format_stack getcontext setcontext"
-    " localcontext setrecursionlimit set_int_max_str_digits setlocale chdir seterr errstate tzset"
+TELLING = frozenset(
+    "_getframe inspect currentframe extract_stack print_stack format_stack set_int_max_str_digits"
+    " id is_ is_not intern".split()
+)
+"""Names by which a solution sees who calls it, or with which objects, or how numbers are shown."""
+PROCESS = TELLING | frozenset(
+    "getcontext setcontext localcontext setrecursionlimit setlocale chdir seterr errstate tzset"
     " setswitchinterval settrace setprofile".split()
 )
-"""Names by which a solution sees, or changes, what belongs to the process that it is in."""
+"""And by which it changes what belongs to the process that it is in, and a test's code may see."""
+_OF = opcode.opmap
+_NAMED = (_OF["LOAD_GLOBAL"], _OF["LOAD_NAME"])
+_KNOWN: tuple[object, ...] = (None, True, False, ...)
 
 
 def names_of(code: CodeType) -> set[str]:
@@ -41,12 +50,44 @@ def names_of(code: CodeType) -> set[str]:
     return found
 
 
+def needs_its_test(code: CodeType, names: set[str], telling: frozenset[str]) -> bool:
+    """Whether a solution's code (`names`: all that it speaks of) may behave otherwise where its
+    test is in another process: it uses what is `telling`, sets an attribute as it is loaded (a
+    module's, perhaps), or asks whether two things are one object."""
+    stores = _OF["STORE_ATTR"] in code.co_code[::2]
+    return stores or not names.isdisjoint(telling) or _tells_identity(code)
+
+
+def _tells_identity(code: CodeType) -> bool:
+    """Whether there is an `is` in it, but with None, a yes or no, or a class of Python's."""
+    done = code.co_code
+    if _OF["IS_OP"] in done[::2]:
+        before, argument = _OF["CACHE"], 0
+        for what, with_what in zip(done[::2], done[1::2], strict=True):
+            if what == _OF["IS_OP"] and not _is_known(code, before, argument):
+                return True
+            if what != _OF["CACHE"]:
+                before, argument = what, with_what
+    return any(_tells_identity(one) for one in code.co_consts if isinstance(one, CodeType))
+
+
+def _is_known(code: CodeType, what: int, argument: int) -> bool:
+    """Whether this loads something that is one object in each process."""
+    if what == _OF["LOAD_CONST"]:
+        return code.co_consts[argument] in _KNOWN
+    if what in _NAMED:
+        names = code.co_names
+        at = argument >> (what == _OF["LOAD_GLOBAL"])
+        return at < len(names) and isinstance(getattr(builtins, names[at], None), type)
+    return False
+
+
 class State:
     """The interpreter as it is now, before anything foreign has run."""
 
     def __init__(self, names: set[str]):
         self._names = names
-        modules = [sys.modules.get(name) for name in names - {"test", "solution"}]
+        modules = [sys.modules.get(name) for name in {"builtins", *names} - {"test", "solution"}]
         self._modules = [vars(module) for module in modules if type(module) is ModuleType]
         self._random = random.getstate() if "random" in names else None
         numbers = sys.modules.get("numpy.random") if "random" in names else None

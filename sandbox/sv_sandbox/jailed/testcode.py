@@ -42,7 +42,7 @@ _IMPURE = frozenset(
     "open input globals locals vars id hash eval exec compile __import__ __name__ __file__ mock gc"
     " read_text read_bytes write_text write_bytes exists is_file is_dir iterdir stat unlink mkdir"
     " touch glob rglob resolve absolute cwd"
-    " filterwarnings dir patch sys os tmp_path tmpdir"
+    " assertIs assertIsNot is_ is_not intern filterwarnings dir patch sys os tmp_path tmpdir"
     " capsys capfd caplog monkeypatch recwarn request assertLogs"
     " assertNoLogs assertWarns assertWarnsRegex warns deprecated_call today now".split()
 )

@@ -244,7 +244,7 @@ def _plain(
     try:
         row = row_of(value)
         if bare and (row is SCALAR or row is LOOSE_SCALAR):
-            row = BARE if value.dtype.kind not in "mM" else None  # type: ignore[attr-defined]
+            row = None if _is_loose(value.dtype) else BARE  # type: ignore[attr-defined]
         if row is None or (plain and (row.word or row is SCALAR)):
             return None
         parts = row.parts(value)
@@ -262,21 +262,25 @@ def encode(
     plain: bool = False,
     bare: bool = False,
     most: int = native.MAX_VALUE_BYTES,
+    told: Callable[[int], object] | None = None,
 ) -> bytes | bytearray:
     """One value. What is not plain data is what `refer` says of it: whether its identity and
     content are shared as a container's, and its parts. With `plain` nothing crosses
     that a verdict must not rest on, and no number of NumPy's; with `bare` these are Python's.
-    Raises Unencodable, also for what takes more than `most` bytes."""
+    `told` hears of what two processes have each in their own way: NAN, SET, FROZENSET, 0 for a
+    class of namedtuples. Raises Unencodable, also for what takes more than `most` bytes."""
 
     def other(one: object) -> tuple[int, bool, Parts]:
         found = _plain(one, refer is not None, plain, bare)
         if found is not None:
+            if told is not None and found[0] is NAMEDTUPLE:
+                told(0)
             return _TAGS[id(found[0])], found[0].mutable, found[1]
         if refer is None:
             raise Unencodable(f"a {type(one).__name__} cannot cross")
         return 0, *refer(one)
 
-    return native.encode(value, other, [] if containers is None else containers, most)
+    return native.encode(value, other, [] if containers is None else containers, most, told)
 
 
 def decode(
@@ -284,8 +288,11 @@ def decode(
     resolve: Callable[..., object] | None = None,
     containers: list[object] | None = None,
     heard: Callable[[], object] | None = None,
+    told: Callable[[int], object] | None = None,
 ) -> object:
-    """One value. `resolve` has the object for what `refer` said. Raises CodecError."""
+    """One value. `resolve` has the object for what `refer` said; `told` hears as in `encode`, and
+    of a REFERENCE to what was among the containers before; with `told`, texts that are names are
+    the objects that a compiler makes of them. Raises CodecError."""
 
     def build(tag: int, parts: Parts) -> object:
         if tag == 0:
@@ -299,6 +306,9 @@ def decode(
             raise CodecError("parts of the wrong types")
         if row.word and heard is not None:
             heard()
+        if told is not None and row is NAMEDTUPLE:
+            told(0)
         return row.build(*parts)
 
-    return native.decode(data, build, [] if containers is None else containers)
+    met = [] if containers is None else containers
+    return native.decode(data, build, met, told)
