@@ -56,8 +56,6 @@ class RunBenchmarks:
         """The figures of one iteration. folder: of the run. on_task: a task was answered or judged;
         what it raises ends the evaluation."""
         found: dict[str, Estimate] = {}
-        if not self.all:
-            return found
         async with AsyncExitStack() as opened:
             executor = _open(self._config)
             opened.push_async_callback(executor.close)

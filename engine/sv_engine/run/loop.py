@@ -326,7 +326,8 @@ async def _evaluate(
         )
         bench = _bench(run, iteration, f"heldout at {temperature}")
         report.figures[temperature] = await evaluate(heldout, setting, bench)
-    await _benchmarks(run, iteration, report)
+    if run.benchmarks.all:
+        await _benchmarks(run, iteration, report)
     for temperature, figures in report.figures.items():
         for name, figure in figures.items():
             error, name_at = figure.standard_error, f"{name}@{temperature}"
