@@ -13,7 +13,7 @@ import dataclasses
 import datetime
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import (
     BuiltinFunctionType,
     ClassMethodDescriptorType,
@@ -238,13 +238,20 @@ def described(error: BaseException, silent: bool = False) -> tuple[object, ...]:
     if isinstance(error, BaseExceptionGroup):
         args, parts = (str(error.message),), tuple(error.exceptions)
     attributes = {}
-    for name, value in vars(error).items():
+    for name, value in (*vars(error).items(), *_set_by_python(error)):
         if not name.startswith("_sv_"):
             with contextlib.suppress(Unencodable):
                 values.encode(value)
                 attributes[name] = value
     cause, context = error.__cause__, error.__context__
     return args, text, attributes, cause, None if context is cause else context, parts
+
+
+def _set_by_python(error: BaseException) -> Iterator[tuple[str, object]]:
+    """What the interpreter tells beside the arguments: the name that it did not find."""
+    for kind in (AttributeError, NameError, ImportError):
+        if isinstance(error, kind):
+            yield "name", vars(kind)["name"].__get__(error)
 
 
 def new_error(kind: Any, args: tuple[object, ...]) -> object:
