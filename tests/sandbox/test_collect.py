@@ -142,9 +142,9 @@ OURS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "yields": ("def test_a():\n    yield 1\ndef test_b(): pass", {"test_a": F, "test_b": P}),
     # ---- what nobody here can run is no failure, and hides none
-    "unknown_fixture": ("def test_a(caplog): pass\ndef test_b(): pass", {"": S}),
+    "unknown_fixture": ("def test_a(mocker): pass\ndef test_b(): pass", {"": S}),
     "unknown_beside_failure": (
-        "def test_a(caplog): pass\ndef test_b(): assert 0",
+        "def test_a(mocker): pass\ndef test_b(): assert 0",
         {"test_a": U, "test_b": F},
     ),
     "unknown_by_request": ("def test_a(request): request.getfixturevalue('mocker')", {"": S}),

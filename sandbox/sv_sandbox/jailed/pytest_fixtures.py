@@ -141,6 +141,66 @@ def _put_back(mapping: MutableMapping[object, object], name: object, old: object
         mapping[name] = old
 
 
+class LogCapture:
+    """What was logged since the test began."""
+
+    def __init__(self) -> None:
+        import logging  # not for every zygote
+
+        self._logging = logging
+        self.records: list[Any] = []
+        self.handler = logging.Handler()
+        self.handler.emit = self.records.append  # type: ignore[method-assign, assignment]
+        self._format = logging.Formatter(
+            "%(levelname)-8s %(name)s:%(filename)s:%(lineno)d %(message)s"
+        ).format
+        self._levels: list[tuple[Any, int]] = []
+        logging.getLogger().addHandler(self.handler)
+
+    @property
+    def text(self) -> str:
+        return "".join(f"{self._format(record)}\n" for record in self.records)
+
+    @property
+    def messages(self) -> list[str]:
+        return [record.getMessage() for record in self.records]
+
+    @property
+    def record_tuples(self) -> list[tuple[str, int, str]]:
+        return [(one.name, one.levelno, one.getMessage()) for one in self.records]
+
+    def clear(self) -> None:
+        self.records.clear()
+
+    def set_level(self, level: int | str, logger: str | None = None) -> None:
+        one = self._logging.getLogger(logger)
+        self._levels.append((one, one.level))
+        one.setLevel(level)
+        self.handler.setLevel(level)
+
+    @contextmanager
+    def at_level(self, level: int | str, logger: str | None = None) -> Iterator[None]:
+        of_handler = self.handler.level
+        self.set_level(level, logger)
+        try:
+            yield
+        finally:
+            one, before = self._levels.pop()
+            one.setLevel(before)
+            self.handler.setLevel(of_handler)
+
+    def close(self) -> None:
+        for one, before in reversed(self._levels):
+            one.setLevel(before)
+        self._logging.getLogger().removeHandler(self.handler)
+
+
+def _caplog() -> Iterator[LogCapture]:
+    capture = LogCapture()
+    yield capture
+    capture.close()
+
+
 def _capsys() -> Iterator[Capture]:
     capture = Capture()
     yield capture
@@ -160,9 +220,10 @@ def _tmp_path() -> Path:
 
 
 OFFERED = {
+    "caplog": Fixture(_caplog),
     "capsys": Fixture(_capsys),
     "monkeypatch": Fixture(_monkeypatch),
     "tmp_path": Fixture(_tmp_path),
 }
-TEMPORARY = {name: OFFERED[name] for name in ("tmp_path", "capsys")}
+TEMPORARY = {name: OFFERED[name] for name in ("tmp_path", "capsys", "caplog")}
 """Those that do as well where the solution is elsewhere: it sees the folder, and is heard."""
