@@ -170,9 +170,10 @@ static PyObject *take_reference(struct reader *d)
         malformed("a reference to nothing");
         return NULL;
     }
+    Py_INCREF(object);
     if (number < d->known && sv_tell(d->told, &d->seen, REFERENCE) != 0)
-        return NULL;
-    return Py_NewRef(object);
+        Py_CLEAR(object);
+    return object;
 }
 
 static PyObject *new_target(enum kind kind, Py_ssize_t count)
