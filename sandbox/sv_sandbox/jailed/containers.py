@@ -53,7 +53,7 @@ def changed(containers: list[object], seen: Snapshot) -> list[int]:
 def _content_of(container: object) -> Any:
     """Whose items it has: of an OrderedDict not dict's, which know nothing of its order."""
     kind = type(container)
-    return OrderedDict if issubclass(kind, OrderedDict) else shapes.content_of(kind)
+    return OrderedDict if OrderedDict in shapes.mro(kind) else shapes.content_of(kind)
 
 
 def size(container: object) -> int:

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from . import (
     audit,
     collect,
+    kinds,
     lending,
     operations,
     plan,
@@ -90,6 +91,7 @@ def judge(start: int, cells: int) -> None:
     """A verdict per test; LOST, and the end, when the subject is gone."""
     end = Judge()
     audit.watch(end.one_process, end.text)
+    kinds.install()
     for cell in range(start, cells):
         native.begin(cell)
         trust = PROVEN

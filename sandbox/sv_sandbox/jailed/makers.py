@@ -7,13 +7,13 @@ a proxy. Raises CodecError for parts that no other end could have told. Nothing 
 from __future__ import annotations
 
 import abc
-import sys
 import types
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import containers, shapes
+from . import containers, kinds, shapes
+from .kinds import library_class
 from .provenance import ReferenceType
 from .proxies import (
     FUNCTION_KINDS,
@@ -172,16 +172,17 @@ class Makers:
             **{"_sv_module": module, "__qualname__": qualname, "_sv_doc": doc},
             **{name: asked(name) for name in ("__dict__", "__doc__", "__module__")},
         }
-        local = _library_class(module, qualname)
+        local = library_class(module, qualname)
         if local is not None:
             body["_sv_local"] = local
         if any(issubclass(one, BaseException) for one in real if isinstance(one, type)):
             body.setdefault("__str__", _error_text)
         body.pop("__new__", None)
         real = [one for one in real if one is not object] if len(real) > 1 or is_root else real
+        kinds.told_of(real)
         made: type = ReferenceClass(name[:200], (*([Reference] if is_root else []), *real), body)
         for one in counts_as:
-            abstract = _library_class(*one) if type(one) is tuple and len(one) == 2 else None
+            abstract = library_class(*one) if type(one) is tuple and len(one) == 2 else None
             if isinstance(abstract, abc.ABCMeta) and not issubclass_of(made, abstract):
                 abstract.register(made)
         return self.keep(number, made)
@@ -244,16 +245,6 @@ def _new(kind: Any) -> object:
     raise CodecError("no object can be like this")
 
 
-def _library_class(module: str, qualname: str) -> type | None:
-    """The class of the standard library's that goes by this name here, if it is loaded."""
-    if module == "builtins" and qualname in _UNNAMED:
-        return _UNNAMED[qualname]
-    found: object = sys.modules.get(module) if shapes.is_library_module(module) else None
-    for name in qualname.split("."):
-        found = getattr(found, name, None)
-    return found if type(found) is type or isinstance(found, type) else None
-
-
 def issubclass_of(kind: object, base: type) -> bool:
     """`issubclass`, asking nobody."""
     return isinstance(kind, type) and base in mro(kind)
@@ -266,8 +257,6 @@ def _error_text(self: Any) -> str:
         return BaseException.__str__(self)
 
 
-_UNNAMED = {kind.__name__: kind for kind in vars(types).values() if type(kind) is type}
-"""Types of Python's own that no module has by their name."""
 _OVERRIDDEN = ("__module__", "__dict__", "__annotations__")
 _MAKE: dict[str, Callable[..., object]] = {
     "mine": Makers._mine,

@@ -131,6 +131,11 @@ def name_of(value: object) -> str | None:
     return name
 
 
+def call(value: object, name: str) -> None:
+    """From now on this object crosses by that name, too."""
+    _NAMES[id(value)] = name
+
+
 # ---- the rows --------------------------------------------------------------------------------
 
 _MAPPINGS = (dict, OrderedDict, defaultdict, Counter)
