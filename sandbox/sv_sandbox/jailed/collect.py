@@ -2,7 +2,7 @@
 
 In: the namespace in which the text ran, and its parsed tree. `tests_of` gives the tests in pytest's
 order, `run` an `Outcome`. Only what the tree binds is a test: names of the solution are none. The
-semantics are pytest's and unittest's; what is not here (plugins, `caplog`, ...) is `Unsupported`.
+semantics are pytest's and unittest's; what is not here (plugins, `tmpdir`, ...) is `Unsupported`.
 `install` comes before the text runs: it makes `import pytest` ours, keeps runners that the text
 calls (`unittest.main()`) from exiting or judging, and tells `Sites` of each swallowed exception.
 """
@@ -33,7 +33,7 @@ from .collect_run import (
     said,
     text_setup,
 )
-from .pytest_fixtures import OFFERED, TEMPORARY
+from .pytest_fixtures import OFFERED, SPLIT
 from .pytest_names import Fixture, Mark, Param, Sites, Skipped, Unsupported
 
 NO_SITES = names.NoSites()
@@ -128,9 +128,7 @@ def judge(
     """Run what the text hands over. Raises what fails it; returns why nothing was judged, or ''.
     `one_process`: the solution runs here as well, so that fixtures reach it."""
     try:
-        outcome = run(
-            tests_of(namespace, tree), OFFERED if one_process else TEMPORARY, through=through
-        )
+        outcome = run(tests_of(namespace, tree), OFFERED if one_process else SPLIT, through=through)
     except Unsupported as error:
         return str(error)
     ran = {name.partition("[")[0].rpartition(".")[2] for name in outcome.passed}

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from types import MethodType
 from typing import Any, ClassVar
 
+from . import pytest_fixtures
 from . import pytest_names as names
 from .pytest_names import Failed, Fixture, Mark, Skipped, Unsupported, XFailed
 
@@ -362,7 +363,7 @@ def by_text(error: BaseException) -> bool:
     while step is not None:
         files.append(step.tb_frame.f_code.co_filename)
         step = step.tb_next
-    while files[-1] in (names.__file__, unittest.case.__file__):
+    while files[-1] in (names.__file__, pytest_fixtures.__file__, unittest.case.__file__):
         files.pop()
     return files[-1] in (TEXT, __file__)
 

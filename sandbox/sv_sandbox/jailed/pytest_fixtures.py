@@ -1,5 +1,6 @@
-"""Built-in fixtures of pytest that a caller may offer to `collect.run`: right only in one process
-with the solution, whose output, environment and modules they change."""
+"""Built-in fixtures of pytest that a caller may offer to `collect.run`: in one process with the
+solution (`OFFERED`), or where it is elsewhere (`SPLIT`): it sees the folder, the environment and
+what stands in the place of a stream, it is heard, but of other modules it has its own."""
 
 from __future__ import annotations
 
@@ -9,10 +10,15 @@ import os
 import sys
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
-from .pytest_names import Fixture
+from . import lending
+from .provenance import is_reference
+from .pytest_names import Fixture, Unsupported
+from .testcode import REDIRECTED
 
 _NONE = object()
 
@@ -46,6 +52,63 @@ class Capture:
 
     def close(self) -> None:
         sys.stdout, sys.stderr = self._kept
+
+
+class LogCapture:
+    """`caplog`: what reaches the root logger, whoever logs it."""
+
+    def __init__(self) -> None:
+        import logging  # not for every zygote
+
+        self._logger = logging.getLogger
+        kind: Any = logging.StreamHandler
+        self.handler = kind(io.StringIO())
+        self.handler.setFormatter(logging.Formatter(_LOG_LINE))
+        self.handler.handleError = _raise_again
+        self.records: list[Any] = []
+        self._undo: list[Callable[[], object]] = [lambda: logging.root.removeHandler(self.handler)]
+        self._write, self.handler.emit = self.handler.emit, self._emit
+        logging.root.addHandler(self.handler)
+
+    def _emit(self, record: object) -> None:
+        self.records.append(record)
+        self._write(record)
+
+    text = property(lambda self: self.handler.stream.getvalue())
+    messages = property(lambda self: [one.getMessage() for one in self.records])
+
+    @property
+    def record_tuples(self) -> list[tuple[str, int, str]]:
+        return [(one.name, one.levelno, one.getMessage()) for one in self.records]
+
+    def clear(self) -> None:
+        self.records.clear()
+        self.handler.setStream(io.StringIO())
+
+    def set_level(self, level: int | str, logger: str | None = None) -> None:
+        for one in (self._logger(logger), self.handler):
+            self._undo.append(partial(one.setLevel, one.level))
+            one.setLevel(level)
+
+    @contextmanager
+    def at_level(self, level: int | str, logger: str | None = None) -> Iterator[None]:
+        before = len(self._undo)
+        self.set_level(level, logger)
+        try:
+            yield
+        finally:
+            self.undo(before)
+
+    def undo(self, down_to: int = 0) -> None:
+        while len(self._undo) > down_to:
+            self._undo.pop()()
+
+
+_LOG_LINE = "%(levelname)-8s %(name)s:%(filename)s:%(lineno)d %(message)s"
+
+
+def _raise_again(_: object) -> None:
+    raise  # what a record raised as it was written
 
 
 class MonkeyPatch:
@@ -104,7 +167,7 @@ class MonkeyPatch:
 
     @contextmanager
     def context(self) -> Iterator[MonkeyPatch]:
-        inner = MonkeyPatch()
+        inner = type(self)()
         try:
             yield inner
         finally:
@@ -113,6 +176,43 @@ class MonkeyPatch:
     def undo(self) -> None:
         while self._undo:
             self._undo.pop()()
+
+
+class SplitPatch(MonkeyPatch):
+    """Where the solution is elsewhere: refuses what it would not see."""
+
+    def setattr(
+        self, target: object, name: Any, value: object = _NONE, raising: bool = True
+    ) -> None:
+        if isinstance(target, str):
+            target, name, value = *_resolved(target), name
+        _seen_by_both(target, name)
+        super().setattr(target, name, value, raising)
+
+    def delattr(self, target: object, name: Any = _NONE, raising: bool = True) -> None:
+        if isinstance(target, str):
+            target, name = _resolved(target)
+        _seen_by_both(target, name)
+        super().delattr(target, name, raising)
+
+    def setitem(self, mapping: MutableMapping[Any, Any], name: object, value: object) -> None:
+        if mapping is sys.modules:
+            raise Unsupported("a module in the place of another")
+        super().setitem(mapping, name, value)
+
+    def syspath_prepend(self, path: object) -> None:
+        raise Unsupported("another path of modules")
+
+
+def _seen_by_both(target: object, name: str) -> None:
+    kind = target if isinstance(target, type) else type(target)
+    if isinstance(target, ModuleType):
+        here = target.__name__ == "test" and dict.__contains__(vars(target), name)
+        is_seen = here or (target.__name__, name) in REDIRECTED
+    else:
+        is_seen = is_reference(target) or lending.is_tests(kind)
+    if not is_seen:
+        raise Unsupported(f"{getattr(target, '__name__', kind.__name__)}.{name} to be patched")
 
 
 def _resolved(path: str) -> tuple[object, str]:
@@ -141,74 +241,19 @@ def _put_back(mapping: MutableMapping[object, object], name: object, old: object
         mapping[name] = old
 
 
-class LogCapture:
-    """What was logged since the test began."""
-
-    def __init__(self) -> None:
-        import logging  # not for every zygote
-
-        self._logging = logging
-        self.records: list[Any] = []
-        self.handler = logging.Handler()
-        self.handler.emit = self.records.append  # type: ignore[method-assign, assignment]
-        self._format = logging.Formatter(
-            "%(levelname)-8s %(name)s:%(filename)s:%(lineno)d %(message)s"
-        ).format
-        self._levels: list[tuple[Any, int]] = []
-        logging.getLogger().addHandler(self.handler)
-
-    @property
-    def text(self) -> str:
-        return "".join(f"{self._format(record)}\n" for record in self.records)
-
-    @property
-    def messages(self) -> list[str]:
-        return [record.getMessage() for record in self.records]
-
-    @property
-    def record_tuples(self) -> list[tuple[str, int, str]]:
-        return [(one.name, one.levelno, one.getMessage()) for one in self.records]
-
-    def clear(self) -> None:
-        self.records.clear()
-
-    def set_level(self, level: int | str, logger: str | None = None) -> None:
-        one = self._logging.getLogger(logger)
-        self._levels.append((one, one.level))
-        one.setLevel(level)
-        self.handler.setLevel(level)
-
-    @contextmanager
-    def at_level(self, level: int | str, logger: str | None = None) -> Iterator[None]:
-        of_handler = self.handler.level
-        self.set_level(level, logger)
-        try:
-            yield
-        finally:
-            one, before = self._levels.pop()
-            one.setLevel(before)
-            self.handler.setLevel(of_handler)
-
-    def close(self) -> None:
-        for one, before in reversed(self._levels):
-            one.setLevel(before)
-        self._logging.getLogger().removeHandler(self.handler)
-
-
-def _caplog() -> Iterator[LogCapture]:
-    capture = LogCapture()
-    yield capture
-    capture.close()
-
-
 def _capsys() -> Iterator[Capture]:
     capture = Capture()
     yield capture
     capture.close()
 
 
-def _monkeypatch() -> Iterator[MonkeyPatch]:
-    patch = MonkeyPatch()
+def _caplog() -> Iterator[LogCapture]:
+    capture = LogCapture()
+    yield capture
+    capture.undo()
+
+
+def _patching(patch: MonkeyPatch) -> Iterator[MonkeyPatch]:
     yield patch
     patch.undo()
 
@@ -222,8 +267,7 @@ def _tmp_path() -> Path:
 OFFERED = {
     "caplog": Fixture(_caplog),
     "capsys": Fixture(_capsys),
-    "monkeypatch": Fixture(_monkeypatch),
+    "monkeypatch": Fixture(lambda: _patching(MonkeyPatch())),
     "tmp_path": Fixture(_tmp_path),
 }
-TEMPORARY = {name: OFFERED[name] for name in ("tmp_path", "capsys", "caplog")}
-"""Those that do as well where the solution is elsewhere: it sees the folder, and is heard."""
+SPLIT = {**OFFERED, "monkeypatch": Fixture(lambda: _patching(SplitPatch()))}

@@ -2,10 +2,10 @@
 
 Each end has one `Shared`. What the solution prints reaches the test's stdout; where the test puts
 another object in the place of a standard stream, `input` or `print`, the solution finds it; the
-state of `random`, the environment and the arguments are those of whoever used them last; warnings
-and log records of the solution reach the test's filters and handlers; what one writes into the
-scratch folder the other finds there (`files`). What a test's text does not mention (`wanted`) is
-not looked at.
+state of `random`, the environment, the arguments, the working folder and the levels of loggers are
+those of whoever used them last; warnings and log records of the solution reach the test's filters
+and handlers; what one writes into the scratch folder the other finds there (`files`). What a test's
+text does not mention (`wanted`) is not looked at.
 """
 
 from __future__ import annotations
@@ -62,6 +62,26 @@ def _set_environ(new: tuple[tuple[str, str], ...]) -> None:
     os.environ.update(new)
 
 
+def levels() -> tuple[Any, ...]:
+    """Of all loggers that have one, the root's first."""
+    logging = sys.modules.get("logging")
+    if logging is None:
+        return (30,)
+    loggers = logging.root.manager.loggerDict.items()
+    each = ((name, getattr(one, "level", 0)) for name, one in loggers)
+    return (logging.root.level, *sorted(one for one in each if one[1]))
+
+
+def _set_levels(new: tuple[Any, ...]) -> None:
+    import logging
+
+    root, *others = new
+    wanted = dict.fromkeys(dict(levels()[1:]), 0) | dict(others)
+    logging.root.setLevel(root)
+    for name, level in wanted.items():
+        logging.getLogger(name).setLevel(level)
+
+
 def _set_argv(new: list[str]) -> None:
     sys.argv[:] = new
 
@@ -71,6 +91,8 @@ STATES: dict[str, tuple[Callable[[], object], Callable[[Any], None]]] = {
     "numpy": (_numpy_state, _set_numpy_state),
     "environ": (lambda: tuple(sorted(os.environ.items())), _set_environ),
     "argv": (lambda: tuple(sys.argv), _set_argv),
+    "logging": (levels, _set_levels),
+    "cwd": (os.getcwd, os.chdir),
 }
 """Process-wide states by the name that a test mentions: how one is read, and how it is set."""
 
@@ -107,7 +129,7 @@ class Shared:
                 flush_files(gc.get_objects())
             changes = self._files.changes()
             if changes:
-                found.append(("files", changes))
+                found.insert(0, ("files", changes))
         return found
 
     def noted(self, name: str, value: object) -> None:
@@ -120,7 +142,7 @@ class Shared:
         read, put = self._states[name]
         try:
             put(value)
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
+        except (TypeError, ValueError, KeyError, AttributeError, OSError) as error:
             raise CodecError(f"not a state of {name}: {error}") from None
         self._seen[name] = read()
 
@@ -154,7 +176,7 @@ class JudgeShared(Shared):
             sys.stdout.write(value)
         elif name == "warned" and type(value) is tuple and len(value) == 3:
             _warn(*value)
-        elif name == "logged" and type(value) is tuple and len(value) == 3:
+        elif name == "logged" and type(value) is tuple and len(value) == 6:
             _log(*value)
         else:
             super().noted(name, value)
@@ -170,14 +192,21 @@ def _warn(category: object, text: object, module: object) -> None:
     warnings.warn_explicit(text, category, "solution.py", 1, module="solution", registry={})
 
 
-def _log(name: object, level: object, message: object) -> None:
+_LOGGED = (str, int, str, str, int)
+
+
+def _log(*told: Any) -> None:
     import logging
 
-    if type(name) is not str or type(level) is not int or type(message) is not str:
+    name, level, message, function, line, error = told
+    is_error = error is None or issubclass(type(error), BaseException)
+    if not is_error or tuple(map(type, told[:-1])) != _LOGGED:
         raise CodecError("not a log record")
     logger = logging.getLogger(name)
-    if logger.isEnabledFor(level):
-        logger.handle(logger.makeRecord(name, level, "solution.py", 1, message, (), None))
+    if level > logger.manager.disable:
+        raised = error and (type(error), error, None)
+        where = name, level, "solution.py", line
+        logger.handle(logger.makeRecord(*where, message, (), raised, function))
 
 
 class SubjectShared(Shared):
@@ -232,11 +261,11 @@ class SubjectShared(Shared):
 
         class Told(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
-                said.append(("logged", (record.name, record.levelno, record.getMessage())))
+                what = record.name, record.levelno, record.getMessage()
+                where = str(record.funcName), record.lineno
+                said.append(("logged", (*what, *where, (record.exc_info or (None, None))[1])))
 
-        root = logging.getLogger()
-        root.handlers[:] = [Told()]
-        root.setLevel(1)
+        logging.getLogger().handlers[:] = [Told()]
 
 
 class Printed(io.BufferedIOBase):

@@ -24,6 +24,7 @@ import warnings
 from types import CodeType, ModuleType
 from typing import Any
 
+from .shared import levels
 from .values import native
 
 TELLING = frozenset(
@@ -179,8 +180,8 @@ def _of_libraries() -> tuple[object, ...]:
     numbers = (context.prec, context.rounding, context.Emin, context.Emax, context.clamp)
     logging: Any = sys.modules.get("logging")
     root = logging and logging.root
-    logs = (root.manager.disable, root.level, root.handlers[:]) if root else (0, 30, [])
-    return language, numbers, logs
+    logs = (root.manager.disable, root.handlers[:]) if root else (0, [])
+    return language, numbers, logs, levels()
 
 
 def _numpy() -> object:

@@ -166,8 +166,10 @@ def _is_pure(node: ast.AST) -> bool:
 
 def _wanted(names: set[str]) -> tuple[str, ...]:
     found = {_MENTIONED[name] for name in names if name in _MENTIONED}
-    if "patch" in names:
+    if not names.isdisjoint(("patch", "monkeypatch")):
         found |= {"argv", "environ"}
+    if "chdir" in names:
+        found.add("cwd")
     if "random" in found and names & {"np", "numpy"}:
         found.add("numpy")
     return tuple(sorted(found))
