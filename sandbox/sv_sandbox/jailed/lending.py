@@ -2,10 +2,11 @@
 
 Plain data crosses as it is. Everything else of the test's that reaches the solution is *lent*: each
 use of it is a question, answered here if `allow` lets it. Whoever was lent an object may use it as
-a caller would: call, operators, public names, and of objects of the test's own classes all names
-but special ones. Code, constants, frames, closures and modules stay out of reach, and so does what
-would corrupt the judge's memory. What is never lent needs one process (OneProcess) where the test
-passes it; where the solution reaches for it, it is a TypeError there.
+a caller would: call, operators, public names, of objects of the test's own classes all names but
+special ones; and give a class of the test's what a decorator gives it. Code, constants, frames,
+closures and modules stay out of reach, and so does what would corrupt the judge's memory. What is
+never lent needs one process (OneProcess) where the test passes it; where the solution reaches for
+it, it is a TypeError there.
 """
 
 from __future__ import annotations
@@ -40,14 +41,14 @@ _NEVER = (
     *(GetSetDescriptorType, MemberDescriptorType, WrapperDescriptorType),
 )
 _LENT_FROM = frozenset(
-    "test builtins types typing abc enum dataclasses collections itertools functools operator"
-    " contextlib io _io re random _random array argparse unittest unittest.mock threading _thread"
-    " queue _queue concurrent.futures._base concurrent.futures.thread asyncio.locks asyncio.queues"
-    " asyncio.tasks asyncio.futures asyncio.events asyncio.mixins _asyncio decimal fractions"
-    " datetime zoneinfo uuid pathlib ipaddress jailed.pytest_approx numpy numpy.ma collections.abc"
-    " numpy.random._generator numpy.random.mtrand _thread. weakref _weakref csv _csv json.decoder"
-    " json.encoder struct _struct numbers numpy.dtypes string.templatelib graphlib heapq"
-    " xml.etree.ElementTree".split()
+    "test solution builtins types typing abc enum dataclasses collections itertools functools"
+    " operator contextlib io _io re random _random array argparse unittest unittest.mock threading"
+    " _thread queue _queue concurrent.futures._base concurrent.futures.thread asyncio.locks"
+    " asyncio.queues asyncio.tasks asyncio.futures asyncio.events asyncio.mixins _asyncio decimal"
+    " fractions datetime zoneinfo uuid pathlib ipaddress jailed.pytest_approx numpy numpy.ma"
+    " collections.abc numpy.random._generator numpy.random.mtrand _thread. weakref _weakref csv"
+    " _csv json.decoder json.encoder struct _struct numbers numpy.dtypes string.templatelib"
+    " graphlib heapq xml.etree.ElementTree".split()
 )
 """Modules whose objects are lent; those of others (mapped memory, event loops, SQL, …) might do
 anything here."""
@@ -60,6 +61,7 @@ _NAMES_OF_FUNCTIONS = frozenset(
 _NAMES_OF_OBJECTS = frozenset(
     "__doc__ __module__ __dict__ __annotations__ __notes__ __dataclass_fields__".split()
 )
+_NAMES_OF_TYPES = frozenset(("__origin__", "__args__", "__parameters__", "__doc__"))
 _NAMES_OF_CLASSES = frozenset(
     (
         "__name__ __qualname__ __init__ __post_init__ __init_subclass__ __annotations__ __slots__"
@@ -75,6 +77,12 @@ _OF_CLASSES = frozenset("call eq ne lt le gt ge hash repr str or ror".split())
 _OF_FUNCTIONS = frozenset("call eq ne hash repr str".split())
 _DESCRIPTORS = frozenset("get set delete set_name".split())
 _NAMES_TO_SET = frozenset("__name__ __qualname__ __doc__ __module__ __wrapped__".split())
+_NAMES_TO_DECORATE = frozenset(
+    (
+        "__init__ __post_init__ __repr__ __str__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__"
+        " __call__ __len__ __iter__ __contains__ __getitem__ __add__ __enter__ __exit__ __doc__"
+    ).split()
+)
 _ONLY: dict[type, frozenset[str]] = {
     CoroutineType: frozenset(("send", "throw", "close", "__name__", "__qualname__")),
     GeneratorType: frozenset(("send", "throw", "close", "__name__", "__qualname__")),
@@ -250,6 +258,8 @@ def _lends(value: Any, kind: type, name: str) -> bool:
         return _lends_of_class(value, name, special)
     if special:
         is_open = is_tests(kind) or kind.__name__ in ("SimpleNamespace", "Namespace")
+        if kind.__module__ == "typing" and not is_tests(kind):
+            return name in _NAMES_OF_TYPES
         return name in _NAMES_OF_OBJECTS and (is_open or name == "__doc__")
     if is_tests(kind):
         first = next((one for one in mro(kind) if name in names_in(one)), kind)
@@ -307,5 +317,7 @@ def _writable(value: object, name: object, new: object) -> None:
         if is_open and not is_method:
             return
     if isinstance(value, type) and is_tests(value):  # as a class decorator does
+        if type(name) is str and (name[:2] != "__" or name in _NAMES_TO_DECORATE):
+            return
         raise Uncrossed(f"the solution sets {name!r} of a class of the test's")
     raise AttributeError(f"{kind.__name__!r} object lets nobody set {name!r}")

@@ -280,14 +280,11 @@ class Bound(metaclass=ReferenceType):
         return types.MethodType
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is Bound and (other.__self__ is self.__self__) and _same(self, other)
+        is_same = type(other) is Bound and other.__self__ is self.__self__
+        return is_same and bool(get_own(self, "_sv_name") == get_own(other, "_sv_name"))
 
     def __hash__(self) -> int:
         return hash((id(self.__self__), self._sv_name))
-
-
-def _same(one: object, other: object) -> bool:
-    return bool(get_own(one, "_sv_name") == get_own(other, "_sv_name"))
 
 
 # ---- objects and classes -------------------------------------------------------------------------
@@ -296,7 +293,7 @@ def _same(one: object, other: object) -> bool:
 def _class_dict(cls: Any) -> object:
     """The names of a class: of the original, but for the library while it registers this one, or
     looks whether an abstract class counts it in."""
-    looked_at = sys._getframe(1).f_code.co_name == "_check_methods"
+    looked_at = sys._getframe(1).f_code.co_name in ("_check_methods", "_proto_hook")
     return names_in(cls) if looked_at or link_of(cls).coding else _read(cls, "__dict__")
 
 
@@ -349,8 +346,9 @@ class ReferenceClass(ReferenceType):
         if name == "__abstractmethods__":
             return
         _write(cls, name, value)
-        if "_sv_body" not in names_in(cls) and name[:2] != "__":
-            type.__setattr__(cls, name, value)
+        is_local = "_sv_body" not in names_in(cls) and name[:2] != "__"
+        if is_local or name in STUBS:
+            type.__setattr__(cls, name, STUBS.get(name, value))
 
     __delattr__ = _delete
 

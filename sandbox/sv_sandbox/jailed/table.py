@@ -13,6 +13,7 @@ import array
 import builtins
 import datetime as dt
 import ipaddress
+import numbers
 import pathlib
 import random
 import re
@@ -26,11 +27,13 @@ from collections import (
     defaultdict,
     deque,
 )
+from collections import abc as abstract
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
-from functools import partial
-from types import MappingProxyType, SimpleNamespace
+from functools import partial, reduce
+from operator import or_
+from types import MappingProxyType, SimpleNamespace, UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING or __package__ != "jailed":
@@ -219,6 +222,12 @@ def _build_random(state: tuple[object, ...]) -> random.Random:
     return value
 
 
+def _build_union(kinds: tuple[object, ...]) -> object:
+    if len(kinds) < 2 or not all(isinstance(kind, type) for kind in kinds):
+        raise CodecError("not a union of classes")
+    return reduce(or_, kinds)
+
+
 def _folded(kind: Callable[..., object]) -> Callable[..., object]:
     return lambda *parts: kind(*parts[:-1], fold=parts[-1])
 
@@ -263,6 +272,7 @@ ROWS = (
     Row(uuid.UUID, (int,), _attributes("int"), lambda number: uuid.UUID(int=number)),
     _mutable(array.array, (str, bytes), lambda v: (v.typecode, v.tobytes()), array.array),
     Row(re.Pattern, ((str, bytes), int), _attributes("pattern", "flags"), _build_pattern),
+    Row(UnionType, (tuple,), _attributes("__args__"), _build_union, word=True),
     _mutable(random.Random, (tuple,), lambda v: (v.getstate(),), _build_random),
 )
 _NAMED: dict[str, object] = {
@@ -270,5 +280,8 @@ _NAMED: dict[str, object] = {
     **EXCEPTIONS,
     **{f"{row.kind.__module__}.{row.kind.__name__}": row.kind for row in ROWS},
     "NoneType": _NONE,
+    **{
+        f"{of.__name__}.{name}": vars(of)[name] for of in (abstract, numbers) for name in of.__all__
+    },
 }
 _NAMES = {id(value): name for name, value in _NAMED.items()}
