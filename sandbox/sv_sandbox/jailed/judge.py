@@ -311,7 +311,7 @@ class Judge(Policy):
             return waiting.done(*operands)
         self._lent(operation, operands)
         lending.allow(operation, operands)
-        is_class = isinstance(operands[0], type)
+        is_class = issubclass(type(operands[0]), type)
         if operation == "set" and (is_class or not lending.is_tests_or_plain(operands[2])):
             self.marks.word("attributes that the solution set")
         if lending.makes_a_class(operation, operands):
