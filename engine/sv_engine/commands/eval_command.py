@@ -120,12 +120,11 @@ def eval_command(
     downloaded. The same --out again goes on where it was: completions are not asked again.
     With --tune each role is evaluated at the temperature that was best on the validation split.
     """
+    asked, temperatures = tuple(dict.fromkeys(roles)) or ("solver",), _temperatures(tune)
     if (model is None) == (samples_path is None):
         raise click.UsageError("give either --model or --samples")
-    asked = tuple(dict.fromkeys(roles)) or ("solver",)
     if samples_path is not None and "verifier" in asked:
         raise click.UsageError("--samples are programs: the verifier needs a model")
-    temperatures = _temperatures(tune)
     if samples_path is not None and temperatures:
         raise click.UsageError("--tune samples: it needs a model")
     n = n if temperature > 0 or temperatures else 1
@@ -159,11 +158,12 @@ def eval_command(
     except KeyboardInterrupt:
         kept = f"; the same command goes on, completions are kept in {folder}"
         raise KeyboardInterrupt(kept) from None
-    document = sampled | {
-        "split": split,
-        "samples": n,
-        "benchmarks": {name: result.as_json() for name, result in found.items()},
-    }
+    _report(found, sampled | {"split": split, "samples": n}, folder)
+
+
+def _report(found: dict[str, Found], document: dict[str, Any], folder: Path) -> None:
+    """Write evaluation.json; show the table and the prompts."""
+    document |= {"benchmarks": {name: result.as_json() for name, result in found.items()}}
     (folder / "evaluation.json").write_text(json.dumps(document, indent=2) + "\n", "utf-8")
     Console().print(_table(found))
     for name, result in found.items():
