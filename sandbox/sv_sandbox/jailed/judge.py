@@ -239,7 +239,7 @@ class Judge(Policy):
             self._shared = shared.JudgeShared(test.wanted)
             loaded = self._loaded(cell, test)
             self._import(loaded[0], test)
-            self._compare_names(loaded[1], loaded[2], test)
+            may_be_meant = self._compare_names(loaded[1], loaded[2], test)
             left_out = run(test, self.marks, SolutionNames(self, test.entry_point, test.binds))
             if left_out:
                 raise OneProcess(left_out)
@@ -256,6 +256,8 @@ class Judge(Policy):
         elif failure is None and test.sites and not self.marks.reached:
             self.marks.nothing_reached()
             failure = self.marks.failure()
+        if failure is None and may_be_meant:
+            self.doubt()
         return failure
 
     def _loaded(self, cell: int, test: TestCode) -> Any:
@@ -281,15 +283,16 @@ class Judge(Policy):
                 with contextlib.suppress(ImportError):
                     __import__(name)
 
-    def _compare_names(self, bound: Any, missing: Any, test: TestCode) -> None:
+    def _compare_names(self, bound: Any, missing: Any, test: TestCode) -> bool:
         """In one process there is one namespace: what the solution binds the test may bind anew,
         and what it misses the test may have; and a name of Python's may be the solution's, unless
-        it is said what is under test."""
+        it is said what is under test. Whether that alone is so: names of Python's are the test's,
+        so a failure stands, and a pass is to be one either way."""
         is_shared = not test.defined.isdisjoint(bound) or not test.bound.isdisjoint(missing)
         theirs = test.names.intersection(bound)
-        may_be_meant = test.entry_point is None and any(map(plan.is_builtin, theirs))
-        if is_shared or may_be_meant or (theirs and not test.free):
+        if is_shared or (theirs and not test.free):
             self.doubt()
+        return test.entry_point is None and any(map(plan.is_builtin, theirs))
 
     # ---- the policy of this end ------------------------------------------------------------------
 
