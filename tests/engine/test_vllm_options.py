@@ -36,6 +36,22 @@ def test_the_number_format_is_chosen_by_the_machine(
     assert vllm_options.engine_arguments(VllmOptions(dtype="auto"), is_cpu=False)["dtype"] == "auto"
 
 
+@pytest.mark.parametrize(
+    ("text", "wide"),
+    [
+        ("flags\t\t: fpu avx2 avx512f avx512bw\n", True),
+        ("flags\t\t: fpu avx2\nother: avx512f\n", False),
+        ("", False),
+    ],
+)
+def test_wide_vectors_are_told_of_the_first_processor(
+    text: str, wide: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "cpuinfo").write_text(text)
+    assert cpu.has_wide_vectors(tmp_path / "cpuinfo") is wide
+    assert cpu.has_wide_vectors(tmp_path / "absent") is False
+
+
 def test_every_setting_of_the_sampling_reaches_vllm() -> None:
     asked = Sampling(0.5, 0.9, 40, stop=("x",), seed=3, min_p=0.1)
     told = vllm_options.sampling_arguments(asked, 4, 30)
