@@ -25,6 +25,7 @@ from __future__ import annotations
 import os
 import struct
 import threading
+from builtins import len, max, min, range, sum  # noqa: A004, UP029  # a solution may put others
 from collections.abc import Callable, Coroutine
 from types import ModuleType, TracebackType
 from typing import Any, NoReturn
