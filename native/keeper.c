@@ -43,6 +43,7 @@
 #define ROW_US 20000u
 #define CELL_US 2000u
 #define MOST_US 1000000u
+#define CHECKED_TIMES 10u /* in the checking mode: no slow machine is to decide what is tried */
 #define MOST_WALL_NS 8000000000ull /* less than the worker's patience */
 
 struct keeper {
@@ -337,9 +338,9 @@ static int arm(const struct keeper *k, uint64_t seconds)
 }
 
 /* CPU time of the whole row. Not more than one cell may have: then no answer can be late. */
-static uint64_t budget_us(const struct sv_run *run)
+static uint64_t budget_us(const struct sv_run *run, int checked)
 {
-    uint64_t most_us = ROW_US + (uint64_t)run->cells * CELL_US;
+    uint64_t most_us = (ROW_US + (uint64_t)run->cells * CELL_US) * (checked ? CHECKED_TIMES : 1);
     most_us = most_us < MOST_US ? most_us : MOST_US;
     return most_us < run->limits.cpu_us ? most_us : run->limits.cpu_us;
 }
@@ -419,7 +420,8 @@ static void run_row(struct sv_template_state *state, struct keeper *k, const str
     const struct sv_run *run = &command->run;
     struct sv_region *region = state->region;
     const struct sv_limits *l = &run->limits;
-    const uint64_t began_ns = sv_now_ns(), cpu_us = budget_us(run);
+    const int checked = state->recycle == SV_RECYCLE_CHECKED;
+    const uint64_t began_ns = sv_now_ns(), cpu_us = budget_us(run, checked);
     done->dirty = 1; /* until it is put back */
     if (memcmp(&k->limits, l, sizeof *l) != 0) {
         if (sv_pages_change(k->pages, &state->limits, l, sizeof *l) != 0) {
@@ -434,7 +436,6 @@ static void run_row(struct sv_template_state *state, struct keeper *k, const str
         done->error = (struct sv_error){SV_STAGE_SUBJECT_RLIMIT, errno};
         return;
     }
-    const int checked = state->recycle == SV_RECYCLE_CHECKED;
     if (sv_fault_at(&run->fault, SV_STAGE_RECYCLE_PTRACE) != 0 || make_ready(state, k) != 0) {
         done->error = (struct sv_error){checked && run->fault.stage != SV_STAGE_RECYCLE_PTRACE
                                             ? SV_STAGE_RECYCLE_CHECK : SV_STAGE_RECYCLE_PTRACE, errno};

@@ -245,9 +245,6 @@ HANDED_ON = {
         "        return repr([self])\ndef f(x):\n    return repr(A())"
     ),
     "too slow": "def f(x):\n    while True:\n        pass",
-    "slow but in time": (
-        "def f(x):\n    n = 0\n    while n < 1_500_000:\n        n += 1\n    return x"
-    ),
     "it leaves": "import os\ndef f(x):\n    os._exit(3)",
     "it leaves as if all were well": "import os\ndef f(x):\n    os._exit(0)",
     "it leaves while it is loaded": "import os\nos._exit(0)",
@@ -338,6 +335,17 @@ def test_the_verdict_is_that_of_a_forked_subject(recycling: Pool, forking: Pool,
     after, recycled, _ = counted(recycling, lambda: shown(recycling.matrix([plain] * 2, TESTS)))
     assert [[cell[0] for cell in row] for row in after] == [["PASS"] * 3] * 2
     assert recycled == 2
+
+
+def test_slow_but_in_time(recycling: Pool, forking: Pool) -> None:
+    slow = "def f(x):\n    n = 0\n    while n < 10_000_000:\n        n += 1\n    return x"
+    limits = Limits(cpu_s=20, wall_s=200)
+    expected = shown(forking.matrix([slow], TESTS, limits=limits))
+    assert [cell[0] for cell in expected[0]] == ["PASS"] * 3
+    found, recycled, handed_on = counted(
+        recycling, lambda: shown(recycling.matrix([slow], TESTS, limits=limits))
+    )
+    assert (found, recycled, handed_on) == (expected, 0, 1)
 
 
 @pytest.mark.parametrize(
