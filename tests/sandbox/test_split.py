@@ -502,14 +502,15 @@ def f(x):
 def test_the_subject_never_sees_the_test(pool: Pool) -> None:
     """The solution returns everything it can find in its process; the secret is not there."""
     solution = """
-import gc, sys
+import sys
 def f(x):
     seen = []
     frame = getattr(sys, "_get" + "frame")()
     while frame:
         seen.append(repr(frame.f_locals)); seen.append(repr(frame.f_code.co_consts))
-        frame = frame.f_back
-    seen += [repr(o) for o in gc.get_objects() if type(o) in (list, tuple, dict, str, bytes)][:5000]
+        frame = getattr(frame, "f_" + "back")
+    found = __import__("g" + "c").get_objects()
+    seen += [repr(o) for o in found if type(o) in (list, tuple, dict, str, bytes)][:5000]
     text = "".join(seen)
     number, name = "".join(map(str, range(1, 8))), "_".join(("secret", "marker"))
     return number in text or name in text

@@ -28,10 +28,9 @@ _SIDE_BY_SIDE = frozenset(
     "list tuple sorted set frozenset dict array deque run wait_for gather iter".split()
 )
 _SUMMING = frozenset(("all", "sum"))
-_STEPPING = frozenset("all any sum zip map filter max min".split())
 _CHOOSING = frozenset(("get", "pop", "setdefault"))
 """Methods that give their last argument where there is nothing else."""
-_HARMLESS = frozenset("maxsize float_info version_info stdout stderr stdin".split())
+_HARMLESS = frozenset("maxsize float_info version_info path platform stdout stderr stdin".split())
 _SPACES = frozenset(("globals", "vars", "locals"))
 _PRINTED = frozenset("getvalue readouterr read readline readlines read_text".split())
 _TELLING = frozenset("capsys capfd caplog recwarn".split())
@@ -152,7 +151,6 @@ class Expressions(Levels):
             over = max(over, level)
         elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
         made = max(map(self.level, elements))
-        self.steps |= bool(over)
         if MIXED in (made, over):
             return MIXED
         return max(made, over) if over else (SEVERAL if made else OWN)
@@ -252,7 +250,6 @@ class Expressions(Levels):
     def _make(self, node: ast.Call, name: str) -> int:
         """What a function of Python's makes of its arguments."""
         functions = called_by(node)
-        self.steps |= name in _STEPPING and any(map(self.level, node.args))
         given = [self.level(one) for one in inside(node) if one not in functions]
         has_default = any(one.arg == "default" for one in node.keywords)
         if any(given) and (has_default or (name == "next" and len(given) > 1)):

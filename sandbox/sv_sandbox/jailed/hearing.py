@@ -10,8 +10,8 @@ something that only steps through data.
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Set
+from decimal import Decimal
 from types import ModuleType
 from typing import Any
 
@@ -19,26 +19,21 @@ from . import makers, plan, proxies, text
 from .link import Link
 from .provenance import ANSWER, FREE, NAMED, Provenance, is_reference
 from .shapes import names_in
-from .values import CodecError
+from .values import CodecError, row_of
 
-_BROADCASTING = frozenset(
-    "allclose assert_allclose assert_array_equal assert_array_almost_equal assert_almost_equal"
-    " assert_array_less isclose array".split()
-)
-"""What makes an empty list equal to anything, where NumPy does it."""
-_SIZED: tuple[type, ...] = (range, str, bytes, deque, type({}.keys()), type({}.values()))
 _MANY, _EMPTY = 100_000, "nothing"
 _MOST_PARTS = 100_000
 _NUMBERS = frozenset((float, complex))
+_TEXTS = frozenset((str, bytes, bytearray))
 _PLAIN = frozenset((int, float, bool, str, bytes, complex, type(None)))
+_CONTAINERS = frozenset((list, tuple, set, frozenset, dict))
 _WORD = object()
 """Stands for a class or function of Python's own among what arrived."""
 
 
 class Hearing:
     """One cell's. `spoken_of`: the names of the test's text; `bound`: those that it binds, as far
-    as that can be told; `steps`: whether it looks at items of an answer one by one; `module`: our
-    own copy of a module."""
+    as that can be told; `module`: our own copy of a module."""
 
     def __init__(
         self,
@@ -46,12 +41,10 @@ class Hearing:
         marks: Provenance,
         spoken_of: Set[str],
         bound: Set[str],
-        steps: bool,
         module: Callable[[str], ModuleType | None],
     ):
         self._link, self._marks, self._spoken_of, self._module = link, marks, spoken_of, module
-        self._bound, self._steps = bound, steps
-        self._stepped_through: set[int] = set()
+        self._bound = bound
         self._named: set[int] = set()
         self._answered: set[int] = set()
         """Functions that came as answers, or in them."""
@@ -171,8 +164,6 @@ class Hearing:
                 self._answered.discard(there)
                 self._name(there)
         elif operation == "special":
-            if operands[1] == "next":
-                self._stepped_through.add(number)
             self._marks.asked(operands[1], max(whom, NAMED), bool(operands[2]), answer)
         else:
             if named and operation == "method" and not isinstance(operands[0], type):
@@ -201,19 +192,16 @@ class Hearing:
             return
         self.looked_at(answer)
 
-    def looked_at(self, value: object, steps: bool = False) -> None:
+    def looked_at(self, value: object) -> None:
         """Something that the solution made, which the test may compare."""
         found = _loose(value)
-        is_empty = found == _EMPTY and not (steps or self._may_be_nothing())
+        if found == _EMPTY and "numpy" not in self._spoken_of:
+            return  # which is equal to nothing else, but for NumPy
         if found == "NaN":  # equal to itself where it is one object
             self._link.policy.doubt()
         is_told = found == "NaN" and not self._spoken_of.isdisjoint(("nan", "isnan"))
-        if found and not is_empty and not is_told:
+        if found and not is_told:
             self._marks.word(f"{found} as an answer")
-
-    def _may_be_nothing(self) -> bool:
-        """Whether the test may be content with nothing."""
-        return self._steps or not self._spoken_of.isdisjoint(_BROADCASTING)
 
     def word(self) -> None:
         """A class or function of Python's own, or a loose number, came."""
@@ -278,12 +266,10 @@ class Hearing:
             index = operands[2]
             assert isinstance(index, tuple)
             self._link.makers.ends_at(self._number(operands[0]), index)
-        if operation == "special" and operands[1] == "next" and self._may_be_nothing():
-            if self._number(operands[0]) not in self._stepped_through:
-                self._marks.word(f"{_EMPTY} as an answer")
         quiet = type(error).__name__ if _ends_quietly(error) else ""
         steps = operation == "special" and operands[1] in ("next", "anext")
         steps = steps or (operation == "run" and isinstance(error, StopAsyncIteration))
+        steps = steps or (operation == "method" and makers.steps(operands[0]))  # `send`
         is_call = operation in ("call", "method", "run") and not _ends_quietly(error)
         self._marks.returned(error, is_call)
         if not quiet or steps:
@@ -298,7 +284,7 @@ class Hearing:
 
 def _loose(answer: Any) -> str:
     """What lies in an answer that compares loosely, if anything."""
-    waiting_for, room = [answer], _MOST_PARTS
+    waiting_for, room, found = [answer], _MOST_PARTS, ""
     while waiting_for:
         value = waiting_for.pop()
         kind = type(value)
@@ -308,21 +294,21 @@ def _loose(answer: Any) -> str:
         if kind in _NUMBERS:
             if value != value:
                 return "NaN"
-        elif kind in (list, tuple, set, frozenset, dict):
-            if not value:
-                return _EMPTY
+        elif kind in _CONTAINERS:
+            found = found if value else _EMPTY
             for parts in (value, value.values()) if kind is dict else (value,):
                 kinds = set(map(type, parts))
                 if kinds & _NUMBERS and any(one != one for one in parts):
                     return "NaN"
                 if not kinds <= _PLAIN:
                     waiting_for += [one for one in parts if type(one) not in _PLAIN]
-                elif not all(map(len, [one for one in parts if type(one) in (str, bytes)])):
-                    return _EMPTY
-        elif kind in _SIZED:
-            if not value:
-                return _EMPTY
-            if kind is range and abs(value.stop - value.start) > _MANY * abs(value.step):
+                if not (found or kinds.isdisjoint(_TEXTS)):
+                    found = "" if all(one for one in parts if type(one) in _TEXTS) else _EMPTY
+        elif kind in _TEXTS:
+            found = found if value else _EMPTY
+        elif kind is range:
+            found = found if value else _EMPTY
+            if abs(value.stop - value.start) > _MANY * abs(value.step):
                 return "a large range"
         elif kind.__name__ == "ndarray":
             if value.dtype.kind in "fc" and (value != value).any():
@@ -331,7 +317,13 @@ def _loose(answer: Any) -> str:
             waiting_for.append(list(value))
         elif kind.__module__ in ("unittest.mock", "numpy.ma"):
             return "a mock or a masked array of the test's own"
-    return ""
+        elif kind is Decimal:
+            if value.is_nan():
+                return "NaN"
+        elif kind not in _PLAIN:
+            row = row_of(value)
+            waiting_for += row.parts(value) if row is not None else ()
+    return found
 
 
 def _ends_quietly(error: BaseException) -> bool:

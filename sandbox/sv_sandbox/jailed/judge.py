@@ -162,7 +162,7 @@ class Judge(Policy):
         self.marks = Provenance()
         self._test: TestCode | None = None
         self._shared: shared.JudgeShared | None = None
-        self.hearing = Hearing(self.link, self.marks, frozenset(), frozenset(), False, self.module)
+        self.hearing = Hearing(self.link, self.marks, frozenset(), frozenset(), self.module)
         self._attributes: set[int] = set()
         self._cell, self._is_doubted, self._has_changed = 0, False, False
         self._state: State | None = None
@@ -181,7 +181,7 @@ class Judge(Policy):
         marks.sites, marks.is_due = test.sites, test.is_due
         self.link.forget()
         bound = test.binds - test.free
-        self.hearing = Hearing(self.link, marks, test.names, bound, test.steps, self.module)
+        self.hearing = Hearing(self.link, marks, test.names, bound, self.module)
         self.hearing.classes = test.classes
         self._attributes.clear()
         self._cell, self._is_doubted, self._has_changed = cell, False, False
@@ -357,12 +357,19 @@ class Judge(Policy):
 
     def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
         """See `hearing`, as for the next four."""
+        self._was_handling()
         self.hearing.heard(operation, operands, answer)
 
     def raised(
         self, operation: str, operands: tuple[object, ...], error: BaseException
     ) -> BaseException:
+        self._was_handling()
         return self.hearing.raised(operation, operands, error)
+
+    def _was_handling(self) -> None:
+        """A request was answered: an exception that the test is handling is not seen there."""
+        if sys.exc_info()[1] is not None:
+            self.doubt()
 
     def arrived(self, value: object) -> None:
         self.met(value)

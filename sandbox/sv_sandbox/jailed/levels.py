@@ -72,8 +72,6 @@ class Levels:
         self._filled: set[str] = set()
         self.asserted: set[ast.AST] = set()
         """Comparisons that hold where they are asserted, and stand nowhere else."""
-        self.steps = False
-        """Whether items of an answer are looked at one by one: there may be none."""
         self._words: dict[ast.AST, Said] = {}
         self._answers: set[str] = set()
         self._said: set[str] = set()

@@ -39,7 +39,7 @@ from __future__ import annotations
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 INLINE, VOUCHED, PROVEN = 1, 2, 3
@@ -212,6 +212,15 @@ class Provenance:
             return self._stepped(call, value)
         self._ended(call)
         return value
+
+    def each(self, items: Iterable[Any]) -> Iterator[Any]:
+        """These, one by one: what holds of each holds of nothing, too."""
+        is_nothing = True
+        for one in items:
+            is_nothing = False
+            yield one
+        if is_nothing:
+            self.word("what holds of nothing")
 
     async def _awaited(self, call: tuple[int, int], coroutine: Any) -> object:
         found = await coroutine

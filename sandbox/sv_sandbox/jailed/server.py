@@ -17,7 +17,7 @@ from . import operations, shared
 from .link import Link, Lost, Policy
 from .rows import find_modules, forget_modules
 from .source import unpacked
-from .state import PROCESS, State, names_of, needs_its_test
+from .state import PROCESS, State, changes_imported, names_of, needs_its_test
 from .subject import claim, new_namespace, only_owner, verdict_of
 from .values import CodecError, native
 from .waiting import awaited
@@ -59,7 +59,9 @@ class Server(Policy):
         self._names_read: set[str] = set()
         self._told: dict[str, object] = {}
         """What the judge has by which name."""
-        self._is_doubted = False
+        self._is_doubted = self._is_strange = self._changes = False
+        """`_is_strange`: whether the solution may behave otherwise where its test is elsewhere;
+        `_changes`: whether it changes what it imports."""
         self._own: dict[str, Callable[..., object]] = {
             "load": self._load,
             "name": self._name,
@@ -145,11 +147,14 @@ class Server(Policy):
             find_modules(self._source.files)
             self._solution = compile(self._source.text, "<solution>", "exec", dont_inherit=True)
             self._names_read = names_of(self._solution)
+            self._changes = changes_imported(self._solution)
+            strange = needs_its_test(self._solution, self._names_read, PROCESS)
+            self._is_strange = self._changes or strange
         first = self._state is None
-        self._state = self._state or State(self._names_read)
+        self._state = self._state or State(self._names_read, self._changes)
         self._state.begin()
         forget_modules(self._source.files)
-        self._is_doubted = needs_its_test(self._solution, self._names_read, PROCESS)
+        self._is_doubted = self._is_strange
         self._told = {}
         self._namespace = new_namespace()
         exec(self._solution, self._namespace)

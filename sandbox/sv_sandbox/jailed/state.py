@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 import warnings
+from itertools import pairwise
 from types import CodeType, ModuleType
 from typing import Any
 
@@ -28,17 +29,44 @@ from .shared import levels
 from .values import native
 
 TELLING = frozenset(
-    "_getframe inspect currentframe extract_stack print_stack format_stack set_int_max_str_digits"
-    " id is_ is_not intern".split()
+    "_getframe inspect currentframe f_back tb_frame walk_stack walk_tb _current_frames stacklevel"
+    " findCaller extract_stack print_stack format_stack set_int_max_str_digits id is_ is_not intern"
+    " getrefcount get_referrers".split()
 )
 """Names by which a solution sees who calls it, or with which objects, or how numbers are shown."""
-PROCESS = TELLING | frozenset(
-    "getcontext setcontext localcontext setrecursionlimit setlocale chdir seterr errstate tzset"
-    " setswitchinterval settrace setprofile".split()
+_STATELESS = frozenset(
+    "__future__ abc argparse array ast asyncio base64 binascii bisect bz2 calendar cmath cmd code"
+    " collections colorsys configparser contextlib contextvars copy dataclasses datetime decimal"
+    " difflib enum errno fnmatch fractions functools glob graphlib gzip hashlib heapq hmac html"
+    " inspect io ipaddress itertools json keyword locale lzma marshal math numbers opcode operator"
+    " optparse os pathlib pickle platform posixpath pprint profile queue random re reprlib sched"
+    " secrets select shlex shutil stat statistics string stringprep struct symbol sys"
+    " tarfile tempfile test textwrap this time timeit token tokenize traceback types typing"
+    " unicodedata unittest urllib uuid warnings zipfile zlib zoneinfo".split()
 )
-"""And by which it changes what belongs to the process that it is in, and a test's code may see."""
+"""Modules that keep nothing for all who use them, or what `State` looks at."""
+_KEEPING = (sys.stdlib_module_names - _STATELESS) | frozenset(
+    "set_printoptions set_string_function __subclasses__".split()
+)
+"""Names of what keeps things where nobody looks: who speaks of them may have left something."""
+PROCESS = (
+    TELLING
+    | _KEEPING
+    | frozenset(
+        "getcontext setcontext localcontext setrecursionlimit setlocale chdir seterr errstate tzset"
+        " settrace setprofile getallocatedblocks getpid globals locals vars eval exec modules"
+        " setattr delattr".split()
+    )
+)
+"""And by which it uses or changes what belongs to the process that it is in: the test's names,
+what is kept for all, how much there is."""
 _OF = opcode.opmap
 _NAMED = (_OF["LOAD_GLOBAL"], _OF["LOAD_NAME"])
+_STEPS = {number: name for name, number in _OF.items()}
+_BY_NAME = frozenset(
+    "LOAD_GLOBAL LOAD_NAME LOAD_FAST LOAD_FAST_BORROW STORE_GLOBAL STORE_NAME STORE_FAST".split()
+)
+_CHANGES = frozenset((_OF["STORE_ATTR"], _OF["STORE_SUBSCR"]))
 _KNOWN: tuple[object, ...] = (None, True, False, ...)
 
 
@@ -48,15 +76,51 @@ def names_of(code: CodeType) -> set[str]:
     for const in code.co_consts:
         if isinstance(const, CodeType):
             found |= names_of(const)
+        elif type(const) is tuple and "stacklevel" in const:  # keywords of a call
+            found.add("stacklevel")
     return found
 
 
 def needs_its_test(code: CodeType, names: set[str], telling: frozenset[str]) -> bool:
     """Whether a solution's code (`names`: all that it speaks of) may behave otherwise where its
     test is in another process: it uses what is `telling`, sets an attribute as it is loaded (a
-    module's, perhaps), or asks whether two things are one object."""
+    module's, perhaps), or asks whether two things are one object. See also `changes_imported`."""
     stores = _OF["STORE_ATTR"] in code.co_code[::2]
     return stores or not names.isdisjoint(telling) or _tells_identity(code)
+
+
+def changes_imported(code: CodeType, imported: frozenset[str] = frozenset()) -> bool:
+    """Whether it sets an attribute or an item of something that lies in what it imports."""
+    used = {*code.co_code[::2]}
+    if _OF["IMPORT_NAME"] in used:
+        steps = pairwise(_steps(code))
+        imported |= {_name(code, *now) for before, now in steps if before[0][:6] == "IMPORT"}
+    if not imported:
+        return any(changes_imported(one) for one in code.co_consts if isinstance(one, CodeType))
+    if not used.isdisjoint(_CHANGES) and not imported.isdisjoint(code.co_names + code.co_varnames):
+        steps_back = _steps(code)
+        for at, (what, _) in enumerate(steps_back):
+            if _OF[what] in _CHANGES:
+                of = at - (1 if what == "STORE_ATTR" else 2)  # before it a key, if that is simple
+                while of > 0 and steps_back[of][0] == "LOAD_ATTR":
+                    of -= 1
+                if _name(code, *steps_back[of]) in imported:
+                    return True
+    inner = (one for one in code.co_consts if isinstance(one, CodeType))
+    return any(changes_imported(one, imported) for one in inner)
+
+
+def _steps(code: CodeType) -> list[tuple[str, int]]:
+    done = zip(code.co_code[::2], code.co_code[1::2], strict=True)
+    return [(_STEPS[what], argument) for what, argument in done if what != _OF["CACHE"]]
+
+
+def _name(code: CodeType, what: str, argument: int) -> str:
+    """Which name a step loads or stores, if it does; of some hundred names, perhaps another."""
+    if what not in _BY_NAME:
+        return ""
+    names = code.co_varnames if "FAST" in what else code.co_names
+    return names[argument >> (what == "LOAD_GLOBAL")]
 
 
 def _tells_identity(code: CodeType) -> bool:
@@ -86,7 +150,7 @@ def _is_known(code: CodeType, what: int, argument: int) -> bool:
 class State:
     """The interpreter as it is now, before anything foreign has run."""
 
-    def __init__(self, names: set[str]):
+    def __init__(self, names: set[str], leaves: bool = False):
         self._names = names
         modules = [sys.modules.get(name) for name in {"builtins", *names} - {"test", "solution"}]
         self._modules = [vars(module) for module in modules if type(module) is ModuleType]
@@ -95,6 +159,7 @@ class State:
         self._numpy_random: Any = numbers
         self._numpy_state = numbers.get_state() if numbers is not None else None
         self._numbers: Any = None
+        self._leaves = leaves or not names.isdisjoint(_KEEPING)
         self._first: object = None
 
     def loaded(self) -> None:
@@ -111,12 +176,13 @@ class State:
 
     def changed(self) -> bool:
         """Whether a cell has left something."""
-        return bool(self._now() != self._first)
+        return self._leaves or bool(self._now() != self._first)
 
     def _now(self) -> tuple[object, ...]:
         return (
             native.checksum(self._modules),
             sys.getrecursionlimit(),
+            sys.getswitchinterval(),
             sys.get_int_max_str_digits(),
             sys.gettrace() is None,
             sys.getprofile() is None,
@@ -133,6 +199,7 @@ class State:
             time.tzname,
             "modules" in self._names and None in sys.modules.values(),
             self._numbers is not None and decimal.getcontext().traps == self._numbers.traps,
+            dict(decimal.getcontext().flags) if "getcontext" in self._names else None,
             *_of_libraries(),
             # In a recycled subject no call gets through that could change what the kernel holds.
             () if native.recycled() else _of_kernel("umask" in self._names),

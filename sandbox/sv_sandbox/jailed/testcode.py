@@ -62,8 +62,6 @@ class TestCode(NamedTuple):
     text: str
     mixes: str
     """Why its passes cannot be proven, as far as its text says (`parts`)."""
-    steps: bool
-    """Whether it looks at the items of an answer one by one."""
     classes: set[str]
     """Names that must be those of classes."""
     free: set[str]
@@ -119,7 +117,6 @@ def code_of(source: Source) -> TestCode:
         modules=modules,
         text=words,
         mixes=found.mixed,
-        steps=found.steps,
         classes=found.classes,
         free=found.free,
         names=text.names,
