@@ -114,6 +114,69 @@ PAIRS = {
     ),
 }
 
+KEEPING = {
+    "a handler of a logger": (
+        "import logging\ndef f():\n    log = logging.getLogger('app')\n"
+        "    log.addHandler(logging.NullHandler())\n    return len(log.handlers)",
+        "assert f() == 1",
+    ),
+    "a level's name": (
+        "import logging\ndef f():\n    old = logging.getLevelName(31)\n"
+        "    logging.addLevelName(31, 'X')\n    return old",
+        "assert f() == 'Level 31'",
+    ),
+    "how NumPy prints": (
+        "import numpy as np\ndef f():\n    text = str(np.array([1.23456]))\n"
+        "    np.set_printoptions(precision=2)\n    return text",
+        "assert f() == '[1.23456]'",
+    ),
+    "a thread's name": (
+        "import threading\ndef f():\n    return threading.Thread(target=print).name",
+        "assert f() == 'Thread-1 (print)'",
+    ),
+    "flags of decimal": (
+        "from decimal import *\ndef f():\n    was = getcontext().flags[Inexact]\n"
+        "    Decimal(1) / 3\n    return was",
+        "assert not f()",
+    ),
+    "a dialect": (
+        "import csv\ndef f():\n    csv.register_dialect('x', delimiter=';')\n"
+        "    return len(csv.list_dialects())",
+        "assert f() == 4",
+    ),
+    "an attribute of the library's class": (
+        "import json\ndef f():\n    old = json.dumps([1, 2])\n"
+        "    json.JSONEncoder.item_separator = ';'\n    return old",
+        "assert f() == '[1, 2]'",
+    ),
+    "the switch interval": (
+        "import sys\ndef f():\n    old = sys.getswitchinterval()\n"
+        "    sys.setswitchinterval(1)\n    return old",
+        "assert f() == 0.005",
+    ),
+    "a module that is none": (
+        "import sys\ndef f():\n    was = 'fakecfg' in sys.modules\n"
+        "    sys.modules['fakecfg'] = 1\n    return was",
+        "assert f() is False",
+    ),
+    "classes of the solution": (
+        "class AppError(Exception): pass\ndef f():\n"
+        "    return [c.__name__ for c in Exception.__subclasses__() if c.__module__ == __name__]",
+        "assert f() == ['AppError']",
+    ),
+    "objects of the solution": (
+        "import gc\nclass Node: pass\na = Node()\na.a = a\ndef f():\n"
+        "    return sum(type(o).__name__ == 'Node' for o in gc.get_objects())",
+        "assert f() == 1",
+    ),
+    "a default time-out": (
+        "import socket\ndef f():\n    old = socket.getdefaulttimeout()\n"
+        "    socket.setdefaulttimeout(9)\n    return old",
+        "assert f() is None",
+    ),
+}
+"""Solutions that leave something of their own call for the next, each with its test."""
+
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Pool]:
@@ -163,3 +226,15 @@ def test_large_answers_and_arguments_take_no_time_to_speak_of(pool: Pool) -> Non
     for test, job in jobs:
         matrix = job.wait()
         assert matrix.verdict(0, 0) is Verdict.PASS, (test, matrix.detail(0, 0))
+
+
+@pytest.mark.parametrize("judge", ["split", "inline"])
+@pytest.mark.parametrize("kind", KEEPING)
+def test_what_a_solution_keeps_is_gone_with_its_cell(pool: Pool, kind: str, judge: str) -> None:
+    pytest.importorskip("numpy")
+    solution, test = KEEPING[kind]
+    matrix = pool.matrix(
+        [solution], [test, test, f"r = f()\n{test.replace('f()', 'r')}"], judge=judge
+    )
+    found = [matrix.detail(0, t) for t in range(3) if matrix.verdict(0, t) is not Verdict.PASS]
+    assert not found

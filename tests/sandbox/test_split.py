@@ -505,7 +505,7 @@ def test_the_subject_never_sees_the_test(pool: Pool) -> None:
 import sys
 def f(x):
     seen = []
-    frame = getattr(sys, "_get" + "frame")()
+    frame = getattr(sys, "_".join(("", "getframe")))()
     while frame:
         seen.append(repr(frame.f_locals)); seen.append(repr(frame.f_code.co_consts))
         frame = getattr(frame, "f_" + "back")
@@ -519,7 +519,7 @@ def f(x):
         "assert f(1) == 1234567, 'secret_marker'",
         "expected = 1234567\nsecret_marker = f(2)\nassert secret_marker is False",
     ]
-    open_one = solution.replace('getattr(sys, "_get" + "frame")', "sys._getframe")
+    open_one = solution.replace('getattr(sys, "_".join(("", "getframe")))', "sys._getframe")
     matrix = pool.matrix([solution, open_one], tests)
     assert matrix.detail(0, 0) == "AssertionError: got False"
     assert matrix.verdict(0, 1) is Verdict.PASS

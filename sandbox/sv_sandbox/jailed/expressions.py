@@ -31,6 +31,7 @@ _SUMMING = frozenset(("all", "sum"))
 _CHOOSING = frozenset(("get", "pop", "setdefault"))
 """Methods that give their last argument where there is nothing else."""
 _HARMLESS = frozenset("maxsize float_info version_info path platform stdout stderr stdin".split())
+_OF_ERRORS = frozenset("__notes__ __cause__ __context__ __suppress_context__".split())
 _SPACES = frozenset(("globals", "vars", "locals"))
 _PRINTED = frozenset("getvalue readouterr read readline readlines read_text".split())
 _TELLING = frozenset("capsys capfd caplog recwarn".split())
@@ -69,7 +70,8 @@ class Expressions(Levels):
                 self.free.add("sys.modules")
                 return ONE
             return OWN if node.attr in _HARMLESS else MIXED
-        if node.attr in REFLECTING | TEMPLATES or node.attr[:2] == "__":
+        is_special = node.attr[:2] == "__" and node.attr not in _OF_ERRORS
+        if node.attr in REFLECTING | TEMPLATES or is_special:
             return OWN if node.attr in ("__name__", "__doc__", "__version__") else MIXED
         return max(self._bare(node), self.holders.get(f".{node.attr}", OWN))
 

@@ -32,6 +32,7 @@ _OPERATORS = frozenset(
     " __bool__ __enter__ __exit__ __new__ __post_init__".split()
 )
 """Methods that get nothing of the solution's, or whose answers count by themselves."""
+_LOGGING = frozenset("debug info warning error critical exception log".split())
 _LEAVING = frozenset("skip skipTest xfail exit quit importorskip".split())
 _PARTLY = (ast.BoolOp, ast.IfExp, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _CALLING = frozenset("map filter any all sorted max min reduce list sum".split())
@@ -335,7 +336,7 @@ class Parts(Expressions):
                 self.mix("an expression that fails")
             if self.level(call) and any(map(_is_special, self.functions.keys() - _OPERATORS)):
                 self.mix("an operator of the test's own")
-        elif name == "print":
+        elif name == "print" or self._is_log(call):
             level = max(map(self.level, inside(call)), default=OWN)
             for word in call.keywords:
                 if word.arg == "file":
@@ -346,6 +347,11 @@ class Parts(Expressions):
             self.mix("a call that is given answers")
         elif isinstance(call.func, ast.Attribute) and not self.level(call.func.value):
             self.change(call.func.value, OWN)
+
+    def _is_log(self, call: ast.Call) -> bool:
+        """Whether this is told to the test's own logger."""
+        of = call.func.value if isinstance(call.func, ast.Attribute) else None
+        return of is not None and called(call) in _LOGGING and not self.level(of)
 
     def assertion(self, call: ast.Call, name: str) -> int:
         if name in ("assertTrue", "assert_") and call.args:
@@ -358,7 +364,8 @@ class Parts(Expressions):
             parts = [parts[0], min(ONE, max(parts[1:]))]
         if "qual" in name.replace("GreaterEqual", "").replace("LessEqual", "") or "equal" in name:
             mocks = [call.func.value] if isinstance(call.func, ast.Attribute) else []
-            self._assert_equal([*inside(call), *(one for one in mocks if self.level(one))])
+            sides = call.args[:2] if len(call.args) > 1 else inside(call)  # no message, no limits
+            self._assert_equal([*sides, *(one for one in mocks if self.level(one))])
         elif (
             sum(map(bool, parts)) > 1
             or max(parts, default=OWN) > ONE

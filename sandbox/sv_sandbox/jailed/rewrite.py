@@ -204,6 +204,8 @@ class _Rewriter:
     def _kind_of_call(self, call: ast.expr) -> int:
         args = getattr(call, "args", [])[:2]
         name = _name_of(call)
+        if name in _EXPECTING:
+            return EQUALITY  # what is raised is of that class, or it is not
         if not args or not name.startswith("assert"):
             return OTHER
         return _kind_of_sides(name in _EQUALITIES, *args)
@@ -212,7 +214,7 @@ class _Rewriter:
         expecting = any(_name_of(item.context_expr) in _EXPECTING for item in node.items)
         self._whole.update(item.context_expr for item in node.items)
         self.inside(node)
-        return self._around(node, OTHER) if expecting else node
+        return self._around(node, EQUALITY) if expecting else node
 
     def _number(self, never: bool) -> int:
         """The number of a new site; 0 for one that can `never` hold: nobody waits for it."""
@@ -276,6 +278,8 @@ class _Rewriter:
         is_checking = name in self._asserting and isinstance(node.func, ast.Name | ast.Attribute)
         if is_tool:
             node.func = _call("told", node.func, "an assertion")
+        if name in ("assertIn", "assertNotIn") and len(node.args) > 1:
+            node.args[1] = _call("told", node.args[1], "`in`")
         if is_inner:
             node.func = _call("asserted", self._number(False), kind, node.func)
         if is_checking:

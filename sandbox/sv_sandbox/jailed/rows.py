@@ -21,7 +21,7 @@ from types import CodeType
 from . import collect, values
 from .plan import answered
 from .source import unpacked
-from .state import TELLING, State, changes_imported, names_of, needs_its_test
+from .state import State, changes_imported, names_of, needs_its_test
 from .subject import (
     EARLY_EXIT,
     PASS,
@@ -61,7 +61,7 @@ def run_row(start: int, cells: int, row: Row) -> None:
         solution = compile(source.text, "<solution>", "exec", dont_inherit=True)
         names = names_of(solution)
         changes = changes_imported(solution)
-        if row.is_alone and (changes or needs_its_test(solution, names, TELLING)):
+        if row.is_alone and (changes or needs_its_test(solution, names)):
             native.end(start, cells, native.MARK_LONG, b"")
             return
         state = State(names | row.names, changes)

@@ -17,7 +17,7 @@ from . import operations, shared
 from .link import Link, Lost, Policy
 from .rows import find_modules, forget_modules
 from .source import unpacked
-from .state import PROCESS, State, changes_imported, names_of, needs_its_test
+from .state import State, changes_imported, names_of, needs_its_test
 from .subject import claim, new_namespace, only_owner, verdict_of
 from .values import CodecError, native
 from .waiting import awaited
@@ -148,7 +148,7 @@ class Server(Policy):
             self._solution = compile(self._source.text, "<solution>", "exec", dont_inherit=True)
             self._names_read = names_of(self._solution)
             self._changes = changes_imported(self._solution)
-            strange = needs_its_test(self._solution, self._names_read, PROCESS)
+            strange = needs_its_test(self._solution, self._names_read)
             self._is_strange = self._changes or strange
         first = self._state is None
         self._state = self._state or State(self._names_read, self._changes)

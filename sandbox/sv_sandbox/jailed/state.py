@@ -28,12 +28,6 @@ from typing import Any
 from .shared import levels
 from .values import native
 
-TELLING = frozenset(
-    "_getframe inspect currentframe f_back tb_frame walk_stack walk_tb _current_frames stacklevel"
-    " findCaller extract_stack print_stack format_stack set_int_max_str_digits id is_ is_not intern"
-    " getrefcount get_referrers".split()
-)
-"""Names by which a solution sees who calls it, or with which objects, or how numbers are shown."""
 _STATELESS = frozenset(
     "__future__ abc argparse array ast asyncio base64 binascii bisect bz2 calendar cmath cmd code"
     " collections colorsys configparser contextlib contextvars copy dataclasses datetime decimal"
@@ -49,17 +43,17 @@ _KEEPING = (sys.stdlib_module_names - _STATELESS) | frozenset(
     "set_printoptions set_string_function __subclasses__".split()
 )
 """Names of what keeps things where nobody looks: who speaks of them may have left something."""
-PROCESS = (
-    TELLING
-    | _KEEPING
-    | frozenset(
-        "getcontext setcontext localcontext setrecursionlimit setlocale chdir seterr errstate tzset"
-        " settrace setprofile getallocatedblocks getpid globals locals vars eval exec modules"
-        " setattr delattr".split()
-    )
+TELLING = _KEEPING | frozenset(
+    "_getframe inspect currentframe f_back tb_frame walk_stack walk_tb _current_frames stacklevel"
+    " findCaller extract_stack print_stack format_stack get_running_loop get_event_loop"
+    " current_task all_tasks globals locals vars eval exec modules"
+    " id is_ is_not intern getrefcount getsizeof pickle marshal getallocatedblocks process_time"
+    " thread_time getpid set_int_max_str_digits getcontext setcontext localcontext"
+    " setrecursionlimit setlocale chdir seterr errstate tzset settrace setprofile setattr"
+    " delattr".split()
 )
-"""And by which it uses or changes what belongs to the process that it is in: the test's names,
-what is kept for all, how much there is."""
+"""And by which a solution sees who calls it, or with which objects, measures its process, or
+changes what a test's code sees of its own."""
 _OF = opcode.opmap
 _NAMED = (_OF["LOAD_GLOBAL"], _OF["LOAD_NAME"])
 _STEPS = {number: name for name, number in _OF.items()}
@@ -76,17 +70,17 @@ def names_of(code: CodeType) -> set[str]:
     for const in code.co_consts:
         if isinstance(const, CodeType):
             found |= names_of(const)
-        elif type(const) is tuple and "stacklevel" in const:  # keywords of a call
-            found.add("stacklevel")
+        elif const == "_getframe" or (type(const) is tuple and "stacklevel" in const):
+            found.add("_getframe")
     return found
 
 
-def needs_its_test(code: CodeType, names: set[str], telling: frozenset[str]) -> bool:
+def needs_its_test(code: CodeType, names: set[str]) -> bool:
     """Whether a solution's code (`names`: all that it speaks of) may behave otherwise where its
-    test is in another process: it uses what is `telling`, sets an attribute as it is loaded (a
+    test is in another process: it uses what is `TELLING`, sets an attribute as it is loaded (a
     module's, perhaps), or asks whether two things are one object. See also `changes_imported`."""
     stores = _OF["STORE_ATTR"] in code.co_code[::2]
-    return stores or not names.isdisjoint(telling) or _tells_identity(code)
+    return stores or not names.isdisjoint(TELLING) or _tells_identity(code)
 
 
 def changes_imported(code: CodeType, imported: frozenset[str] = frozenset()) -> bool:
