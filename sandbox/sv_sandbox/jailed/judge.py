@@ -185,7 +185,7 @@ class Judge(Policy):
         self.hearing.classes = test.classes
         self._attributes.clear()
         self._cell, self._is_doubted, self._has_changed = cell, False, False
-        if not test.is_pure:
+        if not (test.is_pure and test.is_tidy):
             self.doubt()
         self._shared = None
         if "patch" in test.names:
@@ -193,6 +193,8 @@ class Judge(Policy):
         self._state = State(test.names)
         self._state.loaded()
         failure = self._failure(cell, test)
+        if self._state.changed():
+            self.doubt()
         if isinstance(failure, UsedUp):
             raise failure
         if self.link.trouble is not None:
@@ -229,10 +231,10 @@ class Judge(Policy):
 
     def left_something(self) -> bool:
         """Whether the last test has changed this interpreter; what it drew is put back."""
-        if self._state is None:
+        if self._state is None or self._test is None:
             return False
         self._state.begin()
-        return self._state.changed()
+        return not self._test.is_tidy or self._state.changed()
 
     def _failure(self, cell: int, test: TestCode) -> BaseException | None:
         try:

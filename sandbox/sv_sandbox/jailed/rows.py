@@ -21,7 +21,7 @@ from types import CodeType
 from . import collect, values
 from .plan import answered
 from .source import unpacked
-from .state import State, changes_imported, names_of, needs_its_test
+from .state import State, changes_imported, is_tidy, names_of, needs_its_test
 from .subject import (
     EARLY_EXIT,
     PASS,
@@ -88,7 +88,7 @@ def run_row(start: int, cells: int, row: Row) -> None:
         except BaseException as error:
             verdict, detail = verdict_of(error)
         only_owner()
-        has_changed = (cell + 1 < cells or row.is_alone) and state.changed()
+        has_changed = (cell + 1 < cells or row.is_alone) and (row.has_left or state.changed())
         if has_changed and row.is_alone and verdict == native.MARK_ANSWERED:
             verdict, detail = native.MARK_LONG, b""
         if not native.end(cell, cell + 1, verdict, detail) and verdict == native.MARK_ANSWERED:
@@ -106,6 +106,9 @@ class Row:
     is_alone = False
     """Whether the tests are in another process: where that may make a difference, they run
     (MARK_LONG)."""
+
+    has_left = False
+    """Whether the last cell may have left what nobody sees."""
 
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
         """One cell, with the solution loaded: verdict or mark, and what goes with it."""
@@ -154,6 +157,7 @@ class Tests(Row):
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
         """One test, and the test functions and classes that it hands over."""
         tree, code = self._parsed.get(cell) or _parsed(unpacked(native.blob(1 + cell)).text)
+        self.has_left = not is_tidy(code, names_of(code))
         if tree is None:
             try:
                 exec(code, namespace)

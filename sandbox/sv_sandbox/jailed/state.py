@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Set
 from itertools import pairwise
 from types import CodeType, ModuleType
 from typing import Any
@@ -40,17 +41,17 @@ _STATELESS = frozenset(
 )
 """Modules that keep nothing for all who use them, or what `State` looks at."""
 _KEEPING = (sys.stdlib_module_names - _STATELESS) | frozenset(
-    "set_printoptions set_string_function __subclasses__".split()
+    "set_printoptions set_string_function __subclasses__ register modules setattr delattr vars"
+    " __dict__ __setattr__ __delattr__".split()
 )
 """Names of what keeps things where nobody looks: who speaks of them may have left something."""
 TELLING = _KEEPING | frozenset(
     "_getframe inspect currentframe f_back tb_frame walk_stack walk_tb _current_frames stacklevel"
     " findCaller extract_stack print_stack format_stack get_running_loop get_event_loop"
-    " current_task all_tasks globals locals vars eval exec modules"
+    " current_task all_tasks globals locals eval exec"
     " id is_ is_not intern getrefcount getsizeof pickle marshal getallocatedblocks process_time"
     " thread_time getpid set_int_max_str_digits getcontext setcontext localcontext"
-    " setrecursionlimit setlocale chdir seterr errstate tzset settrace setprofile setattr"
-    " delattr".split()
+    " setrecursionlimit setlocale chdir seterr errstate tzset settrace setprofile".split()
 )
 """And by which a solution sees who calls it, or with which objects, measures its process, or
 changes what a test's code sees of its own."""
@@ -81,6 +82,25 @@ def needs_its_test(code: CodeType, names: set[str]) -> bool:
     module's, perhaps), or asks whether two things are one object. See also `changes_imported`."""
     stores = _OF["STORE_ATTR"] in code.co_code[::2]
     return stores or not names.isdisjoint(TELLING) or _tells_identity(code)
+
+
+def is_tidy(code: CodeType, names: Set[str]) -> bool:
+    """Whether a test's code can have changed nothing but what is its own and what `State` sees: the
+    tests after it run in the same process."""
+    known = names.isdisjoint(_KEEPING) and names.isdisjoint(("exec", "eval", "globals"))
+    return known and not (changes_imported(code) or _sets_attributes(code))
+
+
+def _sets_attributes(code: CodeType) -> bool:
+    """Of other things than `self`."""
+    used = {*code.co_code[::2]}
+    if not used.isdisjoint((_OF["STORE_ATTR"], _OF["DELETE_ATTR"])):
+        for (what, argument), (then, _) in pairwise(_steps(code)):
+            if then in ("STORE_ATTR", "DELETE_ATTR"):
+                one = argument & 15 if what.count("LOAD_FAST") > 1 else argument
+                if "LOAD_FAST" not in what or code.co_varnames[one] != "self":
+                    return True
+    return any(_sets_attributes(one) for one in code.co_consts if isinstance(one, CodeType))
 
 
 def changes_imported(code: CodeType, imported: frozenset[str] = frozenset()) -> bool:
@@ -146,8 +166,7 @@ class State:
 
     def __init__(self, names: set[str], leaves: bool = False):
         self._names = names
-        modules = [sys.modules.get(name) for name in {"builtins", *names} - {"test", "solution"}]
-        self._modules = [vars(module) for module in modules if type(module) is ModuleType]
+        self._modules: list[dict[str, Any]] = []
         self._random = random.getstate() if "random" in names else None
         numbers = sys.modules.get("numpy.random") if "random" in names else None
         self._numpy_random: Any = numbers
@@ -158,6 +177,9 @@ class State:
 
     def loaded(self) -> None:
         """The solution was loaded for the first time."""
+        names = {"builtins", *self._names} - {"test", "solution"}
+        modules = (sys.modules.get(name) for name in names)
+        self._modules = [vars(module) for module in modules if type(module) is ModuleType]
         self._numbers = decimal.Context.copy(decimal.getcontext())
         self._first = self._now()
 

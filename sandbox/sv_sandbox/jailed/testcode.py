@@ -16,6 +16,7 @@ from typing import NamedTuple
 from . import parts, rewrite, straight
 from .shared import STATES
 from .source import PREPARED, Source, unpacked
+from .state import is_tidy
 
 _MENTIONED = {
     **{"random": "random", "environ": "environ", "argv": "argv", "getenv": "environ"},
@@ -43,7 +44,7 @@ _IMPURE = frozenset(
     " read_text read_bytes write_text write_bytes exists is_file is_dir iterdir stat unlink mkdir"
     " touch glob rglob resolve absolute cwd"
     " assertIs assertIsNot is_ is_not intern filterwarnings dir patch sys os tmp_path tmpdir"
-    " capsys capfd caplog monkeypatch recwarn request assertLogs"
+    " IsolatedAsyncioTestCase capsys capfd caplog monkeypatch recwarn request assertLogs"
     " assertNoLogs assertWarns assertWarnsRegex warns deprecated_call today now".split()
 )
 """Names that may."""
@@ -85,6 +86,8 @@ class TestCode(NamedTuple):
     """Whether it may itself change an object in place."""
     is_pure: bool
     """Whether it speaks of nothing that belongs to a process."""
+    is_tidy: bool
+    """Whether other tests may run in the process that it has run in."""
     code: CodeType
 
     def is_straight(self) -> bool:
@@ -112,6 +115,9 @@ def code_of(source: Source) -> TestCode:
     text = rewrite.rewrite(tree, nodes, found.asserting)
     patched = [of for of, name in text.sets if of in text.imports and of != "solution"]
     patched = [of for of, name in text.sets if of in patched and (of, name) not in REDIRECTED]
+    if rewrite.SITES[:5] in words:
+        raise ValueError(f"names that begin with {rewrite.SITES[:5]} are the judge's own")
+    code = compile(tree, "<test>", "exec", dont_inherit=True)
     return TestCode(
         entry_point=source.entry_point,
         modules=modules,
@@ -131,7 +137,8 @@ def code_of(source: Source) -> TestCode:
         wanted=_wanted(text.names),
         changes=straight.changes(nodes),
         is_pure=is_pure and text.names.isdisjoint(_IMPURE),
-        code=compile(tree, "<test>", "exec", dont_inherit=True),
+        is_tidy=is_tidy(code, text.names),
+        code=code,
     )
 
 
