@@ -238,3 +238,65 @@ def test_what_a_solution_keeps_is_gone_with_its_cell(pool: Pool, kind: str, judg
     )
     found = [matrix.detail(0, t) for t in range(3) if matrix.verdict(0, t) is not Verdict.PASS]
     assert not found
+
+
+_F = "def f(n): return n\n"
+POISON = {
+    "an assertion of unittest's": (
+        _F,
+        "import unittest\nclass T(unittest.TestCase):\n"
+        "    def test(self): self.assertEqual(f(0), 0)\n"
+        "unittest.TestCase.assertEqual = lambda self, a, b, msg=None: None",
+        "import unittest\nclass T(unittest.TestCase):\n"
+        "    def test(self): self.assertEqual(f(3), 9)",
+    ),
+    "by a test's own class": (
+        _F,
+        "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n"
+        "        self.assertEqual(f(0), 0)\n"
+        "        type(self).__mro__[1].assertTrue = lambda *a: None",
+        "import unittest\nclass T(unittest.TestCase):\n"
+        "    def test(self): self.assertTrue(f(3) == 9)",
+    ),
+    "an equality of the library's": (
+        "from fractions import Fraction\ndef f(n): return Fraction(n)\n",
+        "from fractions import Fraction\nr = f(1)\nassert r == 1\n"
+        "Fraction.__eq__ = lambda a, b: True",
+        "from fractions import Fraction\nr = f(3)\nassert r == Fraction(1, 3)",
+    ),
+    "by setattr": (
+        _F,
+        "from collections import Counter\nr = f(0)\nassert r == 0\n"
+        "setattr(Counter, '__eq__', lambda *a: True)",
+        "from collections import Counter\nr = Counter(a=f(3))\nassert r == Counter(a=9)",
+    ),
+    "what waits for an error": (
+        _F,
+        "import pytest\nr = f(0)\nassert r == 0\n"
+        "type(pytest.raises(ValueError)).__exit__ = lambda self, *a: True",
+        "import pytest\nwith pytest.raises(ValueError): f(-1)",
+    ),
+    "a register": (
+        _F,
+        "import numbers\nr = f(0)\nassert r == 0\nnumbers.Number.register(str)",
+        "import numbers\nr = f('a')\nassert isinstance(r, numbers.Number)",
+    ),
+    "the judge's own sites": (
+        _F,
+        "r = f(0)\n__sv_sites__.__class__.holds = "
+        "lambda self, kind, value: (self.left(kind), True)[1]\nassert r == 0",
+        "r = f(3)\nassert r == 9",
+    ),
+}
+"""A wrong solution, a test that changes what others judge by, and one that the solution fails."""
+
+
+@pytest.mark.parametrize("judge", ["split", "inline"])
+@pytest.mark.parametrize("kind", POISON)
+def test_what_a_test_leaves_in_the_library_decides_nothing(
+    pool: Pool, kind: str, judge: str
+) -> None:
+    solution, poison, test = POISON[kind]
+    matrix = pool.matrix([solution], [poison, test, poison, test], judge=judge)
+    for t in (1, 3):
+        assert matrix.verdict(0, t) not in (Verdict.PASS, Verdict.INFRA), matrix.detail(0, t)
