@@ -254,7 +254,8 @@ class Judge(Policy):
             self.marks.word("a test without an assertion")
         failure = self.marks.failure()
         if isinstance(failure, AssertionError) or type(failure).__name__ == "Failed":
-            native.doubt(cell, False)  # somebody swallowed it, as would happen in one process
+            if not self.marks.was_passed_on(failure):
+                native.doubt(cell, False)  # the test swallowed it, as it would in one process
         elif failure is None and test.sites and not self.marks.reached:
             self.marks.nothing_reached()
             failure = self.marks.failure()

@@ -75,6 +75,7 @@ class Provenance:
         self._kept: list[BaseException] = []
         self._theirs: list[BaseException] = []
         self._raised: list[BaseException] = []
+        self._passed_on: list[BaseException] = []
         self._entered: set[int] = set()
         self._calls: list[tuple[int, int]] = []
         """Calls of functions of the text that assert, while they run: site and thread."""
@@ -144,9 +145,15 @@ class Provenance:
     def escaped(self, error: BaseException) -> None:
         """What the solution has asked for has raised this: an assertion of the test's that fails
         there has failed, whoever swallows that, and by whatever name it was called."""
-        is_failure = isinstance(error, AssertionError) or type(error).__name__ == "Failed"
-        if is_failure and not any(error is one for one in self._theirs + self._pending):
-            self._pending.append(error)
+        if isinstance(error, AssertionError) or type(error).__name__ == "Failed":
+            self._passed_on.append(error)
+            if not any(error is one for one in self._theirs + self._pending):
+                self._pending.append(error)
+
+    def was_passed_on(self, failure: BaseException | None) -> bool:
+        """Whether this went to the solution, which may be right to catch it (to try again, to count
+        failures): one process tells."""
+        return any(failure is one for one in self._passed_on)
 
     def failure(self, apart_from: BaseException | None = None) -> BaseException | None:
         """What fails the cell although the test's code came to its end, or was ended by

@@ -7,6 +7,7 @@ code may send anything.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -169,6 +170,9 @@ class Server(Policy):
     def _name(self, name: str) -> tuple[bool, object]:
         found = name in self._namespace
         value = self._told[name] = self._namespace.get(name)
+        if not found and "__getattr__" in self._namespace:  # of its module
+            with contextlib.suppress(AttributeError):
+                return True, self._namespace["__getattr__"](name)
         return found, value
 
     def _names(self) -> tuple[str, ...]:

@@ -188,7 +188,15 @@ def _build_scalar_type(name: str) -> object:
 
 # ---- the whole table -------------------------------------------------------------------------
 
-BARE = Row(object, ((int, float, complex, bool, str, bytes),), lambda v: (v.item(),), lambda v: v)
+
+def _bare(value: Any) -> Parts:
+    for kind in (str, bytes):  # of which `item` drops zeros at the end
+        if isinstance(value, kind):
+            return (kind(value),)
+    return (value.item(),)
+
+
+BARE = Row(object, ((int, float, complex, bool, str, bytes),), _bare, lambda v: v)
 """A NumPy scalar that arrives as Python's own value."""
 NAME = Row(object, (str,), lambda v: (table.name_of(v),), table.named, word=True)
 NAMEDTUPLE = Row(object, (tuple, tuple), _namedtuple, _build_namedtuple)
