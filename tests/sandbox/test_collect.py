@@ -149,6 +149,12 @@ OURS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "unknown_by_request": ("def test_a(request): request.getfixturevalue('mocker')", {"": S}),
     "unknown_of_request": ("def test_a(request): request.config.option", {"": S}),
+    "load_tests": ("def load_tests(loader, tests, pattern): return tests", {"": S}),
+    "load_tests_unused": ("def load_tests(l, t, p): return t\ndef test_a(): pass", {"test_a": P}),
+    "load_tests_used": (
+        UNITTEST + "def load_tests(l, t, p): return t\nunittest.main()",
+        {"": S},
+    ),
     "unknown_name": (PYTEST + "def test_a(): pytest.nothing_like_it", {"": S}),
     "unknown_name_at_once": (PYTEST + "pytest.nothing_like_it", {"": S}),
     "unknown_import": ("from pytest import nothing_like_it", {"": S}),

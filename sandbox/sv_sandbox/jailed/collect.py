@@ -164,6 +164,8 @@ def tests_of(namespace: Mapping[str, object], tree: ast.Module) -> list[TestItem
     is_main = namespace.get("__name__") == "__main__"
     bound = _bound(tree, is_main)
     tests = [n for n in bound if n.startswith("test") or isinstance(bound[n], ast.ClassDef)]
+    if "load_tests" in bound and (_handed_over or not tests):
+        raise Unsupported("load_tests")
     if not tests and not _suites:
         return []  # so it is with almost all texts
     ran, called = _ran(tree, is_main), _calls(tree)

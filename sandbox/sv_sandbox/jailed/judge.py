@@ -122,6 +122,7 @@ def run(test: TestCode, marks: Provenance, names: Names) -> str:
     names. Raises what fails it; returns what was not judged, and why (empty for almost all)."""
     space = TestNamespace(names)
     space[rewrite.SITES] = marks
+    subject.keep_lines(TEXT, test.text.encode())
     if test.hands_over:
         collect.install(marks)
     audit.watch_suppress(marks)

@@ -26,6 +26,7 @@ from .subject import (
     EARLY_EXIT,
     PASS,
     claim,
+    keep_lines,
     new_namespace,
     only_owner,
     verdict_of,
@@ -59,6 +60,7 @@ def run_row(start: int, cells: int, row: Row) -> None:
         source = unpacked(native.blob(0))
         find_modules(source.files)
         solution = compile(source.text, "<solution>", "exec", dont_inherit=True)
+        keep_lines("<solution>", source.text)
         names = names_of(solution)
         changes = changes_imported(solution)
         if row.is_alone and (changes or needs_its_test(solution, names)):
@@ -156,8 +158,12 @@ class Tests(Row):
 
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
         """One test, and the test functions and classes that it hands over."""
-        tree, code = self._parsed.get(cell) or _parsed(unpacked(native.blob(1 + cell)).text)
+        text = unpacked(native.blob(1 + cell)).text
+        tree, code = self._parsed.get(cell) or _parsed(text)
         self.has_left = not is_tidy(code, names_of(code))
+        keep_lines("<test>", text)
+        if _IMPORTS_SOLUTION.search(text):
+            namespace = _beside(namespace)
         if tree is None:
             try:
                 exec(code, namespace)
@@ -193,13 +199,22 @@ def _leaves_by_itself(error: BaseException) -> bool:
     return isinstance(error, SystemExit) and not error.code and own[-1:] == ["<test>"]
 
 
-_MAY_HAND_OVER = re.compile(rb"\btest|\bclass\b|\bpytest\b|\bunittest\b", re.IGNORECASE)
+_MAY_HAND_OVER = re.compile(rb"\btest|\bload_tests|\bclass\b|\bpytest\b|\bunittest\b", re.IGNORECASE)
+_IMPORTS_SOLUTION = re.compile(rb"^\s*(?:from\s+|import\s.*\b)solution\b", re.MULTILINE)
 
 
 def _parsed(text: bytes) -> tuple[ast.Module | None, CodeType]:
     """The code of a test, and its tree where it may hand over tests that it does not run itself."""
     tree = ast.parse(text) if _MAY_HAND_OVER.search(text) else None
     return tree, compile(text if tree is None else tree, "<test>", "exec", dont_inherit=True)
+
+
+def _beside(solution: Namespace) -> Namespace:
+    """The globals of a test that imports the solution: a module of its own, so that what it binds
+    takes no place of the solution's. It may use more of the names than it imports."""
+    namespace = new_namespace("test")
+    namespace.update((name, value) for name, value in solution.items() if name[:2] != "__")
+    return namespace
 
 
 # ---- modules beside the solution -----------------------------------------------------------------

@@ -19,7 +19,7 @@ from .link import Link, Lost, Policy
 from .rows import find_modules, forget_modules
 from .source import unpacked
 from .state import State, changes_imported, names_of, needs_its_test
-from .subject import claim, new_namespace, only_owner, verdict_of
+from .subject import claim, keep_lines, new_namespace, only_owner, verdict_of
 from .values import CodecError, native
 from .waiting import awaited
 
@@ -147,6 +147,7 @@ class Server(Policy):
         if self._solution is None:
             find_modules(self._source.files)
             self._solution = compile(self._source.text, "<solution>", "exec", dont_inherit=True)
+            keep_lines("<solution>", self._source.text)
             self._names_read = names_of(self._solution)
             self._changes = changes_imported(self._solution)
             strange = needs_its_test(self._solution, self._names_read)

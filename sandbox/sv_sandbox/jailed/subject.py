@@ -110,9 +110,7 @@ def execute(blobs: int) -> tuple[int, bytes, int]:
         sys.path.insert(0, os.getcwd())  # modules among its files
         source = native.blob(0)
         code = compile(source, "program.py", "exec", dont_inherit=True)
-        # There is no such file: here inspect.getsource and tracebacks find its lines.
-        lines = source.decode("utf-8", "replace").splitlines(True)
-        linecache.cache["program.py"] = len(source), None, lines, "program.py"
+        keep_lines("program.py", source)
         native.loaded()
         exec(code, module.__dict__)
     except SystemExit as error:
@@ -130,6 +128,12 @@ def execute(blobs: int) -> tuple[int, bytes, int]:
             pass  # the program broke its own stderr; the exit code tells
         return verdict, detail, 1
     return PASS, b"", 0
+
+
+def keep_lines(name: str, source: bytes) -> None:
+    """There is no such file: `inspect.getsource` and tracebacks find its lines here."""
+    lines = source.decode("utf-8", "replace").splitlines(True)
+    linecache.cache[name] = len(source), None, lines, name
 
 
 def flush() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import marshal
+import re
 from collections.abc import Iterable, Iterator
 from types import CodeType
 from typing import NamedTuple
@@ -52,6 +53,9 @@ _BINDING = frozenset(
     "globals vars locals setattr exec eval modules __dict__ f_globals f_locals".split()
 )
 """What may bind a name that the text does not show."""
+
+
+_WORD = re.compile(r"[^\W\d]\w*")
 
 
 class TestCode(NamedTuple):
@@ -113,6 +117,9 @@ def code_of(source: Source) -> TestCode:
     is_pure = not modules and all(map(_is_pure, nodes))
     bound, defined = {*_bound(tree.body)}, {*_bound(tree.body, imports=False)}
     text = rewrite.rewrite(tree, nodes, found.asserting)
+    if "doctest" in text.names:  # its examples stand in strings
+        values = (node.value for node in nodes if isinstance(node, ast.Constant))
+        text.names.update(*(_WORD.findall(value) for value in values if type(value) is str))
     patched = [of for of, name in text.sets if of in text.imports and of != "solution"]
     patched = [of for of, name in text.sets if of in patched and (of, name) not in REDIRECTED]
     if rewrite.SITES[:5] in words:

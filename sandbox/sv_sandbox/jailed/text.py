@@ -59,7 +59,7 @@ def _bind_name(text: Text, node: ast.Name) -> None:
 def _bind_definition(text: Text, node: ast.FunctionDef | ast.ClassDef) -> None:
     text.binds.add(node.name)
     text.defines.add(node.name)
-    text.hands_over |= type(node) is ast.ClassDef or node.name.startswith("test")
+    text.hands_over |= type(node) is ast.ClassDef or node.name.startswith(("test", "load_tests"))
 
 
 def _bind_import(text: Text, node: ast.Import) -> None:
