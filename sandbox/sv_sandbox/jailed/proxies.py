@@ -305,6 +305,11 @@ def _without_roots(classes: tuple[type, ...]) -> tuple[type, ...]:
     return tuple(one for one in classes if one is not Reference) or (object,)
 
 
+def _is_local(kind: type) -> bool:
+    """Whether a class lies in this process alone."""
+    return not (isinstance(kind, ReferenceType) or shapes.is_library_module(kind.__module__))
+
+
 class ReferenceClass(ReferenceType):
     """The metaclass of classes of the other end; a local class that extends one is made there."""
 
@@ -324,6 +329,8 @@ class ReferenceClass(ReferenceType):
         if "_sv_link" in body:
             return super().__new__(mcs, name, bases, body)
         link = next(link_of(base) for base in bases if isinstance(base, ReferenceType))
+        if "__orig_bases__" in body or any(map(_is_local, bases)):
+            link.policy.cannot("a class that extends classes of both processes", ours=True)
         names = {key: value for key, value in body.items() if key != "__classcell__"}
         number = link.ask("make", name, bases, tuple(names.items()), tuple(words.items()))
         body = {**body, "_sv_link": link, "_sv_number": number}
