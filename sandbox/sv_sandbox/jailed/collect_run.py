@@ -48,14 +48,14 @@ class TestItem:
     namespace: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass
 class Outcome:
     """What came of the tests. `skipped` holds the reasons, of expected failures too."""
 
-    passed: list[str] = field(default_factory=list)
-    failed: dict[str, BaseException] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
-    unsupported: dict[str, str] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.passed: list[str] = []
+        self.failed: dict[str, BaseException] = {}
+        self.skipped: dict[str, str] = {}
+        self.unsupported: dict[str, str] = {}
 
     def error(self) -> BaseException | None:
         """What stands for the cell: None if it passed, `Skipped` if nothing ran."""
@@ -191,16 +191,15 @@ class _Module:
         self.__dict__ = namespace
 
 
-@dataclass
 class _Live:
     """A fixture that is set up."""
 
-    at: int | None
-    owner: object
-    value: object = None
-    error: BaseException | None = None
-    stops: list[Callable[[], object]] = field(default_factory=list)
-    dependents: list[Fixture] = field(default_factory=list)
+    def __init__(self, at: int | None, owner: object):
+        self.at, self.owner = at, owner
+        self.value: object = None
+        self.error: BaseException | None = None
+        self.stops: list[Callable[[], object]] = []
+        self.dependents: list[Fixture] = []
 
 
 class _Run:

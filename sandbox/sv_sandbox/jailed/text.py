@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from . import plan
@@ -17,25 +16,25 @@ TOOLS = frozenset((*sys.stdlib_module_names, "np", "numpy", "pytest", *plan.TOOL
 """Names that are the library's, whoever imports it (`judge` sees to that)."""
 
 
-@dataclass
 class Text:
     """What a test's text says, read in one pass, in which its assertion sites are rewritten."""
 
-    names: set[str] = field(default_factory=set)
-    """All names, attributes and modules that it speaks of."""
-    binds: set[str] = field(default_factory=set)
-    """Names that it binds itself, but not what it imports from the solution."""
-    defines: set[str] = field(default_factory=set)
-    """Of those, what it assigns or defines, and does not import."""
-    imports: set[str] = field(default_factory=set)
-    """Of those, modules."""
-    sets: list[tuple[str, str]] = field(default_factory=list)
-    """Attributes of names that it sets."""
-    hands_over: bool = False
-    """Whether it may define tests that it does not run itself, or use pytest's names."""
-    sites: int = 0
-    is_due: bool = False
-    """Whether an assertion stands outside of functions."""
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        """All names, attributes and modules that it speaks of."""
+        self.binds: set[str] = set()
+        """Names that it binds itself, but not what it imports from the solution."""
+        self.defines: set[str] = set()
+        """Of those, what it assigns or defines, and does not import."""
+        self.imports: set[str] = set()
+        """Of those, modules."""
+        self.sets: list[tuple[str, str]] = []
+        """Attributes of names that it sets."""
+        self.hands_over = False
+        """Whether it may define tests that it does not run itself, or use pytest's names."""
+        self.sites = 0
+        self.is_due = False
+        """Whether an assertion stands outside of functions."""
 
 
 def read(nodes: Iterable[ast.AST]) -> Text:

@@ -54,17 +54,19 @@ def warm_up(spec: dict[str, Any]) -> None:
     sys.executable = os.path.realpath(sys.executable)  # that of a venv does not show in the jail
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    gc.collect()
     gc.freeze()  # a collection in a subject must not touch, and so copy, these pages
+    gc.collect()  # what lies ready to be used again goes back to its pages
+    gc.enable()
 
 
 def main() -> None:
     """Serve; in a new template serve rows; in its forks run one, or tasks one after another."""
+    gc.disable()  # what imports make, stays
     spec = json.loads(sys.argv[1])
     native = load_native(spec["native"])
     for number in (1, 2):
         os.dup2(0, number)  # the pipe has shown sys.stdout what it is, and goes: /dev/null
-    sys.path.insert(0, spec["folder"])
+    sys.path.append(spec["folder"])  # last: most of what follows is the standard library's
     sys.modules["_native"] = native  # for our own modules; a program never finds it
     judge, rows, server, subject, tasks, bounds, rehearsal, heap = (
         importlib.import_module(f"jailed.{name}")
