@@ -67,6 +67,16 @@ def group_of(limits: Limits, workers: int, preloaded: bool) -> cgroup.Group:
     )
 
 
+def new_scratch() -> str:
+    """The folder of a pool's scratch folders, where `TMPDIR` says (as `tempfile` would, for a tenth
+    of the time that all our imports take)."""
+    place = os.path.abspath(os.environ.get("TMPDIR") or "/tmp")
+    folder = os.path.join(place, f"sv-sandbox-{os.getpid()}-{os.urandom(4).hex()}")
+    os.mkdir(folder, 0o700)
+    os.chmod(folder, 0o711)
+    return folder
+
+
 def recycling(recycle: bool, checked: bool) -> int:
     """`enum sv_recycle`; checked: from the first row on, and all is compared after each (tests)."""
     return 2 if checked else int(recycle)

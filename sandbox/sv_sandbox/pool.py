@@ -19,7 +19,6 @@ import errno
 import mmap
 import os
 import re
-import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -88,11 +87,8 @@ class Pool:
         self.trust, self.below = Trust.parse(trust), Below(below)
         self.workers = workers or len(os.sched_getaffinity(0))
         self.libraries = libraries(python, preload)
-        self._imports = self.libraries.importing()
-        self._imports_in_test = self.libraries.importing(in_test=True)
         self._words = self.libraries.words
-        self._scratch = tempfile.mkdtemp(prefix="sv-sandbox-")
-        os.chmod(self._scratch, 0o711)
+        self._scratch = opening.new_scratch()
         self.cgroup = opening.group_of(self.limits, self.workers, bool(preload))
         stage, at, error = _fault or (_native.STAGES[0], 0, 0)
         try:
@@ -212,8 +208,8 @@ class Pool:
         limits = limits or self.limits
         if not rows or not cells:
             return Job(None, Matrix(None, mmap.mmap(-1, 1), (len(rows), len(cells))))
-        in_tests = any(self._finds(self._imports_in_test, cell) for cell in cells)
-        kinds = bytes(in_tests or self._finds(self._imports, row) for row in rows)
+        in_tests = any(self._imports(cell, in_test=True) for cell in cells)
+        kinds = bytes(in_tests or self._imports(row) for row in rows)
         code = JUDGES[judge]
         if judge == "split" and wanted is Trust.INLINE:
             code = _native.JUDGE_TOGETHER
@@ -377,14 +373,22 @@ class Pool:
         limits: Limits,
     ) -> Job:
         source, beside = asked.packed_program(program, files)
-        kind = bytes([self._finds(self._imports, source)])
+        kind = bytes([self._imports(source)])
         judge, stdin = JUDGES["inline"], asked.as_bytes(stdin)
         return self._submit(_native.KIND_PROGRAM, judge, [source], kind, beside, 1, limits, stdin)
 
-    def _finds(self, imports: re.Pattern[bytes], source: bytes) -> bool:
-        """A word is looked for at a tenth of the pattern's cost."""
-        named = any(word in source for word in self._words)
-        return named and imports.search(source) is not None
+    def _imports(self, source: bytes, in_test: bool = False) -> bool:
+        """Whether it imports a preloaded package. A word is looked for at a tenth of the pattern's
+        cost, and without one no pattern is made."""
+        for word in self._words:
+            if word in source:
+                return self._importing[in_test].search(source) is not None
+        return False
+
+    @cached_property
+    def _importing(self) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+        """What finds such an import, and what finds it in a test."""
+        return self.libraries.importing(), self.libraries.importing(in_test=True)
 
     def _commands(self, level: Level, policy: str, seed: int) -> list[list[bytes]]:
         return opening.commands(

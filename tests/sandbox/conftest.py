@@ -53,10 +53,9 @@ def scratch_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where all pools of this session put their scratch folders."""
     root = Path(tempfile.mkdtemp(prefix="sv-tests-"))
     root.chmod(0o711)
-    before = tempfile.tempdir
-    tempfile.tempdir = str(root)
-    yield root
-    tempfile.tempdir = before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(root))
+        yield root
     shutil.rmtree(root, ignore_errors=True)
 
 

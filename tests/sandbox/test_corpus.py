@@ -354,11 +354,10 @@ class Subject:
     def __init__(self, folder: Path, *, recycled: bool = False) -> None:
         self._below_before = processes_below()
         self._fds_before = descriptors()
-        self._temp, tempfile.tempdir = folder, str(folder)
-        try:
+        self._temp = folder
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TMPDIR", str(folder))
             self.pool = Pool(WORKERS, _check_recycled=recycled)
-        finally:
-            tempfile.tempdir = None
 
     def works(self) -> None:
         """Fail unless every worker judges a plain cell."""

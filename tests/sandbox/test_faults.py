@@ -313,7 +313,7 @@ def test_close_from_another_thread() -> None:
 
 @clean
 def test_no_room_for_a_scratch_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", "/nonexistent-folder")
+    monkeypatch.setenv("TMPDIR", "/nonexistent-folder")
     with pytest.raises(OSError, match="nonexistent"):
         Pool(1)
 
