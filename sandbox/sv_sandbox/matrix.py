@@ -1,4 +1,4 @@
-"""A matrix of verdicts: S solutions on T tests, in shared memory that NumPy sees without copying.
+"""A matrix of verdicts: S solutions on T tests, in memory that NumPy sees without copying.
 
 Filled by the native side (`job`). Guarantees: a cell is written once, when every process of its row
 is gone; what the sandbox could not judge stays `Verdict.INFRA`; a matrix outlives its pool, and
@@ -7,7 +7,6 @@ pickles as one of its own.
 
 from __future__ import annotations
 
-import mmap
 from typing import Any
 
 from . import _native
@@ -15,9 +14,9 @@ from .verdict import Below, Trust, Verdict
 
 
 class Matrix:
-    """Verdicts of S solutions on T tests; the arrays live in shared memory of their own."""
+    """Verdicts of S solutions on T tests; the arrays live in memory of their own."""
 
-    def __init__(self, handle: _native.JobHandle | None, memory: mmap.mmap, shape: tuple[int, int]):
+    def __init__(self, handle: _native.JobHandle | None, memory: bytearray, shape: tuple[int, int]):
         self._handle = handle
         cells = shape[0] * shape[1]
         view = memoryview(memory)
@@ -44,7 +43,7 @@ class Matrix:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles as a matrix of its own, with every detail."""
         told = {s: self._told_of(s, 0, self.shape[1]) for s in range(self.shape[0])}
-        return _unpickled, (self._memory[:], self.shape, self.held_ST.tobytes(), told)
+        return _unpickled, (bytes(self._memory), self.shape, self.held_ST.tobytes(), told)
 
     @property
     def held_back(self) -> int:
@@ -104,9 +103,7 @@ class Matrix:
 def _unpickled(
     memory: bytes, shape: tuple[int, int], held: bytes, told: dict[int, dict[int, str]]
 ) -> Matrix:
-    area = mmap.mmap(-1, max(1, len(memory)))
-    area[: len(memory)] = memory
-    matrix = Matrix(None, area, shape)
+    matrix = Matrix(None, bytearray(memory), shape)
     if held:
         matrix.held_ST.cast("B")[:] = held
     matrix._told = told

@@ -1,8 +1,8 @@
 """Pools: warm jailed templates, one per worker, and the jobs they run.
 
 A job is S solutions x T tests (or one program). `submit` returns at once; rows go to whichever
-worker is free, and the native side fills the job's verdict and CPU-time arrays, which are shared
-memory that NumPy sees without copying. No Python runs per row or per cell in this process.
+worker is free, and the native side fills the job's verdict and CPU-time arrays, which NumPy sees
+without copying. No Python runs per row or per cell in this process.
 
     with Pool() as pool:
         matrix = pool.matrix(solutions, tests)      # or: await pool.submit(solutions, tests)
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import mmap
 import os
 import re
 import weakref
@@ -207,7 +206,7 @@ class Pool:
         rows, cells = asked.packed_matrix(solutions, tests, entry_point, files or {})
         limits = limits or self.limits
         if not rows or not cells:
-            return Job(None, Matrix(None, mmap.mmap(-1, 1), (len(rows), len(cells))))
+            return Job(None, Matrix(None, bytearray(1), (len(rows), len(cells))))
         in_tests = any(self._imports(cell, in_test=True) for cell in cells)
         kinds = bytes(in_tests or self._imports(row) for row in rows)
         code = JUDGES[judge]
@@ -348,7 +347,7 @@ class Pool:
             )
         shape = (len(rows), cell_count)
         size = shape[0] * shape[1]
-        memory = mmap.mmap(-1, 6 * size + cell_count)
+        memory = bytearray(6 * size + cell_count)
         handle = _native.pool_submit(
             self._handle,
             kind,
