@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from . import _native
-from .jailed.source import Source, packed
+from .jailed.source import head_of, packed
 from .verdict import Limits
 
 
@@ -31,9 +31,10 @@ def packed_matrix(
 ) -> tuple[list[bytes], list[bytes]]:
     """A blob for each solution and one for each test. Raises ValueError for what can never run."""
     beside = {path: as_bytes(content) for path, content in checked_files(files).items()}
-    rows = [packed(Source(text, entry_point, beside)) for text in encoded(solutions)]
-    names = dict.fromkeys(beside, b"")
-    cells = [packed(Source(text, entry_point, names)) for text in encoded(tests)]
+    head = head_of(entry_point, beside)
+    rows = [packed(text, head) for text in encoded(solutions)]
+    head = head_of(entry_point, dict.fromkeys(beside, b""))
+    cells = [packed(text, head) for text in encoded(tests)]
     if len(cells) > _native.MAX_CELLS:
         raise ValueError(f"{len(cells)} tests in one job; at most {_native.MAX_CELLS}")
     room = _native.MAX_PAYLOAD_BYTES - 4 * (len(cells) + 1) - sum(map(len, cells))

@@ -13,7 +13,7 @@ import os
 import sys
 
 from . import heap, rows, subject, values
-from .source import Source, packed
+from .source import head_of, packed
 from .values import native
 
 _ROUNDS = 2
@@ -112,7 +112,7 @@ def _solutions() -> None:
     for name, given in CALLS:
         requests.append(values.encode((None, (((name, (given,), {}),),), True, (False,))))
     for source in ("def f(x:", SOLUTION, *([ARRAYS] if "numpy" in sys.modules else [])):
-        for text in (source.encode(), packed(Source(source.encode(), "f"))):
+        for text in (source.encode(), packed(source.encode(), head_of("f", {}))):
             native.stage([text, *map(bytes, requests)])
             rows.run_row(0, len(requests), rows.Calls())
 

@@ -6,6 +6,7 @@ is itself. Pure. Raises ValueError for a blob that `packed` did not write.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -25,13 +26,20 @@ class Source(NamedTuple):
     """Modules beside the solution, by path; in a test without their content."""
 
 
-def packed(source: Source) -> bytes:
+def head_of(entry_point: str | None, files: Mapping[str, bytes]) -> bytes:
+    """What stands before each text with these circumstances; empty where there are none."""
+    if entry_point is None and not files:
+        return b""
+    contents = {path: content.decode("latin-1") for path, content in files.items()}
+    head = json.dumps([entry_point, contents]).encode()
+    return b"%s%d\n%s" % (_MARK, len(head), head)
+
+
+def packed(text: bytes, head: bytes = b"") -> bytes:
     """The blob."""
-    if source.entry_point is None and not source.files and source.text[:1] not in (_MARK, PREPARED):
-        return source.text
-    files = {path: content.decode("latin-1") for path, content in source.files.items()}
-    head = json.dumps([source.entry_point, files]).encode()
-    return b"%s%d\n%s%s" % (_MARK, len(head), head, source.text)
+    if not head and text[:1] in (_MARK, PREPARED):
+        head = _MARK + b"10\n[null, {}]"
+    return head + text
 
 
 def unpacked(blob: bytes) -> Source:
@@ -39,6 +47,11 @@ def unpacked(blob: bytes) -> Source:
     if blob[:1] != _MARK:
         return Source(blob)
     length, _, rest = blob[1:].partition(b"\n")
-    entry_point, files = json.loads(rest[: int(length)])
-    contents = {path: content.encode("latin-1") for path, content in files.items()}
-    return Source(rest[int(length) :], entry_point, contents)
+    return Source(rest[int(length) :], *_circumstances(rest[: int(length)]))
+
+
+@functools.lru_cache(maxsize=1)
+def _circumstances(head: bytes) -> tuple[str | None, Mapping[str, bytes]]:
+    """The tests of a job have the same ones."""
+    entry_point, files = json.loads(head)
+    return entry_point, {path: content.encode("latin-1") for path, content in files.items()}
