@@ -103,7 +103,7 @@ static PyObject *begin(PyObject *self, PyObject *arg)
         thread_began_ns = sv_now_ns();
     } else {
         state.region->cell_cpu_ns = sv_cpu_ns(0);
-        thread_began_ns = sv_thread_cpu_ns();
+        thread_began_ns = state.task.inside ? 0 : sv_thread_cpu_ns();
     }
     state.region->cell = (uint32_t)cell;
     Py_RETURN_NONE;
@@ -123,6 +123,13 @@ static PyObject *waiting(PyObject *self, PyObject *arg)
     Py_RETURN_NONE;
 }
 
+static uint64_t cell_cpu_us(void)
+{
+    uint64_t thread_ns = (state.recycled ? sv_now_ns() : sv_thread_cpu_ns()) - thread_began_ns;
+    uint64_t cpu_ns = state.recycled ? 0 : sv_cpu_ns(0) - state.region->cell_cpu_ns;
+    return (cpu_ns > thread_ns ? cpu_ns : thread_ns) / 1000u;
+}
+
 static PyObject *end(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -131,9 +138,7 @@ static PyObject *end(PyObject *self, PyObject *args)
     Py_ssize_t len;
     if (!PyArg_ParseTuple(args, "IIIy#|I", &first, &last, &verdict, &detail, &len, &trust))
         return NULL;
-    uint64_t thread_ns = (state.recycled ? sv_now_ns() : sv_thread_cpu_ns()) - thread_began_ns;
-    uint64_t cpu_ns = state.recycled ? 0 : sv_cpu_ns(0) - state.region->cell_cpu_ns;
-    uint64_t cpu_us = (cpu_ns > thread_ns ? cpu_ns : thread_ns) / 1000u;
+    uint64_t cpu_us = state.task.inside ? 0 : cell_cpu_us(); /* nobody asks what a task took */
     int fits = 1;
     for (unsigned i = first; i < last && i < SV_MAX_CELLS; i++) {
         struct sv_record *record = &state.region->records[i];

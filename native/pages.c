@@ -44,7 +44,7 @@ struct region_found {
 #define SCAN_IOCTL _IOWR('f', 16, struct scan)
 
 #define SPANS 128
-#define FOUND 512
+#define FOUND 32            /* the kernel clears a buffer for so many in every call */
 #define BATCH 1024          /* IOV_MAX */
 #define LEARNING_ROWS 64u   /* until we know which pages are hot: written by a sixteenth of these */
 #define HOT_SHARE 16u
