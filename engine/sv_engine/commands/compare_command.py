@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
+from sv_engine.commands.folders import Folder
 from sv_engine.evaluate.compare import differences
 from sv_engine.run.outcomes import stored_outcomes
 
 
 @click.command("compare")
-@click.argument("first", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("second", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("first", type=Folder())
+@click.argument("second", type=Folder())
 def compare_command(first: Path, second: Path) -> None:
     """Compare the verdicts of two folders of `exec` or of `run`.
 

@@ -7,18 +7,19 @@ from pathlib import Path
 
 import click
 
-from sv_engine.config.layers import load
+from sv_engine.commands.folders import Folder
 from sv_engine.config.sections import Config, PromptFormat, RoleSet
 from sv_engine.dataset.export import Layout, Row, rows, write
 from sv_engine.dataset.stage import learn
 from sv_engine.errors import EngineError
 from sv_engine.prompts.format import has_chat_template
 from sv_engine.run.doors import base_model
+from sv_engine.run.folder import config_of
 from sv_engine.run.outcomes import outcomes_of_run
 
 
 @click.command("export")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", type=Folder())
 @click.option(
     "--format", "layout", type=click.Choice([layout.value for layout in Layout]), required=True
 )
@@ -39,7 +40,7 @@ def export_command(folder: Path, layout: str, target: Path, chat: bool | None) -
 
     The columns are those that TRL and verl read: docs/formats.md.
     """
-    config = load(str(folder / "config.toml"))
+    config = config_of(folder)
     as_chat = is_chat_run(config) if chat is None else chat
 
     def found() -> Iterator[Row]:

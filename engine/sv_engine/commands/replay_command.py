@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from sv_engine.commands.folders import Folder
+
 
 @click.command("replay")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", type=Folder())
 def replay_command(folder: Path) -> None:
     """Execute every program and test of a run again, under its own configuration, and compare
     matrices and selections.
@@ -17,11 +19,11 @@ def replay_command(folder: Path) -> None:
     Nothing is generated or written. Cells near their time limit may differ. Exit code 1 if any
     other cell differs, or if something else is selected.
     """
-    from sv_engine.config.layers import load
     from sv_engine.run.doors import open_executor
+    from sv_engine.run.folder import config_of
     from sv_engine.run.replay import replay
 
-    config = load(str(folder / "config.toml"))
+    config = config_of(folder)
     with open_executor(config) as executor:
         counts = asyncio.run(replay(folder, config, executor, click.echo))
     click.echo(

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import click
 
+from sv_engine.commands.folders import Folder
 from sv_engine.errors import EngineError
-
-Folder = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command("report")
-@click.argument("folder", type=Folder)
-@click.argument("controls", type=Folder, nargs=-1)
+@click.argument("folder", type=Folder())
+@click.argument("controls", type=Folder(), nargs=-1)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,17 +15,14 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
+from sv_engine.commands.folders import Folder
 from sv_engine.commands.interrupts import Signals
 from sv_engine.config.layers import DEFAULT, dump, load, packaged_names
 from sv_engine.errors import EngineError, RunStopped
+from sv_engine.run.folder import CONFIG_NAME, FILE_NAME, config_of
 
 if TYPE_CHECKING:
     from sv_engine.config.sections import Config
-
-CONFIG_NAME = "config.toml"
-"""Of the run directory: the resolved configuration."""
-FILE_NAME = "journal.sqlite"
-"""Of `run.journal`, which is imported only when something runs."""
 
 
 @click.command("run")
@@ -40,13 +37,13 @@ FILE_NAME = "journal.sqlite"
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Run directory.")
 @click.option(
     "--resume",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=Folder(),
     metavar="DIR",
     help="Go on with the run in this directory, under its own configuration.",
 )
 @click.option(
     "--control-of",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=Folder(),
     metavar="DIR",
     help="Start from the base's figures and the first play of the run in this directory, under its "
     "configuration, but for what --set changes: selection, recipe, training.",
@@ -85,15 +82,13 @@ def run_command(
     if resume is not None:
         if given or settings or control_of or out is not None:
             raise click.UsageError("--resume takes the configuration of its run: nothing beside it")
-        config = str(resume / CONFIG_NAME)
-    if control_of is not None:
+        resolved = config_of(resume)
+    elif control_of is not None:
         if given:
             raise click.UsageError("--control-of takes the configuration of its run, and --set")
-        config = str(control_of / CONFIG_NAME)
-    environment = {} if resume or control_of else os.environ
-    resolved = load(config, environment=environment, settings=settings)
-    if control_of is not None:
-        _check_control(resolved, control_of)
+        resolved = _control(control_of, settings)
+    else:
+        resolved = load(config, environment=os.environ, settings=settings)
     _check_templates(resolved)
     errors = Console(stderr=True)
     from sv_engine.run.budget import cost
@@ -146,14 +141,19 @@ def _print_pace(config: Config, model: str, errors: Console) -> None:
         errors.print(str(pace(config, model) or ""), highlight=False, soft_wrap=True)
 
 
-def _check_control(config: Config, of: Path) -> None:
-    """Raises UsageError where a control would ask for other samples than its run."""
-    from sv_engine.run.control import differences
+def _control(of: Path, settings: Sequence[str]) -> Config:
+    """The configuration of a control; EngineError where its run has no first play to go on from,
+    UsageError where it would ask for other samples."""
+    from sv_engine.run.control import check_played, differences
 
-    if found := differences(config, load(str(of / CONFIG_NAME), environment={})):
+    config = config_of(of)
+    check_played(of)
+    changed = load(config, settings=settings)
+    if found := differences(changed, config):
         raise click.UsageError(
             f"a control has the samples of its run, so these stay as they are: {', '.join(found)}"
         )
+    return changed
 
 
 def _check_templates(config: Config) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from sv_engine.commands.folders import Folder
 from sv_engine.report.track import Tracker, track
 
 
 @click.command("track")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", type=Folder())
 @click.option("--to", "tracker", type=click.Choice([t.value for t in Tracker]), required=True)
 @click.option("--project", default="sv-engine", show_default=True)
 def track_command(folder: Path, tracker: str, project: str) -> None:

@@ -34,20 +34,21 @@ class ConfigError(EngineError):
 
 
 def load(
-    source: str | None = DEFAULT,
+    source: str | Config | None = DEFAULT,
     *,
     environment: Mapping[str, str] | None = None,
     settings: Sequence[str] = (),
 ) -> Config:
     """The resolved configuration.
 
-    source: a TOML file, or the name of a packaged configuration; None: the defaults of the schema.
+    source: a TOML file, the name of a packaged configuration, or one that is already resolved;
+    None: the defaults of the schema.
     environment: variables with our prefix are read, others ignored.
     settings: `section.key=value` texts; later ones win.
     Raises ConfigError.
     """
     layers = [
-        *([] if source is None else [_read_file(source)]),
+        *([] if source is None else [_read(source)]),
         *_environment_layers(environment or {}),
         *(_setting_layer(setting) for setting in settings),
     ]
@@ -61,7 +62,7 @@ def load(
     try:
         return Config.model_validate(merged)
     except ValidationError as error:
-        raise _as_config_error(error, origin) from None
+        raise as_config_error(error, origin) from None
 
 
 def packaged_names() -> list[str]:
@@ -91,7 +92,9 @@ def _toml(value: Any) -> str:
     return json.dumps(value)
 
 
-def _read_file(source: str) -> tuple[str, Layer]:
+def _read(source: str | Config) -> tuple[str, Layer]:
+    if isinstance(source, Config):
+        return "the configuration", source.model_dump(mode="json", exclude_none=True)
     path = Path(source)
     if source in packaged_names():
         where = f"packaged configuration {source}"
@@ -181,7 +184,8 @@ def _unknown(what: str, name: str, candidates: list[str], where: str) -> ConfigE
     )
 
 
-def _as_config_error(error: ValidationError, origin: dict[tuple[str, str], str]) -> ConfigError:
+def as_config_error(error: ValidationError, origin: dict[tuple[str, str], str]) -> ConfigError:
+    """What does not fit, with the layer that each value came from (`origin`)."""
     problems, places = [], []
     for item in error.errors():
         location = ".".join(map(str, item["loc"]))

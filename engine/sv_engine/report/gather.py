@@ -9,7 +9,6 @@ import heapq
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -22,7 +21,7 @@ from sv_engine.records import Outcome, Selection
 from sv_engine.report.alarms import Health
 from sv_engine.report.problems import Seen, see
 from sv_engine.report.read import Record
-from sv_engine.run.journal import FILE_NAME, open_for_reading
+from sv_engine.run.folder import reading
 from sv_engine.run.outcomes import all_outcomes, outcomes_of_run
 from sv_engine.selection import SELECTORS, select
 from sv_engine.selection.arrays import top
@@ -113,7 +112,7 @@ def _believed(record: Record) -> Iterator[tuple[int, Outcome, Selection, str]]:
 
 
 def _selections(folder: Path) -> dict[tuple[int, str], tuple[str, dict[str, Any]]]:
-    with closing(open_for_reading(folder / FILE_NAME)) as connection:
+    with reading(folder) as connection:
         rows = connection.execute("SELECT iteration, problem_id, outcome, detail FROM selection")
         return {(i, name): (use, json.loads(detail)) for i, name, use, detail in rows}
 

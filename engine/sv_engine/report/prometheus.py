@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
-from sv_engine.run.journal import FILE_NAME, open_for_reading
+from sv_engine.run.folder import FILE_NAME, reading
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -30,7 +29,7 @@ def exposition(folder: Path) -> str:
     lines: list[str] = []
     if not (folder / FILE_NAME).exists():
         return ""
-    with closing(open_for_reading(folder / FILE_NAME)) as connection:
+    with reading(folder) as connection:
         try:
             for name, kind, told, rows in _metrics(connection):
                 lines += [f"# HELP {name} {told}", f"# TYPE {name} {kind}"]

@@ -7,19 +7,16 @@ still be written; it is opened for reading only, and what is not there yet is le
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sv_engine.errors import EngineError
 from sv_engine.evaluate.metrics import Z_95
-from sv_engine.run.journal import FILE_NAME, open_for_reading
+from sv_engine.run.folder import CONFIG_NAME, FILE_NAME, is_run, no_run, reading
 
-CONFIG_NAME = "config.toml"
 SUMMARY_NAME = "summary.json"
 LONGEST_PROMPT = 20_000
 """Characters of a prompt that are shown."""
@@ -132,16 +129,22 @@ class Record:
 def read(folder: Path) -> Record:
     """Read a folder of `run` or of `exec`; raises EngineError where it is neither."""
     summary = _summary(folder)
-    if (folder / FILE_NAME).exists():
+    if is_run(folder):
         return _read_run(folder, summary)
     if not summary and not (folder / "matrices").is_dir():
-        raise EngineError(
-            f"{folder} holds no run and no exec",
-            remedy="name a folder of `sv-engine run` or of `sv-engine exec`",
-        )
+        raise no_run(folder, "run and no exec")
     shown = {key: summary[key] for key in ("input", "budget", "versions") if key in summary}
     name = Path(str(shown.get("input", {}).get("file", folder.name))).name
     return Record(folder, name, False, "b4", json.dumps(shown, indent=2), summary=summary)
+
+
+def check(folder: Path) -> None:
+    """Raises EngineError where there is nothing to read, and will not be soon."""
+    if is_run(folder):
+        with reading(folder):
+            return
+    if not any((folder / name).exists() for name in (CONFIG_NAME, SUMMARY_NAME, "matrices")):
+        raise no_run(folder, "run and no exec")
 
 
 def _summary(folder: Path) -> dict[str, Any]:
@@ -157,16 +160,19 @@ def _summary(folder: Path) -> dict[str, Any]:
 
 
 def _read_run(folder: Path, summary: dict[str, Any]) -> Record:
-    path = folder / FILE_NAME
-    with closing(open_for_reading(path)) as connection:
+    with reading(folder) as connection:
 
         def rows(query: str, *values: Any) -> list[tuple[Any, ...]]:
             return connection.execute(query, values).fetchall()
 
         try:
             return _record(folder, summary, rows)
-        except (sqlite3.Error, ValueError) as error:
-            raise EngineError(f"not a journal: {error}", where=str(path)) from error
+        except ValueError as error:
+            raise EngineError(
+                f"not the journal of a run: {error}",
+                where=str(folder / FILE_NAME),
+                remedy="take the directory from a backup",
+            ) from error
 
 
 def _record(folder: Path, summary: dict[str, Any], rows: Query) -> Record:

@@ -21,7 +21,7 @@ from sv_engine.errors import EngineError
 from sv_engine.report.page import render
 from sv_engine.report.prometheus import CONTENT_TYPE, exposition
 from sv_engine.report.read import SUMMARY_NAME
-from sv_engine.run.journal import FILE_NAME
+from sv_engine.run.folder import FILE_NAME
 
 HOST = "127.0.0.1"
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from sv_engine.config.sections import Config
 from sv_engine.errors import EngineError
-from sv_engine.run.journal import FILE_NAME, Journal, open_for_reading
+from sv_engine.run.folder import FILE_NAME, reading
+from sv_engine.run.journal import Journal
 
 SAME = ("model", "problems", "generate", "roles", "execute")
 """Sections that decide what is sampled and what its verdicts are; so does `run.seed`."""
@@ -49,26 +50,29 @@ def differences(config: Config, other: Config) -> list[str]:
     return found + ["run.seed"] * (config.run.seed != other.run.seed)
 
 
+def check_played(of: Path) -> None:
+    """Raises EngineError where the run has not played to the end of its first iteration."""
+    with reading(of) as source:
+        _check(source, of)
+
+
+def _check(source: sqlite3.Connection, of: Path) -> None:
+    played = "SELECT 1 FROM event WHERE iteration = 1 AND kind = 'played'"
+    if source.execute(played).fetchone() is None:
+        raise EngineError(
+            "the first iteration of this run has not been played to its end",
+            where=str(of),
+            remedy=f"`sv-engine run --resume {of}` goes on with it",
+        )
+
+
 def begin_control(of: Path, folder: Path) -> None:
     """Make the journal of a control in `folder`, a new run directory; `of` may still be running.
     Raises EngineError where its first play is not complete."""
-    try:
-        with closing(open_for_reading(of / FILE_NAME)) as source:
-            played = "SELECT 1 FROM event WHERE iteration = 1 AND kind = 'played'"
-            if source.execute(played).fetchone() is None:
-                raise EngineError(
-                    "the first iteration of this run has not been played to its end",
-                    where=str(of),
-                    remedy=f"`sv-engine run --resume {of}` goes on with it",
-                )
-            with closing(sqlite3.connect(folder / FILE_NAME)) as target:
-                source.backup(target)
-    except sqlite3.Error as error:
-        raise EngineError(
-            f"the journal of this run cannot be read: {error}",
-            where=str(of),
-            remedy="name the directory of a run",
-        ) from error
+    with reading(of) as source:
+        _check(source, of)
+        with closing(sqlite3.connect(folder / FILE_NAME)) as target:
+            source.backup(target)
     with Journal(folder):  # checked, and of the version that is forgotten in
         pass
     with closing(sqlite3.connect(folder / FILE_NAME)) as target:

@@ -30,20 +30,19 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Self
 
-from sv_engine.errors import EngineError
 from sv_engine.execute.store import StoreError, pack, unpack
 from sv_engine.generate.protocol import GenerationRequest
 from sv_engine.records import Completion, Outcome, Problem, Selection
+from sv_engine.run.folder import BUSY_S, newer, open_for_reading, unusable
+from sv_engine.run.folder import FILE_NAME as FILE_NAME
+from sv_engine.run.folder import JournalError as JournalError
 from sv_engine.run.keys import content_key, request_key, sampling_text
 from sv_engine.run.packs import Packs, Samples
 from sv_engine.run.schema import MIGRATIONS, PACKS_OF_REQUESTS
 from sv_engine.train import TrainProgress, TrainResult
 
-FILE_NAME = "journal.sqlite"
 LOCK_NAME = "journal.lock"
 FLUSH_S = 0.5
-BUSY_S = 60.0
-"""How long the writer waits for a reader that has locked the database."""
 AT_ONCE = 16
 """Rows of a statement: each statement lets go of the interpreter's lock, and waits for it again."""
 MAX_WAITING = 20_000
@@ -54,10 +53,6 @@ Row = tuple[str, tuple[Any, ...]]
 """Table, and the values of its columns; the last one may be a function that makes it."""
 
 
-class JournalError(EngineError):
-    """The journal cannot be opened, read or written."""
-
-
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What a row belongs to."""
@@ -65,11 +60,6 @@ class Scope:
     iteration: int
     stage: str = "play"
     """`play`, or `heldout`, what was measured and at which temperature."""
-
-
-def open_for_reading(path: Path) -> sqlite3.Connection:
-    """Another process may write meanwhile."""
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
 
 
 class Journal:
@@ -316,7 +306,7 @@ class Journal:
             raise sqlite3.DatabaseError(f"the database is damaged: {found}")
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if version > len(MIGRATIONS):
-            raise sqlite3.DatabaseError(f"a newer sv-engine wrote it (version {version})")
+            raise newer(self.path, version)
         for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
             step = f"BEGIN; {script}; PRAGMA user_version = {number}; COMMIT;"
             self._connection.executescript(step)
@@ -366,17 +356,7 @@ class Journal:
                     self._connection.execute(insert, [*chain.from_iterable(some)])
 
     def _error(self, cause: Exception) -> JournalError:
-        full = "full" in str(cause)
-        return JournalError(
-            f"the journal cannot be used: {cause}",
-            where=str(self.path),
-            remedy=(
-                "free space on this disk, then go on with `sv-engine run --resume`"
-                if full
-                else "check that run.out is a writable folder on a local disk"
-            )
-            + "; what was journalled before is intact",
-        )
+        return unusable(cause, self.path)
 
 
 def _storable(text: str) -> str:

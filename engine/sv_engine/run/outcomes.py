@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 from sv_engine.errors import EngineError
 from sv_engine.execute.store import StoreError, load, unpack
 from sv_engine.records import Outcome
-from sv_engine.run.journal import FILE_NAME, Scope, open_for_reading
+from sv_engine.run.folder import FILE_NAME, is_run, no_run, reading
+from sv_engine.run.journal import Scope
 
 Key = tuple[int, str, str]
 """Iteration, stage and problem."""
@@ -26,16 +26,18 @@ def stored_outcomes(path: Path, stage: str | None = None) -> Loaders:
     """
     if not path.is_dir():
         return {path.name: partial(_load, path)}
-    if (path / FILE_NAME).exists():
-        found = _of_run(path / FILE_NAME, stage)
+    if is_run(path):
+        if not (found := _of_run(path, stage)):
+            raise EngineError(
+                "nothing was judged in this run",
+                where=str(path),
+                remedy=f"`sv-engine run --resume {path}` goes on with it",
+            )
     else:
         folder = path / "matrices" if (path / "matrices").is_dir() else path
         found = {file.name: partial(_load, file) for file in sorted(folder.glob("*.npz"))}
     if not found:
-        raise EngineError(
-            f"{path} holds no matrix",
-            remedy="name a folder of `sv-engine exec` or of `sv-engine run`",
-        )
+        raise no_run(path, "matrix")
     return found
 
 
@@ -50,41 +52,41 @@ def _load(path: Path) -> Outcome:
     try:
         return load(path)
     except (StoreError, OSError) as error:
-        raise EngineError(str(error), remedy="execute this problem again") from error
+        raise EngineError(
+            str(error), remedy="execute this problem again, or name a file that `exec` wrote"
+        ) from error
 
 
 def outcomes_of_run(folder: Path, stage: str | None = None) -> Iterator[tuple[Scope, Outcome]]:
     """The outcomes of a run with what they belong to, one at a time."""
-    path = folder / FILE_NAME
-    if not path.exists():
-        raise EngineError(f"{folder} holds no run", remedy="name a folder of `sv-engine run`")
-    with closing(open_for_reading(path)) as connection:
-        for iteration, found, problem_id in _keys(connection, path, stage):
-            scope = Scope(iteration, found)
-            yield scope, _unpack(connection, path, (iteration, found, problem_id))
+    with reading(folder) as connection:
+        for key in _keys(connection, stage):
+            yield Scope(*key[:2]), _unpack(connection, folder, key)
 
 
-def _of_run(path: Path, stage: str | None) -> Loaders:
-    connection = open_for_reading(path)
-    keys = _keys(connection, path, stage)
-    return {" ".join(map(str, key)): partial(_unpack, connection, path, key) for key in keys}
+def _of_run(folder: Path, stage: str | None) -> Loaders:
+    with reading(folder) as connection:
+        keys = _keys(connection, stage)
+    return {" ".join(map(str, key)): partial(_load_one, folder, key) for key in keys}
 
 
-def _keys(connection: sqlite3.Connection, path: Path, stage: str | None) -> list[Key]:
+def _load_one(folder: Path, key: Key) -> Outcome:
+    with reading(folder) as connection:
+        return _unpack(connection, folder, key)
+
+
+def _keys(connection: sqlite3.Connection, stage: str | None) -> list[Key]:
     query = (
         "SELECT iteration, stage, problem_id FROM outcome WHERE ? IN (stage, '')"
         " ORDER BY iteration, stage, problem_id"
     )
-    try:
-        return connection.execute(query, [stage or ""]).fetchall()
-    except sqlite3.Error as error:
-        raise EngineError(f"not a journal: {error}", where=str(path)) from error
+    return connection.execute(query, [stage or ""]).fetchall()
 
 
-def _unpack(connection: sqlite3.Connection, path: Path, key: Key) -> Outcome:
+def _unpack(connection: sqlite3.Connection, folder: Path, key: Key) -> Outcome:
     one = "iteration = ? AND stage = ? AND problem_id = ?"
     (packed,) = connection.execute(f"SELECT packed FROM outcome WHERE {one}", key).fetchone()
     try:
-        return unpack(packed, f"{path}, {key}")
+        return unpack(packed, f"{folder / FILE_NAME}, {key}")
     except StoreError as error:
         raise EngineError(str(error), remedy="the journal is damaged") from error

@@ -105,7 +105,7 @@ def test_what_is_sampled_stays_as_it_is() -> None:
         (("pocket", "--control-of", "{run}"), "takes the configuration of its run"),
         (("--resume", "{run}", "--control-of", "{run}"), "nothing beside it"),
         (("--control-of", "{run}", "--set", "generate.solutions=7"), "generate.solutions"),
-        (("--control-of", "{empty}"), "config.toml"),
+        (("--control-of", "{empty}"), "holds no run"),
     ],
 )
 def test_wrong_usage_is_told(
