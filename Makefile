@@ -12,12 +12,19 @@ DATA   := $(wildcard ../shared/data/humaneval_codegen16b.jsonl)
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
+# What the native module is built from; a file that is gone or has an old date counts as well.
+NATIVE := $(shell find native -path native/tests -prune -o \( -name '*.[ch]' -o -name CMakeLists.txt \) -print | LC_ALL=C sort | xargs sha256sum | sha256sum)
+ifneq ($(NATIVE),$(shell cat $(VENV)/.base 2>/dev/null))
+$(VENV)/.base: stale
+endif
+.PHONY: stale
+
 setup: $(VENV)/.base  ## .venv with the sandbox, the engine and the test tools
-$(VENV)/.base: pyproject.toml $(wildcard engine/sv_engine/*/__init__.py) native/CMakeLists.txt $(wildcard native/*.c native/*.h) Makefile
+$(VENV)/.base: pyproject.toml $(wildcard engine/sv_engine/*/__init__.py) Makefile
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1' uv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev -e .
-	@touch $@
+	@echo '$(NATIVE)' >$@
 
 setup-loop: $(VENV)/.loop  ## and vLLM, torch and TRL for this machine (several GB)
 $(VENV)/.loop: $(VENV)/.base scripts/install.sh

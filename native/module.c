@@ -282,7 +282,7 @@ static int add_constants(PyObject *module)
     for (size_t i = 0; i < sizeof constants / sizeof constants[0]; i++)
         if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value) != 0)
             return -1;
-    return 0;
+    return PyModule_AddStringConstant(module, "SOURCES", SV_SOURCES);
 }
 
 static struct PyModuleDef definition = {

@@ -23,6 +23,16 @@ def repository() -> Path:
     return Path(__file__).resolve().parent.parent
 
 
+def pytest_configure() -> None:
+    """Stop at once where C and Python are of different commits: nothing would be worth a look."""
+    try:
+        from sv_sandbox.built import stale
+    except ImportError:  # no native module; the tests that need it say so
+        return
+    if why := stale():
+        raise pytest.UsageError(why)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests marked `heavy` need the packages of the loop."""
     missing = [name for name in ("torch", "vllm", "trl") if not importlib.util.find_spec(name)]

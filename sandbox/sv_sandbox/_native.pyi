@@ -5,6 +5,7 @@ PoolHandle = NewType("PoolHandle", object)
 JobHandle = NewType("JobHandle", object)
 BellHandle = NewType("BellHandle", object)
 
+SOURCES: str
 STAGES: tuple[str, ...]
 MAX_CELLS: int
 MAX_PAYLOAD_BYTES: int

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import cgroup
+from .built import stale
 from .levels import PURPOSE, Layer, Level
 from .libraries import libraries
 from .opening import Probe
@@ -64,6 +65,8 @@ class Report:
     """Resident memory of each warm interpreter, which its forks share."""
     error: str
     """Why no template could be started at all; empty when one could."""
+    stale: str = ""
+    """Why nothing here may be believed: the native module is not that of this checkout."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, keys as the fields."""
@@ -75,6 +78,8 @@ class Report:
             f"level: {self.level}   (kernel {self.kernel}, Python {self.python}, {self.user},"
             f" {self.cores} cores)"
         ]
+        if self.stale:
+            lines.insert(0, f"WARNING: {self.stale}; until then verdicts may be wrong")
         if self.error:
             lines.append(f"the sandbox does not start: {self.error}")
         width = max((len(layer.name) for layer in self.layers), default=0)
@@ -151,6 +156,7 @@ def report(
         libraries=packages,
         template_bytes=sizes,
         error=error,
+        stale=stale(),
     )
 
 
