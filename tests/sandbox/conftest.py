@@ -22,7 +22,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 import sv_sandbox
@@ -75,6 +74,11 @@ class Traces:
     scratch: tuple[str, ...]
 
 
+_STATUS = re.compile(
+    r"^State:\s(?P<state>.).*^PPid:\s(?P<parent>\d+).*^Uid:\s(?P<uid>\d+)", re.MULTILINE | re.DOTALL
+)
+
+
 @dataclass
 class Machine:
     """Looks at this process, its descendants, and what carries their uids."""
@@ -85,14 +89,24 @@ class Machine:
     def processes(self) -> tuple[int, ...]:
         """Descendants, and processes of our jail's uids wherever they hang."""
         uids = own_uids(self.pid)
-        found = {child.pid for child in psutil.Process(self.pid).children(recursive=True)}
-        for process in psutil.process_iter(["uids", "status"]):
-            ids, status = process.info["uids"], process.info["status"]
-            if status == psutil.STATUS_ZOMBIE:
-                found.discard(process.pid)  # holds nothing; its parent collects it
-            elif ids is not None and ids.real in uids:
-                found.add(process.pid)
-        return tuple(sorted(found))
+        children: dict[int, list[int]] = {}
+        found, ended = set[int](), set[int]()
+        for name in filter(str.isdigit, os.listdir("/proc")):  # once: psutil reads it thrice
+            try:
+                text = Path(f"/proc/{name}/status").read_text(errors="replace")
+            except OSError:
+                continue  # it has just ended
+            if told := _STATUS.search(text):
+                children.setdefault(int(told["parent"]), []).append(int(name))
+                if told["state"] in "ZX":
+                    ended.add(int(name))  # holds nothing; its parent collects it
+                elif int(told["uid"]) in uids:
+                    found.add(int(name))
+        generation = [self.pid]
+        while generation:
+            generation = [child for pid in generation for child in children.get(pid, ())]
+            found.update(generation)
+        return tuple(sorted(found - ended))
 
     def traces(self) -> Traces:
         """As it is now."""

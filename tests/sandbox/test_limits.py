@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,6 +129,13 @@ for _ in range(64): threading.Thread(target=threading.Event().wait, daemon=True)
         Verdict.EARLY_EXIT,
     ),
 ]
+
+
+@pytest.fixture(scope="module")
+def lone() -> Iterator[Pool]:
+    """One worker, so that what a row leaves meets the next one; limits as they are by default."""
+    with Pool(1) as pool:
+        yield pool
 
 
 def function(body: str) -> str:
@@ -282,8 +290,8 @@ COSTLY_ANSWERS = [
 def test_an_answer_that_is_costly_to_compare_costs_only_its_own_cell(
     solution: str, test: str
 ) -> None:
-    tests = [test.format(i=i) for i in range(10)] + [PLAIN_TEST]
-    with Pool(1, limits=Limits(cpu_s=0.3)) as pool:
+    tests = [test.format(i=i) for i in range(10)] + [PLAIN_TEST]  # more than a row has attempts
+    with Pool(1, limits=Limits(cpu_s=0.15)) as pool:
         m = pool.matrix([solution, ADD_ONE], tests)
         assert m.verdict(1, 10) is Verdict.PASS
         assert Verdict.INFRA not in m.verdict_ST.tolist()[0]
@@ -315,6 +323,7 @@ def test_a_test_that_is_costly_to_plan_fails_alone(test: str) -> None:
             assert verdict is not Verdict.INFRA or m.held_ST[s, 1], m.detail(s, 1)
 
 
+@pytest.mark.judge
 @pytest.mark.parametrize(
     ("count", "argument", "answer"),
     [
@@ -336,11 +345,12 @@ def test_a_row_larger_than_its_arena(count: int, argument: str, answer: str) -> 
         assert bytes(m.verdict_ST)[:-1] == (bytes([1, 2]) * (count // 2))[:-1]
 
 
+@pytest.mark.judge
 @pytest.mark.parametrize(
     "work",
     [
-        "f(0); work(6)",
-        "[work(2) for _ in range(3)]",
+        "f(0); work(1.5)",
+        "[work(0.5) for _ in range(3)]",
     ],
 )
 def test_a_subject_may_wait_for_its_judge(work: str) -> None:
@@ -354,7 +364,7 @@ f(1)
 {work}
 assert f(1) == 2
 """
-    with Pool(1, limits=Limits(cpu_s=60, wall_s=4)) as pool:
+    with Pool(1, limits=Limits(cpu_s=60, wall_s=1)) as pool:
         m = pool.matrix([ADD_ONE], [test, "x = f(1)\nassert [x, f(3)] == [2, 4]", PLAIN_TEST])
         assert m.verdict_ST.tolist() == [[Verdict.PASS] * 3], [m.detail(0, t) for t in range(3)]
 
@@ -387,12 +397,11 @@ t.join()
     ],
 )
 def test_stacks_that_contest_programs_ask_for(
-    size: int, depth: int, cache: str, limits: Limits
+    lone: Pool, size: int, depth: int, cache: str, limits: Limits
 ) -> None:
     program = DEEP.format(size=size, depth=depth, cache=cache)
-    with Pool(1) as pool:
-        result = pool.run(program, expected=str(depth), limits=limits)
-        assert result.verdict is Verdict.PASS, result
+    result = lone.run(program, expected=str(depth), limits=limits)
+    assert result.verdict is Verdict.PASS, result
 
 
 def test_stack_sizes_behave_as_documented(pool: Pool) -> None:
@@ -428,15 +437,16 @@ resource.setrlimit(resource.RLIMIT_STACK, (hard, hard))
     ],
 )
 @pytest.mark.parametrize("test", ["assert f({n}) == '1' * {n}", "x = f({n})\nassert len(x) == {n}"])
-def test_digits(judge: str, test: str, digits: int, length: int, verdict: Verdict) -> None:
+def test_digits(
+    lone: Pool, judge: str, test: str, digits: int, length: int, verdict: Verdict
+) -> None:
     solution = "def f(n):\n    return str(int('1' * n))\n"
     limits = Limits(cpu_s=5, int_digits=digits)
-    with Pool(1) as pool:
-        m = pool.matrix([solution], [test.format(n=length)], limits=limits, judge=judge)
-        assert m.verdict(0, 0) is verdict, m.detail(0, 0)
-        result = pool.run(f"print(int('1' * {length}))", limits=limits)
-        assert result.verdict is verdict, result
-        assert pool.run("print(10**4299 % 7)").verdict is Verdict.PASS  # the next has its own
+    m = lone.matrix([solution], [test.format(n=length)], limits=limits, judge=judge)
+    assert m.verdict(0, 0) is verdict, m.detail(0, 0)
+    result = lone.run(f"print(int('1' * {length}))", limits=limits)
+    assert result.verdict is verdict, result
+    assert lone.run("print(10**4299 % 7)").verdict is Verdict.PASS  # the next has its own
 
 
 LONG = "\n".join(map(str, range(300_000)))

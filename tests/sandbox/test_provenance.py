@@ -6,12 +6,13 @@ solution; both trusts are read from one job each.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from sv_sandbox import Limits, Matrix, Pool, Trust, Verdict
+from sv_sandbox import Below, Limits, Matrix, Pool, Trust, Verdict
 
 FILES = sorted((Path(__file__).parent / "provenance").glob("*.txt"))
 KINDS = ("proven", "vouched", "not proven", "fails")
@@ -39,6 +40,15 @@ def fits(kind: str, proven: Matrix, vouched: Matrix, t: int) -> bool:
     return kind == "fails" and not {under, vouched.verdict(0, t)} & {Verdict.PASS, Verdict.INFRA}
 
 
+def under_proven(vouched: Matrix) -> Matrix:
+    """What the same job comes to under the stricter trust. A job is judged the same whatever it
+    asks for, and what rests on less is held back at its end; that a pool does so says test_trust.
+    """
+    matrix: Matrix = pickle.loads(pickle.dumps(vouched))
+    matrix._hold_back(Trust.PROVEN, Below.HOLE)
+    return matrix
+
+
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
 def test_each_input_comes_to_what_its_kind_says(
     pool: Pool, path: Path, cases: Callable[[Path], list[tuple[str, list[tuple[str, str]]]]]
@@ -48,12 +58,11 @@ def test_each_input_comes_to_what_its_kind_says(
     for solution, tests in cases(path):
         assert {kind for kind, _ in tests} <= set(KINDS)
         texts = [text for _, text in tests]
-        jobs.append(
-            (tests, *(pool.submit([solution], texts, trust=t) for t in ("proven", "vouched")))
-        )
+        jobs.append((tests, pool.submit([solution], texts, trust="vouched")))
     wrong = []
-    for tests, first, second in jobs:
-        proven, vouched = first.wait(), second.wait()
+    for tests, job in jobs:
+        vouched = job.wait()
+        proven = under_proven(vouched)
         for t, (kind, test) in enumerate(tests):
             if not fits(kind, proven, vouched, t):
                 told = [(m.verdict(0, t).name, m.detail(0, t)) for m in (proven, vouched)]
