@@ -40,6 +40,9 @@ CORPUS = ROOT / "tests" / "corpus"
 DOCUMENT = ROOT / "docs" / "attacks.md"
 HONEST = ("benign", "honest-failures")
 """Classes that attack nothing; every other class is one of attacks."""
+OF_THE_JUDGE = ("assertion-subversion", "hostile-answers")
+"""Classes that attack by what they answer, and ask the kernel for nothing: the same for every user
+and with whatever namespaces. How a judge is killed is the matter of `hostile-tests`."""
 PLACEHOLDER = re.compile(r"\{\{([A-Z_]+)\}\}")
 SETTLE_S = 10.0
 """How long leftovers may take to vanish on a loaded machine; a survivor stays for ever."""
@@ -153,6 +156,12 @@ FOLDERS = sorted(path for path in CORPUS.glob("*/*") if path.is_dir() and path.n
 CASES = [load(folder) for folder in FOLDERS]
 CELLS = [(case, judge) for case in CASES if isinstance(case, CellsCase) for judge in case.judges]
 PROGRAMS = [case for case in CASES if isinstance(case, ProgramCase)]
+
+
+def marks(case: _Case) -> list[pytest.MarkDecorator]:
+    """Of the tests of a case."""
+    return [pytest.mark.judge] if case.folder.parent.name in OF_THE_JUDGE else []
+
 
 # -- the host that attacks are aimed at
 
@@ -470,7 +479,8 @@ def skip_unless_possible(case: _Case, pool: Pool) -> None:
 
 @pytest.mark.hostile
 @pytest.mark.parametrize(
-    ("case", "judge"), [pytest.param(*x, id=f"{x[0].id}-{x[1]}") for x in CELLS]
+    ("case", "judge"),
+    [pytest.param(*x, id=f"{x[0].id}-{x[1]}", marks=marks(x[0])) for x in CELLS],
 )
 def test_cells(case: CellsCase, judge: str, subject: Subject, host: Host) -> None:
     """Every cell has one of its expected verdicts, and the host is as it was."""

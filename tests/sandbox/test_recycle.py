@@ -146,6 +146,7 @@ LEAVERS = {
 }
 
 
+@pytest.mark.judge
 @pytest.mark.parametrize("name", LEAVERS)
 def test_a_row_finds_nothing_of_the_one_before(recycling: Pool, name: str) -> None:
     """What the next row sees is what it sees in a pool that has run nothing else."""

@@ -98,6 +98,7 @@ LEAVERS = {
 }
 
 
+@pytest.mark.judge
 @pytest.mark.parametrize("name", LEAVERS)
 def test_nothing_is_left_for_the_next_row(recycling: Pool, name: str) -> None:
     how, seen = LEAVERS[name]

@@ -164,6 +164,7 @@ def test_failures_keep_their_kind(pool: Pool) -> None:
         assert found[1::2] == [Verdict.PASS] * len(FAILS)
 
 
+@pytest.mark.judge
 @pytest.mark.hostile
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
 def test_a_wrong_answer_has_no_way_to_pass(
@@ -618,6 +619,7 @@ def shared(name: str) -> list[dict[str, str]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.judge
 def test_agrees_with_inline_on_humaneval(pool: Pool) -> None:
     """The benchmark's own tests run as code: everything in them crosses the channel."""
     rows = shared("humaneval.jsonl")
