@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-# A test process per core.
-PYTEST := -m pytest -n logical --dist loadgroup
+# A test process per core; a file stays in one, so that what its tests share is made once.
+PYTEST := -m pytest -n logical --dist loadfile
 DATA   := $(wildcard ../shared/data/humaneval_codegen16b.jsonl)
 
 .DEFAULT_GOAL := help
