@@ -199,7 +199,9 @@ def _leaves_by_itself(error: BaseException) -> bool:
     return isinstance(error, SystemExit) and not error.code and own[-1:] == ["<test>"]
 
 
-_MAY_HAND_OVER = re.compile(rb"\btest|\bload_tests|\bclass\b|\bpytest\b|\bunittest\b", re.IGNORECASE)
+_MAY_HAND_OVER = re.compile(
+    rb"\btest|\bload_tests|\bclass\b|\bpytest\b|\bunittest\b", re.IGNORECASE
+)
 _IMPORTS_SOLUTION = re.compile(rb"^\s*(?:from\s+|import\s.*\b)solution\b", re.MULTILINE)
 
 

@@ -190,10 +190,9 @@ def _build_scalar_type(name: str) -> object:
 
 
 def _bare(value: Any) -> Parts:
-    for kind in (str, bytes):  # of which `item` drops zeros at the end
-        if isinstance(value, kind):
-            return (kind(value),)
-    return (value.item(),)
+    if isinstance(value, str):  # `item` drops zeros at the end
+        return (str(value),)
+    return (bytes(value) if isinstance(value, bytes) else value.item(),)
 
 
 BARE = Row(object, ((int, float, complex, bool, str, bytes),), _bare, lambda v: v)
