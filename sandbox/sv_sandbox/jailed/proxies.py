@@ -29,8 +29,7 @@ set_own: Callable[[object, str, object], None] = object.__setattr__
 FUNCTION_KINDS: dict[str, type] = {
     "function": types.FunctionType,
     "method": types.MethodType,
-    "builtin_function_or_method": types.BuiltinFunctionType,
-    "method-wrapper": types.BuiltinFunctionType,
+    **dict.fromkeys(("builtin_function_or_method", "method-wrapper"), types.BuiltinFunctionType),
 }
 _LOCAL = frozenset(("__traceback__", "__context__", "__cause__", "__suppress_context__"))
 _NEVER_READ = frozenset(("__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__"))
@@ -305,11 +304,6 @@ def _without_roots(classes: tuple[type, ...]) -> tuple[type, ...]:
     return tuple(one for one in classes if one is not Reference) or (object,)
 
 
-def _is_local(kind: type) -> bool:
-    """Whether a class lies in this process alone."""
-    return not (isinstance(kind, ReferenceType) or shapes.is_library_module(kind.__module__))
-
-
 class ReferenceClass(ReferenceType):
     """The metaclass of classes of the other end; a local class that extends one is made there."""
 
@@ -329,7 +323,8 @@ class ReferenceClass(ReferenceType):
         if "_sv_link" in body:
             return super().__new__(mcs, name, bases, body)
         link = next(link_of(base) for base in bases if isinstance(base, ReferenceType))
-        if "__orig_bases__" in body or any(map(_is_local, bases)):
+        ours = [one.__module__ for one in bases if not isinstance(one, ReferenceType)]
+        if "__orig_bases__" in body or not all(map(shapes.is_library_module, ours)):
             link.policy.cannot("a class that extends classes of both processes", ours=True)
         names = {key: value for key, value in body.items() if key != "__classcell__"}
         number = link.ask("make", name, bases, tuple(names.items()), tuple(words.items()))

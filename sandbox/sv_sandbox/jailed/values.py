@@ -191,7 +191,7 @@ def _build_scalar_type(name: str) -> object:
 
 def _bare(value: Any) -> Parts:
     if isinstance(value, str):  # `item` drops zeros at the end
-        return (str(value),)
+        return (str.__str__(value),)
     return (bytes(value) if isinstance(value, bytes) else value.item(),)
 
 
