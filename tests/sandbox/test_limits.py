@@ -205,8 +205,8 @@ def f():
     while time.thread_time() < end: pass
     return True
 """
-    m = pool.matrix([spin], ["assert f()"] * 8, limits=Limits(cpu_s=0.4), judge=judge)
-    assert bytes(m.verdict_ST) == bytes([Verdict.PASS] * 8)
+    m = pool.matrix([spin], ["assert f()"] * 4, limits=Limits(cpu_s=0.4), judge=judge)
+    assert bytes(m.verdict_ST) == bytes([Verdict.PASS] * 4)
 
 
 def test_children_are_allowed_on_request_and_end_with_their_row(pool: Pool) -> None:
