@@ -78,10 +78,10 @@ lint: $(VENV)/.base  ## ruff, mypy --strict, the native module beside its stub
 
 sanitize: $(VENV)/.base  ## the C core under AddressSanitizer and UBSan
 	cmake -S native -B build/sanitize -DSV_TESTS=ON -DSV_SANITIZE=ON
-	cmake --build build/sanitize
+	MAKEFLAGS= cmake --build build/sanitize --parallel $$(nproc)
 	ctest --test-dir build/sanitize --output-on-failure
 	cmake -S native -B build/sanitize-extension -DSV_SANITIZE=ON -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python
-	cmake --build build/sanitize-extension
+	MAKEFLAGS= cmake --build build/sanitize-extension --parallel $$(nproc)
 	LD_PRELOAD="$$(cc -print-file-name=libasan.so) $$(cc -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc $(BIN)/python scripts/sanitized.py \
 		build/sanitize-extension/_native.abi3.so tests/sandbox/test_values*.py -q \
