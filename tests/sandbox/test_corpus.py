@@ -40,8 +40,8 @@ CORPUS = ROOT / "tests" / "corpus"
 DOCUMENT = ROOT / "docs" / "attacks.md"
 HONEST = ("benign", "honest-failures")
 """Classes that attack nothing; every other class is one of attacks."""
-OF_THE_JUDGE = ("assertion-subversion", "hostile-answers")
-"""Classes that attack by what they answer, and ask the kernel for nothing: the same for every user
+OF_THE_JUDGE = ("assertion-subversion",)
+"""Classes that attack the text of a test, and ask the kernel for nothing: the same for every user
 and with whatever namespaces. How a judge is killed is the matter of `hostile-tests`."""
 PLACEHOLDER = re.compile(r"\{\{([A-Z_]+)\}\}")
 SETTLE_S = 10.0
