@@ -10,9 +10,11 @@ from __future__ import annotations
 import copy
 import types
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from . import shapes
+from .provenance import is_reference
 from .values import CodecError
 
 if TYPE_CHECKING:
@@ -65,9 +67,37 @@ def _leave(leave: Callable[..., object], target: object, error: BaseException) -
         return leave(target, type(error), error, error.__traceback__)
 
 
+_WRAPPERS: dict[str, Callable[..., object]] = {
+    kind.__name__: kind for kind in (staticmethod, classmethod, property, cached_property)
+}
+
+
+def unwrapped(value: Any) -> tuple[object, ...]:
+    """What stands in the body of a class, as `_make` takes it: a function in a wrapper of Python's
+    by that one's name, all else as it is."""
+    kind = type(value)
+    if kind is property:
+        return "property", value.fget, value.fset, value.fdel
+    if kind is cached_property:
+        return "cached_property", value.func
+    if kind in (staticmethod, classmethod):
+        return kind.__name__, value.__func__
+    return "", value
+
+
+def _wrapped(parts: Any) -> object:
+    if type(parts) is tuple and len(parts) == 2 and not parts[0]:
+        return parts[1]
+    if type(parts) is not tuple or not parts or parts[0] not in _WRAPPERS:
+        raise CodecError("not what stands in a class")
+    if not all(one is None or is_reference(one) for one in parts[1:]):
+        raise CodecError("not a function of the other end's")
+    return _WRAPPERS[parts[0]](*parts[1:])
+
+
 def _make(name: str, bases: tuple[object, ...], body: Pairs, words: Pairs) -> object:
     """A class that extends some of ours; its functions stay at the other end."""
-    inside = _words(body)
+    inside = {key: _wrapped(value) for key, value in _words(body).items()}
     return types.new_class(name, bases, _words(words), lambda scope: scope.update(inside))
 
 

@@ -12,12 +12,13 @@ proxy holds nothing but its number, its content and its hash.
 
 from __future__ import annotations
 
+import abc
 import sys
 import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import shapes
+from . import operations, shapes
 from .provenance import ReferenceType
 from .shapes import mro, names_in
 
@@ -304,8 +305,15 @@ def _without_roots(classes: tuple[type, ...]) -> tuple[type, ...]:
     return tuple(one for one in classes if one is not Reference) or (object,)
 
 
-class ReferenceClass(ReferenceType):
-    """The metaclass of classes of the other end; a local class that extends one is made there."""
+def _is_method(name: str, value: object) -> bool:
+    """Whether what stands in a class's body is for this end as well: what an object holds may take
+    the place of other values, and is asked for."""
+    return name[:2] == "__" or hasattr(type(value), "__get__")
+
+
+class ReferenceClass(ReferenceType, abc.ABCMeta):
+    """The metaclass of classes of the other end; a local class that extends one is made there.
+    Such a class may extend an abstract class of the library's as well."""
 
     _sv_link: Link
     _sv_number: int
@@ -321,22 +329,24 @@ class ReferenceClass(ReferenceType):
     ) -> ReferenceClass:
         """Made by `Makers` with `_sv_link` in the body; by a class statement without."""
         if "_sv_link" in body:
-            return super().__new__(mcs, name, bases, body)
+            return type.__new__(mcs, name, bases, body)
         link = next(link_of(base) for base in bases if isinstance(base, ReferenceType))
         ours = [one.__module__ for one in bases if not isinstance(one, ReferenceType)]
         if "__orig_bases__" in body or not all(map(shapes.is_library_module, ours)):
             link.policy.cannot("a class that extends classes of both processes", ours=True)
-        names = {key: value for key, value in body.items() if key != "__classcell__"}
-        number = link.ask("make", name, bases, tuple(names.items()), tuple(words.items()))
-        body = {**body, "_sv_link": link, "_sv_number": number}
-        made = super().__new__(mcs, name, bases, body)
+        names = [(key, operations.unwrapped(value)) for key, value in body.items()]
+        inside = tuple(one for one in names if one[0] != "__classcell__")
+        number = link.ask("make", name, bases, inside, tuple(words.items()))
+        own = {key: value for key, value in body.items() if _is_method(key, value)}
+        body = {**own, "_sv_link": link, "_sv_number": number}
+        made = type.__new__(mcs, name, bases, body)
         link.makers.replace(number, made)
         return made
 
     def __init__(
         cls, name: str, bases: tuple[type, ...], body: dict[str, object], **words: object
     ) -> None:
-        super().__init__(name, bases, body)
+        type.__init__(cls, name, bases, body)
 
     def __call__(cls, /, *args: object, **kwargs: object) -> object:
         return link_of(cls).ask("call", cls, args, tuple(kwargs.items()))
@@ -349,7 +359,7 @@ class ReferenceClass(ReferenceType):
             return
         _write(cls, name, value)
         is_local = "_sv_body" not in names_in(cls) and name[:2] != "__"
-        if is_local or name in STUBS:
+        if (is_local and _is_method(name, value)) or name in STUBS:
             type.__setattr__(cls, name, STUBS.get(name, value))
 
     __delattr__ = _delete

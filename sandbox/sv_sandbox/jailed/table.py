@@ -9,6 +9,7 @@ fixed lists.
 
 from __future__ import annotations
 
+import abc
 import array
 import builtins
 import datetime as dt
@@ -279,7 +280,7 @@ _NAMED: dict[str, object] = {
     **BUILTINS,
     **EXCEPTIONS,
     **{f"{row.kind.__module__}.{row.kind.__name__}": row.kind for row in ROWS},
-    "NoneType": _NONE,
+    **{"NoneType": _NONE, "abc.ABC": abc.ABC},
     **{
         f"{of.__name__}.{name}": vars(of)[name] for of in (abstract, numbers) for name in of.__all__
     },
