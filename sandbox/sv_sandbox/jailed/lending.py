@@ -40,6 +40,7 @@ _NEVER = (
     *(FrameType, CodeType, ModuleType, TracebackType, CellType),
     *(GetSetDescriptorType, MemberDescriptorType, WrapperDescriptorType),
 )
+_OF_CLASS_BODIES = (GetSetDescriptorType, MemberDescriptorType)
 _LENT_FROM = frozenset(
     "test solution builtins types typing abc enum dataclasses collections itertools functools"
     " operator contextlib io _io re random _random array argparse unittest unittest.mock threading"
@@ -48,7 +49,7 @@ _LENT_FROM = frozenset(
     " fractions datetime zoneinfo uuid pathlib ipaddress jailed.pytest_approx numpy numpy.ma"
     " collections.abc numpy.random._generator numpy.random.mtrand _thread. weakref _weakref csv"
     " _csv json.decoder json.encoder struct _struct numbers numpy.dtypes string.templatelib"
-    " graphlib heapq xml.etree.ElementTree".split()
+    " graphlib heapq xml.etree.ElementTree _elementtree _abc".split()
 )
 """Modules whose objects are lent; those of others (mapped memory, event loops, SQL, …) might do
 anything here."""
@@ -124,6 +125,8 @@ def _why_not(value: Any) -> str:
         return "" if value.__module__ != Provenance.__module__ else "what reads by a text"
     if value is str.format or value is str.format_map:  # "{0.__globals__}"
         return "str.format"
+    if issubclass(kind, _OF_CLASS_BODIES) and is_tests(value.__objclass__):
+        return ""  # what `vars` shows of a class; it is asked for nothing
     if issubclass(kind, _NEVER) or kind.__module__ not in _LENT_FROM:
         return f"a {kind.__name__}"
     return ""

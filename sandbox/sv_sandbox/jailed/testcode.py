@@ -28,7 +28,7 @@ _MENTIONED = {
 _MENTIONED |= dict.fromkeys(
     "open tempfile Path pathlib listdir makedirs mkdir TemporaryDirectory NamedTemporaryFile"
     " mkdtemp mkstemp tmp_path shutil exists isfile isdir glob write_text chdir getcwd os zipfile"
-    " gzip sqlite3 csv".split(),
+    " gzip sqlite3 csv ElementTree minidom configparser tarfile bz2 lzma shelve".split(),
     "files",
 )
 """What is shared between test and solution, by the names that speak of it."""
