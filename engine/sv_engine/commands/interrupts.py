@@ -68,17 +68,19 @@ class Signals:
         self.exit_code = INTERRUPTED
         self.stopping = False
         """Nothing further is to be begun."""
+        self.in_flight = False
+        """Whether there may be something that is worth finishing."""
         self._console = console
 
     @contextmanager
     def handled(self) -> Iterator[None]:
-        """Inside the block Ctrl-C asks the run to stop; a second one, and SIGTERM, cancel the
-        current task."""
+        """Inside the block Ctrl-C asks the run to stop; a second one, SIGTERM, and Ctrl-C while
+        nothing is in flight, cancel the current task."""
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None
 
         def on_ctrl_c() -> None:
-            if self.stopping:
+            if self.stopping or not self.in_flight:
                 task.cancel()
                 return
             self.stopping = True

@@ -286,7 +286,9 @@ async def _run_async(config: Config, folder: Path, errors: Console, signals: Sig
                         on_report=on_report,
                         stopping=lambda: signals.stopping,
                     )
+                    signals.in_flight = True
                     await run_loop(run)
+                    signals.in_flight = False
                 if isinstance(cells, VerdictCache):
                     errors.print(str(cells), highlight=False, soft_wrap=True)
     except SandboxFault as error:

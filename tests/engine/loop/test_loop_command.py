@@ -237,6 +237,28 @@ def test_ctrl_c_once_finishes_what_is_in_flight(tmp_path: Path) -> None:
     assert json.loads((out / "summary.json").read_text())["iterations"]
 
 
+def test_ctrl_c_while_the_engine_starts_waits_for_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("sv_sandbox._native", reason="the sandbox is not built")
+    path, out = recording(tmp_path / "r.jsonl"), tmp_path / "out"
+    script = (
+        "import asyncio, contextlib, os, signal\n"
+        "from sv_engine.cli import main\n"
+        "from sv_engine.run import doors\n"
+        "@contextlib.asynccontextmanager\n"
+        "async def starting(*_):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    await asyncio.sleep(3600)\n"
+        "    yield\n"
+        "doors.open_generator = starting\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", script, "run", "--out", str(out), *settings(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.splitlines()[-1] == f"interrupted; `sv-engine run --resume {out}` goes on"
+    assert "in flight" not in done.stderr
+
+
 def test_prometheus_is_served_while_it_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
