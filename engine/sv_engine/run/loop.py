@@ -51,7 +51,7 @@ from sv_engine.run.keys import content_key
 from sv_engine.run.report import IterationReport, PlayCounts
 from sv_engine.run.room import check_prompts
 from sv_engine.run.state import Run
-from sv_engine.train import TrainProgress, write_rows
+from sv_engine.train import TrainerCrashedError, TrainProgress, write_rows
 
 
 class NothingLearntError(EngineError):
@@ -275,7 +275,11 @@ async def _make_checkpoint(
 
     if config.generate.sleep_while_training:
         await run.sampler.sleep()
-    result = await run.train(spec, on_progress)
+    try:
+        result = await run.train(spec, on_progress)
+    except TrainerCrashedError:
+        run.go_on()  # Ctrl-C ends a trainer that is just being started, too: no failure then
+        raise
     if config.generate.sleep_while_training:
         await run.sampler.wake()
     run.journal.add_checkpoint(iteration, run.folder, result)

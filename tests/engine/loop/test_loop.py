@@ -14,6 +14,7 @@ import pytest
 
 from sv_engine.config.layers import load
 from sv_engine.config.sections import Config, Evaluate, RoleSet
+from sv_engine.errors import RunStopped
 from sv_engine.generate import EngineDiedError, GenerationRequest
 from sv_engine.pocket import grammar
 from sv_engine.problems import sources
@@ -119,6 +120,7 @@ def play(
     trainer: ScriptedTrainer,
     *settings: str,
     on_report: Callable[[list[IterationReport]], None] = lambda _: None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> tuple[list[IterationReport], Config, Watcher]:
     config = load(settings=[*SETTINGS, *settings])
     watcher = Watcher()
@@ -127,9 +129,20 @@ def play(
         with Journal(folder) as journal:
             async with generator:
                 run = Run(config, folder, generator, cells, trainer, journal, watcher, on_report)
+                run.stopping = stopping
                 return await run_loop(run)
 
     return asyncio.run(main()), config, watcher
+
+
+def test_a_trainer_that_ctrl_c_ended_is_no_failure(
+    tmp_path: Path, scripted: Any, cells: Any
+) -> None:
+    """The signal reaches a trainer that has not left our process group yet."""
+    trainer = ScriptedTrainer()
+    trainer.fails_at = 1
+    with pytest.raises(RunStopped):
+        play(tmp_path, scripted(write), cells, trainer, stopping=lambda: bool(trainer.specs))
 
 
 def lines(path: Path) -> list[dict[str, str]]:
