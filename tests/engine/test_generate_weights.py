@@ -125,3 +125,17 @@ def test_an_adapter_without_tensors(tmp_path: Path) -> None:
     (path / "adapter_model.safetensors").unlink()
     with pytest.raises(WeightsError, match=r"no adapter_model\.safetensors"):
         check_adapter(path, 16)
+
+
+def test_a_mistyped_model_directory_is_no_hub_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    good = Path("models") / "small-135m"
+    good.mkdir(parents=True)
+    (good / "config.json").write_text("{}")
+    with pytest.raises(ModelLoadError, match=f"did you mean {good}"):
+        check_model("models/small-135")
+    check_model("someone/else")  # a hub name
+    with pytest.raises(ModelLoadError, match=f"did you mean {good}"):
+        check_model(str(good / "config.json"))

@@ -144,10 +144,12 @@ def read_samples(path: Path, tasks: Sequence[Task], bad_rows: list[BadRow]) -> T
         else:
             bad_rows.append(BadRow(str(path), line, "solution", "neither solution nor completion"))
     if not found:
+        first = f"; the first row that is none: {bad_rows[0]}" if bad_rows else ": it is empty"
         raise EngineError(
-            "no row is a sample of this benchmark",
+            f"no row is a sample of this benchmark{first}",
             where=str(path),
-            remedy="each row needs task_id, and solution or completion",
+            remedy="each row needs solution or completion, and the task_id of a task, such as "
+            f"{tasks[0].problem.id!r}",
         )
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from sv_engine.benchmarks.evaluation import ROLES, Settings
-from sv_engine.benchmarks.tasks import NAMES, Benchmark, load_all
+from sv_engine.benchmarks.tasks import NAMES, SPLITS, Benchmark, load_all
 from sv_engine.commands.eval_run import EvalRun, Found
 from sv_engine.commands.model_options import SETS, resolve
+from sv_engine.commands.number_options import CpuSeconds, Number
+from sv_engine.errors import EngineError
 from sv_engine.executors.protocol import Terms
 from sv_engine.generate.protocol import Sampling
 from sv_engine.problems.jsonl import BadRow, lines_of
@@ -22,6 +25,8 @@ from sv_engine.problems.jsonl import BadRow, lines_of
 ASKED = "asked.json"
 """Of the results' folder: how its completions were sampled."""
 VALIDATION = "validation"
+OTHERS = {"journal.sqlite": "a run", "matrices": "an exec", "config.json": "a model"}
+"""What lies in folders that are not those of an evaluation, and whose they are."""
 
 
 @click.command("eval")
@@ -53,7 +58,11 @@ VALIDATION = "validation"
 @click.option(
     "--data", type=click.Path(file_okay=False, path_type=Path), help="Folder of the files."
 )
-@click.option("--limit", type=click.IntRange(1), help="Only the first so many tasks.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    help="Only the first so many tasks, also of the validation split.",
+)
 @click.option(
     "--only",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -64,15 +73,15 @@ VALIDATION = "validation"
     "-n", "n", type=click.IntRange(1), default=10, show_default=True, help="Samples per task."
 )
 @click.option("--k", default="1,10", show_default=True, help="The k of pass@k.")
-@click.option("--temperature", type=click.FloatRange(0), default=0.8, show_default=True)
+@click.option("--temperature", type=Number(0), default=0.8, show_default=True)
 @click.option(
     "--tune",
     metavar="T,T,...",
     help="Instead of --temperature: the best of these for each role on the benchmark's own "
     "validation split (mbpp has one).",
 )
-@click.option("--top-p", type=click.FloatRange(0, 1), default=0.95, show_default=True)
-@click.option("--min-p", type=click.FloatRange(0, 1), default=0.0, show_default=True)
+@click.option("--top-p", type=Number(0, 1, min_open=True), default=0.95, show_default=True)
+@click.option("--min-p", type=Number(0, 1), default=0.0, show_default=True)
 @click.option("--max-tokens", type=click.IntRange(1), default=512, show_default=True)
 @click.option(
     "--templates",
@@ -83,7 +92,7 @@ VALIDATION = "validation"
     help="Prompts; auto: of --config, else `chat` where the model has a chat template.",
 )
 @click.option(
-    "--cpu-s", type=float, default=4.0, show_default=True, help="CPU seconds of one test."
+    "--cpu-s", type=CpuSeconds(), default=4.0, show_default=True, help="CPU seconds of one test."
 )
 @click.option("--workers", type=click.IntRange(1), help="Sandbox workers. Default: one per core.")
 @click.option("--config", help="Configuration whose [generate] and [model] are used.")
@@ -131,9 +140,7 @@ def eval_command(
     ks = _ks(k, n)
     bad_rows: list[BadRow] = []
     wanted = load_all(names, data, bad_rows, split, limit)
-    validation = load_all(names, data, [], VALIDATION) if temperatures else []
-    if temperatures and split != "test":
-        raise click.UsageError("--tune is for the test split")
+    validation = _validation(names, data, split, limit) if temperatures else []
     if only is not None:
         wanted = [_reachable(one, only) for one in wanted]
     errors = Console(stderr=True)
@@ -182,9 +189,23 @@ def _ks(text: str, n: int) -> list[int]:
     return [k for k in ks if k <= n] or [1]
 
 
+def _validation(
+    names: Sequence[str], data: Path | None, split: str, limit: int | None
+) -> list[Benchmark]:
+    """The tasks that a temperature is found on."""
+    if split != "test":
+        raise click.UsageError("--tune is for the test split")
+    if without := [name for name in names if VALIDATION not in SPLITS.get(name, {})]:
+        raise click.UsageError(
+            f"--tune needs a validation split, which {', '.join(without)} has not; "
+            "give --temperature"
+        )
+    return load_all(names, data, [], VALIDATION, limit)
+
+
 def _temperatures(text: str | None) -> list[float]:
     try:
-        found = [float(part) for part in text.split(",")] if text else []
+        found = [] if text is None else [float(part) for part in text.split(",")]
     except ValueError:
         raise click.UsageError(f"--tune wants temperatures with commas, not {text!r}") from None
     if any(not 0 <= t < float("inf") for t in found):
@@ -194,17 +215,34 @@ def _temperatures(text: str | None) -> list[float]:
 
 def _claim(folder: Path, asked: dict[str, Any]) -> None:
     """Make the folder of the results, or go on in it; UsageError where it holds answers that were
-    sampled otherwise."""
-    folder.mkdir(parents=True, exist_ok=True)
+    sampled otherwise, or something else."""
     path = folder / ASKED
-    if path.exists():
-        before = json.loads(path.read_text("utf-8"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if kind := next((kind for name, kind in OTHERS.items() if (folder / name).exists()), None):
+            raise click.UsageError(f"{folder} is that of {kind}; give another --out")
+        holds_answers = any(entry.name != ASKED for entry in folder.iterdir())
+        before = json.loads(path.read_text("utf-8")) if holds_answers and path.exists() else None
+        if before is None:  # nothing was sampled yet, as where the model was not found
+            path.write_text(json.dumps(asked, indent=2) + "\n", "utf-8")
+    except OSError as error:
+        raise EngineError(
+            f"the folder of the results cannot be used: {error.strerror}",
+            where=str(error.filename or folder),
+            remedy="give --out on a disk that can be written",
+        ) from error
+    except ValueError as error:
+        raise EngineError(
+            f"how the answers in this folder were sampled cannot be read: {error}",
+            where=str(path),
+            remedy="give another --out",
+        ) from error
+    if before is not None:
         if other := [key for key in asked if before.get(key) != asked[key]]:
             told = ", ".join(f"{key} {before.get(key)!r}" for key in other)
             raise click.UsageError(
                 f"{folder} holds answers that were sampled with {told}; give another --out"
             )
-    path.write_text(json.dumps(asked, indent=2) + "\n", "utf-8")
 
 
 def _reachable(one: Benchmark, evaluation: Path) -> Benchmark:

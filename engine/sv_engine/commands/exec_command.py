@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import math
 import os
 import sys
 import time
@@ -18,7 +17,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -26,6 +24,7 @@ from rich.console import Console
 from sv_engine.commands.exec_run import ExecRun, Existing
 from sv_engine.commands.executor_options import Place, executor_options
 from sv_engine.commands.interrupts import sigterm_as_ctrl_c
+from sv_engine.commands.number_options import CpuSeconds
 from sv_engine.commands.progress import Snapshot, progress_line
 from sv_engine.evaluate.summary import selector_table, verdict_table
 from sv_engine.execute.executor import Executor
@@ -38,22 +37,6 @@ from sv_engine.problems.jsonl import BadRow, lines_of, spooled
 EXIT_BAD_ROWS = 3
 LEVELS = ("none", "basic", "confined", "isolated")
 """Names of `sv_sandbox.Level`, which is imported only when something runs."""
-
-
-class CpuSeconds(click.FloatRange):
-    """More than 0, at most an hour: the microseconds of a cell are 32 bits."""
-
-    def __init__(self) -> None:
-        super().__init__(min=0, max=3600, min_open=True)
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Read a number; `nan` is in no range, but compares as if it were."""
-        seconds = float(super().convert(value, param, ctx))
-        if math.isnan(seconds):
-            self.fail(f"{value!r} is not a number.", param, ctx)
-        return seconds
 
 
 @click.command("exec")

@@ -7,6 +7,7 @@ adapter rank. Nothing is loaded; the headers of the safetensors files are enough
 
 from __future__ import annotations
 
+import difflib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,13 +52,24 @@ def check_model(model: str) -> None:
     """Raise ModelLoadError unless `model` is a loadable directory or may be a hub name."""
     path = Path(model)
     if not path.exists():
-        if model.count("/") == 1 and not model.startswith((".", "/", "~")):
+        near = _near(path)
+        if near is None and model.count("/") == 1 and not model.startswith((".", "/", "~")):
             return  # a hub name, "organisation/model"; the hub will say whether it exists
         raise ModelLoadError(
             "the model directory does not exist",
             where=model,
-            remedy="give a directory with config.json, *.safetensors and a tokenizer, "
+            remedy=f"did you mean {near}?"
+            if near
+            else "give a directory with config.json, *.safetensors and a tokenizer, "
             'or a hub name such as "organisation/model"',
+        )
+    if not path.is_dir():
+        raise ModelLoadError(
+            "the model is a file, not a directory",
+            where=model,
+            remedy="`sv-engine model FILE --out DIR` makes one of a GGUF file"
+            if path.suffix == ".gguf"
+            else f"did you mean {path.parent}?",
         )
     try:
         check_weights(path)
@@ -69,6 +81,16 @@ def check_model(model: str) -> None:
             where=str(path),
             remedy="save the tokenizer beside the weights: tokenizer.save_pretrained(directory)",
         )
+
+
+def _near(path: Path) -> Path | None:
+    """A model directory that is called nearly so."""
+    try:
+        names = [file.parent.name for file in path.parent.glob("*/config.json")]
+    except OSError:
+        return None
+    found = difflib.get_close_matches(path.name, names, 1)
+    return path.parent / found[0] if found else None
 
 
 def check_weights(path: Path, served: Path | None = None) -> None:

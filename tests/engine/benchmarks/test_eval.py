@@ -370,7 +370,13 @@ def test_each_role_has_the_temperature_that_is_best_on_the_validation_split(tmp_
         (("--model", "m", "--tune", "0,-1"), "from 0 on"),
         (("--samples", "{samples}", "--tune", "0.2"), "needs a model"),
         (("--model", "m", "--tune", "0.2", "--split", "train"), "test split"),
-        (("--model", "m", "--tune", "0.2", "--benchmark", "humaneval"), "no split 'validation'"),
+        (("--model", "m", "--tune", "0.2", "--benchmark", "humaneval"), "which humaneval has not"),
+        (("--model", "m", "--tune", ""), "wants temperatures"),
+        (("--model", "m", "--tune", "[0.1, 0.2]"), "wants temperatures"),
+        (("--model", "m", "--tune", "nan"), "from 0 on"),
+        (("--model", "m", "--temperature", "nan"), "not a number"),
+        (("--model", "m", "--top-p", "0"), "--top-p"),
+        (("--samples", "{samples}", "--cpu-s", "nan"), "--cpu-s"),
     ],
 )
 def test_wrong_temperatures_are_told(
@@ -383,6 +389,72 @@ def test_wrong_temperatures_are_told(
     result = invoke("--benchmark", "mbpp", "--data", tmp_path, "--out", tmp_path / "out", *filled)
     assert result.exit_code != 0
     assert message in result.output + str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([{"task_id": "HumanEval/0", "completion": "x"}], "no task of this benchmark"),
+        ([{"task_id": "MBPP/11"}], "neither solution nor completion"),
+        ([], "it is empty"),
+    ],
+)
+def test_samples_of_another_benchmark_are_told(
+    rows: list[dict[str, Any]], told: str, tmp_path: Path
+) -> None:
+    written(tmp_path / "mbpp.jsonl", MBPP)
+    given = written(tmp_path / "samples.jsonl", rows)
+    common = ("--benchmark", "mbpp", "--data", tmp_path, "--out", tmp_path / "out")
+    result = invoke(*common, "--samples", given)
+    assert result.exit_code == 1
+    assert told in result.output
+    assert "'MBPP/11'" in result.output  # what its ids should be like
+    # What was asked wrongly is no answer: the folder is free for the right file.
+    right = written(tmp_path / "right.jsonl", [{"task_id": "MBPP/11", "solution": "x"}])
+    assert invoke(*common, "--samples", right).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("journal.sqlite", "", "is that of a run"),
+        ("config.json", "{}", "is that of a model"),
+        ("asked.json", "{", "cannot be read"),
+    ],
+)
+def test_a_folder_that_is_no_evaluations_is_left_alone(
+    name: str, text: str, told: str, tmp_path: Path
+) -> None:
+    written(tmp_path / "mbpp.jsonl", MBPP)
+    given = written(tmp_path / "samples.jsonl", [{"task_id": "MBPP/11", "solution": "x"}])
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text(text)
+    (out / "completions.jsonl").touch()
+    common = ("--benchmark", "mbpp", "--data", tmp_path, "--samples", given)
+    result = invoke(*common, "--out", out)
+    assert result.exit_code in (1, 2)
+    assert told in result.output
+    assert sorted(file.name for file in out.iterdir()) == sorted([name, "completions.jsonl"])
+    result = invoke(*common, "--out", given / "below")
+    assert result.exit_code == 1
+    assert "the folder of the results cannot be used: Not a directory" in result.output
+
+
+def test_the_limit_is_that_of_the_validation_split_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path / "mbpp.jsonl", MBPP)
+    seen: list[int] = []
+
+    async def run(self: object, wanted: Any, validation: Any) -> Any:
+        seen.extend(len(one.tasks) for one in (*wanted, *validation))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(eval_run.EvalRun, "run", run)
+    options = ("--benchmark", "mbpp", "--data", tmp_path, "--model", tmp_path, "--limit", 1)
+    invoke(*options, "--tune", "0,0.8", "--templates", "chat", "--out", tmp_path / "out")
+    assert seen == [1, 1]
 
 
 def test_answers_that_were_sampled_otherwise_are_not_gone_on_with(tmp_path: Path) -> None:
