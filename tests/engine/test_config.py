@@ -99,3 +99,24 @@ def test_broken_file(tmp_path: Path, text: str) -> None:
 def test_missing_file_lists_the_packaged_ones() -> None:
     with pytest.raises(ConfigError, match="pocket"):
         load("nowhere.toml")
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ('evaluate.benchmarks="mbpp"', "evaluate.benchmarks: Input should be a list, as in [...]"),
+        (
+            'evaluate.temperatures=["hot"]',
+            "evaluate.temperatures.0: Input should be a valid number",
+        ),
+        ("evaluate.temperatures=[]", "evaluate.temperatures: List should have at least 1 item"),
+        ("evaluate.temperatures=[inf]", "evaluate.temperatures.0: Input should be a finite number"),
+        ("generate.temperature=nan", "generate.temperature: Input should be a finite number"),
+    ],
+)
+def test_a_list_is_told_in_words_of_toml(setting: str, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(settings=[setting])
+    assert caught.value.what.startswith(told)
+    assert "uple" not in str(caught.value)
+    assert ";" not in caught.value.what  # one mistake, told once

@@ -786,7 +786,8 @@ def test_compare_names_the_folder_without_results(pool: ScriptedPool, tmp_path: 
     invoke("exec", write_input(tmp_path / "in.jsonl"), "--out", full)
     result = invoke("compare", full, empty)
     assert result.exit_code == 1
-    assert f"{empty} holds no matrix" in result.output
+    assert "holds no matrix; it is empty" in result.output
+    assert f"where: {empty}\n" in result.output
 
 
 def test_a_mistyped_command_is_told_the_nearest() -> None:

@@ -100,7 +100,8 @@ def find(name: str, folders: list[Path]) -> Path:
     raise EngineError(
         f"{name}.jsonl is not here",
         where=", ".join(map(str, folders)),
-        remedy="put it there, or name its folder with --data; it is never downloaded",
+        remedy="put it there, or name its folder (--data of `eval`, evaluate.data of a run); it "
+        "is never downloaded",
     )
 
 

@@ -187,9 +187,13 @@ def _unknown(what: str, name: str, candidates: list[str], where: str) -> ConfigE
 def as_config_error(error: ValidationError, origin: dict[tuple[str, str], str]) -> ConfigError:
     """What does not fit, with the layer that each value came from (`origin`)."""
     problems, places = [], []
+    deep = {item["loc"][:2] for item in error.errors() if len(item["loc"]) > 2}
     for item in error.errors():
+        if item["type"] == "too_short" and item["loc"] in deep:
+            continue  # for want of the very items that are told of
         location = ".".join(map(str, item["loc"]))
         message = item["msg"].removeprefix("Value error, ")
+        message = message.replace("a valid tuple", "a list, as in [...]").replace("Tuple", "List")
         problems.append(f"{location}: {message}" if location else message)
         if len(item["loc"]) > 1:
             place = origin.get((str(item["loc"][0]), str(item["loc"][1])))

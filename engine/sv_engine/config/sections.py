@@ -38,7 +38,7 @@ def _unknown(what: str, name: str, known: Collection[str]) -> str:
 class Section(BaseModel):
     """Base of all sections."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Run(Section):

@@ -80,6 +80,15 @@ def rows(
 def write(path: Path, found: Iterable[Row]) -> int:
     """Write `.jsonl` or `.parquet`, whole or not at all; the number of rows."""
     part = path.with_name(f".{path.name}.part")
+    try:
+        count = _write(path, part, found)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return count
+
+
+def _write(path: Path, part: Path, found: Iterable[Row]) -> int:
     count = 0
     if path.suffix == ".jsonl":
         with part.open("w", encoding="utf-8") as file:
@@ -103,7 +112,6 @@ def write(path: Path, found: Iterable[Row]) -> int:
             where=str(path),
             remedy="end its name in .jsonl or .parquet",
         )
-    part.replace(path)
     return count
 
 

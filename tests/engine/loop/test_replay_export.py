@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from click.testing import CliRunner, Result
 from sv_engine.cli import main
 from sv_engine.config.layers import dump, load
 from sv_engine.dataset.export import Layout
+from sv_engine.dataset.export import write as write_export
 from sv_engine.execute.executor import Executor
 from sv_engine.execute.sandbox import SandboxFault
 from sv_engine.execute.store import pack
@@ -93,6 +95,16 @@ def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "holds no run" in result.output
     assert not list(tmp_path.glob("*x.jsonl"))
+
+
+def test_an_export_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    def rows() -> Iterator[dict[str, Any]]:
+        yield {"prompt": "p"}
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_export(tmp_path / "x.jsonl", rows())
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.heavy
