@@ -163,6 +163,8 @@ def eval_command(
     try:
         found = asyncio.run(run.run(wanted, validation))
     except KeyboardInterrupt:
+        if resolved is None:  # programs that were given are judged anew
+            raise KeyboardInterrupt from None
         kept = f"; the same command goes on, completions are kept in {folder}"
         raise KeyboardInterrupt(kept) from None
     _report(found, sampled | {"split": split, "samples": n}, folder)

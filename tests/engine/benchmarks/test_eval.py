@@ -457,6 +457,26 @@ def test_the_limit_is_that_of_the_validation_split_too(
     assert seen == [1, 1]
 
 
+def test_an_interrupted_call_says_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(eval_run.EvalRun, "run", run)
+    written(tmp_path / "mbpp.jsonl", MBPP)
+    given = written(tmp_path / "samples.jsonl", [{"task_id": "MBPP/11", "solution": "x"}])
+    common = ("--benchmark", "mbpp", "--data", tmp_path, "--out")
+    result = invoke(*common, tmp_path / "a", "--model", tmp_path, "--templates", "chat")
+    assert result.exit_code == 130
+    assert f"completions are kept in {tmp_path / 'a'}" in result.output
+    result = invoke(*common, tmp_path / "b", "--samples", given)
+    assert (result.exit_code, result.output) == (
+        130,
+        "interrupted; the same command starts again\n",
+    )
+
+
 def test_answers_that_were_sampled_otherwise_are_not_gone_on_with(tmp_path: Path) -> None:
     written(tmp_path / "mbpp.jsonl", MBPP)
     given = written(tmp_path / "samples.jsonl", [{"task_id": "MBPP/11", "solution": "x"}])
