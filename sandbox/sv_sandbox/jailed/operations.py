@@ -72,9 +72,14 @@ _WRAPPERS: dict[str, Callable[..., object]] = {
 }
 
 
-def unwrapped(value: Any) -> tuple[object, ...]:
+def inside(body: dict[str, object]) -> tuple[tuple[str, object], ...]:
     """What stands in the body of a class, as `_make` takes it: a function in a wrapper of Python's
     by that one's name, all else as it is."""
+    items = [item for item in body.items() if item[0] != "__classcell__"]
+    return tuple((name, _unwrapped(value)) for name, value in items)
+
+
+def _unwrapped(value: Any) -> tuple[object, ...]:
     kind = type(value)
     if kind is property:
         return "property", value.fget, value.fset, value.fdel
@@ -97,8 +102,8 @@ def _wrapped(parts: Any) -> object:
 
 def _make(name: str, bases: tuple[object, ...], body: Pairs, words: Pairs) -> object:
     """A class that extends some of ours; its functions stay at the other end."""
-    inside = {key: _wrapped(value) for key, value in _words(body).items()}
-    return types.new_class(name, bases, _words(words), lambda scope: scope.update(inside))
+    made = {key: _wrapped(value) for key, value in _words(body).items()}
+    return types.new_class(name, bases, _words(words), lambda scope: scope.update(made))
 
 
 OPERATIONS: dict[str, tuple[Callable[..., object], tuple[type, ...]]] = {

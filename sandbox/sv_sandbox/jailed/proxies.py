@@ -305,15 +305,8 @@ def _without_roots(classes: tuple[type, ...]) -> tuple[type, ...]:
     return tuple(one for one in classes if one is not Reference) or (object,)
 
 
-def _is_method(name: str, value: object) -> bool:
-    """Whether what stands in a class's body is for this end as well: what an object holds may take
-    the place of other values, and is asked for."""
-    return name[:2] == "__" or hasattr(type(value), "__get__")
-
-
 class ReferenceClass(ReferenceType, abc.ABCMeta):
-    """The metaclass of classes of the other end; a local class that extends one is made there.
-    Such a class may extend an abstract class of the library's as well."""
+    """The metaclass of classes of the other end; a local class that extends one is made there."""
 
     _sv_link: Link
     _sv_number: int
@@ -334,12 +327,9 @@ class ReferenceClass(ReferenceType, abc.ABCMeta):
         ours = [one.__module__ for one in bases if not isinstance(one, ReferenceType)]
         if "__orig_bases__" in body or not all(map(shapes.is_library_module, ours)):
             link.policy.cannot("a class that extends classes of both processes", ours=True)
-        names = [(key, operations.unwrapped(value)) for key, value in body.items()]
-        inside = tuple(one for one in names if one[0] != "__classcell__")
-        number = link.ask("make", name, bases, inside, tuple(words.items()))
-        own = {key: value for key, value in body.items() if _is_method(key, value)}
-        body = {**own, "_sv_link": link, "_sv_number": number}
-        made = type.__new__(mcs, name, bases, body)
+        number = link.ask("make", name, bases, operations.inside(body), tuple(words.items()))
+        own = {key: value for key, value in body.items() if shapes.is_method(key, value)}
+        made = type.__new__(mcs, name, bases, {**own, "_sv_link": link, "_sv_number": number})
         link.makers.replace(number, made)
         return made
 
@@ -359,7 +349,7 @@ class ReferenceClass(ReferenceType, abc.ABCMeta):
             return
         _write(cls, name, value)
         is_local = "_sv_body" not in names_in(cls) and name[:2] != "__"
-        if (is_local and _is_method(name, value)) or name in STUBS:
+        if (is_local and shapes.is_method(name, value)) or name in STUBS:
             type.__setattr__(cls, name, STUBS.get(name, value))
 
     __delattr__ = _delete

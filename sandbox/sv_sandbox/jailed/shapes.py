@@ -136,6 +136,12 @@ def is_library_module(name: str) -> bool:
     return top in sys.stdlib_module_names or top == "numpy"
 
 
+def is_method(name: str, value: object) -> bool:
+    """Whether what stands in a class's body is for this end as well: what an object holds may take
+    the place of other values, and is asked for."""
+    return name[:2] == "__" or hasattr(type(value), "__get__")
+
+
 # ---- functions -----------------------------------------------------------------------------------
 
 _KINDS = tuple(inspect._ParameterKind)
