@@ -17,7 +17,7 @@ In: the parsed test. Out: the same tree, where
     raise AssertionError(...)   raise S.raised(AssertionError(...))
     type(x)             S.type_of(x)
     eval(x)             S.runner(eval)(x), unless x is a constant (`exec`, `compile` alike)
-    all(x)              all(S.each(x)), and so `any`, `sum`, and `filter`, which hold of nothing
+    all(x)              S.stepping(all)(x), and so `any`, `sum`, and `filter`, which hold of nothing
 
 with S the global name `SITES`. Nothing else changes: scopes, order of evaluation and line numbers
 stay. Pure; the invariant is that of `provenance`.
@@ -50,8 +50,7 @@ _EXPECTING = frozenset(
 _GIVEN_CLASSES = _EXPECTING - {"assertLogs", "assertNoLogs", "deprecated_call"} | {"suppress"}
 _TOOLS = frozenset(("fail", "raises", "warns", "suppress"))
 _RUNNERS = frozenset(("eval", "exec", "compile"))
-_STEPPING = {"all": 0, "any": 0, "sum": 0, "filter": 1}
-"""Functions of Python's that are content with nothing, and which argument they step through."""
+_STEPPING = frozenset(("all", "any", "sum", "filter"))
 
 
 def rewrite(
@@ -266,9 +265,7 @@ class _Rewriter:
             if not (node.args and isinstance(node.args[0], ast.Constant)):
                 node.func = _call("runner", node.func)
         if name in _STEPPING and isinstance(node.func, ast.Name) and name not in self._own:
-            for items in node.args[_STEPPING[name] :][:1]:
-                if not any(isinstance(one, ast.Starred) for one in node.args):
-                    node.args[_STEPPING[name]] = _call("each", items)
+            node.func = _call("stepping", node.func)
         if name == "type" and len(node.args) == 1 and isinstance(node.func, ast.Name):
             if not node.keywords and name not in self._own:
                 return ast.copy_location(_call("type_of", *node.args), node)
