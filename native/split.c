@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -344,7 +345,10 @@ static void compare_ways(struct worker *w, struct sv_job *job, uint32_t row, uin
         strcpy(detail, "in one process it passes: ");
     len = (uint32_t)strlen(detail);
     if (alone == SV_PASS) {
-        len += sv_copy_detail(job, row, cell, detail + len, SV_DETAIL_MAX - len);
+        said = sv_copy_detail(job, row, cell, detail + len, SV_DETAIL_MAX - len);
+        if (said == 0 && job->verdict[at] == SV_TIMEOUT)
+            said = (uint32_t)snprintf(detail + len, SV_DETAIL_MAX - len, "in two it ran out of time");
+        len += said;
     } else {
         const char *text =
             sv_record_detail(w->memory[SIDE_SUBJECT].region, i, SV_DETAIL_MAX - len, &said);
