@@ -169,6 +169,16 @@ KEEPING = {
         "    return sum(type(o).__name__ == 'Node' for o in gc.get_objects())",
         "assert f() == 1",
     ),
+    "a list of a module's": (
+        "import urllib.parse as up\ndef f():\n    up.uses_params.append(7)\n"
+        "    return up.uses_params.count(7)",
+        "assert f() == 1",
+    ),
+    "the first day of the week": (
+        "import calendar\ndef f():\n    old = calendar.firstweekday()\n"
+        "    calendar.setfirstweekday(6)\n    return old",
+        "assert f() == 0",
+    ),
     "a default time-out": (
         "import socket\ndef f():\n    old = socket.getdefaulttimeout()\n"
         "    socket.setdefaulttimeout(9)\n    return old",
@@ -280,6 +290,23 @@ POISON = {
         _F,
         "import numbers\nr = f(0)\nassert r == 0\nnumbers.Number.register(str)",
         "import numbers\nr = f('a')\nassert isinstance(r, numbers.Number)",
+    ),
+    "the first day of the week": (
+        "import calendar\ndef f(y, m): return calendar.Calendar(6).monthdayscalendar(y, m)\n",
+        "import calendar\ncalendar.setfirstweekday(6)\n"
+        "assert f(2024, 1) == calendar.monthcalendar(2024, 1)",
+        "import calendar\nassert f(2024, 1) == calendar.monthcalendar(2024, 1)",
+    ),
+    "a table, by another name": (
+        "import copy\ndef f(xs): return [[9]]\n",
+        "import copy\nd = copy._deepcopy_dispatch\nd[list] = lambda x, memo: [[9]]\n"
+        "assert f([[1]]) == [[9]]",
+        "import copy\nassert f([[1]]) == copy.deepcopy([[1]])",
+    ),
+    "a list of a module's": (
+        "import keyword\ndef f(x): return True\n",
+        "import keyword\nkeyword.kwlist.append('print')\nassert f('print') == True",
+        "import keyword\nassert f('print') == ('print' in keyword.kwlist)",
     ),
     "the judge's own sites": (
         _F,

@@ -240,6 +240,7 @@ class _Rewriter:
     def _names_own(self, kinds: ast.expr) -> bool:
         """Whether the text names classes of Python's or of its own."""
         named = kinds.elts if isinstance(kinds, ast.Tuple) else [kinds]
+        named = [one.value if isinstance(one, ast.Starred) else one for one in named]
         return all(_root(one) in self._own or hasattr(builtins, _root(one)) for one in named)
 
     def _call(self, node: ast.Call) -> ast.AST:

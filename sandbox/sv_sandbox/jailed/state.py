@@ -21,9 +21,9 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from itertools import pairwise
-from types import CodeType, ModuleType
+from types import CodeType, MappingProxyType, ModuleType
 from typing import Any
 
 from .shared import levels
@@ -31,7 +31,7 @@ from .values import native
 
 _STATELESS = frozenset(
     "__future__ abc argparse array ast asyncio base64 binascii bisect bz2 calendar cmath cmd code"
-    " collections colorsys configparser contextlib contextvars copy dataclasses datetime decimal"
+    " collections colorsys configparser contextlib copy dataclasses datetime decimal"
     " difflib enum errno fnmatch fractions functools glob graphlib gzip hashlib heapq hmac html"
     " inspect io ipaddress itertools json keyword locale lzma marshal math numbers opcode operator"
     " optparse os pathlib pickle platform posixpath pprint profile queue random re reprlib sched"
@@ -41,7 +41,8 @@ _STATELESS = frozenset(
 )
 """Modules that keep nothing for all who use them, or what `State` looks at."""
 _KEEPING = (sys.stdlib_module_names - _STATELESS) | frozenset(
-    "set_printoptions set_string_function __subclasses__ register modules setattr delattr vars"
+    "set_printoptions set_string_function set_option set_default_dtype setfirstweekday capitals"
+    " ContextVar __subclasses__ register modules setattr delattr vars"
     " __dict__ __setattr__ __delattr__".split()
 )
 """Names of what keeps things where nobody looks: who speaks of them may have left something."""
@@ -59,9 +60,17 @@ _OF = opcode.opmap
 _NAMED = (_OF["LOAD_GLOBAL"], _OF["LOAD_NAME"])
 _STEPS = {number: name for name, number in _OF.items()}
 _BY_NAME = frozenset(
-    "LOAD_GLOBAL LOAD_NAME LOAD_FAST LOAD_FAST_BORROW STORE_GLOBAL STORE_NAME STORE_FAST".split()
+    "LOAD_GLOBAL LOAD_NAME LOAD_FAST LOAD_FAST_BORROW LOAD_ATTR LOAD_METHOD STORE_GLOBAL STORE_NAME"
+    " STORE_FAST".split()
 )
-_CHANGES = frozenset((_OF["STORE_ATTR"], _OF["STORE_SUBSCR"]))
+_IMPORTS = frozenset((_OF["IMPORT_NAME"], _OF["IMPORT_FROM"]))
+_SEEN = frozenset(("sys", "os"))
+"""Modules of which `State` sees what programs change: the path, the environment, ..."""
+_FOREIGN = -1
+_CHANGING = frozenset(
+    "append update pop clear extend insert remove setdefault add sort reverse discard popitem"
+    " appendleft extendleft __setitem__ __delitem__".split()
+)
 _KNOWN: tuple[object, ...] = (None, True, False, ...)
 
 
@@ -103,25 +112,50 @@ def _sets_attributes(code: CodeType) -> bool:
     return any(_sets_attributes(one) for one in code.co_consts if isinstance(one, CodeType))
 
 
-def changes_imported(code: CodeType, imported: frozenset[str] = frozenset()) -> bool:
-    """Whether it sets an attribute or an item of something that lies in what it imports."""
+def changes_imported(code: CodeType, imported: Mapping[str, int] = MappingProxyType({})) -> bool:
+    """Whether it sets or deletes an attribute or an item of something that lies in what it imports,
+    or calls a method there that changes lists and the like. `imported`: names, 0 for a module's."""
     used = {*code.co_code[::2]}
-    if _OF["IMPORT_NAME"] in used:
-        steps = pairwise(_steps(code))
-        imported |= {_name(code, *now) for before, now in steps if before[0][:6] == "IMPORT"}
-    if not imported:
-        return any(changes_imported(one) for one in code.co_consts if isinstance(one, CodeType))
-    if not used.isdisjoint(_CHANGES) and not imported.isdisjoint(code.co_names + code.co_varnames):
-        steps_back = _steps(code)
-        for at, (what, _) in enumerate(steps_back):
-            if _OF[what] in _CHANGES:
-                of = at - (1 if what == "STORE_ATTR" else 2)  # before it a key, if that is simple
-                while of > 0 and steps_back[of][0] == "LOAD_ATTR":
-                    of -= 1
-                if _name(code, *steps_back[of]) in imported:
-                    return True
+    if not used.isdisjoint(_IMPORTS) or not imported.keys().isdisjoint(code.co_names):
+        found = _Imported(code, dict(imported))
+        if found.is_changed:
+            return True
+        imported = found.names
     inner = (one for one in code.co_consts if isinstance(one, CodeType))
     return any(changes_imported(one, imported) for one in inner)
+
+
+class _Imported:
+    """What the steps of a code do with what it imports, as far as one looks at them in order."""
+
+    def __init__(self, code: CodeType, names: dict[str, int]):
+        self.names, self.is_changed = names, False
+        top = below = _FOREIGN  # how deep in something imported the last two values lie
+        for what, argument in _steps(code):
+            name = _name(code, what, argument)
+            if what in ("STORE_ATTR", "DELETE_ATTR"):
+                self.is_changed |= top >= 0
+                top = below = _FOREIGN
+            elif what in ("STORE_SUBSCR", "DELETE_SUBSCR"):
+                self.is_changed |= below >= 0
+                top = below = _FOREIGN
+            elif what in ("LOAD_ATTR", "LOAD_METHOD"):
+                self.is_changed |= top > 0 and name in _CHANGING
+                top += top >= 0
+            elif what == "BINARY_SUBSCR":
+                top, below = below, _FOREIGN
+            elif what == "IMPORT_NAME":
+                top = _FOREIGN if code.co_names[argument] in _SEEN else 0
+            elif what == "IMPORT_FROM":
+                top = 1
+            elif what[:5] == "LOAD_":
+                top, below = names.get(name, _FOREIGN) if name else _FOREIGN, top
+            elif name:  # it is stored
+                if top >= 0:
+                    names[name] = top
+                top = below = _FOREIGN
+            else:
+                top = below = _FOREIGN
 
 
 def _steps(code: CodeType) -> list[tuple[str, int]]:
@@ -130,11 +164,12 @@ def _steps(code: CodeType) -> list[tuple[str, int]]:
 
 
 def _name(code: CodeType, what: str, argument: int) -> str:
-    """Which name a step loads or stores, if it does; of some hundred names, perhaps another."""
+    """Which name a step is about, if it is; of some hundred names, perhaps another."""
     if what not in _BY_NAME:
         return ""
     names = code.co_varnames if "FAST" in what else code.co_names
-    return names[argument >> (what == "LOAD_GLOBAL")]
+    halved = what == "LOAD_GLOBAL" or (what == "LOAD_ATTR" and sys.version_info >= (3, 12))
+    return names[argument >> halved]
 
 
 def _tells_identity(code: CodeType) -> bool:
@@ -260,7 +295,14 @@ def _of_libraries() -> tuple[object, ...]:
     """What C code and objects hold, which no module's names show. An import alone is no change."""
     language = _locale.setlocale(_locale.LC_ALL)
     context: Any = decimal.getcontext()
-    numbers = (context.prec, context.rounding, context.Emin, context.Emax, context.clamp)
+    numbers = (
+        context.prec,
+        context.rounding,
+        context.Emin,
+        context.Emax,
+        context.clamp,
+        context.capitals,
+    )
     logging: Any = sys.modules.get("logging")
     root = logging and logging.root
     logs = (root.manager.disable, root.handlers[:]) if root else (0, [])
