@@ -259,7 +259,7 @@ HANDED_ON = {
         "    lock.acquire()"
     ),
     "its own last filter again": (
-        "import sys\ndef f(x):\n    frame = getattr(sys, '_get' + 'frame')(2)\n"
+        "import sys\ndef f(x):\n    frame = getattr(sys, '_'.join(['', 'getframe']))(2)\n"
         "    frame.f_globals['native'].park()\n    return x"
     ),
 }

@@ -98,6 +98,8 @@ def rehearse() -> None:
         _programs()
         _solutions()
     sys.modules.pop("solution", None)
+    for name in ("program.py", "<solution>"):
+        linecache.cache.pop(name, None)
     # Calls that the interpreter has specialised are one level of recursion less.
     for function in (subject.execute, subject.let_go, rows.run_row):
         function.__code__ = function.__code__.replace()
@@ -130,5 +132,4 @@ def _programs() -> None:
         subject.execute(1)
         subject.flush()
         subject.let_go()
-        linecache.cache.pop("program.py", None)
         sys.modules["__main__"], sys.stdin, sys.argv[:], sys.path[:] = before

@@ -21,7 +21,7 @@ from types import CodeType
 from . import collect, values
 from .plan import answered
 from .source import unpacked
-from .state import State, changes_imported, is_tidy, names_of, needs_its_test
+from .state import TELLING, State, changes_imported, is_tidy, names_of, needs_its_test
 from .subject import (
     EARLY_EXIT,
     PASS,
@@ -62,11 +62,10 @@ def run_row(start: int, cells: int, row: Row) -> None:
         solution = compile(source.text, "<solution>", "exec", dont_inherit=True)
         keep_lines("<solution>", source.text)
         names = names_of(solution)
-        changes = changes_imported(solution)
-        if row.is_alone and (changes or needs_its_test(solution, names)):
+        if row.is_alone and needs_its_test(solution, names, TELLING):
             native.end(start, cells, native.MARK_LONG, b"")
             return
-        state = State(names | row.names, changes)
+        state = State(names | row.names, changes_imported(solution))
         namespace = new_namespace()
         exec(solution, namespace)
     except BaseException as error:
@@ -90,12 +89,12 @@ def run_row(start: int, cells: int, row: Row) -> None:
         except BaseException as error:
             verdict, detail = verdict_of(error)
         only_owner()
-        has_changed = (cell + 1 < cells or row.is_alone) and (row.has_left or state.changed())
+        has_changed = (cell + 1 < cells or row.is_alone) and state.changed()
         if has_changed and row.is_alone and verdict == native.MARK_ANSWERED:
             verdict, detail = native.MARK_LONG, b""
         if not native.end(cell, cell + 1, verdict, detail) and verdict == native.MARK_ANSWERED:
             native.end(cell, cell + 1, native.MARK_LONG, b"")  # the row's answers are too many
-        if has_changed:
+        if has_changed or (cell + 1 < cells and (state.leaves or row.has_left)):
             native.stop()
             return
 

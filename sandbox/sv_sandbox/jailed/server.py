@@ -18,7 +18,7 @@ from . import operations, shared
 from .link import Link, Lost, Policy
 from .rows import find_modules, forget_modules
 from .source import unpacked
-from .state import State, changes_imported, names_of, needs_its_test
+from .state import PROCESS, State, changes_imported, names_of, needs_its_test
 from .subject import claim, keep_lines, new_namespace, only_owner, verdict_of
 from .values import CodecError, native
 from .waiting import awaited
@@ -83,7 +83,7 @@ class Server(Policy):
             native.doubt(self.cell, True)
         native.end(self.cell, self.cell + 1, native.MARK_ANSWERED, b"")
         self.cell = None
-        return has_changed
+        return has_changed or (self._state is not None and self._state.leaves)
 
     # ---- the policy of this end ------------------------------------------------------------------
 
@@ -150,7 +150,7 @@ class Server(Policy):
             keep_lines("<solution>", self._source.text)
             self._names_read = names_of(self._solution)
             self._changes = changes_imported(self._solution)
-            strange = needs_its_test(self._solution, self._names_read)
+            strange = needs_its_test(self._solution, self._names_read, PROCESS)
             self._is_strange = self._changes or strange
         first = self._state is None
         self._state = self._state or State(self._names_read, self._changes)

@@ -46,16 +46,18 @@ _KEEPING = (sys.stdlib_module_names - _STATELESS) | frozenset(
     " __dict__ __setattr__ __delattr__".split()
 )
 """Names of what keeps things where nobody looks: who speaks of them may have left something."""
-TELLING = _KEEPING | frozenset(
+TELLING = frozenset(
     "_getframe inspect currentframe f_back tb_frame walk_stack walk_tb _current_frames stacklevel"
-    " findCaller extract_stack print_stack format_stack get_running_loop get_event_loop"
-    " current_task all_tasks globals locals eval exec"
-    " id is_ is_not intern getrefcount getsizeof pickle marshal getallocatedblocks process_time"
-    " thread_time getpid set_int_max_str_digits getcontext setcontext localcontext"
+    " findCaller extract_stack print_stack format_stack modules set_int_max_str_digits"
+    " id is_ is_not intern getrefcount getsizeof pickle marshal".split()
+)
+"""And by which a solution sees who calls it, or with which objects, or how numbers are shown."""
+PROCESS = (_KEEPING | TELLING) | frozenset(
+    "get_running_loop get_event_loop current_task all_tasks globals locals eval exec"
+    " getallocatedblocks process_time thread_time getpid getcontext setcontext localcontext"
     " setrecursionlimit setlocale chdir seterr errstate tzset settrace setprofile".split()
 )
-"""And by which a solution sees who calls it, or with which objects, measures its process, or
-changes what a test's code sees of its own."""
+"""And by which it measures its process, or sees and changes what a test's code sees of its own."""
 _OF = opcode.opmap
 _NAMED = (_OF["LOAD_GLOBAL"], _OF["LOAD_NAME"])
 _STEPS = {number: name for name, number in _OF.items()}
@@ -85,12 +87,12 @@ def names_of(code: CodeType) -> set[str]:
     return found
 
 
-def needs_its_test(code: CodeType, names: set[str]) -> bool:
+def needs_its_test(code: CodeType, names: set[str], telling: frozenset[str]) -> bool:
     """Whether a solution's code (`names`: all that it speaks of) may behave otherwise where its
-    test is in another process: it uses what is `TELLING`, sets an attribute as it is loaded (a
+    test is in another process: it uses what is `telling`, sets an attribute as it is loaded (a
     module's, perhaps), or asks whether two things are one object. See also `changes_imported`."""
     stores = _OF["STORE_ATTR"] in code.co_code[::2]
-    return stores or not names.isdisjoint(TELLING) or _tells_identity(code)
+    return stores or not names.isdisjoint(telling) or _tells_identity(code)
 
 
 def is_tidy(code: CodeType, names: Set[str]) -> bool:
@@ -207,7 +209,8 @@ class State:
         self._numpy_random: Any = numbers
         self._numpy_state = numbers.get_state() if numbers is not None else None
         self._numbers: Any = None
-        self._leaves = leaves or not names.isdisjoint(_KEEPING)
+        self.leaves = leaves or not names.isdisjoint(_KEEPING)
+        """Whether a cell may have left something that `changed` does not see."""
         self._first: object = None
 
     def loaded(self) -> None:
@@ -227,7 +230,7 @@ class State:
 
     def changed(self) -> bool:
         """Whether a cell has left something."""
-        return self._leaves or bool(self._now() != self._first)
+        return bool(self._now() != self._first)
 
     def _now(self) -> tuple[object, ...]:
         return (
