@@ -234,6 +234,8 @@ class Expressions(Levels):
             self.give_to_them(inside(node))
             self.free.add(name)
             return ONE if self.level(func) <= ONE else MIXED  # whatever it is given
+        if name in MAKERS - self.renamed and name not in self.stored:
+            return self._make(node, name)
         given = [self.level(one) for one in inside(node)]
         if name in self.stored:
             return MIXED if any(given) else OWN
@@ -243,11 +245,7 @@ class Expressions(Levels):
         if name == "getattr" and len(given) == 2 and not given[1]:
             known = [level for one, level in self.levels.items() if one[:1] == "."]
             return max(given[0], *known, OWN)
-        if name in self.reflecting:
-            return MIXED
-        if name in MAKERS - self.renamed:
-            return self._make(node, name)
-        return MIXED if any(given) else OWN
+        return MIXED if any(given) or name in self.reflecting else OWN
 
     def _make(self, node: ast.Call, name: str) -> int:
         """What a function of Python's makes of its arguments."""
@@ -262,7 +260,7 @@ class Expressions(Levels):
                 return MIXED
             if made and not any(given):
                 return SEVERAL if name == "map" else MIXED
-        if any(given) or any(map(self.level, functions)):
+        if any(given):
             self.give_to_them(inside(node))
         if name in ("isinstance", "issubclass") and given[0] <= ONE:
             return ONE if given[0] or any(given) else OWN

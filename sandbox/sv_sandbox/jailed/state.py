@@ -49,7 +49,8 @@ _KEEPING = (sys.stdlib_module_names - _STATELESS) | frozenset(
 TELLING = frozenset(
     "_getframe inspect currentframe f_back tb_frame walk_stack walk_tb _current_frames stacklevel"
     " findCaller extract_stack print_stack format_stack modules set_int_max_str_digits"
-    " id is_ is_not intern getrefcount getsizeof pickle marshal".split()
+    " setattr delattr vars __dict__ __setattr__ __delattr__ id is_ is_not intern getrefcount"
+    " getsizeof pickle marshal".split()
 )
 """And by which a solution sees who calls it, or with which objects, or how numbers are shown."""
 PROCESS = (_KEEPING | TELLING) | frozenset(
@@ -108,8 +109,8 @@ def _sets_attributes(code: CodeType) -> bool:
     if not used.isdisjoint((_OF["STORE_ATTR"], _OF["DELETE_ATTR"])):
         for (what, argument), (then, _) in pairwise(_steps(code)):
             if then in ("STORE_ATTR", "DELETE_ATTR"):
-                one = argument & 15 if what.count("LOAD_FAST") > 1 else argument
-                if "LOAD_FAST" not in what or code.co_varnames[one] != "self":
+                one = argument & 15 if what.count("_FAST") > 1 else argument  # the second of two
+                if "LOAD_FAST" not in what or code.co_varnames[one : one + 1] != ("self",):
                     return True
     return any(_sets_attributes(one) for one in code.co_consts if isinstance(one, CodeType))
 
