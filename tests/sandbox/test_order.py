@@ -238,13 +238,13 @@ def test_large_answers_and_arguments_take_no_time_to_speak_of(pool: Pool) -> Non
         assert matrix.verdict(0, 0) is Verdict.PASS, (test, matrix.detail(0, 0))
 
 
-@pytest.mark.parametrize("judge", ["split", "inline"])
+@pytest.mark.parametrize("trust", ["proven", "inline"])
 @pytest.mark.parametrize("kind", KEEPING)
-def test_what_a_solution_keeps_is_gone_with_its_cell(pool: Pool, kind: str, judge: str) -> None:
+def test_what_a_solution_keeps_is_gone_with_its_cell(pool: Pool, kind: str, trust: str) -> None:
     pytest.importorskip("numpy")
     solution, test = KEEPING[kind]
     matrix = pool.matrix(
-        [solution], [test, test, f"r = f()\n{test.replace('f()', 'r')}"], judge=judge
+        [solution], [test, test, f"r = f()\n{test.replace('f()', 'r')}"], trust=trust
     )
     found = [matrix.detail(0, t) for t in range(3) if matrix.verdict(0, t) is not Verdict.PASS]
     assert not found
@@ -318,12 +318,59 @@ POISON = {
 """A wrong solution, a test that changes what others judge by, and one that the solution fails."""
 
 
-@pytest.mark.parametrize("judge", ["split", "inline"])
+@pytest.mark.parametrize("trust", ["proven", "inline"])
 @pytest.mark.parametrize("kind", POISON)
 def test_what_a_test_leaves_in_the_library_decides_nothing(
-    pool: Pool, kind: str, judge: str
+    pool: Pool, kind: str, trust: str
 ) -> None:
     solution, poison, test = POISON[kind]
-    matrix = pool.matrix([solution], [poison, test, poison, test], judge=judge)
+    matrix = pool.matrix([solution], [poison, test, poison, test], trust=trust)
     for t in (1, 3):
         assert matrix.verdict(0, t) not in (Verdict.PASS, Verdict.INFRA), matrix.detail(0, t)
+
+
+HELD = {
+    "a large table": "TABLE = bytearray(100_000_000)\ndef f(x): return x + TABLE[x]",
+    "a table of each cell": "S = [True] * (10**6 + 1)\ndef f(x): return x * S[x]",
+    "what a closure holds": (
+        "def outer():\n    seen = {}\n    def go(n):\n        seen[n] = bytearray(60_000_000)\n"
+        "        return go(n - 1) if n else 0\n    return go\ndef f(x): return outer()(1) + x"
+    ),
+    "descriptors": (
+        "H = []\ndef f(x):\n    H.append([open('/dev/null') for _ in range(40)])\n    return x"
+    ),
+    "standard input is let go": "data = open(0).read().split()\ndef f(x): return x",
+    "a folder of its own": "import os\nos.mkdir('out')\ndef f(x): return x",
+    "arguments of its own": "import sys\nsys.argv.pop()\ndef f(x): return x",
+}
+"""What one cell takes is there for the next."""
+
+
+@pytest.mark.parametrize("trust", ["proven", "inline"])
+@pytest.mark.parametrize("kind", HELD)
+def test_what_a_cell_holds_is_let_go(pool: Pool, kind: str, trust: str) -> None:
+    for form in ("assert f({0}) == {0}", "x = {0}\nassert f(x) == {0}"):
+        tests = [form.format(i) for i in range(90 if kind == "a table of each cell" else 12)]
+        matrix = pool.matrix([HELD[kind]], tests, trust=trust)
+        found = {Verdict(matrix.verdict_ST[0, t]).name for t in range(len(tests))}
+        assert found == {"PASS"}, [matrix.detail(0, t) for t in range(len(tests))]
+
+
+FILES = (
+    "import os\ndef save(p, x):\n    with open(p, 'w') as h: h.write(x)\n    return len(x)\n"
+    "def load(p):\n    if not os.path.exists(p): return ''\n"
+    "    with open(p) as h: return h.read()\n"
+)
+
+
+@pytest.mark.parametrize("trust", ["proven", "inline"])
+@pytest.mark.parametrize("path", ["d.txt", "sub/d.txt"])
+def test_each_test_finds_the_files_as_they_were_given(pool: Pool, path: str, trust: str) -> None:
+    tests = [
+        f"assert save({path!r}, 'xyz') == 3",
+        f"assert load({path!r}) == 'abc'",
+        f"assert load({path!r}) == 'xyz'",
+    ]
+    matrix = pool.matrix([FILES], tests, files={path: "abc"}, trust=trust)
+    found = [Verdict(matrix.verdict_ST[0, t]).name for t in range(3)]
+    assert found == ["PASS", "PASS", "WRONG"]

@@ -80,6 +80,7 @@ def run_row(start: int, cells: int, row: Row) -> None:
             native.begin(cell)
         try:
             if cell > start:
+                state.let_go(namespace)
                 state.begin()
                 forget_modules(source.files)
                 namespace = new_namespace()

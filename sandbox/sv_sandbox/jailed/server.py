@@ -154,6 +154,7 @@ class Server(Policy):
             self._is_strange = self._changes or strange
         first = self._state is None
         self._state = self._state or State(self._names_read, self._changes)
+        self._state.let_go(self._namespace)
         self._state.begin()
         forget_modules(self._source.files)
         self._is_doubted = self._is_strange

@@ -11,6 +11,7 @@ from __future__ import annotations
 import _locale
 import _signal  # type: ignore[import-not-found]  # answers without enumeration
 import builtins
+import contextlib
 import decimal
 import gc
 import opcode
@@ -74,12 +75,15 @@ _CHANGING = frozenset(
     "append update pop clear extend insert remove setdefault add sort reverse discard popitem"
     " appendleft extendleft __setitem__ __delitem__".split()
 )
+_MOST_FILES = 1_000
 _KNOWN: tuple[object, ...] = (None, True, False, ...)
 
 
 def names_of(code: CodeType) -> set[str]:
     """All names that a code object speaks of, and those in it."""
     found = set(code.co_names)
+    for dotted in [name for name in found if "." in name]:  # a module's
+        found.update(dotted.split("."))
     for const in code.co_consts:
         if isinstance(const, CodeType):
             found |= names_of(const)
@@ -99,6 +103,7 @@ def needs_its_test(code: CodeType, names: set[str], telling: frozenset[str]) -> 
 def is_tidy(code: CodeType, names: Set[str]) -> bool:
     """Whether a test's code can have changed nothing but what is its own and what `State` sees: the
     tests after it run in the same process."""
+    names = names | names_of(code)
     known = names.isdisjoint(_KEEPING) and names.isdisjoint(("exec", "eval", "globals"))
     return known and not (changes_imported(code) or _sets_attributes(code))
 
@@ -212,6 +217,7 @@ class State:
         self._numbers: Any = None
         self.leaves = leaves or not names.isdisjoint(_KEEPING)
         """Whether a cell may have left something that `changed` does not see."""
+        self._before = _held()
         self._first: object = None
 
     def loaded(self) -> None:
@@ -229,9 +235,17 @@ class State:
         if self._numpy_state is not None:
             self._numpy_random.set_state(self._numpy_state)
 
+    @staticmethod
+    def let_go(namespace: dict[str, Any]) -> None:
+        """A cell is over: what it held is not to be missing in the next one. (A recycled subject
+        holds little, and loses all of it.)"""
+        namespace.clear()
+        if not native.recycled():
+            gc.collect()
+
     def changed(self) -> bool:
         """Whether a cell has left something."""
-        return bool(self._now() != self._first)
+        return _held() != self._before or bool(self._now() != self._first)
 
     def _now(self) -> tuple[object, ...]:
         return (
@@ -244,8 +258,7 @@ class State:
             _signal.getsignal(signal.SIGALRM),
             _signal.getsignal(signal.SIGINT),
             list(map(id, warnings.filters)),
-            _environment(),
-            sys.argv[:],
+            [getattr(one, "closed", True) for one in (sys.stdin, sys.stdout, sys.stderr)],
             sys.path[:],
             _loop(),
             _numpy(),
@@ -275,9 +288,16 @@ def _set_called(local: object) -> bool:
     return bool(getattr(local, "_set_called", False))
 
 
+def _held() -> tuple[object, ...]:
+    """What a solution that is loaded again should find as it was before the first time."""
+    # In a recycled subject no call gets through that could change what the kernel holds.
+    kept = () if native.recycled() else (_files(), _streams())
+    return _environment(), sys.argv[:], *kept
+
+
 def _of_kernel(umask: bool) -> tuple[object, ...]:
     timer = signal.getitimer(signal.ITIMER_REAL)[0] > 0
-    return threading.active_count(), timer, os.getcwd(), umask and _umask(), _files()
+    return threading.active_count(), timer, os.getcwd(), umask and _umask()
 
 
 def _environment() -> dict[Any, Any]:
@@ -291,8 +311,26 @@ def _umask() -> int:
     return mask
 
 
-def _files() -> list[str]:
-    return os.listdir(".")  # no more: to ask for the temporary folder writes a file
+def _files(folder: str = ".") -> list[tuple[object, ...]]:
+    """All in the scratch folder, and when it was last changed."""
+    found: list[tuple[object, ...]] = []
+    for one in os.scandir(folder):  # no more: to ask for the temporary folder writes a file
+        if len(found) > _MOST_FILES:
+            return [(object(),)]  # equal to nothing
+        told = one.stat(follow_symlinks=False)
+        found.append((one.path, told.st_ino, told.st_size, told.st_mtime_ns, told.st_ctime_ns))
+        if one.is_dir(follow_symlinks=False):
+            found += _files(one.path)
+    return sorted(found, key=str)
+
+
+def _streams() -> list[int]:
+    """What stands behind standard input, output and errors, as far as it is open."""
+    found = []
+    for descriptor in (0, 1, 2):
+        with contextlib.suppress(OSError):
+            found.append(os.fstat(descriptor).st_ino)
+    return found
 
 
 def _of_libraries() -> tuple[object, ...]:

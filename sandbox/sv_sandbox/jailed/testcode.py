@@ -154,12 +154,19 @@ def _bound(body: Iterable[ast.AST], imports: bool = True) -> Iterator[str]:
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
+            for one in ast.walk(node):
+                yield from one.names if isinstance(one, ast.Global) else ()
         elif isinstance(node, ast.Import | ast.ImportFrom):
             is_ours = imports and getattr(node, "module", None) != "solution"
             yield from ((of.asname or of.name).split(".")[0] for of in node.names if is_ours)
         elif isinstance(node, ast.Name) and type(node.ctx) is ast.Store:
             yield node.id
-        elif not isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp):
+        elif isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp):
+            named = (one.target for one in ast.walk(node) if isinstance(one, ast.NamedExpr))
+            yield from (one.id for one in named)
+        else:
+            if isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+                yield node.name
             yield from _bound(ast.iter_child_nodes(node), imports)
 
 
