@@ -179,6 +179,10 @@ KEEPING = {
         "    calendar.setfirstweekday(6)\n    return old",
         "assert f() == 0",
     ),
+    "an item of a module's list": (
+        "import calendar\ndef f():\n    calendar.mdays[2] += 1\n    return calendar.mdays[2]",
+        "assert f() == 29",
+    ),
     "a default time-out": (
         "import socket\ndef f():\n    old = socket.getdefaulttimeout()\n"
         "    socket.setdefaulttimeout(9)\n    return old",
@@ -341,6 +345,7 @@ HELD = {
     ),
     "standard input is let go": "data = open(0).read().split()\ndef f(x): return x",
     "a folder of its own": "import os\nos.mkdir('out')\ndef f(x): return x",
+    "standard output is closed": "import os\nos.close(1)\ndef f(x): return x",
     "arguments of its own": "import sys\nsys.argv.pop()\ndef f(x): return x",
 }
 """What one cell takes is there for the next."""
@@ -374,3 +379,15 @@ def test_each_test_finds_the_files_as_they_were_given(pool: Pool, path: str, tru
     matrix = pool.matrix([FILES], tests, files={path: "abc"}, trust=trust)
     found = [Verdict(matrix.verdict_ST[0, t]).name for t in range(3)]
     assert found == ["PASS", "PASS", "WRONG"]
+
+
+@pytest.mark.parametrize("trust", ["proven", "inline"])
+def test_what_a_module_beside_it_keeps_is_gone_with_its_cell(pool: Pool, trust: str) -> None:
+    helper = (
+        "import logging\nlog = logging.getLogger('app')\ndef setup():\n"
+        "    log.addHandler(logging.NullHandler())\n    return len(log.handlers)\n"
+    )
+    tests = ["assert setup() == 1", "assert setup() == 1", "x = 1\nassert setup() == x"]
+    files = {"helper.py": helper}
+    matrix = pool.matrix(["from helper import setup"], tests, files=files, trust=trust)
+    assert [Verdict(matrix.verdict_ST[0, t]).name for t in range(3)] == ["PASS"] * 3

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import errno
 import os
 import re
 import sys
@@ -65,7 +66,8 @@ def run_row(start: int, cells: int, row: Row) -> None:
         if row.is_alone and needs_its_test(solution, names, TELLING):
             native.end(start, cells, native.MARK_LONG, b"")
             return
-        state = State(names | row.names, changes_imported(solution))
+        names |= row.names | words_of(source.files)
+        state = State(names, changes_imported(solution))
         namespace = new_namespace()
         exec(solution, namespace)
     except BaseException as error:
@@ -86,7 +88,7 @@ def run_row(start: int, cells: int, row: Row) -> None:
                 namespace = new_namespace()
                 exec(solution, namespace)
             verdict, detail = row.run(cell, namespace)
-            _stdout.flush()
+            _flush()
         except BaseException as error:
             verdict, detail = verdict_of(error)
         only_owner()
@@ -98,6 +100,15 @@ def run_row(start: int, cells: int, row: Row) -> None:
         if has_changed or (cell + 1 < cells and (state.leaves or row.has_left)):
             native.stop()
             return
+
+
+def _flush() -> None:
+    """What is printed is written, unless the solution has closed what it goes to."""
+    try:
+        _stdout.flush()
+    except (ValueError, OSError) as error:
+        if getattr(error, "errno", errno.EBADF) != errno.EBADF:
+            raise
 
 
 class Row:
@@ -227,6 +238,15 @@ def forget_modules(files: Iterable[str]) -> None:
     for path in files:
         module = path.removesuffix(".py").removesuffix("/__init__")
         sys.modules.pop(module.replace("/", "."), None)
+
+
+def words_of(files: Mapping[str, bytes]) -> set[str]:
+    """All that these modules may speak of."""
+    texts = (content for path, content in files.items() if path.endswith(".py"))
+    return {word.decode() for text in texts for word in _WORD.findall(text)}
+
+
+_WORD = re.compile(rb"[A-Za-z_][A-Za-z_0-9]*")
 
 
 def find_modules(files: Mapping[str, bytes]) -> None:

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from . import operations, shared
 from .link import Link, Lost, Policy
-from .rows import find_modules, forget_modules
+from .rows import find_modules, forget_modules, words_of
 from .source import unpacked
 from .state import PROCESS, State, changes_imported, names_of, needs_its_test
 from .subject import claim, keep_lines, new_namespace, only_owner, verdict_of
@@ -58,6 +58,8 @@ class Server(Policy):
         self._loop: Any = None
         self._state: State | None = None
         self._names_read: set[str] = set()
+        self._words: set[str] = set()
+        """And all that modules beside it may speak of."""
         self._told: dict[str, object] = {}
         """What the judge has by which name."""
         self._is_doubted = self._is_strange = self._changes = False
@@ -150,10 +152,11 @@ class Server(Policy):
             keep_lines("<solution>", self._source.text)
             self._names_read = names_of(self._solution)
             self._changes = changes_imported(self._solution)
-            strange = needs_its_test(self._solution, self._names_read, PROCESS)
+            self._words = self._names_read | words_of(self._source.files)
+            strange = needs_its_test(self._solution, self._words, PROCESS)
             self._is_strange = self._changes or strange
         first = self._state is None
-        self._state = self._state or State(self._names_read, self._changes)
+        self._state = self._state or State(self._words, self._changes)
         self._state.let_go(self._namespace)
         self._state.begin()
         forget_modules(self._source.files)

@@ -68,6 +68,12 @@ _BY_NAME = frozenset(
     " STORE_FAST".split()
 )
 _IMPORTS = frozenset((_OF["IMPORT_NAME"], _OF["IMPORT_FROM"]))
+_CHANGED_AT = {
+    **dict.fromkeys(("STORE_ATTR", "DELETE_ATTR"), 1),
+    **dict.fromkeys(("STORE_SUBSCR", "DELETE_SUBSCR"), 2),
+    "STORE_SLICE": 3,
+}
+"""Steps that change something, and where that stands among the last values."""
 _SEEN = frozenset(("sys", "os"))
 """Modules of which `State` sees what programs change: the path, the environment, ..."""
 _FOREIGN = -1
@@ -138,32 +144,32 @@ class _Imported:
 
     def __init__(self, code: CodeType, names: dict[str, int]):
         self.names, self.is_changed = names, False
-        top = below = _FOREIGN  # how deep in something imported the last two values lie
+        depths: list[int] = []  # how deep in something imported the last values lie
         for what, argument in _steps(code):
             name = _name(code, what, argument)
-            if what in ("STORE_ATTR", "DELETE_ATTR"):
-                self.is_changed |= top >= 0
-                top = below = _FOREIGN
-            elif what in ("STORE_SUBSCR", "DELETE_SUBSCR"):
-                self.is_changed |= below >= 0
-                top = below = _FOREIGN
+            top = depths[-1] if depths else _FOREIGN
+            # COPY: `a.b += 1`, `a[0] += 1`
+            at = argument if what == "COPY" else _CHANGED_AT.get(what, 0)
+            if at:
+                self.is_changed |= len(depths) >= at and depths[-at] != _FOREIGN
+                depths.clear()
             elif what in ("LOAD_ATTR", "LOAD_METHOD"):
                 self.is_changed |= top > 0 and name in _CHANGING
-                top += top >= 0
+                depths[-1:] = [top + (top >= 0)]
             elif what == "BINARY_SUBSCR":
-                top, below = below, _FOREIGN
+                del depths[-1:]
+            elif what == "BUILD_SLICE":
+                depths[-argument:] = [_FOREIGN]
             elif what == "IMPORT_NAME":
-                top = _FOREIGN if code.co_names[argument] in _SEEN else 0
+                depths[-1:] = [_FOREIGN if code.co_names[argument] in _SEEN else 0]
             elif what == "IMPORT_FROM":
-                top = 1
+                depths.append(1)
             elif what[:5] == "LOAD_":
-                top, below = names.get(name, _FOREIGN) if name else _FOREIGN, top
-            elif name:  # it is stored
-                if top >= 0:
-                    names[name] = top
-                top = below = _FOREIGN
+                depths.append(names.get(name, _FOREIGN) if name else _FOREIGN)
             else:
-                top = below = _FOREIGN
+                if name and top >= 0:  # it is stored
+                    names[name] = top
+                depths.clear()
 
 
 def _steps(code: CodeType) -> list[tuple[str, int]]:
