@@ -97,7 +97,7 @@ def run_row(start: int, cells: int, row: Row) -> None:
             verdict, detail = native.MARK_LONG, b""
         if not native.end(cell, cell + 1, verdict, detail) and verdict == native.MARK_ANSWERED:
             native.end(cell, cell + 1, native.MARK_LONG, b"")  # the row's answers are too many
-        if has_changed or (cell + 1 < cells and (state.leaves or row.has_left)):
+        if has_changed or (cell + 1 < cells and (row.has_left or state.loads_otherwise())):
             native.stop()
             return
 

@@ -85,7 +85,7 @@ class Server(Policy):
             native.doubt(self.cell, True)
         native.end(self.cell, self.cell + 1, native.MARK_ANSWERED, b"")
         self.cell = None
-        return has_changed or (self._state is not None and self._state.leaves)
+        return has_changed or (self._state is not None and self._state.loads_otherwise())
 
     # ---- the policy of this end ------------------------------------------------------------------
 

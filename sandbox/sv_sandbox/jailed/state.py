@@ -251,7 +251,11 @@ class State:
 
     def changed(self) -> bool:
         """Whether a cell has left something."""
-        return _held() != self._before or bool(self._now() != self._first)
+        return bool(self._now() != self._first)
+
+    def loads_otherwise(self) -> bool:
+        """Whether a solution that is loaded again would not find what it found at first."""
+        return self.leaves or _held() != self._before
 
     def _now(self) -> tuple[object, ...]:
         return (
@@ -264,6 +268,7 @@ class State:
             _signal.getsignal(signal.SIGALRM),
             _signal.getsignal(signal.SIGINT),
             list(map(id, warnings.filters)),
+            _held(),
             [getattr(one, "closed", True) for one in (sys.stdin, sys.stdout, sys.stderr)],
             sys.path[:],
             _loop(),
