@@ -158,7 +158,7 @@ FAILS = {
 def test_failures_keep_their_kind(pool: Pool) -> None:
     tests = [text for test in FAILS for text in (test, "assert inc(1) == 2")]
     for judge in ("split", "inline"):
-        matrix = pool.matrix([SOLUTION], tests, judge=judge, limits=Limits(cpu_s=0.3))
+        matrix = pool.matrix([SOLUTION], tests, judge=judge, limits=Limits(cpu_s=1.0))
         found = [matrix.verdict(0, t) for t in range(len(tests))]
         assert found[::2] == list(FAILS.values()), (judge, found)
         assert found[1::2] == [Verdict.PASS] * len(FAILS)

@@ -251,7 +251,10 @@ class State:
 
     def changed(self) -> bool:
         """Whether a cell has left something."""
-        return bool(self._now() != self._first)
+        try:
+            return bool(self._now() != self._first)
+        except Exception:  # what we call is no longer what it was
+            return True
 
     def loads_otherwise(self) -> bool:
         """Whether a solution that is loaded again would not find what it found at first."""
@@ -332,7 +335,7 @@ def _files(folder: str = ".") -> list[tuple[object, ...]]:
         found.append((one.path, told.st_ino, told.st_size, told.st_mtime_ns, told.st_ctime_ns))
         if one.is_dir(follow_symlinks=False):
             found += _files(one.path)
-    return sorted(found, key=str)
+    return found  # in no order: another one is a change
 
 
 def _streams() -> list[int]:
