@@ -24,7 +24,7 @@ or if it changes what the test holds. A cell is marked by
      test's that holds assertions and is handed over, `len` and iteration that disagree, a state of
      the process (random numbers, files, ...) that the solution set;
   6. a class or function of Python's own that it answers, NaN, a number or array of NumPy's that
-     compares loosely (`hearing`).
+     compares loosely (`hearing`), and what holds of nothing (`stepping`).
 Calls of what the test names, constructors, attributes, items, iteration and `len` are neutral: they
 answer a value that the solution had to find without having seen the expected one.
 

@@ -20,9 +20,10 @@ from collections.abc import Iterable, Mapping
 from types import CodeType
 
 from . import collect, values
+from .bytecode import TELLING, changes_imported, is_tidy, names_of, needs_its_test
 from .plan import answered
 from .source import unpacked
-from .state import TELLING, State, changes_imported, is_tidy, names_of, needs_its_test
+from .state import State
 from .subject import (
     EARLY_EXIT,
     PASS,

@@ -15,10 +15,11 @@ from types import CodeType
 from typing import Any, NoReturn
 
 from . import operations, shared
+from .bytecode import PROCESS, changes_imported, names_of, needs_its_test
 from .link import Link, Lost, Policy
 from .rows import find_modules, forget_modules, words_of
 from .source import unpacked
-from .state import PROCESS, State, changes_imported, names_of, needs_its_test
+from .state import State
 from .subject import claim, keep_lines, new_namespace, only_owner, verdict_of
 from .values import CodecError, native
 from .waiting import awaited
@@ -157,7 +158,8 @@ class Server(Policy):
             self._is_strange = self._changes or strange
         first = self._state is None
         self._state = self._state or State(self._words, self._changes)
-        self._state.let_go(self._namespace)
+        if not first:
+            self._state.let_go(self._namespace)
         self._state.begin()
         forget_modules(self._source.files)
         self._is_doubted = self._is_strange

@@ -15,9 +15,9 @@ from types import CodeType
 from typing import NamedTuple
 
 from . import parts, rewrite, straight
+from .bytecode import is_tidy
 from .shared import STATES
 from .source import PREPARED, Source, unpacked
-from .state import is_tidy
 
 _MENTIONED = {
     **{"random": "random", "environ": "environ", "argv": "argv", "getenv": "environ"},
