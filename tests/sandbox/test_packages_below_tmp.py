@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,3 +37,23 @@ def test_folders_cross_beside_packages_below_tmp(
     found = matrix.verdict(0, 0), matrix.verdict(0, 1)
     expected = (Verdict.PASS, Verdict.WRONG) if shared else (Verdict.INFRA, Verdict.INFRA)
     assert found == expected
+
+
+MOUNTED = """
+import os, subprocess
+from sv_sandbox.jailed.files import look
+os.makedirs("own/deep")
+os.mkdir("packages")
+subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "packages"], check=True)
+open("packages/module.py", "w").close()
+open("own/deep/file", "w").close()
+print(*sorted(path for path, _ in look(".")))
+"""
+
+
+def test_what_is_mounted_in_the_scratch_folder_is_not_looked_at(tmp_path: Path) -> None:
+    command = ["unshare", "--map-root-user", "--mount", sys.executable, "-c", MOUNTED]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()[-200:]}")
+    assert done.stdout.split() == ["own", "own/deep", "own/deep/file"]

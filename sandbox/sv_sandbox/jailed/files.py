@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from .values import CodecError
@@ -26,7 +28,6 @@ class Files:
         self._root = root
         # At one place for both ends where the root is private; else each has its own.
         self.own_name = b"" if root == PRIVATE else os.fsencode(root)
-        self._device = os.stat(root).st_dev
         self._seen: dict[str, object] = {}
         self._look()
 
@@ -81,22 +82,31 @@ class Files:
     def _look(self) -> dict[str, object]:
         """Every file and folder: when it changed and its size; None for a folder."""
         found: dict[str, object] = {}
-        folders = [""]
-        while folders and len(found) < MAX_FILES:
-            folder = folders.pop()
-            with contextlib.suppress(OSError):
-                for entry in os.scandir(os.path.join(self._root, folder)):
-                    path = os.path.join(folder, entry.name)
-                    status = entry.stat(follow_symlinks=False)
-                    if status.st_dev != self._device:
-                        continue  # an interpreter below /tmp is mounted there
-                    if stat.S_ISDIR(status.st_mode):
-                        found[path] = None
-                        folders.append(path)
-                    elif stat.S_ISREG(status.st_mode):
-                        found[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
+        for path, status in islice(look(self._root), MAX_FILES):
+            if stat.S_ISDIR(status.st_mode):
+                found[path] = None
+            elif stat.S_ISREG(status.st_mode):
+                found[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
         self._seen = dict(sorted(found.items()))
         return self._seen
+
+
+def look(root: str) -> Iterator[tuple[str, os.stat_result]]:
+    """All below a folder by relative path, in no order; but not what is mounted there, such as the
+    interpreter and its packages where these lie below /tmp."""
+    device = os.stat(root).st_dev
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(os.path.join(root, folder)):
+                status = entry.stat(follow_symlinks=False)
+                if status.st_dev != device:
+                    continue
+                path = os.path.join(folder, entry.name)
+                if stat.S_ISDIR(status.st_mode):
+                    folders.append(path)
+                yield path, status
 
 
 def _is_below(path: Any) -> bool:

@@ -25,6 +25,7 @@ from types import ModuleType
 from typing import Any
 
 from .bytecode import KEEPING
+from .files import look
 from .shared import levels
 from .values import native
 
@@ -44,7 +45,8 @@ class State:
         self._numbers: Any = None
         self.leaves = leaves or not names.isdisjoint(KEEPING)
         """Whether a cell may have left something that `changed` does not see."""
-        self._before = self._as_it_is(_held)
+        self._holds = self._before = self._as_it_is(_held)
+        self._after: object = None
         self._first: object = None
 
     def loaded(self) -> None:
@@ -53,6 +55,7 @@ class State:
         modules = (sys.modules.get(name) for name in names)
         self._modules = [vars(module) for module in modules if type(module) is ModuleType]
         self._numbers = decimal.Context.copy(decimal.getcontext())
+        self._after = self._as_it_is(_held)
         self._first = self._as_it_is(self._now)
 
     def begin(self) -> None:
@@ -72,11 +75,13 @@ class State:
 
     def changed(self) -> bool:
         """Whether a cell has left something."""
-        return self._as_it_is(self._now) != self._first
+        self._holds = self._as_it_is(_held)
+        return self._holds != self._after or self._as_it_is(self._now) != self._first
 
     def loads_otherwise(self) -> bool:
-        """Whether a solution that is loaded again would not find what it found at first."""
-        return self.leaves or self._as_it_is(_held) != self._before
+        """Whether a solution that is loaded again would not find what it found at first, as it was
+        when `changed` was asked."""
+        return self.leaves or self._holds != self._before
 
     @staticmethod
     def _as_it_is(look: Callable[[], object]) -> object:
@@ -97,7 +102,6 @@ class State:
             _signal.getsignal(signal.SIGALRM),
             _signal.getsignal(signal.SIGINT),
             list(map(id, warnings.filters)),
-            _held(),
             [getattr(one, "closed", True) for one in (sys.stdin, sys.stdout, sys.stderr)],
             sys.path[:],
             _loop(),
@@ -151,16 +155,13 @@ def _umask() -> int:
     return mask
 
 
-def _files(folder: str = ".") -> list[tuple[object, ...]]:
+def _files() -> list[tuple[object, ...]]:
     """All in the scratch folder, and when it was last changed."""
     found: list[tuple[object, ...]] = []
-    for one in os.scandir(folder):  # no more: to ask for the temporary folder writes a file
+    for path, told in look("."):  # no more: to ask for the temporary folder writes a file
         if len(found) > _MOST_FILES:
             return [(object(),)]  # equal to nothing
-        told = one.stat(follow_symlinks=False)
-        found.append((one.path, told.st_ino, told.st_size, told.st_mtime_ns, told.st_ctime_ns))
-        if one.is_dir(follow_symlinks=False):
-            found += _files(one.path)
+        found.append((path, told.st_ino, told.st_size, told.st_mtime_ns, told.st_ctime_ns))
     return found  # in no order: another one is a change
 
 
