@@ -223,6 +223,17 @@ OURS: dict[str, tuple[str, dict[str, str]]] = {
         " __iter__(self): return iter(())",
         {"test_a": F},
     ),
+    # ---- to be named is not to be run; to be made and called is
+    "named_case": (
+        "import unittest\nclass T(unittest.TestCase):\n    def test_a(self): self.fail()\n"
+        "for name in dir(T):\n    if name == 'test_b': delattr(T, name)\n"
+        "names = [T]\nprint(T)",
+        {"T.test_a": F},
+    ),
+    "made_case": (
+        "import unittest\nclass T(unittest.TestCase):\n    def test_a(self): pass\nT().test_a()",
+        {},
+    ),
     # ---- swallowed exceptions are told
     "told": (
         PYTEST + "# CAUGHT\ndef test_a():\n    with pytest.raises(ValueError): int('x')\n"

@@ -53,6 +53,11 @@ __all__ = [
 _suites: list[unittest.TestCase] = []
 _handed_over: list[object] = []
 """What the text gave to runners of unittest, and its calls of any runner: all run here, later."""
+_made: set[type] = set()
+"""Classes of which it has made a test case: to be named is not to be run."""
+_CONTEXT: Any = unittest.case._AssertRaisesContext
+_BEGIN, _LEAVE = unittest.TestCase.__init__, _CONTEXT.__exit__
+"""As they are before any text runs."""
 
 
 # ---- installation -------------------------------------------------------------------------------
@@ -62,13 +67,17 @@ def install(sites: Sites) -> None:
     """Before the text runs, once in a process that runs one row."""
     _suites.clear()
     _handed_over.clear()
+    _made.clear()
     names.install(sites, _main)
-    context: Any = unittest.case._AssertRaisesContext
+    case: Any = unittest.TestCase
     runner: Any = unittest.TextTestRunner
-    leave = context.__exit__
+
+    def made(self: Any, *args: object, **words: object) -> None:
+        _made.add(type(self))
+        _BEGIN(self, *args, **words)
 
     def left(self: Any, kind: object, error: Any, tb: object) -> object:
-        swallowed = leave(self, kind, error, tb)
+        swallowed = _LEAVE(self, kind, error, tb)
         if swallowed and error is not None:
             names.sites.caught(error, self.expected)
         return swallowed
@@ -84,7 +93,7 @@ def install(sites: Sites) -> None:
         _suites.extend(_cases(test))
         return result
 
-    context.__exit__ = left
+    case.__init__, _CONTEXT.__exit__ = made, left
     unittest.TestProgram.__init__ = program  # type: ignore[method-assign]
     runner.run = keep
 
@@ -169,6 +178,7 @@ def tests_of(namespace: Mapping[str, object], tree: ast.Module) -> list[TestItem
     if not tests and not _suites:
         return []  # so it is with almost all texts
     ran, called = _ran(tree, is_main), _calls(tree)
+    ran -= {name for name in ran if _is_case(namespace, name) and namespace[name] not in _made}
     named = {name for name in tests if name.lower().startswith("test") or _is_case(namespace, name)}
     if ran & named and not _suites and not _handed_over:
         return []  # the text runs its tests itself
