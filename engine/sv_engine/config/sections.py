@@ -219,6 +219,14 @@ class Recipe(Section):
     """Guard: tests with different inputs that the accepted programs must pass."""
     min_agreement: Share = 0.0
     """Guard: how far programs and tests must agree on what is accepted (`selection.agreement`)."""
+    min_votes: int = Field(default=0, ge=0)
+    """A problem that a guard refuses still teaches the verifier the tests whose expected value has
+    so many votes (samples and derivations) and the most on its call; 0: none."""
+    min_vote_share: Share = 0.6
+    """And this share of the votes on its call."""
+    max_kill: Share = 0.9
+    """And that at most this share of the sampled programs fails: a test of a weak model that hardly
+    any program passes is most often a wrong one."""
     min_input_size: int = Field(default=0, ge=0)
     """Guard: elements in the input of a test that may be learnt (0: any); stops trivial inputs."""
     kill_floor: Rate = 0.05

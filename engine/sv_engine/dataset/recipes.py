@@ -18,6 +18,7 @@ on its expected value) is never chosen and carries no evidence; it may be refute
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -120,19 +121,27 @@ def refusal(outcome: Outcome, selection: Selection, recipe: Recipe) -> Refusal |
 
 
 def training_data(
-    outcome: Outcome, selection: Selection, recipe: Recipe, templates: RoleTemplates, rng: Random
+    outcome: Outcome,
+    selection: Selection,
+    refusal: Refusal | None,
+    recipe: Recipe,
+    templates: RoleTemplates,
+    rng: Random,
 ) -> TrainingData:
-    """The lessons of one problem that passed the guards."""
+    """The lessons of one problem; one that is refused teaches at most what its tests agree on."""
     solve, verify = templates.solve, templates.verify
     case = _Case(outcome, outcome.evidence, selection, recipe, solve, verify, rng)
-    if recipe.name is RecipeName.SSD:
+    if refusal is not None:
+        if recipe.min_votes and recipe.name is RecipeName.CONSENSUS:
+            _teach_tests(case, *_voted_T(case))
+    elif recipe.name is RecipeName.SSD:
         _teach_samples(case)
     elif recipe.name is RecipeName.SOL_VER:
         _teach_solver(case, _passing_all_accepted(case))
         _teach_suites(case)
     else:
         _teach_solver(case, selection.accepted_S)
-        _teach_tests(case)
+        _teach_tests(case, selection.accepted_T, _refuted_T(case))
     return TrainingData(tuple(case.examples), tuple(case.hardness), tuple(case.pairs))
 
 
@@ -213,11 +222,10 @@ def program_text(solution: Solution, template: Template, problem: Problem) -> st
     return solution.written or answer(template, problem, [solution.source])
 
 
-def _teach_tests(case: _Case) -> None:
+def _teach_tests(case: _Case, accepted_T: Bools, refuted_T: Bools) -> None:
     """Consensus: single tests, accepted ones by their power, refuted ones against their like."""
-    recipe, selection = case.recipe, case.selection
-    kill_T, refuted_T = _kill_T(case), _refuted_T(case)
-    accepted = [_unit(case, t, kill_T) for t in np.flatnonzero(selection.accepted_T).tolist()]
+    recipe, kill_T = case.recipe, _kill_T(case)
+    accepted = [_unit(case, t, kill_T) for t in np.flatnonzero(accepted_T).tolist()]
     accepted = [u for u in accepted if u.size >= recipe.min_input_size]
     refuted = [_unit(case, t, kill_T) for t in np.flatnonzero(refuted_T).tolist()]
     drawn = _draw(case.rng, accepted, _power(accepted, recipe), recipe.tests_per_problem)
@@ -319,6 +327,28 @@ def _refuted_T(case: _Case) -> Bools:
     """Tests that some accepted program fails and that are not accepted themselves."""
     selection, failed_ST = case.selection, case.evidence.failed_ST
     return np.asarray(failed_ST[selection.accepted_S].any(axis=0) & ~selection.accepted_T)
+
+
+def _voted_T(case: _Case) -> tuple[Bools, Bools]:
+    """Tests whose expected value wins the vote on its call, and those that lose to one of them."""
+    recipe, tests = case.recipe, case.outcome.candidates.tests
+    calls = [call_of(test.source, case.outcome.problem.entry_point) for test in tests]
+    votes: dict[str, Counter[str]] = defaultdict(Counter)
+    for call, test in zip(calls, tests, strict=True):
+        if call is not None:
+            votes[call.argument][call.value] += test.weight
+    kill_T = _kill_T(case)
+    wins: dict[str, str] = {}
+    for call, kill in zip(calls, kill_T, strict=True):
+        if call is not None and kill <= recipe.max_kill:
+            count, counts = votes[call.argument][call.value], votes[call.argument]
+            if count >= max(recipe.min_votes, recipe.min_vote_share * counts.total()):
+                wins[call.argument] = call.value
+    voted_T = [call is not None and wins.get(call.argument) == call.value for call in calls]
+    lost_T = [
+        call is not None and wins.get(call.argument, call.value) != call.value for call in calls
+    ]
+    return np.array(voted_T, np.bool_), np.array(lost_T, np.bool_)
 
 
 def _call(outcome: Outcome, column: int) -> tuple[str, int]:

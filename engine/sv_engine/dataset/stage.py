@@ -22,7 +22,7 @@ class Lesson:
 
     selection: Selection
     refusal: Refusal | None
-    """Why there is no training data; None if there may be."""
+    """Why it teaches no program, and no test but by vote (`recipe.min_votes`); None if it may."""
     data: TrainingData
 
     @property
@@ -36,12 +36,10 @@ def learn(outcome: Outcome, config: Config, iteration: int) -> Lesson:
     rng = Random(f"{config.run.seed}-{iteration}-{outcome.problem.id}")
     selection = recipes.believe(outcome.evidence, config.select, rng)
     refusal = recipes.refusal(outcome, selection, config.recipe)
-    if refusal is not None:
-        return Lesson(selection, refusal, TrainingData())
     texts = templates(config.roles)
-    data = recipes.training_data(outcome, selection, config.recipe, texts, rng)
+    data = recipes.training_data(outcome, selection, refusal, config.recipe, texts, rng)
     check_sampled(outcome, data, texts)
-    return Lesson(selection, None, data)
+    return Lesson(selection, refusal, data)
 
 
 class NotSampledError(AssertionError):

@@ -56,7 +56,8 @@ _handed_over: list[object] = []
 _made: set[type] = set()
 """Classes of which it has made a test case: to be named is not to be run."""
 _CONTEXT: Any = unittest.case._AssertRaisesContext
-_BEGIN, _LEAVE = unittest.TestCase.__init__, _CONTEXT.__exit__
+_BEGIN: Any = unittest.TestCase.__init__
+_LEAVE: Any = _CONTEXT.__exit__
 """As they are before any text runs."""
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,14 +64,16 @@ def test_self_distillation_reads_no_verdict_and_pairs_nothing() -> None:
         played = make(rows, [9, 1, 1], INPUTS[:3], suites=suites)
         selection = recipes.believe(played.evidence, Select(), Random(1))
         assert recipes.refusal(played, selection, recipe) is None
-        seen.append(recipes.training_data(played, selection, recipe, POCKET, Random(2)))
+        seen.append(recipes.training_data(played, selection, None, recipe, POCKET, Random(2)))
     assert all(data == seen[0] for data in seen)
     assert not seen[0].pairs
     assert [e.role for e in seen[0].examples] == ["solve", "solve", "verify", "verify"]
     played = make(["+++", "---"], [99, 1], INPUTS[:3], suites=suites)
     one = recipe.model_copy(update={"solutions_per_problem": 1})
     firsts = [
-        recipes.training_data(played, selection, one, POCKET, Random(n)).examples[0].completion
+        recipes.training_data(played, selection, None, one, POCKET, Random(n))
+        .examples[0]
+        .completion
         for n in range(40)
     ]
     assert firsts.count("\n    return 0") > 30
@@ -98,7 +102,7 @@ def harvest(
 ) -> TrainingData:
     rng = Random(seed)
     selection = recipes.believe(played.evidence, Select(selector=selector), rng)
-    return recipes.training_data(played, selection, recipe, templates, rng)
+    return recipes.training_data(played, selection, None, recipe, templates, rng)
 
 
 def body(number: int) -> str:
@@ -246,6 +250,35 @@ def test_a_choice_on_which_little_agrees_is_not_taught(least: float, taught: boo
     assert reason == (None if taught else Refusal.LITTLE_AGREEMENT)
 
 
+def test_a_refused_problem_teaches_the_verifier_what_wins_the_vote() -> None:
+    said = {
+        "f([1]) == 1": 4,
+        "f([1]) == 2": 1,
+        "f([2]) == 5": 4,
+        "f([2]) == 6": 3,
+        "f([3]) == 7": 4,
+    }
+    # the winner on [1] passes in one of four sampled programs, the one on [3] in none
+    rows = ["+----", "-+---", "--+--", "---+-"]
+    tests = tuple(Test(f"assert {text}", votes, VERIFY) for text, votes in said.items())
+    played = make(rows, [1, 1, 1, 1], INPUTS[:5])
+    played = replace(played, candidates=replace(played.candidates, tests=tests))
+    rng, few = Random(0), Refusal.FEW_SOLUTIONS
+    selection = recipes.believe(played.evidence, Select(), rng)
+
+    def taught(**changes: Any) -> TrainingData:
+        recipe = RECIPE.model_copy(update=changes)
+        return recipes.training_data(played, selection, few, recipe, POCKET, rng)
+
+    assert taught() == TrainingData()
+    data = taught(min_votes=3, pair_tests=TestPairing.SAME_CALL)
+    assert [(e.role, e.completion) for e in data.examples] == [("verify", "[1]) == 1")]
+    assert [(p.chosen, p.rejected) for p in data.pairs] == [("[1]) == 1", "[1]) == 2")]
+    assert taught(min_votes=5) == TrainingData()
+    assert len(taught(min_votes=3, max_kill=1.0).examples) == 2
+    assert len(taught(min_votes=3, min_vote_share=0.5).examples) == 2
+
+
 def test_random_believes_one_sampled_program() -> None:
     chosen = [
         recipes.believe(PLAYED.evidence, Select(selector="random"), Random(k)) for k in range(400)
@@ -310,7 +343,7 @@ def test_sol_ver_solver_must_pass_all_accepted_tests() -> None:
         np.array([True, True, True, True]),
     )
     lessons = recipes.training_data(
-        played, selection, Recipe(name=RecipeName.SOL_VER), POCKET, Random(0)
+        played, selection, None, Recipe(name=RecipeName.SOL_VER), POCKET, Random(0)
     )
     assert [e.completion for e in lessons.examples] == [body(0)]
     assert {p.rejected for p in lessons.pairs} == {body(1), body(2)}
