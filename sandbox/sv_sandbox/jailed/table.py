@@ -12,7 +12,9 @@ from __future__ import annotations
 import abc
 import array
 import builtins
+import contextlib
 import datetime as dt
+import importlib
 import ipaddress
 import numbers
 import pathlib
@@ -91,7 +93,7 @@ _ERRORS = (
     " struct.error zlib.error"
 )
 LIBRARY_ERRORS = frozenset(_ERRORS.split())
-"""Exception classes of libraries that cross by name, where the module is loaded at both ends."""
+"""Exception classes of libraries that cross by name."""
 BUILTINS = {name: getattr(builtins, name) for name in _BUILTINS.split()}
 """Built-in functions and types that cross by name: none that reaches code, memory or files."""
 EXCEPTIONS: dict[str, type[BaseException]] = {
@@ -103,10 +105,13 @@ EXCEPTIONS: dict[str, type[BaseException]] = {
 
 
 def exception(name: str) -> type[BaseException] | None:
-    """The class of Python's own or of a library that goes by this name; imports nothing."""
+    """The class of Python's own or of a library that goes by this name. Loads that library, since
+    perhaps only the other end has."""
     if name not in LIBRARY_ERRORS:
         return EXCEPTIONS.get(name)
     module, _, short = name.rpartition(".")
+    with contextlib.suppress(ImportError):
+        importlib.import_module(module)
     kind = getattr(sys.modules.get(module), short, None)
     return kind if isinstance(kind, type) and issubclass(kind, BaseException) else None
 
