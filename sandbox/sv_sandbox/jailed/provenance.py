@@ -20,7 +20,7 @@ or if it changes what the test holds. A cell is marked by
      where the test decides by anything but an equality;
   4. what it changed in place, where the text is not `straight`; a tool or a module of the library's
      that it replaced; an answer run as code;
-  5. an exception class of the solution, a context manager of it that swallows, a function of the
+  5. an exception class of the solution, or one that is several of Python's, a context manager of it that swallows, a function of the
      test's that holds assertions and is handed over, `len` and iteration that disagree, a state of
      the process (random numbers, files, ...) that the solution set;
   6. a class or function of Python's own that it answers, NaN, a number or array of NumPy's that
@@ -40,6 +40,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
 INLINE, VOUCHED, PROVEN = 1, 2, 3
@@ -303,6 +304,8 @@ class Provenance:
             own = own and not isinstance(error, AssertionError)
         elif not own:
             self.word("an exception class that the solution names")
+        elif not _is_of_one_kind(error):
+            self.word("an exception of the solution that is one of several kinds")
         if any(error is one for one in self._kept) and AssertionError not in flat:
             return
         if own or not isinstance(error, AssertionError):
@@ -346,9 +349,16 @@ def _is_common(answer: object) -> bool:
     """Whether this answer is a yes or no, or a coroutine that may come to one."""
     if isinstance(answer, types.CoroutineType) or type(answer).__name__ in ("bool", "bool_"):
         return True
-    if isinstance(answer, list | tuple) and not is_reference(answer):
-        return bool(answer) and all(map(_is_common, answer))
+    if isinstance(answer, list | tuple | set | frozenset | dict) and not is_reference(answer):
+        parts = answer.values() if isinstance(answer, dict) else answer
+        return bool(answer) and all(map(_is_common, parts))
     return False
+
+
+def _is_of_one_kind(error: BaseException) -> bool:
+    """Whether what the class of an exception of the solution has of Python's is one line."""
+    kinds = [kind for kind in _mro(type(error)) if not is_reference(kind)]
+    return not is_reference(error) or all(issubclass(a, b) for a, b in pairwise(kinds))
 
 
 def _mro(kind: object) -> tuple[type, ...]:
