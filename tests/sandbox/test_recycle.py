@@ -322,9 +322,10 @@ TESTS = ["assert f(1) == 1", "assert f(2) == 2", "assert f(1) in (1, 0.5)"]
 def test_the_verdict_is_that_of_a_forked_subject(recycling: Pool, forking: Pool, name: str) -> None:
     """Where the row is handed on, and where it is not; and the next row finds all well."""
     solution = (HANDED_ON | RECYCLED)[name]
-    expected = shown(forking.matrix([solution], TESTS))
+    tests = TESTS[: 1 if "lock" in name else 3]  # each waits for its wall time
+    expected = shown(forking.matrix([solution], tests))
     found, recycled, handed_on = counted(
-        recycling, lambda: shown(recycling.matrix([solution], TESTS))
+        recycling, lambda: shown(recycling.matrix([solution], tests))
     )
     assert found == expected
     if name in HANDED_ON:

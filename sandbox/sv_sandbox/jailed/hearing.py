@@ -17,6 +17,7 @@ from typing import Any
 
 from . import makers, plan, proxies, text
 from .link import Link
+from .nodes import goes_by_a_class_name
 from .provenance import ANSWER, FREE, NAMED, Provenance, is_reference
 from .shapes import names_in
 from .values import CodecError, row_of
@@ -93,6 +94,7 @@ class Hearing:
             self._marks.word("a name that the text seems to bind")
         if name in self.classes and not isinstance(value, type):
             self._marks.word("an answer that the solution is asked about")
+        self._looks_at_class(name, value)
         number = self._number(value)
         known = number < 0 or proxies.is_fixed(value) or makers.is_called_only(value)
         self.arrived_beside(value if known else None, arrived)
@@ -105,6 +107,12 @@ class Hearing:
             if (is_tool or is_module) and name != entry_point:
                 self._marks.word(f"the solution's own {name}")
         return exists, value
+
+    def _looks_at_class(self, name: str, value: object) -> None:
+        """What the test calls as it calls a function, and whose answers it takes for data, may be a
+        class: its objects are answers, not objects of a class that the test names."""
+        if is_reference_class(value) and not goes_by_a_class_name(name):
+            self._marks.word("a class that goes by a function's name")
 
     def beside(self, name: str) -> Any:
         """A module beside the solution, which the test names by importing it."""
@@ -152,14 +160,17 @@ class Hearing:
         number = self._number(operands[0])
         named = number in self._named
         is_told = operation == "get" and operands[1] in ("__name__", "__doc__", "__wrapped__")
-        is_theirs = isinstance(operands[0], type) and "_sv_body" in names_in(operands[0])
+        is_theirs = is_reference_class(operands[0])
         if is_theirs and not named:
             self._marks.word("a class as an answer")
         elif operation == "get" and proxies.is_plain_function(operands[0]) and not named | is_told:
             self._marks.word("an attribute of a function that is an answer")
+        elif operation != "get" and is_reference_class(answer):
+            self._marks.word("a class as an answer")
         whom = FREE if named else NAMED if self.is_of_named_class(operands[0]) else ANSWER
         if operation == "get":
             if named and (isinstance(operands[0], type) or proxies.is_module(operands[0])):
+                self._looks_at_class(str(operands[1]), answer)
                 there = self._number(answer)  # a function of a class, of a module
                 self._answered.discard(there)
                 self._name(there)
@@ -280,6 +291,11 @@ class Hearing:
         told = RuntimeError(f"the solution raised {quiet}")
         told.__cause__ = error
         return told
+
+
+def is_reference_class(value: object) -> bool:
+    """Whether this is a class of the solution's."""
+    return isinstance(value, type) and "_sv_body" in names_in(value)
 
 
 def _loose(answer: Any) -> str:

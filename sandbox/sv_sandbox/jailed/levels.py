@@ -18,7 +18,18 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Set
 
-from .nodes import FUNCTIONS, Said, called, free, imported_from, inside, path, root, said
+from .nodes import (
+    FUNCTIONS,
+    Said,
+    called,
+    free,
+    goes_by_a_class_name,
+    imported_from,
+    inside,
+    path,
+    root,
+    said,
+)
 from .straight import is_literal
 
 OWN, ONE, SEVERAL, MIXED = 0, 1, 2, 3
@@ -335,6 +346,4 @@ def _is_static(decorator: ast.expr) -> bool:
 
 
 def _is_class(node: ast.expr) -> bool:
-    """Whether it goes by a class's name: `Stack`, not `stack` and not `Find_Area`."""
-    name = getattr(node, "attr", getattr(node, "id", ""))
-    return name[:1].isupper() and "_" not in name
+    return goes_by_a_class_name(getattr(node, "attr", getattr(node, "id", "")))

@@ -142,3 +142,9 @@ def _named(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
 def asserts(one: Said, by_name: Set[str]) -> bool:
     """Whether there is an assertion in it, or the name of a function that has one."""
     return one.asserts or any(word.lstrip(".") in by_name for word in one.words)
+
+
+def goes_by_a_class_name(name: str) -> bool:
+    """`Stack` and `_Node`; not `stack`, and not `Find_Area`."""
+    bare = name.lstrip("_")
+    return bare[:1].isupper() and "_" not in bare

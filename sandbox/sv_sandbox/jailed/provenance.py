@@ -15,14 +15,14 @@ expected value passes only if it is asked something with that value, if its own 
 or if it changes what the test holds. A cell is marked by
   1. an operator, a comparison, `in`, a truth, a hash, `is`, `isinstance` or `type` of an object;
   2. data of the test's given to an *answer*: an object, function or module that came from a call,
-     and is of no class that the test names;
+     and is of no class that the test names as one; a class in the place of a function;
   3. a yes or no in answer to data given to an object of a class that it names; any other answer
      where the test decides by anything but an equality;
   4. what it changed in place, where the text is not `straight`; a tool or a module of the library's
      that it replaced; an answer run as code;
-  5. an exception class of the solution, or one that is several of Python's, a context manager of it that swallows, a function of the
-     test's that holds assertions and is handed over, `len` and iteration that disagree, a state of
-     the process (random numbers, files, ...) that the solution set;
+  5. an exception class of the solution, or one that is several of Python's, a context manager of
+     it that swallows, a function of the test's that holds assertions and is handed over, `len` and
+     iteration that disagree, a state of the process (random numbers, ...) that the solution set;
   6. a class or function of Python's own that it answers, NaN, a number or array of NumPy's that
      compares loosely (`hearing`), and what holds of nothing (`stepping`).
 Calls of what the test names, constructors, attributes, items, iteration and `len` are neutral: they

@@ -278,6 +278,8 @@ class _Rewriter:
             node.func = _call("told", node.func, "an assertion")
         if name in ("assertIn", "assertNotIn") and len(node.args) > 1:
             node.args[1] = _call("told", node.args[1], "`in`")
+        if name == "assertSetEqual" and node.args:  # which gives the second to the first
+            node.args[0] = _call("told", node.args[0], "`difference`")
         if is_inner:
             node.func = _call("asserted", self._number(False), kind, node.func)
         if is_checking:
