@@ -81,7 +81,10 @@ class Hearing:
         if type(found) is not tuple or len(found) != 2:
             raise CodecError("not a name")
         exists, value = found[0] is True, found[1]
-        self.looked_at(value)
+        if is_reference_class(value):
+            self._looks_at_class(name)
+        else:
+            self.looked_at(value)
         self.was_asked |= exists
         module, original = proxies.origin_of(value)
         if original == name and self._module(module) is not None:
@@ -94,7 +97,6 @@ class Hearing:
             self._marks.word("a name that the text seems to bind")
         if name in self.classes and not isinstance(value, type):
             self._marks.word("an answer that the solution is asked about")
-        self._looks_at_class(name, value)
         number = self._number(value)
         known = number < 0 or proxies.is_fixed(value) or makers.is_called_only(value)
         self.arrived_beside(value if known else None, arrived)
@@ -108,10 +110,10 @@ class Hearing:
                 self._marks.word(f"the solution's own {name}")
         return exists, value
 
-    def _looks_at_class(self, name: str, value: object) -> None:
-        """What the test calls as it calls a function, and whose answers it takes for data, may be a
+    def _looks_at_class(self, name: str) -> None:
+        """What the test calls as it calls a function, and whose answers it takes for data, is a
         class: its objects are answers, not objects of a class that the test names."""
-        if is_reference_class(value) and not goes_by_a_class_name(name):
+        if not goes_by_a_class_name(name):
             self._marks.word("a class that goes by a function's name")
 
     def beside(self, name: str) -> Any:
@@ -156,21 +158,21 @@ class Hearing:
         if operation not in ("special", "call", "method", "get"):
             return
         self.has_answered = True
-        self._came(operation, operands[0], answer)
         number = self._number(operands[0])
         named = number in self._named
+        if not (named and operation == "get" and is_reference_class(answer)):
+            self._came(operation, operands[0], answer)
         is_told = operation == "get" and operands[1] in ("__name__", "__doc__", "__wrapped__")
         is_theirs = is_reference_class(operands[0])
         if is_theirs and not named:
             self._marks.word("a class as an answer")
         elif operation == "get" and proxies.is_plain_function(operands[0]) and not named | is_told:
             self._marks.word("an attribute of a function that is an answer")
-        elif operation != "get" and is_reference_class(answer):
-            self._marks.word("a class as an answer")
         whom = FREE if named else NAMED if self.is_of_named_class(operands[0]) else ANSWER
         if operation == "get":
             if named and (isinstance(operands[0], type) or proxies.is_module(operands[0])):
-                self._looks_at_class(str(operands[1]), answer)
+                if is_reference_class(answer):
+                    self._looks_at_class(operands[1])
                 there = self._number(answer)  # a function of a class, of a module
                 self._answered.discard(there)
                 self._name(there)
@@ -197,7 +199,7 @@ class Hearing:
         is an answer."""
         if type(target) is proxies.ReferenceClass and operation == "call":
             number = self._number(answer)
-            if number < 0 or number in self._objects:
+            if number < 0 or number in self._objects or is_reference_class(answer):
                 self._marks.word("a class that makes no new object")
             self._objects.add(number)
             return
@@ -336,6 +338,8 @@ def _loose(answer: Any) -> str:
         elif kind is Decimal:
             if value.is_nan():
                 return "NaN"
+        elif is_reference_class(value):
+            return "a class"
         elif kind not in _PLAIN:
             row = row_of(value)
             waiting_for += row.parts(value) if row is not None else ()

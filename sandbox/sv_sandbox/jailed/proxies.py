@@ -123,6 +123,8 @@ def is_fixed(value: object) -> bool:
 def _read(proxy: object, name: str) -> object:
     """An attribute that Python does not find here."""
     if name.startswith(("_sv_", "__array")) or name in _NEVER_READ:
+        if name == "__array_interface__":  # which nobody else asks for
+            link_of(proxy).policy.mark("an object that NumPy reads")
         raise AttributeError(name)
     link = link_of(proxy)
     if name == "__signature__":
