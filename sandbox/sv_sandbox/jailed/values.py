@@ -15,6 +15,8 @@ something arrives whose row is marked `word` (`bool`, a `float16`), `heard` is c
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import re
 import sys
 from collections import namedtuple
@@ -114,9 +116,11 @@ _EXACT = frozenset("?lqdD")
 
 
 def _numpy() -> Any:
+    with contextlib.suppress(ImportError):  # perhaps only the other end has loaded it
+        importlib.import_module("numpy")
     numpy = sys.modules.get("numpy")
-    if numpy is None or type(getattr(numpy, "ndarray", None)) is not type:
-        raise CodecError("NumPy is not loaded here")
+    if type(getattr(numpy, "ndarray", None)) is not type:
+        raise CodecError("there is no NumPy here")
     return numpy
 
 
