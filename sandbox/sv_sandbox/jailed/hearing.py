@@ -83,7 +83,7 @@ class Hearing:
         exists, value = found[0] is True, found[1]
         if is_reference_class(value):
             self._looks_at_class(name)
-        else:
+        elif not proxies.is_fixed(value):
             self.looked_at(value)
         self.was_asked |= exists
         module, original = proxies.origin_of(value)
@@ -160,7 +160,7 @@ class Hearing:
         self.has_answered = True
         number = self._number(operands[0])
         named = number in self._named
-        if not (named and operation == "get" and is_reference_class(answer)):
+        if not (named and operation == "get" and proxies.is_fixed(answer)):
             self._came(operation, operands[0], answer)
         is_told = operation == "get" and operands[1] in ("__name__", "__doc__", "__wrapped__")
         is_theirs = is_reference_class(operands[0])
@@ -338,8 +338,8 @@ def _loose(answer: Any) -> str:
         elif kind is Decimal:
             if value.is_nan():
                 return "NaN"
-        elif is_reference_class(value):
-            return "a class"
+        elif is_reference_class(value) or proxies.is_module(value) or kind is ModuleType:
+            return "a class or a module"
         elif kind not in _PLAIN:
             row = row_of(value)
             waiting_for += row.parts(value) if row is not None else ()

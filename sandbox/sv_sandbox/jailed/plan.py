@@ -85,10 +85,10 @@ _MEANT = frozenset(
 FUNCTIONS = {
     name: getattr(builtins, name)
     for name in (
-        "abs all any bool dict float frozenset int len list max min round set sorted str sum tuple"
+        "abs bool dict float frozenset int len list max min round set sorted str tuple"
     ).split()
 }
-"""What an expression may call on an answer."""
+"""What an expression may call on an answer; what holds of nothing is not planned."""
 TYPES = {kind.__name__: kind for kind in (bool, bytes, dict, float, int, list, set, str, tuple)}
 
 TOOLS = {

@@ -228,12 +228,12 @@ class Provenance:
 
         def call(*args: Any, **words: Any) -> object:
             given, at = [*args], int(function is filter)
-            given[at : at + 1] = map(self._each, given[at : at + 1])
+            given[at : at + 1] = map(self.each, given[at : at + 1])
             return function(*given, **words)
 
         return call
 
-    def _each(self, items: Iterable[Any]) -> Iterator[Any]:
+    def each(self, items: Iterable[Any]) -> Iterator[Any]:
         """These, one by one: what holds of each holds of nothing, too."""
         is_nothing = True
         for one in items:
@@ -304,8 +304,9 @@ class Provenance:
             own = own and not isinstance(error, AssertionError)
         elif not own:
             self.word("an exception class that the solution names")
-        elif not _is_of_one_kind(error):
-            self.word("an exception of the solution that is one of several kinds")
+        elif type(error) not in flat and any(error is one for one in self._theirs):
+            if not _is_of_one_kind(error):
+                self.word("an exception of the solution that is one of several kinds")
         if any(error is one for one in self._kept) and AssertionError not in flat:
             return
         if own or not isinstance(error, AssertionError):
@@ -356,9 +357,9 @@ def _is_common(answer: object) -> bool:
 
 
 def _is_of_one_kind(error: BaseException) -> bool:
-    """Whether what the class of an exception of the solution has of Python's is one line."""
+    """Whether what the class of an exception has of Python's and of libraries is one line."""
     kinds = [kind for kind in _mro(type(error)) if not is_reference(kind)]
-    return not is_reference(error) or all(issubclass(a, b) for a, b in pairwise(kinds))
+    return all(issubclass(a, b) for a, b in pairwise(kinds))
 
 
 def _mro(kind: object) -> tuple[type, ...]:

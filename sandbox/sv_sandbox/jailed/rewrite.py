@@ -139,6 +139,7 @@ class _Rewriter:
             ast.Raise: self._raise,
             ast.If: self._if,
             ast.Attribute: self._attribute,
+            ast.comprehension: self._comprehension,
             ast.FunctionDef: self._function,
             ast.AsyncFunctionDef: self._function,
         }
@@ -286,6 +287,11 @@ class _Rewriter:
             is_run = name.startswith("test") and not node.args  # whoever calls it as well
             number = 0 if is_run or self._is_script else self._next()
             return ast.copy_location(_call("called", _call("calling", number), node), node)
+        return node
+
+    def _comprehension(self, node: ast.comprehension) -> ast.AST:
+        if not node.is_async and not isinstance(node.iter, ast.Constant | ast.List | ast.Tuple):
+            node.iter = _call("each", node.iter)
         return node
 
     def _compare(self, node: ast.Compare) -> ast.AST:

@@ -29,6 +29,7 @@ from types import (
 from typing import Any
 
 from . import table, values
+from .provenance import is_reference
 from .values import CodecError, Unencodable
 
 EXTENDED = (datetime.tzinfo,)
@@ -322,9 +323,11 @@ def tell(
 
 
 def _hash_told(value: object) -> int | None:
-    """The hash of an object whose class defines one."""
+    """The hash of an object whose class defines one; None: it is asked for when it is needed, as
+    where the other end has made it and would have to be asked now."""
     own = next(one for one in mro(type(value)) if "__hash__" in names_in(one))
-    if own is object or own in CONTENT or names_in(own)["__hash__"] is None:
+    made = names_in(own)["__hash__"]
+    if own is object or own in CONTENT or made is None or is_reference(made):
         return None
     try:
         return hash(value)
