@@ -224,7 +224,7 @@ class Link:
         try:
             with self.lock:
                 if self.coding:
-                    raise CodecError("asked while a frame was written or read")
+                    self.policy.cannot("what asks the other process as it crosses", ours=True)
                 known = len(self._containers)
                 try:
                     self._send(REQUEST, operation, operands)
