@@ -461,11 +461,16 @@ class Judge(Policy):
         self.link.trouble = OneProcess(why)
         raise self.link.trouble
 
-    async def awaited(self, coroutine: object) -> object:
+    def awaited(self, coroutine: object) -> Any:
         """A coroutine of the subject, as one of ours: it runs there while it is awaited here, and
         beside it what else is awaited."""
+        self.marks.waiting += 1
+        return self._awaited(coroutine)
+
+    async def _awaited(self, coroutine: object) -> object:
         import asyncio  # as large as all that a template has loaded: only where it is needed
 
+        self.marks.waiting -= 1
         task = self.hearing.awaited(coroutine)
         try:
             while True:

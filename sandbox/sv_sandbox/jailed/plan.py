@@ -353,6 +353,13 @@ class _Finder(ast.NodeTransformer):
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         return node
 
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        known = len(self.operations)
+        place = self.visit(node.slice)
+        if len(self.operations) > known:
+            raise NotLiteral  # an answer that chooses
+        return ast.copy_location(ast.Subscript(self.visit(node.value), place, node.ctx), node)
+
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         if not isinstance(node.op, ast.Add | ast.Sub | ast.Div | ast.FloorDiv):
             constant(node)  # others may be costly, but not between literals

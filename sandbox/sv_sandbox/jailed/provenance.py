@@ -80,6 +80,8 @@ class Provenance:
         self._entered: set[int] = set()
         self._calls: list[tuple[int, int]] = []
         """Calls of functions of the text that assert, while they run: site and thread."""
+        self.waiting = 0
+        """Coroutines of the solution that nobody has awaited: true, whatever they would give."""
         self.is_due = False
         self.sites = 0
         self._lock = threading.Lock()
@@ -120,6 +122,8 @@ class Provenance:
             return INLINE
         if self._calls or len(self._entered - {0}) < self.sites:
             self.word("an assertion that was not reached")
+        if self.waiting > 0:
+            self.word("a coroutine that nobody awaited")
         if not {*map(id, self._raised)} <= {*map(id, self._forgiven)}:
             self.word("an exception that was passed over")
         return VOUCHED if self.rests_on else PROVEN

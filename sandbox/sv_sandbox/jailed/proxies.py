@@ -429,6 +429,12 @@ class Reference(metaclass=ReferenceType):
         else:
             _write(self, name, value)
 
+    def __bool__(self) -> bool:
+        if "__len__" in set().union(*map(names_in, mro(type(self)))):
+            return len(self) != 0  # type: ignore[arg-type]
+        link_of(self).policy.mark("the truth of an object")
+        return True
+
     def __dir__(self) -> Any:
         return link_of(self).ask("dir", self)
 
