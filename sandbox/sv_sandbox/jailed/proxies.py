@@ -79,8 +79,7 @@ def is_function(value: object) -> bool:
 def origin_of(value: object) -> tuple[str, str]:
     """Module and name of a function or class, as the other end tells of it; empty for others."""
     if isinstance(type(value), ReferenceType) and issubclass(type(value), Function):
-        origin: tuple[str, str] = get_own(value, "_sv_origin")
-        return origin
+        return get_own(value, "_sv_origin")  # type: ignore[no-any-return]
     if isinstance(value, type):
         return str(value.__module__), str(value.__name__)
     return "", ""
@@ -201,7 +200,7 @@ def _iter(self: object) -> object:
 
 
 def _counted(self: object, link: Link, items: object) -> object:
-    if items is self or "__len__" not in dir_of(type(self)):
+    if items is self or "__len__" not in shapes.dir_of(type(self)):
         return items
     return _counting(link, get_own(self, "_sv_number"), items)
 
@@ -212,11 +211,6 @@ def _counting(link: Link, number: int, items: Any) -> object:
         count += 1
         yield item
     link.makers.count(number, count)
-
-
-def dir_of(kind: type) -> set[str]:
-    """The names of a class and its bases."""
-    return {name for one in mro(kind) for name in names_in(one)}
 
 
 STUBS: dict[str, Callable[..., object]] = {
@@ -430,7 +424,7 @@ class Reference(metaclass=ReferenceType):
             _write(self, name, value)
 
     def __bool__(self) -> bool:
-        if "__len__" in set().union(*map(names_in, mro(type(self)))):
+        if "__len__" in shapes.dir_of(type(self)):
             return len(self) != 0  # type: ignore[arg-type]
         link_of(self).policy.mark("the truth of an object")
         return True
@@ -485,9 +479,7 @@ class Function(metaclass=ReferenceType):
             return link_of(self).ask("special", self, "eq", (other,))
         return NotImplemented
 
-    def __hash__(self) -> int:
-        return object.__hash__(self)
-
+    __hash__ = object.__hash__
     __repr__ = _special("repr")
 
 

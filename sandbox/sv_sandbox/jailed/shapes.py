@@ -322,6 +322,11 @@ def tell(
     return base in MUTABLE, ("object", number(value), whole, _hash_told(value), content)
 
 
+def dir_of(kind: type) -> set[str]:
+    """The names of a class and its bases."""
+    return {name for one in mro(kind) for name in names_in(one)}
+
+
 def _hash_told(value: object) -> int | None:
     """The hash of an object whose class defines one; None: it is asked for when it is needed, as
     where the other end has made it and would have to be asked now."""
