@@ -186,6 +186,13 @@ def _call(self: object, /, *args: object, **kwargs: object) -> object:
     return link_of(self).ask("call", self, args, tuple(kwargs.items()))
 
 
+def _truth(self: Any) -> bool:
+    if "__len__" in shapes.dir_of(type(self)):
+        return len(self) != 0
+    link_of(self).policy.mark("the truth of an object")
+    return True
+
+
 def _len(self: object) -> object:
     """A length; counted against what iteration gives."""
     link = link_of(self)
@@ -423,11 +430,7 @@ class Reference(metaclass=ReferenceType):
         else:
             _write(self, name, value)
 
-    def __bool__(self) -> bool:
-        if "__len__" in shapes.dir_of(type(self)):
-            return len(self) != 0  # type: ignore[arg-type]
-        link_of(self).policy.mark("the truth of an object")
-        return True
+    __bool__ = _truth
 
     def __dir__(self) -> Any:
         return link_of(self).ask("dir", self)
@@ -460,10 +463,7 @@ class Function(metaclass=ReferenceType):
         set_own(self, "_sv_origin", origin)
 
     __call__ = _call
-    __setattr__, __delattr__ = _write, _delete
-
-    def __getattr__(self, name: str) -> Any:
-        return _read(self, name)
+    __getattr__, __setattr__, __delattr__, __bool__ = _read, _write, _delete, _truth
 
     def __get__(self, instance: object, owner: object = None) -> object:
         return self if instance is None else types.MethodType(self, instance)
@@ -490,11 +490,10 @@ class Module(metaclass=ReferenceType):
         set_own(self, "_sv_number", number)
         set_own(self, "__name__", name)
 
-    __getattr__, __setattr__, __delattr__ = _read, _write, _delete
+    __getattr__, __setattr__, __delattr__, __bool__ = _read, _write, _delete, _truth
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
         return types.ModuleType
 
-    def __dir__(self) -> Any:
-        return link_of(self).ask("dir", self)
+    __dir__ = Reference.__dir__
