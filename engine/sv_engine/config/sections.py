@@ -221,7 +221,7 @@ class Recipe(Section):
     """Guard: how far programs and tests must agree on what is accepted (`selection.agreement`)."""
     min_votes: int = Field(default=0, ge=0)
     """A problem that a guard refuses still teaches the verifier the tests whose expected value has
-    so many votes (samples and derivations) and the most on its call; 0: none."""
+    so many votes (samples and derivations) and the most on its call, in `consensus`; 0: none."""
     min_vote_share: Share = 0.6
     """And this share of the votes on its call."""
     max_kill: Share = 0.9

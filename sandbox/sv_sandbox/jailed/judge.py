@@ -29,6 +29,7 @@ from . import (
     testcode,
     waiting,
 )
+from .collect_run import TEXT
 from .hearing import Hearing
 from .link import Link, Lost, OneProcess, Policy, Uncrossed
 from .namespace import Names, SolutionNames, TestNamespace, VacuousNames, finding
@@ -48,10 +49,6 @@ _SUBMODULES = frozenset(
     ).split()
 )
 """Modules of packages that a test may find loaded because the solution has loaded them."""
-
-
-TEXT = "<test>"
-"""The file name of a test's code."""
 
 
 class UsedUp(BaseException):
