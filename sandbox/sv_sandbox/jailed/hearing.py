@@ -17,7 +17,6 @@ from typing import Any
 
 from . import makers, plan, proxies, text
 from .link import Link
-from .nodes import goes_by_a_class_name
 from .provenance import ANSWER, FREE, NAMED, Provenance, is_reference
 from .shapes import names_in
 from .values import CodecError, row_of
@@ -55,10 +54,6 @@ class Hearing:
         """Exceptions of the solution's classes that came with the last answer."""
         self._helpers: set[int] = set()
         self._objects: set[int] = set()
-        self.classes: Set[str] = frozenset()
-        """Names that the test takes for those of classes."""
-        self.was_asked = False
-        """Whether the test has used anything of the solution's."""
         self.has_answered = False
         """Whether it knows anything that the solution may have chosen."""
 
@@ -85,7 +80,6 @@ class Hearing:
             self._looks_at_class(name)
         elif not proxies.is_fixed(value):
             self.looked_at(value)
-        self.was_asked |= exists
         module, original = proxies.origin_of(value)
         if original == name and self._module(module) is not None:
             self.arrived_beside(value, arrived)
@@ -95,8 +89,6 @@ class Hearing:
             return True, value
         if exists and name in self._bound:
             self._marks.word("a name that the text seems to bind")
-        if name in self.classes and not isinstance(value, type):
-            self._marks.word("an answer that the solution is asked about")
         number = self._number(value)
         known = number < 0 or proxies.is_fixed(value) or makers.is_called_only(value)
         self.arrived_beside(value if known else None, arrived)
@@ -120,7 +112,6 @@ class Hearing:
         """A module beside the solution, which the test names by importing it."""
         found, arrived = self.ask_for("import", name)
         self.arrived_beside(found, arrived)
-        self.was_asked = True
         self._name(self._number(found))
         return found
 
@@ -293,6 +284,12 @@ class Hearing:
         told = RuntimeError(f"the solution raised {quiet}")
         told.__cause__ = error
         return told
+
+
+def goes_by_a_class_name(name: str) -> bool:
+    """`Stack` and `_Node`; not `stack`, and not `Find_Area`."""
+    bare = name.lstrip("_")
+    return bare[:1].isupper() and "_" not in bare
 
 
 def is_reference_class(value: object) -> bool:

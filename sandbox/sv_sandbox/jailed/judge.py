@@ -162,7 +162,7 @@ class Judge(Policy):
         self._shared: shared.JudgeShared | None = None
         self.hearing = Hearing(self.link, self.marks, frozenset(), frozenset(), self.module)
         self._attributes: set[int] = set()
-        self._cell, self._is_doubted, self._has_changed = 0, False, False
+        self._cell, self._is_doubted = 0, False
         self._state: State | None = None
         self._is_first = True
 
@@ -176,13 +176,12 @@ class Judge(Policy):
         if test.patches:
             raise OneProcess(f"the test patches the module {test.patches}")
         self.marks = marks = Provenance()
-        marks.sites, marks.is_due = test.sites, test.is_due
+        marks.sites, marks.is_due, marks.fails = test.sites, test.is_due, test.fails
         self.link.forget()
         bound = test.binds - test.free
         self.hearing = Hearing(self.link, marks, test.names, bound, self.module)
-        self.hearing.classes = test.classes
         self._attributes.clear()
-        self._cell, self._is_doubted, self._has_changed = cell, False, False
+        self._cell, self._is_doubted = cell, False
         if not (test.is_pure and test.is_tidy):
             self.doubt()
         self._shared = None
@@ -210,11 +209,6 @@ class Judge(Policy):
             return *subject.verdict_of(failure), PROVEN
         detail = f"a value cannot cross: {error}".encode("utf-8", "replace")
         return PASS, detail[:200], INLINE
-
-    def came_back(self) -> None:
-        """What the test does to an answer, it may do to what it has given."""
-        if self._test is not None and self._test.changes:
-            self._changes_in_place()
 
     def doubt(self) -> None:
         """More than plain data goes between test and solution, call by call: the cell will run in
@@ -246,8 +240,6 @@ class Judge(Policy):
         except BaseException as error:
             self.link.trouble = self.link.trouble or (error if type(error) is OneProcess else None)
             return error
-        if test.mixes or self.hearing.was_asked is not bool(test.free):
-            self.marks.word(test.mixes or "names that are not what they seem")
         if not test.sites and not test.free and not self.marks.reached:
             self.marks.word("a test without an assertion")
         failure = self.marks.failure()
@@ -320,7 +312,7 @@ class Judge(Policy):
             self.marks.word("attributes that the solution set")
         if lending.makes_a_class(operation, operands):
             self.marks.word("a class that the solution made of the test's")
-        self._changes_in_place()
+        self.marks.changed()
         try:
             answer = operations.perform(operation, operands, self.link)
         except BaseException as error:
@@ -333,17 +325,10 @@ class Judge(Policy):
     def changed(self, container: object, content: object, is_given: bool) -> None:
         """What lies in an object's `__dict__` are its attributes."""
         self.doubt()
-        self._changes_in_place()
+        self.marks.changed()
         self.hearing.looked_at(content)
         if id(container) in self._attributes:
             self.marks.word("attributes that the solution set")
-
-    def _changes_in_place(self) -> None:
-        """The solution changes something of the test's, or uses what may change as it is used."""
-        if self._test is not None and not self._has_changed:
-            self._has_changed = True
-            if not self._test.is_straight():
-                self.marks.word("what the solution changed in place")
 
     def _lent(self, operation: str, operands: tuple[object, ...]) -> None:
         """Only what was told of by number is asked: plain data is local at both ends. Raises

@@ -98,9 +98,6 @@ class Policy:
     def numbered(self, fresh: list[object]) -> None:
         """Both ends have these containers from now on."""
 
-    def came_back(self) -> None:
-        """An answer is, or holds, what this end has given."""
-
     def doubt(self) -> None:
         """The two ends may not behave as one process does."""
 
@@ -392,9 +389,7 @@ class Link:
             self._buffer += part
 
     def _told_of(self, kind: int) -> None:
-        if kind == values.native.REFERENCE:
-            self.policy.came_back()
-        else:
+        if kind != values.native.REFERENCE:
             self.policy.doubt()
 
     # ---- shared containers -----------------------------------------------------------------------

@@ -138,7 +138,6 @@ class Makers:
     def _yours(self, number: object, name: object = None) -> object:
         known = self._link.known(number)
         if name is None:
-            self._link.policy.came_back()
             return known
         if type(name) is not str:
             raise CodecError("not a name")

@@ -85,10 +85,10 @@ _MEANT = frozenset(
 FUNCTIONS = {
     name: getattr(builtins, name)
     for name in (
-        "abs bool dict float frozenset int len list max min round set sorted str tuple"
+        "abs all any bool dict float frozenset int len list max min round set sorted str sum tuple"
     ).split()
 }
-"""What an expression may call on an answer; what holds of nothing is not planned."""
+"""What an expression may call on an answer."""
 TYPES = {kind.__name__: kind for kind in (bool, bytes, dict, float, int, list, set, str, tuple)}
 
 TOOLS = {
@@ -133,8 +133,6 @@ class Assertion(NamedTuple):
     operations: list[Operation]
     holds: Callable[[tuple[object, ...]], object]
     """Whether it does, of their answers. Raises what its expression raises."""
-    is_plain: bool = True
-    """Whether it looks at one answer, in one way."""
     is_equality: bool = False
     """Whether it compares an answer, as it comes, with a constant."""
 
@@ -263,23 +261,14 @@ def _equality(test: ast.expr) -> Assertion | None:
 def _expression(test: ast.expr) -> Assertion:
     finder = _Finder()
     test = finder.visit(test)
+    if len(finder.operations) > 1:
+        raise NotLiteral  # what one answers may be changed by the next
     if any(_asks_of_answer(one) for one in finder.operations):
         raise NotLiteral  # what the solution says of its own answer: `provenance` marks that
     expression = ast.fix_missing_locations(ast.Expression(test))
     code = compile(expression, "<test>", "eval", dont_inherit=True)
-    if any(isinstance(one, ast.Call) and _chooses(one) for one in ast.walk(test)):
-        raise NotLiteral
-    ways = [one for one in ast.walk(test) if isinstance(one, ast.Compare | ast.BoolOp | ast.Not)]
-    is_plain = len(finder.operations) == 1 and len(ways) < 2
     scope = {"__builtins__": {}, **FUNCTIONS, "isinstance": _isinstance}
-    return Assertion(
-        finder.operations, lambda answers: eval(code, {**scope, ANSWER: answers}), is_plain
-    )
-
-
-def _chooses(call: ast.Call) -> bool:
-    """Whether this is `max(1, f(2))` or the like, which a NaN decides as its place has it."""
-    return isinstance(call.func, ast.Name) and call.func.id in ("max", "min") and len(call.args) > 1
+    return Assertion(finder.operations, lambda answers: eval(code, {**scope, ANSWER: answers}))
 
 
 def _asks_of_answer(operation: Operation) -> bool:
@@ -353,32 +342,11 @@ class _Finder(ast.NodeTransformer):
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         return node
 
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        known = len(self.operations)
-        place = self.visit(node.slice)
-        if len(self.operations) > known:
-            raise NotLiteral  # an answer that chooses
-        return ast.copy_location(ast.Subscript(self.visit(node.value), place, node.ctx), node)
-
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         if not isinstance(node.op, ast.Add | ast.Sub | ast.Div | ast.FloorDiv):
             constant(node)  # others may be costly, but not between literals
             return node
         node.left, node.right = self.visit(node.left), self.visit(node.right)
-        return node
-
-    def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        node.left = self.visit(node.left)
-        had = len(self.operations)
-        node.comparators[0] = self.visit(node.comparators[0])
-        in_lower_case = all(str(operation[0]).islower() for operation in self.operations)
-        if 0 < had < len(self.operations) and not in_lower_case:
-            raise NotLiteral  # what a class makes is on one side: `provenance` marks that
-        had = len(self.operations)
-        for later in node.comparators[1:]:  # evaluated only if what stands before holds
-            self.visit(later)
-        if len(self.operations) > had:
-            raise NotLiteral
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:

@@ -39,14 +39,15 @@ from __future__ import annotations
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
 
 INLINE, VOUCHED, PROVEN = 1, 2, 3
 
-EQUALITY, OTHER = 0, 1
-"""What an assertion decides by (`rewrite`): an equality, or something else."""
+EQUALITY, LOOSE, OPEN = 0, 1, 2
+"""What an assertion decides by (`rewrite`): an equality with what is written in the text; LOOSE, if
+by anything but an equality; OPEN, if nothing that it compares is written there."""
 FREE, NAMED, ANSWER = 0, 1, 2
 """Who was asked: a function, class or module that the test names; an object of a class that it
 names; anything else."""
@@ -69,7 +70,7 @@ class Provenance:
         self.rests_on: list[str] = []
         self.reached = 0
         self._open = 0
-        self._informed = False
+        self._informed = self._changed = False
         self._pending: list[BaseException] = []
         self._forgiven: list[BaseException] = []
         self._foreign: list[object] = []
@@ -78,12 +79,11 @@ class Provenance:
         self._raised: list[BaseException] = []
         self._passed_on: list[BaseException] = []
         self._entered: set[int] = set()
-        self._calls: list[tuple[int, int]] = []
-        """Calls of functions of the text that assert, while they run: site and thread."""
         self.waiting = 0
         """Coroutines of the solution that nobody has awaited: true, whatever they would give."""
         self.is_due = False
         self.sites = 0
+        self.fails = False
         self._lock = threading.Lock()
 
     # ---- the mark ------------------------------------------------------------------------------
@@ -108,6 +108,11 @@ class Provenance:
             else:
                 self._informed = True
 
+    def changed(self) -> None:
+        """The solution has changed something of the test's in place, or has had code of the test's
+        run that may have."""
+        self._changed = True
+
     def nothing_reached(self) -> None:
         """The test's code came to its end and reached no assertion: it has not passed, whatever it
         would do in one process. Where none was due, nothing is known of the solution either."""
@@ -120,8 +125,10 @@ class Provenance:
         """On whose word a pass of this cell rests."""
         if self.reached < 0:
             return INLINE
-        if self._calls or len(self._entered - {0}) < self.sites:
+        if len(self._entered - {0}) < self.sites:
             self.word("an assertion that was not reached")
+        if self.fails and self._changed:
+            self.word("what the solution has changed in place")
         if self.waiting > 0:
             self.word("a coroutine that nobody awaited")
         if not {*map(id, self._raised)} <= {*map(id, self._forgiven)}:
@@ -192,8 +199,10 @@ class Provenance:
         with self._lock:
             self._open -= 1
             self.reached += 1
-        if kind and self._informed:
+        if kind & LOOSE and self._informed:
             self.word("an object's answer to data of the test")
+        if kind & OPEN and self._changed:
+            self.word("what the solution has changed in place")
 
     def asserted(self, site: int, kind: int, called: Any) -> Callable[..., Any]:
         """An assertion that stands in an expression: what is called instead of it."""
@@ -209,58 +218,6 @@ class Provenance:
             return found
 
         return call
-
-    def calling(self, site: int) -> tuple[int, int]:
-        """A function of the text that asserts is to be called, once its arguments are there."""
-        call = site, threading.get_ident()
-        self._calls.append(call)
-        return call
-
-    def called(self, call: tuple[int, int], value: Any) -> Any:
-        """It has given this; what has still to run is followed to its end."""
-        if type(value) is types.CoroutineType:
-            return self._awaited(call, value)
-        if type(value) is types.GeneratorType:
-            return self._stepped(call, value)
-        self._ended(call)
-        return value
-
-    def stepping(self, function: Any) -> Callable[..., Any]:
-        """What is called for `all`, `any`, `sum`, `filter`, where these are Python's own."""
-        if not any(function is one for one in (all, any, sum, filter)):
-            return function  # type: ignore[no-any-return]
-
-        def call(*args: Any, **words: Any) -> object:
-            given, at = [*args], int(function is filter)
-            given[at : at + 1] = map(self.each, given[at : at + 1])
-            return function(*given, **words)
-
-        return call
-
-    def each(self, items: Iterable[Any]) -> Iterator[Any]:
-        """These, one by one: what holds of each holds of nothing, too."""
-        is_nothing = True
-        for one in items:
-            is_nothing = False
-            yield one
-        if is_nothing:
-            self.word("what holds of nothing")
-
-    async def _awaited(self, call: tuple[int, int], coroutine: Any) -> object:
-        found = await coroutine
-        self._ended(call)
-        return found
-
-    def _stepped(self, call: tuple[int, int], generator: Any) -> Any:
-        found = yield from generator
-        self._ended(call)
-        return found
-
-    def _ended(self, call: tuple[int, int]) -> None:
-        with self._lock:
-            if call in self._calls:
-                self._calls.remove(call)
-                self._entered.add(call[0])
 
     def failed(self, *message: object) -> AssertionError:
         """The assertion does not hold: what to raise."""
@@ -317,9 +274,6 @@ class Provenance:
             if any(error is one for one in self._pending):
                 self.word("an assertion that was passed over")
             self._forgiven.append(error)
-            here = threading.get_ident()
-            for call in [one for one in self._calls if one[1] == here]:
-                self._ended(call)  # as far as its text waits for that
             self.reached += not isinstance(error, ImportError | NameError)
 
     def suppressed(self, error: BaseException, kinds: object) -> None:

@@ -10,14 +10,12 @@ In: the parsed test. Out: the same tree, where
     except T:           except S.handler(T, own):
     raises(T), suppress(T)   raises(S.expected(T, own)), suppress(S.expected(T, own))
     x = self.assertX(...)   x = S.asserted(n, kind, self.assertX)(...), where it is no statement
-    check(...)          S.called(S.calling(n), check(...)), where `check` is the text's and asserts
     a is b              S.told(a, "`is`") is S.told(b, "`is`"), unless one is a constant
     a in b              a in S.told(b, "`in`")
     assert_x(a)         S.told(assert_x, ...)(a), and what else goes by the name of an assertion
     raise AssertionError(...)   raise S.raised(AssertionError(...))
     type(x)             S.type_of(x)
     eval(x)             S.runner(eval)(x), unless x is a constant (`exec`, `compile` alike)
-    all(x)              S.stepping(all)(x), and so `any`, `sum`, and `filter`, which hold of nothing
 
 with S the global name `SITES`. Nothing else changes: scopes, order of evaluation and line numbers
 stay. Pure; the invariant is that of `provenance`.
@@ -29,12 +27,13 @@ import ast
 import builtins
 import functools
 import operator
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable
 from types import CodeType
 from typing import Any
 
-from .provenance import EQUALITY, OTHER
+from .provenance import EQUALITY, LOOSE, OPEN
 from .text import Text, read
+from .written import Written
 
 SITES = "__sv_sites__"
 
@@ -50,21 +49,18 @@ _EXPECTING = frozenset(
 _GIVEN_CLASSES = _EXPECTING - {"assertLogs", "assertNoLogs", "deprecated_call"} | {"suppress"}
 _TOOLS = frozenset(("fail", "raises", "warns", "suppress"))
 _RUNNERS = frozenset(("eval", "exec", "compile"))
-_STEPPING = frozenset(("all", "any", "sum", "filter"))
 
 
-def rewrite(
-    tree: ast.Module, nodes: Iterable[ast.AST] | None = None, asserting: Set[str] = frozenset()
-) -> Text:
-    """Reads the tree (`nodes`: all of it), and rewrites it in place. Each call of a function of the
-    text that asserts (`asserting`: by name) is an assertion site of its own."""
-    found = read(ast.walk(tree) if nodes is None else nodes)
-    _Rewriter(found, asserting).inside(tree)
+def rewrite(tree: ast.Module, nodes: Iterable[ast.AST] | None = None) -> Text:
+    """Reads the tree (`nodes`: all of it), and rewrites it in place."""
+    nodes = [*ast.walk(tree)] if nodes is None else nodes
+    found = read(nodes)
+    _Rewriter(found, Written(nodes)).inside(tree)
     ast.fix_missing_locations(tree)
     return found
 
 
-_ASSERTING = frozenset(("entered", "raised", "calling"))
+_ASSERTING = frozenset(("entered", "raised"))
 
 
 def holds_sites(code: CodeType) -> bool:
@@ -113,7 +109,6 @@ _OUTSIDE_IN = (
     ast.AsyncWith,
     ast.ExceptHandler,
     ast.Call,
-    ast.If,
 )
 """Nodes that are looked at before what is in them is rewritten."""
 
@@ -121,11 +116,10 @@ _OUTSIDE_IN = (
 class _Rewriter:
     """One pass, mostly from the inside of each node to the node itself."""
 
-    def __init__(self, text: Text, asserting: Set[str]):
-        self._text, self._asserting = text, asserting
+    def __init__(self, text: Text, written: Written):
+        self._text, self._written = text, written
         self._depth = 0
-        """In how many functions this stands; whether it is for who runs the text as a script."""
-        self._is_script = False
+        """In how many functions this stands."""
         self._own = text.binds
         self._whole: set[ast.AST] = set()
         """Calls that are whole statements, sites already where they assert, or given to `with`."""
@@ -137,9 +131,7 @@ class _Rewriter:
             ast.Compare: self._compare,
             ast.Call: self._call,
             ast.Raise: self._raise,
-            ast.If: self._if,
             ast.Attribute: self._attribute,
-            ast.comprehension: self._comprehension,
             ast.FunctionDef: self._function,
             ast.AsyncFunctionDef: self._function,
         }
@@ -171,16 +163,8 @@ class _Rewriter:
         self._depth -= 1
         return node
 
-    def _if(self, node: ast.If) -> ast.AST:
-        outer = self._is_script
-        names = (one.id for one in ast.walk(node.test) if isinstance(one, ast.Name))
-        self._is_script |= "__name__" in names
-        self.inside(node)
-        self._is_script = outer
-        return node
-
     def _assert(self, node: ast.Assert) -> ast.AST:
-        kind = _kind_of(node.test)
+        kind = self._kind_of(node.test)
         if isinstance(node.test, ast.BoolOp):
             self.inside(node.test)  # which is no branch
         elif type(node.test) not in _LEAVES:
@@ -199,16 +183,27 @@ class _Rewriter:
         known = name.startswith("assert") or name in ("fail", "raises", "warns")
         if not known or name in self._text.defines:
             return node
+        self._text.fails |= name == "fail"
         return self._around(node, kind, name == "fail")
 
+    def _kind_of(self, test: ast.expr) -> int:
+        """What this assertion decides by."""
+        if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+            return functools.reduce(operator.or_, map(self._kind_of, test.values))
+        if isinstance(test, ast.Compare):
+            if all(isinstance(op, ast.Eq | ast.Is) for op in test.ops):
+                return self._kind_of_sides(test.left, *test.comparators)
+        return LOOSE | OPEN
+
+    def _kind_of_sides(self, *sides: ast.expr) -> int:
+        loose = LOOSE if any(map(_is_yes_or_no, sides)) else EQUALITY
+        return loose if any(map(self._written.holds, sides)) else loose | OPEN
+
     def _kind_of_call(self, call: ast.expr) -> int:
-        args = getattr(call, "args", [])[:2]
-        name = _name_of(call)
+        args, name = getattr(call, "args", [])[:2], _name_of(call)
         if name in _EXPECTING:
             return EQUALITY  # what is raised is of that class, or it is not
-        if not args or not name.startswith("assert"):
-            return OTHER
-        return _kind_of_sides(name in _EQUALITIES, *args)
+        return self._kind_of_sides(*args) if name in _EQUALITIES else LOOSE | OPEN
 
     def _with(self, node: ast.With | ast.AsyncWith) -> ast.AST:
         expecting = any(_name_of(item.context_expr) in _EXPECTING for item in node.items)
@@ -219,11 +214,8 @@ class _Rewriter:
     def _number(self, never: bool) -> int:
         """The number of a new site; 0 for one that can `never` hold: nobody waits for it."""
         self._text.is_due |= not (self._depth or never)
-        return 0 if never else self._next()
-
-    def _next(self) -> int:
-        self._text.sites += 1
-        return self._text.sites
+        self._text.sites += not never
+        return 0 if never else self._text.sites
 
     def _around(self, node: ast.stmt, kind: int, never: bool = False) -> ast.AST:
         return _site(node, self._number(never), [node, ast.Expr(_call("left", kind))])
@@ -261,20 +253,17 @@ class _Rewriter:
                 or (name.startswith("assert") and isinstance(node.func, ast.Attribute))
             )
         )
-        kind = self._kind_of_call(node) if is_inner else OTHER
+        kind = self._kind_of_call(node) if is_inner else LOOSE | OPEN
         self.inside(node)
         if name in _RUNNERS and isinstance(node.func, ast.Name) and name not in self._own:
             if not (node.args and isinstance(node.args[0], ast.Constant)):
                 node.func = _call("runner", node.func)
-        if name in _STEPPING and isinstance(node.func, ast.Name) and name not in self._own:
-            node.func = _call("stepping", node.func)
         if name == "type" and len(node.args) == 1 and isinstance(node.func, ast.Name):
             if not node.keywords and name not in self._own:
                 return ast.copy_location(_call("type_of", *node.args), node)
         for at, argument in enumerate(node.args[:few]):
             if not isinstance(argument, ast.Starred):
                 node.args[at] = _call("expected", argument, own[at])
-        is_checking = name in self._asserting and isinstance(node.func, ast.Name | ast.Attribute)
         if is_tool:
             node.func = _call("told", node.func, "an assertion")
         if name in ("assertIn", "assertNotIn") and len(node.args) > 1:
@@ -283,15 +272,6 @@ class _Rewriter:
             node.args[0] = _call("told", node.args[0], "`difference`")
         if is_inner:
             node.func = _call("asserted", self._number(False), kind, node.func)
-        if is_checking:
-            is_run = name.startswith("test") and not node.args  # whoever calls it as well
-            number = 0 if is_run or self._is_script else self._next()
-            return ast.copy_location(_call("called", _call("calling", number), node), node)
-        return node
-
-    def _comprehension(self, node: ast.comprehension) -> ast.AST:
-        if not node.is_async and not isinstance(node.iter, ast.Constant | ast.List | ast.Tuple):
-            node.iter = _call("each", node.iter)
         return node
 
     def _compare(self, node: ast.Compare) -> ast.AST:
@@ -310,6 +290,7 @@ class _Rewriter:
         if node.exc is not None:
             named = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
             if isinstance(named, ast.Name) and named.id == "AssertionError":
+                self._text.fails = True
                 node.exc = _call("raised", node.exc)
         return node
 
@@ -317,22 +298,6 @@ class _Rewriter:
         if type(node.ctx) is not ast.Load and isinstance(node.value, ast.Name):
             self._text.sets.append((node.value.id, node.attr))
         return node
-
-
-def _kind_of(test: ast.expr) -> int:
-    """What this assertion decides by."""
-    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
-        return functools.reduce(operator.or_, (_kind_of(value) for value in test.values))
-    if isinstance(test, ast.Compare):
-        is_equality = all(isinstance(op, ast.Eq) for op in test.ops)
-        return _kind_of_sides(is_equality, test.left, *test.comparators)
-    return OTHER
-
-
-def _kind_of_sides(is_equality: bool, *sides: ast.expr) -> int:
-    if not is_equality or any(map(_is_yes_or_no, sides)):
-        return OTHER
-    return EQUALITY
 
 
 def _is_yes_or_no(node: ast.expr) -> bool:

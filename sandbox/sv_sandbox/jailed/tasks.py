@@ -8,12 +8,11 @@ cell by cell all the same, since what a test or an answer says may be costly to 
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import struct
 from typing import NamedTuple
 
-from . import parts, plan, subject, testcode, values
+from . import plan, subject, testcode, values
 from .provenance import PROVEN
 from .source import Source, unpacked
 from .values import CodecError, native
@@ -74,10 +73,6 @@ def planned_of(blob: bytes) -> Planned:
     """One test's."""
     source = unpacked(blob)
     literal = plan.plan(source.text, source.entry_point)
-    if literal is not None and not all(one.is_plain for one in literal.assertions):
-        tree = ast.parse(source.text)
-        found = parts.Parts(source.text.decode(), tree, [*ast.walk(tree)], source.entry_point)
-        literal = None if found.mixed else literal  # a judge marks it
     if literal is not None and len(literal.request) <= native.MAX_ANSWER_BYTES:
         mark = native.MARK_LITERAL if literal.calls else native.MARK_READS
         return Planned(mark, literal.request, literal)

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Iterator
 from types import CodeType
 from typing import NamedTuple
 
-from . import parts, rewrite, straight
+from . import rewrite
 from .bytecode import is_tidy
+from .free import free
 from .shared import STATES
 from .source import PREPARED, Source, unpacked
 
@@ -49,12 +50,6 @@ _IMPURE = frozenset(
     " assertNoLogs assertWarns assertWarnsRegex warns deprecated_call today now".split()
 )
 """Names that may."""
-_BINDING = frozenset(
-    "globals vars locals setattr exec eval modules __dict__ f_globals f_locals".split()
-)
-"""What may bind a name that the text does not show."""
-
-
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
@@ -65,10 +60,6 @@ class TestCode(NamedTuple):
     modules: set[str]
     """Those beside the solution."""
     text: str
-    mixes: str
-    """Why its passes cannot be proven, as far as its text says (`parts`)."""
-    classes: set[str]
-    """Names that must be those of classes."""
     free: set[str]
     """Names that the solution is asked for."""
     names: set[str]
@@ -78,6 +69,7 @@ class TestCode(NamedTuple):
     defined: set[str]
     """Of those, the ones that it does not import."""
     sites: int
+    fails: bool
     is_due: bool
     hands_over: bool
     last_line: int
@@ -86,19 +78,11 @@ class TestCode(NamedTuple):
     """A module whose attribute the test sets; empty for almost all."""
     wanted: tuple[str, ...]
     """What is to be shared with the solution's process."""
-    changes: bool
-    """Whether it may itself change an object in place."""
     is_pure: bool
     """Whether it speaks of nothing that belongs to a process."""
     is_tidy: bool
     """Whether other tests may run in the process that it has run in."""
     code: CodeType
-
-    def is_straight(self) -> bool:
-        """Whether no change in place can mislead it: looked up where there is one, as few have."""
-        tree = ast.parse(self.text)
-        is_plain = self.names.isdisjoint(_BINDING)
-        return is_plain and straight.is_straight(tree, [*ast.walk(tree)], self.entry_point)
 
     @property
     def tree(self) -> ast.Module:
@@ -113,10 +97,10 @@ def code_of(source: Source) -> TestCode:
     tree = ast.parse(source.text)
     modules = {path.split("/")[0].removesuffix(".py") for path in source.files}
     nodes, words = [*ast.walk(tree)], source.text.decode("utf-8", "replace")
-    found = parts.Parts(words, tree, nodes, source.entry_point, modules)
+    theirs = free(words, nodes, source.entry_point, modules)
     is_pure = not modules and all(map(_is_pure, nodes))
     bound, defined = {*_bound(tree.body)}, {*_bound(tree.body, imports=False)}
-    text = rewrite.rewrite(tree, nodes, found.asserting)
+    text = rewrite.rewrite(tree, nodes)
     if "doctest" in text.names:  # its examples stand in strings
         values = (node.value for node in nodes if isinstance(node, ast.Constant))
         text.names.update(*(_WORD.findall(value) for value in values if type(value) is str))
@@ -129,20 +113,18 @@ def code_of(source: Source) -> TestCode:
         entry_point=source.entry_point,
         modules=modules,
         text=words,
-        mixes=found.mixed,
-        classes=found.classes,
-        free=found.free,
+        free=theirs,
         names=text.names,
         binds=text.binds,
         bound=bound,
         defined=defined,
         sites=text.sites,
+        fails=text.fails,
         is_due=text.is_due,
         hands_over=text.hands_over,
         last_line=tree.body[-1].lineno if tree.body else 0,
         patches=patched[0] if patched else "",
         wanted=_wanted(text.names),
-        changes=straight.changes(nodes),
         is_pure=is_pure and text.names.isdisjoint(_IMPURE),
         is_tidy=is_tidy(code, text.names),
         code=code,

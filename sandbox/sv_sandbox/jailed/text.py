@@ -33,6 +33,8 @@ class Text:
         self.hands_over = False
         """Whether it may define tests that it does not run itself, or use pytest's names."""
         self.sites = 0
+        self.fails = False
+        """Whether it fails by its own hand: `raise AssertionError`, `fail()`."""
         self.is_due = False
         """Whether an assertion stands outside of functions."""
 
