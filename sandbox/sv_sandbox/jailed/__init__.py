@@ -13,12 +13,11 @@ without `sv_sandbox` around it, so that nothing of the client is in a program's 
     link        one frame format both ways: requests, answers, changes of shared containers
     values, table, containers   plain data, and what of it stays shared
     shapes, proxies, makers, operations   objects of the other end, and what can be asked of them
-    provenance, hearing, rewrite   on whose word a pass rests; what arrives; assertion sites
-    nodes, levels, expressions, parts   what a test's assertions compare, as its text says
-    straight                    what a pass may rest on once the solution has changed something
+    provenance, hearing         on whose word a pass rests; what arrives from the solution
+    rewrite, sites, written     assertions: rewritten, followed, and what they compare with
     audit                       answers run as code
     lending     what of a test's objects the solution may use
-    namespace, testcode, source the names of a test, its text, its circumstances
+    namespace, free, testcode, source   the names of a test, its text, its circumstances
     shared, files, state, bounds, waiting   what one process would share, what must not stay
     collect, collect_run, pytest_*   test functions and classes that a text hands over
 """

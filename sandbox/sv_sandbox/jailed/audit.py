@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from . import testcode
-from .provenance import Provenance
+from .sites import Sites
 
 _RUNS = frozenset(
     ("exec", "compile", "marshal.loads", "pickle.find_class", "code.__new__", "function.__new__")
@@ -97,7 +97,7 @@ def _examples(text: str) -> list[Any]:
         return []
 
 
-def watch_suppress(marks: Provenance) -> None:
+def watch_suppress(marks: Sites) -> None:
     """What `contextlib.suppress` swallows is told to the marks of this cell."""
 
     def leave(self: Any, kind: Any, error: Any, trace: object) -> bool:

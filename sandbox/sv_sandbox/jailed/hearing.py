@@ -1,7 +1,7 @@
 """What arrives from the solution in one cell, and whether its pass may rest on it.
 
 In: the answers that the judge's end of the link hears, and the proxies that it makes of them. Out:
-marks in `provenance.Provenance`. What the test names (`name`, `beside`) is what it asks on its own
+marks (`provenance`). What the test names (`name`, `beside`) is what it asks on its own
 account; whatever else arrives is an answer. Nothing that arrives goes unmarked but plain data, a
 new object of a class that the test names, a function of a class or module that it names, and
 something that only steps through data.
@@ -17,8 +17,9 @@ from typing import Any
 
 from . import makers, plan, proxies, text
 from .link import Link
-from .provenance import ANSWER, FREE, NAMED, Provenance, is_reference
+from .provenance import ANSWER, FREE, NAMED, is_reference
 from .shapes import names_in
+from .sites import Sites
 from .values import CodecError, row_of
 
 _MANY, _EMPTY = 100_000, "nothing"
@@ -38,7 +39,7 @@ class Hearing:
     def __init__(
         self,
         link: Link,
-        marks: Provenance,
+        marks: Sites,
         spoken_of: Set[str],
         bound: Set[str],
         module: Callable[[str], ModuleType | None],

@@ -33,7 +33,8 @@ from .collect_run import TEXT
 from .hearing import Hearing
 from .link import Link, Lost, OneProcess, Policy, Uncrossed
 from .namespace import Names, SolutionNames, TestNamespace, VacuousNames, finding
-from .provenance import INLINE, PROVEN, Provenance
+from .provenance import INLINE, PROVEN
+from .sites import Sites
 from .state import State
 from .testcode import TestCode
 from .values import CodecError, native
@@ -78,7 +79,7 @@ def vacuous(start: int, cells: int) -> None:
         verdict = WRONG
         with contextlib.suppress(BaseException):  # it looked at something: not vacuous
             test = testcode.read(native.blob(cell))
-            marks = Provenance()
+            marks = Sites()
             run(test, marks, VacuousNames(test.entry_point))
             verdict = WRONG if marks.failure() else PASS
         native.end(cell, cell + 1, verdict, b"", PROVEN)
@@ -114,7 +115,7 @@ def judge(start: int, cells: int) -> None:
             return
 
 
-def run(test: TestCode, marks: Provenance, names: Names) -> str:
+def run(test: TestCode, marks: Sites, names: Names) -> str:
     """Run a test's code, and the test functions and classes that it hands over, against these
     names. Raises what fails it; returns what was not judged, and why (empty for almost all)."""
     space = TestNamespace(names)
@@ -157,7 +158,7 @@ class Judge(Policy):
 
     def __init__(self) -> None:
         self.link = Link((native.CHANNEL_IN, native.CHANNEL_OUT), self, native.waiting)
-        self.marks = Provenance()
+        self.marks = Sites()
         self._test: TestCode | None = None
         self._shared: shared.JudgeShared | None = None
         self.hearing = Hearing(self.link, self.marks, frozenset(), frozenset(), self.module)
@@ -175,8 +176,7 @@ class Judge(Policy):
             return *subject.verdict_of(error), PROVEN
         if test.patches:
             raise OneProcess(f"the test patches the module {test.patches}")
-        self.marks = marks = Provenance()
-        marks.sites, marks.is_due, marks.fails = test.sites, test.is_due, test.fails
+        self.marks = marks = Sites(test.sites, test.is_due, test.fails)
         self.link.forget()
         bound = test.binds - test.free
         self.hearing = Hearing(self.link, marks, test.names, bound, self.module)

@@ -32,8 +32,9 @@ from types import (
 from typing import Any
 
 from .link import OneProcess, Uncrossed
-from .provenance import Provenance, is_reference
+from .provenance import is_reference
 from .shapes import CONTENT, mro, names_in
+from .sites import Sites
 
 _FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType, MethodWrapperType)
 _NEVER = (
@@ -122,7 +123,7 @@ def _why_not(value: Any) -> str:
             return "" if known else f"the function {value.__name__}"
         return "" if is_plain(owner) else _why_not(owner)
     if kind is FunctionType:  # of ours, what reads by a text stands for something else
-        return "" if value.__module__ != Provenance.__module__ else "what reads by a text"
+        return "" if value.__module__ != Sites.__module__ else "what reads by a text"
     if value is str.format or value is str.format_map:  # "{0.__globals__}"
         return "str.format"
     if issubclass(kind, _OF_CLASS_BODIES) and is_tests(value.__objclass__):

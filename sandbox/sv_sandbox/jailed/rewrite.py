@@ -1,4 +1,4 @@
-"""Assertion sites, `is` and `except` of a test's text, rewritten to tell `provenance.Provenance`.
+"""Assertion sites, `is` and `except` of a test's text, rewritten to tell `sites.Sites`.
 
 In: the parsed test. Out: the same tree, where
 
@@ -18,7 +18,7 @@ In: the parsed test. Out: the same tree, where
     eval(x)             S.runner(eval)(x), unless x is a constant (`exec`, `compile` alike)
 
 with S the global name `SITES`. Nothing else changes: scopes, order of evaluation and line numbers
-stay. Pure; the invariant is that of `provenance`.
+stay. Pure; the invariant is that of `sites`.
 """
 
 from __future__ import annotations
