@@ -56,6 +56,10 @@ def test_a_case_is_judged_as_its_file_says(
         return
     if kind == "limits":  # what SECURITY.md does not promise: plain Python passes it as well
         assert verdict is Verdict.PASS, f"{verdict.name}: no limit any more"
+        plain = pool.matrix(
+            [solution], [test], entry_point=entry_point, judge="inline", trust="inline"
+        )
+        assert plain.verdict(0, 0) is Verdict.PASS, "what plain Python fails is no limit"
         return
     assert verdict is not Verdict.PASS, matrix.detail(0, 0)
     if kind == "holes":
