@@ -17,7 +17,7 @@ without `sv_sandbox` around it, so that nothing of the client is in a program's 
     rewrite, sites, written     assertions: rewritten, followed, and what they compare with
     audit                       answers run as code
     lending     what of a test's objects the solution may use
-    namespace, free, testcode, source   the names of a test, its text, its circumstances
+    namespace, testcode, source the names of a test, its text, its circumstances
     shared, files, state, bounds, waiting   what one process would share, what must not stay
     collect, collect_run, pytest_*   test functions and classes that a text hands over
 """

@@ -33,19 +33,16 @@ _WORD = object()
 
 
 class Hearing:
-    """One cell's. `spoken_of`: the names of the test's text; `bound`: those that it binds, as far
-    as that can be told; `module`: our own copy of a module."""
+    """One cell's. `spoken_of`: the names of the test's text; `module`: our own copy of a module."""
 
     def __init__(
         self,
         link: Link,
         marks: Sites,
         spoken_of: Set[str],
-        bound: Set[str],
         module: Callable[[str], ModuleType | None],
     ):
         self._link, self._marks, self._spoken_of, self._module = link, marks, spoken_of, module
-        self._bound = bound
         self._named: set[int] = set()
         self._answered: set[int] = set()
         """Functions that came as answers, or in them."""
@@ -53,8 +50,9 @@ class Hearing:
         """What arrives while a name is asked for."""
         self._errors: list[BaseException] = []
         """Exceptions of the solution's classes that came with the last answer."""
-        self._helpers: set[int] = set()
         self._objects: set[int] = set()
+        self.was_asked = False
+        """Whether the test has used anything of the solution's."""
         self.has_answered = False
         """Whether it knows anything that the solution may have chosen."""
 
@@ -77,6 +75,7 @@ class Hearing:
         if type(found) is not tuple or len(found) != 2:
             raise CodecError("not a name")
         exists, value = found[0] is True, found[1]
+        self.was_asked |= exists
         if is_reference_class(value):
             self._looks_at_class(name)
         elif not proxies.is_fixed(value):
@@ -88,15 +87,11 @@ class Hearing:
             if name not in plan.TOOLS:
                 self._marks.word(f"{name} of the library's, as the solution says")
             return True, value
-        if exists and name in self._bound:
-            self._marks.word("a name that the text seems to bind")
         number = self._number(value)
         known = number < 0 or proxies.is_fixed(value) or makers.is_called_only(value)
         self.arrived_beside(value if known else None, arrived)
         if number >= 0:
             self._name(number)
-            if entry_point is not None and name != entry_point:
-                self._helpers.add(number)
             is_tool = name in plan.TOOLS or name.startswith("assert") or name == "approx"
             is_module = name in text.TOOLS and not proxies.is_plain_function(value)
             if (is_tool or is_module) and name != entry_point:
@@ -112,6 +107,7 @@ class Hearing:
     def beside(self, name: str) -> Any:
         """A module beside the solution, which the test names by importing it."""
         found, arrived = self.ask_for("import", name)
+        self.was_asked = True
         self.arrived_beside(found, arrived)
         self._name(self._number(found))
         return found
@@ -173,8 +169,6 @@ class Hearing:
         else:
             if named and operation == "method" and not isinstance(operands[0], type):
                 whom = FREE if proxies.is_module(operands[0]) else NAMED
-            if number in self._helpers and type(answer) is bool:
-                whom = ANSWER
             self._marks.asked(None, whom, any(operands[-2:]), answer)
 
     def _stepped(self, operation: str, operands: tuple[Any, ...], answer: Any) -> None:

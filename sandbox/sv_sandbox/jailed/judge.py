@@ -161,9 +161,11 @@ class Judge(Policy):
         self.marks = Sites()
         self._test: TestCode | None = None
         self._shared: shared.JudgeShared | None = None
-        self.hearing = Hearing(self.link, self.marks, frozenset(), frozenset(), self.module)
+        self.hearing = Hearing(self.link, self.marks, frozenset(), self.module)
         self._attributes: set[int] = set()
         self._cell, self._is_doubted = 0, False
+        self._theirs: set[str] = set()
+        """Names that the test speaks of and the solution binds."""
         self._state: State | None = None
         self._is_first = True
 
@@ -178,10 +180,9 @@ class Judge(Policy):
             raise OneProcess(f"the test patches the module {test.patches}")
         self.marks = marks = Sites(test.sites, test.is_due, test.fails)
         self.link.forget()
-        bound = test.binds - test.free
-        self.hearing = Hearing(self.link, marks, test.names, bound, self.module)
+        self.hearing = Hearing(self.link, marks, test.names, self.module)
         self._attributes.clear()
-        self._cell, self._is_doubted = cell, False
+        self._cell, self._is_doubted, self._theirs = cell, False, set()
         if not (test.is_pure and test.is_tidy):
             self.doubt()
         self._shared = None
@@ -190,7 +191,7 @@ class Judge(Policy):
         self._state = State(test.names)
         self._state.loaded()
         failure = self._failure(cell, test)
-        if self._state.changed():
+        if self._state.changed() or (self._theirs and not self.hearing.was_asked):
             self.doubt()
         if isinstance(failure, UsedUp):
             raise failure
@@ -233,14 +234,14 @@ class Judge(Policy):
             self._shared = shared.JudgeShared(test.wanted)
             loaded = self._loaded(cell, test)
             self._import(loaded[0], test)
-            may_be_meant = self._compare_names(loaded[1], loaded[2], test)
+            self._compare_names(loaded[1], loaded[2], test)
             left_out = run(test, self.marks, SolutionNames(self, test.entry_point, test.binds))
             if left_out:
                 raise OneProcess(left_out)
         except BaseException as error:
             self.link.trouble = self.link.trouble or (error if type(error) is OneProcess else None)
             return error
-        if not test.sites and not test.free and not self.marks.reached:
+        if not self.hearing.was_asked and not test.sites and not self.marks.reached:
             self.marks.word("a test without an assertion")
         failure = self.marks.failure()
         if isinstance(failure, AssertionError) or type(failure).__name__ == "Failed":
@@ -249,8 +250,9 @@ class Judge(Policy):
         elif failure is None and test.sites and not self.marks.reached:
             self.marks.nothing_reached()
             failure = self.marks.failure()
-        if failure is None and may_be_meant:
-            self.doubt()
+        if failure is None and test.entry_point is None:
+            if any(map(plan.is_builtin, self._theirs)):
+                self.doubt()  # they are the test's: a failure stands; a pass is one either way
         return failure
 
     def _loaded(self, cell: int, test: TestCode) -> Any:
@@ -276,16 +278,12 @@ class Judge(Policy):
                 with contextlib.suppress(ImportError):
                     __import__(name)
 
-    def _compare_names(self, bound: Any, missing: Any, test: TestCode) -> bool:
+    def _compare_names(self, bound: Any, missing: Any, test: TestCode) -> None:
         """In one process there is one namespace: what the solution binds the test may bind anew,
-        and what it misses the test may have; and a name of Python's may be the solution's, unless
-        it is said what is under test. Whether that alone is so: names of Python's are the test's,
-        so a failure stands, and a pass is to be one either way."""
-        is_shared = not test.defined.isdisjoint(bound) or not test.bound.isdisjoint(missing)
-        theirs = test.names.intersection(bound)
-        if is_shared or (theirs and not test.free):
+        and what it misses the test may have."""
+        self._theirs = test.names.intersection(bound)
+        if not (test.defined.isdisjoint(bound) and test.bound.isdisjoint(missing)):
             self.doubt()
-        return test.entry_point is None and any(map(plan.is_builtin, theirs))
 
     # ---- the policy of this end ------------------------------------------------------------------
 

@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 from . import rewrite
 from .bytecode import is_tidy
-from .free import free
 from .shared import STATES
 from .source import PREPARED, Source, unpacked
 
@@ -60,8 +59,6 @@ class TestCode(NamedTuple):
     modules: set[str]
     """Those beside the solution."""
     text: str
-    free: set[str]
-    """Names that the solution is asked for."""
     names: set[str]
     binds: set[str]
     bound: set[str]
@@ -97,7 +94,6 @@ def code_of(source: Source) -> TestCode:
     tree = ast.parse(source.text)
     modules = {path.split("/")[0].removesuffix(".py") for path in source.files}
     nodes, words = [*ast.walk(tree)], source.text.decode("utf-8", "replace")
-    theirs = free(words, nodes, source.entry_point, modules)
     is_pure = not modules and all(map(_is_pure, nodes))
     bound, defined = {*_bound(tree.body)}, {*_bound(tree.body, imports=False)}
     text = rewrite.rewrite(tree, nodes)
@@ -113,7 +109,6 @@ def code_of(source: Source) -> TestCode:
         entry_point=source.entry_point,
         modules=modules,
         text=words,
-        free=theirs,
         names=text.names,
         binds=text.binds,
         bound=bound,
