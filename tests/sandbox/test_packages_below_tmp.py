@@ -39,6 +39,34 @@ def test_folders_cross_beside_packages_below_tmp(
     assert found == expected
 
 
+PID = "import os\ndef pid():\n    raise ValueError(os.getpid())\n"
+
+
+def newest_pid(pool: Pool) -> int:
+    """The number of a process that begins now; in a namespace of its own each fork counts one."""
+    return int(pool.matrix([PID], ["pid()"]).detail(0, 0).removeprefix("ValueError: "))
+
+
+@pytest.mark.parametrize("modules", [0, 1200])
+def test_the_tests_of_a_row_share_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, modules: int
+) -> None:
+    for number in range(modules):
+        (tmp_path / f"module_{number}.py").touch()
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    here = replace(libraries.libraries(), packages=(str(tmp_path),), preload=())
+    monkeypatch.setattr(pool_module, "libraries", lambda *_: here)
+    tests = [f"for x in range({number}):\n    assert double(x) == 2 * x" for number in range(1, 25)]
+    with Pool(1, recycle=False) as pool:
+        if Layer.PID_NAMESPACE not in pool.layers:
+            pytest.skip("processes are counted in a namespace of their own")
+        before = newest_pid(pool)
+        matrix = pool.matrix(["def double(x):\n    return 2 * x\n"], tests)
+        assert {matrix.verdict(0, t) for t in range(len(tests))} == {Verdict.PASS}
+        assert newest_pid(pool) - before < len(tests) / 2
+
+
 MOUNTED = """
 import os, subprocess
 from sv_sandbox.jailed.files import look
