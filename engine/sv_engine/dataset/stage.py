@@ -28,7 +28,9 @@ class Lesson:
     @property
     def use(self) -> str:
         """`used`, or why not."""
-        return "used" if self.refusal is None else self.refusal.value
+        if self.refusal is None:
+            return "used"
+        return f"{self.refusal}; tests by vote" if self.data.examples else str(self.refusal)
 
 
 def learn(outcome: Outcome, config: Config, iteration: int) -> Lesson:

@@ -268,6 +268,8 @@ class Judge(Policy):
             raise UsedUp
         if type(loaded) is not tuple or [*map(type, loaded)] != [tuple] * 3:
             raise CodecError("not what a solution has loaded")
+        if any(type(one) is not tuple or [*map(type, one)] != [str, str] for one in loaded[1]):
+            raise CodecError("not names with origins")
         self._is_first = False
         return loaded
 
@@ -281,8 +283,11 @@ class Judge(Policy):
     def _compare_names(self, bound: Any, missing: Any, test: TestCode) -> None:
         """In one process there is one namespace: what the solution binds the test may bind anew,
         and what it misses the test may have."""
-        self._theirs = test.names.intersection(bound)
-        if not (test.defined.isdisjoint(bound) and test.bound.isdisjoint(missing)):
+        origins = dict(bound)
+        self._theirs = test.names.intersection(origins)
+        is_shared = not (test.defined.isdisjoint(origins) and test.bound.isdisjoint(missing))
+        is_shared |= any(origins.get(name, of) != of for name, of in test.imported.items())
+        if is_shared or ("*" in test.imported and origins):
             self.doubt()
 
     # ---- the policy of this end ------------------------------------------------------------------

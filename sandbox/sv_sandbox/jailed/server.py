@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable
-from types import CodeType
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any, NoReturn
 
 from . import operations, shared
@@ -44,6 +44,17 @@ def main() -> None:
 
 
 _LOADED = frozenset(sys.modules)
+_NAMED = (type, FunctionType, BuiltinFunctionType)
+
+
+def _origin(value: object) -> str:
+    """The module, or the name of a module, that is imported with this; empty for other values."""
+    if type(value) is ModuleType:
+        return str(value.__name__)
+    if type(value) not in _NAMED:
+        return ""
+    module, name = getattr(value, "__module__", None), getattr(value, "__name__", None)
+    return f"{module}.{name}".removeprefix("_")  # `functools.reduce` is of `_functools`
 
 
 class Server(Policy):
@@ -137,10 +148,10 @@ class Server(Policy):
 
     # ---- requests of its own ---------------------------------------------------------------------
 
-    def _load(self, cell: int, wanted: tuple[str, ...]) -> tuple[tuple[str, ...], ...] | None:
+    def _load(self, cell: int, wanted: tuple[str, ...]) -> tuple[tuple[object, ...], ...] | None:
         """Load the solution anew; which modules of packages it has imported, names that it binds,
-        and such as it may miss. None: a cell has left something behind, so this process is no good
-        for another."""
+        with their origins, and names that it may miss. None: a cell has left something behind, so
+        this process is no good for another."""
         if self.finish():
             return None
         self.cell = cell
@@ -170,7 +181,11 @@ class Server(Policy):
         if first:
             self._state.loaded()
         modules = tuple(name for name in sys.modules if "." in name and name not in _LOADED)
-        bound = tuple(name for name in self._namespace if type(name) is str and name[:2] != "__")
+        bound = tuple(
+            (name, _origin(value))
+            for name, value in self._namespace.items()
+            if type(name) is str and name[:2] != "__"
+        )
         missing = (name for name in self._names_read if name not in self._namespace)
         return modules[:200], bound[:500], tuple(missing)[:500]
 

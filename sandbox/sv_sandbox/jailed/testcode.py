@@ -65,6 +65,8 @@ class TestCode(NamedTuple):
     """Of these, the global ones."""
     defined: set[str]
     """Of those, the ones that it does not import."""
+    imported: dict[str, str]
+    """And what it imports by the others: a module, or a name of one ."""
     sites: int
     fails: bool
     is_due: bool
@@ -113,6 +115,7 @@ def code_of(source: Source) -> TestCode:
         binds=text.binds,
         bound=bound,
         defined=defined,
+        imported=dict(_imported(nodes)),
         sites=text.sites,
         fails=text.fails,
         is_due=text.is_due,
@@ -145,6 +148,17 @@ def _bound(body: Iterable[ast.AST], imports: bool = True) -> Iterator[str]:
             if isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
                 yield node.name
             yield from _bound(ast.iter_child_nodes(node), imports)
+
+
+def _imported(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
+    """What is imported: names, each with the module, or the name of one, that it stands for."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                name = one.asname or one.name.split(".")[0]
+                yield name, one.name if one.asname else name
+        elif isinstance(node, ast.ImportFrom) and node.module != "solution":
+            yield from ((one.asname or one.name, f"{node.module}.{one.name}") for one in node.names)
 
 
 def _is_pure(node: ast.AST) -> bool:
