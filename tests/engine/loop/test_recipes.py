@@ -12,6 +12,7 @@ import pytest
 from sv_engine.config.sections import Recipe, RecipeName, Select, TestPairing
 from sv_engine.dataset import recipes
 from sv_engine.dataset.recipes import Refusal, TrainingData
+from sv_engine.dataset.stage import Lesson
 from sv_engine.prompts.roles import CHAT, POCKET, RoleTemplates
 from sv_engine.records import (
     Candidates,
@@ -274,6 +275,7 @@ def test_a_refused_problem_teaches_the_verifier_what_wins_the_vote() -> None:
     data = taught(min_votes=3, pair_tests=TestPairing.SAME_CALL)
     assert [(e.role, e.completion) for e in data.examples] == [("verify", "[1]) == 1")]
     assert [(p.chosen, p.rejected) for p in data.pairs] == [("[1]) == 1", "[1]) == 2")]
+    assert Lesson(selection, few, data).use == f"{few}; tests by vote"
     assert taught(min_votes=5) == TrainingData()
     assert len(taught(min_votes=3, max_kill=1.0).examples) == 2
     assert len(taught(min_votes=3, min_vote_share=0.5).examples) == 2
