@@ -58,14 +58,14 @@ class Hearing:
 
     # ---- what the test names ---------------------------------------------------------------------
 
-    def ask_for(self, *request: Any) -> tuple[Any, list[object]]:
+    def ask_for(self, operation: str, *operands: object) -> tuple[Any, list[object]]:
         """An answer that is no answer of the solution's to a question of the test's, and what
         arrived meanwhile."""
         arrived: list[object] = []
         with self._link.lock:
             outer, self._naming = self._naming, arrived
             try:
-                return self._link.ask(*request), arrived
+                return self._link.ask(operation, *operands), arrived
             finally:
                 self._naming = outer
 
@@ -245,11 +245,11 @@ class Hearing:
                 self._marks.word("an exception as an answer")
         self._errors.clear()
 
-    def _number(self, value: Any) -> int:
+    def _number(self, value: object) -> int:
         known = proxies.number_of(value, self._link)
         return -1 if known is None else known[0]
 
-    def is_of_named_class(self, value: Any) -> bool:
+    def is_of_named_class(self, value: object) -> bool:
         return not self._named.isdisjoint(proxies.class_numbers(value))
 
     def raised(

@@ -52,6 +52,10 @@ _SUBMODULES = frozenset(
 """Modules of packages that a test may find loaded because the solution has loaded them."""
 
 
+Loaded = tuple[tuple[str, ...], tuple[tuple[str, str], ...], tuple[str, ...]]
+"""What a solution has loaded and binds, and may miss (`Server._load`)."""
+
+
 class UsedUp(BaseException):
     """The subject's interpreter is not as it was at first: a cell has left something behind."""
 
@@ -255,11 +259,11 @@ class Judge(Policy):
                 self.doubt()  # they are the test's: a failure stands; a pass is one either way
         return failure
 
-    def _loaded(self, cell: int, test: TestCode) -> Any:
+    def _loaded(self, cell: int, test: TestCode) -> Loaded:
         """The solution anew. Raises UsedUp where that is for a fresh pair: of what an earlier test
         did to the channel, this one knows nothing."""
         try:
-            loaded = self.link.ask("load", cell, test.wanted)
+            loaded: Loaded | None = self.link.ask("load", cell, test.wanted)
         except (Lost, CodecError, OSError):
             if self._is_first:
                 raise
@@ -273,14 +277,16 @@ class Judge(Policy):
         self._is_first = False
         return loaded
 
-    def _import(self, loaded: Any, test: TestCode) -> None:
+    def _import(self, loaded: tuple[str, ...], test: TestCode) -> None:
         """Modules of packages that the solution has imported and the test speaks of."""
         for name in loaded:
             if name.partition(".")[0] in test.names and name in _SUBMODULES:
                 with contextlib.suppress(ImportError):
                     __import__(name)
 
-    def _compare_names(self, bound: Any, missing: Any, test: TestCode) -> None:
+    def _compare_names(
+        self, bound: tuple[tuple[str, str], ...], missing: tuple[str, ...], test: TestCode
+    ) -> None:
         """In one process there is one namespace: what the solution binds the test may bind anew,
         and what it misses the test may have."""
         origins = dict(bound)
