@@ -148,8 +148,11 @@ class Counted(Journal):
         super().add(table, *values)
         moment(f"row of {table}")
 
+    def _ready(self, rows: Any) -> Any:
+        note("begin")  # what is handed over from here on may or may not be among them
+        return super()._ready(rows)
+
     def _commit(self, tables: Any) -> None:
-        note("begin")
         moment("before a commit")
         super()._commit(tables)
         note("end")
