@@ -6,7 +6,6 @@ import pytest
 
 from sv_engine.executors.checks import decimals
 from sv_engine.grading import SuiteError, code_of, read_suite
-from sv_engine.grading.methods import through_functions
 from sv_engine.grading.suite import Call, literal
 
 
@@ -88,25 +87,3 @@ def test_literals_that_json_alone_has() -> None:
 )
 def test_decimals(expected: str, output: str, same: bool) -> None:
     assert decimals(b"", expected.encode(), output.encode()) is same
-
-
-@pytest.mark.parametrize(
-    ("program", "test", "changed"),
-    [
-        ("", "assert Solution().f(1)", "assert _sv_solution_f(1)"),
-        ("", "s = Solution()\nassert s.f(1)", "s = Solution()\nassert _sv_solution_f(1)"),
-        ("s = Solution()", "assert s.f(1)", "assert _sv_solution_f(1)"),
-        ("", "check(Solution().f)", "check(_sv_solution_f)"),
-        ("", "assert Solution(1).f(1)", None),
-        ("", "assert Other().f(1)", None),
-        ("", "s = Solution()\ng(s)\nassert s.f(1)", None),
-        ("", "assert f(1) == 'Solution().f'", None),
-        ("", "assert f(", None),
-    ],
-)
-def test_methods_as_functions(program: str, test: str, changed: str | None) -> None:
-    found = through_functions(program, test)
-    assert (found and found[1]) == changed
-    if found is not None:
-        assert found[0].startswith(program)
-        assert "def _sv_solution_f(" in found[0]

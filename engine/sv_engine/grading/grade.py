@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sv_engine.executors.protocol import RowExecutor, Terms, Test, collect
-from sv_engine.grading.methods import through_functions
 from sv_engine.grading.suite import Call, Suite
 from sv_engine.records import INFRA_CODE, PASS_CODE
 
@@ -55,8 +54,7 @@ async def grade(executor: RowExecutor, program: str, suite: Suite, terms: Terms)
     """Run a program on a suite.
 
     A call whose plain comparison fails is asked again with the comparisons that public graders use
-    (`Call.tolerant`); the first is much faster, and mostly enough. A test that asks a method of
-    `Solution()` for a yes or no is asked again through a function (`methods`).
+    (`Call.tolerant`); the first is much faster, and mostly enough.
     """
     prepared = suite.prepared(program)
     tests: list[Test] = [test.strict if isinstance(test, Call) else test for test in suite.tests]
@@ -64,20 +62,15 @@ async def grade(executor: RowExecutor, program: str, suite: Suite, terms: Terms)
     verdict_T, cpu_us_T = bytearray(row.verdict_T), list(row.cpu_us_T)
     detail_T = dict(row.detail_T)
     again = [
-        (t, prepared, source)
+        (t, source)
         for t, test in enumerate(suite.tests)
         if isinstance(test, Call) and row.verdict_T[t] == WRONG_CODE
         for source in test.tolerant
     ]
-    for t, test in enumerate(suite.tests):
-        if isinstance(test, str) and row.held_T[t : t + 1] == b"\1":
-            changed = through_functions(prepared, test)
-            if changed is not None:
-                again.append((t, *changed))
-    for t, program, source in again:
+    for t, source in again:
         if verdict_T[t] == PASS_CODE:
             continue
-        second = (await collect(executor, [program], [source], terms))[0]
+        second = (await collect(executor, [prepared], [source], terms))[0]
         cpu_us_T[t] += second.cpu_us_T[0]
         if second.verdict_T[0] in (PASS_CODE, INFRA_CODE):
             verdict_T[t] = second.verdict_T[0]

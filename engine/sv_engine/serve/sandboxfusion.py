@@ -26,7 +26,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from sv_engine.executors.local import Ran
 from sv_engine.executors.protocol import Row, Terms, collect
-from sv_engine.grading.methods import through_functions
 from sv_engine.records import PASS_CODE
 from sv_engine.serve import asking, functions, split_text, statements
 from sv_engine.serve.admission import Overloaded
@@ -225,16 +224,14 @@ class _Run:
         counts for more than that it could not be judged elsewhere."""
         hole = None
         for place in reversed(found):  # the last is most often where the caller's test begins
-            fault = await self._judge(*cut(text, place), has_helper=place.has_helper)
+            fault = await self._judge(*cut(text, place))
             if isinstance(fault, str):
                 return fault
             hole = fault or hole
         return hole
 
-    async def _judge(
-        self, solution: str, test: str, *, has_helper: bool = False
-    ) -> str | _Hole | None:
-        """None if the test passes, else why not. has_helper: it is asked elsewhere without."""
+    async def _judge(self, solution: str, test: str) -> str | _Hole | None:
+        """None if the test passes, else why not."""
         stdin = self.request.stdin or ""
         is_short = len(solution) + len(test) <= PARSED_HERE
         entry_point = builtin_under_test(solution, test) if is_short else None
@@ -251,11 +248,6 @@ class _Run:
             return None
         if not any(row.held_T):
             return f"the program fails: {_fault(row)}"
-        if has_helper and _OF_THE_TEXT.fullmatch(_fault(row)):
-            return None
-        changed = through_functions(solution, test) if is_short else None
-        if changed is not None:
-            return await self._judge(*changed, has_helper=has_helper)
         self.service.held += 1
         return f"the program passes, but that is not {terms.trust}: {_fault(row)}"
 
@@ -292,11 +284,6 @@ class _Hole:
     why: str
 
 
-_OF_THE_TEXT = re.compile(
-    r"held back \(vouched\): it rests on (an assertion on more than one answer"
-    r"|a loop over an answer|a branch by an answer|no assertion on an answer)"
-)
-"""Why the judge holds back what no object of the program's had a say in."""
 _NOTHING_RAN = Ran("wrong", 0, b"", b"", 0.0, 0.0, "")
 _PROGRAM = "_program.py"
 _FETCHED = "\n--sv-fetched-files--\n"

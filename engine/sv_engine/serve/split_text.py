@@ -69,8 +69,6 @@ class Place(NamedTuple):
     """What to put before it."""
     left_out: list[Span]
     """What to leave out of the program."""
-    has_helper: bool
-    """Whether functions are in it that may be the program's as well: they do not assert."""
 
 
 class Swallowed(Exception):
@@ -85,7 +83,7 @@ class Unreadable(Exception):
 
 def cut(text: str, place: Place) -> tuple[str, str]:
     """The program before a place, and the test there."""
-    (start, end), needs, left_out, _ = place
+    (start, end), needs, left_out = place
     encoded, solution, at = text.encode(), b"", 0
     for begin, stop in left_out:
         solution, at = solution + encoded[at:begin] + b"pass", stop
@@ -118,7 +116,7 @@ def places(text: str, has_input: bool = False) -> list[Place]:
     end = max((at for at, each in enumerate(told.froms) if each is not None), default=-1) + 1
     if not end or (has_input and any(map(_is_at_work, body[end:]))):
         return []
-    starts, helpers = _starts(body[:end], told, lines)
+    starts = _starts(body[:end], told, lines)
     if len(starts) > _MOST_PLACES:
         raise Swallowed
     needs = _needs(body[: starts[0]], body[starts[0] : end])
@@ -127,13 +125,7 @@ def places(text: str, has_input: bool = False) -> list[Place]:
     left_out = [span(body[at]) for at in doing]
     stop = span(body[end - 1])[1]
     return [
-        Place(
-            (span(body[at])[0], stop),
-            needs,
-            left_out[: bisect_left(doing, at)],
-            any(helper >= at for helper in helpers),
-        )
-        for at in starts
+        Place((span(body[at])[0], stop), needs, left_out[: bisect_left(doing, at)]) for at in starts
     ]
 
 
@@ -176,15 +168,12 @@ def _is_at_work(statement: ast.stmt) -> bool:
     return reads_input(statement) or prints_what_it_computes(statement)
 
 
-def _starts(
-    body: Sequence[ast.stmt], told: Asked, lines: Sequence[str]
-) -> tuple[list[int], list[int]]:
-    """Indices of the statements with which the test may begin, and of its helpers; it ends with the
-    last of `body`."""
+def _starts(body: Sequence[ast.stmt], told: Asked, lines: Sequence[str]) -> list[int]:
+    """Indices of the statements with which the test may begin; it ends with the last of `body`."""
     latest = max(each for each in told.froms if each is not None)
-    first, helpers = _first(body, latest, told.checks, lines)
+    first, has_helper = _first(body, latest, told.checks, lines)
     first = _after_strangers(body, first)
-    if not helpers:
+    if not has_helper:
         first = _after_functions(body, first, told, lines)
     imported = {name: path for each in body[:first] for name, path in imports(each)}
     found, differs = [first], False
@@ -194,14 +183,14 @@ def _starts(
         if differs and at + 1 not in told.within:
             found.append(at + 1)
             differs = False
-    return found, helpers
+    return found
 
 
 def _first(
     body: Sequence[ast.stmt], latest: int, checks: Container[int], lines: Sequence[str]
-) -> tuple[int, list[int]]:
-    """Index of the first of the statements at the end that may all be a caller's, and those of
-    helpers among them.
+) -> tuple[int, bool]:
+    """Index of the first of the statements at the end that may all be a caller's, and whether there
+    is a helper among them.
 
     They define functions that assert and are called, or that compare what functions before them
     answer (`is_helper`), classes of tests, and nothing else. None is decorated: the line above may
@@ -214,7 +203,7 @@ def _first(
             for name in names_needed(each):
                 needed.setdefault(name, at)
     called, asked_for = set[str](), set[str]()
-    first, is_apart, helpers = len(body), False, []
+    first, is_apart, has_helper = len(body), False, False
     while first:
         at, statement = first - 1, body[first - 1]
         if not isinstance(statement, _DEFINITIONS):
@@ -227,7 +216,7 @@ def _first(
                 belongs &= at >= latest or not changes_arguments(statement)
                 if not belongs and needed.get(statement.name, at) >= at:
                     belongs = statement.name in asked_for and is_helper(statement)
-                    helpers += [at] if belongs else []
+                    has_helper |= belongs
         if not belongs:
             break
         nodes = nodes_of(statement)
@@ -235,7 +224,7 @@ def _first(
         asked_for.update(functions_called(nodes))
         is_apart |= not lines[statement.lineno - 2].strip() if statement.lineno > 1 else False
         first -= 1
-    return min(first, len(body) - 1), helpers
+    return min(first, len(body) - 1), has_helper
 
 
 def _after_strangers(body: Sequence[ast.stmt], first: int) -> int:

@@ -18,7 +18,7 @@ from typing import Any
 from . import makers, plan, proxies, text
 from .link import Link
 from .provenance import ANSWER, FREE, NAMED, is_reference
-from .shapes import names_in
+from .shapes import mro, names_in
 from .sites import Sites
 from .values import CodecError, row_of
 
@@ -51,6 +51,8 @@ class Hearing:
         self._errors: list[BaseException] = []
         """Exceptions of the solution's classes that came with the last answer."""
         self._objects: set[int] = set()
+        self._programs: set[int] = set()
+        """Classes whose objects stand for the program: `Solution`, or the entry point's."""
         self.was_asked = False
         """Whether the test has used anything of the solution's."""
         self.has_answered = False
@@ -92,6 +94,8 @@ class Hearing:
         self.arrived_beside(value if known else None, arrived)
         if number >= 0:
             self._name(number)
+            if name == "Solution" or name == (entry_point or "").partition("(")[0]:
+                self._programs.add(number)
             is_tool = name in plan.TOOLS or name.startswith("assert") or name == "approx"
             is_module = name in text.TOOLS and not proxies.is_plain_function(value)
             if (is_tool or is_module) and name != entry_point:
@@ -169,6 +173,8 @@ class Hearing:
         else:
             if named and operation == "method" and not isinstance(operands[0], type):
                 whom = FREE if proxies.is_module(operands[0]) else NAMED
+            if not self._programs.isdisjoint(_class_numbers(operands[0])):
+                whom = FREE  # a method under test is a function
             self._marks.asked(None, whom, any(operands[-2:]), answer)
 
     def _stepped(self, operation: str, operands: tuple[Any, ...], answer: Any) -> None:
@@ -250,7 +256,7 @@ class Hearing:
         return -1 if known is None else known[0]
 
     def is_of_named_class(self, value: object) -> bool:
-        return not self._named.isdisjoint(proxies.class_numbers(value))
+        return not self._named.isdisjoint(_class_numbers(value))
 
     def raised(
         self, operation: str, operands: tuple[object, ...], error: BaseException
@@ -285,6 +291,14 @@ def goes_by_a_class_name(name: str) -> bool:
     """`Stack` and `_Node`; not `stack`, and not `Find_Area`."""
     bare = name.lstrip("_")
     return bare[:1].isupper() and "_" not in bare
+
+
+def _class_numbers(value: object) -> set[int]:
+    """The other end's numbers of the classes of an object of it."""
+    kind = type(value)
+    if not isinstance(kind, proxies.ReferenceClass):
+        return set()
+    return {names_in(one)["_sv_number"] for one in mro(kind) if "_sv_number" in names_in(one)}
 
 
 def is_reference_class(value: object) -> bool:

@@ -41,8 +41,8 @@ EQUALITY, LOOSE, OPEN = 0, 1, 2
 """What an assertion decides by (`rewrite`): an equality with what is written in the text; LOOSE, if
 by anything but an equality; OPEN, if nothing that it compares is written there."""
 FREE, NAMED, ANSWER = 0, 1, 2
-"""Who was asked: a function, class or module that the test names; an object of a class that it
-names; anything else."""
+"""Who was asked: a function, class or module that the test names, or a method under test; an object
+of another class that it names; anything else."""
 
 NEUTRAL = frozenset(
     (

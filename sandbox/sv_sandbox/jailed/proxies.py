@@ -93,14 +93,6 @@ def is_told(error: BaseException) -> bool:
         return False
 
 
-def class_numbers(value: object) -> set[int]:
-    """The other end's numbers of the classes of an object of it."""
-    kind = type(value)
-    if not isinstance(kind, ReferenceClass):
-        return set()
-    return {names_in(one)["_sv_number"] for one in mro(kind) if "_sv_number" in names_in(one)}
-
-
 def is_plain_function(value: object) -> bool:
     """Whether this stands for a function."""
     return is_function(value) and not isinstance(value, type)
@@ -462,11 +454,16 @@ class Function(metaclass=ReferenceType):
         set_own(self, "_sv_kind", kind)
         set_own(self, "_sv_origin", origin)
 
-    __call__ = _call
-    __getattr__, __setattr__, __delattr__, __bool__ = _read, _write, _delete, _truth
+    __call__, __bool__ = _call, _truth
+    __getattr__, __setattr__, __delattr__ = _read, _write, _delete
 
     def __get__(self, instance: object, owner: object = None) -> object:
         return self if instance is None else types.MethodType(self, instance)
+
+    def __deepcopy__(self, *memo: object) -> object:
+        return self
+
+    __copy__ = __deepcopy__
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
