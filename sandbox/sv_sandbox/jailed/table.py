@@ -196,10 +196,24 @@ def _build_timezone(offset: dt.timedelta, name: str | None) -> dt.timezone:
     return dt.timezone(offset) if name is None else dt.timezone(offset, name)
 
 
+def _zone(value: zoneinfo.ZoneInfo) -> Parts:
+    """The one that everybody has by this key; whoever makes another has another zone."""
+    with contextlib.suppress(Exception):
+        return (value.key,) if zoneinfo.ZoneInfo(value.key) is value else ()
+    return ()
+
+
 def _build_zone(key: str) -> zoneinfo.ZoneInfo:
     if not re.fullmatch(r"[A-Za-z0-9_+-]{1,40}(/[A-Za-z0-9_+-]{1,40}){0,2}", key):
         raise CodecError("no name of a time zone")
     return zoneinfo.ZoneInfo(key)
+
+
+def _text(value: object) -> Parts:
+    """All of it, unless somebody has given it attributes."""
+    text, own = str(value), getattr(value, "__dict__", {})
+    fresh = type(value)(text) if own else value  # type: ignore[call-arg]
+    return (text,) if all(getattr(fresh, name, None) == one for name, one in own.items()) else ()
 
 
 def _defaultdict(value: defaultdict[object, object]) -> Parts:
@@ -265,7 +279,7 @@ ROWS = (
     ),
     Row(dt.time, (*(int,) * 4, object, int), _attributes(*_TIME), _folded(dt.time)),
     Row(dt.timezone, (dt.timedelta, (str, _NONE)), _timezone, _build_timezone),
-    Row(zoneinfo.ZoneInfo, (str,), _attributes("key"), _build_zone),
+    Row(zoneinfo.ZoneInfo, (str,), _zone, _build_zone),
     _mutable(deque, (tuple, (int, _NONE)), lambda v: (tuple(v), v.maxlen), deque),
     _mutable(Counter, (dict,), lambda v: (dict(v),), Counter),
     _mutable(OrderedDict, (dict,), lambda v: (dict(v),), OrderedDict),
@@ -274,7 +288,7 @@ ROWS = (
     _mutable(SimpleNamespace, (dict,), _attributes_of, _build_namespace),
     *_views(dict),
     *_views(OrderedDict),
-    *(Row(kind, (str,), lambda v: (str(v),), kind) for kind in _BY_TEXT),
+    *(Row(kind, (str,), _text, kind) for kind in _BY_TEXT),
     Row(uuid.UUID, (int,), _attributes("int"), lambda number: uuid.UUID(int=number)),
     _mutable(array.array, (str, bytes), lambda v: (v.typecode, v.tobytes()), array.array),
     Row(re.Pattern, ((str, bytes), int), _attributes("pattern", "flags"), _build_pattern),
