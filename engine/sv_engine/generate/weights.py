@@ -191,10 +191,10 @@ def _read_json(directory: Path, name: str) -> dict[str, Any]:
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        inside = directory / "weights"  # where an iteration of a run has them
+        here = inside if (inside / name).is_file() else "the directory that save_pretrained wrote"
         raise WeightsError(
-            f"no {name} in the weights directory",
-            where=str(directory),
-            remedy="give the directory that save_pretrained wrote",
+            f"no {name} in the weights directory", where=str(directory), remedy=f"give {here}"
         ) from None
     except (OSError, ValueError) as error:
         raise WeightsError(
