@@ -191,7 +191,7 @@ SEVERAL = {
     "def check(c):\n    c = g\n    assert c(2) == 2\ncheck(f)": "PASS PROVEN",
     "f = g\ndef check(c):\n    assert c(2) == 2\ncheck(f)": "PASS PROVEN",
     "def check(c):\n    abs = len\n    assert abs(same(1)) == 1\n"
-    "    assert c(1) == 2\ncheck(f)": "PASS VOUCHED",
+    "    assert c(1) == 2\ncheck(f)": "PASS PROVEN",
     "def check(c, n=2):\n    assert c(1) == n\ncheck(f)": "PASS PROVEN",
     "def check(c):\n    assert c(1) == 2\n    return\n"
     "    assert c(1) == 3\ncheck(f)": "PASS VOUCHED",

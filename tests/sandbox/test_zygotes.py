@@ -84,9 +84,9 @@ def test_killed_with_two_hundred_rows_queued(judge: str) -> None:
 @pytest.mark.parametrize("what", ["zygote", "templates", "both"])
 def test_killed_ten_times(what: str) -> None:
     with Pool(2, limits=Limits(cpu_s=2)) as pool:
-        job = pool.submit(solutions(120), TESTS)
-        for blow in range(10):
-            reached(job, 3 + 10 * blow)
+        job = pool.submit(solutions(300), TESTS)
+        for blow in range(10):  # so far apart that none meets a row three times
+            reached(job, 3 + 25 * blow)
             for zygote in pool.zygotes().values():
                 templates = []
                 with contextlib.suppress(psutil.NoSuchProcess):

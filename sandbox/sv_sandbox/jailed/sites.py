@@ -44,6 +44,8 @@ class Sites(Provenance):
         """On whose word a pass of this cell rests."""
         if self.reached < 0:
             return INLINE
+        if not (self.reached or self._fails):
+            self.word("a test without an assertion")
         if len(self._entered - {0}) < self._count:
             self.word("an assertion that was not reached")
         if self._fails:
