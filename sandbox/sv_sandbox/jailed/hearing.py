@@ -71,15 +71,17 @@ class Hearing:
             finally:
                 self._naming = outer
 
-    def name(self, name: str, entry_point: str | None) -> tuple[bool, Any]:
-        """What the solution has by this name."""
+    def name(self, name: str, entry_point: str | None, asked_for: bool) -> tuple[bool, Any]:
+        """What the solution has by this name, which the test imports by it if it is `asked_for`."""
         found, arrived = self.ask_for("name", name)
         if type(found) is not tuple or len(found) != 2:
             raise CodecError("not a name")
         exists, value = found[0] is True, found[1]
+        is_meant = asked_for or name == entry_point
         self.was_asked |= exists
         if is_reference_class(value):
-            self._looks_at_class(name)
+            if not is_meant:
+                self._looks_at_class(name)
         elif not proxies.is_fixed(value):
             self.looked_at(value)
         module, original = proxies.origin_of(value)
@@ -98,7 +100,7 @@ class Hearing:
                 self._programs.add(number)
             is_tool = name in plan.TOOLS or name.startswith("assert") or name == "approx"
             is_module = name in text.TOOLS and not proxies.is_plain_function(value)
-            if (is_tool or is_module) and name != entry_point:
+            if (is_tool or is_module) and not is_meant:
                 self._marks.word(f"the solution's own {name}")
         return exists, value
 

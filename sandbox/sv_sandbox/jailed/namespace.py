@@ -85,7 +85,7 @@ class SolutionNames(Names):
             return self._known[name]
         if name.startswith("__") and name.endswith("__") and name not in _TOLD_OF_MODULES:
             raise KeyError(name)
-        found, value = self._judge.hearing.name(name, self._entry_point)
+        found, value = self._judge.hearing.name(name, self._entry_point, asked_for)
         if not found:
             raise KeyError(name)
         if proxies.is_fixed(value):  # a function or class: what it is bound to hardly changes
