@@ -34,7 +34,7 @@ class Text:
         """Whether it may define tests that it does not run itself, or use pytest's names."""
         self.sites = 0
         self.fails = False
-        """Whether it fails by its own hand: `raise AssertionError`, `fail()`."""
+        """Whether it fails by its own hand: `raise AssertionError`, `fail()`, `if …: exit(1)`."""
         self.is_due = False
         """Whether an assertion stands outside of functions."""
 
@@ -80,6 +80,21 @@ def _bind_from(text: Text, node: ast.ImportFrom) -> None:
         text.binds.update(one.asname or one.name for one in node.names)
 
 
+def _note_branch(text: Text, node: ast.If) -> None:
+    text.fails |= any(map(_ends, (*node.body, *node.orelse)))
+
+
+def _ends(node: ast.stmt) -> bool:
+    """Whether a statement raises, or exits with another code than success."""
+    call = getattr(node, "exc", getattr(node, "value", None))
+    named = getattr(call, "func", call)
+    name = getattr(named, "attr", getattr(named, "id", ""))
+    if name not in ("SystemExit", "exit", "quit", "_exit"):
+        return isinstance(node, ast.Raise)
+    codes = getattr(call, "args", [])
+    return any(not isinstance(one, ast.Constant) or one.value for one in codes)
+
+
 def _bind_argument(text: Text, node: ast.arg) -> None:
     text.binds.add(node.arg)
 
@@ -93,4 +108,5 @@ _BINDS: dict[type, Callable[[Text, Any], None]] = {
     ast.arg: _bind_argument,
     ast.Import: _bind_import,
     ast.ImportFrom: _bind_from,
+    ast.If: _note_branch,
 }
