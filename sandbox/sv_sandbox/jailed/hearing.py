@@ -148,7 +148,8 @@ class Hearing:
         if operation in ("len", "iter", "getitem"):
             self._stepped(operation, operands, answer)
         if operation == "above":
-            self._marks.asked(operands[2].strip("_"), NAMED, bool(operands[3]), answer)
+            special = operands[2].strip("_") if operands[2][:2] == "__" else None
+            self._marks.asked(special, NAMED, bool(operands[3]), answer)
         if operation not in ("special", "call", "method", "get"):
             return
         self.has_answered = True

@@ -35,6 +35,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial, reduce
+from math import gcd
 from operator import or_
 from types import MappingProxyType, SimpleNamespace, UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -210,10 +211,27 @@ def _build_zone(key: str) -> zoneinfo.ZoneInfo:
 
 
 def _text(value: object) -> Parts:
-    """All of it, unless somebody has given it attributes."""
-    text, own = str(value), getattr(value, "__dict__", {})
-    fresh = type(value)(text) if own else value  # type: ignore[call-arg]
-    return (text,) if all(getattr(fresh, name, None) == one for name, one in own.items()) else ()
+    """All of it, unless somebody has changed what it is made of."""
+    text = str(value)
+    fresh, own = type(value)(text), getattr(value, "__dict__", {})  # type: ignore[call-arg]
+    is_whole = all(getattr(fresh, name, None) == one for name, one in own.items())
+    return (text,) if is_whole and fresh == value else ()
+
+
+def _fraction(value: Fraction) -> Parts:
+    """In lowest terms, as whoever builds it will have it."""
+    parts = value.numerator, value.denominator
+    return parts if gcd(*parts) == 1 and parts[1] > 0 else ()
+
+
+def _ordered(value: OrderedDict[object, object]) -> Parts:
+    return (dict(value),) if [*value] == [*dict(value)] else ()
+
+
+def _proxied(value: MappingProxyType[object, object]) -> Parts:
+    """Of a dictionary of Python's own: others answer for themselves."""
+    copied = value.copy()
+    return (copied,) if {key: value[key] for key in value} == copied else ()
 
 
 def _defaultdict(value: defaultdict[object, object]) -> Parts:
@@ -270,7 +288,7 @@ _BY_TEXT = (
 )
 ROWS = (
     Row(Decimal, (str,), _decimal, _build_decimal),
-    Row(Fraction, (int, int), _attributes("numerator", "denominator"), Fraction),
+    Row(Fraction, (int, int), _fraction, Fraction),
     Row(dt.timedelta, (int,) * 3, _attributes("days", "seconds", "microseconds"), dt.timedelta),
     Row(dt.date, (int,) * 3, _attributes(*_DATE), dt.date),
     Row(
@@ -282,9 +300,9 @@ ROWS = (
     Row(zoneinfo.ZoneInfo, (str,), _zone, _build_zone),
     _mutable(deque, (tuple, (int, _NONE)), lambda v: (tuple(v), v.maxlen), deque),
     _mutable(Counter, (dict,), lambda v: (dict(v),), Counter),
-    _mutable(OrderedDict, (dict,), lambda v: (dict(v),), OrderedDict),
+    _mutable(OrderedDict, (dict,), _ordered, OrderedDict),
     _mutable(defaultdict, (object, dict), _defaultdict, _build_defaultdict),
-    _mutable(MappingProxyType, (_MAPPINGS,), lambda v: (v.copy(),), MappingProxyType),
+    _mutable(MappingProxyType, (_MAPPINGS,), _proxied, MappingProxyType),
     _mutable(SimpleNamespace, (dict,), _attributes_of, _build_namespace),
     *_views(dict),
     *_views(OrderedDict),

@@ -147,6 +147,8 @@ def _bound(body: Iterable[ast.AST], imports: bool = True) -> Iterator[str]:
         else:
             if isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
                 yield node.name
+            elif isinstance(node, ast.MatchMapping) and node.rest:
+                yield node.rest
             yield from _bound(ast.iter_child_nodes(node), imports)
 
 
