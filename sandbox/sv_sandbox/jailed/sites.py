@@ -44,7 +44,7 @@ class Sites(Provenance):
         """On whose word a pass of this cell rests."""
         if self.reached < 0:
             return INLINE
-        if not (self.reached or self._fails):
+        if not (self.reached or self._fails or self._pending):
             self.word("a test without an assertion")
         if len(self._entered - {0}) < self._count:
             self.word("an assertion that was not reached")
