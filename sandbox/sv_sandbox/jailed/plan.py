@@ -51,12 +51,18 @@ def answered(request: Any, namespace: dict[str, Any]) -> tuple[bytes, ...] | Non
             if not found:
                 raise
             return None
-        most, told = native.MAX_ANSWER_BYTES, None if bare else _refuse_sets
+        most, told = native.MAX_ANSWER_BYTES, _refuse_rebuilt if bare else _refuse_sets
         found.append(bytes(values.encode(answers, None, None, True, bare, most, told)))
     return tuple(found)
 
 
+def _refuse_rebuilt(kind: int) -> None:
+    if kind == values.REBUILT:
+        raise values.Unencodable("a value that is rebuilt of its parts")
+
+
 def _refuse_sets(kind: int) -> None:
+    _refuse_rebuilt(kind)
     if kind in (native.SET, native.FROZENSET):
         raise values.Unencodable("a set, whose order may be looked at")
 

@@ -3,7 +3,8 @@
 A row names a type, the types that its parts may be of (exactly: checked at both ends), the parts of
 a value, and how a value is built from them. A value whose parts are of other types is not plain
 data. In the judge `build` runs on what a solution chose: it may raise anything, which is a
-CodecError, but it evaluates, unpickles and imports nothing. What crosses by name (`named`) is of
+CodecError, but it evaluates, unpickles and imports nothing. A cell in which such a value crosses
+runs in one process as well (`values.REBUILT`). What crosses by name (`named`) is of
 fixed lists.
 """
 
@@ -35,7 +36,6 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial, reduce
-from math import gcd
 from operator import or_
 from types import MappingProxyType, SimpleNamespace, UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -197,41 +197,10 @@ def _build_timezone(offset: dt.timedelta, name: str | None) -> dt.timezone:
     return dt.timezone(offset) if name is None else dt.timezone(offset, name)
 
 
-def _zone(value: zoneinfo.ZoneInfo) -> Parts:
-    """The one that everybody has by this key; whoever makes another has another zone."""
-    with contextlib.suppress(Exception):
-        return (value.key,) if zoneinfo.ZoneInfo(value.key) is value else ()
-    return ()
-
-
 def _build_zone(key: str) -> zoneinfo.ZoneInfo:
     if not re.fullmatch(r"[A-Za-z0-9_+-]{1,40}(/[A-Za-z0-9_+-]{1,40}){0,2}", key):
         raise CodecError("no name of a time zone")
     return zoneinfo.ZoneInfo(key)
-
-
-def _text(value: object) -> Parts:
-    """All of it, unless somebody has changed what it is made of."""
-    text = str(value)
-    fresh, own = type(value)(text), getattr(value, "__dict__", {})  # type: ignore[call-arg]
-    is_whole = all(getattr(fresh, name, None) == one for name, one in own.items())
-    return (text,) if is_whole and fresh == value else ()
-
-
-def _fraction(value: Fraction) -> Parts:
-    """In lowest terms, as whoever builds it will have it."""
-    parts = value.numerator, value.denominator
-    return parts if gcd(*parts) == 1 and parts[1] > 0 else ()
-
-
-def _ordered(value: OrderedDict[object, object]) -> Parts:
-    return (dict(value),) if [*value] == [*dict(value)] else ()
-
-
-def _proxied(value: MappingProxyType[object, object]) -> Parts:
-    """Of a dictionary of Python's own: others answer for themselves."""
-    copied = value.copy()
-    return (copied,) if {key: value[key] for key in value} == copied else ()
 
 
 def _defaultdict(value: defaultdict[object, object]) -> Parts:
@@ -288,7 +257,7 @@ _BY_TEXT = (
 )
 ROWS = (
     Row(Decimal, (str,), _decimal, _build_decimal),
-    Row(Fraction, (int, int), _fraction, Fraction),
+    Row(Fraction, (int, int), _attributes("numerator", "denominator"), Fraction),
     Row(dt.timedelta, (int,) * 3, _attributes("days", "seconds", "microseconds"), dt.timedelta),
     Row(dt.date, (int,) * 3, _attributes(*_DATE), dt.date),
     Row(
@@ -297,16 +266,16 @@ ROWS = (
     ),
     Row(dt.time, (*(int,) * 4, object, int), _attributes(*_TIME), _folded(dt.time)),
     Row(dt.timezone, (dt.timedelta, (str, _NONE)), _timezone, _build_timezone),
-    Row(zoneinfo.ZoneInfo, (str,), _zone, _build_zone),
+    Row(zoneinfo.ZoneInfo, (str,), _attributes("key"), _build_zone),
     _mutable(deque, (tuple, (int, _NONE)), lambda v: (tuple(v), v.maxlen), deque),
     _mutable(Counter, (dict,), lambda v: (dict(v),), Counter),
-    _mutable(OrderedDict, (dict,), _ordered, OrderedDict),
+    _mutable(OrderedDict, (dict,), lambda v: (dict(v),), OrderedDict),
     _mutable(defaultdict, (object, dict), _defaultdict, _build_defaultdict),
-    _mutable(MappingProxyType, (_MAPPINGS,), _proxied, MappingProxyType),
+    _mutable(MappingProxyType, (_MAPPINGS,), lambda v: (v.copy(),), MappingProxyType),
     _mutable(SimpleNamespace, (dict,), _attributes_of, _build_namespace),
     *_views(dict),
     *_views(OrderedDict),
-    *(Row(kind, (str,), _text, kind) for kind in _BY_TEXT),
+    *(Row(kind, (str,), lambda v: (str(v),), kind) for kind in _BY_TEXT),
     Row(uuid.UUID, (int,), _attributes("int"), lambda number: uuid.UUID(int=number)),
     _mutable(array.array, (str, bytes), lambda v: (v.typecode, v.tobytes()), array.array),
     Row(re.Pattern, ((str, bytes), int), _attributes("pattern", "flags"), _build_pattern),

@@ -248,6 +248,11 @@ def _numpy_row(numpy: Any, value: Any, bases: tuple[type, ...]) -> Row | None:
     return None
 
 
+REBUILT = -1
+"""A value of a library's type: the copy may be more right than what was made of the original."""
+_REBUILT = {id(row): REBUILT for row in table.ROWS} | {id(NAMEDTUPLE): 0}
+
+
 def _plain(
     value: object, refers: bool, plain: bool, bare: bool = False
 ) -> tuple[Row, Parts] | None:
@@ -278,14 +283,14 @@ def encode(
     """One value. What is not plain data is what `refer` says of it: whether its identity and
     content are shared as a container's, and its parts. With `plain` nothing crosses
     that a verdict must not rest on, and no number of NumPy's; with `bare` these are Python's.
-    `told` hears of what two processes have each in their own way: NAN, SET, FROZENSET, 0 for a
-    class of namedtuples. Raises Unencodable, also for what takes more than `most` bytes."""
+    `told` hears of what two processes have each in their own way: NAN, SET, FROZENSET, REBUILT,
+    0 for a class of namedtuples. Raises Unencodable, also for what takes more than `most` bytes."""
 
     def other(one: object) -> tuple[int, bool, Parts]:
         found = _plain(one, refer is not None, plain, bare)
         if found is not None:
-            if told is not None and found[0] is NAMEDTUPLE:
-                told(0)
+            if told is not None and id(found[0]) in _REBUILT:
+                told(_REBUILT[id(found[0])])
             return _TAGS[id(found[0])], found[0].mutable, found[1]
         if refer is None:
             raise Unencodable(f"a {type(one).__name__} cannot cross")
@@ -317,8 +322,8 @@ def decode(
             raise CodecError("parts of the wrong types")
         if row.word and heard is not None:
             heard()
-        if told is not None and row is NAMEDTUPLE:
-            told(0)
+        if told is not None and id(row) in _REBUILT:
+            told(_REBUILT[id(row)])
         return row.build(*parts)
 
     met = [] if containers is None else containers
