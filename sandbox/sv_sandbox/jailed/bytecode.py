@@ -42,7 +42,7 @@ TELLING = frozenset(
 """Names by which a solution sees who calls it, or with which objects, or how numbers are shown, or
 sets what it does not name. With one of these a planned test runs as well."""
 PROCESS = (KEEPING | TELLING) | frozenset(
-    "get_running_loop get_event_loop current_task all_tasks globals locals eval exec"
+    "get_running_loop get_event_loop current_task all_tasks globals __globals__ locals eval exec"
     " getallocatedblocks process_time thread_time getpid getcontext setcontext localcontext"
     " setrecursionlimit setlocale chdir seterr errstate tzset settrace setprofile".split()
 )
