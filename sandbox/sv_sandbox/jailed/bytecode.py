@@ -42,7 +42,7 @@ TELLING = frozenset(
 """Names by which a solution sees who calls it, or with which objects, or how numbers are shown, or
 sets what it does not name. With one of these a planned test runs as well."""
 PROCESS = (KEEPING | TELLING) | frozenset(
-    "get_running_loop get_event_loop current_task all_tasks globals __globals__ locals eval exec"
+    "get_running_loop get_event_loop current_task all_tasks globals locals eval exec __globals__"
     " getallocatedblocks process_time thread_time getpid getcontext setcontext localcontext"
     " setrecursionlimit setlocale chdir seterr errstate tzset settrace setprofile".split()
 )
@@ -82,6 +82,16 @@ def names_of(code: CodeType) -> set[str]:
             found |= names_of(const)
         elif const == "_getframe" or (type(const) is tuple and "stacklevel" in const):
             found.add("_getframe")
+    return found
+
+
+def stored_globals(code: CodeType) -> set[str]:
+    """Names that functions in a code object bind for all of it, when they run."""
+    stored = (_name(code, *step) for step in _steps(code) if step[0] == "STORE_GLOBAL")
+    found = {name for name in stored if name}
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            found |= stored_globals(const)
     return found
 
 

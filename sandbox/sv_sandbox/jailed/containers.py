@@ -114,6 +114,8 @@ def _rebuild(container: Any, new: object) -> None:
         raise CodecError("new content of the wrong kind")
     built: Any = row.build(*parts)
     if hasattr(container, "dtype"):
+        if container.size == built.size:
+            container.shape = built.shape
         container[...] = built
     elif hasattr(container, "maxlen"):
         container.clear()

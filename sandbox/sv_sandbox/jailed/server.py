@@ -15,7 +15,7 @@ from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any, NoReturn
 
 from . import operations, shared
-from .bytecode import PROCESS, changes_imported, names_of, needs_its_test
+from .bytecode import PROCESS, changes_imported, names_of, needs_its_test, stored_globals
 from .link import Link, Lost, Policy
 from .rows import find_modules, forget_modules, words_of
 from .source import unpacked
@@ -70,6 +70,7 @@ class Server(Policy):
         self._loop: Any = None
         self._state: State | None = None
         self._names_read: set[str] = set()
+        self._binds_later: set[str] = set()
         self._words: set[str] = set()
         """And all that modules beside it may speak of."""
         self._told: dict[str, object] = {}
@@ -163,6 +164,7 @@ class Server(Policy):
             self._solution = compile(self._source.text, "<solution>", "exec", dont_inherit=True)
             keep_lines("<solution>", self._source.text)
             self._names_read = names_of(self._solution)
+            self._binds_later = stored_globals(self._solution)
             self._changes = changes_imported(self._solution)
             self._words = self._names_read | words_of(self._source.files)
             strange = needs_its_test(self._solution, self._words, PROCESS)
@@ -182,8 +184,8 @@ class Server(Policy):
             self._state.loaded()
         modules = tuple(name for name in sys.modules if "." in name and name not in _LOADED)
         bound = tuple(
-            (name, _origin(value))
-            for name, value in self._namespace.items()
+            (name, _origin(self._namespace.get(name)))
+            for name in {*self._namespace, *self._binds_later}
             if type(name) is str and name[:2] != "__"
         )
         missing = (name for name in self._names_read if name not in self._namespace)
