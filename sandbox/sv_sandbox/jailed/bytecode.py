@@ -62,6 +62,8 @@ _CHANGED_AT = {
     "STORE_SLICE": 3,
 }
 """Steps that change something, and where that stands among the last values."""
+_BUILDING = frozenset("BUILD_TUPLE BUILD_LIST BUILD_SET BUILD_SLICE BUILD_STRING".split())
+"""Steps that make one value of the last ones."""
 _SEEN = frozenset(("sys", "os"))
 """Modules of which `state.State` sees what programs change: the path, the environment, ..."""
 _FOREIGN = -1
@@ -155,8 +157,8 @@ class _Imported:
                 depths[-1:] = [top + (top >= 0)]
             elif what == "BINARY_SUBSCR":
                 del depths[-1:]
-            elif what == "BUILD_SLICE":
-                depths[-argument:] = [_FOREIGN]
+            elif what in _BUILDING:
+                depths[len(depths) - argument :] = [_FOREIGN]
             elif what == "IMPORT_NAME":
                 depths[-1:] = [_FOREIGN if code.co_names[argument] in _SEEN else 0]
             elif what == "IMPORT_FROM":
