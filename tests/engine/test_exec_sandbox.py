@@ -26,8 +26,8 @@ from sv_engine.records import (
 
 Open = Callable[[Budget], Executor]
 
-DOUBLE = "class Base:\n    pass\n\ndef f(x):\n    return 2 * x\n"
-VOUCHED_TEST = "assert f(2) == f(2)"
+DOUBLE = "class Base:\n    def __eq__(self, other):\n        return True\n\ndef f(x):\n    return 2 * x\n"
+VOUCHED_TEST = "assert Base() == f(2)"
 INLINE_TEST = "import math\nmath.pi = 3\nassert f(2) == 4"
 """It patches a module, and means the solution's: one process or none."""
 
@@ -74,7 +74,7 @@ def test_a_pass_with_less_trust_becomes_what_the_budget_says(
     found = run(executor, [DOUBLE], tests)
     kinds, names = verdict_names(), trust_names()
     verdicts = [kinds[code] for code in found.tests.verdict_ST[0]]
-    assert verdicts == ["pass", vouched, inline, vouched]
+    assert verdicts == ["pass", vouched, inline, "pass"]
     apart = ["inline"] * 3 if trust == "inline" else ["proven", "vouched", "inline"]
     assert [names[code] for code in found.tests.trust_ST[0, :3]] == apart
     assert found.tests.held_ST[0].tolist() == [0, *(one != "pass" for one in verdicts[1:])]

@@ -80,8 +80,7 @@ class Hearing:
         is_meant = asked_for or name == entry_point
         self.was_asked |= exists
         if is_reference_class(value):
-            if not is_meant:
-                self._looks_at_class(name)
+            self._looks_at_class(name)
         elif not proxies.is_fixed(value):
             self.looked_at(value)
         module, original = proxies.origin_of(value)
