@@ -13,6 +13,11 @@ from collections.abc import Iterable
 from . import plan
 
 _LISTING = frozenset(("zip", "enumerate"))
+_MAKERS = frozenset(
+    "dict bytes bytearray Decimal Fraction date datetime timedelta deque OrderedDict Counter approx"
+    " array".split()
+)
+"""What makes a value of constants. (`provenance` marks those that the solution defines.)"""
 
 
 class Written:
@@ -59,7 +64,7 @@ class Written:
         elif isinstance(node, ast.Compare):
             self._look_at([node.left, *node.comparators])
         elif isinstance(node, ast.Call):
-            name = str(getattr(node.func, "attr", getattr(node.func, "id", "")))
+            name = _name_of(node)
             if name.startswith("assert"):
                 self._look_at(node.args[:2])
             elif name == "parametrize" and len(node.args) == 2 and is_constant(node.args[1]):
@@ -80,8 +85,16 @@ class Written:
 
 def is_constant(node: ast.expr) -> bool:
     """Whether it is a constant, or made of constants."""
+    if isinstance(node, ast.List | ast.Tuple):
+        return all(map(is_constant, node.elts))
+    if isinstance(node, ast.Call) and _name_of(node) in _MAKERS:
+        return all(map(is_constant, (*node.args, *(word.value for word in node.keywords))))
     try:
         plan.constant(node)
     except (plan.NotLiteral, ValueError, TypeError, ArithmeticError, RecursionError, MemoryError):
         return False
     return True
+
+
+def _name_of(call: ast.Call) -> str:
+    return str(getattr(call.func, "attr", getattr(call.func, "id", "")))
