@@ -57,8 +57,8 @@ def answered(request: Any, namespace: dict[str, Any]) -> tuple[bytes, ...] | Non
 
 
 def _refuse_rebuilt(kind: int) -> None:
-    if kind == values.REBUILT:
-        raise values.Unencodable("a value that is rebuilt of its parts")
+    if kind in (values.REBUILT, native.NAN):
+        raise values.Unencodable("a value that is rebuilt of its parts, or that compares loosely")
 
 
 def _refuse_sets(kind: int) -> None:
