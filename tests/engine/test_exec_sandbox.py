@@ -26,7 +26,14 @@ from sv_engine.records import (
 
 Open = Callable[[Budget], Executor]
 
-DOUBLE = "class Base:\n    def __eq__(self, other):\n        return True\n\ndef f(x):\n    return 2 * x\n"
+DOUBLE = """
+class Base:
+    def __eq__(self, other):
+        return True
+
+def f(x):
+    return 2 * x
+"""
 VOUCHED_TEST = "assert Base() == f(2)"
 INLINE_TEST = "import math\nmath.pi = 3\nassert f(2) == 4"
 """It patches a module, and means the solution's: one process or none."""
