@@ -19,7 +19,7 @@ const percent = (x, digits = 1) => (x == null ? "–" : (100 * x).toFixed(digits
 const number = (x) => (x == null ? "–" : Number(x).toLocaleString("en-US", { maximumFractionDigits: 3 }));
 const words = (name) => (name === "infra" ? "hole" : name.replaceAll("_", " "));
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
-const line = (i) => colour("c" + (i % 6));
+const line = (i) => colour("c" + (i % 9));
 
 function table(node, head, rows) {
   node.replaceChildren(

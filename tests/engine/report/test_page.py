@@ -22,9 +22,11 @@ from tests.engine.loop.test_loop import ScriptedTrainer, play, write
 from tests.engine.report.made_run import outcome
 
 from sv_engine.cli import main
+from sv_engine.dataset.recipes import Refusal
 from sv_engine.errors import EngineError
 from sv_engine.execute.sandbox import Budget
 from sv_engine.execute.store import file_name, save
+from sv_engine.report import page
 from sv_engine.report.page import FILES, as_data, render
 
 MakeRun = Callable[..., Path]
@@ -260,3 +262,15 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path, content: str) -> 
         (tmp_path / "summary.json").write_text(content)
     with pytest.raises(EngineError):
         render(tmp_path)
+
+
+def test_whatever_becomes_of_a_problem_has_a_colour_of_its_own() -> None:
+    folder = Path(page.__file__).parent
+    uses = 1 + 2 * len(Refusal)  # used; each refusal, and each with tests by vote
+    palettes = [
+        {*re.findall(r"--c(\d+):", line)}
+        for line in (folder / "report.css").read_text().splitlines()
+        if "--c0:" in line
+    ]
+    assert palettes == [{str(i) for i in range(uses)}] * 2  # light and dark
+    assert f'colour("c" + (i % {uses}))' in (folder / "report.js").read_text()
