@@ -179,7 +179,7 @@ static PyObject *pool_statistics(PyObject *self, PyObject *capsule)
     return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "rows", s.rows, "templates", s.templates,
                          "recycled", s.recycled, "retried", s.retried, "infra_rows", s.infra_rows,
                          "recycled_rows", s.recycled_rows, "handed_on", s.handed_on, "keepers", s.keepers,
-                         "plans", s.plans, "doubted", s.doubted);
+                         "plans", s.plans, "both_ways", s.both_ways);
 }
 
 /* ---- jobs ----------------------------------------------------------------------------------------- */

@@ -32,17 +32,6 @@ void *sv_grown(void *array, size_t used, size_t *room, size_t size)
     return moved;
 }
 
-int sv_tell(PyObject *told, unsigned *seen, enum kind kind)
-{
-    const unsigned bit = 1u << kind;
-    if (told == NULL || (*seen & bit) != 0)
-        return 0;
-    *seen |= bit;
-    PyObject *result = PyObject_CallFunction(told, "i", (int)kind);
-    Py_XDECREF(result);
-    return result == NULL ? -1 : 0;
-}
-
 static PyMethodDef methods[] = {
     {"encode", (PyCFunction)(void (*)(void))sv_encode, METH_FASTCALL, NULL},
     {"decode", (PyCFunction)(void (*)(void))sv_decode, METH_FASTCALL, NULL},
@@ -64,7 +53,6 @@ int sv_codec_add(PyObject *module)
         PyModule_AddIntConstant(module, "NAN", FLOAT) != 0 ||
         PyModule_AddIntConstant(module, "SET", SET) != 0 ||
         PyModule_AddIntConstant(module, "FROZENSET", FROZENSET) != 0 ||
-        PyModule_AddIntConstant(module, "REFERENCE", REFERENCE) != 0 ||
         PyModule_AddIntConstant(module, "MAX_DEPTH", MAX_DEPTH) != 0 ||
         PyModule_AddIntConstant(module, "MAX_VALUE_BYTES", MAX_BYTES) != 0)
         return -1;

@@ -54,11 +54,6 @@ static inline uint64_t sv_mix(uint64_t sum, uint64_t word)
     return sum ^ sum >> 29;
 }
 
-/* Calls `told` (if there is one) with a kind that two processes have each in their own way, once for
- * each (`seen`): NaN is one object or two, a set has an order, a reference leads to what was there
- * before. 0, or -1 with an exception. */
-int sv_tell(PyObject *told, unsigned *seen, enum kind kind);
-
 /* ---- encode.c, decode.c ------------------------------------------------------------------------- */
 
 PyObject *sv_encode(PyObject *self, PyObject *const *args, Py_ssize_t count);

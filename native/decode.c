@@ -32,9 +32,9 @@ struct reader {
     size_t owed; /* values that open frames still await */
     struct take_frame *frames;
     size_t depth, frame_room;
-    PyObject *containers, *build, *told;
-    Py_ssize_t known; /* containers that were there before */
-    unsigned ticks, seen;
+    PyObject *containers, *build;
+    bool interns; /* texts that are names are the objects that a compiler makes of them */
+    unsigned ticks;
 };
 
 static int malformed(const char *why)
@@ -126,7 +126,7 @@ static PyObject *take_run_of(struct reader *d, enum kind kind)
         return NULL;
     if (kind == STR) {
         value = PyUnicode_DecodeUTF8(bytes, n, "surrogatepass");
-        if (value != NULL && d->told != NULL && is_name(bytes, n))
+        if (value != NULL && d->interns && is_name(bytes, n))
             PyUnicode_InternInPlace(&value);
     } else if (kind == BYTES)
         value = PyBytes_FromStringAndSize(bytes, n);
@@ -152,9 +152,6 @@ static PyObject *take_float(struct reader *d, enum kind kind)
     if (bytes == NULL)
         return NULL;
     memcpy(parts, bytes, size);
-    if ((parts[0] != parts[0] || (kind == COMPLEX && parts[1] != parts[1])) &&
-        sv_tell(d->told, &d->seen, FLOAT) != 0)
-        return NULL;
     return kind == COMPLEX ? PyComplex_FromDoubles(parts[0], parts[1]) : PyFloat_FromDouble(parts[0]);
 }
 
@@ -171,8 +168,6 @@ static PyObject *take_reference(struct reader *d)
         return NULL;
     }
     Py_INCREF(object);
-    if (number < d->known && sv_tell(d->told, &d->seen, REFERENCE) != 0)
-        Py_CLEAR(object);
     return object;
 }
 
@@ -203,8 +198,6 @@ static int open_frame(struct reader *d, enum kind kind)
         return -1;
     if (kind == DICT)
         count *= 2;
-    if ((kind == SET || kind == FROZENSET) && sv_tell(d->told, &d->seen, kind) != 0)
-        return -1;
     if (tag > MAX_TAG || d->owed + (size_t)count > (size_t)(d->end - d->at))
         return malformed("more items than there are bytes");
     if (d->depth > 0) {
@@ -388,12 +381,12 @@ PyObject *sv_decode(PyObject *self, PyObject *const *args, Py_ssize_t count)
     if (count < 3 || count > 4 || !sv_is_list(args[2]))
         return PyErr_Occurred()
                    ? NULL
-                   : PyErr_Format(PyExc_TypeError, "decode(data, build, containers, told)");
+                   : PyErr_Format(PyExc_TypeError, "decode(data, build, containers, interns)");
     if (PyObject_GetBuffer(args[0], &data, PyBUF_SIMPLE) != 0) /* the caller's own: nobody changes it */
         return NULL;
     struct reader d = {.build = args[1], .containers = args[2]};
-    d.told = count > 3 && args[3] != Py_None ? args[3] : NULL;
-    const Py_ssize_t known = d.known = PyList_Size(d.containers);
+    d.interns = count > 3 && args[3] == Py_True;
+    const Py_ssize_t known = PyList_Size(d.containers);
     d.at = (const unsigned char *)data.buf;
     d.end = d.at + data.len;
     PyObject *value = take_all(&d);

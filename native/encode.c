@@ -39,6 +39,19 @@ static int refuse(const char *why)
     return -1;
 }
 
+/* Calls `told` (if there is one) with a kind that two processes have each in their own way, once for
+ * each: NaN is one object or two, a set has an order. 0, or -1 with an exception. */
+static int tell(struct writer *w, enum kind kind)
+{
+    const unsigned bit = 1u << kind;
+    if (w->told == NULL || (w->seen & bit) != 0)
+        return 0;
+    w->seen |= bit;
+    PyObject *result = PyObject_CallFunction(w->told, "i", (int)kind);
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
 static int make_room(struct writer *w, size_t more)
 {
     if (more > w->most || w->len + more > w->most)
@@ -297,12 +310,12 @@ static int put_number(struct writer *w, PyObject *value)
 {
     if (Py_TYPE(value) == &PyFloat_Type) {
         double number = PyFloat_AsDouble(value);
-        if (number != number && sv_tell(w->told, &w->seen, FLOAT) != 0)
+        if (number != number && tell(w, FLOAT) != 0)
             return -1;
         return put_fixed(w, FLOAT, &number, sizeof number);
     }
     double parts[2] = {PyComplex_RealAsDouble(value), PyComplex_ImagAsDouble(value)};
-    if ((parts[0] != parts[0] || parts[1] != parts[1]) && sv_tell(w->told, &w->seen, FLOAT) != 0)
+    if ((parts[0] != parts[0] || parts[1] != parts[1]) && tell(w, FLOAT) != 0)
         return -1;
     return put_fixed(w, COMPLEX, parts, sizeof parts);
 }
@@ -333,9 +346,9 @@ static int put(struct writer *w, PyObject *value)
     if (type == &PyBytes_Type)
         return put_bytes(w, BYTES, PyBytes_AsString(value), PyBytes_Size(value));
     if (type == &PySet_Type)
-        return sv_tell(w->told, &w->seen, SET) != 0 ? -1 : put_container(w, SET, value);
+        return tell(w, SET) != 0 ? -1 : put_container(w, SET, value);
     if (type == &PyFrozenSet_Type)
-        return sv_tell(w->told, &w->seen, FROZENSET) != 0 ? -1
+        return tell(w, FROZENSET) != 0 ? -1
                                                           : put_items(w, FROZENSET, sv_contents(value));
     if (type == &PyByteArray_Type)
         return put_container(w, BYTEARRAY, value);

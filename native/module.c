@@ -142,22 +142,21 @@ static PyObject *end(PyObject *self, PyObject *args)
     int fits = 1;
     for (unsigned i = first; i < last && i < SV_MAX_CELLS; i++) {
         struct sv_record *record = &state.region->records[i];
-        record->trust = (uint8_t)((record->trust & (SV_DOUBTED | SV_CERTAIN)) | trust);
+        record->trust = (uint8_t)((record->trust & SV_CERTAIN) | trust);
         fits &= sv_record_set(state.region, i, (enum sv_verdict)verdict, cpu_us, detail, (size_t)len);
     }
     state.region->cell = last;
     return PyBool_FromLong(fits);
 }
 
-static PyObject *doubt(PyObject *self, PyObject *args)
+static PyObject *certain(PyObject *self, PyObject *args)
 {
     (void)self;
     unsigned cell;
-    int doubted;
-    if (!PyArg_ParseTuple(args, "Ip", &cell, &doubted))
+    if (!PyArg_ParseTuple(args, "I", &cell))
         return NULL;
     if (state.region != NULL && cell < SV_MAX_CELLS)
-        state.region->records[cell].trust = doubted ? SV_DOUBTED : SV_CERTAIN;
+        state.region->records[cell].trust = SV_CERTAIN;
     Py_RETURN_NONE;
 }
 
@@ -222,7 +221,7 @@ static PyMethodDef methods[] = {
     {"waiting", waiting, METH_O, "waiting(bool): whether a judge waits for its subject"},
     {"end", end, METH_VARARGS, 
      "end(first, last, verdict or mark, detail, trust=0) -> whether the detail had room; cells first..last-1"},
-    {"doubt", doubt, METH_VARARGS, "doubt(cell, doubted): whether it is to run in one process as well"},
+    {"certain", certain, METH_VARARGS, "certain(cell): its failure stands, whatever one process says"},
     {"stop", stop, METH_NOARGS, "stop(): the other end of the channel is gone"},
     {"recycled", recycled, METH_NOARGS, "recycled() -> whether this subject is put back after each row"},
     {"stage", stage, METH_O, "stage(blobs): a row of our own, for a rehearsal"},

@@ -6,9 +6,9 @@
  *            in a process that runs no foreign code (task.c).
  *   channel  other test code runs in a judge process; its calls cross two pipes to the subject.
  *
- * A test that needs one process is left out (its trust says so). A cell in which more than plain data
- * went between the two (SV_DOUBTED) runs in one process as well, when its verdict is settled; where that
- * says otherwise, it is a pass with no more trust than one process gives.
+ * A test that needs one process is left out (its trust says so). Every other cell of a channel runs in
+ * one process as well, when all of its row is settled, unless its failure is certain; where that says
+ * otherwise, it is a pass with no more trust than one process gives.
  *
  * Invariant: while anything of a row is undecided, its tests and expected values are in the judge's
  * region only.
@@ -207,7 +207,7 @@ static void settle_from(struct worker *w, struct sv_job *job, uint32_t row, uint
     const char *text = sv_record_detail(w->memory[side].region, i, SV_DETAIL_MAX, &len);
     const struct sv_record *record = record_of(w, side, i);
     /* Only a judge says on whose word a pass rests; nobody else passes a cell here. */
-    const uint8_t told = record->trust & (uint8_t) ~(SV_DOUBTED | SV_CERTAIN);
+    const uint8_t told = record->trust & (uint8_t)~SV_CERTAIN;
     const int less = told == SV_TRUST_VOUCHED || told == SV_TRUST_INLINE;
     enum sv_trust trust = side == SIDE_JUDGE && less ? (enum sv_trust)told : SV_TRUST_PROVEN;
     sv_settle_cell(job, row, cell, record->verdict, cpu_us, trust, text, len, last);
@@ -235,7 +235,7 @@ static void close_both(int ends[2])
 /* Runs `code` (indices into it from *start on) until a subject or a judge is lost; advances
  * *start past what was settled. */
 static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, uint32_t row,
-                                          const struct cells *code, uint32_t *start, struct cells *doubted)
+                                          const struct cells *code, uint32_t *start, struct cells *open)
 {
     struct running subject, judge;
     struct running *const runs[2] = {&subject, &judge};
@@ -273,9 +273,8 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
         else
             settle_from(w, job, row, i, code->at[i], SIDE_JUDGE, (uint64_t)j->cpu_us + s->cpu_us,
                         &last);
-        const int is_open = j->verdict != SV_UNSPLIT && (j->trust & SV_CERTAIN) == 0;
-        if (is_open && ((j->trust | s->trust) & SV_DOUBTED) != 0)
-            doubted->at[doubted->count++] = code->at[i];
+        if (j->verdict != SV_UNSPLIT && (j->trust & SV_CERTAIN) == 0)
+            open->at[open->count++] = code->at[i];
     }
     /* A subject that died while it loaded the solution has answered for all that is left. */
     for (; i < code->count && says_why(record_of(w, SIDE_SUBJECT, i)); i++)
@@ -294,7 +293,7 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
 }
 
 static struct sv_error judge_channel(struct worker *w, struct sv_job *job, uint32_t row,
-                                     const struct cells *code, struct cells *doubted)
+                                     const struct cells *code, struct cells *open)
 {
     struct sv_error error = {0, 0};
     uint32_t start = 0;
@@ -306,7 +305,7 @@ static struct sv_error judge_channel(struct worker *w, struct sv_job *job, uint3
         if (sv_put_test(w, job, code->at[i]) != 0)
             return failed_at(SV_STAGE_PAYLOAD);
     while (start < code->count && error.stage == 0 && !sv_unwanted(job))
-        error = judge_channel_once(w, job, row, code, &start, doubted);
+        error = judge_channel_once(w, job, row, code, &start, open);
     if (error.stage == 0 && (sv_clear(w, SIDE_JUDGE) != 0 || sv_clear(w, SIDE_SUBJECT) != 0))
         error = failed_at(SV_STAGE_REGION);
     return error;
@@ -360,28 +359,28 @@ static void compare_ways(struct worker *w, struct sv_job *job, uint32_t row, uin
 }
 
 static struct sv_error judge_together(struct worker *w, struct sv_job *job, uint32_t row,
-                                      const struct cells *doubted)
+                                      const struct cells *open)
 {
     struct running r;
     struct running *const runs[1] = {&r};
     struct sv_error error = {0, 0};
     uint32_t start = 0;
-    sv_prepare(w, SIDE_SUBJECT, SV_KIND_CELLS, doubted->count);
+    sv_prepare(w, SIDE_SUBJECT, SV_KIND_CELLS, open->count);
     int failed = sv_put(w, SIDE_SUBJECT, job->row_blobs[row], job->row_lens[row]);
-    for (uint32_t i = 0; failed == 0 && i < doubted->count; i++)
-        failed = sv_put(w, SIDE_SUBJECT, job->cell_blobs[doubted->at[i]], job->cell_lens[doubted->at[i]]);
+    for (uint32_t i = 0; failed == 0 && i < open->count; i++)
+        failed = sv_put(w, SIDE_SUBJECT, job->cell_blobs[open->at[i]], job->cell_lens[open->at[i]]);
     if (failed != 0)
         error = failed_at(SV_STAGE_PAYLOAD);
-    while (error.stage == 0 && start < doubted->count && !sv_unwanted(job)) {
+    while (error.stage == 0 && start < open->count && !sv_unwanted(job)) {
         sv_start(w, SIDE_SUBJECT, job, job->row_zygotes[row], start, NULL, &r);
         sv_wait(w, runs, 1);
         sv_note_flood(w, SIDE_SUBJECT, &r);
         error = r.result.error;
         start = r.result.done.next;
     }
-    for (uint32_t i = 0; error.stage == 0 && i < doubted->count; i++) {
-        compare_ways(w, job, row, i, doubted->at[i]);
-        sv_count(w->pool, &w->pool->statistics.doubted);
+    for (uint32_t i = 0; error.stage == 0 && i < open->count; i++) {
+        compare_ways(w, job, row, i, open->at[i]);
+        sv_count(w->pool, &w->pool->statistics.both_ways);
     }
     if (error.stage == 0 && sv_clear(w, SIDE_SUBJECT) != 0)
         error = failed_at(SV_STAGE_REGION);
@@ -412,9 +411,9 @@ static void settle_unplanned(struct worker *w, struct sv_job *job, uint32_t row)
 uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct sv_error *error)
 {
     struct cells code = {calloc(job->cells, sizeof(uint32_t)), 0};
-    struct cells doubted = {calloc(job->cells, sizeof(uint32_t)), 0};
+    struct cells open = {calloc(job->cells, sizeof(uint32_t)), 0};
     *error = (struct sv_error){0, 0};
-    if (code.at == NULL || doubted.at == NULL)
+    if (code.at == NULL || open.at == NULL)
         *error = (struct sv_error){SV_STAGE_PAYLOAD, ENOMEM};
     if (error->stage == 0)
         *error = sv_plan_ensure(w, job);
@@ -436,16 +435,16 @@ uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct
         }
     }
     if (error->stage == 0 && code.count > 0)
-        *error = judge_channel(w, job, row, &code, &doubted);
-    if (error->stage == 0 && doubted.count > 0 && job->stdin_len == 0) /* which both have, here */
-        *error = judge_together(w, job, row, &doubted);
-    for (uint32_t i = 0; error->stage != 0 && i < doubted.count; i++)
-        make_hole(job, row, doubted.at[i]);
+        *error = judge_channel(w, job, row, &code, &open);
+    if (error->stage == 0 && open.count > 0 && job->stdin_len == 0) /* which both have, here */
+        *error = judge_together(w, job, row, &open);
+    for (uint32_t i = 0; error->stage != 0 && i < open.count; i++)
+        make_hole(job, row, open.at[i]);
     if (error->stage != 0) { /* leave nothing of a half-run phase for the next attempt */
         if (sv_clear(w, SIDE_SUBJECT) != 0 || sv_clear(w, SIDE_JUDGE) != 0)
             *error = failed_at(SV_STAGE_REGION);
     }
     free(code.at);
-    free(doubted.at);
+    free(open.at);
     return holes_in(job, row);
 }

@@ -99,12 +99,11 @@ enum sv_trust {
     SV_TRUST_PROVEN = 3,  /* plain data, compared by our code */
 };
 
-#define SV_DOUBTED 0x80 /* beside a trust, or in a subject's record: the two may not behave as in one process */
-#define SV_CERTAIN 0x40 /* beside a trust: and that does not matter */
+#define SV_CERTAIN 0x40 /* beside a judge's trust: it fails, whatever one process says */
 
 struct sv_record {
     uint8_t verdict;
-    uint8_t trust; /* of a judge: enum sv_trust; SV_DOUBTED, SV_CERTAIN */
+    uint8_t trust; /* of a judge: enum sv_trust; SV_CERTAIN */
     uint8_t reserved[2];
     uint32_t cpu_us;
     uint32_t detail_at;
@@ -426,7 +425,7 @@ struct sv_statistics {
     uint64_t handed_on;     /* begun in one, and judged in a forked one */
     uint64_t keepers;
     uint64_t plans; /* made of a job's tests, by each worker that needs one */
-    uint64_t doubted; /* cells that ran in one process as well */
+    uint64_t both_ways; /* cells of test code that ran in one process as well */
 };
 void sv_pool_statistics(struct sv_pool *pool, struct sv_statistics *out);
 

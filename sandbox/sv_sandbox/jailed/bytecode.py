@@ -34,25 +34,22 @@ KEEPING = (sys.stdlib_module_names - _STATELESS) | frozenset(
 """Names of what keeps things where `state.State` does not look: who speaks of them may have left
 something."""
 TELLING = frozenset(
-    "_getframe inspect currentframe f_back tb_frame walk_stack walk_tb _current_frames stacklevel"
-    " findCaller extract_stack print_stack format_stack modules set_int_max_str_digits"
+    "_getframe inspect currentframe walk_stack walk_tb _current_frames stacklevel findCaller gc"
+    " extract_stack print_stack format_stack modules set_int_max_str_digits __traceback__ __doc__"
     " setattr delattr vars __dict__ __setattr__ __delattr__ id is_ is_not intern getrefcount"
-    " getsizeof pickle marshal".split()
+    " getsizeof pickle marshal globals locals dir __globals__ __builtins__ eval exec compile"
+    " getattr attrgetter methodcaller format format_map vformat get_field".split()
 )
-"""Names by which a solution sees who calls it, or with which objects, or how numbers are shown, or
-sets what it does not name. With one of these a planned test runs as well."""
-PROCESS = (KEEPING | TELLING) | frozenset(
-    "get_running_loop get_event_loop current_task all_tasks globals locals eval exec __globals__"
-    " getallocatedblocks process_time thread_time getpid getcontext setcontext localcontext"
-    " setrecursionlimit setlocale chdir seterr errstate tzset settrace setprofile".split()
-)
-"""Those, and names by which it measures its process, or sees and changes what a test's code sees of
-its own: the cell runs in one process as well."""
+"""Names by which a solution sees who calls it, or with which objects, or its namespace, or how
+numbers are shown, sets what it does not name, or reads names out of texts. With one of these a
+planned test's code runs."""
+_OF_FRAMES = ("gi_", "cr_", "ag_", "tb_", "f_")
+"""How the attributes begin that lead to a frame, or are one's."""
 _OF = opcode.opmap
 _NAMED = (_OF["LOAD_GLOBAL"], _OF["LOAD_NAME"])
 _STEPS = {number: name for name, number in _OF.items()}
 _BY_NAME = frozenset(
-    "LOAD_GLOBAL LOAD_NAME LOAD_FAST LOAD_FAST_BORROW LOAD_ATTR LOAD_METHOD STORE_GLOBAL STORE_NAME"
+    "LOAD_GLOBAL LOAD_NAME LOAD_FAST LOAD_FAST_BORROW LOAD_ATTR LOAD_METHOD STORE_NAME"
     " STORE_FAST".split()
 )
 _IMPORTS = frozenset((_OF["IMPORT_NAME"], _OF["IMPORT_FROM"]))
@@ -82,27 +79,18 @@ def names_of(code: CodeType) -> set[str]:
     for const in code.co_consts:
         if isinstance(const, CodeType):
             found |= names_of(const)
-        elif const == "_getframe" or (type(const) is tuple and "stacklevel" in const):
-            found.add("_getframe")
+        elif type(const) is tuple:  # of keywords, or of the attributes that a pattern looks at
+            found.update(name for name in const if type(name) is str)
     return found
 
 
-def stored_globals(code: CodeType) -> set[str]:
-    """Names that functions in a code object bind for all of it, when they run."""
-    stored = (_name(code, *step) for step in _steps(code) if step[0] == "STORE_GLOBAL")
-    found = {name for name in stored if name}
-    for const in code.co_consts:
-        if isinstance(const, CodeType):
-            found |= stored_globals(const)
-    return found
-
-
-def needs_its_test(code: CodeType, names: set[str], telling: frozenset[str]) -> bool:
+def needs_its_test(code: CodeType, names: set[str]) -> bool:
     """Whether a solution's code (`names`: all that it speaks of) may behave otherwise where its
-    test is in another process: it uses what is `telling`, sets an attribute as it is loaded (a
+    test is in another process: it uses what is TELLING, sets an attribute as it is loaded (a
     module's, perhaps), or asks whether two things are one object. See also `changes_imported`."""
     stores = _OF["STORE_ATTR"] in code.co_code[::2]
-    return stores or not names.isdisjoint(telling) or _tells_identity(code)
+    tells = not names.isdisjoint(TELLING) or any(name.startswith(_OF_FRAMES) for name in names)
+    return stores or tells or _tells_identity(code)
 
 
 def is_tidy(code: CodeType, names: Set[str]) -> bool:

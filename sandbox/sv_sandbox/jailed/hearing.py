@@ -53,8 +53,6 @@ class Hearing:
         self._objects: set[int] = set()
         self._programs: set[int] = set()
         """Classes whose objects stand for the program: `Solution`, or the entry point's."""
-        self.was_asked = False
-        """Whether the test has used anything of the solution's."""
         self.has_answered = False
         """Whether it knows anything that the solution may have chosen."""
 
@@ -78,7 +76,6 @@ class Hearing:
             raise CodecError("not a name")
         exists, value = found[0] is True, found[1]
         is_meant = asked_for or name == entry_point
-        self.was_asked |= exists
         if is_reference_class(value):
             self._looks_at_class(name)
         elif not proxies.is_fixed(value):
@@ -112,7 +109,6 @@ class Hearing:
     def beside(self, name: str) -> Any:
         """A module beside the solution, which the test names by importing it."""
         found, arrived = self.ask_for("import", name)
-        self.was_asked = True
         self.arrived_beside(found, arrived)
         self._name(self._number(found))
         return found
@@ -204,8 +200,6 @@ class Hearing:
         found = _loose(value)
         if found == _EMPTY and "numpy" not in self._spoken_of:
             return  # which is equal to nothing else, but for NumPy
-        if found == "NaN":  # equal to itself where it is one object
-            self._link.policy.doubt()
         is_told = found == "NaN" and not self._spoken_of.isdisjoint(("nan", "isnan"))
         if found and not is_told:
             self._marks.word(f"{found} as an answer")
@@ -229,10 +223,6 @@ class Hearing:
             self._answered.add(self._number(value))
         elif not self.is_of_named_class(value) and not makers.steps(value):
             self._marks.word("an object as an answer")
-
-    def is_named_function(self, value: object) -> bool:
-        """Whether this came because the test names it, and is no more than a function."""
-        return self._naming is not None and proxies.is_plain_function(value)
 
     def _is_answer_again(self, value: object) -> bool:
         """Whether an object that the test names for a function comes as an answer."""

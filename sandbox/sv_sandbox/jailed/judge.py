@@ -20,7 +20,6 @@ from . import (
     kinds,
     lending,
     operations,
-    plan,
     proxies,
     rewrite,
     shapes,
@@ -52,8 +51,8 @@ _SUBMODULES = frozenset(
 """Modules of packages that a test may find loaded because the solution has loaded them."""
 
 
-Loaded = tuple[tuple[str, ...], tuple[tuple[str, str], ...], tuple[str, ...]]
-"""What a solution has loaded and binds, and may miss (`Server._load`)."""
+Loaded = tuple[tuple[str, ...], tuple[str, ...]]
+"""Modules of packages that a solution has imported, and names of Python's that it binds."""
 
 
 class UsedUp(BaseException):
@@ -112,7 +111,7 @@ def judge(start: int, cells: int) -> None:
             verdict, detail = native.MARK_UNSPLIT, str(error).encode("utf-8", "replace")[:200]
         except CodecError as error:
             verdict, detail = FORBIDDEN, f"malformed answer: {error}".encode()[:200]
-            native.doubt(cell, False)
+            native.certain(cell)
         native.end(cell, cell + 1, verdict, detail, trust)
         if end.link.trouble is not None or end.left_something() or end.marks.informed():
             native.stop()  # the stream may be out of step: a new subject for the next cell
@@ -167,9 +166,8 @@ class Judge(Policy):
         self._shared: shared.JudgeShared | None = None
         self.hearing = Hearing(self.link, self.marks, frozenset(), self.module)
         self._attributes: set[int] = set()
-        self._cell, self._is_doubted = 0, False
-        self._theirs: set[str] = set()
-        """Names that the test speaks of and the solution binds."""
+        self._takes = False
+        """Whether the solution binds a name of Python's that the test uses."""
         self._state: State | None = None
         self._is_first = True
 
@@ -186,22 +184,20 @@ class Judge(Policy):
         self.link.forget()
         self.hearing = Hearing(self.link, marks, test.names, self.module)
         self._attributes.clear()
-        self._cell, self._is_doubted, self._theirs = cell, False, set()
-        if not (test.is_pure and test.is_tidy):
-            self.doubt()
+        self._takes = False
         self._shared = None
         if "patch" in test.names:
             audit.watch_patches(self.one_process)
         self._state = State(test.names)
         self._state.loaded()
         failure = self._failure(cell, test)
-        if self._state.changed() or (self._theirs and not self.hearing.was_asked):
-            self.doubt()
         if isinstance(failure, UsedUp):
             raise failure
         if self.link.trouble is not None:
             raise self.link.trouble
         if failure is not None:
+            if self._takes:
+                native.certain(cell)  # in one process the solution's `all` would be asked
             return *subject.verdict_of(failure), marks.trust()
         trust = marks.trust()
         return PASS, marks.why().encode("utf-8", "replace"), trust
@@ -214,13 +210,6 @@ class Judge(Policy):
             return *subject.verdict_of(failure), PROVEN
         detail = f"a value cannot cross: {error}".encode("utf-8", "replace")
         return PASS, detail[:200], INLINE
-
-    def doubt(self) -> None:
-        """More than plain data goes between test and solution, call by call: the cell will run in
-        one process as well, and what the two ways disagree on is held back."""
-        if not self._is_doubted:
-            self._is_doubted = True
-            native.doubt(self._cell, True)
 
     def text(self) -> str:
         """The text of the test at hand."""
@@ -236,9 +225,9 @@ class Judge(Policy):
     def _failure(self, cell: int, test: TestCode) -> BaseException | None:
         try:
             self._shared = shared.JudgeShared(test.wanted)
-            loaded = self._loaded(cell, test)
-            self._import(loaded[0], test)
-            self._compare_names(loaded[1], loaded[2], test)
+            modules, python_names = self._loaded(cell, test)
+            self._import(modules, test)
+            self._takes = not test.names.isdisjoint(python_names) and test.entry_point is None
             left_out = run(test, self.marks, SolutionNames(self, test.entry_point, test.binds))
             if left_out:
                 raise OneProcess(left_out)
@@ -248,18 +237,15 @@ class Judge(Policy):
         failure = self.marks.failure()
         if isinstance(failure, AssertionError) or type(failure).__name__ == "Failed":
             if not self.marks.was_passed_on(failure):
-                native.doubt(cell, False)  # the test swallowed it, as it would in one process
+                native.certain(cell)  # the test swallowed it, as it would in one process
         elif failure is None and test.sites and not self.marks.reached:
             self.marks.nothing_reached()
             failure = self.marks.failure()
-        if failure is None and test.entry_point is None:
-            if any(map(plan.is_builtin, self._theirs)):
-                self.doubt()  # they are the test's: a failure stands; a pass is one either way
         return failure
 
     def _loaded(self, cell: int, test: TestCode) -> Loaded:
-        """The solution anew. Raises UsedUp where that is for a fresh pair: of what an earlier test
-        did to the channel, this one knows nothing."""
+        """Load the solution anew. Raises UsedUp where that is for a fresh pair: of what an earlier
+        test did to the channel, this one knows nothing."""
         try:
             loaded: Loaded | None = self.link.ask("load", cell, test.wanted)
         except (Lost, CodecError, OSError):
@@ -268,10 +254,8 @@ class Judge(Policy):
             raise UsedUp from None
         if loaded is None:
             raise UsedUp
-        if type(loaded) is not tuple or [*map(type, loaded)] != [tuple] * 3:
+        if type(loaded) is not tuple or [*map(type, loaded)] != [tuple] * 2:
             raise CodecError("not what a solution has loaded")
-        if any(type(one) is not tuple or [*map(type, one)] != [str, str] for one in loaded[1]):
-            raise CodecError("not names with origins")
         self._is_first = False
         return loaded
 
@@ -282,23 +266,10 @@ class Judge(Policy):
                 with contextlib.suppress(ImportError):
                     __import__(name)
 
-    def _compare_names(
-        self, bound: tuple[tuple[str, str], ...], missing: tuple[str, ...], test: TestCode
-    ) -> None:
-        """In one process there is one namespace: what the solution binds the test may bind anew,
-        and what it misses the test may have."""
-        origins = dict(bound)
-        self._theirs = test.names.intersection(origins)
-        is_shared = not (test.defined.isdisjoint(origins) and test.bound.isdisjoint(missing))
-        is_shared |= any(origins.get(name, of) != of for name, of in test.imported.items())
-        if is_shared or ("*" in test.imported and origins):
-            self.doubt()
-
     # ---- the policy of this end ------------------------------------------------------------------
 
     def tell(self, value: Any, reached: bool) -> None:
         """See `lending`."""
-        self.doubt()
         lending.tell(value, reached)
         function = value.__func__ if type(value) in _BOUND else value
         code = function.__code__ if type(function) is FunctionType else None
@@ -331,7 +302,6 @@ class Judge(Policy):
 
     def changed(self, container: object, content: object, is_given: bool) -> None:
         """What lies in an object's `__dict__` are its attributes."""
-        self.doubt()
         self.marks.changed()
         self.hearing.looked_at(content)
         if id(container) in self._attributes:
@@ -350,38 +320,21 @@ class Judge(Policy):
 
     def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
         """See `hearing`, as for the next four."""
-        self._was_handling()
         self.hearing.heard(operation, operands, answer)
 
     def raised(
         self, operation: str, operands: tuple[object, ...], error: BaseException
     ) -> BaseException:
-        self._was_handling()
         return self.hearing.raised(operation, operands, error)
 
-    def _was_handling(self) -> None:
-        """A request was answered: an exception that the test is handling is not seen there."""
-        if sys.exc_info()[1] is not None:
-            self.doubt()
-
     def arrived(self, value: object) -> None:
-        self.met(value)
         self.hearing.arrived(value)
-
-    def met(self, value: object) -> None:
-        if not self.hearing.is_named_function(value):
-            self.doubt()
 
     def is_known(self, value: object) -> bool:
         return self.hearing.is_of_named_class(value)
 
     def word(self) -> None:
-        self.doubt()
         self.hearing.word()
-
-    def numbered(self, fresh: list[object]) -> None:
-        if not self._is_doubted and not {*map(type, fresh)} <= {list, dict}:
-            self.doubt()
 
     def mark(self, why: str) -> None:
         """A proxy gave a yes or no."""
@@ -393,7 +346,6 @@ class Judge(Policy):
         found = self._shared.notes() if self._shared is not None else None
         if not found:
             return None
-        self.doubt()
         if any(name == "files" for name, _ in found):
             self.marks.word("files that the solution sees")
         return tuple(found)
@@ -410,13 +362,8 @@ class Judge(Policy):
         for note in notes:
             if type(note) is not tuple or len(note) != 2 or type(note[0]) is not str:
                 raise CodecError("not a note")
-            if note[0] == "doubt":  # the solution sees frames, or has bound a name anew
-                self.doubt()
-                continue
             if note[0] not in ("printed", "warned", "logged"):
                 self.marks.word(f"{note[0]} as the solution left it")
-            if note[0] != "printed":
-                self.doubt()
             self._shared.noted(*note)
 
     def read(self, value: object, name: str) -> object:

@@ -39,9 +39,6 @@ MAX_SHARED = 200
 MAX_SHARED_ITEMS = 2_000
 """How many containers stay shared between requests, and their items: each frame looks at all."""
 
-MUCH = 1 << 20
-"""Of what one end has sent in a cell, each frame counting as `_FRAME` bytes more than it has."""
-_FRAME = 256
 _LARGE = 1 << 17
 _KINDS = (REQUEST, RETURN, RAISE, CANNOT)
 _LENGTH = struct.Struct("<I")
@@ -88,18 +85,9 @@ class Policy:
     def arrived(self, value: object) -> None:
         """A proxy of an object of the other end was made."""
 
-    def met(self, value: object) -> None:
-        """Whatever stands for something of the other end was made."""
-
     def changed(self, container: object, content: object, is_given: bool) -> None:
         """The other end has changed a container of both: what it holds now; `is_given`: one that
         the request at hand has given it first."""
-
-    def numbered(self, fresh: list[object]) -> None:
-        """Both ends have these containers from now on."""
-
-    def doubt(self) -> None:
-        """The two ends may not behave as one process does."""
 
     def word(self) -> None:
         """A value arrived that can be called, or compares loosely."""
@@ -172,7 +160,6 @@ class Link:
         """Containers that the request at hand has given first."""
         self._containers: list[object] = []
         self._seen: containers.Snapshot | None = None
-        self._crossed = 0
 
     # ---- references ------------------------------------------------------------------------------
 
@@ -292,9 +279,7 @@ class Link:
         frame = (kind, first, kept if kind != REQUEST else second, changes, self.policy.notes())
         outer, self.coding = self.coding, True
         try:
-            data = values.encode(
-                frame, self._refer, self._containers, told=lambda _: self.policy.doubt()
-            )
+            data = values.encode(frame, self._refer, self._containers)
             if len(data) > MAX_FRAME_BYTES:
                 raise Unencodable("the value is too large")
         except BaseException as error:
@@ -306,11 +291,6 @@ class Link:
         finally:
             self.coding = outer
         self._seen = None
-        if len(self._containers) > known:
-            self.policy.numbered(self._containers[known:])
-        self._crossed += _FRAME + len(data)
-        if self._crossed > MUCH:  # and so takes longer than in one process
-            self.policy.doubt()
         if kept is not None:
             self._keep(kept)
         self.policy.sends(data)
@@ -340,9 +320,7 @@ class Link:
         before = len(self._containers)
         outer, self.coding = self.coding, True
         try:
-            frame = values.decode(
-                data, self._resolve, self._containers, self.policy.word, self._told_of
-            )
+            frame = values.decode(data, self._resolve, self._containers, self.policy.word)
         except MemoryError:
             self.policy.cannot("no memory for a copy of the value", ours=False)
         finally:
@@ -350,8 +328,6 @@ class Link:
         if type(frame) is not tuple or len(frame) != 5 or frame[0] not in _KINDS:
             raise CodecError("not a frame")
         kind, first, second, changes, notes = frame
-        if len(self._containers) > before:
-            self.policy.numbered(self._containers[before:])
         self._change(changes, before)
         if kind != REQUEST and second is not None:
             self._keep(second)
@@ -387,10 +363,6 @@ class Link:
             if not part:
                 raise Lost
             self._buffer += part
-
-    def _told_of(self, kind: int) -> None:
-        if kind != values.native.REFERENCE:
-            self.policy.doubt()
 
     # ---- shared containers -----------------------------------------------------------------------
 
@@ -433,5 +405,4 @@ class Link:
         size = len(self._containers)
         if type(kept) is not tuple or not all(type(n) is int and 0 <= n < size for n in kept):
             raise CodecError("not what stays")
-        self.policy.doubt()
         self._containers[:] = [self._containers[number] for number in kept]

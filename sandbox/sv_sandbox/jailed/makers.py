@@ -112,7 +112,6 @@ class Makers:
         if type(number) is not int or number < 0 or number in self._made:
             raise CodecError("no new number")
         self._made[number] = proxy
-        self._link.policy.met(proxy)
         return proxy
 
     def replace(self, number: object, proxy: object) -> None:

@@ -28,7 +28,7 @@ answer a value that the solution had to find without having seen the expected on
 
 What is not decided here: whether a test is a good one. A test that lets the solution say what is
 expected, compares two of its answers, or checks each of nothing passes by plain data, as it does in
-plain Python. That no more than plain Python passes is `Judge.doubt`'s promise.
+plain Python. That plain Python passes it, too, is found out by running it so (`native/split.c`).
 """
 
 from __future__ import annotations

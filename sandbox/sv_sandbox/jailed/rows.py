@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from types import CodeType
 
 from . import collect, values
-from .bytecode import TELLING, changes_imported, is_tidy, names_of, needs_its_test
+from .bytecode import changes_imported, is_tidy, names_of, needs_its_test
 from .plan import answered
 from .source import unpacked
 from .state import State
@@ -64,7 +64,7 @@ def run_row(start: int, cells: int, row: Row) -> None:
         solution = compile(source.text, "<solution>", "exec", dont_inherit=True)
         keep_lines("<solution>", source.text)
         names = names_of(solution)
-        if row.is_alone and needs_its_test(solution, names, TELLING):
+        if row.is_alone and needs_its_test(solution, names):
             native.end(start, cells, native.MARK_LONG, b"")
             return
         names |= row.names | words_of(source.files)

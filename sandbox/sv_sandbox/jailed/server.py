@@ -11,12 +11,13 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable
-from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from types import CodeType
 from typing import Any, NoReturn
 
 from . import operations, shared
-from .bytecode import PROCESS, changes_imported, names_of, needs_its_test, stored_globals
+from .bytecode import changes_imported, names_of
 from .link import Link, Lost, Policy
+from .plan import is_builtin
 from .rows import find_modules, forget_modules, words_of
 from .source import unpacked
 from .state import State
@@ -44,17 +45,6 @@ def main() -> None:
 
 
 _LOADED = frozenset(sys.modules)
-_NAMED = (type, FunctionType, BuiltinFunctionType)
-
-
-def _origin(value: object) -> str:
-    """The module, or the name of a module, that is imported with this; empty for other values."""
-    if type(value) is ModuleType:
-        return str(value.__name__)
-    if type(value) not in _NAMED:
-        return ""
-    module, name = getattr(value, "__module__", None), getattr(value, "__name__", None)
-    return f"{module}.{name}".removeprefix("_")  # `functools.reduce` is of `_functools`
 
 
 class Server(Policy):
@@ -69,15 +59,6 @@ class Server(Policy):
         self._namespace: dict[str, Any] = {}
         self._loop: Any = None
         self._state: State | None = None
-        self._names_read: set[str] = set()
-        self._binds_later: set[str] = set()
-        self._words: set[str] = set()
-        """And all that modules beside it may speak of."""
-        self._told: dict[str, object] = {}
-        """What the judge has by which name."""
-        self._is_doubted = self._is_strange = self._changes = False
-        """`_is_strange`: whether the solution may behave otherwise where its test is elsewhere;
-        `_changes`: whether it changes what it imports."""
         self._own: dict[str, Callable[..., object]] = {
             "load": self._load,
             "name": self._name,
@@ -93,12 +74,10 @@ class Server(Policy):
         in this process, which is returned."""
         if self.cell is None:
             return False
-        has_changed = self._state is not None and self._state.changed()
-        if has_changed:
-            native.doubt(self.cell, True)
         native.end(self.cell, self.cell + 1, native.MARK_ANSWERED, b"")
         self.cell = None
-        return has_changed or (self._state is not None and self._state.loads_otherwise())
+        state = self._state
+        return state is not None and (state.changed() or state.loads_otherwise())
 
     # ---- the policy of this end ------------------------------------------------------------------
 
@@ -114,17 +93,7 @@ class Server(Policy):
 
     def notes(self) -> object:
         """What the process shares with the test's."""
-        if self.shared is None:
-            return None
-        found = self.shared.notes()
-        if self._is_doubted or self._binds_anew():
-            found.append(("doubt", None))
-            self._is_doubted, self._told = False, {}
-        return tuple(found) or None
-
-    def _binds_anew(self) -> bool:
-        """Whether a name means another object than the judge was told."""
-        return any(self._namespace.get(name) is not told for name, told in self._told.items())
+        return (self.shared is not None and tuple(self.shared.notes())) or None
 
     def noted(self, notes: Any) -> None:
         """And what that one shares."""
@@ -149,10 +118,12 @@ class Server(Policy):
 
     # ---- requests of its own ---------------------------------------------------------------------
 
-    def _load(self, cell: int, wanted: tuple[str, ...]) -> tuple[tuple[object, ...], ...] | None:
-        """Load the solution anew; which modules of packages it has imported, names that it binds,
-        with their origins, and names that it may miss. None: a cell has left something behind, so
-        this process is no good for another."""
+    def _load(
+        self, cell: int, wanted: tuple[str, ...]
+    ) -> tuple[tuple[str, ...], ...] | None:
+        """Load the solution anew; which modules of packages it has imported, and which names of
+        Python's it binds. None: a cell has left something behind, so this process is no good for
+        another."""
         if self.finish():
             return None
         self.cell = cell
@@ -163,37 +134,26 @@ class Server(Policy):
             find_modules(self._source.files)
             self._solution = compile(self._source.text, "<solution>", "exec", dont_inherit=True)
             keep_lines("<solution>", self._source.text)
-            self._names_read = names_of(self._solution)
-            self._binds_later = stored_globals(self._solution)
-            self._changes = changes_imported(self._solution)
-            self._words = self._names_read | words_of(self._source.files)
-            strange = needs_its_test(self._solution, self._words, PROCESS)
-            self._is_strange = self._changes or strange
         first = self._state is None
-        self._state = self._state or State(self._words, self._changes)
-        if not first:
+        if self._state is None:
+            words = names_of(self._solution) | words_of(self._source.files)
+            self._state = State(words, changes_imported(self._solution))
+        else:
             self._state.let_go(self._namespace)
         self._state.begin()
         forget_modules(self._source.files)
-        self._is_doubted = self._is_strange
-        self._told = {}
         self._namespace = new_namespace()
         exec(self._solution, self._namespace)
         native.loaded()
         if first:
             self._state.loaded()
         modules = tuple(name for name in sys.modules if "." in name and name not in _LOADED)
-        bound = tuple(
-            (name, _origin(self._namespace.get(name)))
-            for name in {*self._namespace, *self._binds_later}
-            if type(name) is str and name[:2] != "__"
-        )
-        missing = (name for name in self._names_read if name not in self._namespace)
-        return modules[:200], bound[:500], tuple(missing)[:500]
+        names = (name for name in [*self._namespace] if type(name) is str and is_builtin(name))
+        return modules[:200], tuple(name for name in names if name[:2] != "__")
 
     def _name(self, name: str) -> tuple[bool, object]:
         found = name in self._namespace
-        value = self._told[name] = self._namespace.get(name)
+        value = self._namespace.get(name)
         if not found and "__getattr__" in self._namespace:  # of its module
             with contextlib.suppress(AttributeError):
                 return True, self._namespace["__getattr__"](name)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import marshal
 import re
-from collections.abc import Iterable, Iterator
 from types import CodeType
 from typing import NamedTuple
 
@@ -33,22 +32,6 @@ _MENTIONED |= dict.fromkeys(
 )
 """What is shared between test and solution, by the names that speak of it."""
 
-
-_PURE = frozenset(
-    "math cmath re string collections itertools functools operator copy typing dataclasses enum abc"
-    " heapq bisect fractions statistics textwrap json datetime numbers types"
-    " unittest pytest __future__ solution".split()
-)
-"""Modules that tell and change nothing of the process, as tests use them."""
-_IMPURE = frozenset(
-    "open input globals locals vars id hash eval exec compile __import__ __name__ __file__ mock gc"
-    " read_text read_bytes write_text write_bytes exists is_file is_dir iterdir stat unlink mkdir"
-    " touch glob rglob resolve absolute cwd"
-    " assertIs assertIsNot is_ is_not intern filterwarnings dir patch sys os tmp_path tmpdir"
-    " IsolatedAsyncioTestCase capsys capfd caplog monkeypatch recwarn request assertLogs"
-    " assertNoLogs assertWarns assertWarnsRegex warns deprecated_call today now".split()
-)
-"""Names that may."""
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
@@ -61,12 +44,6 @@ class TestCode(NamedTuple):
     text: str
     names: set[str]
     binds: set[str]
-    bound: set[str]
-    """Of these, the global ones."""
-    defined: set[str]
-    """Of those, the ones that it does not import."""
-    imported: dict[str, str]
-    """And what it imports by the others: a module, or a name of one ."""
     sites: int
     fails: bool
     is_due: bool
@@ -77,8 +54,6 @@ class TestCode(NamedTuple):
     """A module whose attribute the test sets; empty for almost all."""
     wanted: tuple[str, ...]
     """What is to be shared with the solution's process."""
-    is_pure: bool
-    """Whether it speaks of nothing that belongs to a process."""
     is_tidy: bool
     """Whether other tests may run in the process that it has run in."""
     code: CodeType
@@ -96,8 +71,6 @@ def code_of(source: Source) -> TestCode:
     tree = ast.parse(source.text)
     modules = {path.split("/")[0].removesuffix(".py") for path in source.files}
     nodes, words = [*ast.walk(tree)], source.text.decode("utf-8", "replace")
-    is_pure = not modules and all(map(_is_pure, nodes))
-    bound, defined = {*_bound(tree.body)}, {*_bound(tree.body, imports=False)}
     text = rewrite.rewrite(tree, nodes)
     if "doctest" in text.names:  # its examples stand in strings
         values = (node.value for node in nodes if isinstance(node, ast.Constant))
@@ -113,9 +86,6 @@ def code_of(source: Source) -> TestCode:
         text=words,
         names=text.names,
         binds=text.binds,
-        bound=bound,
-        defined=defined,
-        imported=dict(_imported(nodes)),
         sites=text.sites,
         fails=text.fails,
         is_due=text.is_due,
@@ -123,56 +93,9 @@ def code_of(source: Source) -> TestCode:
         last_line=tree.body[-1].lineno if tree.body else 0,
         patches=patched[0] if patched else "",
         wanted=_wanted(text.names),
-        is_pure=is_pure and text.names.isdisjoint(_IMPURE),
         is_tidy=is_tidy(code, text.names),
         code=code,
     )
-
-
-def _bound(body: Iterable[ast.AST], imports: bool = True) -> Iterator[str]:
-    """Names that a text binds for all of itself."""
-    for node in body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node.name
-            for one in ast.walk(node):
-                yield from one.names if isinstance(one, ast.Global) else ()
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            is_ours = imports and getattr(node, "module", None) != "solution"
-            yield from ((of.asname or of.name).split(".")[0] for of in node.names if is_ours)
-        elif isinstance(node, ast.Name) and type(node.ctx) is ast.Store:
-            yield node.id
-        elif isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp):
-            named = (one.target for one in ast.walk(node) if isinstance(one, ast.NamedExpr))
-            yield from (one.id for one in named)
-        else:
-            if isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
-                yield node.name
-            elif isinstance(node, ast.MatchMapping) and node.rest:
-                yield node.rest
-            yield from _bound(ast.iter_child_nodes(node), imports)
-
-
-def _imported(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
-    """What is imported: names, each with the module, or the name of one, that it stands for."""
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            for one in node.names:
-                name = one.asname or one.name.split(".")[0]
-                yield name, one.name if one.asname else name
-        elif isinstance(node, ast.ImportFrom) and node.module != "solution":
-            yield from ((one.asname or one.name, f"{node.module}.{one.name}") for one in node.names)
-
-
-def _is_pure(node: ast.AST) -> bool:
-    if isinstance(node, ast.Import):
-        return all(one.name.split(".")[0] in _PURE for one in node.names)
-    if isinstance(node, ast.Compare):
-        kinds = zip(node.ops, node.comparators, strict=True)
-        return not any(
-            isinstance(op, ast.Is | ast.IsNot) and not isinstance(of, ast.Constant)
-            for op, of in kinds
-        )
-    return not isinstance(node, ast.ImportFrom) or (node.module or "").split(".")[0] in _PURE
 
 
 def _wanted(names: set[str]) -> tuple[str, ...]:

@@ -250,7 +250,7 @@ def _numpy_row(numpy: Any, value: Any, bases: tuple[type, ...]) -> Row | None:
 
 REBUILT = -1
 """A value of a library's type: the copy may be more right than what was made of the original."""
-_REBUILT = {id(row): REBUILT for row in table.ROWS} | {id(NAMEDTUPLE): 0}
+_REBUILT = frozenset(map(id, table.ROWS))
 
 
 def _plain(
@@ -283,14 +283,14 @@ def encode(
     """One value. What is not plain data is what `refer` says of it: whether its identity and
     content are shared as a container's, and its parts. With `plain` nothing crosses
     that a verdict must not rest on, and no number of NumPy's; with `bare` these are Python's.
-    `told` hears of what two processes have each in their own way: NAN, SET, FROZENSET, REBUILT,
-    0 for a class of namedtuples. Raises Unencodable, also for what takes more than `most` bytes."""
+    `told` hears of what two processes have each in their own way: NAN, SET, FROZENSET, REBUILT.
+    Raises Unencodable, also for what takes more than `most` bytes."""
 
     def other(one: object) -> tuple[int, bool, Parts]:
         found = _plain(one, refer is not None, plain, bare)
         if found is not None:
             if told is not None and id(found[0]) in _REBUILT:
-                told(_REBUILT[id(found[0])])
+                told(REBUILT)
             return _TAGS[id(found[0])], found[0].mutable, found[1]
         if refer is None:
             raise Unencodable(f"a {type(one).__name__} cannot cross")
@@ -304,10 +304,8 @@ def decode(
     resolve: Callable[..., object] | None = None,
     containers: list[object] | None = None,
     heard: Callable[[], object] | None = None,
-    told: Callable[[int], object] | None = None,
 ) -> object:
-    """One value. `resolve` has the object for what `refer` said; `told` hears as in `encode`, and
-    of a REFERENCE to what was among the containers before; with `told`, texts that are names are
+    """One value. `resolve` has the object for what `refer` said; with it, texts that are names are
     the objects that a compiler makes of them. Raises CodecError."""
 
     def build(tag: int, parts: Parts) -> object:
@@ -322,9 +320,7 @@ def decode(
             raise CodecError("parts of the wrong types")
         if row.word and heard is not None:
             heard()
-        if told is not None and id(row) in _REBUILT:
-            told(_REBUILT[id(row)])
         return row.build(*parts)
 
     met = [] if containers is None else containers
-    return native.decode(data, build, met, told)
+    return native.decode(data, build, met, resolve is not None)
