@@ -118,9 +118,7 @@ class Server(Policy):
 
     # ---- requests of its own ---------------------------------------------------------------------
 
-    def _load(
-        self, cell: int, wanted: tuple[str, ...]
-    ) -> tuple[tuple[str, ...], ...] | None:
+    def _load(self, cell: int, wanted: tuple[str, ...]) -> tuple[tuple[str, ...], ...] | None:
         """Load the solution anew; which modules of packages it has imported, and which names of
         Python's it binds. None: a cell has left something behind, so this process is no good for
         another."""
