@@ -1,15 +1,16 @@
 """What code says it may do to its process, or see of it: read in its names and its byte code.
 
-In: the code of a solution or a test, which is not run. Out: whether the two may behave otherwise
-than in one process (`needs_its_test`), and whether what runs after it in the same process may find
-something that `state` does not notice (`KEEPING`, `changes_imported`, `is_tidy`). In doubt yes,
-which costs time and no verdict; what hides behind other names is not found. Pure.
+In: the code of a solution or a test, which is not run. Out: whether a solution may behave otherwise
+where no test's code runs (`needs_its_test`), and whether what runs after it in the same process may
+find something that `state` does not notice (`KEEPING`, `changes_imported`, `is_tidy`). In doubt
+yes, which costs time and no verdict; what hides behind other names is not found. Pure.
 """
 
 from __future__ import annotations
 
 import builtins
 import opcode
+import re
 import sys
 from collections.abc import Mapping, Set
 from itertools import pairwise
@@ -37,14 +38,16 @@ TELLING = frozenset(
     "_getframe inspect currentframe walk_stack walk_tb _current_frames stacklevel findCaller gc"
     " extract_stack print_stack format_stack modules set_int_max_str_digits __traceback__ __doc__"
     " setattr delattr vars __dict__ __setattr__ __delattr__ id is_ is_not intern getrefcount"
-    " getsizeof pickle marshal globals locals dir __globals__ __builtins__ eval exec compile"
-    " getattr attrgetter methodcaller format format_map vformat get_field".split()
+    " getsizeof pickle marshal globals locals dir __globals__ __builtins__ eval exec"
+    " getattr attrgetter methodcaller format_map vformat get_field".split()
 )
 """Names by which a solution sees who calls it, or with which objects, or its namespace, or how
 numbers are shown, sets what it does not name, or reads names out of texts. With one of these a
 planned test's code runs."""
 _OF_FRAMES = ("gi_", "cr_", "ag_", "tb_", "f_")
 """How the attributes begin that lead to a frame, or are one's."""
+_READS = re.compile(r"\{[^{}:]*[.\[]")
+"""A template that reads an attribute or an item."""
 _OF = opcode.opmap
 _NAMED = (_OF["LOAD_GLOBAL"], _OF["LOAD_NAME"])
 _STEPS = {number: name for name, number in _OF.items()}
@@ -81,6 +84,8 @@ def names_of(code: CodeType) -> set[str]:
             found |= names_of(const)
         elif type(const) is tuple:  # of keywords, or of the attributes that a pattern looks at
             found.update(name for name in const if type(name) is str)
+        elif type(const) is str and _READS.search(const):
+            found.add("format_map")
     return found
 
 

@@ -196,7 +196,7 @@ class Judge(Policy):
         if self.link.trouble is not None:
             raise self.link.trouble
         if failure is not None:
-            if self._takes:
+            if self._takes and self.hearing.has_answered:
                 native.certain(cell)  # in one process the solution's `all` would be asked
             return *subject.verdict_of(failure), marks.trust()
         trust = marks.trust()
