@@ -522,9 +522,9 @@ def f(x):
     ]
     open_one = solution.replace('getattr(sys, "_".join(("", "getframe")))', "sys._getframe")
     matrix = pool.matrix([solution, open_one], tests)
-    assert matrix.detail(0, 0) == "AssertionError: got False"
-    assert matrix.verdict(0, 1) is Verdict.PASS
-    assert ONLY_TOGETHER in matrix.detail(1, 1)
+    for row in range(2):
+        assert matrix.verdict(row, 0) is Verdict.WRONG
+        assert ONLY_TOGETHER in matrix.detail(row, 1)  # apart, it has found nothing
 
 
 ONE_PROCESS = [

@@ -1,6 +1,6 @@
 """Which tests only look at what calls with literal arguments return? No test code has to run then.
 
-`assert f([3, 1]) == [1, 3]` becomes the encoded request `(None, ((("f", ([3, 1],), {}),),), ...)`,
+`assert f([3, 1]) == [1, 3]` becomes the encoded request `(None, (("f", ([3, 1],), {}),), ...)`,
 which is all that the subject ever sees, and the expected value, which the judge compares with the
 decoded answer. What is more than such an equality becomes a compiled expression over `__answer__`.
 Only expressions that cannot do anything but look at plain data qualify: every node and every
@@ -8,12 +8,12 @@ function in them is on a short list, so nothing foreign runs. A test may be seve
 also in one function that is called with a name of the solution's (`check(f)`).
 
 A request is such a name (None where there is none: it is what the solution has by it when the test
-begins), and for each assertion a tuple of operations in the order of their evaluation: `(name,)`
-reads a name, `(name, args, kwargs)` calls it, `(name, args)` calls it with operands `("value", v)`
-or `("result", operation)`; then whether answers are compared with constants alone, and whether any
-name of Python's may be the solution's, with the names that the test binds. `answered` answers one,
-in the subject: for each assertion, what its operations gave, encoded before the next begins. All of
-them run before anything is compared.
+begins), and for each assertion an operation: `(name,)` reads a name, `(name, args, kwargs)` calls
+it, `(name, args)` calls it with operands `("value", v)` or `("result", operation)`, None asks for
+nothing; then whether answers are compared with constants alone, and whether any name of Python's
+may be the solution's, with the names that the test binds. `answered` answers one, in the subject:
+for each assertion, what its operation gave, encoded before the next begins. All of them run before
+anything is compared.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ ANSWER = "__answer__"
 
 
 def answered(request: Any, namespace: dict[str, Any]) -> tuple[bytes, ...] | None:
-    """What the operations of each assertion give in the solution's namespace. Raises what those of
-    the first one raise, and Unencodable; None where a later one raises: which assertion fails
-    first, the test's code will tell."""
+    """What the operation of each assertion gives in the solution's namespace. Raises what the first
+    one raises, and Unencodable; None where a later one raises: which assertion fails first, the
+    test's code will tell."""
     name, assertions, bare, (any_name, *binds) = request
     has = namespace.keys()
     if not has.isdisjoint(binds) or (any_name and not has.isdisjoint(_MEANT)):
@@ -44,15 +44,15 @@ def answered(request: Any, namespace: dict[str, Any]) -> tuple[bytes, ...] | Non
     if name is not None:
         namespace = {name: namespace[name]} if name in namespace else {}
     found: list[bytes] = []
-    for operations in assertions:
+    for operation in assertions:
         try:
-            answers = tuple(requested(operation, namespace) for operation in operations)
+            answer = requested(operation, namespace)
         except BaseException:
             if not found:
                 raise
             return None
         most, told = native.MAX_ANSWER_BYTES, _refuse_rebuilt if bare else _refuse_sets
-        found.append(bytes(values.encode(answers, None, None, True, bare, most, told)))
+        found.append(bytes(values.encode(answer, None, None, True, bare, most, told)))
     return tuple(found)
 
 
@@ -67,8 +67,10 @@ def _refuse_sets(kind: int) -> None:
         raise values.Unencodable("a set, whose order may be looked at")
 
 
-def requested(operation: tuple[Any, ...], namespace: dict[str, Any]) -> object:
+def requested(operation: tuple[Any, ...] | None, namespace: dict[str, Any]) -> object:
     """What an operation of a request gives in the solution's namespace."""
+    if operation is None:
+        return None
     name = operation[0]
     if name not in namespace:
         raise NameError(f"name {name!r} is not defined")
@@ -136,15 +138,16 @@ Operation = tuple[Any, ...]
 class Assertion(NamedTuple):
     """One assertion of a planned test."""
 
-    operations: list[Operation]
-    holds: Callable[[tuple[object, ...]], object]
-    """Whether it does, of their answers. Raises what its expression raises."""
+    operation: Operation | None
+    """None for one that asks for nothing."""
+    holds: Callable[[object], object]
+    """Whether it does, of the answer. Raises what its expression raises."""
     is_equality: bool = False
     """Whether it compares an answer, as it comes, with a constant."""
 
 
-def _refuse_nan(kind: int) -> None:
-    if kind == native.NAN:  # which is one object, or two
+def _refuse(kind: int) -> None:
+    if kind in (native.NAN, native.SET, native.FROZENSET):  # one object or two; in which order?
         raise NotLiteral
 
 
@@ -155,10 +158,10 @@ class Literal:
 
     def __init__(self, name: str | None, assertions: list[Assertion], binds: tuple[object, ...]):
         self.assertions = assertions
-        asked = tuple(tuple(one.operations) for one in assertions)
+        asked = tuple(one.operation for one in assertions)
         bare = all(one.is_equality for one in assertions)
-        self.request = bytes(values.encode((name, asked, bare, binds), told=_refuse_nan))
-        self.calls = any(len(operation) > 1 for one in asked for operation in one)
+        self.request = bytes(values.encode((name, asked, bare, binds), told=_refuse))
+        self.calls = any(operation and len(operation) > 1 for operation in asked)
 
 
 def _isinstance(value: object, kinds: object) -> bool:
@@ -185,7 +188,7 @@ def _plan(source: bytes, any_name: bool) -> Literal:
     body = ast.parse(source).body
     name, statements, binds = _unfolded(body)
     assertions = [_assertion(statement) for statement in statements]
-    operations = [operation for one in assertions for operation in one.operations]
+    operations = [one.operation for one in assertions if one.operation is not None]
     if not operations or (name is not None and {*map(_name_of, operations)} != {name}):
         raise NotLiteral
     return Literal(name, assertions, (any_name, *binds))
@@ -261,18 +264,16 @@ def _equality(test: ast.expr) -> Assertion | None:
         operation, expected = _operation_of(test.left), constant(test.comparators[0])
     except NotLiteral:
         return None
-    return Assertion([operation], lambda answers: answers[0] == expected, is_equality=True)
+    return Assertion(operation, lambda answer: answer == expected, is_equality=True)
 
 
 def _expression(test: ast.expr) -> Assertion:
     finder = _Finder()
     test = finder.visit(test)
-    if len(finder.operations) > 1:
-        raise NotLiteral  # what one answers may be changed by the next
     expression = ast.fix_missing_locations(ast.Expression(test))
     code = compile(expression, "<test>", "eval", dont_inherit=True)
     scope = {"__builtins__": {}, **FUNCTIONS, "isinstance": _isinstance}
-    return Assertion(finder.operations, lambda answers: eval(code, {**scope, ANSWER: answers}))
+    return Assertion(finder.operation, lambda answer: eval(code, {**scope, ANSWER: answer}))
 
 
 _FROM_SITE = frozenset(("help", "copyright", "credits", "license"))
@@ -315,19 +316,20 @@ def probe(source: bytes) -> bytes | None:
             return None
     if is_builtin(node.id):
         return None
-    return bytes(values.encode((None, (((node.id,),),), True, (False,))))
+    return bytes(values.encode((None, ((node.id,),), True, (False,))))
 
 
 class _Finder(ast.NodeTransformer):
-    """Replaces what is foreign by its place among the answers; refuses everything unknown."""
+    """Replaces what is foreign by its answer; refuses everything unknown."""
 
     def __init__(self) -> None:
-        self.operations: list[tuple[object, ...]] = []
+        self.operation: Operation | None = None
 
-    def _answer(self, operation: tuple[object, ...]) -> ast.AST:
-        self.operations.append(operation)
-        place = ast.Constant(len(self.operations) - 1)
-        return ast.Subscript(ast.Name(ANSWER, ast.Load()), place, ast.Load())
+    def _answer(self, operation: Operation) -> ast.AST:
+        if self.operation is not None:
+            raise NotLiteral  # what one answers may be changed by the next
+        self.operation = operation
+        return ast.Name(ANSWER, ast.Load())
 
     def visit(self, node: ast.AST) -> Any:
         if not isinstance(node, _NODES):

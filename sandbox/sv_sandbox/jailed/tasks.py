@@ -109,13 +109,13 @@ def compare_one(literal: plan.Literal | None, answer: bytes) -> tuple[int, bytes
         if type(parts) is not tuple or len(parts) != len(literal.assertions):
             raise CodecError("not as many answers as were asked for")
         for assertion, part in zip(literal.assertions, parts, strict=True):
-            value = _answers(part, len(assertion.operations))
+            if type(part) is not bytes:
+                raise CodecError("not an encoded answer")
+            value = values.decode(part, heard=_refuse)
             try:
                 if not assertion.holds(value):
-                    got = value[0] if len(value) == 1 else value
-                    return WRONG, f"AssertionError: got {shown(got)}".encode("utf-8", "replace")[
-                        :200
-                    ]
+                    detail = f"AssertionError: got {shown(value)}"
+                    return WRONG, detail.encode("utf-8", "replace")[:200]
             except Exception as error:
                 return subject.verdict_of(error)
     except MemoryError:
@@ -123,14 +123,6 @@ def compare_one(literal: plan.Literal | None, answer: bytes) -> tuple[int, bytes
     except Exception as error:  # a CodecError; whatever else it were must not end the process
         return FORBIDDEN, f"malformed answer: {error}".encode()[:200]
     return PASS, b""
-
-
-def _answers(part: object, count: int) -> tuple[object, ...]:
-    """What the operations of one assertion gave. Raises CodecError."""
-    value = values.decode(part, heard=_refuse) if type(part) is bytes else None
-    if type(value) is not tuple or len(value) != count:
-        raise CodecError("not as many values as were asked for")
-    return value
 
 
 def _refuse() -> None:
