@@ -24,6 +24,7 @@ $(VENV)/.base: pyproject.toml $(wildcard engine/sv_engine/*/__init__.py) Makefil
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1' uv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev -e .
+	$(BIN)/python -m compileall -q sandbox engine  # what pip does where it copies; each pool starts from these
 	@echo '$(NATIVE)' >$@
 
 setup-loop: $(VENV)/.loop  ## and vLLM, torch and TRL for this machine (several GB)
