@@ -436,7 +436,7 @@ uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct
     }
     if (error->stage == 0 && code.count > 0)
         *error = judge_channel(w, job, row, &code, &open);
-    if (error->stage == 0 && open.count > 0 && job->stdin_len == 0) /* which both have, here */
+    if (error->stage == 0 && open.count > 0)
         *error = judge_together(w, job, row, &open);
     for (uint32_t i = 0; error->stage != 0 && i < open.count; i++)
         make_hole(job, row, open.at[i]);

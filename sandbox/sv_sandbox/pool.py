@@ -185,7 +185,7 @@ class Pool:
 
         entry_point: the function under test. Built-in names are the test's own; this one is the
         solution's all the same. files: modules and data beside the solution, by path. stdin: what
-        the solution finds there, and the test as well; of one test only, as reading moves it.
+        the solution or the test finds there; of one test only, as reading moves it.
         trust, below: what a pass must rest on, and what becomes of one that does not; None: the
         pool's; with "inline" solution and test share one process, as in plain Python. judge:
         "split" or, to compare with, "inline": everything in one process. workers: how many judge

@@ -23,7 +23,6 @@ def pool():  # type: ignore[no-untyped-def]
         ("n = len(open(0, 'rb').read())", "assert n == 2_000_000", b"x" * 2_000_000),
         ("import sys\nn = list(sys.stdin)", "assert n == []", ""),
         ("n = 1", "assert input() == '7'", "7"),
-        ("n = int(input())", "assert int(input()) == n", "7"),
     ],
 )
 def test_a_solution_and_its_test_find_it(
@@ -32,6 +31,12 @@ def test_a_solution_and_its_test_find_it(
     for _ in range(12):  # forks first, recycled subjects then
         matrix = pool.submit([solution, solution], [test], stdin=stdin).wait()
         assert set(matrix.verdict_ST.tolist()[0] + matrix.verdict_ST.tolist()[1]) == {Verdict.PASS}
+
+
+def test_what_one_has_read_the_other_does_not_find(pool: Pool) -> None:
+    matrix = pool.submit(["n = int(input())"], ["assert int(input()) == n"], stdin="7").wait()
+    assert matrix.verdict_ST[0, 0] == Verdict.INFRA  # apart, each would find it
+    assert "in one process it fails: EOFError" in matrix.detail(0, 0)
 
 
 def test_nothing_of_it_is_left_for_the_next(pool: Pool) -> None:
