@@ -1,17 +1,17 @@
 /* split.c - one row under the split judge: the solution in a subject, the tests in a judge.
  *
- * Two phases, each for the cells that need it:
- *   calls    tests that are one call with literal arguments. The subject gets the row's calls in
- *            one frame (or a few, where they do not fit) and never a test; its answers are compared
- *            in a process that runs no foreign code (task.c).
- *   channel  other test code runs in a judge process; its calls cross two pipes to the subject.
+ * Three phases, each for the cells that need it:
+ *   calls    tests that are calls with literal arguments. The subject gets the row's calls in one
+ *            frame (or a few, where they do not fit) and never a test; its answers are compared in a
+ *            process that runs no foreign code (task.c).
+ *   together other test code runs in one process with the solution: what fails there has failed.
+ *   channel  what passes there runs in a judge process; its calls cross two pipes to a new subject.
  *
- * A test that needs one process is left out (its trust says so). Every other cell of a channel runs in
- * one process as well, when all of its row is settled, unless its failure is certain; where that says
- * otherwise, it is a pass with no more trust than one process gives.
+ * A test that needs one process is left out (its trust says so). A cell that fails apart and passes
+ * together is a pass with no more trust than one process gives, unless the judge knows better.
  *
- * Invariant: while anything of a row is undecided, its tests and expected values are in the judge's
- * region only.
+ * Invariant: a test, and what it expects, is in no process of a phase of calls or of a channel but
+ * the judge's; nothing of a process outlives it (template.c).
  */
 #define _GNU_SOURCE
 #include "worker.h"
@@ -198,8 +198,6 @@ static struct sv_error judge_calls(struct worker *w, struct sv_job *job, uint32_
     return error;
 }
 
-/* ---- channel ----------------------------------------------------------------------------------------- */
-
 static void settle_from(struct worker *w, struct sv_job *job, uint32_t row, uint32_t i, uint32_t cell,
                         enum side side, uint64_t cpu_us, uint32_t *last)
 {
@@ -211,6 +209,68 @@ static void settle_from(struct worker *w, struct sv_job *job, uint32_t row, uint
     const int less = told == SV_TRUST_VOUCHED || told == SV_TRUST_INLINE;
     enum sv_trust trust = side == SIDE_JUDGE && less ? (enum sv_trust)told : SV_TRUST_PROVEN;
     sv_settle_cell(job, row, cell, record->verdict, cpu_us, trust, text, len, last);
+}
+
+/* ---- together ---------------------------------------------------------------------------------------- */
+
+/* Whether this is a test that ended itself, which is a pass where it runs apart (`jailed/rows.py`). */
+static int has_left(const struct worker *w, uint32_t i)
+{
+    static const char left[] = "the test left by itself";
+    uint32_t len;
+    const char *text = sv_record_detail(w->memory[SIDE_SUBJECT].region, i, SV_DETAIL_MAX, &len);
+    return record_of(w, SIDE_SUBJECT, i)->verdict == SV_EARLY_EXIT && len == sizeof left - 1 &&
+           memcmp(text, left, len) == 0;
+}
+
+/* Runs `code` in one process with the solution; adds to `open` what does not fail there. */
+static struct sv_error judge_together(struct worker *w, struct sv_job *job, uint32_t row,
+                                      const struct cells *code, struct cells *open)
+{
+    struct running r;
+    struct running *const runs[1] = {&r};
+    struct sv_error error = {0, 0};
+    uint32_t start = 0, last = 0;
+    sv_prepare(w, SIDE_SUBJECT, SV_KIND_CELLS, code->count);
+    int failed = sv_put(w, SIDE_SUBJECT, job->row_blobs[row], job->row_lens[row]);
+    for (uint32_t i = 0; failed == 0 && i < code->count; i++)
+        failed = sv_put(w, SIDE_SUBJECT, job->cell_blobs[code->at[i]], job->cell_lens[code->at[i]]);
+    if (failed != 0)
+        error = failed_at(SV_STAGE_PAYLOAD);
+    while (error.stage == 0 && start < code->count && !sv_unwanted(job)) {
+        sv_start(w, SIDE_SUBJECT, job, job->row_zygotes[row], start, NULL, &r);
+        sv_wait(w, runs, 1);
+        sv_note_flood(w, SIDE_SUBJECT, &r);
+        error = r.result.error;
+        start = r.result.done.next;
+    }
+    for (uint32_t i = 0; error.stage == 0 && i < code->count && i < start; i++) {
+        const struct sv_record *record = record_of(w, SIDE_SUBJECT, i);
+        if (record->verdict == SV_PASS || record->verdict == SV_UNSPLIT || has_left(w, i))
+            open->at[open->count++] = code->at[i], sv_count(w->pool, &w->pool->statistics.both_ways);
+        else
+            settle_from(w, job, row, i, code->at[i], SIDE_SUBJECT, record->cpu_us, &last);
+    }
+    if (error.stage == 0 && sv_clear(w, SIDE_SUBJECT) != 0)
+        error = failed_at(SV_STAGE_REGION);
+    return error;
+}
+
+/* ---- channel ----------------------------------------------------------------------------------------- */
+
+/* What fails apart has passed in one process: a pass with no more trust than that gives. */
+static void hold_back(struct sv_job *job, uint32_t row, uint32_t cell)
+{
+    const size_t at = (size_t)row * job->cells + cell;
+    if (job->verdict[at] == SV_INFRA || job->verdict[at] == SV_PASS)
+        return;
+    char detail[SV_DETAIL_MAX] = "in one process it passes: ";
+    uint32_t len = (uint32_t)strlen(detail), last = 0;
+    uint32_t said = sv_copy_detail(job, row, cell, detail + len, SV_DETAIL_MAX - len);
+    if (said == 0 && job->verdict[at] == SV_TIMEOUT)
+        said = (uint32_t)snprintf(detail + len, SV_DETAIL_MAX - len, "in two it ran out of time");
+    const uint64_t cpu_us = job->cpu_us[at] < job->limits.cpu_us ? job->cpu_us[at] : job->limits.cpu_us;
+    sv_settle_cell(job, row, cell, SV_PASS, cpu_us, SV_TRUST_INLINE, detail, len + said, &last);
 }
 
 static void leave_out(struct worker *w, struct sv_job *job, uint32_t row, uint32_t i, uint32_t cell)
@@ -235,7 +295,7 @@ static void close_both(int ends[2])
 /* Runs `code` (indices into it from *start on) until a subject or a judge is lost; advances
  * *start past what was settled. */
 static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, uint32_t row,
-                                          const struct cells *code, uint32_t *start, struct cells *open)
+                                          const struct cells *code, uint32_t *start)
 {
     struct running subject, judge;
     struct running *const runs[2] = {&subject, &judge};
@@ -273,8 +333,6 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
         else
             settle_from(w, job, row, i, code->at[i], SIDE_JUDGE, (uint64_t)j->cpu_us + s->cpu_us,
                         &last);
-        if (j->verdict != SV_UNSPLIT && (j->trust & SV_CERTAIN) == 0)
-            open->at[open->count++] = code->at[i];
     }
     /* A subject that died while it loaded the solution has answered for all that is left. */
     for (; i < code->count && says_why(record_of(w, SIDE_SUBJECT, i)); i++)
@@ -288,12 +346,14 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
         sv_settle_cell(job, row, code->at[i++], SV_EARLY_EXIT, 0, SV_TRUST_PROVEN, hung_up,
                        sizeof hung_up - 1, &last); /* a test that spoke for its judge */
     }
-    *start = i;
+    for (; *start < i; ++*start)
+        if ((record_of(w, SIDE_JUDGE, *start)->trust & SV_CERTAIN) == 0)
+            hold_back(job, row, code->at[*start]);
     return (struct sv_error){0, 0};
 }
 
 static struct sv_error judge_channel(struct worker *w, struct sv_job *job, uint32_t row,
-                                     const struct cells *code, struct cells *open)
+                                     const struct cells *code)
 {
     struct sv_error error = {0, 0};
     uint32_t start = 0;
@@ -305,84 +365,8 @@ static struct sv_error judge_channel(struct worker *w, struct sv_job *job, uint3
         if (sv_put_test(w, job, code->at[i]) != 0)
             return failed_at(SV_STAGE_PAYLOAD);
     while (start < code->count && error.stage == 0 && !sv_unwanted(job))
-        error = judge_channel_once(w, job, row, code, &start, open);
+        error = judge_channel_once(w, job, row, code, &start);
     if (error.stage == 0 && (sv_clear(w, SIDE_JUDGE) != 0 || sv_clear(w, SIDE_SUBJECT) != 0))
-        error = failed_at(SV_STAGE_REGION);
-    return error;
-}
-
-/* ---- in one process as well ---------------------------------------------------------------------------- */
-
-static void make_hole(struct sv_job *job, uint32_t row, uint32_t cell)
-{
-    job->verdict[(size_t)row * job->cells + cell] = SV_INFRA;
-    job->trust[(size_t)row * job->cells + cell] = SV_TRUST_NONE;
-}
-
-/* Whether this is a test that ended itself, which is a pass where it runs apart (`jailed/rows.py`). */
-static int has_left(const struct worker *w, uint32_t i)
-{
-    static const char left[] = "the test left by itself";
-    uint32_t len;
-    const char *text = sv_record_detail(w->memory[SIDE_SUBJECT].region, i, SV_DETAIL_MAX, &len);
-    return record_of(w, SIDE_SUBJECT, i)->verdict == SV_EARLY_EXIT && len == sizeof left - 1 &&
-           memcmp(text, left, len) == 0;
-}
-
-/* Holds a cell back where one process says otherwise than two; a hole there is one here. */
-static void compare_ways(struct worker *w, struct sv_job *job, uint32_t row, uint32_t i, uint32_t cell)
-{
-    const size_t at = (size_t)row * job->cells + cell;
-    const uint8_t alone = has_left(w, i) ? SV_PASS : record_of(w, SIDE_SUBJECT, i)->verdict;
-    char detail[SV_DETAIL_MAX] = "in one process it fails: ";
-    uint32_t len, said, last = 0;
-    if (alone == SV_INFRA)
-        make_hole(job, row, cell);
-    if (alone == SV_INFRA || alone == SV_UNSPLIT || (alone == SV_PASS) == (job->verdict[at] == SV_PASS))
-        return;
-    if (alone == SV_PASS)
-        strcpy(detail, "in one process it passes: ");
-    len = (uint32_t)strlen(detail);
-    if (alone == SV_PASS) {
-        said = sv_copy_detail(job, row, cell, detail + len, SV_DETAIL_MAX - len);
-        if (said == 0 && job->verdict[at] == SV_TIMEOUT)
-            said = (uint32_t)snprintf(detail + len, SV_DETAIL_MAX - len, "in two it ran out of time");
-        len += said;
-    } else {
-        const char *text =
-            sv_record_detail(w->memory[SIDE_SUBJECT].region, i, SV_DETAIL_MAX - len, &said);
-        memcpy(detail + len, text, said);
-        len += said;
-    }
-    uint64_t cpu_us = job->cpu_us[at] < job->limits.cpu_us ? job->cpu_us[at] : job->limits.cpu_us;
-    sv_settle_cell(job, row, cell, SV_PASS, cpu_us, SV_TRUST_INLINE, detail, len, &last);
-}
-
-static struct sv_error judge_together(struct worker *w, struct sv_job *job, uint32_t row,
-                                      const struct cells *open)
-{
-    struct running r;
-    struct running *const runs[1] = {&r};
-    struct sv_error error = {0, 0};
-    uint32_t start = 0;
-    sv_prepare(w, SIDE_SUBJECT, SV_KIND_CELLS, open->count);
-    int failed = sv_put(w, SIDE_SUBJECT, job->row_blobs[row], job->row_lens[row]);
-    for (uint32_t i = 0; failed == 0 && i < open->count; i++)
-        failed = sv_put(w, SIDE_SUBJECT, job->cell_blobs[open->at[i]], job->cell_lens[open->at[i]]);
-    if (failed != 0)
-        error = failed_at(SV_STAGE_PAYLOAD);
-    while (error.stage == 0 && start < open->count && !sv_unwanted(job)) {
-        sv_start(w, SIDE_SUBJECT, job, job->row_zygotes[row], start, NULL, &r);
-        sv_wait(w, runs, 1);
-        sv_note_flood(w, SIDE_SUBJECT, &r);
-        error = r.result.error;
-        start = r.result.done.next;
-    }
-    for (uint32_t i = 0; error.stage == 0 && i < open->count; i++) {
-        compare_ways(w, job, row, i, open->at[i]);
-        sv_count(w->pool, &w->pool->statistics.both_ways);
-    }
-    if (error.stage == 0 && sv_clear(w, SIDE_SUBJECT) != 0)
         error = failed_at(SV_STAGE_REGION);
     return error;
 }
@@ -435,11 +419,9 @@ uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct
         }
     }
     if (error->stage == 0 && code.count > 0)
-        *error = judge_channel(w, job, row, &code, &open);
+        *error = judge_together(w, job, row, &code, &open);
     if (error->stage == 0 && open.count > 0)
-        *error = judge_together(w, job, row, &open);
-    for (uint32_t i = 0; error->stage != 0 && i < open.count; i++)
-        make_hole(job, row, open.at[i]);
+        *error = judge_channel(w, job, row, &open);
     if (error->stage != 0) { /* leave nothing of a half-run phase for the next attempt */
         if (sv_clear(w, SIDE_SUBJECT) != 0 || sv_clear(w, SIDE_JUDGE) != 0)
             *error = failed_at(SV_STAGE_REGION);

@@ -99,7 +99,7 @@ enum sv_trust {
     SV_TRUST_PROVEN = 3,  /* plain data, compared by our code */
 };
 
-#define SV_CERTAIN 0x40 /* beside a judge's trust: it fails, whatever one process says */
+#define SV_CERTAIN 0x40 /* beside a judge's trust: it fails, although it passes in one process */
 
 struct sv_record {
     uint8_t verdict;
@@ -425,7 +425,7 @@ struct sv_statistics {
     uint64_t handed_on;     /* begun in one, and judged in a forked one */
     uint64_t keepers;
     uint64_t plans; /* made of a job's tests, by each worker that needs one */
-    uint64_t both_ways; /* cells of test code that ran in one process as well */
+    uint64_t both_ways; /* cells of test code that have passed in one process, and ran apart */
 };
 void sv_pool_statistics(struct sv_pool *pool, struct sv_statistics *out);
 

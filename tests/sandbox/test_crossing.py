@@ -132,7 +132,7 @@ def test_what_has_failed_stays_failed_whatever_comes_after(pool: Pool) -> None:
         "assert f(1) == 2\nassert len(text(10**8)) == 3",
     ):
         matrix = pool.matrix([solution], [test])
-        taken_back = "except" in test  # by the test: then nothing is known of what comes after
+        taken_back = "x = text" in test  # by the test, so that it passes in one process
         expected = Verdict.INFRA if taken_back else Verdict.WRONG
         assert matrix.verdict(0, 0) is expected, (test, matrix.detail(0, 0))
 

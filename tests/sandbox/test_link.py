@@ -550,7 +550,8 @@ MALFORMED = [
 
 @pytest.mark.hostile
 def test_malformed_frames_are_forbidden_and_the_row_goes_on() -> None:
-    solution = HOSTILE + "def f(i):\n" + "".join(
+    together = "    if server() is None: return 5 if i < 0 else 1\n"
+    solution = HOSTILE + "def f(i):\n" + together + "".join(
         f"    if i == {i}: {call}\n" for i, call in enumerate(MALFORMED)
     ) + "    return 5\n"  # fmt: skip
     tests = [f"r = f({i})\nassert r == 1" for i in range(len(MALFORMED))]

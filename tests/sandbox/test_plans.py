@@ -94,7 +94,7 @@ def test_other_limits_are_another_plan(one: Pool) -> None:
 def test_another_entry_point_is_another_plan(one: Pool) -> None:
     solution = "def sorted(x): return 7"
     unnamed = verdicts(one, solution, ["assert sorted([2, 1]) == [1, 2]"])
-    assert unnamed == [Verdict.INFRA]  # Python's own, which one process would not ask
+    assert unnamed == [WRONG]  # Python's own apart, the solution's in one process
     named = verdicts(one, solution, ["assert sorted([2, 1]) == [1, 2]"], entry_point="sorted")
     assert named == [WRONG]
     assert verdicts(one, solution, ["assert sorted([2, 1]) == [1, 2]"]) == unnamed

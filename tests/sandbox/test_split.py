@@ -128,7 +128,6 @@ def judged(matrix: Matrix, t: int) -> str:
     return f"{held}{matrix.verdict(0, t).name} {Trust(matrix.trust_ST[0, t]).name}"
 
 
-ONLY_TOGETHER = "in one process it fails"
 """Of a cell that passes apart."""
 NO_PASS = re.compile(r"held back INFRA|(?!PASS|INFRA)")
 
@@ -189,6 +188,11 @@ def test_a_wrong_answer_has_no_way_to_pass(
 
 FRAMES = """
 import sys
+class Yes:  # what passes in one process with the test, so that the test runs apart as well
+    def __getattr__(self, name): return self
+def _yes(*args): return True
+for _name in "eq ne lt le gt ge bool contains".split(): setattr(Yes, f"__{_name}__", _yes)
+for _name in "sub abs".split(): setattr(Yes, f"__{_name}__", lambda self, *args: self)
 def server():
     frame = sys._getframe()
     while frame:
@@ -210,8 +214,9 @@ def lying():
             return real(asked)
         here._own["name"] = name
 lying()
-def f(x): return 0
+def f(x): return 0 if server() else Yes()
 def make(x):
+    if not server(): return 5
     body = (("__module__", "numpy"), ("__eq__", repr), ("__call__", repr))
     for bases in (object,), (int,), (type(server()),):
         try: return ask("make", "X", bases, body, ())()
@@ -220,16 +225,17 @@ def make(x):
 class Text(str):
     def look(s): return 1
     def __str__(s): return s
-def text(x): return Text("a")
+def text(x): return Text("a") if server() else "b"
 class Ctx:
     def __enter__(s): return s
     def __exit__(s, kind, error, trace):
+        if not server(): return True
         seen = [str(error), repr(error.args)]
         for question in ("get", "args"), ("special", "str", ()), ("special", "repr", ()):
             try: seen.append(repr(ask(question[0], error, *question[1:])))
             except Exception: pass
         sys.modules["seen"] = "".join(seen)
-def seen(): return sys.modules.get("seen", "4242")
+def seen(): return sys.modules.get("seen", "4242") if server() else ""
 """
 )
 
@@ -252,7 +258,7 @@ def test_a_forged_stream_makes_nothing_in_the_judge_and_learns_nothing(pool: Poo
         "try:\n    with Ctx():\n        assert 1 == 2, 'wants 4242'\nexcept AssertionError: pass\n"
     )
     learnt = pool.matrix([FORGED], [wants + "assert '4242' not in seen()"], trust="vouched")
-    assert ONLY_TOGETHER in learnt.detail(0, 0)
+    assert learnt.verdict(0, 0) is Verdict.PASS, learnt.detail(0, 0)
 
 
 SEARCH = (
@@ -279,6 +285,7 @@ NAMES = (
     " cr_await cr_origin ag_frame f_globals f_locals f_back f_code tb_frame get_stack get_coro"
 ).split()
 def f(x):
+    if not server(): return 31337
     told = search(x)
     return 31337 if [n for n in told if n == 31337 or "31337" in str(n)] else 0
 def sabotage(x):
@@ -322,9 +329,7 @@ def test_what_is_lent_leads_to_nothing_else(pool: Pool) -> None:
         failed = matrix.verdict(0, t) in (Verdict.WRONG, Verdict.FORBIDDEN)
         failed |= "in one process it passes" in matrix.detail(0, t)
         assert failed, (test, judged(matrix, t), matrix.detail(0, t))
-    assert matrix.verdict(0, len(LENT)) is Verdict.PASS or ONLY_TOGETHER in matrix.detail(
-        0, len(LENT)
-    )
+    assert matrix.verdict(0, len(LENT)) is Verdict.PASS, matrix.detail(0, len(LENT))
 
 
 NEVER = [
@@ -513,6 +518,7 @@ def f(x):
     all_of_it = __import__("g" + "c").get_objects
     seen += [repr(o) for o in all_of_it() if type(o) in (list, tuple, dict, str, bytes)][:5000]
     text = "".join(seen)
+    if "<test>" in text: return False  # in one process with it
     number, name = "".join(map(str, range(1, 8))), "_".join(("secret", "marker"))
     return number in text or name in text
 """
@@ -524,7 +530,7 @@ def f(x):
     matrix = pool.matrix([solution, open_one], tests)
     for row in range(2):
         assert matrix.verdict(row, 0) is Verdict.WRONG
-        assert ONLY_TOGETHER in matrix.detail(row, 1)  # apart, it has found nothing
+        assert matrix.verdict(row, 1) is Verdict.PASS, matrix.detail(row, 1)
 
 
 ONE_PROCESS = [
@@ -540,12 +546,11 @@ ONE_PROCESS = [
 ]
 
 
-def test_what_needs_one_process_is_said_by_the_test_alone(pool: Pool) -> None:
-    """A solution that does something else altogether changes nothing of it."""
-    for solution in (SOLUTION, "class Stack: pass\ndef inc(x): return Stack()"):
-        matrix = pool.matrix([solution], ONE_PROCESS)
-        for t, test in enumerate(ONE_PROCESS):
-            assert judged(matrix, t) == "held back INFRA INLINE", (test, matrix.detail(0, t))
+def test_what_needs_one_process_is_left_out_where_it_passes_there(pool: Pool) -> None:
+    matrix = pool.matrix([SOLUTION, "def inc(x): return x"], ONE_PROCESS)
+    for t, test in enumerate(ONE_PROCESS):
+        assert judged(matrix, t) == "held back INFRA INLINE", (test, matrix.detail(0, t))
+        assert matrix.verdict(1, t) is Verdict.WRONG, (test, matrix.detail(1, t))
     matrix = pool.matrix([SOLUTION], ONE_PROCESS, trust="inline")
     assert set(matrix.verdict_ST.tolist()[0]) == {Verdict.PASS}
 

@@ -38,7 +38,7 @@ def test_code_runs_both_ways(pool: Pool, test: str) -> None:
     before = both_ways(pool)
     matrix = pool.matrix(["def f(x): return x + 1", "def f(x): return x"], [test])
     assert matrix.verdict_ST.tolist() == [[Verdict.PASS], [Verdict.WRONG]]
-    assert both_ways(pool) == before + 2
+    assert both_ways(pool) == before + 1  # what fails in one process has failed
 
 
 PLANNED = ["assert f(1) == 2", "def check(c):\n    assert c(1) == 2\ncheck(f)"]
@@ -78,20 +78,17 @@ def test_but_for_a_solution_that_may_see_where_it_runs(
     assert both_ways(pool) == before + 1
 
 
-def test_what_the_two_ways_disagree_on_is_held_back(pool: Pool) -> None:
-    before = both_ways(pool)
+def test_what_fails_apart_and_passes_together_is_held_back(pool: Pool) -> None:
     right, wrong = VIEW + "len(self.rows)", VIEW + "3001 if len(self.rows) == 3000 else 0"
     tests = [LARGE, "view = View([1, 2])\nassert view.size() == 2"]
     held = pool.matrix([right, wrong], tests)
     assert held.verdict_ST.tolist() == [
         [Verdict.INFRA, Verdict.PASS],
-        [Verdict.INFRA, Verdict.WRONG],
+        [Verdict.WRONG, Verdict.WRONG],
     ]
-    assert held.trust_ST[0, 0] == held.trust_ST[1, 0] == Trust.INLINE
-    assert held.held_ST.tolist() == [[1, 0], [1, 0]]
+    assert held.trust_ST[0, 0] == Trust.INLINE
+    assert held.held_ST.tolist() == [[1, 0], [0, 0]]
     assert held.detail(0, 0) == "held back (inline): in one process it passes: AssertionError"
-    assert held.detail(1, 0) == "held back (inline): in one process it fails: AssertionError"
-    assert both_ways(pool) == before + 4
     failed = pool.matrix([right, wrong], tests, below="fail")
     assert failed.verdict_ST.tolist() == [
         [Verdict.WRONG, Verdict.PASS],
@@ -110,16 +107,24 @@ class Box:
 
 
 @pytest.mark.parametrize(
-    "does", ["[0 for _ in iter(int, 1)]", "time.sleep(100)", "[0] * 10**12", "1 / 0", "os._exit(0)"]
+    ("does", "verdict"),
+    [
+        ("[0 for _ in iter(int, 1)]", Verdict.TIMEOUT),
+        ("time.sleep(100)", Verdict.TIMEOUT),
+        ("[0] * 10**12", Verdict.MEMORY),
+        ("1 / 0", Verdict.EXCEPTION),
+        ("os._exit(0)", Verdict.EARLY_EXIT),
+    ],
 )
-def test_what_happens_in_one_process_alone_ends_nothing_else(pool: Pool, does: str) -> None:
+def test_what_happens_in_one_process_alone_ends_nothing_else(
+    pool: Pool, does: str, verdict: Verdict
+) -> None:
     tests = ["marker = 1\nassert Box(2).get() == 2", "assert Box(2).get() == 2"]
     matrix = pool.matrix([ONLY_TOGETHER.format(does), ONLY_TOGETHER.format("pass")], tests)
     assert matrix.verdict_ST.tolist() == [
-        [Verdict.INFRA, Verdict.PASS],
+        [verdict, Verdict.PASS],
         [Verdict.PASS, Verdict.PASS],
     ]
-    assert matrix.detail(0, 0).startswith("held back (inline): in one process it fails")
 
 
 def test_a_test_that_leaves_by_itself_has_passed(pool: Pool) -> None:
@@ -133,8 +138,8 @@ def test_a_test_that_leaves_by_itself_has_passed(pool: Pool) -> None:
     assert matrix.trust_ST.tolist() == [[Trust.PROVEN, Trust.PROVEN]]
 
 
-def test_what_a_row_sees_of_its_tests_helps_no_other(pool: Pool) -> None:
-    """Only in one process is the expected value in reach, when all of the row is settled."""
+def test_what_it_sees_of_its_tests_in_one_process_helps_it_nowhere_else(pool: Pool) -> None:
+    """Not in the same cell apart, in no cell of the row, and in no row after it."""
     notes = """
 import gc, os
 def find():
@@ -143,11 +148,23 @@ def find():
 class Spy:
     def get(self):
         found = find()
-        if found is not None: open("note", "w").write(str(found))
-        try: return int(open("note").read())
-        except OSError: return 0
+        if found is not None:
+            for folder in (".", "/tmp", "/dev/shm", "/var/tmp"):
+                try: open(folder + "/note", "w").write(str(found))
+                except OSError: pass
+            os.environ["note"] = str(found)
+            return found
+        for folder in (".", "/tmp", "/dev/shm", "/var/tmp"):
+            try: return int(open(folder + "/note").read())
+            except OSError: pass
+        return int(os.environ.get("note", 0))
 """
-    tests = ["expected = 4242\nassert Spy().get() == expected", "assert Spy().get() == 4242"]
+    tests = [
+        "expected = 4242\nassert Spy().get() == expected",
+        "assert Spy().get() == 4242",
+        "for expected in [4243]:\n    assert Spy().get() == 4243",
+    ]
     for _ in range(3):
         matrix = pool.matrix([notes, notes], tests)
         assert Verdict.PASS not in [v for row in matrix.verdict_ST.tolist() for v in row]
+        assert "in one process it passes" in matrix.detail(0, 0)
