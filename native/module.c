@@ -267,6 +267,7 @@ static int add_constants(PyObject *module)
         {"MARK_LOST", SV_LOST},
         {"MARK_LONG", SV_LONG},
         {"MARK_UNSPLIT", SV_UNSPLIT},
+        {"TRUST_LEFT", SV_LEFT},
         {"ROLE_END", SV_ROLE_END},
         {"ROLE_SUBJECT", SV_ROLE_SUBJECT},
         {"ROLE_TASK", SV_ROLE_TASK},

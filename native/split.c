@@ -205,15 +205,21 @@ static void settle_from(struct worker *w, struct sv_job *job, uint32_t row, uint
     const char *text = sv_record_detail(w->memory[side].region, i, SV_DETAIL_MAX, &len);
     const struct sv_record *record = record_of(w, side, i);
     /* Only a judge says on whose word a pass rests; nobody else passes a cell here. */
-    const uint8_t told = record->trust & (uint8_t)~SV_CERTAIN;
+    const uint8_t told = record->trust & (uint8_t) ~(SV_CERTAIN | SV_LEFT);
     const int less = told == SV_TRUST_VOUCHED || told == SV_TRUST_INLINE;
     enum sv_trust trust = side == SIDE_JUDGE && less ? (enum sv_trust)told : SV_TRUST_PROVEN;
     sv_settle_cell(job, row, cell, record->verdict, cpu_us, trust, text, len, last);
 }
 
+static void make_hole(struct sv_job *job, uint32_t row, uint32_t cell)
+{
+    job->verdict[(size_t)row * job->cells + cell] = SV_INFRA;
+    job->trust[(size_t)row * job->cells + cell] = SV_TRUST_NONE;
+}
+
 /* ---- together ---------------------------------------------------------------------------------------- */
 
-/* Whether this is a test that ended itself, which is a pass where it runs apart (`jailed/rows.py`). */
+/* Whether this is a test that ended itself, with success (`jailed/rows.py`). */
 static int has_left(const struct worker *w, uint32_t i)
 {
     static const char left[] = "the test left by itself";
@@ -223,7 +229,15 @@ static int has_left(const struct worker *w, uint32_t i)
            memcmp(text, left, len) == 0;
 }
 
-/* Runs `code` in one process with the solution; adds to `open` what does not fail there. */
+static void leave_out(struct worker *w, struct sv_job *job, uint32_t row, uint32_t i, uint32_t cell,
+                      enum side side)
+{
+    uint32_t len;
+    const char *why = sv_record_detail(w->memory[side].region, i, SV_DETAIL_MAX, &len);
+    sv_leave_out(job, row, cell, why, len);
+}
+
+/* Runs `code` in one process with the solution; adds to `open` what passes, or has left, there. */
 static struct sv_error judge_together(struct worker *w, struct sv_job *job, uint32_t row,
                                       const struct cells *code, struct cells *open)
 {
@@ -246,10 +260,17 @@ static struct sv_error judge_together(struct worker *w, struct sv_job *job, uint
     }
     for (uint32_t i = 0; error.stage == 0 && i < code->count && i < start; i++) {
         const struct sv_record *record = record_of(w, SIDE_SUBJECT, i);
-        if (record->verdict == SV_PASS || record->verdict == SV_UNSPLIT || has_left(w, i))
-            open->at[open->count++] = code->at[i], sv_count(w->pool, &w->pool->statistics.both_ways);
-        else
+        const int left = has_left(w, i);
+        if (left) /* unless it leaves apart as well */
+            job->verdict[(size_t)row * job->cells + code->at[i]] = SV_EARLY_EXIT;
+        else if (record->verdict == SV_UNSPLIT)
+            leave_out(w, job, row, i, code->at[i], SIDE_SUBJECT);
+        else if (record->verdict != SV_PASS)
             settle_from(w, job, row, i, code->at[i], SIDE_SUBJECT, record->cpu_us, &last);
+        if (left || record->verdict == SV_PASS) {
+            open->at[open->count++] = code->at[i];
+            sv_count(w->pool, &w->pool->statistics.both_ways);
+        }
     }
     if (error.stage == 0 && sv_clear(w, SIDE_SUBJECT) != 0)
         error = failed_at(SV_STAGE_REGION);
@@ -271,13 +292,6 @@ static void hold_back(struct sv_job *job, uint32_t row, uint32_t cell)
         said = (uint32_t)snprintf(detail + len, SV_DETAIL_MAX - len, "in two it ran out of time");
     const uint64_t cpu_us = job->cpu_us[at] < job->limits.cpu_us ? job->cpu_us[at] : job->limits.cpu_us;
     sv_settle_cell(job, row, cell, SV_PASS, cpu_us, SV_TRUST_INLINE, detail, len + said, &last);
-}
-
-static void leave_out(struct worker *w, struct sv_job *job, uint32_t row, uint32_t i, uint32_t cell)
-{
-    uint32_t len;
-    const char *why = sv_record_detail(w->memory[SIDE_JUDGE].region, i, SV_DETAIL_MAX, &len);
-    sv_leave_out(job, row, cell, why, len);
 }
 
 /* A subject's record of a cell in a channel run: does it say how the subject ended? */
@@ -318,11 +332,16 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
     subject.result.done.next = judge.result.done.next; /* the judge knows where they are */
     subject.flooded |= judge.flooded;
     sv_note_flood(w, SIDE_JUDGE, &subject);
+    static const char left[] = "in one process the test left by itself";
     static const char hung_up[] = "left in the middle of a call";
     for (; i < judge.result.done.next && i < code->count; i++) {
         const struct sv_record *j = record_of(w, SIDE_JUDGE, i), *s = record_of(w, SIDE_SUBJECT, i);
-        if (j->verdict == SV_UNSPLIT)
-            leave_out(w, job, row, i, code->at[i]);
+        const int together = job->verdict[(size_t)row * job->cells + code->at[i]];
+        if (j->verdict == SV_PASS && together == SV_EARLY_EXIT && (j->trust & SV_LEFT) == 0)
+            sv_settle_cell(job, row, code->at[i], SV_EARLY_EXIT, s->cpu_us, SV_TRUST_PROVEN, left,
+                           sizeof left - 1, &last);
+        else if (j->verdict == SV_UNSPLIT)
+            leave_out(w, job, row, i, code->at[i], SIDE_JUDGE);
         else if (j->verdict == SV_LOST && says_why(s))
             settle_from(w, job, row, i, code->at[i], SIDE_SUBJECT, s->cpu_us, &last);
         else if (j->verdict == SV_LOST && subject.result.done.outside == 0)
@@ -346,9 +365,11 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
         sv_settle_cell(job, row, code->at[i++], SV_EARLY_EXIT, 0, SV_TRUST_PROVEN, hung_up,
                        sizeof hung_up - 1, &last); /* a test that spoke for its judge */
     }
-    for (; *start < i; ++*start)
-        if ((record_of(w, SIDE_JUDGE, *start)->trust & SV_CERTAIN) == 0)
+    for (; *start < i; ++*start) {
+        const struct sv_record *j = record_of(w, SIDE_JUDGE, *start);
+        if ((j->trust & SV_CERTAIN) == 0 && j->verdict != SV_PASS)
             hold_back(job, row, code->at[*start]);
+    }
     return (struct sv_error){0, 0};
 }
 
@@ -422,6 +443,8 @@ uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct
         *error = judge_together(w, job, row, &code, &open);
     if (error->stage == 0 && open.count > 0)
         *error = judge_channel(w, job, row, &open);
+    for (uint32_t i = 0; error->stage != 0 && i < open.count; i++)
+        make_hole(job, row, open.at[i]);
     if (error->stage != 0) { /* leave nothing of a half-run phase for the next attempt */
         if (sv_clear(w, SIDE_SUBJECT) != 0 || sv_clear(w, SIDE_JUDGE) != 0)
             *error = failed_at(SV_STAGE_REGION);

@@ -99,11 +99,12 @@ enum sv_trust {
     SV_TRUST_PROVEN = 3,  /* plain data, compared by our code */
 };
 
+#define SV_LEFT 0x20    /* beside a judge's trust: the test has left by itself, with success */
 #define SV_CERTAIN 0x40 /* beside a judge's trust: it fails, although it passes in one process */
 
 struct sv_record {
     uint8_t verdict;
-    uint8_t trust; /* of a judge: enum sv_trust; SV_CERTAIN */
+    uint8_t trust; /* of a judge: enum sv_trust; SV_CERTAIN, SV_LEFT */
     uint8_t reserved[2];
     uint32_t cpu_us;
     uint32_t detail_at;

@@ -391,3 +391,20 @@ def test_what_a_module_beside_it_keeps_is_gone_with_its_cell(pool: Pool, trust: 
     files = {"helper.py": helper}
     matrix = pool.matrix(["from helper import setup"], tests, files=files, trust=trust)
     assert [Verdict(matrix.verdict_ST[0, t]).name for t in range(3)] == ["PASS"] * 3
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "import io\ndef test_a(monkeypatch):\n"
+        "    monkeypatch.setattr('sys.stdin', io.StringIO('21\\n'))\n    assert ask() == 42",
+        "import io, sys\nold = sys.stdin\nsys.stdin = io.StringIO('21\\n')\n"
+        "try: assert ask() == 42\nfinally: sys.stdin = old",
+        "import io, sys\nsys.stdin = io.StringIO('21\\n')\nassert ask() == 42",
+    ],
+)
+def test_a_stream_of_a_test_is_gone_with_it(pool: Pool, first: str) -> None:
+    second = "def test_z():\n    xs = [1]\n    assert callable(ask)\n    assert xs == [1]"
+    matrix = pool.matrix(["def ask(): return int(input()) * 2"], [first, second, first, second])
+    found = [Verdict(matrix.verdict_ST[0, t]).name for t in range(4)]
+    assert found == ["PASS"] * 4, [matrix.detail(0, t) for t in range(4)]

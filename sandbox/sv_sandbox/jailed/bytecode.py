@@ -34,18 +34,48 @@ KEEPING = (sys.stdlib_module_names - _STATELESS) | frozenset(
 )
 """Names of what keeps things where `state.State` does not look: who speaks of them may have left
 something."""
-TELLING = frozenset(
-    "_getframe inspect currentframe walk_stack walk_tb _current_frames stacklevel findCaller gc"
-    " extract_stack print_stack format_stack modules set_int_max_str_digits __traceback__ __doc__"
-    " setattr delattr vars __dict__ __setattr__ __delattr__ id is_ is_not intern getrefcount"
-    " getsizeof pickle marshal globals locals dir __globals__ __builtins__ eval exec"
-    " getattr attrgetter methodcaller format_map vformat get_field".split()
+_PLAIN_MODULES = frozenset(
+    "__future__ abc array base64 binascii bisect calendar cmath collections copy dataclasses"
+    " datetime decimal enum fractions functools hashlib hmac heapq itertools json math numbers"
+    " operator pprint queue random re statistics string struct textwrap typing unicodedata zlib"
+    " numpy pandas scipy sympy".split()
 )
-"""Names by which a solution sees who calls it, or with which objects, or its namespace, or how
-numbers are shown, sets what it does not name, or reads names out of texts. With one of these a
-planned test's code runs."""
-_OF_FRAMES = ("gi_", "cr_", "ag_", "tb_", "f_")
-"""How the attributes begin that lead to a frame, or are one's."""
+_PLAIN_NAMES = frozenset(
+    "abs all any ascii bin bool bytearray bytes callable chr classmethod complex dict divmod"
+    " enumerate filter float format frozenset hasattr hex int isinstance issubclass iter len list"
+    " map max min next object oct ord pow print property range repr reversed round set slice sorted"
+    " staticmethod str sum super tuple type zip compile NotImplemented Ellipsis __build_class__"
+    " __name__".split()
+)
+_EXCEPTIONS = frozenset(
+    name
+    for name, value in vars(builtins).items()
+    if isinstance(value, type) and issubclass(value, BaseException)
+)
+_SPECIAL = frozenset(
+    f"__{name}__"
+    for name in (
+        "module qualname name main init new post_init slots len eq ne lt le gt ge hash repr str"
+        " iter next getitem setitem delitem contains add radd sub rsub mul rmul truediv floordiv"
+        " mod pow neg abs call bool enter exit iadd copy deepcopy missing index int float reversed"
+    ).split()
+)
+_STRANGE = (frozenset(vars(builtins)) - _PLAIN_NAMES - _EXCEPTIONS) | frozenset(
+    "format_map Formatter get_type_hints attrgetter methodcaller is_ is_not shares_memory"
+    " may_share_memory seterr errstate seterrcall set_printoptions".split()
+)
+"""A solution that speaks of nothing but plain names and modules answers a planned test alone as it
+does beside the test's code. Strange are names by which it could see who calls it, which objects it
+has, or its namespace; would read names out of texts; or sets what it does not name."""
+_METHODS = frozenset(
+    name
+    for kind in (str, list, dict, set, frozenset, tuple, int, float, complex, bytes, range)
+    for name in dir(kind)
+    if callable(getattr(kind, name)) and name != "format"  # whose call may look like a value
+)
+_GLOBAL = ("LOAD_GLOBAL", "LOAD_NAME")
+_OF_FRAMES = ("gi_", "cr_", "ag_", "tb_")
+"""How the attributes begin that lead to a frame."""
 _READS = re.compile(r"\{[^{}:]*[.\[]")
 """A template that reads an attribute or an item."""
 _OF = opcode.opmap
@@ -55,6 +85,9 @@ _BY_NAME = frozenset(
     "LOAD_GLOBAL LOAD_NAME LOAD_FAST LOAD_FAST_BORROW LOAD_ATTR LOAD_METHOD STORE_NAME"
     " STORE_FAST".split()
 )
+_BINDING = frozenset((_OF["STORE_GLOBAL"], _OF["DELETE_GLOBAL"]))
+_MOST_NAMES = 127
+"""So many one step can tell apart."""
 _IMPORTS = frozenset((_OF["IMPORT_NAME"], _OF["IMPORT_FROM"]))
 _CHANGED_AT = {
     **dict.fromkeys(("STORE_ATTR", "DELETE_ATTR"), 1),
@@ -90,12 +123,42 @@ def names_of(code: CodeType) -> set[str]:
 
 
 def needs_its_test(code: CodeType, names: set[str]) -> bool:
-    """Whether a solution's code (`names`: all that it speaks of) may behave otherwise where its
-    test is in another process: it uses what is TELLING, sets an attribute as it is loaded (a
-    module's, perhaps), or asks whether two things are one object. See also `changes_imported`."""
+    """Whether a solution's code (`names`: all that it speaks of) may behave otherwise where no
+    test's code runs: it is not plain, sets an attribute as it is loaded (a module's, perhaps), or
+    asks whether two things are one object."""
     stores = _OF["STORE_ATTR"] in code.co_code[::2]
-    tells = not names.isdisjoint(TELLING) or any(name.startswith(_OF_FRAMES) for name in names)
-    return stores or tells or _tells_identity(code)
+    strange = not names.isdisjoint(_STRANGE) or any(map(_is_strange, names))
+    return stores or strange or _is_not_plain(code) or _tells_identity(code)
+
+
+def _is_strange(name: str) -> bool:
+    return (name[:2] == "__" and name not in _SPECIAL) or name.startswith(_OF_FRAMES)
+
+
+def _is_not_plain(code: CodeType) -> bool:
+    """Whether it binds a name for all of it as it runs, imports a module that is not plain,
+    compiles a text, or uses a value's method as a value (which tells two equal ones apart)."""
+    used, names = {*code.co_code[::2]}, code.co_names
+    if not used.isdisjoint(_BINDING):
+        return True
+    imports = _OF["IMPORT_NAME"] in used or "compile" in names
+    if imports or (_OF["LOAD_ATTR"] in used and not _METHODS.isdisjoint(names)):
+        before = ""
+        for what, argument in _steps(code):
+            name = _name(code, what, argument)
+            if what == "IMPORT_NAME":
+                if names[argument].partition(".")[0] not in _PLAIN_MODULES:
+                    return True
+            elif what == "LOAD_ATTR" and name in _METHODS:
+                called = sys.version_info >= (3, 12) and argument & 1
+                if not called and before not in _GLOBAL:
+                    return True
+            elif what in _GLOBAL and name == "compile":
+                return True
+            before = what
+        if len(names) > _MOST_NAMES:
+            return True
+    return any(_is_not_plain(one) for one in code.co_consts if isinstance(one, CodeType))
 
 
 def is_tidy(code: CodeType, names: Set[str]) -> bool:

@@ -133,6 +133,7 @@ def run(test: TestCode, marks: Sites, names: Names) -> str:
         except SystemExit as error:
             if error.code or proxies.is_told(error):
                 raise  # of its own accord it may end, with success
+            marks.has_left = True
             if not _ends_there(error, test.last_line):
                 marks.word("a test that ended before its end")
         except BaseException as error:
@@ -200,7 +201,8 @@ class Judge(Policy):
                 native.certain(cell)  # in one process the solution's `all` would be asked
             return *subject.verdict_of(failure), marks.trust()
         trust = marks.trust()
-        return PASS, marks.why().encode("utf-8", "replace"), trust
+        left = native.TRUST_LEFT if marks.has_left else 0
+        return PASS, marks.why().encode("utf-8", "replace"), trust | left
 
     def unknown(self, error: Uncrossed) -> tuple[int, bytes, int]:
         """Verdict, detail, trust of a cell that this has ended: it may pass in one process, unless

@@ -10,10 +10,9 @@ also in one function that is called with a name of the solution's (`check(f)`).
 A request is such a name (None where there is none: it is what the solution has by it when the test
 begins), and for each assertion an operation: `(name,)` reads a name, `(name, args, kwargs)` calls
 it, `(name, args)` calls it with operands `("value", v)` or `("result", operation)`, None asks for
-nothing; then whether answers are compared with constants alone, and whether any name of Python's
-may be the solution's, with the names that the test binds. `answered` answers one, in the subject:
-for each assertion, what its operation gave, encoded before the next begins. All of them run before
-anything is compared.
+nothing; then whether answers are compared with constants alone, and the names that the test binds.
+`answered` answers one, in the subject: for each assertion, what its operation gave, encoded before
+the next begins. All of them run before anything is compared.
 """
 
 from __future__ import annotations
@@ -33,14 +32,16 @@ MAX_LITERAL_ITEMS = 100_000
 ANSWER = "__answer__"
 
 
-def answered(request: Any, namespace: dict[str, Any]) -> tuple[bytes, ...] | None:
+def answered(
+    request: Any, namespace: dict[str, Any], spoken_of: set[str]
+) -> tuple[bytes, ...] | None:
     """What the operation of each assertion gives in the solution's namespace. Raises what the first
-    one raises, and Unencodable; None where a later one raises: which assertion fails first, the
-    test's code will tell."""
-    name, assertions, bare, (any_name, *binds) = request
-    has = namespace.keys()
-    if not has.isdisjoint(binds) or (any_name and not has.isdisjoint(_MEANT)):
-        return None  # in one process one of the two takes the other's place
+    one raises, and Unencodable; None where a later one raises (which assertion fails first, the
+    test's code will tell), and where in one process a name of the test's would be the solution's,
+    or the other way round (`spoken_of`: all names in its code)."""
+    name, assertions, bare, binds = request
+    if not namespace.keys().isdisjoint((*binds, *_MEANT)) or not spoken_of.isdisjoint(binds):
+        return None
     if name is not None:
         namespace = {name: namespace[name]} if name in namespace else {}
     found: list[bytes] = []
@@ -174,14 +175,14 @@ def plan(source: bytes, entry_point: str | None = None) -> Literal | None:
     try:
         if entry_point is not None and is_builtin(entry_point):
             return None  # the one name here that is not Python's
-        return _plan(source, entry_point is None)
+        return _plan(source)
     except (NotLiteral, SyntaxError, ValueError, TypeError, ArithmeticError, RecursionError):
         return None
     except MemoryError:  # the parser's word for "nested too deeply"
         return None
 
 
-def _plan(source: bytes, any_name: bool) -> Literal:
+def _plan(source: bytes) -> Literal:
     _spent[0] = 0
     if len(source) > MAX_SOURCE_BYTES or b"assert" not in source:
         raise NotLiteral
@@ -191,7 +192,7 @@ def _plan(source: bytes, any_name: bool) -> Literal:
     operations = [one.operation for one in assertions if one.operation is not None]
     if not operations or (name is not None and {*map(_name_of, operations)} != {name}):
         raise NotLiteral
-    return Literal(name, assertions, (any_name, *binds))
+    return Literal(name, assertions, binds)
 
 
 def _unfolded(body: list[ast.stmt]) -> tuple[str | None, list[ast.Assert], tuple[str, ...]]:
@@ -316,7 +317,7 @@ def probe(source: bytes) -> bytes | None:
             return None
     if is_builtin(node.id):
         return None
-    return bytes(values.encode((None, ((node.id,),), True, (False,))))
+    return bytes(values.encode((None, ((node.id,),), True, ())))
 
 
 class _Finder(ast.NodeTransformer):
@@ -340,6 +341,12 @@ class _Finder(ast.NodeTransformer):
         if is_builtin(node.id) or (node.id.startswith("__") and node.id.strip("_")):
             raise NotLiteral  # unless the solution shadows it, and that its code will show
         return self._answer((node.id,))
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        for op, of in zip(node.ops, node.comparators, strict=True):
+            if isinstance(op, ast.Is | ast.IsNot) and not _is_one_object(of):
+                raise NotLiteral
+        return self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         return node
@@ -375,6 +382,11 @@ class _Finder(ast.NodeTransformer):
         words: Any = tuple(kind.id for kind in names if isinstance(kind, ast.Name))
         node.args = [self.visit(node.args[0]), ast.Constant(words)]
         return node
+
+
+def _is_one_object(node: ast.expr) -> bool:
+    """Whether this is None, a yes or no, which are the same object wherever they come from."""
+    return isinstance(node, ast.Constant) and (node.value is None or type(node.value) is bool)
 
 
 def _operation_of(node: ast.expr) -> tuple[object, ...]:

@@ -67,7 +67,8 @@ def run_row(start: int, cells: int, row: Row) -> None:
         if row.is_alone and needs_its_test(solution, names):
             native.end(start, cells, native.MARK_LONG, b"")
             return
-        names |= row.names | words_of(source.files)
+        row.spoken_of = names
+        names = names | row.names | words_of(source.files)
         state = State(names, changes_imported(solution))
         namespace = new_namespace()
         exec(solution, namespace)
@@ -117,6 +118,8 @@ class Row:
 
     names: set[str]
     """What they speak of."""
+    spoken_of: set[str]
+    """What the solution speaks of."""
     is_alone = False
     """Whether the tests are in another process: where that may make a difference, they run
     (MARK_LONG)."""
@@ -144,7 +147,8 @@ class Calls(Row):
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
         """The answers of one test's calls."""
         try:
-            answers = answered(values.decode(native.blob(1 + cell)), namespace)
+            request = values.decode(native.blob(1 + cell))
+            answers = answered(request, namespace, self.spoken_of)
             answer = answers[0] if answers and len(answers) == 1 else bytes(values.encode(answers))
         except Unencodable:
             return native.MARK_LONG, b""

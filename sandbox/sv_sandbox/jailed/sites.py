@@ -28,6 +28,8 @@ class Sites(Provenance):
         the text fails by its own hand as well."""
         super().__init__()
         self.reached = 0
+        self.has_left = False
+        """Whether the test has left by itself, with success."""
         self._count, self._is_due, self._fails = count, is_due, fails
         self._open = 0
         self._pending: list[BaseException] = []
