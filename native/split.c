@@ -367,7 +367,9 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
     }
     for (; *start < i; ++*start) {
         const struct sv_record *j = record_of(w, SIDE_JUDGE, *start);
-        if ((j->trust & SV_CERTAIN) == 0 && j->verdict != SV_PASS)
+        const uint8_t found = job->verdict[(size_t)row * job->cells + code->at[*start]];
+        const int left_together = j->verdict == SV_PASS && found == SV_EARLY_EXIT;
+        if ((j->trust & SV_CERTAIN) == 0 && !left_together)
             hold_back(job, row, code->at[*start]);
     }
     return (struct sv_error){0, 0};
