@@ -287,9 +287,10 @@ static void hold_back(struct sv_job *job, uint32_t row, uint32_t cell)
         return;
     char detail[SV_DETAIL_MAX] = "in one process it passes: ";
     uint32_t len = (uint32_t)strlen(detail), last = 0;
-    uint32_t said = sv_copy_detail(job, row, cell, detail + len, SV_DETAIL_MAX - len);
-    if (said == 0 && job->verdict[at] == SV_TIMEOUT)
-        said = (uint32_t)snprintf(detail + len, SV_DETAIL_MAX - len, "in two it ran out of time");
+    const uint32_t room = SV_DETAIL_MAX - len;
+    uint32_t said = job->verdict[at] == SV_TIMEOUT
+                        ? (uint32_t)snprintf(detail + len, room, "in two it ran out of time")
+                        : sv_copy_detail(job, row, cell, detail + len, room);
     const uint64_t cpu_us = job->cpu_us[at] < job->limits.cpu_us ? job->cpu_us[at] : job->limits.cpu_us;
     sv_settle_cell(job, row, cell, SV_PASS, cpu_us, SV_TRUST_INLINE, detail, len + said, &last);
 }

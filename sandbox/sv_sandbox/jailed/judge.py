@@ -318,6 +318,8 @@ class Judge(Policy):
         elif operation in ("isinstance", "issubclass"):
             targets = operands[1:2]
         if not targets or not all(map(self.link.has_told, targets)):
+            if operation == "make" and targets:
+                self.cannot("a class that is made of one of the test's", ours=False)
             raise CodecError("nothing of the test's that was lent")
 
     def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
