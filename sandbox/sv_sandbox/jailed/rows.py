@@ -20,7 +20,8 @@ from collections.abc import Iterable, Mapping
 from types import CodeType
 
 from . import collect, values
-from .bytecode import changes_imported, is_tidy, names_of, needs_its_test
+from .bytecode import changes_imported, is_tidy, names_of
+from .plain import is_plain
 from .plan import answered
 from .source import unpacked
 from .state import State
@@ -64,7 +65,7 @@ def run_row(start: int, cells: int, row: Row) -> None:
         solution = compile(source.text, "<solution>", "exec", dont_inherit=True)
         keep_lines("<solution>", source.text)
         names = names_of(solution)
-        if row.is_alone and needs_its_test(solution, names):
+        if row.is_alone and not is_plain(solution, names):
             native.end(start, cells, native.MARK_LONG, b"")
             return
         row.spoken_of = names
