@@ -4,14 +4,15 @@
  *   calls    tests that are calls with literal arguments. The subject gets the row's calls in one
  *            frame (or a few, where they do not fit) and never a test; its answers are compared in a
  *            process that runs no foreign code (task.c).
- *   together other test code runs in one process with the solution: what fails there has failed.
- *   channel  what passes there runs in a judge process; its calls cross two pipes to a new subject.
+ *   channel  other test code runs in a judge process; its calls cross two pipes to the subject.
+ *   together and then, when all of the row is decided, in one process with the solution: what fails
+ *            there has failed, also of tests that need one process and were left out.
  *
- * A test that needs one process is left out (its trust says so). A cell that fails apart and passes
- * together is a pass with no more trust than one process gives, unless the judge knows better.
+ * A cell that fails apart and passes together is a pass with no more trust than one process gives,
+ * unless the judge knows better.
  *
- * Invariant: a test, and what it expects, is in no process of a phase of calls or of a channel but
- * the judge's; nothing of a process outlives it (template.c).
+ * Invariant: while anything of a row is undecided, its tests and expected values are in the judge's
+ * region only.
  */
 #define _GNU_SOURCE
 #include "worker.h"
@@ -211,23 +212,7 @@ static void settle_from(struct worker *w, struct sv_job *job, uint32_t row, uint
     sv_settle_cell(job, row, cell, record->verdict, cpu_us, trust, text, len, last);
 }
 
-static void make_hole(struct sv_job *job, uint32_t row, uint32_t cell)
-{
-    job->verdict[(size_t)row * job->cells + cell] = SV_INFRA;
-    job->trust[(size_t)row * job->cells + cell] = SV_TRUST_NONE;
-}
-
-/* ---- together ---------------------------------------------------------------------------------------- */
-
-/* Whether this is a test that ended itself, with success (`jailed/rows.py`). */
-static int has_left(const struct worker *w, uint32_t i)
-{
-    static const char left[] = "the test left by itself";
-    uint32_t len;
-    const char *text = sv_record_detail(w->memory[SIDE_SUBJECT].region, i, SV_DETAIL_MAX, &len);
-    return record_of(w, SIDE_SUBJECT, i)->verdict == SV_EARLY_EXIT && len == sizeof left - 1 &&
-           memcmp(text, left, len) == 0;
-}
+/* ---- channel ----------------------------------------------------------------------------------------- */
 
 static void leave_out(struct worker *w, struct sv_job *job, uint32_t row, uint32_t i, uint32_t cell,
                       enum side side)
@@ -235,64 +220,6 @@ static void leave_out(struct worker *w, struct sv_job *job, uint32_t row, uint32
     uint32_t len;
     const char *why = sv_record_detail(w->memory[side].region, i, SV_DETAIL_MAX, &len);
     sv_leave_out(job, row, cell, why, len);
-}
-
-/* Runs `code` in one process with the solution; adds to `open` what passes, or has left, there. */
-static struct sv_error judge_together(struct worker *w, struct sv_job *job, uint32_t row,
-                                      const struct cells *code, struct cells *open)
-{
-    struct running r;
-    struct running *const runs[1] = {&r};
-    struct sv_error error = {0, 0};
-    uint32_t start = 0, last = 0;
-    sv_prepare(w, SIDE_SUBJECT, SV_KIND_CELLS, code->count);
-    int failed = sv_put(w, SIDE_SUBJECT, job->row_blobs[row], job->row_lens[row]);
-    for (uint32_t i = 0; failed == 0 && i < code->count; i++)
-        failed = sv_put(w, SIDE_SUBJECT, job->cell_blobs[code->at[i]], job->cell_lens[code->at[i]]);
-    if (failed != 0)
-        error = failed_at(SV_STAGE_PAYLOAD);
-    while (error.stage == 0 && start < code->count && !sv_unwanted(job)) {
-        sv_start(w, SIDE_SUBJECT, job, job->row_zygotes[row], start, NULL, &r);
-        sv_wait(w, runs, 1);
-        sv_note_flood(w, SIDE_SUBJECT, &r);
-        error = r.result.error;
-        start = r.result.done.next;
-    }
-    for (uint32_t i = 0; error.stage == 0 && i < code->count && i < start; i++) {
-        const struct sv_record *record = record_of(w, SIDE_SUBJECT, i);
-        const int left = has_left(w, i);
-        if (left) /* unless it leaves apart as well */
-            job->verdict[(size_t)row * job->cells + code->at[i]] = SV_EARLY_EXIT;
-        else if (record->verdict == SV_UNSPLIT)
-            leave_out(w, job, row, i, code->at[i], SIDE_SUBJECT);
-        else if (record->verdict != SV_PASS)
-            settle_from(w, job, row, i, code->at[i], SIDE_SUBJECT, record->cpu_us, &last);
-        if (left || record->verdict == SV_PASS) {
-            open->at[open->count++] = code->at[i];
-            sv_count(w->pool, &w->pool->statistics.both_ways);
-        }
-    }
-    if (error.stage == 0 && sv_clear(w, SIDE_SUBJECT) != 0)
-        error = failed_at(SV_STAGE_REGION);
-    return error;
-}
-
-/* ---- channel ----------------------------------------------------------------------------------------- */
-
-/* What fails apart has passed in one process: a pass with no more trust than that gives. */
-static void hold_back(struct sv_job *job, uint32_t row, uint32_t cell)
-{
-    const size_t at = (size_t)row * job->cells + cell;
-    if (job->verdict[at] == SV_INFRA || job->verdict[at] == SV_PASS)
-        return;
-    char detail[SV_DETAIL_MAX] = "in one process it passes: ";
-    uint32_t len = (uint32_t)strlen(detail), last = 0;
-    const uint32_t room = SV_DETAIL_MAX - len;
-    uint32_t said = job->verdict[at] == SV_TIMEOUT
-                        ? (uint32_t)snprintf(detail + len, room, "in two it ran out of time")
-                        : sv_copy_detail(job, row, cell, detail + len, room);
-    const uint64_t cpu_us = job->cpu_us[at] < job->limits.cpu_us ? job->cpu_us[at] : job->limits.cpu_us;
-    sv_settle_cell(job, row, cell, SV_PASS, cpu_us, SV_TRUST_INLINE, detail, len + said, &last);
 }
 
 /* A subject's record of a cell in a channel run: does it say how the subject ended? */
@@ -308,9 +235,9 @@ static void close_both(int ends[2])
 }
 
 /* Runs `code` (indices into it from *start on) until a subject or a judge is lost; advances
- * *start past what was settled. */
+ * *start past what was settled. *marks gets SV_CERTAIN and SV_LEFT of each. */
 static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, uint32_t row,
-                                          const struct cells *code, uint32_t *start)
+                                          const struct cells *code, uint32_t *start, uint8_t *marks)
 {
     struct running subject, judge;
     struct running *const runs[2] = {&subject, &judge};
@@ -333,15 +260,11 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
     subject.result.done.next = judge.result.done.next; /* the judge knows where they are */
     subject.flooded |= judge.flooded;
     sv_note_flood(w, SIDE_JUDGE, &subject);
-    static const char left[] = "in one process the test left by itself";
     static const char hung_up[] = "left in the middle of a call";
     for (; i < judge.result.done.next && i < code->count; i++) {
         const struct sv_record *j = record_of(w, SIDE_JUDGE, i), *s = record_of(w, SIDE_SUBJECT, i);
-        const int together = job->verdict[(size_t)row * job->cells + code->at[i]];
-        if (j->verdict == SV_PASS && together == SV_EARLY_EXIT && (j->trust & SV_LEFT) == 0)
-            sv_settle_cell(job, row, code->at[i], SV_EARLY_EXIT, s->cpu_us, SV_TRUST_PROVEN, left,
-                           sizeof left - 1, &last);
-        else if (j->verdict == SV_UNSPLIT)
+        marks[i] = j->trust & (SV_CERTAIN | SV_LEFT);
+        if (j->verdict == SV_UNSPLIT)
             leave_out(w, job, row, i, code->at[i], SIDE_JUDGE);
         else if (j->verdict == SV_LOST && says_why(s))
             settle_from(w, job, row, i, code->at[i], SIDE_SUBJECT, s->cpu_us, &last);
@@ -366,18 +289,12 @@ static struct sv_error judge_channel_once(struct worker *w, struct sv_job *job, 
         sv_settle_cell(job, row, code->at[i++], SV_EARLY_EXIT, 0, SV_TRUST_PROVEN, hung_up,
                        sizeof hung_up - 1, &last); /* a test that spoke for its judge */
     }
-    for (; *start < i; ++*start) {
-        const struct sv_record *j = record_of(w, SIDE_JUDGE, *start);
-        const uint8_t found = job->verdict[(size_t)row * job->cells + code->at[*start]];
-        const int left_together = j->verdict == SV_PASS && found == SV_EARLY_EXIT;
-        if ((j->trust & SV_CERTAIN) == 0 && !left_together)
-            hold_back(job, row, code->at[*start]);
-    }
+    *start = i;
     return (struct sv_error){0, 0};
 }
 
 static struct sv_error judge_channel(struct worker *w, struct sv_job *job, uint32_t row,
-                                     const struct cells *code)
+                                     const struct cells *code, uint8_t *marks)
 {
     struct sv_error error = {0, 0};
     uint32_t start = 0;
@@ -389,8 +306,93 @@ static struct sv_error judge_channel(struct worker *w, struct sv_job *job, uint3
         if (sv_put_test(w, job, code->at[i]) != 0)
             return failed_at(SV_STAGE_PAYLOAD);
     while (start < code->count && error.stage == 0 && !sv_unwanted(job))
-        error = judge_channel_once(w, job, row, code, &start);
+        error = judge_channel_once(w, job, row, code, &start, marks);
     if (error.stage == 0 && (sv_clear(w, SIDE_JUDGE) != 0 || sv_clear(w, SIDE_SUBJECT) != 0))
+        error = failed_at(SV_STAGE_REGION);
+    return error;
+}
+
+/* ---- together ---------------------------------------------------------------------------------------- */
+
+static void make_hole(struct sv_job *job, uint32_t row, uint32_t cell)
+{
+    job->verdict[(size_t)row * job->cells + cell] = SV_INFRA;
+    job->trust[(size_t)row * job->cells + cell] = SV_TRUST_NONE;
+}
+
+/* Whether this is a test that ended itself, with success (`jailed/rows.py`). */
+static int has_left(const struct worker *w, uint32_t i)
+{
+    static const char left[] = "the test left by itself";
+    uint32_t len;
+    const char *text = sv_record_detail(w->memory[SIDE_SUBJECT].region, i, SV_DETAIL_MAX, &len);
+    return record_of(w, SIDE_SUBJECT, i)->verdict == SV_EARLY_EXIT && len == sizeof left - 1 &&
+           memcmp(text, left, len) == 0;
+}
+
+/* What fails apart has passed in one process: a pass with no more trust than that gives. */
+static void hold_back(struct sv_job *job, uint32_t row, uint32_t cell)
+{
+    const size_t at = (size_t)row * job->cells + cell;
+    if (job->verdict[at] == SV_INFRA || job->verdict[at] == SV_PASS)
+        return;
+    char detail[SV_DETAIL_MAX] = "in one process it passes: ";
+    uint32_t len = (uint32_t)strlen(detail), last = 0;
+    const uint32_t room = SV_DETAIL_MAX - len;
+    uint32_t said = job->verdict[at] == SV_TIMEOUT
+                        ? (uint32_t)snprintf(detail + len, room, "in two it ran out of time")
+                        : sv_copy_detail(job, row, cell, detail + len, room);
+    const uint64_t cpu_us = job->cpu_us[at] < job->limits.cpu_us ? job->cpu_us[at] : job->limits.cpu_us;
+    sv_settle_cell(job, row, cell, SV_PASS, cpu_us, SV_TRUST_INLINE, detail, len + said, &last);
+}
+
+/* What one process says of a cell, beside what two have said. */
+static void settle_together(struct worker *w, struct sv_job *job, uint32_t row, uint32_t i, uint32_t cell,
+                            uint8_t marks)
+{
+    const size_t at = (size_t)row * job->cells + cell;
+    const struct sv_record *record = record_of(w, SIDE_SUBJECT, i);
+    const int left = has_left(w, i), passes_apart = job->verdict[at] == SV_PASS;
+    uint32_t last = 0;
+    if ((marks & SV_CERTAIN) != 0)
+        return;
+    if (record->verdict == SV_INFRA)
+        make_hole(job, row, cell);
+    else if (record->verdict == SV_UNSPLIT) { /* skipped, say: no verdict */
+        make_hole(job, row, cell);
+        leave_out(w, job, row, i, cell, SIDE_SUBJECT);
+    } else if (record->verdict == SV_PASS || (left && (!passes_apart || (marks & SV_LEFT) != 0)))
+        hold_back(job, row, cell);
+    else if (passes_apart || job->verdict[at] == SV_INFRA)
+        settle_from(w, job, row, i, cell, SIDE_SUBJECT, record->cpu_us, &last);
+}
+
+/* Runs `code` in one process with the solution. */
+static struct sv_error judge_together(struct worker *w, struct sv_job *job, uint32_t row,
+                                      const struct cells *code, const uint8_t *marks)
+{
+    struct running r;
+    struct running *const runs[1] = {&r};
+    struct sv_error error = {0, 0};
+    uint32_t start = 0;
+    sv_prepare(w, SIDE_SUBJECT, SV_KIND_CELLS, code->count);
+    int failed = sv_put(w, SIDE_SUBJECT, job->row_blobs[row], job->row_lens[row]);
+    for (uint32_t i = 0; failed == 0 && i < code->count; i++)
+        failed = sv_put(w, SIDE_SUBJECT, job->cell_blobs[code->at[i]], job->cell_lens[code->at[i]]);
+    if (failed != 0)
+        error = failed_at(SV_STAGE_PAYLOAD);
+    while (error.stage == 0 && start < code->count && !sv_unwanted(job)) {
+        sv_start(w, SIDE_SUBJECT, job, job->row_zygotes[row], start, NULL, &r);
+        sv_wait(w, runs, 1);
+        sv_note_flood(w, SIDE_SUBJECT, &r);
+        error = r.result.error;
+        start = r.result.done.next;
+    }
+    for (uint32_t i = 0; error.stage == 0 && i < code->count && i < start; i++) {
+        settle_together(w, job, row, i, code->at[i], marks[i]);
+        sv_count(w->pool, &w->pool->statistics.both_ways);
+    }
+    if (error.stage == 0 && sv_clear(w, SIDE_SUBJECT) != 0)
         error = failed_at(SV_STAGE_REGION);
     return error;
 }
@@ -419,9 +421,9 @@ static void settle_unplanned(struct worker *w, struct sv_job *job, uint32_t row)
 uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct sv_error *error)
 {
     struct cells code = {calloc(job->cells, sizeof(uint32_t)), 0};
-    struct cells open = {calloc(job->cells, sizeof(uint32_t)), 0};
+    uint8_t *marks = calloc(job->cells, 1);
     *error = (struct sv_error){0, 0};
-    if (code.at == NULL || open.at == NULL)
+    if (code.at == NULL || marks == NULL)
         *error = (struct sv_error){SV_STAGE_PAYLOAD, ENOMEM};
     if (error->stage == 0)
         *error = sv_plan_ensure(w, job);
@@ -443,16 +445,16 @@ uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct
         }
     }
     if (error->stage == 0 && code.count > 0)
-        *error = judge_together(w, job, row, &code, &open);
-    if (error->stage == 0 && open.count > 0)
-        *error = judge_channel(w, job, row, &open);
-    for (uint32_t i = 0; error->stage != 0 && i < open.count; i++)
-        make_hole(job, row, open.at[i]);
+        *error = judge_channel(w, job, row, &code, marks);
+    if (error->stage == 0 && code.count > 0)
+        *error = judge_together(w, job, row, &code, marks);
+    for (uint32_t i = 0; error->stage != 0 && i < code.count; i++)
+        make_hole(job, row, code.at[i]);
     if (error->stage != 0) { /* leave nothing of a half-run phase for the next attempt */
         if (sv_clear(w, SIDE_SUBJECT) != 0 || sv_clear(w, SIDE_JUDGE) != 0)
             *error = failed_at(SV_STAGE_REGION);
     }
     free(code.at);
-    free(open.at);
+    free(marks);
     return holes_in(job, row);
 }

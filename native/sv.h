@@ -426,7 +426,7 @@ struct sv_statistics {
     uint64_t handed_on;     /* begun in one, and judged in a forked one */
     uint64_t keepers;
     uint64_t plans; /* made of a job's tests, by each worker that needs one */
-    uint64_t both_ways; /* cells of test code that have passed in one process, and ran apart */
+    uint64_t both_ways; /* cells of test code, which ran in one process as well */
 };
 void sv_pool_statistics(struct sv_pool *pool, struct sv_statistics *out);
 
