@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -417,6 +418,23 @@ static int step_landlock(const struct sv_jail *jail, int private_root, const cha
         }                                                                                          \
     } while (0)
 
+/* Processes are numbered from a random place on: else a row, which has a new template where the one
+ * before it left files, could tell by its own number. Where /proc/sys cannot be written, from 2. */
+static void number_from_anywhere(void)
+{
+    char text[16];
+    uint16_t start = 0;
+    const int fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (getrandom(&start, sizeof start, GRND_NONBLOCK) == (ssize_t)sizeof start) {
+        const int len = snprintf(text, sizeof text, "%u", 300u + start % 16384u);
+        if (write(fd, text, (size_t)len) != len)
+            start = 0; /* not allowed here */
+    }
+    close(fd);
+}
+
 int sv_jail_enter(const struct sv_jail *jail, int in_namespaces, const struct sv_fault *fault,
                   struct sv_error *error, int *landlock_errno)
 {
@@ -425,6 +443,8 @@ int sv_jail_enter(const struct sv_jail *jail, int in_namespaces, const struct sv
     const uid_t uid_before = getuid();
     int layers = SV_LAYER_RLIMIT | SV_LAYER_CAPABILITIES | SV_LAYER_NO_NEW_PRIVS | SV_LAYER_SECCOMP;
 
+    if ((in_namespaces & CLONE_NEWPID) != 0)
+        number_from_anywhere();
     if (private_root) {
         STEP(SV_STAGE_MOUNT, step_mounts(jail));
         STEP(SV_STAGE_PIVOT, step_pivot());

@@ -181,7 +181,7 @@ NAN = float("nan")
         (complex(0, NAN), [_native.NAN]),
         ([{1}, {2}], [_native.SET]),
         (({1}, frozenset({1}), NAN), [_native.SET, _native.FROZENSET, _native.NAN]),
-        ([namedtuple("P", "x")(1)], []),
+        ([namedtuple("P", "x")(1)], [REBUILT]),
         (Fraction(1, 2), [REBUILT]),
     ],
 )

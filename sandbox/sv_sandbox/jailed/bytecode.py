@@ -68,8 +68,11 @@ def names_of(code: CodeType) -> set[str]:
             found |= names_of(const)
         elif type(const) is tuple:  # of keywords, or of the attributes that a pattern looks at
             found.update(name for name in const if type(name) is str)
-        elif type(const) is str and _READS.search(const):
-            found.add("format_map")
+        elif type(const) is str:
+            if const[:2] == "__":
+                found.add(const)
+            elif _READS.search(const):
+                found.add("format_map")
     return found
 
 

@@ -20,6 +20,8 @@ _PLAIN_MODULES = frozenset(
     " operator pprint queue random re statistics string struct textwrap typing unicodedata zlib"
     " numpy pandas scipy sympy".split()
 )
+_OTHER_MODULES = sys.stdlib_module_names - _PLAIN_MODULES
+"""Whoever imports one, or reads it off another (`enum.sys`), is not plain."""
 _PLAIN_NAMES = frozenset(
     "abs all any ascii bin bool bytearray bytes callable chr classmethod complex dict divmod"
     " enumerate filter float format frozenset hasattr hex int isinstance issubclass iter len list"
@@ -42,7 +44,8 @@ _SPECIAL = frozenset(
 )
 _STRANGE = (frozenset(vars(builtins)) - _PLAIN_NAMES - _EXCEPTIONS) | frozenset(
     "format_map Formatter get_type_hints attrgetter methodcaller is_ is_not shares_memory"
-    " may_share_memory seterr errstate seterrcall set_printoptions".split()
+    " may_share_memory seterr errstate seterrcall set_printoptions ForwardRef singledispatch"
+    " singledispatchmethod update_wrapper bltns _create_fn tobytes".split()
 )
 """Names by which a solution would do, or see, one of the things above."""
 _METHODS = frozenset(
@@ -70,7 +73,9 @@ def is_plain(code: CodeType, names: set[str]) -> bool:
 
 
 def _is_strange(name: str) -> bool:
-    return (name[:2] == "__" and name not in _SPECIAL) or name.startswith(_OF_FRAMES)
+    if name[:2] == "__":
+        return name not in _SPECIAL
+    return name.startswith(_OF_FRAMES) or name.lstrip("_") in _OTHER_MODULES
 
 
 def _does_more(code: CodeType) -> bool:
