@@ -173,6 +173,12 @@ static PyObject *recycled(PyObject *self, PyObject *none)
     return PyBool_FromLong(state.recycled);
 }
 
+static PyObject *checked(PyObject *self, PyObject *none)
+{
+    (void)self, (void)none;
+    return PyBool_FromLong(state.recycle == SV_RECYCLE_CHECKED);
+}
+
 /* For the rehearsal of a subject that is to be recycled: a row of our own. */
 static PyObject *stage(PyObject *self, PyObject *blobs)
 {
@@ -225,6 +231,7 @@ static PyMethodDef methods[] = {
     {"stop", stop, METH_NOARGS, "stop(): the other end of the channel is gone"},
     {"recycled", recycled, METH_NOARGS, "recycled() -> whether this subject is put back after each row"},
     {"stage", stage, METH_O, "stage(blobs): a row of our own, for a rehearsal"},
+    {"checked", checked, METH_NOARGS, "checked() -> whether all of its memory is compared after each, for tests"},
     {"park", park, METH_NOARGS, "park(): locks in a subject to be recycled; returns at the beginning of each row"},
     {"limits", limits, METH_NOARGS,
      "limits() -> (memory_bytes, stack_bytes, int_digits): those that the interpreter keeps"},

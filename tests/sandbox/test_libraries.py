@@ -197,7 +197,8 @@ def test_a_keeper_that_dies_while_it_rehearses_leaves_nothing_in_the_next_rows(
             assert (result.verdict, result.stdout) == (Verdict.PASS, f"{n}\n".encode()), n
         for n in range(14):
             solutions = [f"import frail\ndef f(x): return x + {n}", "def f(x): return -1"]
-            matrix = pool.matrix(solutions, [f"assert f(1) == {n + 1}", "assert f(2) == 9999"])
+            tests = [f"assert f(1) == {n + 1}", "assert f(2) == 9999"]
+            matrix = pool.matrix(solutions, tests, trust="inline")
             assert matrix.verdict_ST.tolist() == [
                 [Verdict.PASS, Verdict.WRONG],
                 [Verdict.WRONG] * 2,

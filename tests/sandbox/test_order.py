@@ -408,3 +408,13 @@ def test_a_stream_of_a_test_is_gone_with_it(pool: Pool, first: str) -> None:
     matrix = pool.matrix(["def ask(): return int(input()) * 2"], [first, second, first, second])
     found = [Verdict(matrix.verdict_ST[0, t]).name for t in range(4)]
     assert found == ["PASS"] * 4, [matrix.detail(0, t) for t in range(4)]
+
+
+@pytest.mark.parametrize("test", ["assert f({}) == {}", "for x in [{}]: assert f(x) == {}"])
+def test_an_attribute_that_the_solution_sets_is_gone_with_its_cell(pool: Pool, test: str) -> None:
+    solution = (
+        "import json\nK = [json.JSONEncoder]\ndef f(x):\n    for q in K:\n"
+        "        if hasattr(q, 'mark'): return 5\n        q.mark = 1\n    return 1\n"
+    )
+    matrix = pool.matrix([solution], [test.format(1, 1), test.format(2, 5)])
+    assert [matrix.verdict(0, t) for t in range(2)] == [Verdict.PASS, Verdict.WRONG]

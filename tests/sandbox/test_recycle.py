@@ -34,6 +34,11 @@ def shown(matrix: Matrix) -> Shown:
     ]
 
 
+def verdicts(found: Shown) -> list[list[str]]:
+    """Without details: of what is not plain the test's code runs, but where all is checked."""
+    return [[verdict for verdict, *_ in row] for row in found]
+
+
 def counted(pool: Pool, act: Callable[[], Shown]) -> tuple[Shown, int, int]:
     """What `act` shows; how many rows were judged in a recycled subject, how many handed on."""
     before = pool.statistics()
@@ -327,7 +332,7 @@ def test_the_verdict_is_that_of_a_forked_subject(recycling: Pool, forking: Pool,
     found, recycled, handed_on = counted(
         recycling, lambda: shown(recycling.matrix([solution], tests))
     )
-    assert found == expected
+    assert verdicts(found) == verdicts(expected)
     if name in HANDED_ON:
         assert recycled == 0
         assert handed_on >= 1  # again where its forked subject is started twice
@@ -373,7 +378,7 @@ def test_limits_are_those_of_the_job(
     found, recycled, _ = counted(
         recycling, lambda: shown(recycling.matrix(solutions, TESTS, limits=limits))
     )
-    assert found == expected
+    assert verdicts(found) == verdicts(expected)
     assert recycled == (3 if is_recycled else 0)
 
 
@@ -442,7 +447,7 @@ def test_chosen_by_itself_after_a_few_rows(recycling: Pool) -> None:
 
 def test_rows_that_are_always_handed_on_are_not_tried_for_ever(recycling: Pool) -> None:
     with Pool(1) as pool:
-        pool.matrix([HANDED_ON["a folder is listed"]] * 200, TESTS[:1])
+        pool.matrix([HANDED_ON["many objects"]] * 200, TESTS[:1])
         assert 0 < pool.statistics()["handed_on"] < 60
 
 

@@ -81,10 +81,10 @@ def is_tidy(code: CodeType, names: Set[str]) -> bool:
     sees: the tests after it run in the same process."""
     names = names | names_of(code)
     known = names.isdisjoint(KEEPING) and names.isdisjoint(("exec", "eval", "globals"))
-    return known and not (changes_imported(code) or _sets_attributes(code))
+    return known and not (changes_imported(code) or sets_attributes(code))
 
 
-def _sets_attributes(code: CodeType) -> bool:
+def sets_attributes(code: CodeType) -> bool:
     """Of other things than `self`."""
     used = {*code.co_code[::2]}
     if not used.isdisjoint((OF["STORE_ATTR"], OF["DELETE_ATTR"])):
@@ -93,7 +93,7 @@ def _sets_attributes(code: CodeType) -> bool:
                 one = argument & 15 if what.count("_FAST") > 1 else argument  # the second of two
                 if "LOAD_FAST" not in what or code.co_varnames[one : one + 1] != ("self",):
                     return True
-    return any(_sets_attributes(one) for one in code.co_consts if isinstance(one, CodeType))
+    return any(sets_attributes(one) for one in code.co_consts if isinstance(one, CodeType))
 
 
 def changes_imported(code: CodeType, imported: Mapping[str, int] = MappingProxyType({})) -> bool:

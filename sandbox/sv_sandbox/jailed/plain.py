@@ -12,13 +12,13 @@ import builtins
 import sys
 from types import CodeType
 
-from .bytecode import OF, name_at, steps
+from .bytecode import OF, name_at, sets_attributes, steps
 
 _PLAIN_MODULES = frozenset(
     "__future__ abc array base64 binascii bisect calendar cmath collections copy dataclasses"
     " datetime decimal enum fractions functools hashlib hmac heapq itertools json math numbers"
     " operator pprint queue random re statistics string struct textwrap typing unicodedata zlib"
-    " numpy pandas scipy sympy".split()
+    " numpy scipy".split()
 )
 _OTHER_MODULES = sys.stdlib_module_names - _PLAIN_MODULES
 """Whoever imports one, or reads it off another (`enum.sys`), is not plain."""
@@ -44,8 +44,8 @@ _SPECIAL = frozenset(
 )
 _STRANGE = (frozenset(vars(builtins)) - _PLAIN_NAMES - _EXCEPTIONS) | frozenset(
     "format_map Formatter get_type_hints attrgetter methodcaller is_ is_not shares_memory"
-    " may_share_memory seterr errstate seterrcall set_printoptions ForwardRef singledispatch"
-    " singledispatchmethod update_wrapper bltns _create_fn tobytes".split()
+    " may_share_memory seterr errstate seterrcall set_printoptions printoptions ForwardRef"
+    " singledispatch singledispatchmethod update_wrapper bltns _create_fn tobytes".split()
 )
 """Names by which a solution would do, or see, one of the things above."""
 _METHODS = frozenset(
@@ -66,10 +66,9 @@ _KNOWN: tuple[object, ...] = (None, True, False, ...)
 
 def is_plain(code: CodeType, names: set[str]) -> bool:
     """Whether this holds of a solution's code (`names`: all that it speaks of). One that sets an
-    attribute as it is loaded (a module's, perhaps) is not plain."""
-    stores = OF["STORE_ATTR"] in code.co_code[::2]
+    attribute of anything but `self` (a module's, perhaps) is not plain."""
     strange = not names.isdisjoint(_STRANGE) or any(map(_is_strange, names))
-    return not (stores or strange or _does_more(code) or _tells_identity(code))
+    return not (strange or sets_attributes(code) or _does_more(code) or _tells_identity(code))
 
 
 def _is_strange(name: str) -> bool:
@@ -78,21 +77,21 @@ def _is_strange(name: str) -> bool:
     return name.startswith(_OF_FRAMES) or name.lstrip("_") in _OTHER_MODULES
 
 
-def _does_more(code: CodeType) -> bool:
+def _does_more(code: CodeType, in_function: bool = False) -> bool:
     """Whether it binds a name for all of it as it runs, imports a module that is not plain,
     compiles a text, or uses a value's method as a value (which tells two equal ones apart)."""
     used, names = {*code.co_code[::2]}, code.co_names
     if not used.isdisjoint(_BINDING):
         return True
     imports = OF["IMPORT_NAME"] in used or "compile" in names
-    if imports or (OF["LOAD_ATTR"] in used and not _METHODS.isdisjoint(names)):
+    if imports or (in_function and OF["LOAD_ATTR"] in used and not _METHODS.isdisjoint(names)):
         before = ""
         for what, argument in steps(code):
             name = name_at(code, what, argument)
             if what == "IMPORT_NAME":
                 if names[argument].partition(".")[0] not in _PLAIN_MODULES:
                     return True
-            elif what == "LOAD_ATTR" and name in _METHODS:
+            elif in_function and what == "LOAD_ATTR" and name in _METHODS:
                 called = sys.version_info >= (3, 12) and argument & 1
                 if not called and before not in _GLOBAL:
                     return True
@@ -101,7 +100,7 @@ def _does_more(code: CodeType) -> bool:
             before = what
         if len(names) > _MOST_NAMES:
             return True
-    return any(_does_more(one) for one in code.co_consts if isinstance(one, CodeType))
+    return any(_does_more(one, True) for one in code.co_consts if isinstance(one, CodeType))
 
 
 def _tells_identity(code: CodeType) -> bool:

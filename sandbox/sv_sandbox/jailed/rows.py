@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from types import CodeType
 
 from . import collect, values
-from .bytecode import changes_imported, is_tidy, names_of
+from .bytecode import changes_imported, is_tidy, names_of, sets_attributes
 from .plain import is_plain
 from .plan import answered
 from .source import unpacked
@@ -65,12 +65,14 @@ def run_row(start: int, cells: int, row: Row) -> None:
         solution = compile(source.text, "<solution>", "exec", dont_inherit=True)
         keep_lines("<solution>", source.text)
         names = names_of(solution)
-        if row.is_alone and not is_plain(solution, names):
+        beside = any(path.endswith(".py") for path in source.files)
+        # The tests of recycled subjects look at what plain solutions cannot do.
+        if row.is_alone and not native.checked() and (beside or not is_plain(solution, names)):
             native.end(start, cells, native.MARK_LONG, b"")
             return
         row.spoken_of = names
         names = names | row.names | words_of(source.files)
-        state = State(names, changes_imported(solution))
+        state = State(names, changes_imported(solution) or sets_attributes(solution))
         namespace = new_namespace()
         exec(solution, namespace)
     except BaseException as error:

@@ -15,7 +15,7 @@ from types import CodeType
 from typing import Any, NoReturn
 
 from . import operations, shared
-from .bytecode import changes_imported, names_of
+from .bytecode import changes_imported, names_of, sets_attributes
 from .link import Link, Lost, Policy
 from .plan import is_builtin
 from .rows import find_modules, forget_modules, words_of
@@ -135,7 +135,8 @@ class Server(Policy):
         first = self._state is None
         if self._state is None:
             words = names_of(self._solution) | words_of(self._source.files)
-            self._state = State(words, changes_imported(self._solution))
+            changes = changes_imported(self._solution) or sets_attributes(self._solution)
+            self._state = State(words, changes)
         else:
             self._state.let_go(self._namespace)
         self._state.begin()

@@ -250,7 +250,7 @@ def _numpy_row(numpy: Any, value: Any, bases: tuple[type, ...]) -> Row | None:
 
 REBUILT = -1
 """A value of a library's type: the copy may be more right than what was made of the original."""
-_REBUILT = frozenset(map(id, (*table.ROWS, NAMEDTUPLE)))
+_REBUILT = frozenset(map(id, (*table.ROWS, NAMEDTUPLE, ARRAY, LOOSE_ARRAY)))
 
 
 def _plain(
