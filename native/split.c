@@ -5,8 +5,9 @@
  *            frame (or a few, where they do not fit) and never a test; its answers are compared in a
  *            process that runs no foreign code (task.c).
  *   channel  other test code runs in a judge process; its calls cross two pipes to the subject.
- *   together and then, when all of the row is decided, in one process with the solution: what fails
- *            there has failed, also of tests that need one process and were left out.
+ *   together and then, when all of the row is decided, in one process with the solution, as do the
+ *            calls of a solution that is not plain: what fails there has failed, also of tests that
+ *            need one process and were left out.
  *
  * A cell that fails apart and passes together is a pass with no more trust than one process gives,
  * unless the judge knows better.
@@ -58,10 +59,10 @@ static uint32_t end_of_chunk(const struct worker *w, const struct sv_job *job, u
 }
 
 static struct sv_error put_calls(struct worker *w, struct sv_job *job, uint32_t row, uint32_t first,
-                                 uint32_t last)
+                                 uint32_t last, enum sv_kind kind)
 {
     const struct plan *plan = &w->plan;
-    sv_prepare(w, SIDE_SUBJECT, SV_KIND_CALLS, last - first);
+    sv_prepare(w, SIDE_SUBJECT, kind, last - first);
     if (sv_put(w, SIDE_SUBJECT, job->row_blobs[row], job->row_lens[row]) != 0)
         return failed_at(SV_STAGE_PAYLOAD);
     for (uint32_t i = first; i < last; i++)
@@ -72,7 +73,7 @@ static struct sv_error put_calls(struct worker *w, struct sv_job *job, uint32_t 
 }
 
 static struct sv_error ask_calls(struct worker *w, struct sv_job *job, uint32_t row, uint32_t first,
-                                 uint32_t last)
+                                 uint32_t last, enum sv_kind kind)
 {
     struct running r;
     struct running *const runs[1] = {&r};
@@ -80,16 +81,16 @@ static struct sv_error ask_calls(struct worker *w, struct sv_job *job, uint32_t 
     uint32_t start = 0;
     struct sv_done done;
     int whole = 0;
-    const int ready = sv_recycler_ready(w, job, row);
+    const int ready = kind == SV_KIND_CALLS ? sv_recycler_ready(w, job, row) : 0;
     if (ready < 0)
         return failed_at(SV_STAGE_REGION);
     if (ready > 0) {
-        error = put_calls(w, job, row, first, last);
+        error = put_calls(w, job, row, first, last, kind);
         if (error.stage == 0)
             error = sv_recycler_run(w, job, row, &done, &whole);
     }
     if (!whole && error.stage == 0)
-        error = put_calls(w, job, row, first, last);
+        error = put_calls(w, job, row, first, last, kind);
     if (whole || error.stage != 0)
         return error;
     while (start < last - first && !sv_unwanted(job)) {
@@ -115,7 +116,7 @@ static int is_answered(struct worker *w, struct sv_job *job, uint32_t row, uint3
     const char *answer =
         sv_record_detail(w->memory[SIDE_SUBJECT].region, i - first, SV_ANSWER_MAX, &len);
     /* What was too long, or a probe's name that exists: its code has to run. */
-    if (record->verdict == SV_LONG || (record->verdict == SV_ANSWERED && w->plan.probe[i]))
+    if (record->verdict == SV_LONG || record->verdict == SV_STRANGE || (record->verdict == SV_ANSWERED && w->plan.probe[i]))
         rest->at[rest->count++] = cell;
     else if (record->verdict == SV_ANSWERED && len > 0)
         return 1;
@@ -180,17 +181,28 @@ static struct sv_error compare(struct worker *w, struct sv_job *job, uint32_t ro
     }
 }
 
-/* Judges literal tests of a row; cells whose answer was too long are added to `rest`. */
+/* Judges literal tests of a row; cells whose answer was too long are added to `rest`, and to `strange`
+ * those that run in one process as well, because the solution is not plain (`jailed/plain.py`). */
 static struct sv_error judge_calls(struct worker *w, struct sv_job *job, uint32_t row, uint32_t first,
-                                   uint32_t last, struct cells *rest)
+                                   uint32_t last, struct cells *rest, struct cells *strange)
 {
     uint8_t *wanted = calloc(w->plan.literals, 1);
     struct sv_error error = {SV_STAGE_PAYLOAD, ENOMEM};
     uint32_t answered = 0, last_detail = 0;
+    int is_strange = 0;
     if (wanted != NULL)
-        error = ask_calls(w, job, row, first, last);
-    for (uint32_t i = first; error.stage == 0 && i < last; i++)
+        error = ask_calls(w, job, row, first, last, SV_KIND_CALLS);
+    if (error.stage == 0 && record_of(w, SIDE_SUBJECT, 0)->verdict == SV_STRANGE) {
+        is_strange = 1;
+        error = sv_clear(w, SIDE_SUBJECT) != 0 ? failed_at(SV_STAGE_REGION)
+                                               : ask_calls(w, job, row, first, last, SV_KIND_ASKED);
+    }
+    for (uint32_t i = first; error.stage == 0 && i < last; i++) {
+        const uint32_t before = rest->count;
         answered += wanted[i] = (uint8_t)is_answered(w, job, row, i, first, rest, &last_detail);
+        if (is_strange && rest->count == before)
+            strange->at[strange->count++] = w->plan.literal[i];
+    }
     if (error.stage == 0 && answered > 0)
         error = compare(w, job, row, first, wanted, &last_detail);
     free(wanted);
@@ -421,9 +433,10 @@ static void settle_unplanned(struct worker *w, struct sv_job *job, uint32_t row)
 uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct sv_error *error)
 {
     struct cells code = {calloc(job->cells, sizeof(uint32_t)), 0};
-    uint8_t *marks = calloc(job->cells, 1);
+    struct cells strange = {calloc(job->cells, sizeof(uint32_t)), 0};
+    uint8_t *marks = calloc(job->cells, 1), *no_marks = calloc(job->cells, 1);
     *error = (struct sv_error){0, 0};
-    if (code.at == NULL || marks == NULL)
+    if (code.at == NULL || strange.at == NULL || marks == NULL || no_marks == NULL)
         *error = (struct sv_error){SV_STAGE_PAYLOAD, ENOMEM};
     if (error->stage == 0)
         *error = sv_plan_ensure(w, job);
@@ -438,7 +451,7 @@ uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct
         for (uint32_t first = 0; first < w->plan.literals && error->stage == 0;) {
             const uint32_t last = end_of_chunk(w, job, row, first);
             if (last > first)
-                *error = judge_calls(w, job, row, first, last, &code);
+                *error = judge_calls(w, job, row, first, last, &code, &strange);
             else /* it fits beside no solution as long as this one */
                 code.at[code.count++] = w->plan.literal[first];
             first = last > first ? last : first + 1;
@@ -448,13 +461,19 @@ uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct
         *error = judge_channel(w, job, row, &code, marks);
     if (error->stage == 0 && code.count > 0)
         *error = judge_together(w, job, row, &code, marks);
+    if (error->stage == 0 && strange.count > 0)
+        *error = judge_together(w, job, row, &strange, no_marks);
     for (uint32_t i = 0; error->stage != 0 && i < code.count; i++)
         make_hole(job, row, code.at[i]);
+    for (uint32_t i = 0; error->stage != 0 && i < strange.count; i++)
+        make_hole(job, row, strange.at[i]);
     if (error->stage != 0) { /* leave nothing of a half-run phase for the next attempt */
         if (sv_clear(w, SIDE_SUBJECT) != 0 || sv_clear(w, SIDE_JUDGE) != 0)
             *error = failed_at(SV_STAGE_REGION);
     }
     free(code.at);
+    free(strange.at);
     free(marks);
+    free(no_marks);
     return holes_in(job, row);
 }

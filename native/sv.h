@@ -66,6 +66,7 @@ enum sv_kind {
     SV_KIND_CELLS = 1,   /* inline: solution and tests in one subject */
     SV_KIND_PROGRAM = 2, /* one program as __main__ */
     SV_KIND_CALLS = 3,   /* split: the solution answers a list of encoded calls */
+    SV_KIND_ASKED = 9,   /* split: the same, whatever the solution is */
     SV_KIND_SERVE = 4,   /* split: the solution answers calls that come over a channel */
     SV_KIND_JUDGE = 5,   /* split: test code runs, its calls go over the channel */
     SV_KIND_VACUOUS = 6, /* split: test code runs with nothing behind it */
@@ -84,6 +85,7 @@ enum sv_mark {
     SV_PROBE = 19,   /* as SV_CODE, but pointless where the name in its request is missing */
     SV_LOST = 32,    /* JUDGE: the subject went away; its own record says why */
     SV_LONG = 33,    /* CALLS: the answer was too long for a record */
+    SV_STRANGE = 35, /* CALLS: the solution is not plain, and was not loaded */
     SV_UNSPLIT = 34, /* JUDGE: an object that cannot cross; the cell is judged inline */
 };
 

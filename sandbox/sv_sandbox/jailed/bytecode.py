@@ -34,6 +34,8 @@ KEEPING = (sys.stdlib_module_names - _STATELESS) | frozenset(
 something."""
 _READS = re.compile(r"\{[^{}:]*[.\[]")
 """A template that reads an attribute or an item."""
+TEMPLATE = "{.}"
+"""Stands for one among the names."""
 OF = opcode.opmap
 _STEPS = {number: name for name, number in OF.items()}
 _BY_NAME = frozenset(
@@ -72,7 +74,7 @@ def names_of(code: CodeType) -> set[str]:
             if const[:2] == "__":
                 found.add(const)
             elif _READS.search(const):
-                found.add("format_map")
+                found.add(TEMPLATE)
     return found
 
 

@@ -12,7 +12,7 @@ import builtins
 import sys
 from types import CodeType
 
-from .bytecode import OF, name_at, sets_attributes, steps
+from .bytecode import OF, TEMPLATE, name_at, sets_attributes, steps
 
 _PLAIN_MODULES = frozenset(
     "__future__ abc array base64 binascii bisect calendar cmath collections copy dataclasses"
@@ -68,6 +68,7 @@ def is_plain(code: CodeType, names: set[str]) -> bool:
     """Whether this holds of a solution's code (`names`: all that it speaks of). One that sets an
     attribute of anything but `self` (a module's, perhaps) is not plain."""
     strange = not names.isdisjoint(_STRANGE) or any(map(_is_strange, names))
+    strange |= {TEMPLATE, "format"} <= names
     return not (strange or sets_attributes(code) or _does_more(code) or _tells_identity(code))
 
 

@@ -116,7 +116,7 @@ def _solutions() -> None:
     for source in ("def f(x:", SOLUTION, *([ARRAYS] if "numpy" in sys.modules else [])):
         for text in (source.encode(), packed(source.encode(), head_of("f", {}))):
             native.stage([text, *map(bytes, requests)])
-            rows.run_row(0, len(requests), rows.Calls())
+            rows.run_row(0, len(requests), rows.Calls(True))
 
 
 def _programs() -> None:

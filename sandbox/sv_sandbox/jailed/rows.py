@@ -46,8 +46,8 @@ def main() -> None:
     claim()
     kind, start, cells, _ = native.row()
     try:
-        if kind == native.KIND_CALLS:
-            run_row(start, cells, Calls())
+        if kind in (native.KIND_CALLS, native.KIND_ASKED):
+            run_row(start, cells, Calls(kind == native.KIND_CALLS and not native.checked()))
         else:
             run_row(start, cells, Tests(start, cells))
     finally:
@@ -66,9 +66,8 @@ def run_row(start: int, cells: int, row: Row) -> None:
         keep_lines("<solution>", source.text)
         names = names_of(solution)
         beside = any(path.endswith(".py") for path in source.files)
-        # The tests of recycled subjects look at what plain solutions cannot do.
-        if row.is_alone and not native.checked() and (beside or not is_plain(solution, names)):
-            native.end(start, cells, native.MARK_LONG, b"")
+        if row.for_plain and (beside or not is_plain(solution, names)):
+            native.end(start, cells, native.MARK_STRANGE, b"")
             return
         row.spoken_of = names
         names = names | row.names | words_of(source.files)
@@ -124,8 +123,10 @@ class Row:
     spoken_of: set[str]
     """What the solution speaks of."""
     is_alone = False
-    """Whether the tests are in another process: where that may make a difference, they run
-    (MARK_LONG)."""
+    """Whether the tests are in another process: where what a cell does may make a difference to
+    them, they run (MARK_LONG)."""
+    for_plain = False
+    """Whether other solutions than plain ones are sent back (MARK_STRANGE)."""
 
     has_left = False
     """Whether the last cell may have left what nobody sees."""
@@ -144,8 +145,11 @@ class Calls(Row):
 
     is_alone = True
 
-    def __init__(self) -> None:
+    def __init__(self, for_plain: bool) -> None:
+        """Not `for_plain`: asked again, or by the tests of recycled subjects, which look at what no
+        plain solution does."""
         self.names = set()
+        self.for_plain = for_plain
 
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
         """The answers of one test's calls."""
