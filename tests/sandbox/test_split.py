@@ -248,7 +248,7 @@ def test_a_forged_stream_makes_nothing_in_the_judge_and_learns_nothing(pool: Poo
         "def check(c):\n    assert abs((c(2) or 0) - 9) < 1e-6\ncheck(f)",
         "assert max([f(1), 3]) == []",
         "r = make(1)\nassert r == 5",
-        "assert str(text(1)) == 'b'",
+        "for n in [1]:\n    assert str(text(n)) == 'b'",
         "with Ctx():\n    assert 1 == 2, 'wants 4242'",
     ]
     matrix = pool.matrix([FORGED], tests)

@@ -69,7 +69,7 @@ def is_plain(code: CodeType, names: set[str]) -> bool:
     attribute of anything but `self` (a module's, perhaps) is not plain."""
     strange = not names.isdisjoint(_STRANGE) or any(map(_is_strange, names))
     strange |= {TEMPLATE, "format"} <= names
-    return not (strange or sets_attributes(code) or _does_more(code) or _tells_identity(code))
+    return not (strange or sets_attributes(code) or _does_more(code) or tells_identity(code))
 
 
 def _is_strange(name: str) -> bool:
@@ -104,7 +104,7 @@ def _does_more(code: CodeType, in_function: bool = False) -> bool:
     return any(_does_more(one, True) for one in code.co_consts if isinstance(one, CodeType))
 
 
-def _tells_identity(code: CodeType) -> bool:
+def tells_identity(code: CodeType) -> bool:
     """Whether there is an `is` in it, but with None, a yes or no, or a class of Python's."""
     done = code.co_code
     if OF["IS_OP"] in done[::2]:
@@ -114,7 +114,7 @@ def _tells_identity(code: CodeType) -> bool:
                 return True
             if what != OF["CACHE"]:
                 before, argument = what, with_what
-    return any(_tells_identity(one) for one in code.co_consts if isinstance(one, CodeType))
+    return any(tells_identity(one) for one in code.co_consts if isinstance(one, CodeType))
 
 
 def _is_known(code: CodeType, what: int, argument: int) -> bool:

@@ -21,7 +21,7 @@ from types import CodeType
 
 from . import collect, values
 from .bytecode import changes_imported, is_tidy, names_of, sets_attributes
-from .plain import is_plain
+from .plain import is_plain, tells_identity
 from .plan import answered
 from .source import unpacked
 from .state import State
@@ -66,6 +66,9 @@ def run_row(start: int, cells: int, row: Row) -> None:
         keep_lines("<solution>", source.text)
         names = names_of(solution)
         beside = any(path.endswith(".py") for path in source.files)
+        if row.for_plain and tells_identity(solution):  # of what the test's code would pass
+            native.end(start, cells, native.MARK_LONG, b"")
+            return
         if row.for_plain and (beside or not is_plain(solution, names)):
             native.end(start, cells, native.MARK_STRANGE, b"")
             return
