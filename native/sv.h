@@ -66,9 +66,9 @@ enum sv_kind {
     SV_KIND_CELLS = 1,   /* inline: solution and tests in one subject */
     SV_KIND_PROGRAM = 2, /* one program as __main__ */
     SV_KIND_CALLS = 3,   /* split: the solution answers a list of encoded calls */
-    SV_KIND_ASKED = 9,   /* split: the same, whatever the solution is */
+    SV_KIND_ASKED = 5,   /* split: the same, whatever the solution is */
     SV_KIND_SERVE = 4,   /* split: the solution answers calls that come over a channel */
-    SV_KIND_JUDGE = 5,   /* split: test code runs, its calls go over the channel */
+    SV_KIND_JUDGE = 9,   /* split: test code runs, its calls go over the channel */
     SV_KIND_VACUOUS = 6, /* split: test code runs with nothing behind it */
     /* Tasks of the process that a judge's template keeps for them: no foreign code runs in them. */
     SV_KIND_PLAN = 7,    /* split: which tests are one call with literals? */

@@ -181,6 +181,7 @@ SEVERAL = {
     "assert early(0) == 0\nassert early(1) == 0": "EARLY_EXIT",
     "def check(c):\n    assert c(1) == 2\n    assert True, 'said'\n"
     "    assert abs(c(2)) == 3\ncheck(f)": "PASS PROVEN",
+    "assert replace(1) == 1\nassert replace(2) == 3": "PASS PROVEN",
     "M = {'a': 1}\ndef check(c):\n    'text'\n    x = 3\n"
     "    assert c(1) == 1\n    assert c(2) == 2\ncheck(replace)": "PASS PROVEN",
     "def check(c):\n    assert c(1) == 2\n    assert not c(1) == 2\ncheck(f)": "WRONG",
@@ -198,13 +199,6 @@ SEVERAL = {
     "def check(c):\n    assert c(3) == 4\ndef check(c):\n"
     "    assert c(1) == 1\ncheck(g)": "PASS VOUCHED",
 }
-
-
-def test_a_function_that_replaces_itself_is_held_back(pool: Pool) -> None:
-    """Apart, its name is asked for once."""
-    matrix = pool.matrix([SOLUTION], ["assert replace(1) == 1\nassert replace(2) == 3"])
-    assert matrix.verdict(0, 0) is Verdict.INFRA
-    assert "in one process it passes" in matrix.detail(0, 0)
 
 
 @pytest.mark.parametrize("test", SEVERAL)
