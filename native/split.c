@@ -116,7 +116,8 @@ static int is_answered(struct worker *w, struct sv_job *job, uint32_t row, uint3
     const char *answer =
         sv_record_detail(w->memory[SIDE_SUBJECT].region, i - first, SV_ANSWER_MAX, &len);
     /* What was too long, or a probe's name that exists: its code has to run. */
-    if (record->verdict == SV_LONG || record->verdict == SV_STRANGE || (record->verdict == SV_ANSWERED && w->plan.probe[i]))
+    if (record->verdict == SV_LONG || record->verdict == SV_STRANGE ||
+        (record->verdict == SV_ANSWERED && w->plan.probe[i]))
         rest->at[rest->count++] = cell;
     else if (record->verdict == SV_ANSWERED && len > 0)
         return 1;

@@ -66,10 +66,10 @@ enum sv_kind {
     SV_KIND_CELLS = 1,   /* inline: solution and tests in one subject */
     SV_KIND_PROGRAM = 2, /* one program as __main__ */
     SV_KIND_CALLS = 3,   /* split: the solution answers a list of encoded calls */
-    SV_KIND_ASKED = 5,   /* split: the same, whatever the solution is */
     SV_KIND_SERVE = 4,   /* split: the solution answers calls that come over a channel */
-    SV_KIND_JUDGE = 9,   /* split: test code runs, its calls go over the channel */
+    SV_KIND_ASKED = 5,   /* split: as CALLS, also of a solution that is not plain */
     SV_KIND_VACUOUS = 6, /* split: test code runs with nothing behind it */
+    SV_KIND_JUDGE = 9,   /* split: test code runs, its calls go over the channel */
     /* Tasks of the process that a judge's template keeps for them: no foreign code runs in them. */
     SV_KIND_PLAN = 7,    /* split: which tests are one call with literals? */
     SV_KIND_COMPARE = 8, /* split: answers against expected values */
@@ -85,8 +85,8 @@ enum sv_mark {
     SV_PROBE = 19,   /* as SV_CODE, but pointless where the name in its request is missing */
     SV_LOST = 32,    /* JUDGE: the subject went away; its own record says why */
     SV_LONG = 33,    /* CALLS: the answer was too long for a record */
-    SV_STRANGE = 35, /* CALLS: the solution is not plain, and was not loaded */
     SV_UNSPLIT = 34, /* JUDGE: an object that cannot cross; the cell is judged inline */
+    SV_STRANGE = 35, /* CALLS: the solution is not plain, and was not loaded */
 };
 
 struct sv_code { /* PLAN: and after it the request of SV_PROBE, and the test made ready to run, if it was */
@@ -428,7 +428,7 @@ struct sv_statistics {
     uint64_t handed_on;     /* begun in one, and judged in a forked one */
     uint64_t keepers;
     uint64_t plans; /* made of a job's tests, by each worker that needs one */
-    uint64_t both_ways; /* cells of test code, which ran in one process as well */
+    uint64_t both_ways; /* cells that ran apart, and in one process as well */
 };
 void sv_pool_statistics(struct sv_pool *pool, struct sv_statistics *out);
 

@@ -145,7 +145,7 @@ class Pool:
         """Counters since the start: rows, templates, recycled (templates that were replaced),
         retried, infra_rows; recycled_rows (judged in a recycled subject), handed_on (begun there,
         and judged in a forked one), keepers; plans (of a job's tests, by a worker); both_ways
-        (cells of test code, which ran in one process as well)."""
+        (cells that ran apart, and in one process as well)."""
         return _native.pool_statistics(self._handle)
 
     def template_bytes(self) -> dict[str, int]:
