@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
-from sv_sandbox import Limits, Pool, Trust, Verdict
+from sv_sandbox import Layer, Limits, Pool, Trust, Verdict
 
 pytestmark = pytest.mark.judge
 VIEW = "class View:\n    def __init__(self, rows): self.rows = rows\n    def size(self): return "
@@ -168,3 +169,14 @@ class Spy:
         matrix = pool.matrix([notes, notes], tests)
         assert Verdict.PASS not in [v for row in matrix.verdict_ST.tolist() for v in row]
         assert "in one process it passes" in matrix.detail(0, 0)
+
+
+def test_the_number_of_its_process_does_not_tell_whether_its_template_is_new() -> None:
+    solution = "import os\ndef f(x): raise ValueError(os.getpid())"
+    with Pool(1, limits=Limits(cpu_s=1.0)) as pool:
+        if Layer.PID_NAMESPACE not in pool.layers:
+            pytest.skip("numbers are the machine's")
+        if not os.access("/proc/sys/kernel/ns_last_pid", os.W_OK):
+            pytest.skip("/proc/sys cannot be written here")
+        told = pool.matrix([solution], ["for x in [1]:\n    f(x)"]).detail(0, 0)
+    assert int(told.removeprefix("ValueError: ")) >= 300
