@@ -248,14 +248,16 @@ def test_killed_from_outside_in_the_middle(whom: str, number: int) -> None:
 @clean
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
 def test_the_process_that_compares_is_killed_from_outside(number: int) -> None:
-    """Between two rows, or in the middle of one: what it planned is planned again."""
+    """Between two rows, or in the middle of one: what it planned is planned again.
+
+    Two blows, since a row has three attempts and on a loaded machine all may meet the same one."""
     with Pool(2, limits=Limits(cpu_s=10)) as pool:
         job = pool.submit(SLOW, TESTS)
         killed = 0
         while not job.done:
             for process in children_of(templates(pool)):
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    if process.name() == "sv-task" and killed < 8:
+                    if process.name() == "sv-task" and killed < 2:
                         process.send_signal(number)
                         killed += 1
             time.sleep(0.05)
