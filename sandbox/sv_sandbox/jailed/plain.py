@@ -80,12 +80,13 @@ def _is_strange(name: str) -> bool:
 
 def _does_more(code: CodeType, in_function: bool = False) -> bool:
     """Whether it binds a name for all of it as it runs, imports a module that is not plain,
-    compiles a text, or uses a value's method as a value (which tells two equal ones apart)."""
+    compiles a text, fills a template that it does not write out, or uses a value's method as a value
+    (which tells two equal ones apart)."""
     used, names = {*code.co_code[::2]}, code.co_names
     if not used.isdisjoint(_BINDING):
         return True
-    imports = OF["IMPORT_NAME"] in used or "compile" in names
-    if imports or (in_function and OF["LOAD_ATTR"] in used and not _METHODS.isdisjoint(names)):
+    looks = OF["IMPORT_NAME"] in used or not {"compile", "format"}.isdisjoint(names)
+    if looks or (in_function and OF["LOAD_ATTR"] in used and not _METHODS.isdisjoint(names)):
         before = ""
         for what, argument in steps(code):
             name = name_at(code, what, argument)
@@ -98,6 +99,8 @@ def _does_more(code: CodeType, in_function: bool = False) -> bool:
                     return True
             elif what in _GLOBAL and name == "compile":
                 return True
+            elif name == "format" and what not in _GLOBAL and before != "LOAD_CONST":
+                return True  # of a template that no one has read
             before = what
         if len(names) > _MOST_NAMES:
             return True
