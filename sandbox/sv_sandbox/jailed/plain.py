@@ -80,8 +80,8 @@ def _is_strange(name: str) -> bool:
 
 def _does_more(code: CodeType, in_function: bool = False) -> bool:
     """Whether it binds a name for all of it as it runs, imports a module that is not plain,
-    compiles a text, fills a template that it does not write out, or uses a value's method as a value
-    (which tells two equal ones apart)."""
+    compiles a text, fills a template that it does not write out, or uses a value's method as a
+    value (which tells two equal ones apart)."""
     used, names = {*code.co_code[::2]}, code.co_names
     if not used.isdisjoint(_BINDING):
         return True
