@@ -8,8 +8,8 @@ codec's table by their parts, encoded. Raises CodecError for new content of the 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from . import shapes, values
 from .values import CodecError, Unencodable, native
@@ -18,36 +18,62 @@ _KINDS = frozenset((*shapes.MUTABLE, OrderedDict))
 _value: Callable[..., object] = dict.__getitem__
 
 
-class Snapshot(NamedTuple):
-    """What containers held: built-in ones, and the others by number."""
+class Known:
+    """What the containers of a list hold, as the other end knows it.
 
-    builtin: list[tuple[object, ...] | bytes | None]
-    others: dict[int, object]
+    Each frame looks at all of them, and copies what they hold only where that is new."""
+
+    def __init__(self, containers: list[object]):
+        self._containers = containers
+        self._held: list[object] = []
+        self._others: list[int] = []
+        """The numbers of those that are not built in."""
+
+    def changed(self) -> dict[int, object]:
+        """The numbers of those that hold something else now, and what."""
+        found: list[int] = native.changed(self._containers, self._held)
+        now = {number: _held(self._containers[number]) for number in found}
+        for number in self._others:
+            held = _fingerprint(self._containers[number])
+            if _differs(held, self._held[number]):
+                now[number] = held
+        return now
+
+    def tell(self, changed: Mapping[int, object]) -> None:
+        """The other end knows of these; and those that came last, it has as they are."""
+        for number, held in changed.items():
+            self._held[number] = held
+        first = len(self._held)
+        self._held += native.snapshot(self._containers[first:])
+        for number in range(first, len(self._held)):
+            if self._held[number] is None:
+                self._held[number] = _fingerprint(self._containers[number])
+                self._others.append(number)
+
+    def hear(self, numbers: Iterable[int]) -> None:
+        """These have been given what they hold by the other end."""
+        self.tell({number: _held(self._containers[number]) for number in numbers})
+
+    def keep(self, numbers: Sequence[int]) -> None:
+        """The others are shared no longer."""
+        self._containers[:] = [self._containers[number] for number in numbers]
+        self._held = [self._held[number] for number in numbers]
+        others = set(self._others)
+        self._others = [now for now, number in enumerate(numbers) if number in others]
 
 
-def snapshot(containers: list[object]) -> Snapshot:
-    """What they hold now."""
-    seen = native.snapshot(containers)
-    others = {
-        number: _fingerprint(containers[number]) for number, one in enumerate(seen) if one is None
-    }
-    return Snapshot(seen, others)
+def _held(container: object) -> object:
+    held = native.snapshot([container])[0]
+    return _fingerprint(container) if held is None else held
 
 
-def changed(containers: list[object], seen: Snapshot) -> list[int]:
-    """The numbers of those that hold something else now."""
-    found: list[int] = native.changed(containers, seen.builtin)
-    for number, before in seen.others.items():
-        now = _fingerprint(containers[number])
-        if now is None or before is None:
-            continue
-        if type(now) is tuple and type(before) is tuple:
-            if len(now) == len(before) and all(a is b for a, b in zip(now, before, strict=True)):
-                continue
-        elif now == before:
-            continue
-        found.append(number)
-    return found
+def _differs(now: object, before: object) -> bool:
+    if now is None or before is None:
+        return False
+    if type(now) is tuple and type(before) is tuple:
+        same = len(now) == len(before)
+        return not (same and all(a is b for a, b in zip(now, before, strict=True)))
+    return now != before
 
 
 def _content_of(container: object) -> Any:

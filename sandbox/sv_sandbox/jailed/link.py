@@ -159,7 +159,7 @@ class Link:
         self._given = range(0)
         """Containers that the request at hand has given first."""
         self._containers: list[object] = []
-        self._seen: containers.Snapshot | None = None
+        self._known = containers.Known(self._containers)
 
     # ---- references ------------------------------------------------------------------------------
 
@@ -274,7 +274,10 @@ class Link:
 
     def _send(self, kind: int, first: object, second: object, last: bool = False) -> None:
         known, told = len(self._containers), len(self.told)
-        changes = self._changes()
+        changed = self._known.changed()
+        changes = tuple(
+            (number, containers.content(self._containers[number])) for number in changed
+        )
         kept = self._kept() if last else None
         frame = (kind, first, kept if kind != REQUEST else second, changes, self.policy.notes())
         outer, self.coding = self.coding, True
@@ -290,9 +293,9 @@ class Link:
             raise
         finally:
             self.coding = outer
-        self._seen = None
+        self._known.tell(changed)
         if kept is not None:
-            self._keep(kept)
+            self._known.keep(kept)
         self.policy.sends(data)
         self._write(data)
 
@@ -328,10 +331,9 @@ class Link:
         if type(frame) is not tuple or len(frame) != 5 or frame[0] not in _KINDS:
             raise CodecError("not a frame")
         kind, first, second, changes, notes = frame
-        self._change(changes, before)
+        self._known.hear(self._change(changes, before))
         if kind != REQUEST and second is not None:
             self._keep(second)
-        self._seen = containers.snapshot(self._containers) if self._containers else None
         if notes is not None:
             self.policy.noted(notes)
         return kind, first, second
@@ -366,15 +368,8 @@ class Link:
 
     # ---- shared containers -----------------------------------------------------------------------
 
-    def _changes(self) -> tuple[object, ...]:
-        if self._seen is None:
-            return ()
-        return tuple(
-            (number, containers.content(self._containers[number]))
-            for number in containers.changed(self._containers, self._seen)
-        )
-
-    def _change(self, changes: object, known: int) -> None:
+    def _change(self, changes: object, known: int) -> list[int]:
+        """Makes the other end's changes here; their numbers."""
         if type(changes) is not tuple:
             raise CodecError("not changes")
         for change in changes:
@@ -385,6 +380,7 @@ class Link:
             is_given = change[0] in self._given
             self.policy.changed(self._containers[change[0]], change[1], is_given)
             containers.refill(self._containers[change[0]], change[1])
+        return [number for number, _ in changes]
 
     def _kept(self) -> tuple[int, ...] | None:
         """The newest containers that fit; None while all do."""
@@ -405,4 +401,4 @@ class Link:
         size = len(self._containers)
         if type(kept) is not tuple or not all(type(n) is int and 0 <= n < size for n in kept):
             raise CodecError("not what stays")
-        self._containers[:] = [self._containers[number] for number in kept]
+        self._known.keep(kept)

@@ -175,18 +175,27 @@ class Tests(Row):
     """Whole tests, in one process with the solution."""
 
     def __init__(self, start: int, cells: int):
+        """Reads the tests from `start` on, as many as this process will run: the time that takes is
+        the first one's."""
         self._parsed: dict[int, tuple[ast.Module | None, CodeType]] = {}
         self.names = set()
-        for cell in range(start, cells):
+        read_bytes, self._until = 0, start
+        while self._until < cells and read_bytes < _MOST_BYTES:
+            text = unpacked(native.blob(1 + self._until)).text
+            read_bytes += len(text)
             with contextlib.suppress(BaseException):  # it fails again when its turn comes
-                self._parsed[cell] = _parsed(unpacked(native.blob(1 + cell)).text)
-                self.names |= names_of(self._parsed[cell][1])
+                if len(text) > _LONG_BYTES:
+                    self.names |= _words(text)
+                else:
+                    self._parsed[self._until] = _parsed(text)
+                    self.names |= names_of(self._parsed[self._until][1])
+            self._until += 1
 
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
         """One test, and the test functions and classes that it hands over."""
         text = unpacked(native.blob(1 + cell)).text
         tree, code = self._parsed.get(cell) or _parsed(text)
-        self.has_left = not is_tidy(code, names_of(code))
+        self.has_left = cell + 1 == self._until or not is_tidy(code, names_of(code))
         keep_lines("<test>", text)
         if _IMPORTS_SOLUTION.search(text):
             namespace = _beside(namespace)
@@ -212,6 +221,10 @@ class Tests(Row):
         return (native.MARK_UNSPLIT, left_out.encode()) if left_out else (PASS, b"")
 
 
+_LONG_BYTES = 1 << 14
+"""A longer test is compiled when its turn comes, within its own time."""
+_MOST_BYTES = 1 << 20
+"""So much text of tests is read ahead by one process: 10 to 20 ms."""
 LEFT = b"the test left by itself"
 """Known to `native/split.c`."""
 
@@ -257,8 +270,11 @@ def forget_modules(files: Iterable[str]) -> None:
 
 def words_of(files: Mapping[str, bytes]) -> set[str]:
     """All that these modules may speak of."""
-    texts = (content for path, content in files.items() if path.endswith(".py"))
-    return {word.decode() for text in texts for word in _WORD.findall(text)}
+    return set().union(*(_words(text) for path, text in files.items() if path.endswith(".py")))
+
+
+def _words(text: bytes) -> set[str]:
+    return {word.decode() for word in _WORD.findall(text)}
 
 
 _WORD = re.compile(rb"[A-Za-z_][A-Za-z_0-9]*")
