@@ -345,6 +345,16 @@ def test_a_row_larger_than_its_arena(count: int, argument: str, answer: str) -> 
         assert bytes(m.verdict_ST)[:-1] == (bytes([1, 2]) * (count // 2))[:-1]
 
 
+@pytest.mark.parametrize("judge", ["split", "inline"])
+def test_no_test_pays_for_another_to_be_read(judge: str) -> None:
+    lines = "".join(f"    x{n} = [{n}, ({n}, '{n}'), lambda a: a + {n}]\n" for n in range(60_000))
+    long = f"assert f(1) == 1\ndef g():\n{lines}"  # a second and more to compile
+    tests = ["import math\nassert f(1) == math.floor(1.5)", "x = f(2)\nassert x == 2", long]
+    with Pool(1, limits=Limits(cpu_s=0.5)) as pool:
+        m = pool.matrix(["def f(x): return x"], [*tests, tests[1]], trust="inline", judge=judge)
+    assert m.verdict_ST.tolist() == [[Verdict.PASS, Verdict.PASS, Verdict.TIMEOUT, Verdict.PASS]]
+
+
 @pytest.mark.judge
 @pytest.mark.parametrize(
     "work",

@@ -9,7 +9,9 @@ which is not run. Out: `is_plain`. In doubt no: then its tests' code runs. Pure.
 from __future__ import annotations
 
 import builtins
+import opcode
 import sys
+from collections.abc import Iterator
 from types import CodeType
 
 from .bytecode import OF, TEMPLATE, name_at, sets_attributes, steps
@@ -45,20 +47,30 @@ _SPECIAL = frozenset(
 _STRANGE = (frozenset(vars(builtins)) - _PLAIN_NAMES - _EXCEPTIONS) | frozenset(
     "format_map Formatter get_type_hints attrgetter methodcaller is_ is_not shares_memory"
     " may_share_memory seterr errstate seterrcall set_printoptions printoptions ForwardRef"
-    " singledispatch singledispatchmethod update_wrapper bltns _create_fn tobytes".split()
+    " singledispatch singledispatchmethod update_wrapper wraps make_dataclass deepcopy global_enum"
+    " testing ctypeslib lib bltns tobytes".split()
 )
 """Names by which a solution would do, or see, one of the things above."""
+_OF_SELF = frozenset(
+    "__init__ __post_init__ __name__ __len__ __getitem__ __setitem__ __iter__ __next__"
+    " __contains__ __call__".split()
+)
+"""Special names that may be read off a value: the others tell two equal ones apart."""
 _METHODS = frozenset(
     name
     for kind in (str, list, dict, set, frozenset, tuple, int, float, complex, bytes, range)
     for name in dir(kind)
     if callable(getattr(kind, name)) and name != "format"  # whose call may look like a value
 )
+_LOOKED_AT = frozenset(("compile", "format", "type"))
 _GLOBAL = ("LOAD_GLOBAL", "LOAD_NAME")
+_ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
 _NAMED = tuple(map(OF.__getitem__, _GLOBAL))
 _OF_FRAMES = ("gi_", "cr_", "ag_", "tb_")
 """How the attributes begin that lead to a frame."""
-_BINDING = frozenset((OF["STORE_GLOBAL"], OF["DELETE_GLOBAL"]))
+_BINDING = frozenset((OF["STORE_GLOBAL"], OF["DELETE_GLOBAL"], OF["MATCH_CLASS"]))
+"""Steps that bind a name for all of it, and one that reads attributes by a list of names."""
+_NOT_ON = frozenset(OF[name] for name in ("POP_TOP", "EXTENDED_ARG", "NOT_TAKEN") if name in OF)
 _MOST_NAMES = 127
 """So many one step can tell apart."""
 _KNOWN: tuple[object, ...] = (None, True, False, ...)
@@ -69,7 +81,10 @@ def is_plain(code: CodeType, names: set[str]) -> bool:
     attribute of anything but `self` (a module's, perhaps) is not plain."""
     strange = not names.isdisjoint(_STRANGE) or any(map(_is_strange, names))
     strange |= {TEMPLATE, "format"} <= names
-    return not (strange or sets_attributes(code) or _does_more(code) or tells_identity(code))
+    if strange or sets_attributes(code) or tells_identity(code):
+        return False
+    looks = not _LOOKED_AT.isdisjoint(names) or "_" in {name[:1] for name in names}
+    return not _does_more(code, looks)
 
 
 def _is_strange(name: str) -> bool:
@@ -78,46 +93,67 @@ def _is_strange(name: str) -> bool:
     return name.startswith(_OF_FRAMES) or name.lstrip("_") in _OTHER_MODULES
 
 
-def _does_more(code: CodeType, in_function: bool = False) -> bool:
+def _does_more(code: CodeType, looks: bool, in_function: bool = False) -> bool:
     """Whether it binds a name for all of it as it runs, imports a module that is not plain,
-    compiles a text, fills a template that it does not write out, or uses a value's method as a
-    value (which tells two equal ones apart)."""
+    compiles a text, fills a template that it does not write out, makes classes by calls, or reads
+    off a value what is private or tells two equal ones apart. (`looks`: it speaks of something by
+    which that might be.)"""
     used, names = {*code.co_code[::2]}, code.co_names
     if not used.isdisjoint(_BINDING):
         return True
-    looks = OF["IMPORT_NAME"] in used or not {"compile", "format"}.isdisjoint(names)
-    if looks or (in_function and OF["LOAD_ATTR"] in used and not _METHODS.isdisjoint(names)):
-        before = ""
-        for what, argument in steps(code):
-            name = name_at(code, what, argument)
-            if what == "IMPORT_NAME":
-                if names[argument].partition(".")[0] not in _PLAIN_MODULES:
-                    return True
-            elif in_function and what == "LOAD_ATTR" and name in _METHODS:
-                called = sys.version_info >= (3, 12) and argument & 1
-                if not called and before not in _GLOBAL:
-                    return True
-            elif what in _GLOBAL and name == "compile":
-                return True
-            elif name == "format" and what not in _GLOBAL and before != "LOAD_CONST":
-                return True  # of a template that no one has read
-            before = what
-        if len(names) > _MOST_NAMES:
+    as_value = in_function and OF["LOAD_ATTR"] in used and not _METHODS.isdisjoint(names)
+    if looks or as_value or OF["IMPORT_NAME"] in used:
+        if len(names) > _MOST_NAMES or any(_is_more(*step, in_function) for step in _named(code)):
             return True
-    return any(_does_more(one, True) for one in code.co_consts if isinstance(one, CodeType))
+        if "type" in names and any(n > 2 for what, n in steps(code) if what[:4] == "CALL"):
+            return True
+    inner = (one for one in code.co_consts if isinstance(one, CodeType))
+    return any(_does_more(one, looks, True) for one in inner)
+
+
+def _named(code: CodeType) -> Iterator[tuple[str, int, str, str, str]]:
+    """Each step with its argument and name, and the one before with its name."""
+    before = known = ""
+    for what, argument in steps(code):
+        name = code.co_names[argument] if what == "IMPORT_NAME" else name_at(code, what, argument)
+        yield what, argument, name, before, known
+        before, known = what, name
+
+
+def _is_more(
+    what: str, argument: int, name: str, before: str, known: str, in_function: bool
+) -> bool:
+    if what == "IMPORT_NAME":
+        return name.partition(".")[0] not in _PLAIN_MODULES
+    if what in _GLOBAL:
+        return name == "compile"
+    if what not in _ATTRIBUTE:
+        return False
+    if name == "format" and before != "LOAD_CONST":  # of a template that no one has read
+        return True
+    if name[:1] == "_" and name not in _OF_SELF and known != "self":
+        return True
+    called = what != "LOAD_ATTR" or (sys.version_info >= (3, 12) and argument & 1)
+    return in_function and name in _METHODS and not called and before not in _GLOBAL
 
 
 def tells_identity(code: CodeType) -> bool:
-    """Whether there is an `is` in it, but with None, a yes or no, or a class of Python's."""
-    done = code.co_code
-    if OF["IS_OP"] in done[::2]:
-        before, argument = OF["CACHE"], 0
-        for what, with_what in zip(done[::2], done[1::2], strict=True):
-            if what == OF["IS_OP"] and not _is_known(code, before, argument):
+    """Whether there is an `is` in it, but with None, a yes or no, or a class of Python's, which is
+    put on its right side in every case."""
+    if OF["IS_OP"] in code.co_code[::2]:
+        done = zip(code.co_code[::2], code.co_code[1::2], strict=True)
+        real = [(what, argument) for what, argument in done if what != OF["CACHE"]]
+        for at, (what, _) in enumerate(real):
+            if what == OF["IS_OP"] and not (
+                _leads_on(real[at - 2][0]) and _is_known(code, *real[at - 1])
+            ):
                 return True
-            if what != OF["CACHE"]:
-                before, argument = what, with_what
     return any(tells_identity(one) for one in code.co_consts if isinstance(one, CodeType))
+
+
+def _leads_on(what: int) -> bool:
+    """Whether the step after this one comes after no other, and has a small argument."""
+    return what not in _NOT_ON and "JUMP" not in opcode.opname[what]
 
 
 def _is_known(code: CodeType, what: int, argument: int) -> bool:

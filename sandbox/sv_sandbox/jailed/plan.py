@@ -10,7 +10,8 @@ also in one function that is called with a name of the solution's (`check(f)`).
 A request is such a name (None where there is none: it is what the solution has by it when the test
 begins), and for each assertion an operation: `(name,)` reads a name, `(name, args, kwargs)` calls
 it, `(name, args)` calls it with operands `("value", v)` or `("result", operation)`, None asks for
-nothing; then whether answers are compared with constants alone, and the names that the test binds.
+nothing; then whether answers are compared with constants alone, whether with one value each, and
+the names that the test binds.
 `answered` answers one, in the subject: for each assertion, what its operation gave, encoded before
 the next begins. All of them run before anything is compared.
 """
@@ -20,13 +21,13 @@ from __future__ import annotations
 import ast
 import builtins
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Any, NamedTuple
 
 from . import values
 from .values import native
 
-MAX_SOURCE_BYTES = 20_000
+MAX_SOURCE_CHARACTERS = 20_000
 MAX_LITERAL_ITEMS = 100_000
 
 ANSWER = "__answer__"
@@ -39,7 +40,7 @@ def answered(
     one raises, and Unencodable; None where a later one raises (which assertion fails first, the
     test's code will tell), and where in one process a name of the test's would be the solution's,
     or the other way round (`spoken_of`: all names in its code)."""
-    name, assertions, bare, binds = request
+    name, assertions, bare, one_each, binds = request
     if not namespace.keys().isdisjoint((*binds, *_MEANT)) or not spoken_of.isdisjoint(binds):
         return None
     if name is not None:
@@ -51,6 +52,8 @@ def answered(
         except BaseException:
             if not found:
                 raise
+            return None
+        if bare and not one_each and type(answer).__module__ == "numpy":
             return None
         most, told = native.MAX_ANSWER_BYTES, _refuse_rebuilt if bare else _refuse_sets
         found.append(bytes(values.encode(answer, None, None, True, bare, most, told)))
@@ -70,28 +73,31 @@ def _refuse_sets(kind: int) -> None:
 
 
 def requested(operation: tuple[Any, ...] | None, namespace: dict[str, Any]) -> object:
-    """What an operation of a request gives in the solution's namespace."""
+    """What an operation of a request gives in the solution's namespace. The caller keeps none of
+    it: what a call is given lives no longer than in a test."""
     if operation is None:
         return None
     name = operation[0]
     if name not in namespace:
         raise NameError(f"name {name!r} is not defined")
+    function = namespace[name]
     if len(operation) == 1:
-        return namespace[name]
+        return function
     if len(operation) == 3:
-        return namespace[name](*operation[1], **operation[2])
-    operands = [
-        operand if kind == "value" else requested(operand, namespace)
-        for kind, operand in operation[1]
-    ]
-    return namespace[name](*operands)
+        return function(*operation[1], **operation[2])
+    given, operands = [*reversed(operation[1])], []
+    del operation
+    while given:
+        kind, operand = given.pop()
+        box = [operand]
+        del operand
+        operands.append(box.pop() if kind == "value" else requested(box.pop(), namespace))
+    return _CALLS[len(operands)](function, operands)
 
 
-_MEANT = frozenset(
-    "abs all any bool dict float frozenset int isinstance len list max min range round set sorted"
-    " str sum tuple".split()
-)
-"""Names of Python's that a planned test may speak of, and mean the solution's by."""
+MOST_OPERANDS = 8
+_CALLS = [eval(f"lambda f, x: f({'x.pop(0), ' * n})") for n in range(MOST_OPERANDS + 1)]
+"""Calls with so many operands, which the function then holds alone."""
 FUNCTIONS = {
     name: getattr(builtins, name)
     for name in (
@@ -100,6 +106,9 @@ FUNCTIONS = {
 }
 """What an expression may call on an answer."""
 TYPES = {kind.__name__: kind for kind in (bool, bytes, dict, float, int, list, set, str, tuple)}
+_EMPTY = {"set": set, "list": list, "dict": dict, "tuple": tuple, "frozenset": frozenset}
+_MEANT = frozenset((*FUNCTIONS, *TYPES, *_EMPTY, "isinstance", "range"))
+"""Names of Python's that a planned test may speak of, and mean the solution's by."""
 
 TOOLS = {
     "isclose": "math",
@@ -146,6 +155,8 @@ class Assertion(NamedTuple):
     """Whether it does, of the answer. Raises what its expression raises."""
     is_equality: bool = False
     """Whether it compares an answer, as it comes, with a constant."""
+    with_many: bool = False
+    """Whether that holds others, each of which a number of NumPy's is compared with."""
 
 
 def _refuse(kind: int) -> None:
@@ -162,7 +173,8 @@ class Literal:
         self.assertions = assertions
         asked = [one.operation for one in assertions]  # a list, which `answered` empties
         bare = all(one.is_equality for one in assertions)
-        self.request = bytes(values.encode((name, asked, bare, binds), told=_refuse))
+        one_each = bare and not any(one.with_many for one in assertions)
+        self.request = bytes(values.encode((name, asked, bare, one_each, binds), told=_refuse))
         self.calls = any(operation and len(operation) > 1 for operation in asked)
 
 
@@ -171,7 +183,7 @@ def _isinstance(value: object, kinds: object) -> bool:
     return isinstance(value, tuple(TYPES[name] for name in names))
 
 
-def plan(source: bytes, entry_point: str | None = None) -> Literal | None:
+def plan(source: str, entry_point: str | None = None) -> Literal | None:
     """A Literal, or None when the test code has to run. Never raises."""
     try:
         if entry_point is not None and is_builtin(entry_point):
@@ -183,9 +195,9 @@ def plan(source: bytes, entry_point: str | None = None) -> Literal | None:
         return None
 
 
-def _plan(source: bytes) -> Literal:
+def _plan(source: str) -> Literal:
     _spent[0] = 0
-    if len(source) > MAX_SOURCE_BYTES or b"assert" not in source:
+    if len(source) > MAX_SOURCE_CHARACTERS or "assert" not in source:
         raise NotLiteral
     body = ast.parse(source).body
     name, statements, binds = _unfolded(body)
@@ -266,7 +278,8 @@ def _equality(test: ast.expr) -> Assertion | None:
         operation, expected = _operation_of(test.left), constant(test.comparators[0])
     except NotLiteral:
         return None
-    return Assertion(operation, lambda answer: answer == expected, is_equality=True)
+    many = isinstance(expected, Sized)
+    return Assertion(operation, lambda answer: answer == expected, is_equality=True, with_many=many)
 
 
 def _expression(test: ast.expr) -> Assertion:
@@ -288,7 +301,7 @@ def is_builtin(name: str) -> bool:
     return name in ENDS or (hasattr(builtins, name) and name not in _FROM_SITE)
 
 
-def probe(source: bytes) -> bytes | None:
+def probe(source: str) -> bytes | None:
     """For a test whose code has to run: a request that reads the name which it evaluates first.
 
     A model's tests often begin with a name that nobody defines (`assert ____(f(1)) == 2`); where
@@ -297,7 +310,7 @@ def probe(source: bytes) -> bytes | None:
     evaluated first. Never raises.
     """
     try:
-        body = ast.parse(source).body if len(source) <= MAX_SOURCE_BYTES else []
+        body = ast.parse(source).body if len(source) <= MAX_SOURCE_CHARACTERS else []
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     if len(body) != 1 or not isinstance(body[0], ast.Assert):
@@ -318,7 +331,7 @@ def probe(source: bytes) -> bytes | None:
             return None
     if is_builtin(node.id):
         return None
-    return bytes(values.encode((None, [(node.id,)], True, ())))
+    return bytes(values.encode((None, [(node.id,)], True, True, ())))
 
 
 class _Finder(ast.NodeTransformer):
@@ -347,7 +360,12 @@ class _Finder(ast.NodeTransformer):
         for op, of in zip(node.ops, node.comparators, strict=True):
             if isinstance(op, ast.Is | ast.IsNot) and not _is_one_object(of):
                 raise NotLiteral
-        return self.generic_visit(node)
+        node.left, first = self.visit(node.left), self.visit(node.comparators[0])
+        asked = self.operation
+        node.comparators = [first, *map(self.visit, node.comparators[1:])]
+        if self.operation is not asked:
+            raise NotLiteral  # `2 < 1 < f(0)` never asks
+        return node
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         return node
@@ -405,7 +423,7 @@ def _operation_of(node: ast.expr) -> tuple[object, ...]:
     try:
         return name, tuple(constant(arg) for arg in node.args), kwargs
     except NotLiteral:
-        if kwargs:
+        if kwargs or len(node.args) > MOST_OPERANDS:
             raise
     return name, tuple(_operand(arg) for arg in node.args)
 
@@ -415,9 +433,6 @@ def _operand(node: ast.expr) -> tuple[str, object]:
         return "value", constant(node)
     except NotLiteral:
         return "result", _operation_of(node)
-
-
-_EMPTY = {"set": set, "list": list, "dict": dict, "tuple": tuple, "frozenset": frozenset}
 
 
 def constant(node: ast.expr) -> Any:

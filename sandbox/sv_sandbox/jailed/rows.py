@@ -23,7 +23,7 @@ from . import collect, values
 from .bytecode import changes_imported, is_tidy, names_of, sets_attributes
 from .plain import is_plain, tells_identity
 from .plan import answered
-from .source import unpacked
+from .source import Source, unpacked
 from .state import State
 from .subject import (
     EARLY_EXIT,
@@ -62,7 +62,7 @@ def run_row(start: int, cells: int, row: Row) -> None:
     try:
         source = unpacked(native.blob(0))
         find_modules(source.files)
-        solution = compile(source.text, "<solution>", "exec", dont_inherit=True)
+        solution = compile(source.code, "<solution>", "exec", dont_inherit=True)
         keep_lines("<solution>", source.text)
         names = names_of(solution)
         beside = any(path.endswith(".py") for path in source.files)
@@ -181,23 +181,23 @@ class Tests(Row):
         self.names = set()
         read_bytes, self._until = 0, start
         while self._until < cells and read_bytes < _MOST_BYTES:
-            text = unpacked(native.blob(1 + self._until)).text
-            read_bytes += len(text)
+            test = unpacked(native.blob(1 + self._until))
+            read_bytes += len(test.text)
             with contextlib.suppress(BaseException):  # it fails again when its turn comes
-                if len(text) > _LONG_BYTES:
-                    self.names |= _words(text)
+                if len(test.text) > _LONG_BYTES:
+                    self.names |= _words(test.text)
                 else:
-                    self._parsed[self._until] = _parsed(text)
+                    self._parsed[self._until] = _parsed(test)
                     self.names |= names_of(self._parsed[self._until][1])
             self._until += 1
 
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
         """One test, and the test functions and classes that it hands over."""
-        text = unpacked(native.blob(1 + cell)).text
-        tree, code = self._parsed.get(cell) or _parsed(text)
+        test = unpacked(native.blob(1 + cell))
+        tree, code = self._parsed.get(cell) or _parsed(test)
         self.has_left = cell + 1 == self._until or not is_tidy(code, names_of(code))
-        keep_lines("<test>", text)
-        if _IMPORTS_SOLUTION.search(text):
+        keep_lines("<test>", test.text)
+        if _IMPORTS_SOLUTION.search(test.text):
             namespace = _beside(namespace)
         if tree is None:
             try:
@@ -244,10 +244,10 @@ _MAY_HAND_OVER = re.compile(
 _IMPORTS_SOLUTION = re.compile(rb"^\s*(?:from\s+|import\s.*\b)solution\b", re.MULTILINE)
 
 
-def _parsed(text: bytes) -> tuple[ast.Module | None, CodeType]:
+def _parsed(test: Source) -> tuple[ast.Module | None, CodeType]:
     """The code of a test, and its tree where it may hand over tests that it does not run itself."""
-    tree = ast.parse(text) if _MAY_HAND_OVER.search(text) else None
-    return tree, compile(text if tree is None else tree, "<test>", "exec", dont_inherit=True)
+    tree = ast.parse(test.code) if _MAY_HAND_OVER.search(test.text) else None
+    return tree, compile(test.code if tree is None else tree, "<test>", "exec", dont_inherit=True)
 
 
 def _beside(solution: Namespace) -> Namespace:

@@ -130,7 +130,7 @@ class Server(Policy):
         self.shared = shared.SubjectShared(wanted)
         if self._solution is None:
             find_modules(self._source.files)
-            self._solution = compile(self._source.text, "<solution>", "exec", dont_inherit=True)
+            self._solution = compile(self._source.code, "<solution>", "exec", dont_inherit=True)
             keep_lines("<solution>", self._source.text)
         first = self._state is None
         if self._state is None:

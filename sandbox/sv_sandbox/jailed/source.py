@@ -25,6 +25,11 @@ class Source(NamedTuple):
     files: Mapping[str, bytes] = {}
     """Modules beside the solution, by path; in a test without their content."""
 
+    @property
+    def code(self) -> str:
+        """The text as `exec` would have it: in no other encoding, whatever its first lines say."""
+        return self.text.decode("utf-8", "surrogatepass")
+
 
 def head_of(entry_point: str | None, files: Mapping[str, bytes]) -> bytes:
     """What stands before each text with these circumstances; empty where there are none."""

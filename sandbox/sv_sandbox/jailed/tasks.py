@@ -72,11 +72,11 @@ def plan_tests(cells: int) -> None:
 def planned_of(blob: bytes) -> Planned:
     """One test's."""
     source = unpacked(blob)
-    literal = plan.plan(source.text, source.entry_point)
+    literal = plan.plan(source.code, source.entry_point)
     if literal is not None and len(literal.request) <= native.MAX_ANSWER_BYTES:
         mark = native.MARK_LITERAL if literal.calls else native.MARK_READS
         return Planned(mark, literal.request, literal)
-    request = plan.probe(source.text)
+    request = plan.probe(source.code)
     mark = native.MARK_CODE if request is None else native.MARK_PROBE
     return Planned(mark, _code(source, request or b""), None)
 

@@ -68,7 +68,7 @@ class TestCode(NamedTuple):
 
 def code_of(source: Source) -> TestCode:
     """The code of a source."""
-    tree = ast.parse(source.text)
+    tree = ast.parse(source.code)
     modules = {path.split("/")[0].removesuffix(".py") for path in source.files}
     nodes, words = [*ast.walk(tree)], source.text.decode("utf-8", "replace")
     text = rewrite.rewrite(tree, nodes)
