@@ -43,6 +43,7 @@ _BY_NAME = frozenset(
     " STORE_FAST".split()
 )
 _IMPORTS = frozenset((OF["IMPORT_NAME"], OF["IMPORT_FROM"]))
+SETTING = frozenset((OF["STORE_ATTR"], OF["DELETE_ATTR"]))
 _CHANGED_AT = {
     **dict.fromkeys(("STORE_ATTR", "DELETE_ATTR"), 1),
     **dict.fromkeys(("STORE_SUBSCR", "DELETE_SUBSCR"), 2),
@@ -78,18 +79,33 @@ def names_of(code: CodeType) -> set[str]:
     return found
 
 
+def opcodes_of(code: CodeType) -> set[int]:
+    """All that its steps are, and of those in it: most codes have few kinds of them."""
+    found = {*code.co_code[::2]}
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            found |= opcodes_of(const)
+    return found
+
+
+def may_keep(code: CodeType, used: Set[int]) -> bool:
+    """Whether it may change what it imports, or sets attributes (`used`: its opcodes)."""
+    return (not used.isdisjoint(_IMPORTS) and changes_imported(code)) or (
+        not used.isdisjoint(SETTING) and sets_attributes(code)
+    )
+
+
 def is_tidy(code: CodeType, names: Set[str]) -> bool:
     """Whether a test's code can have changed nothing but what is its own and what `state.State`
     sees: the tests after it run in the same process."""
     names = names | names_of(code)
     known = names.isdisjoint(KEEPING) and names.isdisjoint(("exec", "eval", "globals"))
-    return known and not (changes_imported(code) or sets_attributes(code))
+    return known and not may_keep(code, opcodes_of(code))
 
 
 def sets_attributes(code: CodeType) -> bool:
     """Of other things than `self`."""
-    used = {*code.co_code[::2]}
-    if not used.isdisjoint((OF["STORE_ATTR"], OF["DELETE_ATTR"])):
+    if not SETTING.isdisjoint(code.co_code[::2]):
         for (what, argument), (then, _) in pairwise(steps(code)):
             if then in ("STORE_ATTR", "DELETE_ATTR"):
                 one = argument & 15 if what.count("_FAST") > 1 else argument  # the second of two

@@ -11,10 +11,10 @@ from __future__ import annotations
 import builtins
 import opcode
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from types import CodeType
 
-from .bytecode import OF, TEMPLATE, name_at, sets_attributes, steps
+from .bytecode import OF, SETTING, TEMPLATE, name_at, sets_attributes, steps
 
 _PLAIN_MODULES = frozenset(
     "__future__ abc array base64 binascii bisect calendar cmath collections copy dataclasses"
@@ -62,6 +62,7 @@ _METHODS = frozenset(
     for name in dir(kind)
     if callable(getattr(kind, name)) and name != "format"  # whose call may look like a value
 )
+IS_OP = OF["IS_OP"]
 _LOOKED_AT = frozenset(("compile", "format", "type"))
 _GLOBAL = ("LOAD_GLOBAL", "LOAD_NAME")
 _ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
@@ -70,20 +71,25 @@ _OF_FRAMES = ("gi_", "cr_", "ag_", "tb_")
 """How the attributes begin that lead to a frame."""
 _BINDING = frozenset((OF["STORE_GLOBAL"], OF["DELETE_GLOBAL"], OF["MATCH_CLASS"]))
 """Steps that bind a name for all of it, and one that reads attributes by a list of names."""
+_PASSED = {*OF.values()} - _BINDING - {OF["IMPORT_NAME"]}
 _NOT_ON = frozenset(OF[name] for name in ("POP_TOP", "EXTENDED_ARG", "NOT_TAKEN") if name in OF)
 _MOST_NAMES = 127
 """So many one step can tell apart."""
 _KNOWN: tuple[object, ...] = (None, True, False, ...)
 
 
-def is_plain(code: CodeType, names: set[str]) -> bool:
-    """Whether this holds of a solution's code (`names`: all that it speaks of). One that sets an
-    attribute of anything but `self` (a module's, perhaps) is not plain."""
+def is_plain(code: CodeType, names: Set[str], used: Set[int]) -> bool:
+    """Whether this holds of a solution's code that `tells_identity` lets pass (`names`: all that it
+    speaks of; `used`: its opcodes). One that sets an attribute of anything but `self` (a module's,
+    perhaps) is not plain."""
     strange = not names.isdisjoint(_STRANGE) or any(map(_is_strange, names))
     strange |= {TEMPLATE, "format"} <= names
-    if strange or sets_attributes(code) or tells_identity(code):
+    if strange or (not SETTING.isdisjoint(used) and sets_attributes(code)):
         return False
     looks = not _LOOKED_AT.isdisjoint(names) or "_" in {name[:1] for name in names}
+    as_value = OF["LOAD_ATTR"] in used and not _METHODS.isdisjoint(names)
+    if not (looks or as_value) and _PASSED.issuperset(used):
+        return True
     return not _does_more(code, looks)
 
 
@@ -140,11 +146,11 @@ def _is_more(
 def tells_identity(code: CodeType) -> bool:
     """Whether there is an `is` in it, but with None, a yes or no, or a class of Python's, which is
     put on its right side in every case."""
-    if OF["IS_OP"] in code.co_code[::2]:
+    if IS_OP in code.co_code[::2]:
         done = zip(code.co_code[::2], code.co_code[1::2], strict=True)
         real = [(what, argument) for what, argument in done if what != OF["CACHE"]]
         for at, (what, _) in enumerate(real):
-            if what == OF["IS_OP"] and not (
+            if what == IS_OP and not (
                 _leads_on(real[at - 2][0]) and _is_known(code, *real[at - 1])
             ):
                 return True

@@ -20,8 +20,8 @@ from collections.abc import Iterable, Mapping
 from types import CodeType
 
 from . import collect, values
-from .bytecode import changes_imported, is_tidy, names_of, sets_attributes
-from .plain import is_plain, tells_identity
+from .bytecode import is_tidy, may_keep, names_of, opcodes_of
+from .plain import IS_OP, is_plain, tells_identity
 from .plan import answered
 from .source import Source, unpacked
 from .state import State
@@ -64,17 +64,18 @@ def run_row(start: int, cells: int, row: Row) -> None:
         find_modules(source.files)
         solution = compile(source.code, "<solution>", "exec", dont_inherit=True)
         keep_lines("<solution>", source.text)
-        names = names_of(solution)
+        names, used = names_of(solution), opcodes_of(solution)
         beside = any(path.endswith(".py") for path in source.files)
-        if row.for_plain and tells_identity(solution):  # of what the test's code would pass
-            native.end(start, cells, native.MARK_LONG, b"")
-            return
-        if row.for_plain and (beside or not is_plain(solution, names)):
-            native.end(start, cells, native.MARK_STRANGE, b"")
-            return
+        if row.for_plain:
+            if IS_OP in used and tells_identity(solution):  # of what the test's code would pass
+                native.end(start, cells, native.MARK_LONG, b"")
+                return
+            if beside or not is_plain(solution, names, used):
+                native.end(start, cells, native.MARK_STRANGE, b"")
+                return
         row.spoken_of = names
         names = names | row.names | words_of(source.files)
-        state = State(names, changes_imported(solution) or sets_attributes(solution))
+        state = State(names, may_keep(solution, used))
         namespace = new_namespace()
         exec(solution, namespace)
     except BaseException as error:

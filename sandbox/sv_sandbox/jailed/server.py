@@ -15,7 +15,7 @@ from types import CodeType
 from typing import Any, NoReturn
 
 from . import operations, shared
-from .bytecode import changes_imported, names_of, sets_attributes
+from .bytecode import may_keep, names_of, opcodes_of
 from .link import Link, Lost, Policy
 from .plan import is_builtin
 from .rows import find_modules, forget_modules, words_of
@@ -135,7 +135,7 @@ class Server(Policy):
         first = self._state is None
         if self._state is None:
             words = names_of(self._solution) | words_of(self._source.files)
-            changes = changes_imported(self._solution) or sets_attributes(self._solution)
+            changes = may_keep(self._solution, opcodes_of(self._solution))
             self._state = State(words, changes)
         else:
             self._state.let_go(self._namespace)
