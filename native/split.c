@@ -81,7 +81,7 @@ static struct sv_error ask_calls(struct worker *w, struct sv_job *job, uint32_t 
     uint32_t start = 0;
     struct sv_done done;
     int whole = 0;
-    const int ready = kind == SV_KIND_CALLS ? sv_recycler_ready(w, job, row) : 0;
+    const int ready = sv_recycler_ready(w, job, row);
     if (ready < 0)
         return failed_at(SV_STAGE_REGION);
     if (ready > 0) {

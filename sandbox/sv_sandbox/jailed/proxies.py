@@ -182,7 +182,8 @@ def _truth(self: Any) -> bool:
     if "__len__" in shapes.dir_of(type(self)):
         return len(self) != 0
     link_of(self).policy.mark("the truth of an object")
-    return True
+    number = next((kind for kind in (int, float, complex) if kind in mro(type(self))), None)
+    return number is None or number.__bool__(self)
 
 
 def _len(self: object) -> object:

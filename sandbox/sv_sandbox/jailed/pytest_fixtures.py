@@ -266,6 +266,7 @@ def _tmp_path() -> Path:
 
 OFFERED = {
     "caplog": Fixture(_caplog),
+    "capfd": Fixture(_capsys),  # without what other programs print: there are none
     "capsys": Fixture(_capsys),
     "monkeypatch": Fixture(lambda: _patching(MonkeyPatch())),
     "tmp_path": Fixture(_tmp_path),
