@@ -72,8 +72,9 @@ static struct sv_error put_calls(struct worker *w, struct sv_job *job, uint32_t 
     return (struct sv_error){0, 0};
 }
 
+/* *recycled: whether a recycled subject may be tried; afterwards, whether one answered. */
 static struct sv_error ask_calls(struct worker *w, struct sv_job *job, uint32_t row, uint32_t first,
-                                 uint32_t last, enum sv_kind kind)
+                                 uint32_t last, enum sv_kind kind, int *recycled)
 {
     struct running r;
     struct running *const runs[1] = {&r};
@@ -81,13 +82,15 @@ static struct sv_error ask_calls(struct worker *w, struct sv_job *job, uint32_t 
     uint32_t start = 0;
     struct sv_done done;
     int whole = 0;
-    const int ready = sv_recycler_ready(w, job, row);
+    const int ready = *recycled ? sv_recycler_ready(w, job, row) : 0;
+    *recycled = 0;
     if (ready < 0)
         return failed_at(SV_STAGE_REGION);
     if (ready > 0) {
         error = put_calls(w, job, row, first, last, kind);
         if (error.stage == 0)
             error = sv_recycler_run(w, job, row, &done, &whole);
+        *recycled = whole;
     }
     if (!whole && error.stage == 0)
         error = put_calls(w, job, row, first, last, kind);
@@ -190,13 +193,14 @@ static struct sv_error judge_calls(struct worker *w, struct sv_job *job, uint32_
     uint8_t *wanted = calloc(w->plan.literals, 1);
     struct sv_error error = {SV_STAGE_PAYLOAD, ENOMEM};
     uint32_t answered = 0, last_detail = 0;
-    int is_strange = 0;
+    int is_strange = 0, recycled = 1;
     if (wanted != NULL)
-        error = ask_calls(w, job, row, first, last, SV_KIND_CALLS);
+        error = ask_calls(w, job, row, first, last, SV_KIND_CALLS, &recycled);
     if (error.stage == 0 && record_of(w, SIDE_SUBJECT, 0)->verdict == SV_STRANGE) {
         is_strange = 1;
-        error = sv_clear(w, SIDE_SUBJECT) != 0 ? failed_at(SV_STAGE_REGION)
-                                               : ask_calls(w, job, row, first, last, SV_KIND_ASKED);
+        error = sv_clear(w, SIDE_SUBJECT) != 0
+                    ? failed_at(SV_STAGE_REGION)
+                    : ask_calls(w, job, row, first, last, SV_KIND_ASKED, &recycled);
     }
     for (uint32_t i = first; error.stage == 0 && i < last; i++) {
         const uint32_t before = rest->count;
