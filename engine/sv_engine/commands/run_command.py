@@ -93,32 +93,10 @@ def run_command(
     else:
         resolved = load(config, environment=os.environ, settings=settings)
     errors = Console(stderr=True)
-    from sv_engine.run.budget import cost
-    from sv_engine.run.doors import base_model
-    from sv_engine.run.ready import check_ready, check_sense
-    from sv_engine.run.room import check_room
-
-    check_sense(resolved)
-
-    bounds = cost(resolved, base_model(resolved))
-    errors.print(str(bounds), highlight=False, soft_wrap=True)
-    _print_pace(resolved, base_model(resolved), errors)
-    try:
-        check_ready(resolved)
-    except EngineError as error:
-        if not dry_run:
-            raise
-        errors.print(
-            f"warning: this run would not start: {error}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+    _check(resolved, resume or out or resolved.run.out, errors, dry_run)
     if dry_run:
         click.echo(dump(resolved), nl=False)
         return
-    for warning in check_room(resolved, resume or out or resolved.run.out, bounds):
-        errors.print(f"warning: {warning}", highlight=False, soft_wrap=True)
     folder = resume.resolve() if resume else _new_folder(resolved, out)
     if control_of is not None:
         from sv_engine.run.control import begin_control
@@ -143,6 +121,29 @@ def run_command(
 
 
 run_command.epilog = f"Packaged configurations: {', '.join(packaged_names())}."
+
+
+def _check(config: Config, folder: Path, errors: Console, dry_run: bool) -> None:
+    """Tell what the run costs, and what it lacks; EngineError for what keeps it from its end. In a
+    dry run what is missing on this machine is told only."""
+    from sv_engine.run.budget import cost
+    from sv_engine.run.doors import base_model
+    from sv_engine.run.ready import check_ready, check_sense
+    from sv_engine.run.room import check_room
+
+    check_sense(config)
+    bounds = cost(config, base_model(config))
+    errors.print(str(bounds), highlight=False, soft_wrap=True)
+    _print_pace(config, base_model(config), errors)
+    try:
+        check_ready(config)
+        warnings = check_room(config, folder, bounds)
+    except EngineError as error:
+        if not dry_run:
+            raise
+        warnings = [f"this run would not start: {error}"]
+    for warning in warnings:
+        errors.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_pace(config: Config, model: str, errors: Console) -> None:

@@ -148,7 +148,7 @@ def _no_variable(name: str) -> ConfigError:
         for section in Config.model_fields
         for key in _keys(section)
     ]
-    near = difflib.get_close_matches(name, known, 1)
+    near = difflib.get_close_matches(name, known, 1, cutoff=0.8)
     return ConfigError(
         f"the environment variable {name} names no key",
         where="the environment",
