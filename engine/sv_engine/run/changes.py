@@ -22,6 +22,7 @@ from sv_engine.run.state import Run
 
 FREE = {
     "run": {"name", "out", "iterations"},
+    "problems": {"path"},  # what is in it is compared
     "generate": {
         *("backend", "urls", "api_key_variable", "reload_method", "timeout_s", "attempts"),
         *("pause_s", "recording", "time_scale", "problems_in_flight", "max_in_flight", "threads"),

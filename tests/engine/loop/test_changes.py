@@ -158,6 +158,12 @@ def test_problems_that_are_others_are_played_again_or_named(
     with pytest.raises(NothingLearntError):
         play(tmp_path / "played", scripted(write), cells, ScriptedTrainer(), *chosen, REFUSE_ALL)
     play(tmp_path / "trained", scripted(write), cells, ScriptedTrainer(), *chosen)
+    moved = file.rename(tmp_path / "moved.jsonl")
+    elsewhere = (*chosen, f"problems.path={moved}")
+    _, _, watcher = play(
+        tmp_path / "trained", scripted(write), cells, ScriptedTrainer(), *elsewhere
+    )
+    assert watcher.notes == []  # the same problems
     problems_in(file, change)
     with pytest.raises(ChangedError, match=r": p3$|: p3\n"):
         play(tmp_path / "trained", scripted(write), cells, ScriptedTrainer(), *chosen)

@@ -20,8 +20,8 @@ from sv_engine.errors import EngineError
 from sv_engine.execute.cache import check_cache
 from sv_engine.generate import EngineDiedError
 from sv_engine.pocket import grammar
-from sv_engine.run.display import Forecast
 from sv_engine.run.folder import FILE_NAME
+from sv_engine.run.forecast import Forecast
 from sv_engine.train.names import check_optimiser
 
 
