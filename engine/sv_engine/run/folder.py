@@ -6,6 +6,7 @@ Everything here raises RunFolderError, or JournalError, with what is to be done.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from sv_engine.run.schema import MIGRATIONS
 
 CONFIG_NAME = "config.toml"
 FILE_NAME = "journal.sqlite"
+LOCK_NAME = "journal.lock"
 BUSY_S = 60.0
 """How long one connection waits for another that has locked the database."""
 OTHERS = {
@@ -191,10 +193,12 @@ def last_pack(folder: Path) -> int:
 
 
 def remove(folder: Path) -> None:
-    """Take a run away, and its folder where nothing else is in it."""
-    for path in [folder / CONFIG_NAME, *folder.glob("journal.*")]:
-        path.unlink(missing_ok=True)
+    """Take a run away that no process works on, and its folder where nothing else is in it."""
     with suppress(OSError):
+        with (folder / LOCK_NAME).open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for path in [folder / CONFIG_NAME, *folder.glob("journal.*")]:
+                path.unlink(missing_ok=True)
         folder.rmdir()
 
 

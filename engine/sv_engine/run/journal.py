@@ -35,13 +35,13 @@ from sv_engine.generate.protocol import GenerationRequest
 from sv_engine.records import Completion, Outcome, Problem, Selection
 from sv_engine.run.folder import BUSY_S, damaged, newer, open_for_reading, unusable
 from sv_engine.run.folder import FILE_NAME as FILE_NAME
+from sv_engine.run.folder import LOCK_NAME as LOCK_NAME
 from sv_engine.run.folder import JournalError as JournalError
 from sv_engine.run.keys import content_key, request_key, sampling_text
 from sv_engine.run.packs import Packs, Samples
 from sv_engine.run.schema import MIGRATIONS, PACKS_OF_REQUESTS
 from sv_engine.train import TrainProgress, TrainResult
 
-LOCK_NAME = "journal.lock"
 FLUSH_S = 0.5
 AT_ONCE = 16
 """Rows of a statement: each statement lets go of the interpreter's lock, and waits for it again."""

@@ -20,8 +20,9 @@ from sv_engine.errors import EngineError
 from sv_engine.execute.cache import check_cache
 from sv_engine.generate import EngineDiedError
 from sv_engine.pocket import grammar
-from sv_engine.run.folder import FILE_NAME
+from sv_engine.run.folder import FILE_NAME, remove
 from sv_engine.run.forecast import Forecast
+from sv_engine.run.journal import Journal
 from sv_engine.train.names import check_optimiser
 
 
@@ -143,6 +144,14 @@ def test_a_start_that_fails_does_not_block_its_folder(
     assert invoke("--resume", str(out)).exit_code == 0
     again = invoke("--out", str(out), *settings(path))
     assert "under its config.toml" in " ".join(again.output.split())
+
+
+def test_what_another_process_has_just_begun_stays(tmp_path: Path) -> None:
+    with Journal(tmp_path):
+        remove(tmp_path)
+        assert (tmp_path / FILE_NAME).exists()
+    remove(tmp_path)
+    assert not tmp_path.exists()
 
 
 def test_a_run_that_has_samples_stays_when_it_fails(tmp_path: Path) -> None:
