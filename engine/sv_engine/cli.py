@@ -39,6 +39,12 @@ COMMANDS = {
 """Command -> module:attribute."""
 
 
+class _Told(click.ClickException):
+    def __init__(self, error: EngineError) -> None:
+        super().__init__(str(error))
+        self.exit_code = error.exit_code  # type: ignore[misc]  # click has it as of the class
+
+
 @contextmanager
 def _told() -> Iterator[None]:
     """What the user can act on is printed without a traceback. A command that knows how to go on
@@ -47,7 +53,7 @@ def _told() -> Iterator[None]:
         try:
             yield
         except EngineError as error:
-            raise click.ClickException(str(error)) from error
+            raise _Told(error) from error
         except KeyboardInterrupt as error:
             click.echo(f"interrupted{str(error) or AGAIN}", err=True)
             raise SystemExit(interrupt.exit_code) from None

@@ -11,6 +11,9 @@ from __future__ import annotations
 class EngineError(Exception):
     """Something the user can act on: `what` failed, `where`, and what to do (`remedy`)."""
 
+    exit_code = 1
+    """Of the command that it ends."""
+
     def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
         self.what = what
         self.where = where

@@ -15,7 +15,7 @@ ROOT = Path(sv_engine.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 ROOMS = [
     *("start", "errors", "cpu", "records", "pocket", "selection", "config"),
-    *("problems", "extract", "prompts", "generate", "execute", "executors"),
+    *("problems", "prompts", "generate", "execute", "executors"),
     *("play", "dataset", "train", "evaluate"),
     *(
         "grading",

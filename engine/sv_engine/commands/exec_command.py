@@ -26,7 +26,7 @@ from sv_engine.commands.executor_options import Place, executor_options
 from sv_engine.commands.interrupts import sigterm_as_ctrl_c
 from sv_engine.commands.number_options import CpuSeconds
 from sv_engine.commands.progress import Snapshot, progress_line
-from sv_engine.evaluate.summary import selector_table, verdict_table
+from sv_engine.evaluate.summary import results_table
 from sv_engine.execute.executor import Executor
 from sv_engine.execute.sandbox import Budget, SandboxFault, doctor_report
 from sv_engine.execute.store import StoreError, load, save
@@ -306,11 +306,7 @@ def _show_results(run: ExecRun) -> None:
         (run.out / "summary.json").write_text(text + "\n")
     except OSError as error:
         raise click.ClickException(f"cannot write {run.out}/summary.json: {error}") from None
-    estimates, footer = run.tally.pass_at_1(), run.tally.footer()
-    if any(estimate.count for estimate in estimates.values()):
-        Console().print(selector_table(estimates, footer))
-    else:
-        Console().print(verdict_table(run.tally.verdicts(), footer))
+    Console().print(results_table(run.tally))
     if dropped := run.tally.dropped():
         click.echo(f"dropped samples: {dropped}")
     click.echo(f"{run.tally.problems} problems, {run.tally.cells:,} cells: {run.out}/summary.json")

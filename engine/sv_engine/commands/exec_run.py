@@ -20,6 +20,7 @@ from sv_engine.execute.store import file_name, load, load_if_answered, save
 from sv_engine.problems.formats import RolloutFile
 from sv_engine.problems.jsonl import figures_of
 from sv_engine.records import Candidates, Outcome, Repeat
+from sv_engine.run.folder import FILE_NAME
 
 
 class Existing(enum.StrEnum):
@@ -71,6 +72,10 @@ class ExecRun:
 
     def prepare(self) -> None:
         """Make the output folder ready; raises click.ClickException."""
+        if (self.out / FILE_NAME).exists():
+            raise click.ClickException(
+                f"{self.out} is the folder of a run of `sv-engine run`; choose another --out"
+            )
         try:
             self.matrices.mkdir(parents=True, exist_ok=True)
             old = [*self.matrices.glob("*.npz"), *self.out.glob("summary.json")]

@@ -19,10 +19,13 @@ from sv_engine.commands.folders import Folder
 from sv_engine.commands.interrupts import Signals
 from sv_engine.config.layers import DEFAULT, dump, load, packaged_names
 from sv_engine.errors import EngineError, RunStopped
-from sv_engine.run.folder import CONFIG_NAME, FILE_NAME, config_of
+from sv_engine.run.folder import CONFIG_NAME, FILE_NAME, config_of, last_pack, remove
 
 if TYPE_CHECKING:
     from sv_engine.config.sections import Config
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""There is no room on the disk."""
 
 
 @click.command("run")
@@ -89,21 +92,11 @@ def run_command(
         resolved = _control(control_of, settings)
     else:
         resolved = load(config, environment=os.environ, settings=settings)
-    _check_templates(resolved)
     errors = Console(stderr=True)
-    from sv_engine.run.budget import cost
-    from sv_engine.run.doors import base_model
-    from sv_engine.run.room import check_room
-
-    bounds = cost(resolved, base_model(resolved))
-    errors.print(str(bounds), highlight=False, soft_wrap=True)
-    _print_pace(resolved, base_model(resolved), errors)
+    _check(resolved, resume or out or resolved.run.out, errors, dry_run)
     if dry_run:
         click.echo(dump(resolved), nl=False)
         return
-    _check_files(resolved)
-    for warning in check_room(resolved, resume or out or resolved.run.out, bounds):
-        errors.print(f"warning: {warning}", highlight=False, soft_wrap=True)
     folder = resume.resolve() if resume else _new_folder(resolved, out)
     if control_of is not None:
         from sv_engine.run.control import begin_control
@@ -113,22 +106,44 @@ def run_command(
     signals = Signals(errors)
     go_on = f"sv-engine run --resume {folder}"
     try:
-        with _metrics(folder, metrics_port, errors):
+        with _unbegun_goes(folder, resume is None), _metrics(folder, metrics_port, errors):
             _run(resolved, folder, errors, signals)
     except (KeyboardInterrupt, asyncio.CancelledError, RunStopped):
         errors.print(f"interrupted; `{go_on}` goes on", highlight=False, soft_wrap=True)
         raise SystemExit(signals.exit_code) from None
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise EngineError(
-            "the disk is full" if full else f"{error.strerror or error}",
+            "the disk is full" if error.errno in FULL else f"{error.strerror or error}",
             where=str(error.filename or folder),
-            remedy=f"{_remedy(error.errno)}; then `{go_on}`",
+            remedy=_remedy(error) + (f"; then `{go_on}`" if folder.exists() else ""),
         ) from error
     click.echo(folder / "summary.json")
 
 
 run_command.epilog = f"Packaged configurations: {', '.join(packaged_names())}."
+
+
+def _check(config: Config, folder: Path, errors: Console, dry_run: bool) -> None:
+    """Tell what the run costs, and what it lacks; EngineError for what keeps it from its end. In a
+    dry run what is missing on this machine is told only."""
+    from sv_engine.run.budget import cost
+    from sv_engine.run.doors import base_model
+    from sv_engine.run.ready import check_ready, check_sense
+    from sv_engine.run.room import check_room
+
+    check_sense(config)
+    bounds = cost(config, base_model(config))
+    errors.print(str(bounds), highlight=False, soft_wrap=True)
+    _print_pace(config, base_model(config), errors)
+    try:
+        check_ready(config)
+        warnings = check_room(config, folder, bounds)
+    except EngineError as error:
+        if not dry_run:
+            raise
+        warnings = [f"this run would not start: {error}"]
+    for warning in warnings:
+        errors.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_pace(config: Config, model: str, errors: Console) -> None:
@@ -156,34 +171,6 @@ def _control(of: Path, settings: Sequence[str]) -> Config:
     return changed
 
 
-def _check_templates(config: Config) -> None:
-    """Raises EngineError now, instead of when the first prompt is filled."""
-    from sv_engine.prompts.roles import templates
-
-    templates(config.roles)
-
-
-def _check_files(config: Config) -> None:
-    """Raises EngineError for a file that cannot be used, before the engine is started."""
-    named = {
-        "problems.path": config.problems.path,
-        "generate.recording": config.generate.recording,
-        "evaluate.path": config.evaluate.path,
-    }
-    for key, path in named.items():
-        if path is None:
-            continue
-        try:
-            path.open("rb").close()
-        except OSError as error:
-            raise EngineError(
-                f"{key} cannot be read: {error.strerror}", where=str(path), remedy=f"correct {key}"
-            ) from None
-    from sv_engine.problems.sources import check_files
-
-    check_files(config)  # the loop does it again, and shows what is skipped
-
-
 @contextmanager
 def _metrics(folder: Path, port: int | None, errors: Console) -> Iterator[None]:
     """Serve the journal's figures where a port was given."""
@@ -197,10 +184,29 @@ def _metrics(folder: Path, port: int | None, errors: Console) -> Iterator[None]:
         yield
 
 
-def _remedy(code: int | None) -> str:
-    if code in (errno.EMFILE, errno.ENFILE):
+def _remedy(error: OSError) -> str:
+    if error.errno in (errno.EMFILE, errno.ENFILE):
         return "raise `ulimit -n`, or lower execute.workers"
-    return "free space"
+    if error.errno in FULL:
+        return "free space"
+    name = error.filename or "what it needs"
+    if isinstance(error, FileNotFoundError):
+        return f"put {name} in its place"
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        return f"let this user read and write {name}"
+    return f"see what is wrong with {name}"
+
+
+@contextmanager
+def _unbegun_goes(folder: Path, is_new: bool) -> Iterator[None]:
+    """A new run that fails before it has a sample leaves no run behind."""
+    before = last_pack(folder)
+    try:
+        yield
+    except (EngineError, OSError):
+        if is_new and last_pack(folder) == before:
+            remove(folder)
+        raise
 
 
 def _new_folder(config: Config, out: Path | None) -> Path:
@@ -212,8 +218,8 @@ def _new_folder(config: Config, out: Path | None) -> Path:
             raise EngineError(
                 "the run directory holds a run",
                 where=str(folder),
-                remedy=f"`sv-engine run --resume {folder}` goes on with it; give another --out for "
-                "a new one",
+                remedy=f"`sv-engine run --resume {folder}` goes on with it, under its "
+                f"{CONFIG_NAME}; give another --out for a new one",
             )
         if any(folder.iterdir()):
             raise EngineError(

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from sv_engine.evaluate.summary import Tally, selector_table
+from sv_engine.evaluate.summary import Tally, results_table
 from sv_engine.run.outcomes import all_outcomes
 from sv_engine.selection import SELECTORS
 
@@ -40,4 +40,4 @@ def select_command(paths: tuple[Path, ...], names: tuple[str, ...], json_path: P
             json_path.write_text(json.dumps(tally.figures(), indent=2) + "\n")
         except OSError as error:
             raise click.ClickException(f"cannot write {json_path}: {error.strerror}") from None
-    Console().print(selector_table(tally.pass_at_1(), tally.footer()))
+    Console().print(results_table(tally))

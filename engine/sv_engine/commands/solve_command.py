@@ -16,7 +16,7 @@ from rich.table import Table
 from sv_engine.commands.interrupts import AGAIN
 from sv_engine.commands.model_options import SETS, resolve
 from sv_engine.errors import EngineError
-from sv_engine.evaluate.summary import Tally, selector_table
+from sv_engine.evaluate.summary import Tally, results_table
 from sv_engine.play.pipeline import CellRunner, Player, without_ground_truth
 from sv_engine.play.rounds import Solved, solve
 from sv_engine.play.tasks import one_error
@@ -100,7 +100,7 @@ def solve_command(
         if not lines:
             raise
     if any(e.count for e in tally.pass_at_1().values()):
-        Console().print(selector_table(tally.pass_at_1(), tally.footer()))
+        Console().print(results_table(tally))
     if len(lines) < len(found):
         raise KeyboardInterrupt(f" after {len(lines)} of {len(found)} problems{AGAIN}")
     if len(found) == 1 and lines[0]["program"] is None:

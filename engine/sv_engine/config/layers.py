@@ -32,6 +32,8 @@ Layer = dict[str, dict[str, Any]]
 class ConfigError(EngineError):
     """A configuration that cannot be used."""
 
+    exit_code = 2
+
 
 def load(
     source: str | Config | None = DEFAULT,
@@ -43,7 +45,7 @@ def load(
 
     source: a TOML file, the name of a packaged configuration, or one that is already resolved;
     None: the defaults of the schema.
-    environment: variables with our prefix are read, others ignored.
+    environment: variables with our prefix are read, and must name a key; others are ignored.
     settings: `section.key=value` texts; later ones win.
     Raises ConfigError.
     """
@@ -104,7 +106,7 @@ def _read(source: str | Config) -> tuple[str, Layer]:
     else:
         where = str(path)
         try:
-            text = path.read_text("utf-8")
+            text = path.read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             near = difflib.get_close_matches(source, packaged_names(), 1)
@@ -130,11 +132,30 @@ def _read(source: str | Config) -> tuple[str, Layer]:
 def _environment_layers(environment: Mapping[str, str]) -> list[tuple[str, Layer]]:
     layers = []
     for name, text in sorted(environment.items()):
-        if not name.startswith(ENVIRONMENT_PREFIX) or "__" not in name:
+        if not name.startswith(ENVIRONMENT_PREFIX):
             continue
+        if "__" not in name:
+            raise _no_variable(name)
         section, _, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
         layers.append((f"environment variable {name}", {section: {key: _value(text)}}))
     return layers
+
+
+def _no_variable(name: str) -> ConfigError:
+    """What to say of a variable with our prefix that names no key."""
+    known = [
+        f"{ENVIRONMENT_PREFIX}{section}__{key}".upper()
+        for section in Config.model_fields
+        for key in _keys(section)
+    ]
+    near = difflib.get_close_matches(name, known, 1, cutoff=0.8)
+    return ConfigError(
+        f"the environment variable {name} names no key",
+        where="the environment",
+        remedy=f"did you mean {near[0]}?"
+        if near
+        else "unset it: SV_ENGINE_SECTION__KEY sets a key",
+    )
 
 
 def _setting_layer(setting: str) -> tuple[str, Layer]:

@@ -193,6 +193,14 @@ class Tally:
         return "\n".join(lines)
 
 
+def results_table(tally: Tally) -> Table:
+    """What was found: of the selectors, or of the cells where no problem has a reference_test."""
+    estimates, footer = tally.pass_at_1(), tally.footer()
+    if any(estimate.count for estimate in estimates.values()):
+        return selector_table(estimates, footer)
+    return verdict_table(tally.verdicts(), footer)
+
+
 def selector_table(estimates: Mapping[str, Estimate], footer: str) -> Table:
     """A table of pass@1 of each selector's choice beside that of a random sample, in percent."""
     table = Table(
@@ -225,7 +233,7 @@ def verdict_table(verdicts: Mapping[str, int], footer: str) -> Table:
     table.add_column("verdict")
     table.add_column("cells", justify="right")
     table.add_column("share %", justify="right")
-    total = sum(verdicts.values())
+    total = sum(verdicts.values()) or 1
     for kind, count in verdicts.items():
         table.add_row(kind, f"{count:,}", _percent(count / total))
     return table

@@ -17,12 +17,14 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sv_engine.config.layers import ConfigError
 from sv_engine.execute.executor import Executor
 from sv_engine.execute.sandbox import Budget, versions
 from sv_engine.records import CELL_ARRAYS, INFRA_CODE, Recheck, Verdicts, near_limit
@@ -32,10 +34,38 @@ CELL.names = ("test", "verdict", "trust", "held", "recheck", "vacuous", "cpu_us"
 """What is kept of a cell, 19 bytes; `test` is a digest of its text."""
 PER_CELL = ("verdict", "trust", "held", "recheck", "cpu_us")
 TABLE = "CREATE TABLE IF NOT EXISTS row (key BLOB PRIMARY KEY, used INTEGER, cells BLOB)"
+TABLES = {"row", "sqlite_autoindex_row_1"}
 FULL = 0.75
 """Share of `max_bytes` that is left when rows had to go."""
 BATCH = 256
 """Rows that are written at a time."""
+
+
+def check_cache(path: Path) -> None:
+    """Raises ConfigError unless `path` is a cache, or one can be made there."""
+    try:
+        if not path.parent.is_dir():
+            raise ConfigError(
+                "execute.cache: its folder is not there",
+                where=str(path.parent),
+                remedy="make the folder, or correct execute.cache",
+            )
+        if not path.exists() or (not path.is_dir() and path.stat().st_size == 0):
+            return
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as found:
+            tables = {name for (name,) in found.execute("SELECT name FROM sqlite_master")}
+    except (sqlite3.Error, OSError) as error:
+        raise ConfigError(
+            f"execute.cache cannot be used: {error}",
+            where=str(path),
+            remedy="name a cache, or a file that is not there yet, in execute.cache",
+        ) from None
+    if not tables <= TABLES:
+        raise ConfigError(
+            "execute.cache is a database of something else",
+            where=str(path),
+            remedy="name a cache, or a file that is not there yet, in execute.cache",
+        )
 
 
 class VerdictCache:
@@ -57,7 +87,6 @@ class VerdictCache:
 
     def __enter__(self) -> Self:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self._path, timeout=1.0)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = OFF")

@@ -79,8 +79,6 @@ class GeneratorStatistics:
     in_flight: int = 0
     peak_in_flight: int = 0
     finished: int = 0
-    aborted: int = 0
-    """Asked for, then given up before they were finished."""
     prompt_tokens: int = 0
     """Counted once per request, not once per sample."""
     completion_tokens: int = 0

@@ -144,7 +144,6 @@ class StreamingGenerator(ABC):
             if stream in self._streams:
                 self._streams.discard(stream)
                 counters.in_flight -= request.n - taken
-                counters.aborted += request.n - taken
                 self._give_up(stream)
             self._slots.give(held)
 

@@ -40,6 +40,8 @@ Message = dict[str, str]
 class TemplateError(EngineError):
     """A prompt template that cannot be filled in."""
 
+    exit_code = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Template:

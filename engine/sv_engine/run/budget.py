@@ -20,6 +20,8 @@ model on two cores, in the order of magnitude."""
 TOKEN_BYTES = 4
 CELL_BYTES = 40
 """Of the journal, per cell."""
+PLACE_BYTES = 10
+"""Of the journal, per sample, however short."""
 Counts = dict[str, int]
 
 
@@ -39,6 +41,8 @@ class Cost:
     """Of one iteration with its evaluation."""
     disk_bytes: int
     """Journal, training data and weights, as far as these are on this machine already."""
+    least_bytes: int
+    """Of the journal, if each text is empty: a lower bound."""
 
     def __str__(self) -> str:
         roles = ", ".join(f"{role} {count:,}" for role, count in self.iteration.items())
@@ -47,8 +51,13 @@ class Cost:
             f"iteration: {roles}; {self.evaluation:,} an evaluation), {self.tokens:,} tokens "
             f"({self.tokens / TOKENS_S / 3600:,.1f} h at {TOKENS_S:,} tokens/s; an iteration "
             f"{self.iteration_tokens / TOKENS_S / 3600:,.1f} h, and its training), "
-            f"{self.disk_bytes / 1e9:,.1f} GB on disk"
+            f"{size(self.disk_bytes)} on disk"
         )
+
+
+def size(count: float) -> str:
+    """Bytes, for people."""
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
 
 
 def cost(config: Config, model: str) -> Cost:
@@ -62,7 +71,11 @@ def cost(config: Config, model: str) -> Cost:
     weights = sum(file.stat().st_size for file in Path(model).glob("*.safetensors"))
     disk = tokens * TOKEN_BYTES + cells * CELL_BYTES + iterations * weights
     one = (sum(iteration.values()) + evaluation) * config.generate.max_tokens
-    return Cost(iteration, evaluation, total, tokens, one, disk)
+    generate = config.generate
+    sampled = min(generate.solutions, generate.enough_solutions or generate.solutions)
+    sampled += min(generate.tests, generate.enough_tests or generate.tests)
+    least = iterations * config.problems.count * sampled * PLACE_BYTES
+    return Cost(iteration, evaluation, total, tokens, one, disk, least)
 
 
 def completions_of_play(config: Config) -> Counts:

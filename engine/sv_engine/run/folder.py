@@ -6,10 +6,11 @@ Everything here raises RunFolderError, or JournalError, with what is to be done.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -21,6 +22,7 @@ from sv_engine.run.schema import MIGRATIONS
 
 CONFIG_NAME = "config.toml"
 FILE_NAME = "journal.sqlite"
+LOCK_NAME = "journal.lock"
 BUSY_S = 60.0
 """How long one connection waits for another that has locked the database."""
 OTHERS = {
@@ -31,6 +33,8 @@ OTHERS = {
 """What lies in folders that are taken for that of a run, and what they are."""
 COMMANDS = {"run": "`sv-engine run`"}
 """Which commands make what is wanted, where it is not all that have an output."""
+LOST = "take the directory from a backup, or begin the run again"
+"""What is left to do where the journal is."""
 NAMED = 3
 """Runs nearby that are named."""
 
@@ -176,6 +180,28 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
         raise unusable(error, path) from error
 
 
+def last_pack(folder: Path) -> int:
+    """The number of the last samples in the journal of a folder; 0: there are none."""
+    try:
+        with reading(folder) as journal:
+            found = journal.execute("SELECT max(number) FROM pack").fetchone()
+    except RunFolderError:
+        return 0
+    except JournalError:
+        return -1
+    return int(found[0] or 0)
+
+
+def remove(folder: Path) -> None:
+    """Take a run away that no process works on, and its folder where nothing else is in it."""
+    with suppress(OSError):
+        with (folder / LOCK_NAME).open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for path in [folder / CONFIG_NAME, *folder.glob("journal.*")]:
+                path.unlink(missing_ok=True)
+        folder.rmdir()
+
+
 def newer(path: Path, version: int) -> JournalError:
     """What to say of a journal that we do not know."""
     return JournalError(
@@ -184,6 +210,11 @@ def newer(path: Path, version: int) -> JournalError:
         where=str(path),
         remedy="use that version of sv-engine",
     )
+
+
+def damaged(path: Path, found: str) -> JournalError:
+    """What to say of a journal whose content is not what was written."""
+    return JournalError(f"the journal is damaged: {found}", where=str(path), remedy=LOST)
 
 
 def unusable(cause: Exception, path: Path) -> JournalError:
@@ -198,7 +229,7 @@ def unusable(cause: Exception, path: Path) -> JournalError:
     ):
         remedy = "make folder and files writable for this user, or be the one who began the run"
     elif code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        remedy = "take the directory from a backup, or begin the run again"
+        remedy = LOST
     else:
         remedy = "check that run.out is a writable folder on a local disk" + intact
     return JournalError(f"the journal cannot be used: {cause}", where=str(path), remedy=remedy)

@@ -61,7 +61,10 @@ class Forecast:
             self._took_s |= {"sft": train_s / 2, "dpo": train_s / 2}
 
     def left_s(self, now_s: float) -> float | None:
-        """Seconds that the run still takes; None while nothing tells."""
+        """Seconds that the run still takes; None while nothing tells, as of a trainer that has not
+        reported a step: how long it takes to start is not known."""
+        if self._phase == "train":
+            return None
         rest = [self._rest_s(now_s), *(self._whole_s(phase, now_s) for phase in self._next)]
         known = [seconds for seconds in rest if seconds is not None]
         return sum(known) if len(known) == len(rest) else None

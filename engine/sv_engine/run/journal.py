@@ -33,15 +33,15 @@ from typing import IO, Any, Self
 from sv_engine.execute.store import StoreError, pack, unpack
 from sv_engine.generate.protocol import GenerationRequest
 from sv_engine.records import Completion, Outcome, Problem, Selection
-from sv_engine.run.folder import BUSY_S, newer, open_for_reading, unusable
+from sv_engine.run.folder import BUSY_S, damaged, newer, open_for_reading, unusable
 from sv_engine.run.folder import FILE_NAME as FILE_NAME
+from sv_engine.run.folder import LOCK_NAME as LOCK_NAME
 from sv_engine.run.folder import JournalError as JournalError
 from sv_engine.run.keys import content_key, request_key, sampling_text
 from sv_engine.run.packs import Packs, Samples
 from sv_engine.run.schema import MIGRATIONS, PACKS_OF_REQUESTS
 from sv_engine.train import TrainProgress, TrainResult
 
-LOCK_NAME = "journal.lock"
 FLUSH_S = 0.5
 AT_ONCE = 16
 """Rows of a statement: each statement lets go of the interpreter's lock, and waits for it again."""
@@ -51,6 +51,10 @@ MAX_WAITING = 20_000
 
 Row = tuple[str, tuple[Any, ...]]
 """Table, and the values of its columns; the last one may be a function that makes it."""
+
+
+Statement = tuple[str, tuple[Any, ...]]
+"""SQL and its values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,8 @@ class Journal:
             raise self._error(self._failure)
 
     def add(self, table: str, *values: Any) -> None:
-        """Hand one row over; the first row with a key stands. Raises JournalError."""
+        """Hand one row over; the first row with a key stands, of outcomes the last. Raises
+        JournalError."""
         if self._failure is not None:
             raise self._error(self._failure)
         self._waiting.append((table, values))
@@ -246,7 +251,7 @@ class Journal:
         try:
             return unpack(found[0][0], f"{self.path}, {key}") if found else None
         except StoreError as error:
-            raise JournalError(str(error), remedy="the journal is damaged") from error
+            raise damaged(self.path, str(error)) from error
 
     def event(self, iteration: int, kind: str) -> dict[str, Any] | None:
         """The detail of what happened, if it did."""
@@ -271,6 +276,20 @@ class Journal:
         )
         rows = self._reader.execute(query, (scope.iteration, scope.stage)).fetchall()
         return {role: n for role, n, _ in rows} | {"tokens": sum(row[2] for row in rows)}
+
+    def stored(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows that an earlier process left."""
+        return self._find(query, *values) if self.is_resumed else []
+
+    def forget(self, *statements: Statement) -> None:
+        """Change or take away what an earlier process left, all or nothing."""
+        self.flush()
+        try:
+            with self._connection:
+                for statement, values in statements:
+                    self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            raise self._error(error) from error
 
     def _find(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         try:
@@ -303,7 +322,7 @@ class Journal:
     def _check_and_migrate(self) -> None:
         (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
-            raise sqlite3.DatabaseError(f"the database is damaged: {found}")
+            raise damaged(self.path, found)
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if version > len(MIGRATIONS):
             raise newer(self.path, version)
@@ -352,7 +371,8 @@ class Journal:
                 for start in range(0, len(rows), AT_ONCE):
                     some = rows[start : start + AT_ONCE]
                     places = ", ".join([one] * len(some))
-                    insert = f"INSERT OR IGNORE INTO {table} VALUES {places}"
+                    verb = "REPLACE" if table == "outcome" else "INSERT OR IGNORE"
+                    insert = f"{verb} INTO {table} VALUES {places}"
                     self._connection.execute(insert, [*chain.from_iterable(some)])
 
     def _error(self, cause: Exception) -> JournalError:

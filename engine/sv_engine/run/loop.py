@@ -45,7 +45,9 @@ from sv_engine.records import (
     PreferencePair,
     Problem,
 )
+from sv_engine.run.changes import take_changes, take_problems
 from sv_engine.run.doors import base_model, train_spec
+from sv_engine.run.folder import CONFIG_NAME
 from sv_engine.run.journal import Scope
 from sv_engine.run.keys import content_key
 from sv_engine.run.report import IterationReport, PlayCounts
@@ -66,7 +68,7 @@ async def run_loop(run: Run) -> list[IterationReport]:
     """
     _check_files(run)
     run.weights = base_model(run.config)
-    run.journal.add("run", "config", run.config.model_dump_json())
+    take_changes(run)
     heldout = await verified(sources.heldout(run.config.evaluate), _bench(run, 0, "check"))
     _check_prompts(run, heldout)
     for iteration in range(run.config.run.iterations + 1):
@@ -182,6 +184,7 @@ async def _play(
         take(outcome)
 
     run.watcher.begin(f"iteration {iteration}: play", len(problems))
+    take_problems(run, iteration, problems)
     left = []
     for problem in problems:
         run.journal.add_problem(scope, problem)
@@ -260,8 +263,10 @@ async def _make_checkpoint(
         raise NothingLearntError(
             f"iteration {iteration} accepted nothing to train on: {report.played['outcomes']}",
             where=str(run.journal.path),
-            remedy="sample more (generate.solutions, generate.tests), or loosen the guards of "
-            "[recipe]",
+            remedy=f"in {run.folder / CONFIG_NAME}, sample more (generate.solutions, "
+            "generate.tests)"
+            + ("" if iteration > 1 else " or loosen the guards of [recipe]")
+            + f"; `sv-engine run --resume {run.folder}` goes on with the samples that are there",
         )
     _name_rows(run, iteration, data)
     spec = train_spec(config, iteration, run.weights, run.adapter, folder)

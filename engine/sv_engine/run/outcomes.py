@@ -10,7 +10,7 @@ from pathlib import Path
 from sv_engine.errors import EngineError
 from sv_engine.execute.store import StoreError, load, unpack
 from sv_engine.records import Outcome
-from sv_engine.run.folder import FILE_NAME, is_run, no_run, reading
+from sv_engine.run.folder import FILE_NAME, damaged, is_run, no_run, reading
 from sv_engine.run.journal import Scope
 
 Key = tuple[int, str, str]
@@ -89,4 +89,4 @@ def _unpack(connection: sqlite3.Connection, folder: Path, key: Key) -> Outcome:
     try:
         return unpack(packed, f"{folder / FILE_NAME}, {key}")
     except StoreError as error:
-        raise EngineError(str(error), remedy="the journal is damaged") from error
+        raise damaged(folder / FILE_NAME, str(error)) from error

@@ -3,7 +3,8 @@
 In: a configuration and the folder of its run. Out: warnings; or RoomError where it cannot end well.
 What is demanded are lower bounds: memory for the weights alone, as they are sampled from and
 trained on a CPU (an accelerator's is known to the engine only), and disk for the weights that all
-iterations save. That less is free than the upper bounds of `budget` is a warning.
+iterations save, and for the places of samples in the journal. That less is free than the upper
+bounds of `budget` is a warning.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from sv_engine.generate.vllm_common import is_cpu_build
 from sv_engine.generate.vllm_options import CPU_KV_CACHE_BYTES
 from sv_engine.generate.weights import read_shapes
 from sv_engine.problems.jsonl import SHOWN_ROWS
-from sv_engine.run.budget import Cost
+from sv_engine.run.budget import Cost, size
 from sv_engine.run.doors import base_model, serves_adapters
 
 ADAPTER_SHARE = 0.1
@@ -48,10 +49,17 @@ def check_room(config: Config, folder: Path, bounds: Cost) -> list[str]:
         shapes = (shape for file in files for shape in read_shapes(file).values())
         _check_memory(config, sum(map(math.prod, shapes)))
     free = shutil.disk_usage(folder).free
+    if free < bounds.least_bytes:
+        raise RoomError(
+            f"{size(free)} are free, and the samples alone need {size(bounds.least_bytes)}",
+            where=str(folder),
+            remedy="lower generate.solutions, generate.tests or problems.count, or put the run on "
+            "another disk (run.out)",
+        )
     if free < bounds.disk_bytes:
         return [
-            f"{free / 1e9:,.1f} GB are free in {folder}, and the run may need up to "
-            f"{bounds.disk_bytes / 1e9:,.1f} GB"
+            f"{size(free)} are free in {folder}, and the run may need up to "
+            f"{size(bounds.disk_bytes)}"
         ]
     return []
 
@@ -62,8 +70,8 @@ def _check_disk(config: Config, folder: Path, stored: int) -> None:
     needed, free = int(config.run.iterations * share * stored), shutil.disk_usage(folder).free
     if free < needed:
         raise RoomError(
-            f"the disk has {free / 1e9:,.1f} GB free, the weights of {config.run.iterations} "
-            f"iterations need up to {needed / 1e9:,.1f} GB",
+            f"the disk has {size(free)} free, the weights of {config.run.iterations} "
+            f"iterations need up to {size(needed)}",
             where=str(folder),
             remedy="free space, or put the run on another disk (run.out)",
         )
@@ -81,8 +89,7 @@ def _check_memory(config: Config, weights: int) -> None:
     available = psutil.virtual_memory().available
     if available < needed:
         raise RoomError(
-            f"{available / 1e9:,.1f} GB of memory are available, the weights in it take "
-            f"{needed / 1e9:,.1f} GB",
+            f"{size(available)} of memory are available, the weights in it take {size(needed)}",
             where=base_model(config),
             remedy='take a smaller model, train.method = "lora", or a smaller '
             "generate.kv_cache_mib",

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-PARENT_PIPE = "SV_ENGINE_PARENT_PIPE"
+PARENT_PIPE = "SV_TRAINER_PARENT_PIPE"
 """Environment variable: set when the worker's stdin is a pipe that closes when the parent ends."""
 
 ADAPTER, WEIGHTS = "adapter", "weights"

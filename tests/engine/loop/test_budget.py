@@ -87,7 +87,7 @@ def test_every_preset_says_what_it_costs(name: str, tmp_path: Path) -> None:
     )
     assert found.disk_bytes > iterations * 10_000
     text = str(found)
-    for word in ("completions", "tokens", " h at", "GB"):
+    for word in ("completions", "tokens", " h at", "B on disk"):
         assert word in text
 
 

@@ -123,7 +123,7 @@ def test_a_bad_configuration_is_one_clear_error(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     result = invoke(*arguments)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert text in result.output
     assert "what to do" in result.output
     assert "Traceback" not in result.output

@@ -100,6 +100,19 @@ def test_less_than_the_upper_bound_is_a_warning(
     assert not absent.exists()
 
 
+def test_samples_that_the_disk_has_no_room_for(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = ["generate.solutions=100000000", "run.iterations=1"]
+    with pytest.raises(RoomError, match="samples alone") as caught:
+        check(model, monkeypatch, *many, free=78e9)
+    assert "generate.solutions" in caught.value.remedy
+    (said,) = check(model, monkeypatch, *many, "generate.enough_solutions=9", free=78e9)
+    assert "GB" in said
+    (said,) = check(model, monkeypatch, "run.iterations=0", free=40e3)
+    assert said.startswith("0.0 MB are free")
+
+
 def test_prompts_without_room_are_named_before_anything_is_sampled(
     tmp_path: Path, scripted: Any, cells: Any
 ) -> None:

@@ -1,0 +1,91 @@
+"""Whether a run can go to its end, as far as its configuration and this machine tell, asked before
+anything is generated. (Room on disk and in memory: `room`; the rows of its files: `sources`.)
+
+In: a configuration. Out: ConfigError, which names the key, or the error of the file.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+from sv_engine.config.layers import ConfigError
+from sv_engine.config.sections import Backend, Config
+from sv_engine.execute.cache import check_cache
+from sv_engine.generate.weights import check_model
+from sv_engine.problems.sources import check_files
+from sv_engine.prompts.roles import templates
+from sv_engine.run.doors import base_model
+from sv_engine.train.names import check_optimiser
+
+
+def check_sense(config: Config) -> None:
+    """Raises EngineError for what is wrong with a configuration on any machine."""
+    for problem, remedy in _contradictions(config):
+        raise ConfigError(problem, where="the configuration", remedy=remedy)
+    templates(config.roles)
+
+
+def check_ready(config: Config) -> None:
+    """Raises EngineError for what is missing here."""
+    _check_paths(config)
+    check_files(config)  # the loop does it again, and shows what is skipped
+    if config.execute.cache is not None:
+        check_cache(config.execute.cache)
+    trains = config.run.iterations > 0
+    if trains or config.generate.backend is Backend.VLLM:
+        check_model(base_model(config))
+    if not trains:
+        return
+    for name, stage in (("sft", config.sft), ("dpo", config.dpo)):
+        if stage.enabled:
+            check_optimiser(f"{name}.optimiser", stage.optimiser)
+    if config.train.launch and shutil.which(config.train.launch[0]) is None:
+        raise ConfigError(
+            f"train.launch: there is no program {config.train.launch[0]!r}",
+            where="PATH",
+            remedy="correct train.launch, or install the program",
+        )
+
+
+def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
+    """What two keys say against each other, and what to do."""
+    evaluate, generate = config.evaluate, config.generate
+    if above := [k for k in evaluate.k if k > evaluate.samples]:
+        yield (
+            f"evaluate.k: {above[0]} is above evaluate.samples = {evaluate.samples}",
+            "raise evaluate.samples, or lower evaluate.k",
+        )
+    length = generate.max_model_len
+    if length is not None and generate.max_tokens >= length:
+        yield (
+            f"generate.max_tokens = {generate.max_tokens} leaves no room for a prompt in "
+            f"generate.max_model_len = {length}",
+            "lower generate.max_tokens, or raise generate.max_model_len",
+        )
+    for name, stage in (("sft", config.sft), ("dpo", config.dpo)):
+        micro = stage.micro_batch_size
+        if stage.enabled and micro is not None and stage.batch_size % micro:
+            yield (
+                f"{name}.batch_size = {stage.batch_size} is no multiple of "
+                f"{name}.micro_batch_size = {micro}",
+                f"make {name}.batch_size a multiple of it",
+            )
+
+
+def _check_paths(config: Config) -> None:
+    """Files that the configuration names must be there, and readable."""
+    named = {
+        "problems.path": config.problems.path,
+        "generate.recording": config.generate.recording,
+        "evaluate.path": config.evaluate.path,
+    }
+    for key, path in named.items():
+        if path is None:
+            continue
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise ConfigError(
+                f"{key} cannot be read: {error.strerror}", where=str(path), remedy=f"correct {key}"
+            ) from None
