@@ -2,10 +2,10 @@
 
 Each end has one `Shared`. What the solution prints reaches the test's stdout; where the test puts
 another object in the place of a standard stream, `input` or `print`, the solution finds it; the
-state of `random`, the environment, the arguments, the working folder and the levels of loggers are
-those of whoever used them last; warnings and log records of the solution reach the test's filters
-and handlers; what one writes into the scratch folder the other finds there (`files`). What a test's
-text does not mention (`wanted`) is not looked at.
+state of `random`, the environment, the arguments, the working folder, the levels of loggers and a
+recursion limit that was raised are those of whoever used them last; warnings and log records of the
+solution reach the test's filters and handlers; what one writes into the scratch folder the other
+finds there (`files`). What a test's text does not mention (`wanted`) is not looked at.
 """
 
 from __future__ import annotations
@@ -82,6 +82,14 @@ def _set_levels(new: tuple[Any, ...]) -> None:
         logging.getLogger(name).setLevel(level)
 
 
+def _set_recursion_limit(new: int) -> None:
+    sys.setrecursionlimit(max(new, LEAST_RECURSION))
+
+
+LEAST_RECURSION = 1000
+"""Python's own: with less, our frames beside the solution's would count."""
+
+
 def _set_argv(new: list[str]) -> None:
     sys.argv[:] = new
 
@@ -93,6 +101,7 @@ STATES: dict[str, tuple[Callable[[], object], Callable[[Any], None]]] = {
     "argv": (lambda: tuple(sys.argv), _set_argv),
     "logging": (levels, _set_levels),
     "cwd": (os.getcwd, os.chdir),
+    "recursion": (sys.getrecursionlimit, _set_recursion_limit),
 }
 """Process-wide states by the name that a test mentions: how one is read, and how it is set."""
 
@@ -142,8 +151,15 @@ class Shared:
         read, put = self._states[name]
         try:
             put(value)
-        except (TypeError, ValueError, KeyError, AttributeError, OSError) as error:
-            raise CodecError(f"not a state of {name}: {error}") from None
+        except (
+            TypeError,
+            ValueError,
+            LookupError,
+            AttributeError,
+            OSError,
+            OverflowError,
+        ) as error:
+            raise CodecError(f"not a state of {name}: {why}") from None
         self._seen[name] = read()
 
 

@@ -22,7 +22,13 @@ _MENTIONED = {
     **{"random": "random", "environ": "environ", "argv": "argv", "getenv": "environ"},
     **{"putenv": "environ", "warnings": "warnings", "assertWarns": "warnings", "warns": "warnings"},
     **{"assertWarnsRegex": "warnings", "deprecated_call": "warnings", "logging": "logging"},
-    **{"assertLogs": "logging", "assertNoLogs": "logging", "caplog": "logging", "seed": "random"},
+    **{
+        "setrecursionlimit": "recursion",
+        "assertLogs": "logging",
+        "assertNoLogs": "logging",
+        "caplog": "logging",
+        "seed": "random",
+    },
 }
 _MENTIONED |= dict.fromkeys(
     "open tempfile Path pathlib listdir makedirs mkdir TemporaryDirectory NamedTemporaryFile"
