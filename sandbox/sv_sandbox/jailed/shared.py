@@ -104,6 +104,7 @@ STATES: dict[str, tuple[Callable[[], object], Callable[[Any], None]]] = {
     "recursion": (sys.getrecursionlimit, _set_recursion_limit),
 }
 """Process-wide states by the name that a test mentions: how one is read, and how it is set."""
+_NOT_STATES = (TypeError, ValueError, LookupError, AttributeError, OSError, OverflowError)
 
 
 def _free_descriptor() -> int:
@@ -151,15 +152,8 @@ class Shared:
         read, put = self._states[name]
         try:
             put(value)
-        except (
-            TypeError,
-            ValueError,
-            LookupError,
-            AttributeError,
-            OSError,
-            OverflowError,
-        ) as error:
-            raise CodecError(f"not a state of {name}: {why}") from None
+        except _NOT_STATES as error:
+            raise CodecError(f"not a state of {name}: {error}") from None
         self._seen[name] = read()
 
 

@@ -22,13 +22,8 @@ _MENTIONED = {
     **{"random": "random", "environ": "environ", "argv": "argv", "getenv": "environ"},
     **{"putenv": "environ", "warnings": "warnings", "assertWarns": "warnings", "warns": "warnings"},
     **{"assertWarnsRegex": "warnings", "deprecated_call": "warnings", "logging": "logging"},
-    **{
-        "setrecursionlimit": "recursion",
-        "assertLogs": "logging",
-        "assertNoLogs": "logging",
-        "caplog": "logging",
-        "seed": "random",
-    },
+    **{"assertLogs": "logging", "assertNoLogs": "logging", "caplog": "logging", "seed": "random"},
+    **{"setrecursionlimit": "recursion"},
 }
 _MENTIONED |= dict.fromkeys(
     "open tempfile Path pathlib listdir makedirs mkdir TemporaryDirectory NamedTemporaryFile"
