@@ -97,6 +97,7 @@ def run_command(
     if dry_run:
         click.echo(dump(resolved), nl=False)
         return
+    is_there = out is not None and os.path.lexists(out)
     folder = resume.resolve() if resume else _new_folder(resolved, out)
     if control_of is not None:
         from sv_engine.run.control import begin_control
@@ -106,7 +107,8 @@ def run_command(
     signals = Signals(errors)
     go_on = f"sv-engine run --resume {folder}"
     try:
-        with _unbegun_goes(folder, resume is None), _metrics(folder, metrics_port, errors):
+        is_new = resume is None and control_of is None
+        with _unbegun_goes(folder, is_new, is_there), _metrics(folder, metrics_port, errors):
             _run(resolved, folder, errors, signals)
     except (KeyboardInterrupt, asyncio.CancelledError, RunStopped):
         errors.print(f"interrupted; `{go_on}` goes on", highlight=False, soft_wrap=True)
@@ -198,14 +200,15 @@ def _remedy(error: OSError) -> str:
 
 
 @contextmanager
-def _unbegun_goes(folder: Path, is_new: bool) -> Iterator[None]:
-    """A new run that fails before it has a sample leaves no run behind."""
+def _unbegun_goes(folder: Path, is_new: bool, is_there: bool) -> Iterator[None]:
+    """A new run that fails before it has a sample leaves no run behind, and no folder that was not
+    there."""
     before = last_pack(folder)
     try:
         yield
     except (EngineError, OSError):
         if is_new and last_pack(folder) == before:
-            remove(folder)
+            remove(folder, itself=not is_there)
         raise
 
 

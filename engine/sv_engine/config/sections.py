@@ -328,7 +328,7 @@ class Evaluate(Section):
     )
     """The first is the one that the headline figures are measured at."""
     k: tuple[Positive, ...] = (1, 4)
-    """The k of pass@k; none above `samples`."""
+    """The k of pass@k; those above `samples` are left out."""
 
 
 class Config(Section):

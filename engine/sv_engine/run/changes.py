@@ -71,7 +71,7 @@ def take_changes(run: Run) -> None:
     statements = _forgotten(sections, trained) if changed else []
     if changed:  # under which the weights until then were made
         name = f"config of iterations to {trained}"
-        statements.append(("UPDATE OR REPLACE run SET key = ? WHERE key = 'config'", (name,)))
+        statements.append(("UPDATE OR IGNORE run SET key = ? WHERE key = 'config'", (name,)))
     now = ("REPLACE INTO run VALUES ('config', ?)", (run.config.model_dump_json(),))
     journal.forget(*statements, now)
 

@@ -192,14 +192,15 @@ def last_pack(folder: Path) -> int:
     return int(found[0] or 0)
 
 
-def remove(folder: Path) -> None:
-    """Take a run away that no process works on, and its folder where nothing else is in it."""
+def remove(folder: Path, itself: bool) -> None:
+    """Take a run away that no process works on; and the folder, where nothing else is in it."""
     with suppress(OSError):
         with (folder / LOCK_NAME).open("a+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for path in [folder / CONFIG_NAME, *folder.glob("journal.*")]:
                 path.unlink(missing_ok=True)
-        folder.rmdir()
+        if itself:
+            folder.rmdir()
 
 
 def newer(path: Path, version: int) -> JournalError:

@@ -51,9 +51,9 @@ def check_ready(config: Config) -> None:
 def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
     """What two keys say against each other, and what to do."""
     evaluate, generate = config.evaluate, config.generate
-    if above := [k for k in evaluate.k if k > evaluate.samples]:
+    if min(evaluate.k, default=0) > evaluate.samples:
         yield (
-            f"evaluate.k: {above[0]} is above evaluate.samples = {evaluate.samples}",
+            f"evaluate.k: {min(evaluate.k)} is above evaluate.samples = {evaluate.samples}",
             "raise evaluate.samples, or lower evaluate.k",
         )
     length = generate.max_model_len

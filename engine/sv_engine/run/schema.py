@@ -101,6 +101,8 @@ CREATE VIEW completion AS SELECT iteration, stage, problem_id, role, occurrence,
     sampling, sample, text, coalesce(finish_reason, 'stop') AS finish_reason, token_count, at
     FROM sample JOIN request ON request.number = sample.request;
 """,
+    # Until then it was that of the run's beginning, whatever was changed since.
+    "UPDATE run SET key = 'config at the beginning' WHERE key = 'config';",
 )
 """Step n takes a database of `user_version` n to n + 1. `packed` is what `execute.store.pack`
 makes; `sampling`, `rows` and `detail` are JSON. `stage` is `play`, or says what was held out. The

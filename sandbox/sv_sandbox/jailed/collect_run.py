@@ -245,8 +245,8 @@ class _Run:
         try:
             wanted = parameters(function, False)
             live.value = function(**{n: self.value(n, item, fixture) for n in wanted})
-            if inspect.isgenerator(live.value):
-                steps = live.value
+            if inspect.isgeneratorfunction(function):
+                steps: Any = live.value
                 live.value = next(steps)
                 live.stops.append(lambda: _exhaust(steps))
         except BaseException as error:

@@ -420,6 +420,7 @@ class Judge(Policy):
                     break
         except BaseException:
             if self.link.trouble is None:
+                self.link.policy.mark("a coroutine that was cancelled")
                 self.link.ask("cancel", task)
             raise
         if type(finished) is not tuple or len(finished) != 1:

@@ -58,7 +58,11 @@ def _is_library(kind: type) -> bool:
 
 
 def _isinstance(value: object, kinds: Any, /) -> bool:
-    return _PLAIN_ISINSTANCE(value, kinds) or _extends(type(value), kinds)
+    if not _PLAIN_ISINSTANCE(value, kinds):
+        return _extends(type(value), kinds)
+    if "_sv_local" in names_in(type(value)):
+        link_of(type(value)).policy.mark("isinstance")
+    return True
 
 
 def _issubclass(kind: Any, kinds: Any, /) -> bool:

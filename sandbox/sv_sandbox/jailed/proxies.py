@@ -39,7 +39,10 @@ _NEVER_READ = frozenset(("__getstate__", "__setstate__", "__getnewargs__", "__ge
 
 def link_of(proxy: object) -> Link:
     """The link that a proxy asks over."""
-    for one in mro(proxy if isinstance(proxy, ReferenceType) else type(proxy)):
+    kind: type = type(proxy)
+    if ReferenceType in mro(kind):
+        kind = proxy  # type: ignore[assignment]  # a class itself
+    for one in mro(kind):
         link: Link | None = names_in(one).get("_sv_link")
         if link is not None:
             return link
@@ -439,7 +442,12 @@ class Reference(metaclass=ReferenceType):
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        return names_in(type(self)).get("_sv_local", type(self))
+        local = names_in(type(self)).get("_sv_local")
+        if local is None:
+            return type(self)
+        if sys._getframe(1).f_globals.get("__package__") != __package__:  # we look as well
+            link_of(type(self)).policy.mark("what an object says that it is")
+        return local
 
 
 class Function(metaclass=ReferenceType):

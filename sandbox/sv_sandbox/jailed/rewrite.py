@@ -60,7 +60,7 @@ def rewrite(tree: ast.Module, nodes: Iterable[ast.AST] | None = None) -> Text:
     return found
 
 
-_ASSERTING = frozenset(("entered", "raised"))
+_ASSERTING = frozenset(("asserted", "entered", "raised"))
 
 
 def holds_sites(code: CodeType) -> bool:
@@ -196,8 +196,9 @@ class _Rewriter:
         return LOOSE | OPEN
 
     def _kind_of_sides(self, *sides: ast.expr) -> int:
-        loose = LOOSE if any(map(_is_yes_or_no, sides)) else EQUALITY
-        return loose if any(map(self._written.holds, sides)) else loose | OPEN
+        if any(map(_is_yes_or_no, sides)):
+            return LOOSE | OPEN
+        return EQUALITY if any(map(self._written.holds, sides)) else EQUALITY | OPEN
 
     def _kind_of_call(self, call: ast.expr) -> int:
         args, name = getattr(call, "args", [])[:2], _name_of(call)

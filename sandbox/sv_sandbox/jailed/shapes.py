@@ -266,6 +266,11 @@ def new_error(kind: Any, args: tuple[object, ...]) -> object:
     code reads fields that no `__init__` has filled. Raises what that class does."""
     base: Any = next(base for base in mro(kind) if table.EXCEPTIONS.get(base.__name__) is base)
     error = base.__new__(kind, *args)
+    if type(error) is not kind:  # OSError chooses by the number, where it is given at once
+        error = base.__new__(kind)
+        for name, value in zip(("errno", "strerror", "filename"), args, strict=False):
+            setattr(error, name, value)
+        error.args = args[:2]
     base.__init__(error, *args)
     return error
 

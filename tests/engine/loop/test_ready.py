@@ -148,9 +148,11 @@ def test_a_start_that_fails_does_not_block_its_folder(
 
 def test_what_another_process_has_just_begun_stays(tmp_path: Path) -> None:
     with Journal(tmp_path):
-        remove(tmp_path)
+        remove(tmp_path, itself=True)
         assert (tmp_path / FILE_NAME).exists()
-    remove(tmp_path)
+    remove(tmp_path, itself=False)
+    assert list(tmp_path.iterdir()) == [tmp_path / "journal.lock"] or not list(tmp_path.iterdir())
+    remove(tmp_path, itself=True)
     assert not tmp_path.exists()
 
 
