@@ -114,8 +114,8 @@ class Journal:
             raise self._error(self._failure)
 
     def add(self, table: str, *values: Any) -> None:
-        """Hand one row over; the first row with a key stands, of outcomes the last. Raises
-        JournalError."""
+        """Hand one row over; the first row with a key stands, of outcomes and metrics the last.
+        Raises JournalError."""
         if self._failure is not None:
             raise self._error(self._failure)
         self._waiting.append((table, values))
@@ -371,7 +371,7 @@ class Journal:
                 for start in range(0, len(rows), AT_ONCE):
                     some = rows[start : start + AT_ONCE]
                     places = ", ".join([one] * len(some))
-                    verb = "REPLACE" if table == "outcome" else "INSERT OR IGNORE"
+                    verb = "REPLACE" if table in ("outcome", "metric") else "INSERT OR IGNORE"
                     insert = f"{verb} INTO {table} VALUES {places}"
                     self._connection.execute(insert, [*chain.from_iterable(some)])
 

@@ -418,9 +418,10 @@ class Judge(Policy):
                 finished = self.link.ask("run", task, waiting.spare_s(asyncio.get_running_loop()))
                 if finished is not None:
                     break
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError):  # and what it makes of it, nobody sees
+                self.mark("a coroutine that was cancelled")
             if self.link.trouble is None:
-                self.link.policy.mark("a coroutine that was cancelled")
                 self.link.ask("cancel", task)
             raise
         if type(finished) is not tuple or len(finished) != 1:

@@ -16,7 +16,7 @@ import abc
 import sys
 import types
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from . import operations, shapes
 from .provenance import ReferenceType
@@ -39,10 +39,7 @@ _NEVER_READ = frozenset(("__getstate__", "__setstate__", "__getnewargs__", "__ge
 
 def link_of(proxy: object) -> Link:
     """The link that a proxy asks over."""
-    kind: type = type(proxy)
-    if ReferenceType in mro(kind):
-        kind = proxy  # type: ignore[assignment]  # a class itself
-    for one in mro(kind):
+    for one in mro(cast("type", proxy) if ReferenceType in mro(type(proxy)) else type(proxy)):
         link: Link | None = names_in(one).get("_sv_link")
         if link is not None:
             return link
@@ -442,12 +439,10 @@ class Reference(metaclass=ReferenceType):
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        local = names_in(type(self)).get("_sv_local")
-        if local is None:
-            return type(self)
-        if sys._getframe(1).f_globals.get("__package__") != __package__:  # we look as well
+        local, looking = names_in(type(self)).get("_sv_local"), sys._getframe(1).f_globals
+        if local is not None and looking.get("__package__") != __package__:  # we look as well
             link_of(type(self)).policy.mark("what an object says that it is")
-        return local
+        return local or type(self)
 
 
 class Function(metaclass=ReferenceType):

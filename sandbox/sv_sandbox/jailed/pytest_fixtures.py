@@ -253,7 +253,14 @@ def _caplog() -> Iterator[LogCapture]:
     capture.undo()
 
 
-def _patching(patch: MonkeyPatch) -> Iterator[MonkeyPatch]:
+def _monkeypatch() -> Iterator[MonkeyPatch]:
+    patch = MonkeyPatch()
+    yield patch
+    patch.undo()
+
+
+def _split_patch() -> Iterator[MonkeyPatch]:
+    patch = SplitPatch()
     yield patch
     patch.undo()
 
@@ -268,7 +275,7 @@ OFFERED = {
     "caplog": Fixture(_caplog),
     "capfd": Fixture(_capsys),  # without what other programs print: there are none
     "capsys": Fixture(_capsys),
-    "monkeypatch": Fixture(lambda: _patching(MonkeyPatch())),
+    "monkeypatch": Fixture(_monkeypatch),
     "tmp_path": Fixture(_tmp_path),
 }
-SPLIT = {**OFFERED, "monkeypatch": Fixture(lambda: _patching(SplitPatch()))}
+SPLIT = {**OFFERED, "monkeypatch": Fixture(_split_patch)}

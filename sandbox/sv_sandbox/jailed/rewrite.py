@@ -196,9 +196,8 @@ class _Rewriter:
         return LOOSE | OPEN
 
     def _kind_of_sides(self, *sides: ast.expr) -> int:
-        if any(map(_is_yes_or_no, sides)):
-            return LOOSE | OPEN
-        return EQUALITY if any(map(self._written.holds, sides)) else EQUALITY | OPEN
+        loose = LOOSE if any(map(_is_yes_or_no, sides)) else EQUALITY
+        return loose if any(map(self._written.holds, sides)) else loose | OPEN
 
     def _kind_of_call(self, call: ast.expr) -> int:
         args, name = getattr(call, "args", [])[:2], _name_of(call)
