@@ -119,3 +119,21 @@ def test_wrong_usage_is_told(
     assert result.exit_code in (1, 2)
     assert message in result.output
     assert not (tmp_path / "out").exists()
+
+
+def test_a_control_that_fails_stays(
+    tmp_path: Path, made: Callable[..., tuple[Path, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds the base and the first play, although nothing was asked for it yet."""
+    base, _ = made("base")
+
+    def fails(*_: object) -> None:
+        raise EngineError("nothing was learnt", where="here", remedy="resume it")
+
+    monkeypatch.setattr("sv_engine.commands.run_command._run", fails)
+    monkeypatch.setattr("sv_engine.commands.run_command._check", lambda *_: None)
+    out = tmp_path / "control"
+    result = CliRunner().invoke(main, ["run", "--control-of", str(base), "--out", str(out)])
+    assert "nothing was learnt" in result.output, result.output
+    assert (out / FILE_NAME).exists()
+    assert (out / "config.toml").exists()

@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ from sv_engine.pocket import grammar
 from sv_engine.run.folder import FILE_NAME, remove
 from sv_engine.run.forecast import Forecast
 from sv_engine.run.journal import Journal
+from sv_engine.run.ready import check_sense
+from sv_engine.run.schema import MIGRATIONS
 from sv_engine.train.names import check_optimiser
 
 
@@ -151,9 +154,34 @@ def test_what_another_process_has_just_begun_stays(tmp_path: Path) -> None:
         remove(tmp_path, itself=True)
         assert (tmp_path / FILE_NAME).exists()
     remove(tmp_path, itself=False)
-    assert list(tmp_path.iterdir()) == [tmp_path / "journal.lock"] or not list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir())
     remove(tmp_path, itself=True)
     assert not tmp_path.exists()
+
+
+def test_a_k_that_nobody_chose_is_no_contradiction() -> None:
+    check_sense(load(None, environment={}, settings=["evaluate.samples=2", "evaluate.k=[1, 8]"]))
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_folder_that_was_there_stays(tmp_path: Path, link: bool) -> None:
+    path, mine = recording(tmp_path / "r.jsonl"), tmp_path / "mine"
+    mine.mkdir()
+    out = tmp_path / "link" if link else mine
+    if link:
+        out.symlink_to(mine)
+    assert invoke("--out", str(out), *settings(path, **{"generate.recording": "none"})).exit_code
+    assert not list(mine.iterdir())
+
+
+def test_what_an_older_version_wrote_at_the_beginning_is_not_compared(tmp_path: Path) -> None:
+    script = "".join(MIGRATIONS[:-1]) + f"PRAGMA user_version = {len(MIGRATIONS) - 1};"
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as database:
+        database.executescript(script + "INSERT INTO run VALUES ('config', 'old');")
+    with Journal(tmp_path) as journal:
+        assert journal.stored("SELECT key, value FROM run WHERE value = 'old'") == [
+            ("config at the beginning", "old")
+        ]
 
 
 def test_a_run_that_has_samples_stays_when_it_fails(tmp_path: Path) -> None:
