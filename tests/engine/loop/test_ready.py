@@ -164,13 +164,21 @@ def test_a_k_that_nobody_chose_is_no_contradiction() -> None:
 
 
 @pytest.mark.parametrize("link", [False, True])
-def test_a_folder_that_was_there_stays(tmp_path: Path, link: bool) -> None:
+def test_a_folder_that_was_there_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: bool
+) -> None:
+    pytest.importorskip("sv_sandbox._native", reason="the sandbox is not built")
     path, mine = recording(tmp_path / "r.jsonl"), tmp_path / "mine"
     mine.mkdir()
     out = tmp_path / "link" if link else mine
     if link:
         out.symlink_to(mine)
-    assert invoke("--out", str(out), *settings(path, **{"generate.recording": "none"})).exit_code
+
+    def dead(*_: object) -> None:
+        raise EngineDiedError("the engine died", where="here", remedy="start it")
+
+    monkeypatch.setattr("sv_engine.run.doors.open_generator", dead)
+    assert "the engine died" in invoke("--out", str(out), *settings(path)).output
     assert not list(mine.iterdir())
 
 
