@@ -96,18 +96,20 @@ class _Case:
     """The reference and the bank of wrong programs, judged by the sampled asserts."""
 
 
+def to_verify(item: Heldout) -> Candidates:
+    """What `verified` judges of a problem: its reference, and its bank."""
+    programs = distinct_solutions([item.problem.reference_solution or "", *item.wrong_solutions])
+    return Candidates(item.problem, programs, ())
+
+
 async def verified(heldout: Sequence[Heldout], bench: Bench) -> list[Heldout]:
     """The problems whose reference passes its own test, each with those of its bank that fail it.
 
     A wrong entry would bias every figure in the same direction, so the files are not trusted.
     """
 
-    async def check(problem: Problem, wrong: Sequence[str]) -> Outcome:
-        programs = distinct_solutions([problem.reference_solution or "", *wrong])
-        return await _run(Candidates(problem, programs, ()), bench)
-
     checked = await asyncio.gather(
-        *(check(item.problem, item.wrong_solutions) for item in heldout if item.has_reference)
+        *(_run(to_verify(item), bench) for item in heldout if item.has_reference)
     )
     await _recheck(checked, bench)
     return [

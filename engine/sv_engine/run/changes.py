@@ -14,10 +14,11 @@ from typing import Any
 
 from sv_engine.config.sections import Config, ProblemSource
 from sv_engine.errors import EngineError
+from sv_engine.evaluate.heldout import to_verify
 from sv_engine.problems.jsonl import SHOWN_ROWS
-from sv_engine.records import Problem
+from sv_engine.records import Heldout, Problem
 from sv_engine.run.folder import CONFIG_NAME
-from sv_engine.run.journal import Journal, Statement
+from sv_engine.run.journal import Journal, Scope, Statement
 from sv_engine.run.state import Run
 
 FREE = {
@@ -36,6 +37,8 @@ TRAINED_ON = {"run", "problems", "roles", "select", "recipe"}
 iteration keeps what it had: samples and verdicts are stored, and weights are not trained again."""
 PLAY = {"run", "problems", "generate", "roles", "execute"}
 """Sections that decide what is asked and judged."""
+CHECKED = Scope(0, "check: code")
+"""Where the verdicts on references and banks are: every held-out problem has a row."""
 BELIEF = ("selection", "training_row", "training_step")
 
 
@@ -87,9 +90,9 @@ def take_problems(run: Run, iteration: int, problems: Sequence[Problem]) -> None
         others += [name for name in now if name not in known]
         if not others:
             return
-        named = ", ".join(others[:SHOWN_ROWS]) + (", ..." if len(others) > SHOWN_ROWS else "")
         raise ChangedError(
-            f"iteration {iteration} was trained on other problems than there are now: {named}",
+            f"iteration {iteration} was trained on other problems than there are now: "
+            f"{_named(others)}",
             where=str(run.journal.path),
             remedy="put back the files that problems and evaluation are read from, or begin a new "
             "run (another --out) with these",
@@ -108,6 +111,38 @@ def take_problems(run: Run, iteration: int, problems: Sequence[Problem]) -> None
             *_events(("play", "judged", "played"), iteration - 1),
         )
         run.watcher.note(f"{len(others)} problems are not what was played: they are played again")
+
+
+def take_heldout(run: Run, heldout: Sequence[Heldout]) -> None:
+    """Forget the figures of held-out problems that are others now, and tell."""
+    journal, now = run.journal, {item.problem.id: item for item in heldout if item.has_reference}
+    query = "SELECT problem_id FROM outcome WHERE iteration = 0 AND stage = ?"
+    known = {name for (name,) in journal.stored(query, CHECKED.stage)}
+    if not known:
+        return
+    gone = known - now.keys()
+    others = [name for name in now if name in known and _is_other(journal, now[name])]
+    if journal.stored("SELECT 1 FROM metric LIMIT 1"):  # until then all of them are not known yet
+        others += [*gone, *(name for name in now if name not in known)]
+    forgotten = "DELETE FROM outcome WHERE iteration = 0 AND stage = ? AND problem_id = ?"
+    journal.forget(
+        *((forgotten, (CHECKED.stage, name)) for name in {*gone, *others}),
+        *([("DELETE FROM metric", ())] if others else []),
+    )
+    if others:
+        run.watcher.note(
+            f"held-out problems that have changed since they were measured: {len(others)} "
+            f"({_named(sorted(others))}); measured anew"
+        )
+
+
+def _is_other(journal: Journal, item: Heldout) -> bool:
+    found = journal.outcome(CHECKED, item.problem.id)
+    return found is not None and found.candidates != to_verify(item)
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN_ROWS]) + (", ..." if len(names) > SHOWN_ROWS else "")
 
 
 def _trained(journal: Journal) -> int:

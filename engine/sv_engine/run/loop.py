@@ -45,7 +45,7 @@ from sv_engine.records import (
     PreferencePair,
     Problem,
 )
-from sv_engine.run.changes import take_changes, take_problems
+from sv_engine.run.changes import take_changes, take_heldout, take_problems
 from sv_engine.run.doors import base_model, train_spec
 from sv_engine.run.folder import CONFIG_NAME
 from sv_engine.run.journal import Scope
@@ -69,7 +69,9 @@ async def run_loop(run: Run) -> list[IterationReport]:
     _check_files(run)
     run.weights = base_model(run.config)
     take_changes(run)
-    heldout = await verified(sources.heldout(run.config.evaluate), _bench(run, 0, "check"))
+    asked = sources.heldout(run.config.evaluate)
+    take_heldout(run, asked)
+    heldout = await verified(asked, _bench(run, 0, "check"))
     _check_prompts(run, heldout)
     for iteration in range(run.config.run.iterations + 1):
         report = IterationReport(iteration)

@@ -9,9 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engine.loop.test_loop import ScriptedTrainer, column, lines, play, write
+from tests.engine.loop.test_loop import (
+    HELD,
+    ScriptedTrainer,
+    column,
+    evaluate_in,
+    lines,
+    play,
+    write,
+)
 
 from sv_engine.errors import EngineError
+from sv_engine.execute.sandbox import SandboxFault
 from sv_engine.run.changes import ChangedError
 from sv_engine.run.loop import NothingLearntError
 from sv_engine.train import TrainerCrashedError
@@ -196,3 +205,56 @@ def test_a_problem_file_that_changes_between_a_play_and_a_kill(
     first[1] = second[1]
     assert first == second
     shutil.rmtree(whole)
+
+
+SECOND = HELD | {"id": "h2", "prompt": "def f(xs): # leave the last one out."}
+OTHER = HELD | {
+    "reference_solution": "def f(xs):\n    return xs[:1]",
+    "reference_test": "assert f([1, 2, 3]) == [1]",
+}
+METRICS = "SELECT iteration || name || value || se || n FROM metric ORDER BY iteration, name"
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ((HELD, SECOND), None),
+        ((OTHER, SECOND), "1 (h1)"),
+        ((HELD,), "1 (h2)"),
+        ((HELD, SECOND, HELD | {"id": "h3"}), "1 (h3)"),
+        ((SECOND, HELD | {"id": "h3"}), "2 (h1, h3)"),
+    ],
+)
+def test_held_out_problems_that_are_others_are_measured_anew(
+    tmp_path: Path, scripted: Any, cells: Any, rows: tuple[object, ...], told: str | None
+) -> None:
+    """And said to be so, once, though nothing in the configuration is different."""
+    for name in ("changed", "fresh"):
+        (tmp_path / name).mkdir()
+    file = tmp_path / "held.jsonl"
+    chosen = (ONE, *evaluate_in(file, HELD, SECOND))
+    play(tmp_path / "changed", scripted(write), cells, ScriptedTrainer(), *chosen)
+    before = column(tmp_path / "changed", METRICS)
+    evaluate_in(file, *rows)
+    notes = [
+        play(tmp_path / "changed", scripted(write), cells, ScriptedTrainer(), *chosen)[2].notes
+        for _ in range(2)
+    ]
+    said = "held-out problems that have changed since they were measured: "
+    assert notes == [[f"{said}{told}; measured anew"] if told else [], []]
+    play(tmp_path / "fresh", scripted(write), cells, ScriptedTrainer(), *chosen)
+    after = column(tmp_path / "changed", METRICS)
+    assert after == column(tmp_path / "fresh", METRICS)
+    assert (after == before) == (told is None)
+
+
+def test_a_held_out_problem_that_was_not_checked_yet_has_not_changed(
+    tmp_path: Path, scripted: Any, cells: Any
+) -> None:
+    chosen = (ONE, *evaluate_in(tmp_path / "held.jsonl", HELD, SECOND))
+    cells.fail_after = 3  # of the four matrices of the check
+    with pytest.raises(SandboxFault):
+        play(tmp_path, scripted(write), cells, ScriptedTrainer(), *chosen)
+    assert column(tmp_path, "SELECT problem_id FROM outcome") == ["h1"]
+    _, _, watcher = play(tmp_path, scripted(write), type(cells)(), ScriptedTrainer(), *chosen)
+    assert watcher.notes == []
