@@ -102,7 +102,8 @@ def run_command(
     if control_of is not None:
         from sv_engine.run.control import begin_control
 
-        begin_control(control_of, folder)
+        with _unmade_goes(folder, is_there):
+            begin_control(control_of, folder)
     errors.print(f"run directory: {folder}", highlight=False, soft_wrap=True)
     signals = Signals(errors)
     go_on = f"sv-engine run --resume {folder}"
@@ -197,6 +198,16 @@ def _remedy(error: OSError) -> str:
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return f"let this user read and write {name}"
     return f"see what is wrong with {name}"
+
+
+@contextmanager
+def _unmade_goes(folder: Path, is_there: bool) -> Iterator[None]:
+    """A folder whose journal could not be made is left as it was."""
+    try:
+        yield
+    except BaseException:
+        remove(folder, itself=not is_there)
+        raise
 
 
 @contextmanager

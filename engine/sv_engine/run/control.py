@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sv_engine.config.sections import Config
 from sv_engine.errors import EngineError
-from sv_engine.run.folder import FILE_NAME, reading
+from sv_engine.run.folder import FILE_NAME, JournalError, reading, unusable
 from sv_engine.run.journal import Journal
 
 SAME = ("model", "problems", "generate", "roles", "execute")
@@ -68,12 +68,18 @@ def _check(source: sqlite3.Connection, of: Path) -> None:
 
 def begin_control(of: Path, folder: Path) -> None:
     """Make the journal of a control in `folder`, a new run directory; `of` may still be running.
-    Raises EngineError where its first play is not complete."""
+    Raises EngineError where its first play is not complete, or its journal is damaged."""
     with reading(of) as source:
         _check(source, of)
         with closing(sqlite3.connect(folder / FILE_NAME)) as target:
             source.backup(target)
-    with Journal(folder):  # checked, and of the version that is forgotten in
-        pass
-    with closing(sqlite3.connect(folder / FILE_NAME)) as target:
-        target.executescript(f"BEGIN; {FORGET} COMMIT; VACUUM;")
+    path = of / FILE_NAME  # the copy is as damaged as that
+    try:
+        with Journal(folder):  # checked, and of the version that is forgotten in
+            pass
+        with closing(sqlite3.connect(folder / FILE_NAME)) as target:
+            target.executescript(f"BEGIN; {FORGET} COMMIT; VACUUM;")
+    except JournalError as error:
+        raise JournalError(error.what, where=str(path), remedy=error.remedy) from error
+    except sqlite3.Error as error:
+        raise unusable(error, path) from error

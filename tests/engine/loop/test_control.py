@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,46 @@ def test_wrong_usage_is_told(
     assert result.exit_code in (1, 2)
     assert message in result.output
     assert not (tmp_path / "out").exists()
+
+
+def damage(path: Path) -> None:
+    """Other bytes in a page that tells nothing of whether the run has played."""
+    query = "SELECT rootpage FROM sqlite_master WHERE name = 'selection'"
+    with closing(sqlite3.connect(path)) as connection:
+        ((page,),) = connection.execute(query)
+    with path.open("r+b") as journal:
+        journal.seek(4096 * (page - 1))
+        journal.write(b"\xa5" * 4096)
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (damage, "journal is damaged"),
+        (lambda path: path.write_text("no database " * 1000), "not a database"),
+    ],
+)
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_control_of_a_damaged_run_leaves_nothing(
+    tmp_path: Path,
+    made: Callable[..., tuple[Path, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    harm: Callable[[Path], object],
+    told: str,
+    is_there: bool,
+) -> None:
+    base, _ = made("base")
+    harm(base / FILE_NAME)
+    monkeypatch.setattr("sv_engine.commands.run_command._check", lambda *_: None)
+    out = tmp_path / "control"
+    if is_there:
+        out.mkdir()
+    result = CliRunner().invoke(main, ["run", "--control-of", str(base), "--out", str(out)])
+    assert result.exit_code == 1
+    assert told in result.output, result.output
+    assert f"{base / FILE_NAME}" in result.output
+    assert out.exists() == is_there
+    assert not is_there or not list(out.iterdir())
 
 
 def test_a_control_that_fails_stays(
