@@ -79,7 +79,8 @@ def run_command(
     plays on this machine, which takes a few minutes. Environment variables
     SV_ENGINE_SECTION__KEY and --set override its values. Ctrl-C finishes what is in flight and
     says how to go on, a second one stops at once; the run directory keeps everything that was
-    generated. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (143 by SIGTERM).
+    generated. Exit codes: 0 done, 1 failed, 2 wrong usage, or a configuration, a model or room
+    with which the run cannot start, 130 interrupted (143 by SIGTERM).
     """
     given = context.get_parameter_source("config") is not ParameterSource.DEFAULT
     if resume is not None:

@@ -13,6 +13,12 @@ class ModelLoadError(GenerationError):
     """The engine could not start: wrong path, no tokenizer, not enough memory."""
 
 
+class ModelPathError(ModelLoadError):
+    """What is named as the model is none that could be loaded; told before an engine starts."""
+
+    exit_code = 2
+
+
 class WeightsError(GenerationError):
     """New weights were refused before or by the engine; the old weights still serve."""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sv_engine.generate.errors import ModelLoadError, WeightsError
+from sv_engine.generate.errors import ModelPathError, WeightsError
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
 
@@ -49,13 +49,13 @@ def is_adapter(path: Path) -> bool:
 
 
 def check_model(model: str) -> None:
-    """Raise ModelLoadError unless `model` is a loadable directory or may be a hub name."""
+    """Raise ModelPathError unless `model` is a loadable directory or may be a hub name."""
     path = Path(model)
     if not path.exists():
         near = _near(path)
         if near is None and model.count("/") == 1 and not model.startswith((".", "/", "~")):
             return  # a hub name, "organisation/model"; the hub will say whether it exists
-        raise ModelLoadError(
+        raise ModelPathError(
             "the model directory does not exist",
             where=model,
             remedy=f"did you mean {near}?"
@@ -64,7 +64,7 @@ def check_model(model: str) -> None:
             'or a hub name such as "organisation/model"',
         )
     if not path.is_dir():
-        raise ModelLoadError(
+        raise ModelPathError(
             "the model is a file, not a directory",
             where=model,
             remedy="`sv-engine model FILE --out DIR` makes one of a GGUF file"
@@ -74,9 +74,9 @@ def check_model(model: str) -> None:
     try:
         check_weights(path)
     except WeightsError as error:
-        raise ModelLoadError(error.what, where=error.where, remedy=error.remedy) from error
+        raise ModelPathError(error.what, where=error.where, remedy=error.remedy) from error
     if not any((path / name).is_file() for name in TOKENIZER_FILES):
-        raise ModelLoadError(
+        raise ModelPathError(
             f"the model has no tokenizer (none of {', '.join(TOKENIZER_FILES)})",
             where=str(path),
             remedy="save the tokenizer beside the weights: tokenizer.save_pretrained(directory)",

@@ -35,6 +35,8 @@ TRAINED_BYTES = 16
 class RoomError(EngineError):
     """Disk, memory or context are too small."""
 
+    exit_code = 2
+
 
 def check_room(config: Config, folder: Path, bounds: Cost) -> list[str]:
     """Warnings; RoomError where weights do not fit into memory or on the disk. folder: of the run,

@@ -336,7 +336,7 @@ def test_a_wrong_model_path_is_one_clear_error(tmp_path: Path) -> None:
     pytest.importorskip("vllm", reason="needs the cpu or cuda extra")
     out = tmp_path / "out"
     result = invoke("--out", str(out), "--set", f"model.path={tmp_path / 'nowhere'}")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "nowhere" in result.output
     assert "what to do" in result.output
     assert "Traceback" not in result.output
