@@ -37,6 +37,8 @@ TRAINED_ON = {"run", "problems", "roles", "select", "recipe"}
 iteration keeps what it had: samples and verdicts are stored, and weights are not trained again."""
 PLAY = {"run", "problems", "generate", "roles", "execute"}
 """Sections that decide what is asked and judged."""
+MEASURED = PLAY | {"evaluate"}
+"""Sections that decide what the figures are."""
 CHECKED = Scope(0, "check: code")
 """Where the verdicts on references and banks are: every held-out problem has a row."""
 BELIEF = ("selection", "training_row", "training_step")
@@ -66,11 +68,8 @@ def take_changes(run: Run) -> None:
             "other values",
         )
     if changed:
-        more = f"; iterations to {trained} stay as they were trained" if trained else ""
-        run.watcher.note(
-            f"changed since this run was begun: {', '.join(changed.values())}; what it touches is "
-            f"made again, of the samples that are there{more}"
-        )
+        told = _told(sections, trained, run.config.run.iterations)
+        run.watcher.note(f"changed since this run was begun: {', '.join(changed.values())}; {told}")
     statements = _forgotten(sections, trained) if changed else []
     if changed:  # under which the weights until then were made
         name = f"config of iterations to {trained}"
@@ -165,6 +164,20 @@ def _changed(before: dict[str, Any], config: Config) -> dict[str, str]:
     return changed
 
 
+def _told(sections: set[str], trained: int, iterations: int) -> str:
+    """What comes of a change in these sections."""
+    told = []
+    if trained < iterations and sections - {"evaluate"}:
+        told.append("what is not trained yet is made with it, of the samples that are there")
+    if sections & MEASURED:
+        told.append("figures are measured anew")
+    if not told:
+        told.append("nothing is left to be made with it")
+    if trained:
+        told.append(f"iterations to {trained} stay as they were trained")
+    return "; ".join(told)
+
+
 def _forgotten(sections: set[str], trained: int) -> list[Statement]:
     """What was made of these sections, as far as no weights rest on it."""
     statements: list[Statement] = [*_of_iterations(BELIEF, trained), *_events(("played",), trained)]
@@ -178,7 +191,7 @@ def _forgotten(sections: set[str], trained: int) -> list[Statement]:
         ]  # fmt: skip
     if "execute" in sections:  # what was held out is compared by its texts alone
         statements.append(("DELETE FROM outcome WHERE stage <> 'play'", ()))
-    if sections & (PLAY | {"evaluate"}):
+    if sections & MEASURED:
         statements.append(("DELETE FROM metric", ()))
     return statements
 

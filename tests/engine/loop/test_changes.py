@@ -141,6 +141,40 @@ def test_later_iterations_may_be_trained_and_sampled_otherwise(
     assert {r.label.split()[0] for r in generator.requests if r.role == "solve"} == {"2"}
 
 
+MADE = "what is not trained yet is made with it, of the samples that are there"
+ANEW = "figures are measured anew"
+STAY = "iterations to {} stay as they were trained"
+
+
+@pytest.mark.parametrize(
+    ("trained", "setting", "told"),
+    [
+        (2, "sft.learning_rate=0.001", f"nothing is left to be made with it; {STAY}"),
+        (2, "generate.solutions=8", f"{ANEW}; {STAY}"),
+        (2, "evaluate.samples=3", f"{ANEW}; {STAY}"),
+        (1, "dpo.learning_rate=0.001", f"{MADE}; {STAY}"),
+        (1, "generate.solutions=8", f"{MADE}; {ANEW}; {STAY}"),
+        (1, "evaluate.samples=3", f"{ANEW}; {STAY}"),
+        (0, "select.selector=codet", MADE),
+        (0, "evaluate.samples=3", ANEW),
+    ],
+)
+def test_what_comes_of_a_change_is_told_truly(
+    tmp_path: Path, scripted: Any, cells: Any, trained: int, setting: str, told: str
+) -> None:
+    trainer = ScriptedTrainer()
+    trainer.fails_at = trained + 1
+    if trained < 2:
+        with pytest.raises(TrainerCrashedError):
+            play(tmp_path, scripted(write), cells, trainer)
+    else:
+        play(tmp_path, scripted(write), cells, trainer)
+    generator, again = scripted(write), ScriptedTrainer()
+    _, _, watcher = play(tmp_path, generator, cells, again, setting)
+    assert watcher.notes[0].partition("); ")[2] == told.format(trained)
+    assert len(again.specs) == 2 - trained
+
+
 def problems_in(path: Path, change: Callable[[list[dict[str, str]]], None]) -> tuple[str, str]:
     rows = [{"id": f"p{i}", "prompt": f"take two of {i}.", "entry_point": "f"} for i in range(8)]
     change(rows)
