@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from sv_engine.config.layers import ConfigError
 from sv_engine.generate.errors import ModelLoadError
 from sv_engine.records import Example
 from sv_engine.train import (
@@ -29,6 +31,7 @@ from sv_engine.train import (
     write_rows,
 )
 from sv_engine.train.errors import FailureKind
+from sv_engine.train.names import launcher
 from sv_engine.train.worker import classify
 
 
@@ -104,6 +107,36 @@ def test_what_a_launcher_prints_is_no_event(base: Path) -> None:
     program = f"print('hello'); print('[1]'); print('{{}}'); print({json.dumps(event)!r})"
     with pytest.raises(DiskFullError):
         asyncio.run(train(_spec(base, program)))
+
+
+def script(folder: Path, said: str) -> Path:
+    """A launcher in `folder` that reports an error."""
+    folder.mkdir()
+    event = {"event": "error", "kind": "input", "what": said, "where": "", "remedy": ""}
+    (folder / "torchrun").write_text(f"#!/bin/sh\necho '{json.dumps(event)}'\nexit 1\n")
+    (folder / "torchrun").chmod(0o755)
+    return folder
+
+
+def test_a_bare_launcher_is_the_one_of_this_environment(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another Python's has other packages, and comes first where ours is not activated."""
+    ours, others = script(tmp_path / "ours", "ours"), script(tmp_path / "others", "others")
+    monkeypatch.setenv("PATH", f"{others}:{os.environ['PATH']}")
+    monkeypatch.setattr(sys, "executable", str(ours / "python"))
+    with pytest.raises(TrainInputError, match="ours"):
+        asyncio.run(train(_spec(base, launch=("torchrun",))))
+    (ours / "torchrun").unlink()
+    with pytest.raises(TrainInputError, match="others"):
+        asyncio.run(train(_spec(base, launch=("torchrun",))))
+    (others / "torchrun").unlink()
+    with pytest.raises(ConfigError, match="no program 'torchrun'") as caught:
+        launcher(("torchrun",))
+    assert caught.value.where == f"{ours}, and PATH"
+    with pytest.raises(ConfigError) as caught:
+        launcher(("/no/such/torchrun",))
+    assert caught.value.where == "/no/such/torchrun"
 
 
 def test_progress_arrives_in_order(base: Path) -> None:

@@ -303,7 +303,8 @@ class Train(Section):
     gradient_checkpointing: bool = False
     launch: tuple[str, ...] = ()
     """Launcher for several devices or machines, such as ["torchrun", "--nproc_per_node", "8"] or
-    ["accelerate", "launch"]; empty: one process."""
+    ["accelerate", "launch"]; empty: one process. A bare name is looked for beside this Python, then
+    on PATH."""
     threads: Positive | None = None
     """CPU threads of the training process; None: one per core."""
 

@@ -6,7 +6,6 @@ In: a configuration. Out: ConfigError, which names the key, or the error of the 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 from sv_engine.config.layers import ConfigError
@@ -16,7 +15,7 @@ from sv_engine.generate.weights import check_model
 from sv_engine.problems.sources import check_files
 from sv_engine.prompts.roles import templates
 from sv_engine.run.doors import base_model
-from sv_engine.train.names import check_optimiser
+from sv_engine.train.names import check_optimiser, launcher
 
 
 def check_sense(config: Config) -> None:
@@ -40,12 +39,7 @@ def check_ready(config: Config) -> None:
     for name, stage in (("sft", config.sft), ("dpo", config.dpo)):
         if stage.enabled:
             check_optimiser(f"{name}.optimiser", stage.optimiser)
-    if config.train.launch and shutil.which(config.train.launch[0]) is None:
-        raise ConfigError(
-            f"train.launch: there is no program {config.train.launch[0]!r}",
-            where="PATH",
-            remedy="correct train.launch, or install the program",
-        )
+    launcher(config.train.launch)
 
 
 def _contradictions(config: Config) -> Iterator[tuple[str, str]]:

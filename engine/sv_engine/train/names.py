@@ -1,15 +1,38 @@
-"""Names that the configuration hands to the trainer's library, checked before a trainer starts."""
+"""Names that the configuration hands to the trainer, checked before one starts: its launcher, and
+what its library knows by them."""
 
 from __future__ import annotations
 
 import difflib
+import shutil
+import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 
 from sv_engine.config.layers import ConfigError
 
 PLAIN = ("adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "adagrad", "rmsprop")
 """Optimisers that every version of the library has, and that need no other package: to ask for the
 others takes seconds."""
+
+
+def launcher(launch: Sequence[str]) -> list[str]:
+    """The command before the trainer's module; empty: this interpreter. A bare name is looked for
+    beside this interpreter, then on PATH: the trainer needs the packages that are here, also where
+    the environment is not activated. Raises ConfigError."""
+    if not launch:
+        return [sys.executable]
+    name, *rest = launch
+    beside = Path(sys.executable).parent
+    found = shutil.which(name, path=str(beside)) or shutil.which(name)
+    if found is None:
+        raise ConfigError(
+            f"train.launch: there is no program {name!r}",
+            where=name if Path(name).name != name else f"{beside}, and PATH",
+            remedy="correct train.launch, or install the program",
+        )
+    return [found, *rest]
 
 
 def check_optimiser(key: str, name: str) -> None:

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +28,7 @@ from sv_engine.train.errors import (
     TrainInputError,
     TrainOutOfMemoryError,
 )
+from sv_engine.train.names import launcher
 from sv_engine.train.progress import (
     ADAPTER,
     PARENT_PIPE,
@@ -52,7 +52,7 @@ async def train(
     phases are two processes, the second starting from what the first saved: a model sharded over
     devices cannot be handed from one trainer to the next.
 
-    Raises a leaf of TrainError, or ModelLoadError for the base model.
+    Raises a leaf of TrainError, ModelLoadError for the base model, ConfigError for the launcher.
     """
     await asyncio.to_thread(_check, spec)
     if not spec.launch or spec.sft is None or spec.dpo is None:
@@ -116,10 +116,10 @@ async def _run(spec: TrainSpec, on_progress: Callable[[TrainProgress], None] | N
     log = spec.output.with_name(f"{spec.output.name}.log")
     spec_text = spec.model_dump_json(indent=2)
     await asyncio.to_thread(spec_file.write_text, spec_text, encoding="utf-8")
-    launcher = spec.launch or (sys.executable,)
+    command = launcher(spec.launch)
     with await asyncio.to_thread(log.open, "wb") as log_file:
         process = await asyncio.create_subprocess_exec(
-            *launcher,
+            *command,
             "-m",
             "sv_engine.train.worker",
             str(spec_file),

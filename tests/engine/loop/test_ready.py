@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -35,6 +36,7 @@ from sv_engine.train.names import check_optimiser
     ("setting", "told"),
     [
         ('train.launch=["torchrunn", "-n", "2"]', "train.launch: there is no program 'torchrunn'"),
+        ('train.launch=["torchrunn"]', f"where: {Path(sys.executable).parent}, and PATH"),
         ("model.path=/nonexist", "the model directory does not exist"),
         ("evaluate.k=[8]", "evaluate.k: 8 is above evaluate.samples = 4"),
         ("generate.max_tokens=100000", "generate.max_tokens = 100000 leaves no room"),
