@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,13 @@ import numpy as np
 import pytest
 
 from sv_engine.generate.errors import ModelLoadError, WeightsError
-from sv_engine.generate.weights import check_adapter, check_model, check_weights, read_shapes
+from sv_engine.generate.weights import (
+    check_adapter,
+    check_model,
+    check_weights,
+    content_of,
+    read_shapes,
+)
 
 CONFIG = {"architectures": ["LlamaForCausalLM"], "vocab_size": 8, "hidden_size": 4}
 
@@ -139,3 +147,51 @@ def test_a_mistyped_model_directory_is_no_hub_name(
     check_model("someone/else")  # a hub name
     with pytest.raises(ModelLoadError, match=f"did you mean {good}"):
         check_model(str(good / "config.json"))
+
+
+def test_a_model_is_the_same_one_wherever_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = _model(tmp_path / "model", (400, 4))
+    content = content_of(str(model))
+    shutil.copytree(model, tmp_path / "copy")
+    (tmp_path / "copy" / "README.md").write_text("of no matter")
+    monkeypatch.chdir(tmp_path)
+    assert {content_of(name) for name in ("model", "copy", str(tmp_path / "copy"))} == {content}
+    assert content
+
+
+def other_weight(model: Path) -> None:
+    file = model / "model.safetensors"
+    whole = bytearray(file.read_bytes())
+    whole[-3200] ^= 1  # in the middle of 6,400 bytes
+    file.write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        other_weight,
+        lambda model: _safetensors(model / "model.safetensors", {"other": (400, 4)}),
+        lambda model: _safetensors(model / "model.safetensors", {"embed": (4, 400)}),
+        lambda model: _safetensors(model / "more.safetensors", {"more": (1,)}),
+        lambda model: (model / "config.json").write_text("{}"),
+        lambda model: (model / "tokenizer.json").write_text("[]"),
+        lambda model: (model / "chat_template.jinja").write_text("{{ x }}"),
+        lambda model: (model / "tokenizer.json").rename(model / "vocab.json"),
+    ],
+)
+def test_another_model_in_its_place_is_another_one(
+    tmp_path: Path, change: Callable[[Path], object]
+) -> None:
+    model = _model(tmp_path / "model", (400, 4))
+    content = content_of(str(model))
+    change(model)
+    assert content_of(str(model)) not in (content, "")
+
+
+def test_of_a_name_or_a_broken_model_no_content_is_known(tmp_path: Path) -> None:
+    assert content_of("organisation/model") == ""
+    model = _model(tmp_path / "model")
+    (model / "model.safetensors").write_bytes(b"cut off")
+    assert content_of(str(model)) == ""

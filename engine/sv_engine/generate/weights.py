@@ -1,4 +1,4 @@
-"""Looks at a model or adapter directory before an engine touches it.
+"""Looks at a model or adapter directory before an engine touches it, and tells models apart.
 
 vLLM dies of a bad path, so everything that can be known from the files is checked here first:
 presence, readable JSON, whole safetensors files, shapes that fit the model that is being served,
@@ -8,6 +8,7 @@ adapter rank. Nothing is loaded; the headers of the safetensors files are enough
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from typing import Any
 from sv_engine.generate.errors import ModelPathError, WeightsError
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
+
+TOLD_BYTES = 256
+"""Of each tensor, from its middle: training moves all that it trains."""
 
 SHAPE_KEYS = (
     "architectures",
@@ -157,8 +161,45 @@ def check_adapter(path: Path, max_rank: int) -> Adapter:
     return Adapter(path, rank)
 
 
+def content_of(model: str) -> str:
+    """Digest of what makes a model the same one, wherever its directory lies: configuration,
+    tokenizer, and of each tensor its name, its shape and some bytes. Empty for a model that is not
+    on this machine, or is none; a name is all that is known of it then."""
+    path = Path(model)
+    if not path.is_dir():
+        return ""
+    digest = hashlib.blake2b(digest_size=16)
+    named = {"config.json", "tokenizer_config.json", *TOKENIZER_FILES}
+    try:
+        for file in sorted([*path.glob("*.*")]):
+            if file.name in named or file.stem == "chat_template":
+                content = file.read_bytes()
+            elif file.suffix == ".safetensors":
+                content = _told_bytes(file)
+            else:
+                continue
+            digest.update(f"{file.name}\0{len(content)}\0".encode() + content)
+    except (OSError, WeightsError):
+        return ""
+    return digest.hexdigest()
+
+
+def _told_bytes(file: Path) -> bytes:
+    tensors, told = sorted(_read_tensors(file).items()), []
+    with file.open("rb") as stream:
+        for _, (_, first, end) in tensors:
+            stream.seek(max(first, (first + end - TOLD_BYTES) // 2))
+            told.append(stream.read(min(TOLD_BYTES, end - first)))
+    return repr(tensors).encode() + b"".join(told)
+
+
 def read_shapes(file: Path) -> dict[str, tuple[int, ...]]:
-    """Tensor name -> shape of a safetensors file; WeightsError when it is cut off or broken.
+    """Tensor name -> shape of a safetensors file; WeightsError when it is cut off or broken."""
+    return {name: shape for name, (shape, _, _) in _read_tensors(file).items()}
+
+
+def _read_tensors(file: Path) -> dict[str, tuple[tuple[int, ...], int, int]]:
+    """Tensor name -> shape, first byte, end.
 
     Format: 8 bytes little-endian length, a JSON header of that length, then the tensors' bytes.
     """
@@ -169,7 +210,10 @@ def read_shapes(file: Path) -> dict[str, tuple[int, ...]]:
             header = json.loads(stream.read(min(length, size)))
         header.pop("__metadata__", None)
         end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
-        shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
+        tensors = {
+            name: (tuple(entry["shape"]), *(8 + length + at for at in entry["data_offsets"]))
+            for name, entry in header.items()
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(
             f"not a readable safetensors file: {error}",
@@ -182,7 +226,7 @@ def read_shapes(file: Path) -> dict[str, tuple[int, ...]]:
             where=str(file),
             remedy="save the weights again; the disk may have been full",
         )
-    return shapes
+    return tensors
 
 
 def _read_json(directory: Path, name: str) -> dict[str, Any]:

@@ -15,8 +15,10 @@ from typing import Any
 from sv_engine.config.sections import Config, ProblemSource
 from sv_engine.errors import EngineError
 from sv_engine.evaluate.heldout import to_verify
+from sv_engine.generate.weights import content_of
 from sv_engine.problems.jsonl import SHOWN_ROWS
 from sv_engine.records import Heldout, Problem
+from sv_engine.run.doors import base_model
 from sv_engine.run.folder import CONFIG_NAME
 from sv_engine.run.journal import Journal, Scope, Statement
 from sv_engine.run.state import Run
@@ -52,7 +54,10 @@ def take_changes(run: Run) -> None:
     """Forget what the configuration makes otherwise now, and tell; raises ChangedError."""
     journal = run.journal
     found = journal.stored("SELECT value FROM run WHERE key = 'config'")
-    changed = _changed(json.loads(found[0][0]), run.config) if found else {}
+    before = json.loads(found[0][0]) if found else {}
+    changed = _changed(before, run.config) if found else {}
+    content = content_of(base_model(run.config))
+    changed |= _other_model(run, before, content)
     trained = _trained(journal)
     sections = {key.partition(".")[0] for key in changed}
     fixed = {"model"} if journal.stored("SELECT 1 FROM pack LIMIT 1") else set()
@@ -74,8 +79,9 @@ def take_changes(run: Run) -> None:
     if changed:  # under which the weights until then were made
         name = f"config of iterations to {trained}"
         statements.append(("UPDATE OR IGNORE run SET key = ? WHERE key = 'config'", (name,)))
-    now = ("REPLACE INTO run VALUES ('config', ?)", (run.config.model_dump_json(),))
-    journal.forget(*statements, now)
+    now = {"config": run.config.model_dump_json()} | ({"model": content} if content else {})
+    keep = "REPLACE INTO run VALUES (?, ?)"
+    journal.forget(*statements, *((keep, row) for row in now.items()))
 
 
 def take_problems(run: Run, iteration: int, problems: Sequence[Problem]) -> None:
@@ -158,10 +164,27 @@ def _changed(before: dict[str, Any], config: Config) -> dict[str, str]:
         for key, value in values.items():
             # A key that the version which began the run did not have: it did as by default.
             was = before.get(section, {}).get(key, defaults[section][key])
-            if was != value and key not in FREE.get(section, ()):
+            is_path = (section, key) == ("model", "path")  # see `_other_model`
+            if was != value and not is_path and key not in FREE.get(section, ()):
                 text = json.dumps(was)
                 changed[f"{section}.{key}"] = f"{section}.{key} (was {text:.60})"
     return changed
+
+
+def _other_model(run: Run, before: dict[str, Any], content: str) -> dict[str, str]:
+    """As `_changed`, of the base model: it is what is in its folder, wherever that lies; where that
+    is not known, then or now, it is its name."""
+    known = run.journal.stored("SELECT value FROM run WHERE key = 'model'")
+    path = run.config.model.path
+    was = before.get("model", {}).get("path", path)
+    if known and content:
+        is_other = known[0][0] != content
+    else:
+        is_other = was != path
+    if not is_other:
+        return {}
+    how = "has other files now" if was == path else f"was {json.dumps(was):.60}"
+    return {"model.path": f"model.path ({how})"}
 
 
 def _told(sections: set[str], trained: int, iterations: int) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engine.loop.test_deaths import fake_model
 from tests.engine.loop.test_loop import (
     HELD,
     ScriptedTrainer,
@@ -22,6 +24,7 @@ from tests.engine.loop.test_loop import (
 from sv_engine.errors import EngineError
 from sv_engine.execute.sandbox import SandboxFault
 from sv_engine.run.changes import ChangedError
+from sv_engine.run.journal import FILE_NAME
 from sv_engine.run.loop import NothingLearntError
 from sv_engine.train import TrainerCrashedError
 
@@ -105,6 +108,50 @@ def test_what_weights_rest_on_is_refused_by_name(
     assert "--out" in caught.value.remedy
     assert not generator.requests
     assert result(tmp_path) == before
+
+
+def test_a_model_may_be_moved_but_not_replaced(
+    tmp_path: Path, scripted: Any, cells: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is what is in its folder. A run that was begun before that was known goes by the name."""
+    run, model = tmp_path / "run", fake_model(tmp_path / "model")
+    run.mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    def go(name: object) -> list[str]:
+        trainer, setting = ScriptedTrainer(), f"model.path={name}"
+        return play(run, scripted(write), type(cells)(), trainer, ONE, setting)[2].notes
+
+    def is_refused(name: object, said: str) -> None:
+        with pytest.raises(ChangedError, match="model.path") as caught:
+            go(name)
+        assert said in str(caught.value)
+
+    assert go("model") == []
+    assert go(model) == []
+    moved = model.rename(tmp_path / "moved")
+    assert go(moved) == []
+    other = fake_model(tmp_path / "other")
+    (other / "tokenizer.json").write_text("[]")
+    is_refused(other, f'model.path (was "{moved}")'[:60])
+    (moved / "config.json").write_text('{"other": 1}')
+    is_refused(moved, "model.path (has other files now)")
+    is_refused("some/name", "was")
+    (moved / "config.json").write_text("{}")
+    with sqlite3.connect(run / FILE_NAME) as journal:
+        journal.execute("DELETE FROM run WHERE key = 'model'")
+    is_refused(moved.rename(tmp_path / "again"), "was")
+    (tmp_path / "again").rename(moved)
+    assert go(moved) == []
+    assert go(moved.rename(tmp_path / "again")) == []
+
+
+def test_a_name_that_is_no_folder_is_the_model(tmp_path: Path, scripted: Any, cells: Any) -> None:
+    none = "run.iterations=0"
+    play(tmp_path, scripted(write), cells, ScriptedTrainer(), none, "model.path=some/name")
+    play(tmp_path, scripted(write), cells, ScriptedTrainer(), none, "model.path=some/name")
+    with pytest.raises(ChangedError, match=r'model.path \(was "some/name"\)'):
+        play(tmp_path, scripted(write), cells, ScriptedTrainer(), none, "model.path=other/name")
 
 
 @pytest.mark.parametrize(

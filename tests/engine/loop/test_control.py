@@ -15,9 +15,11 @@ from sv_engine.cli import main
 from sv_engine.config.layers import dump, load
 from sv_engine.errors import EngineError
 from sv_engine.generate import GenerationRequest
+from sv_engine.run.changes import ChangedError
 from sv_engine.run.control import begin_control, differences
 from sv_engine.run.journal import FILE_NAME, Journal
 
+from .test_deaths import fake_model
 from .test_loop import SETTINGS, ScriptedTrainer, play, write
 from .test_resume import TABLES
 
@@ -83,6 +85,18 @@ def test_a_run_that_has_not_played_has_no_control(
     (tmp_path / "control").mkdir()
     with pytest.raises(EngineError, match="has not been played"):
         begin_control(tmp_path, tmp_path / "control")
+
+
+def test_a_control_of_another_model_in_the_same_place_is_refused(
+    made: Callable[..., tuple[Path, Any]], tmp_path: Path
+) -> None:
+    model = f"model.path={fake_model(tmp_path / 'model')}"
+    run, _ = made("run", model)
+    (tmp_path / "control").mkdir()
+    begin_control(run, tmp_path / "control")
+    (tmp_path / "model" / "tokenizer.json").write_text("[]")
+    with pytest.raises(ChangedError, match="other files"):
+        made("control", model)
 
 
 def test_while_the_run_is_going_on(made: Callable[..., tuple[Path, Any]], tmp_path: Path) -> None:
