@@ -63,7 +63,7 @@ class FakeOpenAI(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}/v1"
         self.failures: deque[int] = deque()
         """Status codes of the next answers; 0 drops the connection."""
-        self.models: list[dict[str, str]] = []
+        self.models: list[dict[str, Any]] = []
         """What `/v1/models` lists."""
         self.release = threading.Event()
         """Completions with max_tokens above 100 wait for it, or for the client to go away."""

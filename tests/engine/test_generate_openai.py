@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -295,3 +297,50 @@ def test_a_server_without_weight_calls_says_what_to_set(openai_server: Any, tmp_
             assert await _texts(generator, 1, max_tokens=9) == ["prompt|m|None"]
 
     asyncio.run(body())
+
+
+class Words:
+    """A tokenizer that counts words."""
+
+    chat_template = None
+
+    @classmethod
+    def from_pretrained(cls, path: str) -> Words:
+        return cls()
+
+    def __call__(self, text: str) -> dict[str, list[str]]:
+        return {"input_ids": text.split()}
+
+
+@pytest.mark.parametrize(
+    ("told", "form", "room"),
+    [
+        ({"max_model_len": 50}, PromptFormat.PLAIN, 47),
+        ({"max_model_len": 50}, PromptFormat.AUTO, 47),
+        ({"max_model_len": 50}, PromptFormat.CHAT, None),  # the servers' template is not here
+        ({}, PromptFormat.PLAIN, None),
+        ({"max_model_len": 50, "id": "another"}, PromptFormat.PLAIN, None),
+    ],
+)
+def test_the_room_that_a_prompt_leaves_is_known_where_servers_tell(
+    openai_server: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    told: dict[str, Any],
+    form: PromptFormat,
+    room: int | None,
+) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(AutoTokenizer=Words))
+    openai_server.models = [{"id": str(tmp_path), **told}, {"id": "more", "max_model_len": 9}]
+
+    async def found() -> int | None:
+        options = _options(openai_server, path=str(tmp_path), prompt_format=form)
+        async with OpenAIGenerator(options) as generator:
+            return generator.room_after("three little words")
+
+    assert asyncio.run(found()) is None
+    assert not openai_server.requests
+    (tmp_path / "tokenizer.json").touch()
+    assert asyncio.run(found()) == room
+    openai_server.failures.append(404)
+    assert asyncio.run(found()) is None

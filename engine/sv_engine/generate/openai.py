@@ -33,7 +33,8 @@ from sv_engine.generate.errors import (
     WeightsError,
 )
 from sv_engine.generate.streams import Stream, StreamingGenerator
-from sv_engine.generate.weights import absolute, is_adapter
+from sv_engine.generate.weights import TOKENIZER_FILES, absolute, is_adapter
+from sv_engine.prompts.format import ChatTemplateError, is_chat, prompt_token_ids
 from sv_engine.prompts.template import plain_text, turns_of
 from sv_engine.records import Completion
 
@@ -95,6 +96,8 @@ class OpenAIGenerator(StreamingGenerator):
         """None: the servers know it by a name."""
         self._endpoints: list[_Endpoint] = []
         self._adapter = ""
+        self._tokenizer: Any = None
+        self._max_model_len = 0
         self._is_base = True
         """Whether the servers have the weights that they were started with."""
 
@@ -128,9 +131,40 @@ class OpenAIGenerator(StreamingGenerator):
             if Need.CHAT in self.options.needs:
                 body = {"model": self._model, "messages": [{"role": "user", "content": "x"}]}
                 await self._call_all("POST", Need.CHAT, body, REMEDIES[Need.CHAT], (404, 405))
+            await self._learn_room()
         except GenerationError:
             await self._close()
             raise
+
+    async def _learn_room(self) -> None:
+        """What `room_after` needs, where the servers tell and the tokenizer is on this machine."""
+        if not any(Path(self._base or "/", name).is_file() for name in TOKENIZER_FILES):
+            return
+        lengths = []
+        for endpoint in self._endpoints:
+            with contextlib.suppress(self._openai.APIError):  # some servers list nothing
+                async for model in endpoint.client.models.list():
+                    length = getattr(model, "max_model_len", None)  # vLLM's
+                    lengths += [length] if model.id == self._model and length else []
+        if not lengths:
+            return
+        with contextlib.suppress(ImportError, OSError, ValueError, ChatTemplateError):
+            from transformers import AutoTokenizer
+
+            tokenizer = await asyncio.to_thread(AutoTokenizer.from_pretrained, self._base)
+            is_chat(tokenizer, self._format)  # or the servers alone have a chat template
+            self._tokenizer, self._max_model_len = tokenizer, min(lengths)
+
+    @property
+    def _format(self) -> PromptFormat:
+        is_asked = self.options.prompt_format is PromptFormat.CHAT
+        return PromptFormat.CHAT if is_asked else PromptFormat.PLAIN
+
+    def room_after(self, prompt: str) -> int | None:
+        """See the protocol."""
+        if self._tokenizer is None:
+            return None
+        return self._max_model_len - len(prompt_token_ids(self._tokenizer, prompt, self._format))
 
     async def _close(self) -> None:
         tasks = {task for stream in self._streams for task in stream.handle or ()}
@@ -235,7 +269,7 @@ class OpenAIGenerator(StreamingGenerator):
         }
         arguments = {name: value for name, value in arguments.items() if value is not None}
         beside: dict[str, Any] = {"min_p": sampling.min_p} if sampling.min_p else {}
-        if self.options.prompt_format is PromptFormat.CHAT:
+        if self._format is PromptFormat.CHAT:
             turns, begin = turns_of(request.prompt)
             if begin:  # as vLLM and SGLang spell it
                 turns.append({"role": "assistant", "content": begin})
