@@ -2,12 +2,14 @@
 
 A phase that was measured takes as long the next time. One that was not takes as long as its work,
 in completions at most, at the rate of those that were; while nothing is measured nothing is said.
+Where samples come from a recording, completions cost nothing and training what it always does, so
+there no phase tells of another kind.
 The first part of a phase says little about its rate: many problems are in flight and none is done.
 """
 
 from __future__ import annotations
 
-from sv_engine.config.sections import Config
+from sv_engine.config.sections import Backend, Config
 from sv_engine.run.budget import completions_of_evaluation, completions_of_play
 
 ENOUGH = 0.05
@@ -31,6 +33,7 @@ class Forecast:
             "dpo": TRAIN_SHARE * play / 2,
             "evaluate": EVALUATION_WEIGHT * completions_of_evaluation(config),
         }
+        self._tells_of_others = config.generate.backend is not Backend.RECORDED
         stages = {"sft": config.sft.enabled, "dpo": config.dpo.enabled}
         again = ["play", *(name for name, is_on in stages.items() if is_on), "evaluate"]
         self._next = ["evaluate", *again * config.run.iterations]
@@ -59,6 +62,8 @@ class Forecast:
         train_s = took_s.get("train", 0.0)
         if sum(self._took_s.get(stage, 0.0) for stage in ("sft", "dpo")) < train_s / 2:
             self._took_s |= {"sft": train_s / 2, "dpo": train_s / 2}
+        if train_s:  # a stage that had nothing to train on took no time
+            self._took_s = {"sft": 0.0, "dpo": 0.0} | self._took_s
 
     def left_s(self, now_s: float) -> float | None:
         """Seconds that the run still takes; None while nothing tells, as of a trainer that has not
@@ -82,6 +87,8 @@ class Forecast:
     def _whole_s(self, phase: str, now_s: float) -> float | None:
         if phase in self._took_s:
             return self._took_s[phase]
+        if not self._tells_of_others:
+            return None
         seconds = sum(self._took_s.values())
         work = sum(self._work[name] for name in self._took_s)
         if not seconds and self._phase in self._work and self._share >= ENOUGH:

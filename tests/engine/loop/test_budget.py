@@ -103,10 +103,10 @@ def test_an_iteration_of_a_packaged_configuration_fits(name: str, hours: float) 
 
 
 def simulate(
-    durations: dict[str, float], iterations: int, known: bool = False
+    durations: dict[str, float], iterations: int, known: bool = False, *settings: str
 ) -> list[tuple[float, float | None, float]]:
     """(share of the run, what was said, what was true) at a hundred moments of each phase."""
-    config = load(settings=[f"run.iterations={iterations}"])
+    config = load(settings=[f"run.iterations={iterations}", *settings])
     forecast = Forecast(config)
     parts = ["evaluate", *["play", "sft", "dpo", "evaluate"] * iterations]
     whole = sum(durations[name] for name in parts)
@@ -173,6 +173,29 @@ def test_of_the_default_run_the_first_word_is_near() -> None:
     said = [(left, true) for _, left, true in simulate(durations, 2) if left is not None]
     assert len(said) > 800
     assert all(true / 1.7 < left < 1.7 * true for left, true in said if true > 30)
+
+
+RECORDED = ("generate.backend=recorded", "generate.recording=journal.sqlite")
+
+
+def test_of_a_recording_a_phase_says_nothing_of_another_one() -> None:
+    """Its samples come at once, and training takes what it takes."""
+    durations = {"evaluate": 2.0, "play": 5.0, "sft": 200.0, "dpo": 300.0}
+    said = simulate(durations, 3, False, *RECORDED)
+    assert all(left == pytest.approx(true, rel=0.01, abs=0.1) for _, left, true in said if left)
+    assert all(left is None for _, left, _ in said[:300])  # until the last kind of phase goes on
+    assert all(left is not None for _, left, _ in said[400:])
+    evaluation = simulate(durations, 0, False, *RECORDED)
+    assert all(left == pytest.approx(true) for _, left, true in evaluation[5:])
+
+
+def test_of_a_recording_a_stage_with_nothing_to_train_on_keeps_no_secret() -> None:
+    forecast = Forecast(load(settings=["run.iterations=2", *RECORDED]))
+    for start_s, name in ((0, "evaluate"), (2, "play"), (7, "train"), (10, "sft"), (50, "evaluate")):
+        forecast.begin(f"iteration 1: {name}", start_s)
+    forecast.measured({"play": 5.0, "train": 43.0, "evaluate": 2.0})
+    forecast.begin("iteration 2: play", 52.0)
+    assert forecast.left_s(52.0) == pytest.approx(5 + 40 + 2)
 
 
 def test_a_resumed_run_knows_what_its_phases_took() -> None:
