@@ -75,7 +75,7 @@ test-loop: $(VENV)/.loop  ## and those that need vLLM, torch and TRL
 lint: $(VENV)/.base  ## ruff, mypy --strict, the native module beside its stub
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest sv_sandbox._native --allowlist native/stubtest_allowlist.txt
-	$(BIN)/mypy --explicit-package-bases --exclude tests/serve/contract tests/engine tests/serve tests/fuzz bench
+	$(BIN)/mypy --explicit-package-bases --exclude tests/corpus tests bench
 
 sanitize: $(VENV)/.base  ## the C core under AddressSanitizer and UBSan
 	cmake -S native -B build/sanitize -DSV_TESTS=ON -DSV_SANITIZE=ON

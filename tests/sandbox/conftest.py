@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 import sv_sandbox
-from sv_sandbox import JUDGES, Limits, Pool
+from sv_sandbox import JUDGES, Limits, Pool, _native
 from sv_sandbox import spec as sandbox_spec
 from sv_sandbox.libraries import libraries
 
@@ -279,7 +279,7 @@ def other_user(scratch_root: Path) -> OtherUser:
         package = folder / "sv_sandbox"
         ignore = shutil.ignore_patterns("__pycache__", "*.pyi")
         shutil.copytree(Path(sv_sandbox.__file__).parent, package, ignore=ignore)
-        shutil.copy(sv_sandbox.pool._native.__file__, package)
+        shutil.copy(str(_native.__file__), package)
         temp = folder / "temp"
         temp.mkdir()
         os.chown(temp, 65534, 65534)

@@ -49,7 +49,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_as_pytest(both, name):
+def test_as_pytest(both: Any, name: str) -> None:
     real, ours = both[0][name], both[1][name]
     assert real, "pytest ran nothing"
     assert ours == real
@@ -263,7 +263,7 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_ours(ours, name):
+def test_ours(ours: dict[str, dict[str, str]], name: str) -> None:
     assert ours[name] == OURS[name][1]
 
 
@@ -277,15 +277,15 @@ def _run(text: str, **options: Any) -> collect.Outcome:
 
 
 FIVE = """
-def test_a(): assert 1 == 2, "unequal"
-def test_b(): pass
-def test_c(): raise ValueError("bad")
-def test_d(): raise KeyError
-def test_e(): pass
+def test_a() -> None: assert 1 == 2, "unequal"
+def test_b() -> None: pass
+def test_c() -> None: raise ValueError("bad")
+def test_d() -> None: raise KeyError
+def test_e() -> None: pass
 """
 
 
-def test_outcome_names_each_failure():
+def test_outcome_names_each_failure() -> None:
     outcome = _run(FIVE)
     assert outcome.passed == ["test_b", "test_e"]
     assert isinstance(outcome.error(), AssertionError)
@@ -295,11 +295,11 @@ def test_outcome_names_each_failure():
     )
 
 
-def test_outcome_of_passed_is_none():
+def test_outcome_of_passed_is_none() -> None:
     assert _run("def test_a(): pass").error() is None
 
 
-def test_first_failure_ends():
+def test_first_failure_ends() -> None:
     outcome = _run(FIVE, first_failure=True)
     assert list(outcome.failed) == ["test_a"]
     assert outcome.passed == []
@@ -309,7 +309,7 @@ def test_first_failure_ends():
     "body",
     ["raise Lost", "raise Lost  # in a class", "try:\n        raise Lost\n    finally: pass"],
 )
-def test_through_is_no_outcome(body):
+def test_through_is_no_outcome(body: str) -> None:
     class Lost(BaseException):
         pass
 
@@ -325,14 +325,14 @@ def test_through_is_no_outcome(body):
     assert list(collect.run(items).failed) == [items[0].name]
 
 
-def test_all_skipped_has_not_passed():
+def test_all_skipped_has_not_passed() -> None:
     outcome = _run("import unittest\ndef test_a(): raise unittest.SkipTest('not here')")
     error = outcome.error()
     assert isinstance(error, pytest_names.Skipped)
     assert "test_a: not here" in str(error)
 
 
-def test_one_skipped_beside_passed_has_passed():
+def test_one_skipped_beside_passed_has_passed() -> None:
     outcome = _run(
         "import unittest\ndef test_a(): raise unittest.SkipTest('x')\ndef test_b(): pass"
     )
@@ -340,11 +340,11 @@ def test_one_skipped_beside_passed_has_passed():
     assert outcome.skipped == {"test_a": "x"}
 
 
-def test_exception_that_cannot_be_shown():
+def test_exception_that_cannot_be_shown() -> None:
     text = "class E(Exception):\n    def __str__(self): raise KeyError\ndef test_a(): raise E"
     assert _run(text).detail() == "1 of 1 tests failed: test_a: E"
 
 
-def test_offered_fixture():
+def test_offered_fixture() -> None:
     offered = {"five": pytest_names.Fixture(lambda: 5)}
     assert _run("def test_a(five): assert five == 5", fixtures=offered).passed == ["test_a"]

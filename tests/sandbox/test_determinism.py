@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ print(time.tzname, locale.getlocale(), time.strftime('%A', time.gmtime(0)))
 }
 
 
-MODES: dict[str, dict[str, bool]] = {
+MODES: dict[str, dict[str, Any]] = {
     "forked": {"recycle": False},
     "recycled": {"_check_recycled": True},
 }

@@ -22,6 +22,8 @@ import pytest
 
 from sv_sandbox import Layer, Level, Limits, Pool, SandboxError, Verdict, _native, opening
 
+from .tables import rows
+
 SPAWN_STAGES = [
     "clone",
     "idmap",
@@ -63,7 +65,7 @@ def test_every_stage_is_covered() -> None:
 def honest(matrix: Any) -> int:
     """Asserts that every cell is right or a hole; how many holes there are."""
     holes = 0
-    for s, row in enumerate(matrix.verdict_ST.tolist()):
+    for s, row in enumerate(rows(matrix.verdict_ST)):
         for t, code in enumerate(row):
             if code == Verdict.INFRA:
                 holes += 1
@@ -120,14 +122,14 @@ class Flaky(contextlib.AbstractContextManager[Pool]):
     def __enter__(self) -> Pool:
         probe = opening.probe
         fault = _native.STAGES.index(self.stage), self.failure, 40
-        new = _native.pool_new
+        new: Any = _native.pool_new
 
         def pool_new(*given: Any) -> Any:
             return new(*given[:4], fault, *given[5:])
 
         # The probe would meet the first fault: leave it out, and take it as passed.
-        _native.pool_new = pool_new  # type: ignore[assignment]
-        opening.probe = lambda *_: _passed()  # type: ignore[assignment]
+        _native.pool_new = pool_new
+        opening.probe = lambda *_: _passed()
         try:
             self.pool = Pool(2, limits=Limits(cpu_s=0.5))
         finally:
@@ -208,7 +210,7 @@ SLOW = [
 def slow_is_honest(matrix: Any) -> int:
     """Like `honest`, for SLOW."""
     holes = 0
-    for s, row in enumerate(matrix.verdict_ST.tolist()):
+    for s, row in enumerate(rows(matrix.verdict_ST)):
         for t, code in enumerate(row):
             if code == Verdict.INFRA:
                 holes += 1
@@ -263,7 +265,7 @@ def test_the_process_that_compares_is_killed_from_outside(number: int) -> None:
             time.sleep(0.05)
         matrix = job.wait(60)
         assert killed > 0
-        holes = sum(code == Verdict.INFRA for row in matrix.verdict_ST.tolist() for code in row)
+        holes = sum(code == Verdict.INFRA for row in rows(matrix.verdict_ST) for code in row)
         assert holes == 0
         assert honest(pool.matrix(SOLUTIONS, TESTS)) == 0
         if number == signal.SIGKILL:  # what it may send to itself could be a cell's own doing

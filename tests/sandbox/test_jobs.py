@@ -20,6 +20,8 @@ import pytest
 
 from sv_sandbox import Limits, Pool, SandboxError, Verdict
 
+from .tables import rows
+
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 ADD = [f"def f(x):\n    return x + {n}\n" for n in range(5)]
@@ -48,7 +50,7 @@ def test_awaiting() -> None:
             jobs = [pool.submit(ADD, ["assert f(1) == 1"]) for _ in range(50)]
 
             async def one(job: Any) -> int:
-                return (await job).verdict(0, 0)
+                return int((await job).verdict(0, 0))
 
             verdicts = await asyncio.gather(*map(one, jobs))
             programs = await asyncio.gather(
@@ -230,15 +232,15 @@ def test_a_child_of_the_client_does_not_end_its_pool() -> None:
                 status = 0
             os._exit(status)
         end = time.monotonic() + 10
-        status = None
-        while status is None and time.monotonic() < end:
+        ended: int | None = None
+        while ended is None and time.monotonic() < end:
             done, code = os.waitpid(pid, os.WNOHANG)
-            status = code if done else None
+            ended = code if done else None
             time.sleep(0.01)
-        if status is None:
+        if ended is None:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-        assert status == 0
+        assert ended == 0
         assert bytes(job.wait().verdict_ST) == bytes([1, 2, 2, 2, 2])
         assert pool.run("print(1)").stdout == b"1\n"
         assert pool.statistics()["retried"] == 0
@@ -360,13 +362,13 @@ def test_a_waiting_job_that_nobody_wants_ends_at_once_though_all_workers_are_bus
         busy = pool.submit(["import time\ndef f(): time.sleep(300)"], ["assert f() is None"])
         waiting = [pool.submit(["def f(): return 1"] * 3, ["assert f() == 1"]) for _ in range(4)]
         waiting[1].cancel()
-        assert waiting[1].wait(30).verdict_ST.tolist() == [[Verdict.INFRA]] * 3
+        assert rows(waiting[1].wait(30).verdict_ST) == [[Verdict.INFRA]] * 3
         del waiting[3], waiting[0]  # the last of the queue, and the first
         last = pool.submit(["def f(): return 1"], ["assert f() == 1"])
         busy.cancel()
-        assert busy.wait(30).verdict_ST.tolist() == [[Verdict.INFRA]]
-        assert [v for (v,) in waiting[1].wait(60).verdict_ST.tolist()] == [Verdict.PASS] * 3
-        assert last.wait(60).verdict_ST.tolist() == [[Verdict.PASS]]
+        assert rows(busy.wait(30).verdict_ST) == [[Verdict.INFRA]]
+        assert [v for (v,) in rows(waiting[1].wait(60).verdict_ST)] == [Verdict.PASS] * 3
+        assert rows(last.wait(60).verdict_ST) == [[Verdict.PASS]]
 
 
 def test_a_job_with_one_worker_leaves_the_others_free() -> None:
@@ -380,7 +382,7 @@ def test_a_job_with_one_worker_leaves_the_others_free() -> None:
             for n in range(40)
         ]
         for job in jobs:
-            verdicts = job.wait(200).verdict_ST.tolist()
+            verdicts = rows(job.wait(200).verdict_ST)
             assert (
                 verdicts
                 == [[Verdict.PASS, Verdict.WRONG], [Verdict.WRONG, Verdict.PASS]]

@@ -18,6 +18,8 @@ from sv_sandbox import Layer, Level, Limits, Pool, SandboxError, Verdict
 from sv_sandbox.libraries import standard_library
 from sv_sandbox.spec import readable_by_all, uids
 
+from .tables import rows
+
 LEVELS = [Level.BASIC, Level.CONFINED, Level.ISOLATED]
 
 # Attacks that every level must refuse, and the one that only a confined file system refuses.
@@ -117,7 +119,7 @@ def test_the_matrix_is_the_same_at_every_level(level: Level, nothing_left: None)
             ],
             ["assert f(1) == 2", "assert f(2) == 2"],
         )
-        assert m.verdict_ST.tolist() == [
+        assert rows(m.verdict_ST) == [
             [Verdict.PASS, Verdict.WRONG],
             [Verdict.WRONG, Verdict.PASS],
             [Verdict.TIMEOUT] * 2,

@@ -13,6 +13,8 @@ import pytest
 from sv_sandbox import Limits, Pool, SandboxError, Verdict, doctor
 from sv_sandbox.libraries import libraries
 
+from .tables import rows
+
 BALLAST = 48 << 20
 PACKAGES = {
     "warm/__init__.py": f"""
@@ -124,7 +126,7 @@ def test_rows_of_a_matrix_find_them(pool: Pool) -> None:
     solutions = ["import warm\ndef f(x): return warm.sub.WORD * x", "def f(x): return 'sub' * x"]
     tests = ["assert f(2) == 'subsub'", "import warm.sub\nassert f(1) == warm.sub.WORD"]
     matrix = pool.matrix(solutions, tests)
-    assert matrix.verdict_ST.tolist() == [[Verdict.PASS] * 2] * 2
+    assert rows(matrix.verdict_ST) == [[Verdict.PASS] * 2] * 2
 
 
 def test_the_memory_of_each_template_is_told(pool: Pool) -> None:
@@ -199,7 +201,7 @@ def test_a_keeper_that_dies_while_it_rehearses_leaves_nothing_in_the_next_rows(
             solutions = [f"import frail\ndef f(x): return x + {n}", "def f(x): return -1"]
             tests = [f"assert f(1) == {n + 1}", "assert f(2) == 9999"]
             matrix = pool.matrix(solutions, tests, trust="inline")
-            assert matrix.verdict_ST.tolist() == [
+            assert rows(matrix.verdict_ST) == [
                 [Verdict.PASS, Verdict.WRONG],
                 [Verdict.WRONG] * 2,
             ]

@@ -11,6 +11,8 @@ import pytest
 
 from sv_sandbox import Layer, Limits, Pool, Verdict
 
+from .tables import rows
+
 ENDS_WITHIN_S = 5.0  # beyond its limit; generous, because the machine may be busy
 
 
@@ -191,7 +193,7 @@ def f(seconds):
 """
     m = pool.matrix([spin], ["assert f(0.0)", "assert f(0.2)", "assert f(0.0)"], judge=judge)
     assert bytes(m.verdict_ST) == bytes([Verdict.PASS] * 3)
-    idle, busy, after = m.cpu_us_ST.tolist()[0]
+    idle, busy, after = rows(m.cpu_us_ST)[0]
     assert idle < 150_000
     assert after < 150_000
     assert 190_000 <= busy < 450_000
@@ -294,8 +296,8 @@ def test_an_answer_that_is_costly_to_compare_costs_only_its_own_cell(
     with Pool(1, limits=Limits(cpu_s=0.15)) as pool:
         m = pool.matrix([solution, ADD_ONE], tests)
         assert m.verdict(1, 10) is Verdict.PASS
-        assert Verdict.INFRA not in m.verdict_ST.tolist()[0]
-        assert Verdict.PASS not in m.verdict_ST.tolist()[0]
+        assert Verdict.INFRA not in rows(m.verdict_ST)[0]
+        assert Verdict.PASS not in rows(m.verdict_ST)[0]
         assert pool.statistics()["retried"] == 0
 
 
@@ -352,7 +354,7 @@ def test_no_test_pays_for_another_to_be_read(judge: str) -> None:
     tests = ["import math\nassert f(1) == math.floor(1.5)", "x = f(2)\nassert x == 2", long]
     with Pool(1, limits=Limits(cpu_s=0.5)) as pool:
         m = pool.matrix(["def f(x): return x"], [*tests, tests[1]], trust="inline", judge=judge)
-    assert m.verdict_ST.tolist() == [[Verdict.PASS, Verdict.PASS, Verdict.TIMEOUT, Verdict.PASS]]
+    assert rows(m.verdict_ST) == [[Verdict.PASS, Verdict.PASS, Verdict.TIMEOUT, Verdict.PASS]]
 
 
 @pytest.mark.judge
@@ -376,7 +378,7 @@ assert f(1) == 2
 """
     with Pool(1, limits=Limits(cpu_s=60, wall_s=1)) as pool:
         m = pool.matrix([ADD_ONE], [test, "x = f(1)\nassert [x, f(3)] == [2, 4]", PLAIN_TEST])
-        assert m.verdict_ST.tolist() == [[Verdict.PASS] * 3], [m.detail(0, t) for t in range(3)]
+        assert rows(m.verdict_ST) == [[Verdict.PASS] * 3], [m.detail(0, t) for t in range(3)]
 
 
 # ---- stacks, digits, room for what is expected ---------------------------------------------------

@@ -6,6 +6,8 @@ import pytest
 
 from sv_sandbox import Pool, Verdict
 
+from .tables import rows
+
 
 @pytest.fixture(scope="module")
 def pool():  # type: ignore[no-untyped-def]
@@ -30,7 +32,7 @@ def test_a_solution_and_its_test_find_it(
 ) -> None:
     for _ in range(12):  # forks first, recycled subjects then
         matrix = pool.submit([solution, solution], [test], stdin=stdin).wait()
-        assert set(matrix.verdict_ST.tolist()[0] + matrix.verdict_ST.tolist()[1]) == {Verdict.PASS}
+        assert {v for row in rows(matrix.verdict_ST) for v in row} == {Verdict.PASS}
 
 
 def test_what_one_has_read_the_other_does_not_find(pool: Pool) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from sv_sandbox import Limits, Pool, Verdict
 
+from .tables import rows
+
 PASS, WRONG = Verdict.PASS, Verdict.WRONG
 RIGHT, OTHER = "def f(x): return x + 1", "def f(x): return x + 2"
 TESTS = [
@@ -31,7 +33,7 @@ def one() -> object:
 
 def verdicts(pool: Pool, solution: str, tests: Sequence[str], **options: object) -> list[int]:
     """Of one solution."""
-    row: list[int] = pool.matrix([solution], tests, **options).verdict_ST.tolist()[0]  # type: ignore[arg-type]
+    row: list[int] = rows(pool.matrix([solution], tests, **options).verdict_ST)[0]  # type: ignore[arg-type]
     return row
 
 
@@ -45,8 +47,8 @@ def test_the_same_tests_are_planned_once(one: Pool) -> None:
         assert verdicts(one, RIGHT, TESTS) == [PASS, WRONG, PASS]
         assert verdicts(one, OTHER, TESTS) == [WRONG, PASS, WRONG]
     assert plans(one) == 1
-    rows = one.matrix([RIGHT, OTHER], TESTS).verdict_ST.tolist()
-    assert rows == [[PASS, WRONG, PASS], [WRONG, PASS, WRONG]]
+    both = rows(one.matrix([RIGHT, OTHER], TESTS).verdict_ST)
+    assert both == [[PASS, WRONG, PASS], [WRONG, PASS, WRONG]]
     assert plans(one) == 1
 
 

@@ -24,7 +24,7 @@ Shown = list[list[tuple[str, str, int]]]
 
 
 def shown(matrix: Matrix) -> Shown:
-    rows, cells = matrix.verdict_ST.shape
+    rows, cells = matrix.shape
     return [
         [
             (matrix.verdict(s, t).name, matrix.detail(s, t), int(matrix.trust_ST[s, t]))

@@ -10,6 +10,7 @@ import pytest
 
 from sv_sandbox import Limits, Pool, Verdict
 
+from .tables import rows
 from .test_recycle import Shown, counted, shown
 
 pytest.importorskip("numpy")
@@ -129,7 +130,7 @@ def test_each_interpreter_has_a_keeper_of_its_own() -> None:
         for number in range(30):
             solutions = [f"{plain}# {number}", f"{loaded}# {number}"]
             matrix = pool.matrix(solutions, ["assert f([]) == True", "assert f([]) == False"])
-            assert matrix.verdict_ST.tolist() == [
+            assert rows(matrix.verdict_ST) == [
                 [Verdict.WRONG, Verdict.PASS],
                 [Verdict.PASS, Verdict.WRONG],
             ]

@@ -322,7 +322,7 @@ def test_much_output(
     recycling: Pool, forking: Pool, stream: str, size: int, limit: int, recycled: int
 ) -> None:
     source = f"import sys\nsys.{stream}.write('x' * {size})"
-    options = {"limits": Limits(output_bytes=limit)}
+    options: dict[str, Any] = {"limits": Limits(output_bytes=limit)}
     expected = run(forking, source, **options)
     found, whole, _ = counted(recycling, source, **options)
     assert whole == recycled

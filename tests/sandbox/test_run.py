@@ -36,7 +36,7 @@ def test_output_is_cut_at_its_limit(pool: Pool) -> None:
 
 
 def test_files(pool: Pool, untouched: list[str]) -> None:
-    files = {"a.txt": "text", "sub/dir/b.bin": b"\x00\xff"}
+    files: dict[str, str | bytes] = {"a.txt": "text", "sub/dir/b.bin": b"\x00\xff"}
     source = """
 import os
 print(open('a.txt').read(), open('sub/dir/b.bin', 'rb').read(), sorted(os.listdir('.')))

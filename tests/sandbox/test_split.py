@@ -17,6 +17,8 @@ import pytest
 
 from sv_sandbox import Limits, Matrix, Pool, Trust, Verdict
 
+from .tables import rows
+
 SOLUTION = """
 import collections, enum, math
 class Stack:
@@ -173,11 +175,11 @@ def test_a_wrong_answer_has_no_way_to_pass(
     for solution, tests in cases(path):
         assert {kind for kind, _ in tests} == {"forged"}
         texts = [text for _, text in tests]
-        split, inline = (pool.submit([solution], texts, judge=one) for one in ("split", "inline"))
-        jobs.append((texts, split, inline))
-    wrong = []
-    for texts, first, second in jobs:
-        split, inline = first.wait(), second.wait()
+        both = [pool.submit([solution], texts, judge=one) for one in ("split", "inline")]
+        jobs.append((texts, both))
+    wrong: list[tuple[str, ...]] = []
+    for texts, both in jobs:
+        split, inline = (job.wait() for job in both)
         for t, test in enumerate(texts):
             if not NO_PASS.match(judged(split, t)):
                 wrong.append((judged(split, t), test))
@@ -440,7 +442,7 @@ class Liar(metaclass=Meta): pass
 def f(x): return memory.seen[-1] if memory.seen else Liar
 """
     tests = ["r = f(1)\nassert 987654 in r", "r = f(2)\nassert r == 987654"]
-    assert Verdict.PASS not in pool.matrix([solution], tests).verdict_ST.tolist()[0]
+    assert Verdict.PASS not in rows(pool.matrix([solution], tests).verdict_ST)[0]
 
 
 BODIES = [
@@ -552,7 +554,7 @@ def test_what_needs_one_process_is_left_out_where_it_passes_there(pool: Pool) ->
         assert judged(matrix, t) == "held back INFRA INLINE", (test, matrix.detail(0, t))
         assert matrix.verdict(1, t) is Verdict.WRONG, (test, matrix.detail(1, t))
     matrix = pool.matrix([SOLUTION], ONE_PROCESS, trust="inline")
-    assert set(matrix.verdict_ST.tolist()[0]) == {Verdict.PASS}
+    assert set(rows(matrix.verdict_ST)[0]) == {Verdict.PASS}
 
 
 MENTIONS = [

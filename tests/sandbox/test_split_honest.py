@@ -31,11 +31,11 @@ def test_honest_tests_are_judged_alike(
     jobs = []
     for solution, tests in cases(path):
         texts = [text for _, text in tests]
-        split, inline = (pool.submit([solution], texts, judge=one) for one in ("split", "inline"))
-        jobs.append((tests, split, inline))
+        both = [pool.submit([solution], texts, judge=one) for one in ("split", "inline")]
+        jobs.append((tests, both))
     wrong = []
-    for tests, first, second in jobs:
-        split, inline = first.wait(), second.wait()
+    for tests, both in jobs:
+        split, inline = (job.wait() for job in both)
         for t, (kind, test) in enumerate(tests):
             assert kind in KINDS
             if kind == "holds private":

@@ -9,6 +9,8 @@ import pytest
 
 from sv_sandbox import Layer, Limits, Pool, Trust, Verdict
 
+from .tables import rows
+
 pytestmark = pytest.mark.judge
 VIEW = "class View:\n    def __init__(self, rows): self.rows = rows\n    def size(self): return "
 LARGE = "rows = list(range(3000))\nview = View(rows)\nrows.append(1)\nassert view.size() == 3001"
@@ -38,7 +40,7 @@ def both_ways(pool: Pool) -> int:
 def test_code_runs_both_ways(pool: Pool, test: str) -> None:
     before = both_ways(pool)
     matrix = pool.matrix(["def f(x): return x + 1", "def f(x): return x"], [test])
-    assert matrix.verdict_ST.tolist() == [[Verdict.PASS], [Verdict.WRONG]]
+    assert rows(matrix.verdict_ST) == [[Verdict.PASS], [Verdict.WRONG]]
     assert both_ways(pool) == before + 2
 
 
@@ -49,7 +51,7 @@ PLANNED = ["assert f(1) == 2", "def check(c):\n    assert c(1) == 2\ncheck(f)"]
 def test_a_planned_test_has_one_way(pool: Pool, test: str) -> None:
     before = both_ways(pool)
     matrix = pool.matrix(["def f(x): return x + 1", "def f(x): return x"], [test])
-    assert matrix.verdict_ST.tolist() == [[Verdict.PASS], [Verdict.WRONG]]
+    assert rows(matrix.verdict_ST) == [[Verdict.PASS], [Verdict.WRONG]]
     assert both_ways(pool) == before
 
 
@@ -74,8 +76,8 @@ def test_but_for_a_solution_that_may_see_where_it_runs(
 ) -> None:
     before = both_ways(pool)
     matrix = pool.matrix([solution], [test])
-    assert matrix.verdict_ST.tolist() == [[Verdict.PASS]]
-    assert matrix.trust_ST.tolist() == [[Trust.PROVEN]]
+    assert rows(matrix.verdict_ST) == [[Verdict.PASS]]
+    assert rows(matrix.trust_ST) == [[Trust.PROVEN]]
     assert both_ways(pool) == before + 1
 
 
@@ -83,15 +85,15 @@ def test_what_fails_apart_and_passes_together_is_held_back(pool: Pool) -> None:
     right, wrong = VIEW + "len(self.rows)", VIEW + "3001 if len(self.rows) == 3000 else 0"
     tests = [LARGE, "view = View([1, 2])\nassert view.size() == 2"]
     held = pool.matrix([right, wrong], tests)
-    assert held.verdict_ST.tolist() == [
+    assert rows(held.verdict_ST) == [
         [Verdict.INFRA, Verdict.PASS],
         [Verdict.WRONG, Verdict.WRONG],
     ]
     assert held.trust_ST[0, 0] == Trust.INLINE
-    assert held.held_ST.tolist() == [[1, 0], [0, 0]]
+    assert rows(held.held_ST) == [[1, 0], [0, 0]]
     assert held.detail(0, 0) == "held back (inline): in one process it passes: AssertionError"
     failed = pool.matrix([right, wrong], tests, below="fail")
-    assert failed.verdict_ST.tolist() == [
+    assert rows(failed.verdict_ST) == [
         [Verdict.WRONG, Verdict.PASS],
         [Verdict.WRONG, Verdict.WRONG],
     ]
@@ -122,7 +124,7 @@ def test_what_happens_in_one_process_alone_ends_nothing_else(
 ) -> None:
     tests = ["marker = 1\nassert Box(2).get() == 2", "assert Box(2).get() == 2"]
     matrix = pool.matrix([ONLY_TOGETHER.format(does), ONLY_TOGETHER.format("pass")], tests)
-    assert matrix.verdict_ST.tolist() == [
+    assert rows(matrix.verdict_ST) == [
         [verdict, Verdict.PASS],
         [Verdict.PASS, Verdict.PASS],
     ]
@@ -135,8 +137,8 @@ def test_a_test_that_leaves_by_itself_has_passed(pool: Pool) -> None:
     matrix = pool.matrix(
         [ONLY_TOGETHER.format("pass") + "def f(x): return 2"], tests, trust="vouched"
     )
-    assert matrix.verdict_ST.tolist() == [[Verdict.PASS, Verdict.PASS]]
-    assert matrix.trust_ST.tolist() == [[Trust.PROVEN, Trust.PROVEN]]
+    assert rows(matrix.verdict_ST) == [[Verdict.PASS, Verdict.PASS]]
+    assert rows(matrix.trust_ST) == [[Trust.PROVEN, Trust.PROVEN]]
 
 
 def test_what_it_sees_of_its_tests_in_one_process_helps_it_nowhere_else(pool: Pool) -> None:
@@ -167,7 +169,7 @@ class Spy:
     ]
     for _ in range(3):
         matrix = pool.matrix([notes, notes], tests)
-        assert Verdict.PASS not in [v for row in matrix.verdict_ST.tolist() for v in row]
+        assert Verdict.PASS not in [v for row in rows(matrix.verdict_ST) for v in row]
         assert "in one process it passes" in matrix.detail(0, 0)
 
 

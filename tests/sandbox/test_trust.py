@@ -9,6 +9,8 @@ import pytest
 
 from sv_sandbox import Below, Limits, Matrix, Pool, Trust, Verdict
 
+from .tables import rows
+
 SOLUTION = """
 class Money:
     def __init__(self, n): self.n = n
@@ -37,7 +39,7 @@ def pool() -> Iterator[Pool]:
 
 def row(matrix: Matrix) -> tuple[list[Verdict], list[int]]:
     """Verdicts and what was held back, of the first solution."""
-    return [Verdict(v) for v in matrix.verdict_ST.tolist()[0]], matrix.held_ST.tolist()[0]
+    return [Verdict(v) for v in rows(matrix.verdict_ST)[0]], rows(matrix.held_ST)[0]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_what_becomes_of_a_pass(
     assert matrix.held_back == sum(held)
     together = trust in ("inline", INLINE)
     wanted = [INLINE] * 3 if together else [PROVEN, VOUCHED, INLINE]
-    assert matrix.trust_ST.tolist()[0][:3] == wanted
+    assert rows(matrix.trust_ST)[0][:3] == wanted
 
 
 def test_the_pools_own_is_used_where_a_job_names_none() -> None:
@@ -93,7 +95,7 @@ def test_a_matrix_pickles_with_all_of_it(pool: Pool) -> None:
     assert (again.shape, again.held_back) == (matrix.shape, matrix.held_back)
     for t in range(len(TESTS)):
         assert again.detail(1, t) == matrix.detail(1, t)
-    assert pickle.loads(pickle.dumps(again)).held_ST.tolist() == matrix.held_ST.tolist()
+    assert rows(pickle.loads(pickle.dumps(again)).held_ST) == rows(matrix.held_ST)
     empty = pickle.loads(pickle.dumps(pool.matrix([], TESTS)))
     assert (empty.shape, empty.held_back) == ((0, len(TESTS)), 0)
 
@@ -101,7 +103,7 @@ def test_a_matrix_pickles_with_all_of_it(pool: Pool) -> None:
 def test_everything_in_one_process_holds_nothing_back(pool: Pool) -> None:
     matrix = pool.matrix([SOLUTION], TESTS, judge="inline")
     assert row(matrix) == ([PASS, PASS, PASS, *FAILED], [0] * 6)
-    assert set(matrix.trust_ST.tolist()[0]) == {INLINE}
+    assert set(rows(matrix.trust_ST)[0]) == {INLINE}
 
 
 @pytest.mark.parametrize("trust", ["none", "split", "", "PASS", 0, Trust.NONE])
@@ -172,7 +174,7 @@ def test_modules_and_data_lie_beside_the_solution(pool: Pool) -> None:
         matrix = pool.matrix([BESIDE, "x ="], tests, files=FILES, **options)  # type: ignore[arg-type]
         found = [matrix.verdict(0, t) for t in range(len(tests))]
         assert found == [PASS] * 6 + [WRONG], [matrix.detail(0, t) for t in range(len(tests))]
-        assert PASS not in matrix.verdict_ST.tolist()[1][:3]
+        assert PASS not in rows(matrix.verdict_ST)[1][:3]
     alone = pool.matrix([BESIDE], tests)
     assert PASS not in row(alone)[0]
 

@@ -97,6 +97,7 @@ def test_round_trip(value: Any) -> None:
 
 
 Point = namedtuple("Point", "x y")
+Odd: Any = namedtuple("Odd", "a def", rename=True)
 
 
 class Typed(NamedTuple):
@@ -126,7 +127,7 @@ ROWS: tuple[Any, ...] = (
     *(array.array("d", [1.5, 2]), array.array("B"), array.array("u", "añ")),
     *(re.compile("a(b)?", re.I | re.M), re.compile(rb"\d")),
     random.Random(7),
-    *(Point(1, [2]), Typed(1, [2]), namedtuple("Odd", "a def", rename=True)(1, 2)),
+    *(Point(1, [2]), Typed(1, [2]), Odd(1, 2)),
     *(range(1, 10, 3), range(10**30), slice(None, 2, [3]), range(0)),
 )
 
@@ -144,7 +145,8 @@ def test_every_row(value: Any) -> None:
     back = decode(encode(value), heard=lambda: heard.append(1))
     assert type(back) is type(value)
     assert told(back) == told(value)
-    assert told(decode(encode([value, {"a": value}], plain=True))[1]["a"]) == told(value)
+    within: Any = decode(encode([value, {"a": value}], plain=True))
+    assert told(within[1]["a"]) == told(value)
     assert not heard
 
 

@@ -47,7 +47,7 @@ def forged(row: Any, *parts: object) -> bytes:
         assert found is not None
         return values._TAGS[id(found[0])], found[0].mutable, found[1]
 
-    return _native.encode(forged, other, [])
+    return bytes(_native.encode(forged, other, []))
 
 
 STRANGE: tuple[object, ...] = (
@@ -225,7 +225,7 @@ def test_memory_that_runs_out_anywhere() -> None:
     ]
     parts = (1, "a", [2])
     message = _native.encode(value, lambda one: (5, True, parts), [])
-    known = [*value, *([n] for n in range(99))]
+    known: list[Any] = [*value, *([n] for n in range(99))]
     seen = _native.snapshot(known)
     for one in known[-99:]:
         one.append(1)
@@ -233,12 +233,13 @@ def test_memory_that_runs_out_anywhere() -> None:
     def build(tag: int, got: tuple[object, ...]) -> object:
         return got
 
-    for work in (
+    works: tuple[Callable[[list[object]], object], ...] = (
         lambda met: _native.encode(value, lambda one: (5, True, parts), met),
         lambda met: _native.decode(message, build, met),
         lambda _: _native.snapshot(known),
         lambda _: _native.changed(known, seen),
-    ):
+    )
+    for work in works:
         failed = 0
         for allocation in range(700):
             met: list[object] = []
@@ -317,6 +318,7 @@ def test_depth_of_keys() -> None:
                 with pytest.raises(Unencodable):
                     encode(place(nested(300, wrap)))
         twice = bytes([SET, 2]) + (bytes([TUPLE, 1]) * 199 + bytes([TUPLE, 0])) * 2
-        assert len(decode(twice)) == 1  # compared, item by item
+        back: Any = decode(twice)
+        assert len(back) == 1  # compared, item by item
 
     in_small_stack(action)

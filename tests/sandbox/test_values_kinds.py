@@ -12,6 +12,7 @@ from collections import (
 )
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy
@@ -53,7 +54,8 @@ class Said(NamedTuple):
     def __eq__(self, other: object) -> bool:
         return True
 
-    __hash__ = tuple.__hash__
+    def __hash__(self) -> int:
+        return tuple.__hash__(self)
 
 
 class Shown(NamedTuple):
@@ -83,15 +85,16 @@ class Zone(zoneinfo.ZoneInfo):
     pass
 
 
+MASKED: Any = numpy.ma  # its functions have no types
 OTHER: tuple[Any, ...] = (
     *(Evil(4), Text("a"), Sequence([1]), Colour.RED, Said(1), Shown(1), More(1, 2), Posing()),
     *(object(), lambda: 0, type("X", (), {}), open, eval, exec, compile, __import__, input),
     *(getattr, setattr, globals, vars, breakpoint, type("D", (Decimal,), {})("1"), iter([])),
     *(Decimal("1E99999"), sys, ValueError("x"), zoneinfo),
-    *(datetime(2024, 1, 1, tzinfo=Zone.no_cache("UTC")), numpy.array([object()]), (x for x in ())),
+    *(datetime(2024, 1, 1, tzinfo=Zone.no_cache("UTC")), numpy.array([object()]), (x for x in "")),
     *(
         numpy.zeros(2, "i4,i4"),
-        numpy.ma.array([1]),
+        MASKED.array([1]),
         numpy.zeros(2).flags,
         type("E", (ValueError,), {}),
     ),
@@ -127,7 +130,7 @@ def test_shared_tuples_do_not_fill_the_memory() -> None:
 
 
 def test_a_factory_of_the_solution_is_referred_to() -> None:
-    value = defaultdict(lambda: 7, a=[1])
+    value = defaultdict[str, object](lambda: 7, a=[1])
     with pytest.raises(Unencodable):
         encode(value)
     back: Any = decode(encode(value, lambda one: (False, (3,))), lambda number: lambda: number)
@@ -144,7 +147,7 @@ def test_words() -> None:
     )
     for value in words:
         heard: list[int] = []
-        back: Any = decode(encode([value]), heard=lambda heard=heard: heard.append(1))
+        back: Any = decode(encode([value]), heard=partial(heard.append, 1))
         assert heard == [1], value
         assert type(back[0]) is type(value)
         assert repr(back[0]) == repr(value)
@@ -163,12 +166,12 @@ def test_plain_has_no_words() -> None:
         assert back == bare
         with pytest.raises(Unencodable):
             encode(scalar, plain=True)
-    for scalar in (
+    for other in (
         *(numpy.float16("inf"), numpy.complex64(1), numpy.longdouble(1)),
         numpy.datetime64("2024-01-01", "ns"),
     ):
         with pytest.raises(Unencodable):
-            encode(scalar, plain=True, bare=True)
+            encode(other, plain=True, bare=True)
 
 
 def test_numpy() -> None:
@@ -194,7 +197,8 @@ def test_numpy() -> None:
     assert not heard
     assert decode(encode(numpy.str_(""))) == ""
     # `(empty == anything).all()` holds.
-    assert decode(encode(numpy.zeros((0, 4))), heard=lambda: heard.append(1)).shape == (0, 4)
+    none: Any = decode(encode(numpy.zeros((0, 4))), heard=lambda: heard.append(1))
+    assert none.shape == (0, 4)
     assert heard
 
 

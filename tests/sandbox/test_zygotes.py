@@ -21,6 +21,8 @@ import pytest
 
 from sv_sandbox import Limits, Pool, SandboxError, Verdict, opening
 
+from .tables import rows
+
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 TESTS = [
@@ -42,7 +44,7 @@ def solutions(rows: int = ROWS) -> list[str]:
 
 def assert_whole(matrix: Any) -> None:
     """No hole, and nothing wrong."""
-    for s, row in enumerate(matrix.verdict_ST.tolist()):
+    for s, row in enumerate(rows(matrix.verdict_ST)):
         wanted = [Verdict.PASS if s % 4 == t else Verdict.WRONG for t in range(len(TESTS))]
         assert row == wanted, (s, [matrix.detail(s, t) for t in range(len(TESTS))])
 
@@ -64,7 +66,7 @@ def reached(job: Any, rows: int) -> None:
 def is_gone(pid: int) -> bool:
     """Whether the process has ended, collected or not."""
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
 

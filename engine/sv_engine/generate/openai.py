@@ -96,6 +96,7 @@ class OpenAIGenerator(StreamingGenerator):
         """None: the servers know it by a name."""
         self._endpoints: list[_Endpoint] = []
         self._adapter = ""
+        self._has_tokenizer = any((path / name).is_file() for name in TOKENIZER_FILES)
         self._tokenizer: Any = None
         self._max_model_len = 0
         self._is_base = True
@@ -138,7 +139,7 @@ class OpenAIGenerator(StreamingGenerator):
 
     async def _learn_room(self) -> None:
         """What `room_after` needs, where the servers tell and the tokenizer is on this machine."""
-        if not any(Path(self._base or "/", name).is_file() for name in TOKENIZER_FILES):
+        if not self._has_tokenizer:
             return
         lengths = []
         for endpoint in self._endpoints:

@@ -191,7 +191,13 @@ def test_of_a_recording_a_phase_says_nothing_of_another_one() -> None:
 
 def test_of_a_recording_a_stage_with_nothing_to_train_on_keeps_no_secret() -> None:
     forecast = Forecast(load(settings=["run.iterations=2", *RECORDED]))
-    for start_s, name in ((0, "evaluate"), (2, "play"), (7, "train"), (10, "sft"), (50, "evaluate")):
+    for start_s, name in (
+        (0, "evaluate"),
+        (2, "play"),
+        (7, "train"),
+        (10, "sft"),
+        (50, "evaluate"),
+    ):
         forecast.begin(f"iteration 1: {name}", start_s)
     forecast.measured({"play": 5.0, "train": 43.0, "evaluate": 2.0})
     forecast.begin("iteration 2: play", 52.0)

@@ -123,7 +123,7 @@ def test_a_model_may_be_moved_but_not_replaced(
         return play(run, scripted(write), type(cells)(), trainer, ONE, setting)[2].notes
 
     def is_refused(name: object, said: str) -> None:
-        with pytest.raises(ChangedError, match="model.path") as caught:
+        with pytest.raises(ChangedError, match=r"model\.path") as caught:
             go(name)
         assert said in str(caught.value)
 

@@ -13,23 +13,23 @@ import types
 from pathlib import Path
 
 from sv_sandbox.jailed import collect, pytest_fixtures
-from sv_sandbox.jailed.pytest_names import Unsupported
+from sv_sandbox.jailed.pytest_names import NoSites, Unsupported
 
 SOLUTION = "# ---- solution ----\n"
 """In a text: what follows is not the test's."""
 
 
-class Sites:
+class Sites(NoSites):
     """Keeps what was swallowed."""
 
-    def __init__(self):
-        self.seen = []
+    def __init__(self) -> None:
+        self.seen: list[str] = []
 
-    def caught(self, error, kinds):
+    def caught(self, error: BaseException, kinds: object) -> None:
         self.seen.append(type(error).__name__)
 
 
-def loaded(path, text, solution):
+def loaded(path: str, text: str, solution: str) -> list[collect.TestItem]:
     """The tests of a text, after it ran."""
     module = types.ModuleType("test")
     sys.modules["test"] = module

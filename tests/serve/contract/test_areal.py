@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("sv_engine", reason="our package is not on the path here")
-FOUND = importlib.util.find_spec("areal")
+FOUND: Any = importlib.util.find_spec("areal")
 if FOUND is None or not FOUND.submodule_search_locations:
     pytest.skip(
         "areal is not installed here (pip install --no-deps areal)", allow_module_level=True
@@ -32,7 +32,7 @@ def api() -> Iterator[Any]:
         module = types.ModuleType(name)
         module.__path__ = [str(root.joinpath(*name.split(".")[1:]))]
         sys.modules[name] = module
-    sys.modules["areal.utils"].logging = logging
+    vars(sys.modules["areal.utils"])["logging"] = logging
     yield importlib.import_module("areal.api.reward_api")
     for name in [name for name in sys.modules if name.split(".")[0] == "areal"]:
         del sys.modules[name]

@@ -77,7 +77,7 @@ def test_an_evaluation(tmp_path: Path) -> None:
     from inspect_ai.tool import python
     from inspect_ai.util import sandbox
 
-    @scorer(metrics=[accuracy()])
+    @scorer(metrics=[accuracy()])  # type: ignore[untyped-decorator]  # as above
     def wrote_file() -> Any:
         async def score(state: Any, target: Any) -> Score:
             text = await sandbox().read_file("answer.txt")

@@ -22,7 +22,7 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed here")
 pytest.importorskip("aiohttp", reason="aiohttp is not installed here")
 pytest.importorskip("sv_engine", reason="our package is not on the path here")
-FOUND = importlib.util.find_spec("openrlhf")
+FOUND: Any = importlib.util.find_spec("openrlhf")
 if FOUND is None or not FOUND.submodule_search_locations:
     pytest.skip("openrlhf is not installed here", allow_module_level=True)
 
@@ -37,7 +37,7 @@ def agent() -> Iterator[Any]:
         module.__path__ = [str(root.joinpath(*name.split(".")[1:]))]
         sys.modules[name] = module
     logs = types.ModuleType("openrlhf.utils.logging_utils")
-    logs.init_logger = logging.getLogger
+    vars(logs)["init_logger"] = logging.getLogger
     sys.modules[logs.__name__] = logs
     yield importlib.import_module("openrlhf.utils.agent")
     for name in [name for name in sys.modules if name.split(".")[0] == "openrlhf"]:

@@ -21,7 +21,7 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed here")
 pytest.importorskip("aiohttp", reason="aiohttp is not installed here")
 pytest.importorskip("sv_engine", reason="our package is not on the path here")
-FOUND = importlib.util.find_spec("slime")
+FOUND: Any = importlib.util.find_spec("slime")
 if FOUND is None or not FOUND.submodule_search_locations:
     pytest.skip("slime's source is not on the path here", allow_module_level=True)
 

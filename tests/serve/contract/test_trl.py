@@ -58,10 +58,12 @@ def test_a_few_steps_of_grpo(
 
     if kind == "Reward":
 
-        async def call(self: Any, prompts: Any, completions: Any, **columns: Any) -> Any:
+        async def waited(self: Any, prompts: Any, completions: Any, **columns: Any) -> Any:
             rewards = await base.__call__(self, prompts, self.known(completions), **columns)
             seen.append(rewards)
             return rewards
+
+        Spied.__call__ = waited
     else:
 
         def call(self: Any, prompts: Any, completions: Any, **columns: Any) -> Any:
@@ -69,7 +71,7 @@ def test_a_few_steps_of_grpo(
             seen.append(rewards)
             return rewards
 
-    Spied.__call__ = call
+        Spied.__call__ = call
     model, tokenizer = tiny_model()
     rows = {"prompt": ["Write f."] * 8, "tests": [["assert f(1) == 2"], None] * 4}
     arguments = trl.GRPOConfig(

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("requests", reason="verl's client needs requests")
-FOUND = importlib.util.find_spec("verl")
+FOUND: Any = importlib.util.find_spec("verl")
 if FOUND is None or not FOUND.submodule_search_locations:
     pytest.skip("verl is not installed here (pip install --no-deps verl)", allow_module_level=True)
 
