@@ -74,7 +74,7 @@ def test_what_pip_says_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_an_unknown_source_is_told_what_is_known(tmp_path: Path) -> None:
     result = invoke("smollm", "--out", tmp_path / "out")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "smollm2-135m" in result.output
     assert not list(tmp_path.iterdir())
 
@@ -82,7 +82,7 @@ def test_an_unknown_source_is_told_what_is_known(tmp_path: Path) -> None:
 def test_a_file_that_is_no_gguf_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.gguf").write_bytes(b"\x80\x02a pickle")
     result = invoke(tmp_path / "model.gguf", "--out", tmp_path / "out")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "GGUF" in result.output
     assert not (tmp_path / "out").exists()
 
@@ -91,7 +91,7 @@ def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text("{}")
     result = invoke(tmp_path / "model", "--out", tmp_path / "out")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "safetensors" in result.output
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 
+from sv_engine.config.layers import ConfigError
 from sv_engine.config.sections import Backend, Config, PromptFormat, Stage
 from sv_engine.execute.cache import VerdictCache
 from sv_engine.execute.executor import Executor
@@ -17,7 +18,6 @@ from sv_engine.execute.sandbox import Budget
 from sv_engine.executors.row_pool import pool_at
 from sv_engine.generate import (
     Generator,
-    ModelLoadError,
     OpenAIGenerator,
     OpenAIOptions,
     RecordedGenerator,
@@ -85,7 +85,7 @@ def prompt_format(config: Config) -> PromptFormat:
     if wanted is not PromptFormat.AUTO or not config.run.iterations:
         return wanted
     if not place.is_dir():
-        raise ModelLoadError(
+        raise ConfigError(
             "whether prompts are chat turns is not known of a model that is not on this machine",
             where=str(place),
             remedy='set model.prompt_format = "chat" or "plain"',

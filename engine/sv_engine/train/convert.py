@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from sv_engine.errors import EngineError
+from sv_engine.generate.errors import ModelPathError
 from sv_engine.generate.weights import check_model
 
 DTYPES = ("bfloat16", "float16", "float32")
@@ -72,7 +73,7 @@ def convert(source: str, out: Path, *, dtype: str = "bfloat16") -> Converted:
     """Write the model `source` to the new folder `out`.
 
     source: a name of `PACKAGED`, a GGUF file, or a Hugging Face folder. dtype: of `DTYPES`.
-    Raises ConvertError, ModelLoadError; OSError where the disk refuses. Blocks for seconds.
+    Raises ConvertError, ModelPathError; OSError where the disk refuses. Blocks for seconds.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConvertError(
@@ -96,13 +97,13 @@ def _located(source: str, scratch: Path) -> Iterator[Path]:
         return
     place = Path(source)
     if not place.exists():
-        raise ConvertError(
+        raise ModelPathError(
             "there is no such model",
             where=source,
             remedy=f"name a GGUF file, a Hugging Face folder, or one of {', '.join(PACKAGED)}",
         )
     if place.is_file() and not _is_gguf(place):
-        raise ConvertError(
+        raise ModelPathError(
             "the file does not begin as GGUF files do",
             where=source,
             remedy="give a *.gguf file, or the folder of a Hugging Face model",

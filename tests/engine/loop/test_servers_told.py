@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sv_engine.config.layers import load
+from sv_engine.config.layers import ConfigError, load
 from sv_engine.config.sections import PromptFormat
-from sv_engine.generate import ModelLoadError
 from sv_engine.generate.openai import Need
 from sv_engine.run.doors import needs, prompt_format
 
@@ -54,7 +53,7 @@ def test_auto_is_sampled_as_it_is_trained(
 
 def test_a_model_elsewhere_must_be_told() -> None:
     settings = [*OPENAI, "model.path=some/model", "model.prompt_format="]
-    with pytest.raises(ModelLoadError, match="chat turns"):
+    with pytest.raises(ConfigError, match="chat turns"):
         prompt_format(load(settings=[*settings[:-1], "model.prompt_format=auto"]))
     told = load(settings=[*settings[:-1], "model.prompt_format=chat"])
     assert prompt_format(told) is PromptFormat.CHAT
