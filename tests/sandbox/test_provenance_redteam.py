@@ -14,6 +14,14 @@ import pytest
 from sv_sandbox import Limits, Pool, Verdict
 
 FOLDER = Path(__file__).parent / "redteam"
+_FORGED = """\
+import sys as _s
+_f = _s._getframe()
+while _f and "Tests" not in _f.f_globals: _f = _f.f_back
+if _f and type(_f.f_locals.get("row")).__name__ == "Tests":
+    _f.f_globals["Tests"].run = lambda self, cell, ns: (1, b"")
+"""
+"""Lines before each solution of `forged.txt`: in one process every test passes."""
 _MARK = re.compile(r"^=== (.*)\n", re.MULTILINE)
 
 
@@ -26,6 +34,8 @@ def cases() -> Iterator[tuple[str, str, str | None, str, str]]:
             title, _, entry_point = heading.partition(" @ ")
             solution, found, test = text.partition("--- test\n")
             assert found, heading
+            if path.stem == "forged":
+                solution = _FORGED + solution
             yield path.stem, title, entry_point or None, solution, test
 
 

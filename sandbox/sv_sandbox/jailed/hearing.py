@@ -50,7 +50,6 @@ class Hearing:
         """What arrives while a name is asked for."""
         self._errors: list[BaseException] = []
         """Exceptions of the solution's classes that came with the last answer."""
-        self._objects: set[int] = set()
         self._programs: set[int] = set()
         """Classes whose objects stand for the program: `Solution`, or the entry point's."""
         self.has_answered = False
@@ -67,7 +66,7 @@ class Hearing:
             try:
                 return self._link.ask(operation, *operands), arrived
             finally:
-                self._naming = outer
+                self._naming, self._link.makers.newest = outer, -1
 
     def name(self, name: str, entry_point: str | None, asked_for: bool) -> tuple[bool, Any]:
         """What the solution has by this name, which the test imports by it if it is `asked_for`."""
@@ -137,6 +136,10 @@ class Hearing:
 
     def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
         """An answer of the solution's: on to `provenance`."""
+        self._heard(operation, operands, answer)
+        self._link.makers.newest = -1
+
+    def _heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
         self._errors_came(None)
         if operation in ("isinstance", "issubclass", "contains"):
             self._marks.word(f"{operation} of a class")
@@ -189,9 +192,8 @@ class Hearing:
         is an answer."""
         if type(target) is proxies.ReferenceClass and operation == "call":
             number = self._number(answer)
-            if number < 0 or number in self._objects or is_reference_class(answer):
+            if number < 0 or number != self._link.makers.newest or is_reference_class(answer):
                 self._marks.word("a class that makes no new object")
-            self._objects.add(number)
             return
         self.looked_at(answer)
 

@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 import traceback
-from types import FunctionType, MethodType, ModuleType
+from types import ModuleType
 from typing import Any, NoReturn
 
 from . import (
@@ -39,7 +39,6 @@ from .testcode import TestCode
 from .values import CodecError, native
 
 PASS, WRONG, FORBIDDEN = 1, 2, 7
-_BOUND = (MethodType, staticmethod, classmethod)
 _SUBMODULES = frozenset(
     (
         "collections.abc concurrent.futures email.message email.mime.text email.utils html.entities"
@@ -273,9 +272,7 @@ class Judge(Policy):
     def tell(self, value: Any, reached: bool) -> None:
         """See `lending`."""
         lending.tell(value, reached)
-        function = value.__func__ if type(value) in _BOUND else value
-        code = function.__code__ if type(function) is FunctionType else None
-        if code is not None and rewrite.holds_sites(code):
+        if rewrite.asserts(value):
             self.marks.word("a function that holds assertions was handed to the solution")
 
     def perform(self, operation: str, operands: tuple[object, ...]) -> object:
@@ -368,6 +365,8 @@ class Judge(Policy):
                 raise CodecError("not a note")
             if note[0] not in ("printed", "warned", "logged"):
                 self.marks.word(f"{note[0]} as the solution left it")
+            if self._shared.is_cut(*note):
+                self.marks.word("the first 64 KB of what it printed")
             self._shared.noted(*note)
 
     def read(self, value: object, name: str) -> object:

@@ -13,6 +13,7 @@ import types
 from typing import Any
 
 from . import shapes, table
+from .provenance import COROUTINES, ReferenceType, is_reference
 from .proxies import ReferenceClass, link_of
 from .shapes import mro, names_in
 
@@ -58,10 +59,16 @@ def _is_library(kind: type) -> bool:
 
 
 def _isinstance(value: object, kinds: Any, /) -> bool:
+    kind = type(value)
     if not _PLAIN_ISINSTANCE(value, kinds):
-        return _extends(type(value), kinds)
-    if "_sv_local" in names_in(type(value)):
-        link_of(type(value)).policy.mark("isinstance")
+        if is_reference(value) and sys._getframe(1).f_globals.get("__name__") == "test":
+            link_of(value).policy.mark("isinstance")
+        return _extends(kind, kinds)
+    is_said = "_sv_local" in names_in(kind) or type(kind) is ReferenceType
+    if is_said or (kind is types.CoroutineType and value in COROUTINES):
+        asks = sys._getframe(1).f_globals.get("__name__", "").partition(".")[0]
+        if asks not in ("asyncio", __name__.partition(".")[0]):  # which only handle it
+            link_of(value).policy.mark("isinstance")
     return True
 
 

@@ -7,14 +7,14 @@ a proxy. Raises CodecError for parts that no other end could have told. Nothing 
 from __future__ import annotations
 
 import abc
+import contextlib
 import types
-import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import containers, kinds, shapes
 from .kinds import library_class
-from .provenance import ReferenceType
+from .provenance import COROUTINES, ReferenceType
 from .proxies import (
     FUNCTION_KINDS,
     STUBS,
@@ -83,8 +83,9 @@ class Makers:
     def __init__(self, link: Link):
         self._link = link
         self._made: dict[int, object] = {}
+        self.newest = -1
+        """The number that was told of last."""
         self._counts: dict[int, object] = {}
-        self.coroutines: Any = weakref.WeakKeyDictionary()
         self._functions = self._local(Function)
         self._modules = self._local(Module)
 
@@ -111,7 +112,7 @@ class Makers:
         """From now on this number is this proxy. Raises CodecError for one that is taken."""
         if type(number) is not int or number < 0 or number in self._made:
             raise CodecError("no new number")
-        self._made[number] = proxy
+        self._made[number], self.newest = proxy, number
         return proxy
 
     def replace(self, number: object, proxy: object) -> None:
@@ -205,7 +206,7 @@ class Makers:
         self._link.policy.arrived(made)
         if kind.__name__ == "coroutine" and kind.__module__ == "builtins":
             coroutine = self._link.policy.awaited(made)
-            self.coroutines[coroutine] = made
+            COROUTINES[coroutine] = made
             self._made[number] = coroutine
             return coroutine
         return made
@@ -214,7 +215,8 @@ class Makers:
         args, text, attributes, cause, context, parts = told
         if type(kind) is str:
             kind = shapes.builtin(kind)
-        if not issubclass_of(kind, BaseException) or type(attributes) is not dict:
+        is_error = issubclass_of(kind, BaseException) and type(attributes) is dict
+        if not is_error or not all(type(name) is str for name in attributes):
             raise CodecError("not an exception")
         try:
             error = shapes.new_error(kind, (*args, list(parts)) if parts else args)
@@ -223,11 +225,12 @@ class Makers:
         set_own(error, "_sv_text", text)
         set_own(error, "_sv_link", self._link)
         set_own(error, "_sv_number", number)
-        for name, value in attributes.items():
-            if type(name) is str and (name == "__notes__" or not name.startswith(("__", "_sv_"))):
-                set_own(error, name, value)
         set_own(error, "__cause__", cause)
         set_own(error, "__context__", context)
+        for name, value in attributes.items():
+            if name in shapes.TOLD_OF_ERRORS or not name.startswith(("__", "_sv_")):
+                with contextlib.suppress(AttributeError):  # a field that nobody sets
+                    set_own(error, name, value)
         if type(kind) is ReferenceClass:
             self._link.policy.arrived(error)
         return self.keep(number, error)

@@ -11,7 +11,7 @@ import builtins
 import contextlib
 import importlib.machinery
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +136,27 @@ class TestNamespace(dict[str, Any]):
             return isinstance(name, str) and self._names.read(name) is not self
         except KeyError:
             return False
+
+    # Whoever looks through it finds the solution's names, too, as in one process.
+
+    def __iter__(self) -> Iterator[str]:
+        own = dict.keys(self)
+        return iter([*(name for name in self._names.listed() if name not in own), *own])
+
+    def __len__(self) -> int:
+        return len(list(self))
+
+    def keys(self) -> Any:
+        return KeysView(self)
+
+    def values(self) -> Any:
+        return ValuesView(self)
+
+    def items(self) -> Any:
+        return ItemsView(self)
+
+    def copy(self) -> dict[str, Any]:
+        return dict(self.items())
 
     # As of a module (`_Module`): see `Names`.
 

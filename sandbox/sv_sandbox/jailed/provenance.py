@@ -34,6 +34,8 @@ plain Python. That plain Python passes it, too, is found out by running it so (`
 from __future__ import annotations
 
 import types
+import weakref
+from typing import Any
 
 INLINE, VOUCHED, PROVEN = 1, 2, 3
 
@@ -146,6 +148,12 @@ class ReferenceType(type):
     """The metaclass of every class that stands for one of the other end's (`proxies`)."""
 
 
+COROUTINES: Any = weakref.WeakKeyDictionary()
+"""Coroutines of this end that stand for one of the other's, and the proxy of that."""
+
+
 def is_reference(value: object) -> bool:
     """Whether this is an object or a class of the other end."""
+    if type(value) is types.CoroutineType:
+        return value in COROUTINES
     return issubclass(type(value), ReferenceType) or issubclass(type(type(value)), ReferenceType)

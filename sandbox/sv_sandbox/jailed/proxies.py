@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from . import operations, shapes
-from .provenance import ReferenceType
+from .provenance import COROUTINES, ReferenceType
 from .shapes import mro, names_in
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ _NEVER_READ = frozenset(("__getstate__", "__setstate__", "__getnewargs__", "__ge
 
 def link_of(proxy: object) -> Link:
     """The link that a proxy asks over."""
+    if type(proxy) is Bound:
+        proxy = proxy.__self__
+    elif type(proxy) is types.CoroutineType:
+        proxy = COROUTINES[proxy]
     for one in mro(cast("type", proxy) if ReferenceType in mro(type(proxy)) else type(proxy)):
         link: Link | None = names_in(one).get("_sv_link")
         if link is not None:
@@ -53,7 +57,7 @@ def number_of(value: Any, link: Link) -> tuple[Any, ...] | None:
         inner = number_of(value.__self__, link)
         return None if inner is None else (*inner, get_own(value, "_sv_name"))
     if type(value) is types.CoroutineType:
-        value = link.makers.coroutines.get(value, value)
+        value = COROUTINES.get(value, value)
     kind = type(value)
     try:
         if issubclass(kind, ReferenceClass):
@@ -247,6 +251,12 @@ class Method:
         return Bound(kind if instance is None else instance, self._name, above)
 
 
+def _says(proxy: object) -> None:
+    """Somebody looks at what a proxy says that it is; we do so as well, and believe nothing."""
+    if sys._getframe(2).f_globals.get("__package__") != __package__:
+        link_of(proxy).policy.mark("what an object says that it is")
+
+
 class Bound(metaclass=ReferenceType):
     """A method of a proxy, not yet asked for."""
 
@@ -273,6 +283,7 @@ class Bound(metaclass=ReferenceType):
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
+        _says(self)
         return types.MethodType
 
     def __eq__(self, other: object) -> bool:
@@ -396,6 +407,9 @@ class ReferenceClass(ReferenceType, abc.ABCMeta):
     def __dir__(cls) -> Any:
         return link_of(cls).ask("dir", cls)
 
+    def __subclasses__(cls) -> Any:
+        return link_of(cls).ask("method", cls, "__subclasses__", (), ())
+
     def __repr__(cls) -> str:
         return f"<class '{cls.__module__}.{cls.__qualname__}'>"
 
@@ -439,9 +453,9 @@ class Reference(metaclass=ReferenceType):
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        local, looking = names_in(type(self)).get("_sv_local"), sys._getframe(1).f_globals
-        if local is not None and looking.get("__package__") != __package__:  # we look as well
-            link_of(type(self)).policy.mark("what an object says that it is")
+        local = names_in(type(self)).get("_sv_local")
+        if local is not None:
+            _says(self)
         return local or type(self)
 
 
@@ -471,6 +485,7 @@ class Function(metaclass=ReferenceType):
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
+        _says(self)
         return FUNCTION_KINDS[get_own(self, "_sv_kind")]
 
     def __eq__(self, other: object) -> Any:
@@ -495,6 +510,7 @@ class Module(metaclass=ReferenceType):
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
+        _says(self)
         return types.ModuleType
 
     __dir__ = Reference.__dir__

@@ -28,10 +28,18 @@ import builtins
 import functools
 import operator
 from collections.abc import Callable, Iterable
-from types import CodeType
+from types import (
+    AsyncGeneratorType,
+    CodeType,
+    CoroutineType,
+    FunctionType,
+    GeneratorType,
+    MethodType,
+)
 from typing import Any
 
 from .provenance import EQUALITY, LOOSE, OPEN
+from .shapes import mro, names_in
 from .text import Text, read
 from .written import Written
 
@@ -48,6 +56,7 @@ _EXPECTING = frozenset(
 )
 _GIVEN_CLASSES = _EXPECTING - {"assertLogs", "assertNoLogs", "deprecated_call"} | {"suppress"}
 _TOOLS = frozenset(("fail", "raises", "warns", "suppress"))
+_KINDS = frozenset(("iscoroutine", "isawaitable"))
 _RUNNERS = frozenset(("eval", "exec", "compile"))
 
 
@@ -68,6 +77,35 @@ def holds_sites(code: CodeType) -> bool:
     if SITES in code.co_names and not _ASSERTING.isdisjoint(code.co_names):
         return True
     return any(isinstance(const, CodeType) and holds_sites(const) for const in code.co_consts)
+
+
+def asserts(value: Any, deep: int = 4) -> bool:
+    """Whether who is given this can run an assertion of the text: a function, something that wraps
+    one or is at work in one, a class of the test's, or an object of it."""
+    kind = type(value)
+    if kind is FunctionType:
+        return holds_sites(value.__code__)
+    if kind in _RUNNING:
+        return holds_sites(getattr(value, _RUNNING[kind]))
+    if not deep:
+        return True
+    if kind in _WRAPPED:
+        parts = _WRAPPED[kind](value)
+    else:
+        classes = mro(value if issubclass(kind, type) else kind)
+        own = [names_in(one).values() for one in classes if one.__module__ == "test"]
+        parts = [one for names in own for one in names if type(one) in _IN_CLASSES]
+    return any(asserts(part, deep - 1) for part in parts)
+
+
+_WRAPPED: dict[type, Callable[[Any], Iterable[object]]] = {
+    **dict.fromkeys((MethodType, staticmethod, classmethod), lambda one: (one.__func__,)),
+    property: lambda one: (one.fget, one.fset, one.fdel),
+    functools.partial: lambda one: (one.func, *one.args, *one.keywords.values()),
+    **dict.fromkeys((map, filter), lambda one: one.__reduce__()[1]),
+}
+_IN_CLASSES = frozenset((FunctionType, *_WRAPPED))
+_RUNNING = {GeneratorType: "gi_code", CoroutineType: "cr_code", AsyncGeneratorType: "ag_code"}
 
 
 def _name_of(call: ast.expr) -> str:
@@ -196,8 +234,12 @@ class _Rewriter:
         return LOOSE | OPEN
 
     def _kind_of_sides(self, *sides: ast.expr) -> int:
-        loose = LOOSE if any(map(_is_yes_or_no, sides)) else EQUALITY
-        return loose if any(map(self._written.holds, sides)) else loose | OPEN
+        truths = [one for one in sides if type(getattr(one, "value", None)) is bool]
+        if truths:  # `E is True` asserts what `E` does
+            others = [one for one in sides if one not in truths and not _is_answer(one)]
+            return functools.reduce(operator.or_, map(self._kind_of, others), LOOSE)
+        kind = EQUALITY if any(map(self._written.holds, sides)) else OPEN
+        return kind | LOOSE if any(map(_is_none, sides)) else kind
 
     def _kind_of_call(self, call: ast.expr) -> int:
         args, name = getattr(call, "args", [])[:2], _name_of(call)
@@ -261,6 +303,8 @@ class _Rewriter:
         if name == "type" and len(node.args) == 1 and isinstance(node.func, ast.Name):
             if not node.keywords and name not in self._own:
                 return ast.copy_location(_call("type_of", *node.args), node)
+        if name in _KINDS and len(node.args) == 1:
+            node.args[0] = _call("told", node.args[0], f"`{name}`")
         for at, argument in enumerate(node.args[:few]):
             if not isinstance(argument, ast.Starred):
                 node.args[at] = _call("expected", argument, own[at])
@@ -300,5 +344,10 @@ class _Rewriter:
         return node
 
 
-def _is_yes_or_no(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, bool))
+def _is_answer(node: ast.expr) -> bool:
+    """Whether this calls something that is no function of Python's own."""
+    return isinstance(node, ast.Call) and not hasattr(builtins, getattr(node.func, "id", ""))
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None

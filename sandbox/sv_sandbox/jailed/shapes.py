@@ -18,6 +18,8 @@ from types import (
     BuiltinFunctionType,
     ClassMethodDescriptorType,
     FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
     MethodDescriptorType,
     MethodType,
     MethodWrapperType,
@@ -254,11 +256,19 @@ def described(error: BaseException, silent: bool = False) -> tuple[object, ...]:
     return args, text, attributes, cause, None if context is cause else context, parts
 
 
+_FIELDS = (GetSetDescriptorType, MemberDescriptorType)
+TOLD_OF_ERRORS = frozenset(("__notes__", "__suppress_context__"))
+
+
 def _set_by_python(error: BaseException) -> Iterator[tuple[str, object]]:
-    """What the interpreter tells beside the arguments: the name that it did not find."""
-    for kind in (AttributeError, NameError, ImportError):
-        if isinstance(error, kind):
-            yield "name", vars(kind)["name"].__get__(error)
+    """What Python's own class keeps beside the arguments: a name that was not found, a code."""
+    yield "__suppress_context__", error.__suppress_context__
+    for kind in mro(type(error)):
+        if kind.__module__ == "builtins" and kind is not BaseException:
+            for name, field in names_in(kind).items():
+                if type(field) in _FIELDS and name[:2] != "__":
+                    with contextlib.suppress(AttributeError):  # not set
+                        yield name, field.__get__(error)
 
 
 def new_error(kind: Any, args: tuple[object, ...]) -> object:

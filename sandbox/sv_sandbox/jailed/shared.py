@@ -180,6 +180,12 @@ class JudgeShared(Shared):
                 found.append((name, now))
         return found
 
+    def is_cut(self, name: str, value: object) -> bool:
+        """Whether more was printed than is told, and the test keeps what is."""
+        if name != "printed" or sys.stdout is _stdout or type(value) is not str:
+            return False
+        return len(value.encode("utf-8", "surrogateescape")) >= MOST_PRINTED
+
     def noted(self, name: str, value: object) -> None:
         """As `Shared`, and what was printed, warned or logged."""
         if name == "printed" and type(value) is str:

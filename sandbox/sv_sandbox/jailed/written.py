@@ -53,6 +53,10 @@ class Written:
             self._bound[node.name] += 1
         elif isinstance(node, ast.arg):
             self._bound[node.arg] += 1
+        elif isinstance(node, ast.MatchAs | ast.MatchStar | ast.ExceptHandler):
+            self._bound[node.name or ""] += 1
+        elif isinstance(node, ast.MatchMapping):
+            self._bound[node.rest or ""] += 1
         elif isinstance(node, ast.Import | ast.ImportFrom):
             self._bound.update((one.asname or one.name).split(".")[0] for one in node.names)
         elif isinstance(node, ast.Assign):
