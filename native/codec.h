@@ -1,7 +1,7 @@
 /* codec.h - plain data as bytes: what crosses between a solution's process and a test's.
  *
- * encode.c writes, decode.c reads, changes.c notices what was changed; beside module.c they alone know
- * Python.h (stable ABI of CPython 3.11). They decide nothing about types beyond the built-in ones:
+ * encode.c writes, decode.c reads, changes.c notices what was changed, sight.c looks at code; beside
+ * module.c they alone know Python.h (stable ABI of CPython 3.11). They decide nothing about types beyond the built-in ones:
  * `other` and `build`, from jailed/values.py, have the table.
  *
  * A value is one byte that says what follows, then lengths (LEB128), bytes (numbers little-endian)
@@ -71,5 +71,9 @@ PyObject *sv_contents(PyObject *object);
 PyObject *sv_snapshot(PyObject *self, PyObject *containers);
 PyObject *sv_changed(PyObject *self, PyObject *const *args, Py_ssize_t count);
 PyObject *sv_checksum(PyObject *self, PyObject *dicts);
+
+/* ---- sight.c -------------------------------------------------------------------------------------- */
+
+PyObject *sv_plain_at_sight(PyObject *self, PyObject *const *args, Py_ssize_t count);
 
 #endif

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from types import CodeType
 from typing import Any, NewType
 
 PoolHandle = NewType("PoolHandle", object)
@@ -136,3 +137,11 @@ def decode(
 def snapshot(containers: list[object], /) -> list[tuple[object, ...] | bytes | None]: ...
 def changed(containers: list[object], seen: list[Any], /) -> list[int]: ...
 def checksum(dicts: list[dict[str, object]], /) -> int: ...
+def plain_at_sight(
+    code: CodeType,
+    steps: bytes,
+    strange: frozenset[str],
+    methods: frozenset[str],
+    modules: frozenset[str],
+    /,
+) -> bool: ...

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Set
 from types import CodeType
 
 from .bytecode import OF, SETTING, TEMPLATE, name_at, sets_attributes, steps
+from .values import native
 
 _PLAIN_MODULES = frozenset(
     "__future__ abc array base64 binascii bisect calendar cmath collections copy dataclasses"
@@ -76,6 +77,24 @@ _NOT_ON = frozenset(OF[name] for name in ("POP_TOP", "EXTENDED_ARG", "NOT_TAKEN"
 _MOST_NAMES = 127
 """So many one step can tell apart."""
 _KNOWN: tuple[object, ...] = (None, True, False, ...)
+
+
+_HARMLESS_MODULES = frozenset(
+    "bisect collections functools heapq itertools math re string typing".split()
+)
+"""Of the plain ones, those in which a solution that sets no attributes can leave nothing."""
+_AT_SIGHT = _STRANGE | _OTHER_MODULES | _LOOKED_AT
+_KINDS = {"LOAD_ATTR": 2 if sys.version_info < (3, 12) else 3, "IMPORT_NAME": 4}
+_STEPS_AT_SIGHT = bytes(
+    _KINDS.get(opcode.opname[one], int(one in _PASSED - SETTING - {IS_OP})) for one in range(256)
+)
+"""See `native/sight.c`."""
+
+
+def is_plain_at_sight(code: CodeType) -> bool:
+    """Whether steps and names alone say that a solution is plain, that it `tells_identity` of
+    nothing, and that it leaves nothing in its process (`state`): so with most."""
+    return native.plain_at_sight(code, _STEPS_AT_SIGHT, _AT_SIGHT, _METHODS, _HARMLESS_MODULES)
 
 
 def is_plain(code: CodeType, names: Set[str], used: Set[int]) -> bool:

@@ -22,9 +22,11 @@ import ast
 import builtins
 import operator
 from collections.abc import Callable, Sized
+from types import CodeType
 from typing import Any, NamedTuple
 
 from . import values
+from .bytecode import names_of
 from .values import native
 
 MAX_SOURCE_CHARACTERS = 20_000
@@ -34,14 +36,16 @@ ANSWER = "__answer__"
 
 
 def answered(
-    request: Any, namespace: dict[str, Any], spoken_of: set[str]
+    request: Any, namespace: dict[str, Any], solution: CodeType
 ) -> tuple[bytes, ...] | None:
     """What the operation of each assertion gives in the solution's namespace. Raises what the first
     one raises, and Unencodable; None where a later one raises (which assertion fails first, the
     test's code will tell), and where in one process a name of the test's would be the solution's,
-    or the other way round (`spoken_of`: all names in its code)."""
+    or the other way round."""
     name, assertions, bare, one_each, binds = request
-    if not namespace.keys().isdisjoint((*binds, *_MEANT)) or not spoken_of.isdisjoint(binds):
+    if not namespace.keys().isdisjoint((*binds, *_MEANT)):
+        return None
+    if binds and not names_of(solution).isdisjoint(binds):
         return None
     if name is not None:
         namespace = {name: namespace[name]} if name in namespace else {}

@@ -51,6 +51,20 @@ def h(x):
     except TypeError as error:
         raise ValueError(str(error))
 """
+PLAIN = """
+def f(x):
+    return x
+
+def g(n):
+    found = {}
+    for i in range(n):
+        found[i] = [str(i).upper(), i % 3]
+    return sorted(found.items()), found['missing']
+
+def h(x):
+    return 1 // x
+"""
+"""Plain at sight, as most."""
 ARRAYS = """
 import numpy as np
 
@@ -113,7 +127,7 @@ def _solutions() -> None:
     requests = []
     for name, given in CALLS:
         requests.append(values.encode((None, (((name, (given,), {}),),), True, (False,))))
-    for source in ("def f(x:", SOLUTION, *([ARRAYS] if "numpy" in sys.modules else [])):
+    for source in ("def f(x:", PLAIN, SOLUTION, *([ARRAYS] if "numpy" in sys.modules else [])):
         for text in (source.encode(), packed(source.encode(), head_of("f", {}))):
             native.stage([text, *map(bytes, requests)])
             rows.run_row(0, len(requests), rows.Calls(True))

@@ -16,12 +16,12 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from types import CodeType
 
 from . import collect, values
 from .bytecode import is_tidy, may_keep, names_of, opcodes_of
-from .plain import IS_OP, is_plain, tells_identity
+from .plain import IS_OP, is_plain, is_plain_at_sight, tells_identity
 from .plan import answered
 from .source import Source, unpacked
 from .state import State
@@ -58,24 +58,21 @@ def run_row(start: int, cells: int, row: Row) -> None:
     """Each cell in a fresh execution of the solution, one after another. The first execution is the
     load: if it fails, it fails for every remaining cell."""
     native.begin(start)
-    state = None
+    state: State | None = None
     try:
         source = unpacked(native.blob(0))
         find_modules(source.files)
         solution = compile(source.code, "<solution>", "exec", dont_inherit=True)
         keep_lines("<solution>", source.text)
-        names, used = names_of(solution), opcodes_of(solution)
-        beside = any(path.endswith(".py") for path in source.files)
-        if row.for_plain:
-            if IS_OP in used and tells_identity(solution):  # of what the test's code would pass
-                native.end(start, cells, native.MARK_LONG, b"")
+        row.solution = solution
+        if not (row.for_plain and not source.files and is_plain_at_sight(solution)):
+            names, used = names_of(solution), opcodes_of(solution)
+            beside = any(path.endswith(".py") for path in source.files)
+            mark = _needs_test(solution, names, used, beside) if row.for_plain else 0
+            if mark:
+                native.end(start, cells, mark, b"")
                 return
-            if beside or not is_plain(solution, names, used):
-                native.end(start, cells, native.MARK_STRANGE, b"")
-                return
-        row.spoken_of = names
-        names = names | row.names | words_of(source.files)
-        state = State(names, may_keep(solution, used))
+            state = State(names | row.names | words_of(source.files), may_keep(solution, used))
         namespace = new_namespace()
         exec(solution, namespace)
     except BaseException as error:
@@ -83,15 +80,16 @@ def run_row(start: int, cells: int, row: Row) -> None:
         native.end(start, cells, row.not_loaded(verdict), detail)
         return
     native.loaded()
-    if start + 1 < cells or row.is_alone:
+    if state is not None and (start + 1 < cells or row.is_alone):
         state.loaded()
     for cell in range(start, cells):
         if cell > start:
             native.begin(cell)
         try:
             if cell > start:
-                state.let_go(namespace)
-                state.begin()
+                State.let_go(namespace)
+                if state is not None:
+                    state.begin()
                 forget_modules(source.files)
                 namespace = new_namespace()
                 exec(solution, namespace)
@@ -100,14 +98,23 @@ def run_row(start: int, cells: int, row: Row) -> None:
         except BaseException as error:
             verdict, detail = verdict_of(error)
         only_owner()
-        has_changed = (cell + 1 < cells or row.is_alone) and state.changed()
+        is_last = cell + 1 == cells
+        has_changed = state is not None and not (is_last and not row.is_alone) and state.changed()
         if has_changed and row.is_alone and verdict == native.MARK_ANSWERED:
             verdict, detail = native.MARK_LONG, b""
         if not native.end(cell, cell + 1, verdict, detail) and verdict == native.MARK_ANSWERED:
             native.end(cell, cell + 1, native.MARK_LONG, b"")  # the row's answers are too many
-        if has_changed or (cell + 1 < cells and (row.has_left or state.loads_otherwise())):
+        leaves = row.has_left or (state is not None and state.loads_otherwise())
+        if has_changed or (leaves and not is_last):
             native.stop()
             return
+
+
+def _needs_test(solution: CodeType, names: Set[str], used: Set[int], beside: bool) -> int:
+    """The mark of a row whose tests run whatever the solution answers; 0: it may be asked alone."""
+    if IS_OP in used and tells_identity(solution):  # of what the test's code would pass
+        return native.MARK_LONG
+    return native.MARK_STRANGE if beside or not is_plain(solution, names, used) else 0
 
 
 def _flush() -> None:
@@ -124,8 +131,7 @@ class Row:
 
     names: set[str]
     """What they speak of."""
-    spoken_of: set[str]
-    """What the solution speaks of."""
+    solution: CodeType
     is_alone = False
     """Whether the tests are in another process: where what a cell does may make a difference to
     them, they run (MARK_LONG)."""
@@ -159,7 +165,7 @@ class Calls(Row):
         """The answers of one test's calls."""
         try:
             request = values.decode(native.blob(1 + cell))
-            answers = answered(request, namespace, self.spoken_of)
+            answers = answered(request, namespace, self.solution)
             answer = answers[0] if answers and len(answers) == 1 else bytes(values.encode(answers))
         except Unencodable:
             return native.MARK_LONG, b""
