@@ -177,6 +177,10 @@ class Makers:
         if any(issubclass(one, BaseException) for one in real if isinstance(one, type)):
             body.setdefault("__str__", _error_text)
         body.pop("__new__", None)
+        content = next((one for one in real if one in shapes.CONTENT), None)
+        if content is not None:  # which compares, not `Reference`
+            body.setdefault("__eq__", content.__eq__)
+            body.setdefault("__hash__", content.__hash__)
         real = [one for one in real if one is not object] if len(real) > 1 or is_root else real
         kinds.told_of(real)
         made: type = ReferenceClass(name[:200], (*([Reference] if is_root else []), *real), body)

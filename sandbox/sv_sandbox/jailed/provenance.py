@@ -63,6 +63,8 @@ class Provenance:
     def __init__(self) -> None:
         self.rests_on: list[str] = []
         self._informed = self._changed = False
+        self.uncalled = 0
+        """Methods of objects that were read, and that nobody has called: what their class has."""
         self.waiting = 0
         """Coroutines of the solution that nobody has awaited: true, whatever they would give."""
 
@@ -102,6 +104,8 @@ class Provenance:
         """On whose word a pass of this cell rests."""
         if self.waiting > 0:
             self.word("a coroutine that nobody awaited")
+        if self.uncalled > 0:
+            self.word("a method that nobody called")
         return VOUCHED if self.rests_on else PROVEN
 
     def why(self) -> str:
@@ -117,6 +121,11 @@ class Provenance:
         if is_reference(value):
             self.word(f"{what} of an object")
         return value
+
+    def shown(self, value: object, what: str) -> object:
+        """What this has is said of its class, unless it is a function, a class or a module."""
+        is_fixed = issubclass(type(value), type) or type(type(value)) is ReferenceType
+        return value if is_fixed else self.told(value, what)
 
     def runner(self, called: object) -> object:
         """What runs text of the test's making as code."""

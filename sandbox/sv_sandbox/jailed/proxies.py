@@ -251,23 +251,27 @@ class Method:
         return Bound(kind if instance is None else instance, self._name, above)
 
 
-def _says(proxy: object) -> None:
-    """Somebody looks at what a proxy says that it is; we do so as well, and believe nothing."""
+def _says(proxy: object, what: str = "what an object says that it is") -> None:
+    """Somebody goes by what a proxy was told to be; we do so as well, and believe nothing."""
     if sys._getframe(2).f_globals.get("__package__") != __package__:
-        link_of(proxy).policy.mark("what an object says that it is")
+        link_of(proxy).policy.mark(what)
 
 
 class Bound(metaclass=ReferenceType):
-    """A method of a proxy, not yet asked for."""
+    """A method of a proxy, not yet asked for. `_sv_is_open`: nobody has called it, so that the
+    object may have something else by this name."""
 
-    __slots__ = ("__self__", "_sv_above", "_sv_name")
+    __slots__ = ("__self__", "_sv_above", "_sv_is_open", "_sv_name")
 
     def __init__(self, instance: object, name: str, above: object):
         set_own(self, "__self__", instance)
         set_own(self, "_sv_name", name)
         set_own(self, "_sv_above", above)
+        set_own(self, "_sv_is_open", True)
+        link_of(instance).policy.uncalled(1)
 
     def __call__(self, /, *args: object, **kwargs: object) -> object:
+        settle(self)
         link = link_of(self.__self__)
         above, name = get_own(self, "_sv_above"), get_own(self, "_sv_name")
         words = tuple(kwargs.items())
@@ -292,6 +296,13 @@ class Bound(metaclass=ReferenceType):
 
     def __hash__(self) -> int:
         return hash((id(self.__self__), self._sv_name))
+
+
+def settle(value: object) -> None:
+    """This is called, or handed over: were it no method, that would show."""
+    if type(value) is Bound and get_own(value, "_sv_is_open"):
+        set_own(value, "_sv_is_open", False)
+        link_of(value).policy.uncalled(-1)
 
 
 # ---- objects and classes -------------------------------------------------------------------------
@@ -396,6 +407,7 @@ class ReferenceClass(ReferenceType, abc.ABCMeta):
         return int(link_of(cls).ask("len", cls))
 
     def __bool__(cls) -> bool:
+        _says(cls)
         return True
 
     def __contains__(cls, item: object) -> bool:
@@ -439,6 +451,14 @@ class Reference(metaclass=ReferenceType):
 
     __bool__ = _truth
 
+    def __eq__(self, other: object) -> bool:
+        _says(self, "a comparison of objects")
+        return object.__eq__(self, other)
+
+    def __hash__(self) -> int:
+        _says(self, "hash")
+        return object.__hash__(self)
+
     def __dir__(self) -> Any:
         return link_of(self).ask("dir", self)
 
@@ -453,10 +473,8 @@ class Reference(metaclass=ReferenceType):
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        local = names_in(type(self)).get("_sv_local")
-        if local is not None:
-            _says(self)
-        return local or type(self)
+        _says(self)
+        return names_in(type(self)).get("_sv_local") or type(self)
 
 
 class Function(metaclass=ReferenceType):
