@@ -307,7 +307,7 @@ def _is_of_its_own(answer: object, kind: type) -> bool:
     return tuple in mro(type(answer)) and type(answer).__name__ == kind.__name__
 
 
-def is_reference_class(value: object) -> bool:
+def is_reference_class(value: Any) -> bool:
     """Whether this is a class of the solution's."""
     return issubclass(type(value), type) and "_sv_body" in names_in(value)
 

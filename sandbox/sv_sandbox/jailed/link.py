@@ -30,7 +30,7 @@ from collections.abc import Callable, Coroutine
 from types import ModuleType, TracebackType
 from typing import Any, NoReturn
 
-from . import containers, makers, proxies, shapes, values
+from . import containers, makers, methods, proxies, shapes, values
 from .values import CodecError, Unencodable
 
 REQUEST, RETURN, RAISE, CANNOT = 0, 1, 2, 3
@@ -196,7 +196,7 @@ class Link:
             return False, ("none",)
         yours = proxies.number_of(value, self)
         if yours is not None:
-            proxies.settle(value)
+            methods.settle(value)
             return False, ("yours", *yours)
         if shapes.key_of(value) in self._numbers:
             return False, ("mine", self.number(value))

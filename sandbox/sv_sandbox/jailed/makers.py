@@ -14,18 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from . import containers, kinds, shapes
 from .kinds import library_class
+from .methods import Method, get_own, set_own
 from .provenance import COROUTINES, ReferenceType
 from .proxies import (
     FUNCTION_KINDS,
     STUBS,
     Function,
-    Method,
     Module,
     Reference,
     ReferenceClass,
     asked,
-    get_own,
-    set_own,
 )
 from .shapes import MUTABLE, mro, names_in
 from .values import CodecError

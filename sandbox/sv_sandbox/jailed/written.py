@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterable
+from typing import TypeGuard
 
 from . import plan
 from .text import TOOLS
@@ -173,7 +174,7 @@ def _from_libraries(node: ast.AST) -> list[str]:
     return []
 
 
-def _is_listing(node: ast.expr) -> bool:
+def _is_listing(node: ast.expr) -> TypeGuard[ast.Call]:
     return isinstance(node, ast.Call) and getattr(node.func, "id", "") in _LISTING
 
 
