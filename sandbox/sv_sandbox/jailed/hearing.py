@@ -191,11 +191,11 @@ class Hearing:
             self._link.makers.count(number, count)
 
     def _came(self, operation: str, target: Any, answer: object) -> None:
-        """A class makes an object at each call; of the test's own, nothing that compares loosely
-        is an answer."""
+        """A class makes an object at each call, or a named tuple; of the test's own, nothing that
+        compares loosely is an answer."""
         if type(target) is proxies.ReferenceClass and operation == "call":
             number = self._number(answer)
-            if not _is_of_its_own(answer, target):
+            if number >= 0 or not _is_of_its_own(answer, target):
                 if number < 0 or number != self._link.makers.newest or is_reference_class(answer):
                     self._marks.word("a class that makes no new object")
                 return

@@ -30,13 +30,15 @@ class Written:
         nodes = [*nodes]
         self._library = {name for node in nodes for name in _from_libraries(node)}
         self._bound: Counter[str] = Counter()
-        """How often a name is bound, or read; of these, to what is written, to that and with
-        nothing in it that can change, and where it is only looked at: as a side of an equality."""
+        """How often a name is bound, or read; of these, to what is written, to what is written and
+        has nothing in it that can change, and where it is only looked at: as a side of an equality.
+        """
         self._read: Counter[str] = Counter()
         self._written: Counter[str] = Counter()
         self._flat: Counter[str] = Counter()
         self._looked_at: Counter[str] = Counter()
         self._truths: set[str] = set()
+        """Names that are bound to truths alone."""
         self._loops: dict[str, list[ast.expr]] = {}
         """The targets of each loop over a name."""
         loops: list[ast.For] = []
@@ -79,16 +81,19 @@ class Written:
     def _is_seen_only(self, name: str) -> bool:
         return self._read[name] == self._looked_at[name] + len(self._loops.get(name, ()))
 
-    def _keeps_items(self, name: str, seen: frozenset[str] = frozenset()) -> bool:
+    def _keeps_items(self, name: str) -> bool:
         """Whether what loops over a list do with its items leaves them as they are."""
-        if name in seen:
-            return False
-        targets = self._loops.get(name, ())
-        return self._bound[name] == self._flat[name] or all(
-            self._is_seen_only(one) and self._keeps_items(one, seen | {name})
-            for target in targets
-            for one in _names_in(target)
-        )
+        reached, waiting = {name}, [name]
+        while waiting:
+            at = waiting.pop()
+            if self._bound[at] == self._flat[at]:
+                continue
+            items = {one for target in self._loops.get(at, ()) for one in _names_in(target)}
+            if not all(map(self._is_seen_only, items)):
+                return False
+            waiting += items - reached
+            reached |= items
+        return True
 
     def _note(self, node: ast.AST) -> None:
         if isinstance(node, ast.Name):
