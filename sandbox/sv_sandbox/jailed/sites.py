@@ -140,7 +140,7 @@ class Sites(Provenance):
     def pair(self, value: object, kinds: object) -> tuple[object, object]:
         """What `isinstance` is given: only for the class itself, Python asks nobody."""
         is_own = any(type(value) is kind and is_reference(kind) for kind in flattened(kinds))
-        return (value if is_own else self.told(value, "`isinstance`")), kinds
+        return (value if is_own else self.shown(value, "`isinstance`")), kinds
 
     def failed(self, *message: object) -> AssertionError:
         """The assertion does not hold: what to raise."""
