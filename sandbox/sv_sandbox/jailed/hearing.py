@@ -170,7 +170,10 @@ class Hearing:
                 self._answered.discard(there)
                 self._name(there)
         elif operation == "special":
-            self._marks.asked(operands[1], max(whom, NAMED), bool(operands[2]), answer)
+            given = operands[2]
+            if operands[1] in ("exit", "aexit") and given and given[0] is None:
+                given = ()  # there was no error
+            self._marks.asked(operands[1], max(whom, NAMED), bool(given), answer)
         else:
             if named and operation == "method" and not isinstance(operands[0], type):
                 whom = FREE if proxies.is_module(operands[0]) else NAMED
@@ -188,23 +191,27 @@ class Hearing:
             self._link.makers.count(number, count)
 
     def _came(self, operation: str, target: Any, answer: object) -> None:
-        """A class makes an object at each call; of the test's own, nothing that compares loosely
-        is an answer."""
+        """A class makes an object at each call, or a named tuple; of the test's own, nothing that
+        compares loosely is an answer."""
         if type(target) is proxies.ReferenceClass and operation == "call":
             number = self._number(answer)
-            if number < 0 or number != self._link.makers.newest or is_reference_class(answer):
-                self._marks.word("a class that makes no new object")
-            return
+            if number >= 0 or not _is_of_its_own(answer, target):
+                if number < 0 or number != self._link.makers.newest or is_reference_class(answer):
+                    self._marks.word("a class that makes no new object")
+                return
         self.looked_at(answer)
 
     def looked_at(self, value: object) -> None:
         """Something that the solution made, which the test may compare."""
-        found = _loose(value)
-        if found == _EMPTY and "numpy" not in self._spoken_of:
-            return  # which is equal to nothing else, but for NumPy
-        is_told = found == "NaN" and not self._spoken_of.isdisjoint(("nan", "isnan"))
-        if found and not is_told:
-            self._marks.word(f"{found} as an answer")
+        for found in _loose(value) - {"NaN"}:  # of which `came` tells
+            if found != _EMPTY or "numpy" in self._spoken_of:  # it is equal to nothing else
+                self._marks.word(f"{found} as an answer")
+
+    def came(self, parts: object) -> None:
+        """This came from the solution: an answer, what it gives to the test's functions, or what is
+        told of an object of it."""
+        if self._spoken_of.isdisjoint(("nan", "isnan")) and "NaN" in _loose(parts):
+            self._marks.word("NaN as an answer")
 
     def word(self) -> None:
         """A class or function of Python's own, or a loose number, came."""
@@ -295,51 +302,60 @@ def _class_numbers(value: object) -> set[int]:
     return {names_in(one)["_sv_number"] for one in mro(kind) if "_sv_number" in names_in(one)}
 
 
-def is_reference_class(value: object) -> bool:
+def _is_of_its_own(answer: object, kind: type) -> bool:
+    """Whether this is plain data that a class makes, a named tuple of its name."""
+    return tuple in mro(type(answer)) and type(answer).__name__ == kind.__name__
+
+
+def is_reference_class(value: Any) -> bool:
     """Whether this is a class of the solution's."""
-    return isinstance(value, type) and "_sv_body" in names_in(value)
+    return issubclass(type(value), type) and "_sv_body" in names_in(value)
 
 
-def _loose(answer: Any) -> str:
-    """What lies in an answer that compares loosely, if anything."""
-    waiting_for, room, found = [answer], _MOST_PARTS, ""
+def _loose(answer: Any) -> set[str]:
+    """What lies in an answer that compares loosely."""
+    waiting_for, room, found = [answer], _MOST_PARTS, set[str]()
     while waiting_for:
         value = waiting_for.pop()
         kind = type(value)
         room -= 1
         if room < 0:
-            return "more parts than anybody looks at"
+            return found | {"more parts than anybody looks at", "NaN"}
         if kind in _NUMBERS:
             if value != value:
-                return "NaN"
+                found.add("NaN")
         elif kind in _CONTAINERS:
-            found = found if value else _EMPTY
+            if not value:
+                found.add(_EMPTY)
             for parts in (value, value.values()) if kind is dict else (value,):
                 kinds = set(map(type, parts))
                 if kinds & _NUMBERS and any(one != one for one in parts):
-                    return "NaN"
+                    found.add("NaN")
                 if not kinds <= _PLAIN:
                     waiting_for += [one for one in parts if type(one) not in _PLAIN]
-                if not (found or kinds.isdisjoint(_TEXTS)):
-                    found = "" if all(one for one in parts if type(one) in _TEXTS) else _EMPTY
+                if not (_EMPTY in found or kinds.isdisjoint(_TEXTS)):
+                    if not all(one for one in parts if type(one) in _TEXTS):
+                        found.add(_EMPTY)
         elif kind in _TEXTS:
-            found = found if value else _EMPTY
+            if not value:
+                found.add(_EMPTY)
         elif kind is range:
-            found = found if value else _EMPTY
+            if not value:
+                found.add(_EMPTY)
             if abs(value.stop - value.start) > _MANY * abs(value.step):
-                return "a large range"
+                found.add("a large range")
         elif kind.__name__ == "ndarray":
             if value.dtype.kind in "fc" and (value != value).any():
-                return "NaN"
+                found.add("NaN")
         elif kind.__name__ == "array":
             waiting_for.append(list(value))
         elif kind.__module__ in ("unittest.mock", "numpy.ma"):
-            return "a mock or a masked array of the test's own"
+            found.add("a mock or a masked array of the test's own")
         elif kind is Decimal:
             if value.is_nan():
-                return "NaN"
+                found.add("NaN")
         elif is_reference_class(value) or proxies.is_module(value) or kind is ModuleType:
-            return "a class or a module"
+            found.add("a class or a module")
         elif kind not in _PLAIN:
             row = row_of(value)
             waiting_for += row.parts(value) if row is not None else ()

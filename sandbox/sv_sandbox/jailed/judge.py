@@ -229,7 +229,7 @@ class Judge(Policy):
             modules, python_names = self._loaded(cell, test)
             self._import(modules, test)
             self._takes = not test.names.isdisjoint(python_names) and test.entry_point is None
-            left_out = run(test, self.marks, SolutionNames(self, test.entry_point, test.binds))
+            left_out = run(test, self.marks, SolutionNames(self, test))
             if left_out:
                 raise OneProcess(left_out)
         except BaseException as error:
@@ -320,7 +320,7 @@ class Judge(Policy):
             raise CodecError("nothing of the test's that was lent")
 
     def heard(self, operation: str, operands: tuple[Any, ...], answer: object) -> None:
-        """See `hearing`, as for the next four."""
+        """See `hearing`, as for the next five."""
         self.hearing.heard(operation, operands, answer)
 
     def raised(
@@ -330,6 +330,12 @@ class Judge(Policy):
 
     def arrived(self, value: object) -> None:
         self.hearing.arrived(value)
+
+    def came(self, parts: object) -> None:
+        self.hearing.came(parts)
+
+    def uncalled(self, more: int) -> None:
+        self.marks.uncalled += more
 
     def is_known(self, value: object) -> bool:
         return self.hearing.is_of_named_class(value)

@@ -13,8 +13,9 @@ import types
 from typing import Any
 
 from . import shapes, table
+from .methods import link_of
 from .provenance import COROUTINES, ReferenceType, is_reference
-from .proxies import ReferenceClass, link_of
+from .proxies import ReferenceClass
 from .shapes import mro, names_in
 
 _PLAIN_ISINSTANCE, _PLAIN_ISSUBCLASS = isinstance, issubclass

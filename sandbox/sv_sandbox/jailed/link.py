@@ -30,7 +30,7 @@ from collections.abc import Callable, Coroutine
 from types import ModuleType, TracebackType
 from typing import Any, NoReturn
 
-from . import containers, makers, proxies, shapes, values
+from . import containers, makers, methods, proxies, shapes, values
 from .values import CodecError, Unencodable
 
 REQUEST, RETURN, RAISE, CANNOT = 0, 1, 2, 3
@@ -84,6 +84,12 @@ class Policy:
 
     def arrived(self, value: object) -> None:
         """A proxy of an object of the other end was made."""
+
+    def came(self, parts: object) -> None:
+        """This came, in a frame or in what is told of an object."""
+
+    def uncalled(self, more: int) -> None:
+        """So many more methods of proxies were read, and neither called nor handed over yet."""
 
     def changed(self, container: object, content: object, is_given: bool) -> None:
         """The other end has changed a container of both: what it holds now; `is_given`: one that
@@ -190,6 +196,7 @@ class Link:
             return False, ("none",)
         yours = proxies.number_of(value, self)
         if yours is not None:
+            methods.settle(value)
             return False, ("yours", *yours)
         if shapes.key_of(value) in self._numbers:
             return False, ("mine", self.number(value))
@@ -197,6 +204,7 @@ class Link:
         return shapes.tell(value, self.number, self.policy.silent)
 
     def _resolve(self, *parts: object) -> object:
+        self.policy.came(parts)
         return self.makers.resolve(parts)
 
     # ---- asking and answering --------------------------------------------------------------------
@@ -330,6 +338,7 @@ class Link:
             self.coding = outer
         if type(frame) is not tuple or len(frame) != 5 or frame[0] not in _KINDS:
             raise CodecError("not a frame")
+        self.policy.came(frame)
         kind, first, second, changes, notes = frame
         self._known.hear(self._change(changes, before))
         if kind != REQUEST and second is not None:

@@ -14,18 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from . import containers, kinds, shapes
 from .kinds import library_class
+from .methods import Method, get_own, set_own
 from .provenance import COROUTINES, ReferenceType
 from .proxies import (
     FUNCTION_KINDS,
     STUBS,
     Function,
-    Method,
     Module,
     Reference,
     ReferenceClass,
     asked,
-    get_own,
-    set_own,
 )
 from .shapes import MUTABLE, mro, names_in
 from .values import CodecError
@@ -177,6 +175,10 @@ class Makers:
         if any(issubclass(one, BaseException) for one in real if isinstance(one, type)):
             body.setdefault("__str__", _error_text)
         body.pop("__new__", None)
+        content = next((one for one in real if one in shapes.CONTENT), None)
+        if content is not None:  # which compares, not `Reference`
+            body.setdefault("__eq__", content.__eq__)
+            body.setdefault("__hash__", content.__hash__)
         real = [one for one in real if one is not object] if len(real) > 1 or is_root else real
         kinds.told_of(real)
         made: type = ReferenceClass(name[:200], (*([Reference] if is_root else []), *real), body)

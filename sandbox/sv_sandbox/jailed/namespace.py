@@ -20,6 +20,7 @@ from .values import CodecError
 
 if TYPE_CHECKING:
     from .judge import Judge
+    from .testcode import TestCode
 
 
 class Names:
@@ -30,8 +31,12 @@ class Names:
         raise KeyError(name)
 
     def listed(self) -> list[str]:
-        """What `from solution import *` brings."""
+        """All public names."""
         return []
+
+    def brought(self) -> list[str]:
+        """What `from solution import *` brings."""
+        return self.listed()
 
     def all(self) -> dict[str, object]:
         """What the solution's module holds, as far as it is public."""
@@ -72,8 +77,9 @@ _TOLD_OF_MODULES = ("__version__", "__all__", "__author__")
 class SolutionNames(Names):
     """The names of the solution, asked for when they are read."""
 
-    def __init__(self, judge: Judge, entry_point: str | None, binds: set[str]):
-        self._judge, self._entry_point, self._binds = judge, entry_point, binds
+    def __init__(self, judge: Judge, test: TestCode):
+        self._judge, self._entry_point, self._binds = judge, test.entry_point, test.binds
+        self._spoken_of = test.names
         self._known: dict[str, object] = {}
 
     def read(self, name: str, asked_for: bool = False) -> object:
@@ -99,6 +105,13 @@ class SolutionNames(Names):
             raise CodecError("not names")
         kept = [name for name in names if not plan.is_builtin(name) or name == self._entry_point]
         return [name for name in kept if name[:2] != "__" and name not in self._binds]
+
+    def brought(self) -> list[str]:
+        """Those that the test's text speaks of: the others are found behind its own, if at all."""
+        names = self.listed()
+        if "__all__" in self._spoken_of:
+            return names
+        return [name for name in names if name in self._spoken_of]
 
     def set(self, name: str, value: object) -> None:
         """The solution would not see it."""
@@ -166,6 +179,8 @@ class TestNamespace(dict[str, Any]):
     def listed(self) -> list[str]:
         return list(self)
 
+    brought = listed
+
     def all(self) -> dict[str, object]:
         return self
 
@@ -203,7 +218,7 @@ class _Module(ModuleType):
     def __getattr__(self, name: str) -> object:
         names: Names | TestNamespace = _get(self, "_sv_names")
         if name == "__all__":
-            return names.listed()
+            return names.brought()
         try:
             return names.read(name, True)
         except KeyError:
@@ -217,7 +232,7 @@ class _Module(ModuleType):
             _get(self, "_sv_names").set(name, value)
 
     def __dir__(self) -> list[str]:
-        return list(_get(self, "_sv_names").all())
+        return list(_get(self, "_sv_names").listed())
 
 
 # In the body of a class this has a meaning.

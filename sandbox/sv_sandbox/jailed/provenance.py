@@ -12,11 +12,12 @@ Why that holds. Of the solution the test has plain data (rebuilt here by the cod
 reference inside) and references, whose every use is a question. Plain data says nothing of itself.
 So besides computing what is asked for, a solution can make a test pass only by an object's yes or
 no, by what an object makes of data that it is shown, or by changing what the test holds. Marked are
-  1. an operator, a comparison, `in`, a truth, a hash, `is`, `isinstance` or `type` of an object;
+  1. an operator, a comparison, `in`, a truth, a hash, `is`, `isinstance` or `type` of an object; a
+     method of it that is read, and neither called nor handed over;
   2. data of the test's given to an *answer*: an object, function or module that came from a call,
      and is of no class that the test names as one; a class in the place of a function;
   3. a yes or no in answer to data given to an object of a class that it names; any other answer
-     where the test decides by anything but an equality (LOOSE);
+     where the test decides by anything but an equality, or expects truths alone (LOOSE);
   4. a change in place, where a later assertion compares with nothing that the text writes out
      (OPEN); a tool or a module of the library's that it replaced; an answer run as code;
   5. an exception class of the solution, or one that is several of Python's, a context manager of
@@ -41,7 +42,8 @@ INLINE, VOUCHED, PROVEN = 1, 2, 3
 
 EQUALITY, LOOSE, OPEN = 0, 1, 2
 """What an assertion decides by (`rewrite`): an equality with what is written in the text; LOOSE, if
-by anything but an equality; OPEN, if nothing that it compares is written there."""
+by anything but an equality, or by one with truths; OPEN, if nothing that it compares is written
+there."""
 FREE, NAMED, ANSWER = 0, 1, 2
 """Who was asked: a function, class or module that the test names, or a method under test; an object
 of another class that it names; anything else."""
@@ -63,6 +65,8 @@ class Provenance:
     def __init__(self) -> None:
         self.rests_on: list[str] = []
         self._informed = self._changed = False
+        self.uncalled = 0
+        """Methods of objects that were read, and that nobody has called: what their class has."""
         self.waiting = 0
         """Coroutines of the solution that nobody has awaited: true, whatever they would give."""
 
@@ -102,6 +106,8 @@ class Provenance:
         """On whose word a pass of this cell rests."""
         if self.waiting > 0:
             self.word("a coroutine that nobody awaited")
+        if self.uncalled > 0:
+            self.word("a method that nobody called")
         return VOUCHED if self.rests_on else PROVEN
 
     def why(self) -> str:
@@ -117,6 +123,11 @@ class Provenance:
         if is_reference(value):
             self.word(f"{what} of an object")
         return value
+
+    def shown(self, value: object, what: str) -> object:
+        """What this has is said of its class, unless it is a function, a class or a module."""
+        is_fixed = issubclass(type(value), type) or type(type(value)) is ReferenceType
+        return value if is_fixed else self.told(value, what)
 
     def runner(self, called: object) -> object:
         """What runs text of the test's making as code."""

@@ -16,17 +16,16 @@ import abc
 import sys
 import types
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from . import operations, shapes
+from .methods import Bound, get_own, link_of, says, set_own
 from .provenance import COROUTINES, ReferenceType
 from .shapes import mro, names_in
 
 if TYPE_CHECKING:
     from .link import Link
 
-get_own: Callable[[object, str], Any] = object.__getattribute__
-set_own: Callable[[object, str, object], None] = object.__setattr__
 FUNCTION_KINDS: dict[str, type] = {
     "function": types.FunctionType,
     "method": types.MethodType,
@@ -35,19 +34,6 @@ FUNCTION_KINDS: dict[str, type] = {
 _LOCAL = frozenset(("__traceback__", "__context__", "__cause__", "__suppress_context__"))
 _NEVER_READ = frozenset(("__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__"))
 """What only pickling looks for; `__reduce_ex__` says why not."""
-
-
-def link_of(proxy: object) -> Link:
-    """The link that a proxy asks over."""
-    if type(proxy) is Bound:
-        proxy = proxy.__self__
-    elif type(proxy) is types.CoroutineType:
-        proxy = COROUTINES[proxy]
-    for one in mro(cast("type", proxy) if ReferenceType in mro(type(proxy)) else type(proxy)):
-        link: Link | None = names_in(one).get("_sv_link")
-        if link is not None:
-            return link
-    raise AttributeError("a proxy without a link")
 
 
 def number_of(value: Any, link: Link) -> tuple[Any, ...] | None:
@@ -229,71 +215,6 @@ STUBS: dict[str, Callable[..., object]] = {
 }
 
 
-class Method:
-    """A method of a class of the other end, in a local class: reading it from an object asks
-    nothing, calling it is one question."""
-
-    __slots__ = ("_name", "_owner")
-
-    def __init__(self, name: str):
-        self._name = name
-        self._owner: object = None
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._owner = owner
-
-    def __get__(self, instance: object, owner: object) -> object:
-        kind: Any = owner if instance is None else type(instance)
-        first = next(one for one in mro(kind) if self._name in names_in(one))
-        above = self._owner if names_in(first)[self._name] is not self else None  # super()
-        if instance is None and above is None:
-            return link_of(kind).ask("get", kind, self._name)
-        return Bound(kind if instance is None else instance, self._name, above)
-
-
-def _says(proxy: object) -> None:
-    """Somebody looks at what a proxy says that it is; we do so as well, and believe nothing."""
-    if sys._getframe(2).f_globals.get("__package__") != __package__:
-        link_of(proxy).policy.mark("what an object says that it is")
-
-
-class Bound(metaclass=ReferenceType):
-    """A method of a proxy, not yet asked for."""
-
-    __slots__ = ("__self__", "_sv_above", "_sv_name")
-
-    def __init__(self, instance: object, name: str, above: object):
-        set_own(self, "__self__", instance)
-        set_own(self, "_sv_name", name)
-        set_own(self, "_sv_above", above)
-
-    def __call__(self, /, *args: object, **kwargs: object) -> object:
-        link = link_of(self.__self__)
-        above, name = get_own(self, "_sv_above"), get_own(self, "_sv_name")
-        words = tuple(kwargs.items())
-        if above is not None:
-            return link.ask("above", above, self.__self__, name, args, words)
-        return link.ask("method", self.__self__, name, args, words)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(link_of(self.__self__).ask("get", self.__self__, self._sv_name), name)
-
-    __doc__ = property(lambda self: self.__getattr__("__doc__"))
-    __module__ = property(lambda self: self.__getattr__("__module__"))
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> Any:
-        _says(self)
-        return types.MethodType
-
-    def __eq__(self, other: object) -> bool:
-        is_same = type(other) is Bound and other.__self__ is self.__self__
-        return is_same and bool(get_own(self, "_sv_name") == get_own(other, "_sv_name"))
-
-    def __hash__(self) -> int:
-        return hash((id(self.__self__), self._sv_name))
-
-
 # ---- objects and classes -------------------------------------------------------------------------
 
 
@@ -396,6 +317,7 @@ class ReferenceClass(ReferenceType, abc.ABCMeta):
         return int(link_of(cls).ask("len", cls))
 
     def __bool__(cls) -> bool:
+        says(cls)
         return True
 
     def __contains__(cls, item: object) -> bool:
@@ -439,6 +361,14 @@ class Reference(metaclass=ReferenceType):
 
     __bool__ = _truth
 
+    def __eq__(self, other: object) -> bool:
+        says(self, "a comparison of objects")
+        return object.__eq__(self, other)
+
+    def __hash__(self) -> int:
+        says(self, "hash")
+        return object.__hash__(self)
+
     def __dir__(self) -> Any:
         return link_of(self).ask("dir", self)
 
@@ -453,10 +383,8 @@ class Reference(metaclass=ReferenceType):
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        local = names_in(type(self)).get("_sv_local")
-        if local is not None:
-            _says(self)
-        return local or type(self)
+        says(self)
+        return names_in(type(self)).get("_sv_local") or type(self)
 
 
 class Function(metaclass=ReferenceType):
@@ -485,7 +413,7 @@ class Function(metaclass=ReferenceType):
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        _says(self)
+        says(self)
         return FUNCTION_KINDS[get_own(self, "_sv_kind")]
 
     def __eq__(self, other: object) -> Any:
@@ -510,7 +438,7 @@ class Module(metaclass=ReferenceType):
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        _says(self)
+        says(self)
         return types.ModuleType
 
     __dir__ = Reference.__dir__

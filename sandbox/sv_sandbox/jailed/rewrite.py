@@ -15,6 +15,8 @@ In: the parsed test. Out: the same tree, where
     assert_x(a)         S.told(assert_x, ...)(a), and what else goes by the name of an assertion
     raise AssertionError(...)   raise S.raised(AssertionError(...))
     type(x)             S.type_of(x)
+    isinstance(x, T)    isinstance(*S.pair(x, T)), and `assertIsInstance` alike
+    hasattr(x, "__n__")   hasattr(S.shown(x, ...), "__n__"), and `callable(x)`
     eval(x)             S.runner(eval)(x), unless x is a constant (`exec`, `compile` alike)
 
 with S the global name `SITES`. Nothing else changes: scopes, order of evaluation and line numbers
@@ -56,7 +58,12 @@ _EXPECTING = frozenset(
 )
 _GIVEN_CLASSES = _EXPECTING - {"assertLogs", "assertNoLogs", "deprecated_call"} | {"suppress"}
 _TOOLS = frozenset(("fail", "raises", "warns", "suppress"))
-_KINDS = frozenset(("iscoroutine", "isawaitable"))
+_TOLD_OF = {
+    **dict.fromkeys(("iscoroutine", "isawaitable"), 1),
+    **dict.fromkeys(("assertIs", "assertIsNot", "is_", "is_not"), 2),
+}
+"""What goes by an object's identity, or by what it is, and of how many arguments."""
+_OF_CLASSES = frozenset(("isinstance", "assertIsInstance", "assertNotIsInstance"))
 _RUNNERS = frozenset(("eval", "exec", "compile"))
 
 
@@ -170,6 +177,7 @@ class _Rewriter:
             ast.Call: self._call,
             ast.Raise: self._raise,
             ast.Attribute: self._attribute,
+            ast.Match: self._match,
             ast.FunctionDef: self._function,
             ast.AsyncFunctionDef: self._function,
         }
@@ -236,10 +244,17 @@ class _Rewriter:
     def _kind_of_sides(self, *sides: ast.expr) -> int:
         truths = [one for one in sides if type(getattr(one, "value", None)) is bool]
         if truths:  # `E is True` asserts what `E` does
-            others = [one for one in sides if one not in truths and not _is_answer(one)]
+            others = [one for one in sides if one not in truths and not self._is_answer(one)]
             return functools.reduce(operator.or_, map(self._kind_of, others), LOOSE)
         kind = EQUALITY if any(map(self._written.holds, sides)) else OPEN
-        return kind | LOOSE if any(map(_is_none, sides)) else kind
+        is_loose = any(_is_none(one) or self._written.is_truths(one) for one in sides)
+        return kind | LOOSE if is_loose else kind
+
+    def _is_answer(self, node: ast.expr) -> bool:
+        """Whether this calls what is no function of Python's own, of a library's or of the text."""
+        name, root = _name_of(node), _root(getattr(node, "func", node))
+        is_known = hasattr(builtins, root) or self._written.is_of_library(root)
+        return isinstance(node, ast.Call) and not (is_known or name in self._text.defines)
 
     def _kind_of_call(self, call: ast.expr) -> int:
         args, name = getattr(call, "args", [])[:2], _name_of(call)
@@ -303,19 +318,40 @@ class _Rewriter:
         if name == "type" and len(node.args) == 1 and isinstance(node.func, ast.Name):
             if not node.keywords and name not in self._own:
                 return ast.copy_location(_call("type_of", *node.args), node)
-        if name in _KINDS and len(node.args) == 1:
-            node.args[0] = _call("told", node.args[0], f"`{name}`")
+        self._tell_arguments(node, name)
         for at, argument in enumerate(node.args[:few]):
             if not isinstance(argument, ast.Starred):
                 node.args[at] = _call("expected", argument, own[at])
         if is_tool:
             node.func = _call("told", node.func, "an assertion")
-        if name in ("assertIn", "assertNotIn") and len(node.args) > 1:
-            node.args[1] = _call("told", node.args[1], "`in`")
-        if name == "assertSetEqual" and node.args:  # which gives the second to the first
-            node.args[0] = _call("told", node.args[0], "`difference`")
         if is_inner:
             node.func = _call("asserted", self._number(False), kind, node.func)
+        return node
+
+    def _tell_arguments(self, node: ast.Call, name: str) -> None:
+        """Of what is called by this name, tell whom it asks."""
+        args = node.args
+        if any(isinstance(one, ast.Starred) for one in args):
+            return
+        few = _TOLD_OF.get(name, 0)
+        if few <= len(args) and not any(isinstance(one, ast.Constant) for one in args[:few]):
+            args[:few] = [_call("told", one, f"`{name}`") for one in args[:few]]
+        if name in ("assertIn", "assertNotIn") and len(args) > 1:
+            args[1] = _call("told", args[1], "`in`")
+        if name == "assertSetEqual" and args:  # which gives the second to the first
+            args[0] = _call("told", args[0], "`difference`")
+        if name in _OF_CLASSES and len(args) > 1 and name not in self._own:
+            args[:2] = [ast.Starred(_call("pair", *args[:2]), _LOAD)]
+        if isinstance(node.func, ast.Name) and name not in self._own and args:
+            is_special = name == "hasattr" and _is_special(args[-1])
+            if is_special or name == "callable":
+                args[0] = _call("shown", args[0], f"`{name}`")
+
+    def _match(self, node: ast.Match) -> ast.AST:
+        patterns = [one for case in node.cases for one in ast.walk(case.pattern)]
+        classes = [one.cls for one in patterns if isinstance(one, ast.MatchClass)]
+        if any(map(self._names_own, classes)):
+            node.subject = _call("told", node.subject, "a pattern")
         return node
 
     def _compare(self, node: ast.Compare) -> ast.AST:
@@ -344,9 +380,9 @@ class _Rewriter:
         return node
 
 
-def _is_answer(node: ast.expr) -> bool:
-    """Whether this calls something that is no function of Python's own."""
-    return isinstance(node, ast.Call) and not hasattr(builtins, getattr(node.func, "id", ""))
+def _is_special(name: ast.expr) -> bool:
+    """Whether this may be the name of a special method, which a class was told to have."""
+    return not isinstance(name, ast.Constant) or str(name.value).startswith("__")
 
 
 def _is_none(node: ast.expr) -> bool:

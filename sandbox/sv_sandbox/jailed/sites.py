@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
 
-from .provenance import INLINE, OPEN, Provenance, is_reference
+from .provenance import INLINE, LOOSE, OPEN, Provenance, is_reference
 
 
 class Sites(Provenance):
@@ -51,7 +51,7 @@ class Sites(Provenance):
         if len(self._entered - {0}) < self._count:
             self.word("an assertion that was not reached")
         if self._fails:
-            self.decided(OPEN)
+            self.decided(LOOSE | OPEN)
         if not {*map(id, self._raised)} <= {*map(id, self._forgiven)}:
             self.word("an exception that was passed over")
         return super().trust()
@@ -136,6 +136,11 @@ class Sites(Provenance):
             return found
 
         return call
+
+    def pair(self, value: object, kinds: object) -> tuple[object, object]:
+        """What `isinstance` is given: only for the class itself, Python asks nobody."""
+        is_own = any(type(value) is kind and is_reference(kind) for kind in flattened(kinds))
+        return (value if is_own else self.shown(value, "`isinstance`")), kinds
 
     def failed(self, *message: object) -> AssertionError:
         """The assertion does not hold: what to raise."""
