@@ -362,6 +362,8 @@ class Reference(metaclass=ReferenceType):
     __bool__ = _truth
 
     def __eq__(self, other: object) -> bool:
+        if self is other:  # as a member of an enumeration is itself
+            return True
         says(self, "a comparison of objects")
         return object.__eq__(self, other)
 
