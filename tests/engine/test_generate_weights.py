@@ -161,17 +161,19 @@ def test_a_model_is_the_same_one_wherever_it_lies(
     assert content
 
 
-def other_weight(model: Path) -> None:
+def other_weights(model: Path) -> None:
     file = model / "model.safetensors"
     whole = bytearray(file.read_bytes())
-    whole[-3200] ^= 1  # in the middle of 6,400 bytes
+    for at in range(1, 1600):  # the last quarter of 6,400 bytes
+        whole[-at] ^= 1
     file.write_bytes(whole)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        other_weight,
+        other_weights,
+        lambda model: (model / "generation_config.json").write_text('{"top_k": 1}'),
         lambda model: _safetensors(model / "model.safetensors", {"other": (400, 4)}),
         lambda model: _safetensors(model / "model.safetensors", {"embed": (4, 400)}),
         lambda model: _safetensors(model / "more.safetensors", {"more": (1,)}),

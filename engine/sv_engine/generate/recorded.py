@@ -21,6 +21,7 @@ import json
 import sqlite3
 from collections import defaultdict
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,12 @@ class RecordedGenerator(StreamingGenerator):
                 remedy="record this problem too, or replay the problems of the recording",
             )
         this = asked(request)
-        same = (lines for lines in recorded if this and lines[0].get("asked") == this)
-        samples = next(same, None)
-        if samples is None:
+        sampled = _sampled(json.dumps(asdict(request.sampling)))
+        same = [lines for lines in recorded if this and lines[0].get("asked") == this]
+        alike = [lines for lines in same if lines[0]["sampled"] == sampled]
+        if same:  # a run that was changed has asked twice; one of an earlier version otherwise
+            samples = (alike or same)[-1]
+        else:
             samples = recorded[min(self._served[key], len(recorded) - 1)]
             self._served[key] += 1
         self._statistics.prompt_tokens += int(samples[0]["prompt_tokens"])
@@ -113,6 +117,12 @@ def asked(request: GenerationRequest) -> str:
     return _digest(request.label, request.prompt, None if seed is None else seed - request.first)
 
 
+def _sampled(told: str) -> dict[str, Any]:
+    """How the tokens are drawn, whatever the seed, from JSON; older journals tell no `min_p`."""
+    found: dict[str, Any] = json.loads(told)
+    return {"min_p": 0.0} | found | {"seed": None}
+
+
 def _digest(label: str, prompt: str, seed: int | None) -> str:
     text = "\0".join([label, prompt, str(seed)]).encode("utf-8", "replace")
     return hashlib.blake2b(text, digest_size=12).hexdigest()
@@ -133,6 +143,7 @@ def read_journal(path: Path) -> dict[Key, list[list[dict[str, Any]]]]:
             for number, problem, role, label, prompt, sampling, *values in journal.execute(query):
                 line = dict(zip(names, [0, 0.0, *values], strict=True))
                 line["asked"] = _digest(label, prompt, json.loads(sampling)["seed"])
+                line["sampled"] = _sampled(sampling)
                 requests[problem, role][number].append(line)
     except sqlite3.Error as error:
         raise RecordingError(

@@ -18,8 +18,13 @@ from sv_engine.generate.errors import ModelPathError, WeightsError
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
 
-TOLD_BYTES = 256
-"""Of each tensor, from its middle: training moves all that it trains."""
+TOLD_BYTES, TOLD_PLACES = 256, 16
+"""Of each tensor, evenly spaced: training moves all that it trains."""
+
+_TOLD_WHOLE = frozenset(
+    "config.json generation_config.json tokenizer_config.json special_tokens_map.json"
+    " added_tokens.json merges.txt".split()
+)
 
 SHAPE_KEYS = (
     "architectures",
@@ -169,7 +174,7 @@ def content_of(model: str) -> str:
     if not path.is_dir():
         return ""
     digest = hashlib.blake2b(digest_size=16)
-    named = {"config.json", "tokenizer_config.json", *TOKENIZER_FILES}
+    named = {*_TOLD_WHOLE, *TOKENIZER_FILES}
     try:
         for file in sorted([*path.glob("*.*")]):
             if file.name in named or file.stem == "chat_template":
@@ -188,8 +193,10 @@ def _told_bytes(file: Path) -> bytes:
     tensors, told = sorted(_read_tensors(file).items()), []
     with file.open("rb") as stream:
         for _, (_, first, end) in tensors:
-            stream.seek(max(first, (first + end - TOLD_BYTES) // 2))
-            told.append(stream.read(min(TOLD_BYTES, end - first)))
+            last = max(first, end - TOLD_BYTES)
+            for place in range(TOLD_PLACES):
+                stream.seek(first + (last - first) * place // (TOLD_PLACES - 1))
+                told.append(stream.read(min(TOLD_BYTES, end - first)))
     return repr(tensors).encode() + b"".join(told)
 
 

@@ -296,7 +296,7 @@ async def _make_checkpoint(
 def _name_rows(run: Run, iteration: int, data: TrainingData) -> None:
     """What the steps of this iteration consume, in the order of the files."""
     files: dict[str, Sequence[Example | PreferencePair]]
-    files = {"sft": data.examples, "dpo": data.pairs}
+    files = {"sft": data.examples, "dpo": data.pairs if run.config.dpo.enabled else []}
     for phase, rows in files.items():
         for number, row in enumerate(rows):
             content = content_key(*asdict(row).values())

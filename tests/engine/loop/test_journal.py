@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 
 from sv_engine.generate import GenerationRequest, Sampling
+from sv_engine.generate.recorded import RecordedGenerator
 from sv_engine.records import (
     Candidates,
     Completion,
@@ -209,3 +211,20 @@ def test_an_unwritable_folder_is_a_clear_error(tmp_path: Path) -> None:
 def test_keys_tell_parts_apart() -> None:
     assert content_key("ab", "c") != content_key("a", "bc")
     assert content_key("a", 1) == content_key("a", "1")
+
+
+def test_a_replay_gets_the_samples_that_were_drawn_so(tmp_path: Path) -> None:
+    """A run that goes on with another temperature asks again, under the same name."""
+    warmer = replace(REQUEST, sampling=replace(REQUEST.sampling, temperature=0.9))
+    with Journal(tmp_path) as journal:
+        for request, text in ((REQUEST, "cool"), (warmer, "warm")):
+            journal.samples_of(journal.number_of(SCOPE, request, 0)).append(sample(0, text))
+    label = f"{SCOPE.iteration} {SCOPE.stage} 0"
+
+    async def body() -> None:
+        async with RecordedGenerator(tmp_path / FILE_NAME) as generator:
+            for request, text in ((REQUEST, "cool"), (warmer, "warm"), (REQUEST, "cool")):
+                stream = generator.generate(replace(request, label=label, n=1))
+                assert [completion.text async for completion in stream] == [text]
+
+    asyncio.run(body())
