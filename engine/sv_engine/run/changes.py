@@ -49,6 +49,8 @@ BELIEF = ("selection", "training_row", "training_step")
 class ChangedError(EngineError):
     """The run cannot go on with what was changed."""
 
+    exit_code = 2
+
 
 def take_changes(run: Run) -> None:
     """Forget what the configuration makes otherwise now, and tell; raises ChangedError."""

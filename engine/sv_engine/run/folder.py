@@ -168,6 +168,12 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version > len(MIGRATIONS):
                 raise newer(path, version)
+            if not version and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                raise JournalError(
+                    "this is a database, but no journal of sv-engine",
+                    where=str(path),
+                    remedy="name the folder of a run",
+                )
             yield connection
     except sqlite3.Error as error:
         if version < len(MIGRATIONS) and error.sqlite_errorcode == sqlite3.SQLITE_ERROR:

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -69,6 +70,13 @@ def older(path: Path) -> None:
     with sqlite3.connect(path / FILE_NAME) as connection:
         connection.execute("CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
         connection.execute("PRAGMA user_version = 1")
+
+
+def foreign(path: Path) -> None:
+    for file in path.glob(f"{FILE_NAME}*"):
+        file.unlink()
+    with closing(sqlite3.connect(path / FILE_NAME)) as database:
+        database.execute("CREATE TABLE something (other TEXT)")
 
 
 def emptied(path: Path) -> None:
@@ -161,6 +169,7 @@ BEGUN = set(ALL) - {"resume", "ui"}
             (no_database, "not a database", "take the directory from a backup", ALL),
             (older, "an older sv-engine wrote this journal", "run --resume", BEGUN),
             (emptied, "this journal is empty", "run --resume", BEGUN),
+            (foreign, "no journal of sv-engine", "name the folder of a run", BEGUN),
             (not_begun, "this folder holds no run yet", "run --resume", BEGUN),
             (of_tomorrow, "unknown key run.of_tomorrow", "the version of sv-engine", RUNS_ONLY),
         ]
