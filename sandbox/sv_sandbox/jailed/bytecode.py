@@ -28,6 +28,8 @@ _STATELESS = frozenset(
 KEEPING = (sys.stdlib_module_names - _STATELESS) | frozenset(
     "set_printoptions set_string_function set_option set_default_dtype setfirstweekday capitals"
     " ContextVar __subclasses__ register modules setattr delattr vars"
+    " overload clear_overloads final no_type_check dataclass_transform runtime_checkable Annotated"
+    " EXCLUDED_ATTRIBUTES"
     " __dict__ __setattr__ __delattr__".split()
 )
 """Names of what keeps things where `state.State` does not look: who speaks of them may have left

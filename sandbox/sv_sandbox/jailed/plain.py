@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Set
 from types import CodeType
 
-from .bytecode import OF, SETTING, TEMPLATE, name_at, sets_attributes, steps
+from .bytecode import KEEPING, OF, SETTING, TEMPLATE, name_at, sets_attributes, steps
 from .values import native
 
 _PLAIN_MODULES = frozenset(
@@ -49,7 +49,7 @@ _STRANGE = (frozenset(vars(builtins)) - _PLAIN_NAMES - _EXCEPTIONS) | frozenset(
     "format_map Formatter get_type_hints attrgetter methodcaller is_ is_not shares_memory"
     " may_share_memory seterr errstate seterrcall set_printoptions printoptions ForwardRef"
     " singledispatch singledispatchmethod update_wrapper wraps make_dataclass deepcopy global_enum"
-    " testing ctypeslib lib bltns tobytes".split()
+    " testing ctypeslib lib bltns tobytes NewType".split()
 )
 """Names by which a solution would do, or see, one of the things above."""
 _OF_SELF = frozenset(
@@ -82,8 +82,9 @@ _KNOWN: tuple[object, ...] = (None, True, False, ...)
 _HARMLESS_MODULES = frozenset(
     "bisect collections functools heapq itertools math re string typing".split()
 )
-"""Of the plain ones, those in which a solution that sets no attributes can leave nothing."""
-_AT_SIGHT = _STRANGE | _OTHER_MODULES | _LOOKED_AT
+"""Of the plain ones, those in which a solution can leave nothing that sets no attributes and speaks
+of nothing that is KEEPING."""
+_AT_SIGHT = _STRANGE | _OTHER_MODULES | _LOOKED_AT | KEEPING
 _KINDS = {"LOAD_ATTR": 2 if sys.version_info < (3, 12) else 3, "IMPORT_NAME": 4}
 _STEPS_AT_SIGHT = bytes(
     _KINDS.get(opcode.opname[one], int(one in _PASSED - SETTING - {IS_OP})) for one in range(256)

@@ -65,7 +65,7 @@ def run_row(start: int, cells: int, row: Row) -> None:
         solution = compile(source.code, "<solution>", "exec", dont_inherit=True)
         keep_lines("<solution>", source.text)
         row.solution = solution
-        if not (row.for_plain and not source.files and is_plain_at_sight(solution)):
+        if source.files or not (row.is_alone and is_plain_at_sight(solution)):
             names, used = names_of(solution), opcodes_of(solution)
             beside = any(path.endswith(".py") for path in source.files)
             mark = _needs_test(solution, names, used, beside) if row.for_plain else 0
