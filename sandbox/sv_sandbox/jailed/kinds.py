@@ -2,7 +2,8 @@
 
 The class of a proxy has no base of the library's: C code would take its objects for some of its
 own. So in a judge, and where such a class was told of, `isinstance` and `issubclass` go by what was
-told of its bases, too: their modules and names. That is the other end's word, and marked.
+told of its bases, too: their modules and names. That is the other end's word, and marked; so is
+what a function, a module or a coroutine of it counts as.
 """
 
 from __future__ import annotations

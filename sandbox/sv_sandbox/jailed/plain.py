@@ -3,7 +3,8 @@
 A plain solution speaks of nothing but built-in names, modules and special methods that tell nothing
 of the process. It cannot see who calls it, which objects it has, or its namespace, reads no names
 out of texts, binds no global name as it runs, and sets nothing that it does not name. In: its code,
-which is not run. Out: `is_plain`. In doubt no: then its tests' code runs. Pure.
+which is not run. Out: `is_plain`, and for most already `is_plain_at_sight`, which says as well that
+the solution leaves nothing in its process. In doubt no: then its tests' code runs. Pure.
 """
 
 from __future__ import annotations
