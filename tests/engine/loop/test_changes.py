@@ -105,6 +105,7 @@ def test_what_weights_rest_on_is_refused_by_name(
     before, generator = result(tmp_path), scripted(write)
     with pytest.raises(ChangedError, match=setting.partition("=")[0]) as caught:
         play(tmp_path, generator, cells, ScriptedTrainer(), setting)
+    assert caught.value.exit_code == 2
     assert "--out" in caught.value.remedy
     assert not generator.requests
     assert result(tmp_path) == before
