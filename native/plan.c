@@ -19,6 +19,11 @@ static struct sv_error failed_at(enum sv_stage stage)
     return (struct sv_error){stage, errno};
 }
 
+struct blob { /* of a record */
+    const char *bytes;
+    uint32_t len;
+};
+
 void sv_plan_free(struct plan *plan)
 {
     free(plan->source.bytes);
@@ -27,6 +32,8 @@ void sv_plan_free(struct plan *plan)
     free(plan->code);
     free(plan->call_at);
     free(plan->probe);
+    free(plan->passing.bytes);
+    free(plan->passing_at);
     free(plan->failed);
     free(plan->calls.bytes);
     free(plan->tests.bytes);
@@ -68,10 +75,12 @@ static struct sv_error new_plan(struct plan *plan, const struct sv_job *job)
     plan->code = calloc(job->cells, sizeof *plan->code);
     plan->call_at = calloc((size_t)job->cells + 1, sizeof *plan->call_at);
     plan->probe = calloc(job->cells, sizeof *plan->probe);
+    plan->passing_at = calloc((size_t)job->cells + 1, sizeof *plan->passing_at);
     plan->failed = calloc(job->cells, sizeof *plan->failed);
     plan->test_at = calloc((size_t)job->cells + 1, sizeof *plan->test_at);
-    if (plan->reads == NULL || keep_source(plan, job) != 0 || plan->literal == NULL || plan->code == NULL || plan->call_at == NULL ||
-        plan->probe == NULL || plan->failed == NULL || plan->test_at == NULL) {
+    if (plan->reads == NULL || keep_source(plan, job) != 0 || plan->literal == NULL || plan->code == NULL ||
+        plan->call_at == NULL || plan->probe == NULL || plan->passing_at == NULL || plan->failed == NULL ||
+        plan->test_at == NULL) {
         sv_plan_free(plan);
         return (struct sv_error){SV_STAGE_PAYLOAD, ENOMEM};
     }
@@ -136,51 +145,54 @@ static struct sv_error try_plan(struct worker *w, struct sv_job *job, int *whole
     return (struct sv_error){0, 0};
 }
 
-/* Keeps what the record of a test says whose code has to run. Returns its request, and in *len how long
- * that is; NULL with errno. A record without a detail had no room for one. */
-static const char *read_code(struct plan *plan, const char *detail, uint32_t *len)
+/* The request that a record holds, and in *more what goes with it. 0, or -1 with errno. A record without
+ * a detail had no room for one: both are empty. */
+static int read_record(const struct worker *w, uint32_t i, struct blob *request, struct blob *more)
 {
     struct sv_code code = {0};
-    uint32_t left = *len;
-    if (left >= sizeof code) {
+    uint32_t len;
+    const char *detail = sv_record_detail(w->memory[SIDE_JUDGE].region, i, SV_ANSWER_MAX, &len);
+    if (len >= sizeof code) {
         memcpy(&code, detail, sizeof code);
         detail += sizeof code;
-        left -= (uint32_t)sizeof code;
+        len -= (uint32_t)sizeof code;
     }
-    if (code.request_len > left) {
+    if (code.request_len > len) {
         errno = EPROTO;
-        return NULL;
+        return -1;
     }
-    *len = code.request_len;
-    return sv_append(&plan->tests, detail + *len, left - *len) == 0 ? detail : NULL;
+    *request = (struct blob){detail, code.request_len};
+    *more = (struct blob){detail + code.request_len, len - code.request_len};
+    return 0;
 }
 
 static struct sv_error read_plan(struct worker *w, struct sv_job *job)
 {
     struct plan *plan = &w->plan;
     plan->literals = plan->codes = 0;
-    plan->calls.len = plan->tests.len = 0;
+    plan->calls.len = plan->tests.len = plan->passing.len = 0;
     for (uint32_t i = 0; i < job->cells; i++) {
-        uint32_t len;
-        const char *call = sv_record_detail(w->memory[SIDE_JUDGE].region, i, SV_ANSWER_MAX, &len);
         const uint8_t mark = mark_of(w, i);
-        const int literal = mark == SV_LITERAL || mark == SV_READS;
-        if (plan->failed[i] != 0 && (literal || mark == SV_PROBE))
+        const int literal = mark == SV_LITERAL || mark == SV_READS, failed = plan->failed[i] != 0;
+        struct blob request = {"", 0}, more = {"", 0};
+        if (failed && (literal || mark == SV_PROBE))
             return (struct sv_error){SV_STAGE_REPLY, EPROTO}; /* nothing of it was to be planned */
-        if (!literal && plan->failed[i] == 0) {
+        if (!failed && read_record(w, i, &request, &more) != 0)
+            return failed_at(SV_STAGE_PAYLOAD);
+        if (!failed && !literal)
             plan->code[plan->codes++] = i;
-            if ((call = read_code(plan, call, &len)) == NULL)
-                return failed_at(SV_STAGE_PAYLOAD);
-        }
+        if (sv_append(literal ? &plan->passing : &plan->tests, more.bytes, more.len) != 0)
+            return failed_at(SV_STAGE_PAYLOAD);
         plan->test_at[i + 1] = plan->tests.len;
         if (!literal && mark != SV_PROBE)
             continue;
         plan->probe[plan->literals] = mark == SV_PROBE;
         plan->reads[i] = mark == SV_READS;
-        if (sv_append(&plan->calls, call, len) != 0)
+        if (sv_append(&plan->calls, request.bytes, request.len) != 0)
             return (struct sv_error){SV_STAGE_PAYLOAD, ENOMEM};
         plan->literal[plan->literals++] = i;
         plan->call_at[plan->literals] = plan->calls.len;
+        plan->passing_at[plan->literals] = plan->passing.len;
     }
     plan->judge = &w->templates[SIDE_JUDGE][job->judge_zygote];
     plan->judge_serial = plan->judge->lifetime;

@@ -107,6 +107,13 @@ static struct sv_error ask_calls(struct worker *w, struct sv_job *job, uint32_t 
     return (struct sv_error){0, 0};
 }
 
+/* Is it the answer that is known to pass? */
+static int is_passing(const struct plan *plan, uint32_t i, const char *answer, uint32_t len)
+{
+    const size_t at = plan->passing_at[i];
+    return len > 0 && plan->passing_at[i + 1] - at == len && memcmp(plan->passing.bytes + at, answer, len) == 0;
+}
+
 /* Settles what is decided without a comparison, adds to `rest` what test code has to decide, and
  * returns whether the answer is to be compared. */
 static int is_answered(struct worker *w, struct sv_job *job, uint32_t row, uint32_t i, uint32_t first,
@@ -122,6 +129,8 @@ static int is_answered(struct worker *w, struct sv_job *job, uint32_t row, uint3
     if (record->verdict == SV_LONG || record->verdict == SV_STRANGE ||
         (record->verdict == SV_ANSWERED && w->plan.probe[i]))
         rest->at[rest->count++] = cell;
+    else if (record->verdict == SV_ANSWERED && is_passing(&w->plan, i, answer, len))
+        sv_settle_cell(job, row, cell, SV_PASS, record->cpu_us, SV_TRUST_PROVEN, "", 0, last_detail);
     else if (record->verdict == SV_ANSWERED && len > 0)
         return 1;
     else if (record->verdict == SV_ANSWERED) /* no encoder writes nothing */

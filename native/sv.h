@@ -79,8 +79,8 @@ enum sv_kind {
 enum sv_mark {
     SV_ANSWERED = 1, /* CALLS: the detail is the answer */
     /* PLAN; a verdict in their place is the cell's own, whatever the solution. */
-    SV_LITERAL = 16, /* one call with literals; the detail is the encoded call */
-    SV_CODE = 17,    /* needs the test code to run; the detail is a struct sv_code */
+    SV_LITERAL = 16, /* calls with literals; the detail, of this and the next ones, is a struct sv_code */
+    SV_CODE = 17,    /* needs the test code to run */
     SV_READS = 18,   /* as SV_LITERAL, but nothing is called: vacuous */
     SV_PROBE = 19,   /* as SV_CODE, but pointless where the name in its request is missing */
     SV_LOST = 32,    /* JUDGE: the subject went away; its own record says why */
@@ -89,7 +89,8 @@ enum sv_mark {
     SV_STRANGE = 35, /* CALLS: the solution is not plain, and was not loaded */
 };
 
-struct sv_code { /* PLAN: and after it the request of SV_PROBE, and the test made ready to run, if it was */
+struct sv_code { /* PLAN: and after it the request (none of SV_CODE); then, if there is one, an answer that
+                  * is known to pass (SV_LITERAL, SV_READS), or the test made ready to run */
     uint32_t request_len;
 };
 

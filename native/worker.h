@@ -84,6 +84,8 @@ struct plan { /* split: what a judge made of tests; valid in the template that m
     struct output calls;      /* encoded calls, one after another */
     size_t *call_at;          /* literals + 1 offsets into `calls` */
     uint8_t *probe;           /* per literal: only asks whether a name exists */
+    struct output passing;    /* answers that are known to pass, one after another */
+    size_t *passing_at;       /* literals + 1 offsets into `passing`; an empty one is none */
     struct output tests;      /* tests made ready to run, one after another */
     size_t *test_at;          /* cells + 1 offsets into `tests`; an empty one runs as it came */
     uint8_t *failed;          /* per cell: the verdict of a test that could not be planned, or 0 */

@@ -59,10 +59,20 @@ def answered(
             return None
         if bare and not one_each and type(answer).__module__ == "numpy":
             return None
-        most, told = native.MAX_ANSWER_BYTES, _refuse_rebuilt if bare else _refuse_sets
-        found.append(bytes(values.encode(answer, None, None, True, bare, most, told)))
+        found.append(encoded(answer, bare))
         answer = None
     return tuple(found)
+
+
+def encoded(answer: object, bare: bool) -> bytes:
+    """One answer. Raises Unencodable."""
+    most, told = native.MAX_ANSWER_BYTES, _refuse_rebuilt if bare else _refuse_sets
+    return bytes(values.encode(answer, None, None, True, bare, most, told))
+
+
+def joined(answers: tuple[bytes, ...]) -> bytes:
+    """The answers of a test as they cross."""
+    return answers[0] if len(answers) == 1 else bytes(values.encode(answers))
 
 
 def _refuse_rebuilt(kind: int) -> None:
@@ -157,10 +167,8 @@ class Assertion(NamedTuple):
     """None for one that asks for nothing."""
     holds: Callable[[object], object]
     """Whether it does, of the answer. Raises what its expression raises."""
-    is_equality: bool = False
-    """Whether it compares an answer, as it comes, with a constant."""
-    with_many: bool = False
-    """Whether that holds others, each of which a number of NumPy's is compared with."""
+    expected: tuple[object, ...] = ()
+    """The constant that an answer, as it comes, is compared with; nothing where it says more."""
 
 
 def _refuse(kind: int) -> None:
@@ -176,8 +184,9 @@ class Literal:
     def __init__(self, name: str | None, assertions: list[Assertion], binds: tuple[object, ...]):
         self.assertions = assertions
         asked = [one.operation for one in assertions]  # a list, which `answered` empties
-        bare = all(one.is_equality for one in assertions)
-        one_each = bare and not any(one.with_many for one in assertions)
+        bare = all(one.expected for one in assertions)
+        # With one that holds others, each of these is compared with a number of NumPy's.
+        one_each = bare and not any(isinstance(one.expected[0], Sized) for one in assertions)
         self.request = bytes(values.encode((name, asked, bare, one_each, binds), told=_refuse))
         self.calls = any(operation and len(operation) > 1 for operation in asked)
 
@@ -282,8 +291,7 @@ def _equality(test: ast.expr) -> Assertion | None:
         operation, expected = _operation_of(test.left), constant(test.comparators[0])
     except NotLiteral:
         return None
-    many = isinstance(expected, Sized)
-    return Assertion(operation, lambda answer: answer == expected, is_equality=True, with_many=many)
+    return Assertion(operation, lambda answer: answer == expected, (expected,))
 
 
 def _expression(test: ast.expr) -> Assertion:

@@ -22,7 +22,7 @@ from types import CodeType
 from . import collect, values
 from .bytecode import is_tidy, may_keep, names_of, opcodes_of
 from .plain import IS_OP, is_plain, is_plain_at_sight, tells_identity
-from .plan import answered
+from .plan import answered, joined
 from .source import Source, unpacked
 from .state import State
 from .subject import (
@@ -166,10 +166,10 @@ class Calls(Row):
         try:
             request = values.decode(native.blob(1 + cell))
             answers = answered(request, namespace, self.solution)
-            answer = answers[0] if answers and len(answers) == 1 else bytes(values.encode(answers))
+            answer = joined(answers) if answers is not None else None
         except Unencodable:
             return native.MARK_LONG, b""
-        if answers is None or len(answer) > native.MAX_ANSWER_BYTES:
+        if answer is None or len(answer) > native.MAX_ANSWER_BYTES:
             return native.MARK_LONG, b""
         return native.MARK_ANSWERED, answer
 

@@ -28,10 +28,11 @@ class Planned(NamedTuple):
 
     mark: int
     detail: bytes
-    """The request; of a test whose code has to run, more (`_code`)."""
+    """The request, and what goes with it (`_code`)."""
     literal: plan.Literal | None
 
 
+MOST_PASSING_BYTES = 1 << 12
 MAX_KNOWN_BYTES = 1 << 20
 _known: dict[bytes, Planned] = {}
 """By text, from job to job; of so many bytes of text."""
@@ -73,22 +74,39 @@ def planned_of(blob: bytes) -> Planned:
     """One test's."""
     source = unpacked(blob)
     literal = plan.plan(source.code, source.entry_point)
-    if literal is not None and len(literal.request) <= native.MAX_ANSWER_BYTES:
+    if literal is not None and _HEAD.size + len(literal.request) <= native.MAX_ANSWER_BYTES:
         mark = native.MARK_LITERAL if literal.calls else native.MARK_READS
-        return Planned(mark, literal.request, literal)
+        return Planned(mark, _code(literal.request, passing(literal)), literal)
     request = plan.probe(source.code)
     mark = native.MARK_CODE if request is None else native.MARK_PROBE
-    return Planned(mark, _code(source, request or b""), None)
+    return Planned(mark, _code(request or b"", _ready(source)), None)
 
 
-def _code(source: Source, request: bytes) -> bytes:
-    """The head, the request, and the test made ready to run (nothing: its judge will do that)."""
-    ready = b""
+def _code(request: bytes, more: bytes) -> bytes:
+    """The head, the request, and what goes with it, where there is room for that."""
+    if _HEAD.size + len(request) + len(more) > native.MAX_ANSWER_BYTES:
+        more = b""
+    return _HEAD.pack(len(request)) + request + more
+
+
+def _ready(source: Source) -> bytes:
+    """The test made ready to run; nothing: its judge will do that."""
     with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
-        ready = testcode.prepared(testcode.code_of(source))
-    if _HEAD.size + len(request) + len(ready) > native.MAX_ANSWER_BYTES:
-        ready = b""
-    return _HEAD.pack(len(request)) + request + ready
+        return testcode.prepared(testcode.code_of(source))
+    return b""
+
+
+def passing(literal: plan.Literal) -> bytes:
+    """An answer that passes, told before any comes: what is expected, as a subject encodes it. Who
+    gives just these bytes need not be compared. Nothing where more than equalities is asserted."""
+    if not all(one.expected for one in literal.assertions):
+        return b""
+    try:
+        answer = plan.joined(tuple(plan.encoded(*one.expected, True) for one in literal.assertions))
+    except values.Unencodable:
+        return b""
+    is_short = len(answer) <= MOST_PASSING_BYTES
+    return answer if is_short and compare_one(literal, answer)[0] == PASS else b""
 
 
 def compare(blobs: int) -> None:
