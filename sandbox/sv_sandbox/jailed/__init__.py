@@ -9,7 +9,7 @@ without `sv_sandbox` around it, so that nothing of the client is in a program's 
     rows        cells beside the solution: planned calls, or whole tests (inline)
     server      the solution where test code runs elsewhere        } the two ends
     judge       test code, whose undefined names are the solution's } of a link
-    tasks, plan which tests are one call with literal arguments; answers compared
+    tasks, plan, probe   which tests are calls with literal arguments; answers compared
     link        one frame format both ways: requests, answers, changes of shared containers
     values, table, containers   plain data, and what of it stays shared
     shapes, proxies, makers, operations   objects of the other end, and what can be asked of them

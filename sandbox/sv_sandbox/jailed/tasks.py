@@ -13,6 +13,7 @@ import struct
 from typing import NamedTuple
 
 from . import plan, subject, testcode, values
+from .probe import probe
 from .provenance import PROVEN
 from .source import Source, unpacked
 from .values import CodecError, native
@@ -77,7 +78,7 @@ def planned_of(blob: bytes) -> Planned:
     if literal is not None and _HEAD.size + len(literal.request) <= native.MAX_ANSWER_BYTES:
         mark = native.MARK_LITERAL if literal.calls else native.MARK_READS
         return Planned(mark, _code(literal.request, passing(literal)), literal)
-    request = plan.probe(source.code)
+    request = probe(source.code)
     mark = native.MARK_CODE if request is None else native.MARK_PROBE
     return Planned(mark, _code(request or b"", _ready(source)), None)
 
@@ -102,7 +103,8 @@ def passing(literal: plan.Literal) -> bytes:
     if not all(one.expected for one in literal.assertions):
         return b""
     try:
-        answer = plan.joined(tuple(plan.encoded(*one.expected, True) for one in literal.assertions))
+        parts = (plan.encoded(one.expected[0], True) for one in literal.assertions)
+        answer = plan.joined(tuple(parts))
     except values.Unencodable:
         return b""
     is_short = len(answer) <= MOST_PASSING_BYTES
