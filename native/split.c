@@ -3,7 +3,7 @@
  * Three phases, each for the cells that need it:
  *   calls    tests that are calls with literal arguments. The subject gets the row's calls in one
  *            frame (or a few, where they do not fit) and never a test; its answers are compared in a
- *            process that runs no foreign code (task.c).
+ *            process that runs no foreign code (task.c), but for the bytes it has said will pass.
  *   channel  other test code runs in a judge process; its calls cross two pipes to the subject.
  *   together and then, when all of the row is decided, in one process with the solution, as do the
  *            calls of a solution that is not plain: what fails there has failed, also of tests that
