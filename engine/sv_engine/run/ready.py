@@ -7,6 +7,7 @@ In: a configuration. Out: ConfigError, which names the key, or the error of the 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from sv_engine.config.layers import ConfigError
 from sv_engine.config.sections import Backend, Config
@@ -15,7 +16,7 @@ from sv_engine.generate.weights import check_model
 from sv_engine.problems.sources import check_files
 from sv_engine.prompts.roles import templates
 from sv_engine.run.doors import base_model
-from sv_engine.train.names import check_optimiser, launcher
+from sv_engine.train.names import check_hub, check_optimiser, launcher
 
 
 def check_sense(config: Config) -> None:
@@ -31,11 +32,13 @@ def check_ready(config: Config) -> None:
     check_files(config)  # the loop does it again, and shows what is skipped
     if config.execute.cache is not None:
         check_cache(config.execute.cache)
-    trains = config.run.iterations > 0
+    trains, model = config.run.iterations > 0, base_model(config)
     if trains or config.generate.backend is Backend.VLLM:
-        check_model(base_model(config))
+        check_model(model)
     if not trains:
         return
+    if not Path(model).is_dir():
+        check_hub(model)
     for name, stage in (("sft", config.sft), ("dpo", config.dpo)):
         if stage.enabled:
             check_optimiser(f"{name}.optimiser", stage.optimiser)

@@ -1,5 +1,5 @@
-"""Names that the configuration hands to the trainer, checked before one starts: its launcher, and
-what its library knows by them."""
+"""Names that the configuration hands to the trainer, checked before one starts: its launcher, a
+model on the hub, and what its library knows by them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from sv_engine.config.layers import ConfigError
+from sv_engine.generate.errors import ModelPathError
+from sv_engine.generate.weights import check_model
 
 PLAIN = ("adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "adagrad", "rmsprop")
 """Optimisers that every version of the library has, and that need no other package: to ask for the
@@ -33,6 +35,28 @@ def launcher(launch: Sequence[str]) -> list[str]:
             remedy="correct train.launch, or install the program",
         )
     return [found, *rest]
+
+
+def check_hub(model: str) -> None:
+    """Raises ModelPathError where `model`, a name on the hub, is neither whole in the cache of this
+    machine nor to be had from the hub."""
+    if find_spec("huggingface_hub") is None:
+        return
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, snapshot_download
+
+    try:
+        check_model(snapshot_download(model, local_files_only=True))
+    except (OSError, ValueError, ModelPathError):
+        try:  # what the cache lacks is fetched by the trainer
+            get_hf_file_metadata(hf_hub_url(model, "config.json"))
+        except Exception as error:  # of its HTTP library, which is another one in each version
+            raise ModelPathError(
+                "the trainer cannot load this model: it is not on this machine, and the hub does "
+                f"not give it ({str(error).strip().partition(chr(10))[0]})",
+                where=model,
+                remedy=f"`hf download {model}` where the hub can be reached, or give the model's "
+                "directory as model.path",
+            ) from None
 
 
 def check_optimiser(key: str, name: str) -> None:

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
+from tests.engine.loop.test_deaths import fake_model
 from tests.engine.loop.test_loop_command import invoke, recording, settings
 
 from sv_engine.cli import main
@@ -29,7 +30,7 @@ from sv_engine.run.forecast import Forecast
 from sv_engine.run.journal import Journal
 from sv_engine.run.ready import check_sense
 from sv_engine.run.schema import MIGRATIONS
-from sv_engine.train.names import check_optimiser
+from sv_engine.train.names import check_hub, check_optimiser
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,36 @@ def test_an_optimiser_that_cannot_be_had(name: str, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         check_optimiser("sft.optimiser", name)
     check_optimiser("sft.optimiser", "adamw_torch_fused")
+
+
+@pytest.mark.heavy
+def test_a_name_on_the_hub_that_the_trainer_could_not_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither whole in the cache nor to be had; where nothing is trained nobody needs it."""
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    path, kept = recording(tmp_path / "r.jsonl"), tmp_path / "models--some--name"
+
+    def told(iterations: int) -> str:
+        more = {"model.path": "some/name", "run.iterations": iterations}
+        result = invoke("--out", str(tmp_path / "out"), *settings(path, **more))
+        assert result.exit_code == 2 * iterations, result.output
+        assert (tmp_path / "out").exists() == (iterations == 0)
+        return " ".join(result.output.split())
+
+    monkeypatch.setattr(run_command, "_run", lambda *_: None)
+    assert "the trainer cannot load this model" in told(1)
+    for name in ("refs", "snapshots"):
+        (kept / name).mkdir(parents=True)
+    (kept / "refs" / "main").write_text("a1")
+    whole = fake_model(kept / "snapshots" / "a1")
+    (whole / "tokenizer.json").rename(tmp_path / "tokenizer.json")
+    assert "where: some/name what to do: " in told(1)
+    (tmp_path / "tokenizer.json").rename(whole / "tokenizer.json")
+    check_hub("some/name")
+    told(0)
 
 
 def other(path: Path) -> None:
