@@ -22,7 +22,7 @@ SAME = ("model", "problems", "generate", "roles", "execute")
 """Sections that decide what is sampled and what its verdicts are; so does `run.seed`."""
 
 FORGET = """
-DELETE FROM run WHERE key = 'config';
+DELETE FROM run WHERE key = 'config' OR key LIKE 'seconds of %';
 DELETE FROM problem WHERE iteration > 1;
 DELETE FROM request WHERE iteration > 1 OR iteration = 1 AND stage NOT IN ('play', 'describe');
 DELETE FROM refusal WHERE request NOT IN (SELECT number FROM request);

@@ -62,9 +62,9 @@ class Display:
     def __exit__(self, *exception: object) -> None:
         self._progress.stop()
 
-    def begin(self, phase: str, total: int) -> None:
-        """A phase of `total` units starts; it ends the one before."""
-        self._forecast.begin(phase, time.monotonic())
+    def begin(self, phase: str, total: int, spent_s: float = 0.0) -> None:
+        """A phase of `total` units starts; it ends the one before. spent_s: of earlier ones."""
+        self._forecast.begin(phase, time.monotonic(), spent_s)
         self._name, self._done, self._total, self._note = phase, 0, total, ""
         if self._phase is not None:
             self._progress.remove_task(self._phase)
@@ -85,7 +85,6 @@ class Display:
     def iteration(self, report: IterationReport) -> None:
         """An iteration is measured."""
         self._reports.append(report)
-        self._forecast.measured(report.wall_s)
         self._console.print(table(self._config, self._reports))
 
     def note(self, text: str) -> None:

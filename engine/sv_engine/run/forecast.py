@@ -3,7 +3,8 @@
 A phase that was measured takes as long the next time. One that was not takes as long as its work,
 in completions at most, at the rate of those that were; while nothing is measured nothing is said.
 Where samples come from a recording, completions cost nothing and training what it always does, so
-there no phase tells of another kind.
+there no phase tells of another kind. What is found in the journal took the seconds of the process
+that made it: they count with those of this one.
 The first part of a phase says little about its rate: many problems are in flight and none is done.
 """
 
@@ -35,35 +36,33 @@ class Forecast:
         }
         self._tells_of_others = config.generate.backend is not Backend.RECORDED
         stages = {"sft": config.sft.enabled, "dpo": config.dpo.enabled}
-        again = ["play", *(name for name, is_on in stages.items() if is_on), "evaluate"]
+        self._stages = [name for name, is_on in stages.items() if is_on]
+        again = ["play", *self._stages, "evaluate"]
         self._next = ["evaluate", *again * config.run.iterations]
         self._took_s: dict[str, float] = {}
         self._phase = ""
         self._start_s = 0.0
         self._share = 0.0
 
-    def begin(self, name: str, now_s: float) -> None:
-        """A phase begins: `iteration 1: play`."""
+    def begin(self, name: str, now_s: float, spent_s: float = 0.0) -> None:
+        """A phase begins: `iteration 1: play`. spent_s: what earlier processes took for it."""
+        phase, took_s = name.rpartition(": ")[2], now_s - self._start_s
         if self._phase in self._work:
-            self._took_s[self._phase] = now_s - self._start_s
-        self._phase, self._start_s, self._share = name.rpartition(": ")[2], now_s, 0.0
-        if self._phase in self._next:
-            del self._next[: self._next.index(self._phase) + 1]
+            self._took_s[self._phase] = took_s
+        elif self._phase == "benchmarks":  # a part of the evaluation
+            self._took_s["evaluate"] += took_s
+        elif self._phase == "train" and phase not in self._stages:  # it was found
+            self._took_s |= dict.fromkeys(self._stages, took_s / len(self._stages))
+        self._phase, self._start_s, self._share = phase, now_s - spent_s, 0.0
+        if phase in self._next:
+            place = self._next.index(phase)
+            for skipped in self._next[:place]:  # a stage that had nothing to train on
+                self._took_s.setdefault(skipped, 0.0)
+            del self._next[: place + 1]
 
     def advance(self, share: float) -> None:
         """So much of the phase is done."""
         self._share = min(share, 1.0)
-
-    def measured(self, took_s: dict[str, float]) -> None:
-        """What the phases of an iteration that is over took in truth, in an earlier process
-        perhaps."""
-        self._phase = ""
-        self._took_s |= {phase: s for phase, s in took_s.items() if phase in self._work}
-        train_s = took_s.get("train", 0.0)
-        if sum(self._took_s.get(stage, 0.0) for stage in ("sft", "dpo")) < train_s / 2:
-            self._took_s |= {"sft": train_s / 2, "dpo": train_s / 2}
-        if train_s:  # a stage that had nothing to train on took no time
-            self._took_s = {"sft": 0.0, "dpo": 0.0} | self._took_s
 
     def left_s(self, now_s: float) -> float | None:
         """Seconds that the run still takes; None while nothing tells, as of a trainer that has not

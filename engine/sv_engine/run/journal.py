@@ -47,6 +47,8 @@ AT_ONCE = 16
 """Rows of a statement: each statement lets go of the interpreter's lock, and waits for it again."""
 MAX_WAITING = 20_000
 """Rows that may wait for the disk; beyond that `add` waits, so memory stays bounded."""
+LAST_STANDS = {"outcome", "metric", "run"}
+"""Tables where a row takes the place of one with its key."""
 
 
 Row = tuple[str, tuple[Any, ...]]
@@ -114,7 +116,7 @@ class Journal:
             raise self._error(self._failure)
 
     def add(self, table: str, *values: Any) -> None:
-        """Hand one row over; the first row with a key stands, of outcomes and metrics the last.
+        """Hand one row over; the first row with a key stands, in `LAST_STANDS` the last.
         Raises JournalError."""
         if self._failure is not None:
             raise self._error(self._failure)
@@ -371,7 +373,7 @@ class Journal:
                 for start in range(0, len(rows), AT_ONCE):
                     some = rows[start : start + AT_ONCE]
                     places = ", ".join([one] * len(some))
-                    verb = "REPLACE" if table in ("outcome", "metric") else "INSERT OR IGNORE"
+                    verb = "REPLACE" if table in LAST_STANDS else "INSERT OR IGNORE"
                     insert = f"{verb} INTO {table} VALUES {places}"
                     self._connection.execute(insert, [*chain.from_iterable(some)])
 

@@ -18,7 +18,7 @@ import asyncio
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from itertools import takewhile
 from pathlib import Path
@@ -50,6 +50,7 @@ from sv_engine.run.doors import base_model, train_spec
 from sv_engine.run.folder import CONFIG_NAME
 from sv_engine.run.journal import Scope
 from sv_engine.run.keys import content_key
+from sv_engine.run.phase import Phase
 from sv_engine.run.report import IterationReport, PlayCounts
 from sv_engine.run.room import check_prompts
 from sv_engine.run.state import Run
@@ -111,15 +112,6 @@ def _check_prompts(run: Run, heldout: Sequence[Heldout]) -> None:
         run.watcher.note(text)
 
 
-def _finish(run: Run, report: IterationReport, phase: str, start_s: float) -> None:
-    """Note how long a phase took; one that was complete before keeps its time."""
-    wall_s = time.perf_counter() - start_s
-    earlier = run.journal.event(report.iteration, phase)
-    report.wall_s[phase] = earlier["wall_s"] if earlier else wall_s
-    if not earlier:
-        run.journal.add_event(report.iteration, phase, wall_s=wall_s)
-
-
 # ---- problems -----------------------------------------------------------------------------------
 
 
@@ -166,7 +158,8 @@ async def _play(
     run: Run, iteration: int, problems: Sequence[Problem], report: IterationReport
 ) -> TrainingData:
     """Sample, execute, select; the training data."""
-    start_s = time.perf_counter()
+    take_problems(run, iteration, problems)
+    phase = Phase(run, iteration, "play", len(problems))
     config, scope = run.config, Scope(iteration)
     run.sampler.scope = scope
     counts = PlayCounts()
@@ -178,15 +171,13 @@ async def _play(
         run.journal.add_selection(scope, outcome.problem.id, lesson.selection, lesson.use)
         counts.add(outcome, lesson.use)
         lessons[outcome.problem.id] = lesson.data
-        run.watcher.advance(note=f"{counts.uses['used']} used")
+        phase.advance(f"{counts.uses['used']} used")
 
     def on_outcome(outcome: Outcome) -> None:
         run.journal.add_outcome(scope, outcome)
         judged.append((int(time.time()), outcome.tests.verdict_ST.size))
         take(outcome)
 
-    run.watcher.begin(f"iteration {iteration}: play", len(problems))
-    take_problems(run, iteration, problems)
     left = []
     for problem in problems:
         run.journal.add_problem(scope, problem)
@@ -207,7 +198,7 @@ async def _play(
     report.played |= {"problems": len(problems), "samples": samples, **counts.figures()}
     report.played["examples"] = dict(Counter(e.role for e in data.examples))
     report.played["pairs"] = dict(Counter(p.role for p in data.pairs))
-    _finish(run, report, "play", start_s)
+    phase.end(report)
     run.journal.add_event(iteration, "judged", cells=judged)
     run.journal.add_event(iteration, "played", **report.played)
     return data
@@ -223,7 +214,7 @@ def _seed(run: Run, iteration: int) -> int:
 
 async def _train(run: Run, iteration: int, fresh: TrainingData, report: IterationReport) -> None:
     """Train on the data, unless that is done, and serve the new weights."""
-    start_s = time.perf_counter()
+    phase = Phase(run, iteration, "train", 0)
     config, data = run.config, _data(run, iteration, fresh)
     if config.run.start_from is StartFrom.BASE:
         run.weights, run.adapter = base_model(config), None
@@ -233,7 +224,7 @@ async def _train(run: Run, iteration: int, fresh: TrainingData, report: Iteratio
     run.adapter = None if weights else Path(adapter or "")
     run.weights = weights or run.weights
     await run.sampler.load_weights(Path(weights or adapter or ""))
-    _finish(run, report, "train", start_s)
+    phase.end(report)
 
 
 def _found(run: Run, iteration: int) -> tuple[str | None, str | None, dict[str, Any]]:
@@ -272,7 +263,6 @@ async def _make_checkpoint(
         )
     _name_rows(run, iteration, data)
     spec = train_spec(config, iteration, run.weights, run.adapter, folder)
-    run.watcher.begin(f"iteration {iteration}: train", 0)
 
     def on_progress(progress: TrainProgress) -> None:
         if progress.step == 1:
@@ -321,10 +311,9 @@ async def _evaluate(
     run: Run, iteration: int, heldout: Sequence[Heldout], report: IterationReport
 ) -> None:
     """Measure both roles at every temperature, and on the benchmarks."""
-    start_s = time.perf_counter()
     config = run.config
     temperatures = dict.fromkeys(config.evaluate.temperatures)
-    run.watcher.begin(f"iteration {iteration}: evaluate", len(heldout) * len(temperatures))
+    phase = Phase(run, iteration, "evaluate", len(heldout) * len(temperatures))
     for temperature in temperatures:
         samples = config.evaluate.samples if temperature > 0 else 1
         setting = Setting(
@@ -335,21 +324,23 @@ async def _evaluate(
             top_p=config.generate.top_p if temperature > 0 else 1.0,
             min_p=config.generate.min_p if temperature > 0 else 0.0,
         )
-        bench = _bench(run, iteration, f"heldout at {temperature}")
+        bench = _bench(run, iteration, f"heldout at {temperature}", phase.advance)
         report.figures[temperature] = await evaluate(heldout, setting, bench)
     if run.benchmarks.all:
-        await _benchmarks(run, iteration, report)
+        await _benchmarks(run, iteration, report, phase)
     for temperature, figures in report.figures.items():
         for name, figure in figures.items():
             error, name_at = figure.standard_error, f"{name}@{temperature}"
             run.journal.add_metric(iteration, name_at, figure.mean, error, figure.count)
-    _finish(run, report, "evaluate", start_s)
+    phase.end(report)
 
 
-async def _benchmarks(run: Run, iteration: int, report: IterationReport) -> None:
+async def _benchmarks(run: Run, iteration: int, report: IterationReport, phase: Phase) -> None:
+    """A part of the evaluation."""
+
     def on_task() -> None:
         run.go_on()
-        run.watcher.advance()
+        phase.advance()
 
     steps = 3 * run.benchmarks.tasks  # programs sampled, and judged, and tests sampled
     run.watcher.begin(f"iteration {iteration}: benchmarks", steps)
@@ -358,7 +349,9 @@ async def _benchmarks(run: Run, iteration: int, report: IterationReport) -> None
     report.figures[run.config.evaluate.temperatures[0]] |= found
 
 
-def _bench(run: Run, iteration: int, stage: str) -> Bench:
+def _bench(
+    run: Run, iteration: int, stage: str, on_problem: Callable[[], None] = lambda: None
+) -> Bench:
     config = run.config
     run.sampler.scope = Scope(iteration, stage)
 
@@ -380,5 +373,5 @@ def _bench(run: Run, iteration: int, stage: str) -> Bench:
         stored=stored,
         stopping=run.stopping,
         on_outcome=on_outcome,
-        on_problem=run.watcher.advance,
+        on_problem=on_problem,
     )

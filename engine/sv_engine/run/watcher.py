@@ -12,8 +12,9 @@ from sv_engine.run.report import IterationReport
 class Watcher(Protocol):
     """Who is told how far the run is."""
 
-    def begin(self, phase: str, total: int) -> None:
-        """A phase of `total` units starts; it ends the one before."""
+    def begin(self, phase: str, total: int, spent_s: float = 0.0) -> None:
+        """A phase of `total` units starts; it ends the one before. spent_s: what earlier processes
+        took for its first units, which are found now, or for all of it."""
 
     def advance(self, units: int = 1, note: str = "") -> None:
         """Units of the current phase are done."""

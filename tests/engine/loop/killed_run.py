@@ -33,6 +33,7 @@ from sv_engine.generate import GenerationRequest
 from sv_engine.generate.streams import Stream
 from sv_engine.records import Completion, Verdicts
 from sv_engine.run import journal as journal_module
+from sv_engine.run import phase
 from sv_engine.run.journal import Journal, Scope
 from sv_engine.run.loop import run_loop
 from sv_engine.run.packs import Samples
@@ -160,6 +161,7 @@ class Counted(Journal):
 
 
 journal_module.FLUSH_S = 0.01
+phase.KEEP_S = 0.0
 
 
 async def main() -> None:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from tests.engine.loop.test_loop import SETTINGS, ScriptedTrainer, play, write
+from tests.engine.loop.test_loop import SETTINGS, ScriptedTrainer, column, play, write
 
 from sv_engine.cli import main
 from sv_engine.config.layers import load
-from sv_engine.generate import GenerationRequest
+from sv_engine.generate import EngineDiedError, GenerationRequest
+from sv_engine.run import phase
 from sv_engine.run.budget import completions_of_evaluation, completions_of_play, cost
 from sv_engine.run.forecast import EVALUATION_WEIGHT, Forecast
 
@@ -103,7 +104,7 @@ def test_an_iteration_of_a_packaged_configuration_fits(name: str, hours: float) 
 
 
 def simulate(
-    durations: dict[str, float], iterations: int, known: bool = False, *settings: str
+    durations: dict[str, float], iterations: int, *settings: str
 ) -> list[tuple[float, float | None, float]]:
     """(share of the run, what was said, what was true) at a hundred moments of each phase."""
     config = load(settings=[f"run.iterations={iterations}", *settings])
@@ -112,7 +113,7 @@ def simulate(
     whole = sum(durations[name] for name in parts)
     now, said = 30.0, []  # the engine took 30 s to start
     forecast.begin("starting the engine", 0.0)
-    for place, name in enumerate(parts):
+    for name in parts:
         forecast.begin(f"iteration 1: {name}", now)
         for step in range(100):
             forecast.advance(step / 100)
@@ -120,8 +121,6 @@ def simulate(
             true = whole + 30 - at
             said.append(((at - 30) / whole, forecast.left_s(at), true))
         now += durations[name]
-        if name == "evaluate" and known and place:
-            forecast.measured({"evaluate": durations[name]})
     return said
 
 
@@ -181,34 +180,89 @@ RECORDED = ("generate.backend=recorded", "generate.recording=journal.sqlite")
 def test_of_a_recording_a_phase_says_nothing_of_another_one() -> None:
     """Its samples come at once, and training takes what it takes."""
     durations = {"evaluate": 2.0, "play": 5.0, "sft": 200.0, "dpo": 300.0}
-    said = simulate(durations, 3, False, *RECORDED)
+    said = simulate(durations, 3, *RECORDED)
     assert all(left == pytest.approx(true, rel=0.01, abs=0.1) for _, left, true in said if left)
     assert all(left is None for _, left, _ in said[:300])  # until the last kind of phase goes on
     assert all(left is not None for _, left, _ in said[400:])
-    evaluation = simulate(durations, 0, False, *RECORDED)
+    evaluation = simulate(durations, 0, *RECORDED)
     assert all(left == pytest.approx(true) for _, left, true in evaluation[5:])
 
 
 def test_of_a_recording_a_stage_with_nothing_to_train_on_keeps_no_secret() -> None:
     forecast = Forecast(load(settings=["run.iterations=2", *RECORDED]))
-    for start_s, name in (
-        (0, "evaluate"),
-        (2, "play"),
-        (7, "train"),
-        (10, "sft"),
-        (50, "evaluate"),
-    ):
+    phases = ("evaluate", "play", "train", "sft", "evaluate", "play")
+    for start_s, name in zip((0, 2, 7, 10, 50, 52), phases, strict=True):
         forecast.begin(f"iteration 1: {name}", start_s)
-    forecast.measured({"play": 5.0, "train": 43.0, "evaluate": 2.0})
-    forecast.begin("iteration 2: play", 52.0)
     assert forecast.left_s(52.0) == pytest.approx(5 + 40 + 2)
 
 
-def test_a_resumed_run_knows_what_its_phases_took() -> None:
-    forecast = Forecast(load())
-    forecast.begin("iteration 0: evaluate", 0.0)
-    for place, name in enumerate(["play", "sft", "evaluate"]):  # found in the journal, in no time
-        forecast.begin(f"iteration 1: {name}", 0.01 * place)
-    forecast.measured({"play": 200.0, "train": 80.0, "evaluate": 40.0})
-    forecast.begin("iteration 2: play", 0.1)
-    assert forecast.left_s(0.1) == pytest.approx(320.0)
+@pytest.mark.parametrize("at", [0.2, 0.6, 0.95, 1.0])
+def test_what_was_found_is_no_pace(at: float) -> None:
+    """A process that goes on at a share of the first play, or after it, says what one says that was
+    never stopped."""
+    durations = {"evaluate": 300.0, "play": 5400.0, "sft": 900.0, "dpo": 900.0}
+    config, left = load(settings=["run.iterations=2"]), []
+    for spent in (0.0, at):  # the share of the play that another process has done
+        forecast, now = Forecast(config), 10_000.0
+        forecast.begin("iteration 0: evaluate", now, 300.0 if spent else 0.0)
+        now += 0.1 if spent else 300.0
+        forecast.begin("iteration 1: play", now, spent * durations["play"])
+        forecast.advance(at)
+        now += (at - spent) * durations["play"]
+        left.append(forecast.left_s(now + 0.1))
+        forecast.begin("iteration 1: sft", now + (1 - at) * durations["play"])
+        forecast.advance(0.5)
+        left.append(forecast.left_s(now + (1 - at) * durations["play"] + 450.0))
+    whole, later, resumed, resumed_later = left
+    assert resumed == pytest.approx(whole, rel=0.01)
+    assert resumed_later == pytest.approx(later, rel=0.01)
+
+
+def test_the_seconds_of_a_phase_are_those_of_all_processes(
+    tmp_path: Path, scripted: Any, cells: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one that was killed in it as well, and of one that it was over in."""
+    monkeypatch.setattr(phase, "KEEP_S", 0.0)
+
+    def seconds(name: str) -> float:
+        query = f"SELECT value FROM run WHERE key = 'seconds of iteration {name}'"
+        return float(column(tmp_path, query)[0])
+
+    dying = scripted(write)
+    dying.fail_after = 12  # of the base's evaluation
+    with pytest.raises(EngineDiedError):
+        play(tmp_path, dying, cells, ScriptedTrainer())
+    first = seconds("0: evaluate")
+    again = scripted(write)
+    again.fail_after = 60  # of the first play
+    with pytest.raises(EngineDiedError):
+        play(tmp_path, again, cells, ScriptedTrainer(), "generate.problems_in_flight=1")
+    second = seconds("1: play")
+    reports, _, watcher = play(tmp_path, scripted(write), cells, ScriptedTrainer())
+    assert watcher.spent_s["iteration 0: evaluate"] == reports[0].wall_s["evaluate"] > first > 0
+    assert watcher.spent_s["iteration 1: play"] == second
+    assert reports[1].wall_s["play"] > second > 0
+    assert watcher.spent_s["iteration 1: train"] == 0
+    _, _, watcher = play(tmp_path, scripted(write), cells, ScriptedTrainer())
+    for report in reports:
+        for name, wall_s in report.wall_s.items():
+            assert watcher.spent_s[f"iteration {report.iteration}: {name}"] == wall_s
+
+
+@pytest.mark.parametrize("settings", [(), ("dpo.enabled=false",)])
+def test_a_resumed_run_knows_what_its_phases_took(settings: tuple[str, ...]) -> None:
+    forecast = Forecast(load(settings=["run.iterations=2", *settings]))
+    took_s = {"evaluate": 40.0, "play": 200.0, "train": 80.0}
+    for name in ("evaluate", "play", "train", "evaluate"):
+        forecast.begin(f"iteration 1: {name}", 0.0, took_s[name])
+    forecast.begin("iteration 2: play", 0.0)
+    assert forecast.left_s(0.0) == pytest.approx(320.0)
+
+
+def test_benchmarks_are_a_part_of_the_evaluation() -> None:
+    forecast = Forecast(load(settings=["run.iterations=1"]))
+    for start_s, name in ((0, "evaluate"), (40, "benchmarks"), (70, "play")):
+        forecast.begin(f"iteration 0: {name}", start_s)
+    for start_s, name in ((270, "sft"), (310, "dpo"), (340, "evaluate")):
+        forecast.begin(f"iteration 1: {name}", start_s)
+    assert forecast.left_s(340.0) == pytest.approx(70.0)

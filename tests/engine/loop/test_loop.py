@@ -96,11 +96,13 @@ class ScriptedTrainer:
 class Watcher:
     def __init__(self) -> None:
         self.phases: list[str] = []
+        self.spent_s: dict[str, float] = {}
         self.bad_rows: list[str] = []
         self.notes: list[str] = []
 
-    def begin(self, phase: str, total: int) -> None:
+    def begin(self, phase: str, total: int, spent_s: float = 0.0) -> None:
         self.phases.append(phase)
+        self.spent_s[phase] = spent_s
 
     def advance(self, units: int = 1, note: str = "") -> None: ...
 
