@@ -121,26 +121,23 @@ def take_problems(run: Run, iteration: int, problems: Sequence[Problem]) -> None
 
 
 def take_heldout(run: Run, heldout: Sequence[Heldout]) -> None:
-    """Forget the figures of held-out problems that are others now, and tell."""
+    """Forget verdicts and figures of held-out problems that are gone, or others now, and tell."""
     journal, now = run.journal, {item.problem.id: item for item in heldout if item.has_reference}
     query = "SELECT problem_id FROM outcome WHERE iteration = 0 AND stage = ?"
     known = {name for (name,) in journal.stored(query, CHECKED.stage)}
     if not known:
         return
-    gone = known - now.keys()
-    others = [name for name in now if name in known and _is_other(journal, now[name])]
+    others = [name for name in known if name not in now or _is_other(journal, now[name])]
     if journal.stored("SELECT 1 FROM metric LIMIT 1"):  # until then all of them are not known yet
-        others += [*gone, *(name for name in now if name not in known)]
-    forgotten = "DELETE FROM outcome WHERE iteration = 0 AND stage = ? AND problem_id = ?"
-    journal.forget(
-        *((forgotten, (CHECKED.stage, name)) for name in {*gone, *others}),
-        *([("DELETE FROM metric", ())] if others else []),
+        others += now.keys() - known
+    if not others:
+        return
+    forgotten = "DELETE FROM outcome WHERE stage <> 'play' AND problem_id = ?"
+    journal.forget(*((forgotten, (name,)) for name in others), ("DELETE FROM metric", ()))
+    run.watcher.note(
+        f"held-out problems that have changed since they were measured: {len(others)} "
+        f"({_named(sorted(others))}); measured anew"
     )
-    if others:
-        run.watcher.note(
-            f"held-out problems that have changed since they were measured: {len(others)} "
-            f"({_named(sorted(others))}); measured anew"
-        )
 
 
 def _is_other(journal: Journal, item: Heldout) -> bool:

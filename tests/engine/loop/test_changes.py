@@ -294,6 +294,7 @@ OTHER = HELD | {
     "reference_solution": "def f(xs):\n    return xs[:1]",
     "reference_test": "assert f([1, 2, 3]) == [1]",
 }
+JUDGED = "SELECT iteration || stage || problem_id || hex(packed) FROM outcome ORDER BY 1"
 METRICS = "SELECT iteration || name || value || se || n FROM metric ORDER BY iteration, name"
 
 
@@ -328,6 +329,25 @@ def test_held_out_problems_that_are_others_are_measured_anew(
     after = column(tmp_path / "changed", METRICS)
     assert after == column(tmp_path / "fresh", METRICS)
     assert (after == before) == (told is None)
+    assert column(tmp_path / "changed", JUDGED) == column(tmp_path / "fresh", JUDGED)
+
+
+def test_what_is_no_longer_held_out_has_no_part_in_what_is_there(
+    tmp_path: Path, scripted: Any, cells: Any
+) -> None:
+    """Although no figure was measured yet."""
+    file = tmp_path / "held.jsonl"
+    chosen = (ONE, "generate.problems_in_flight=1", *evaluate_in(file, HELD, SECOND))
+    cells.fail_after = 11  # of the matrices of the base's evaluation
+    with pytest.raises(SandboxFault):
+        play(tmp_path, scripted(write), cells, ScriptedTrainer(), *chosen)
+    measured = "SELECT DISTINCT problem_id FROM outcome WHERE stage LIKE 'heldout%'"
+    assert column(tmp_path, measured) == ["h1", "h2"]
+    assert column(tmp_path, METRICS) == []
+    evaluate_in(file, HELD)
+    _, _, watcher = play(tmp_path, scripted(write), type(cells)(), ScriptedTrainer(), *chosen)
+    assert [note.partition(": ")[2] for note in watcher.notes] == ["1 (h2); measured anew"]
+    assert column(tmp_path, measured) == ["h1"]
 
 
 def test_a_held_out_problem_that_was_not_checked_yet_has_not_changed(
