@@ -48,10 +48,21 @@ class RunFolderError(EngineError):
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder has a journal."""
+    """Whether a folder has a journal; raises JournalError where it had one, by what lies there."""
     if not os.access(folder, os.R_OK | os.X_OK):
         raise _forbidden("this folder may not be read", folder)
-    return (folder / FILE_NAME).exists()
+    path = folder / FILE_NAME
+    is_there = path.exists()
+    is_lost = not is_there or not path.stat().st_size
+    made = [*folder.glob("iteration_*"), *folder.glob("summary.json")]
+    if is_lost and made and (folder / CONFIG_NAME).exists():
+        raise JournalError(
+            f"the journal of this run is {'empty' if is_there else 'gone'}, and {made[0].name} is "
+            "of it: to go on would pay for everything again",
+            where=str(path),
+            remedy=f"{LOST} with another --out",
+        )
+    return is_there
 
 
 def no_run(folder: Path, wanted: str = "run") -> EngineError:

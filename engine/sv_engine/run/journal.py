@@ -33,7 +33,7 @@ from typing import IO, Any, Self
 from sv_engine.execute.store import StoreError, pack, unpack
 from sv_engine.generate.protocol import GenerationRequest
 from sv_engine.records import Completion, Outcome, Problem, Selection
-from sv_engine.run.folder import BUSY_S, damaged, newer, open_for_reading, unusable
+from sv_engine.run.folder import BUSY_S, damaged, is_run, newer, open_for_reading, unusable
 from sv_engine.run.folder import FILE_NAME as FILE_NAME
 from sv_engine.run.folder import LOCK_NAME as LOCK_NAME
 from sv_engine.run.folder import JournalError as JournalError
@@ -87,7 +87,7 @@ class Journal:
         with contextlib.ExitStack() as opening:
             opening.enter_context(self._locked())
             try:
-                self.is_resumed = self.path.exists()
+                self.is_resumed = is_run(self.path.parent)
                 self._connection = sqlite3.connect(
                     self.path, check_same_thread=False, timeout=BUSY_S
                 )

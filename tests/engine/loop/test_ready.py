@@ -20,12 +20,12 @@ from tests.engine.loop.test_loop_command import invoke, recording, settings
 
 from sv_engine.cli import main
 from sv_engine.commands import run_command
-from sv_engine.config.layers import ConfigError, load
+from sv_engine.config.layers import ConfigError, dump, load
 from sv_engine.errors import EngineError
 from sv_engine.execute.cache import check_cache
 from sv_engine.generate import EngineDiedError
 from sv_engine.pocket import grammar
-from sv_engine.run.folder import FILE_NAME, remove
+from sv_engine.run.folder import FILE_NAME, JournalError, remove
 from sv_engine.run.forecast import Forecast
 from sv_engine.run.journal import Journal
 from sv_engine.run.ready import check_sense
@@ -259,6 +259,26 @@ def test_a_damaged_journal_is_called_so(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "from a backup, or begin the run again" in result.output
     assert "intact" not in result.output
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_run_without_its_journal_is_not_paid_for_again(tmp_path: Path, is_there: bool) -> None:
+    """An empty file would be taken for a run that was just begun, and its weights be removed."""
+    path, out = recording(tmp_path / "r.jsonl"), tmp_path / "out"
+    weights = out / "iteration_1" / "model" / "weights"
+    weights.mkdir(parents=True)
+    (out / "config.toml").write_text(dump(load(settings=settings(path)[1::2])))
+    if is_there:
+        (out / FILE_NAME).touch()
+    result = invoke("--resume", str(out))
+    assert result.exit_code == 1
+    assert "to go on would pay for everything again" in result.output
+    assert "--out" in result.output.split("what to do: ")[1]
+    assert weights.exists()
+    with pytest.raises(JournalError, match="pay for everything again"), Journal(out):
+        pass
+    assert (out / FILE_NAME).exists() == is_there
+    assert not is_there or not (out / FILE_NAME).stat().st_size
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,16 @@ def not_begun(path: Path) -> None:
         file.unlink()
 
 
+def emptied_of_a_run_with_results(path: Path) -> None:
+    emptied(path)
+    (path / "summary.json").write_text("{}")
+
+
+def lost(path: Path) -> None:
+    not_begun(path)
+    (path / "iteration_1" / "model").mkdir(parents=True)
+
+
 def of_tomorrow(path: Path) -> None:
     (path / "config.toml").write_text("[run]\nof_tomorrow = 1\n")
 
@@ -156,6 +166,7 @@ def test_a_folder_of_another_kind(
     assert "TOML" not in output
 
 
+BACKUP = "take the directory from a backup, or begin the run again with another --out"
 # A run that goes on begins with these, and a live page waits for them to begin.
 BEGUN = set(ALL) - {"resume", "ui"}
 
@@ -169,6 +180,8 @@ BEGUN = set(ALL) - {"resume", "ui"}
             (no_database, "not a database", "take the directory from a backup", ALL),
             (older, "an older sv-engine wrote this journal", "run --resume", BEGUN),
             (emptied, "this journal is empty", "run --resume", BEGUN),
+            (emptied_of_a_run_with_results, "the journal of this run is empty", BACKUP, ALL),
+            (lost, "the journal of this run is gone", BACKUP, ALL),
             (foreign, "no journal of sv-engine", "name the folder of a run", BEGUN),
             (not_begun, "this folder holds no run yet", "run --resume", BEGUN),
             (of_tomorrow, "unknown key run.of_tomorrow", "the version of sv-engine", RUNS_ONLY),
