@@ -248,10 +248,7 @@ async def _make_checkpoint(
     config, folder = run.config, run.folder / f"iteration_{iteration}"
     shutil.rmtree(folder, ignore_errors=True)  # of a training that did not end
     folder.mkdir(parents=True)
-    if config.sft.enabled and data.examples:
-        write_rows(folder / "sft.jsonl", data.examples)
-    if config.dpo.enabled and data.pairs:
-        write_rows(folder / "dpo.jsonl", data.pairs)
+    _write_rows(run, iteration, data, folder)
     if not any(folder.iterdir()):
         raise NothingLearntError(
             f"iteration {iteration} accepted nothing to train on: {report.played['outcomes']}",
@@ -261,7 +258,6 @@ async def _make_checkpoint(
             + ("" if iteration > 1 else " or loosen the guards of [recipe]")
             + f"; `sv-engine run --resume {run.folder}` goes on with the samples that are there",
         )
-    _name_rows(run, iteration, data)
     spec = train_spec(config, iteration, run.weights, run.adapter, folder)
 
     def on_progress(progress: TrainProgress) -> None:
@@ -283,11 +279,17 @@ async def _make_checkpoint(
     await asyncio.to_thread(run.journal.flush)
 
 
-def _name_rows(run: Run, iteration: int, data: TrainingData) -> None:
-    """What the steps of this iteration consume, in the order of the files."""
+def _write_rows(run: Run, iteration: int, data: TrainingData, folder: Path) -> None:
+    """What the steps of each stage that is on consume: its file, and in the journal the names of
+    its rows, in their order there."""
     files: dict[str, Sequence[Example | PreferencePair]]
-    files = {"sft": data.examples, "dpo": data.pairs if run.config.dpo.enabled else []}
+    files = {
+        "sft": data.examples if run.config.sft.enabled else [],
+        "dpo": data.pairs if run.config.dpo.enabled else [],
+    }
     for phase, rows in files.items():
+        if rows:
+            write_rows(folder / f"{phase}.jsonl", rows)
         for number, row in enumerate(rows):
             content = content_key(*asdict(row).values())
             values = (phase, number, row.problem_id, row.role, content)

@@ -298,12 +298,18 @@ def test_adapters_are_carried_on(tmp_path: Path, scripted: Any, cells: Any) -> N
     assert generator.loaded[0] == first.output / "adapter"
 
 
-def test_stages_can_be_left_out(tmp_path: Path, scripted: Any, cells: Any) -> None:
+@pytest.mark.parametrize(("off", "on"), [("dpo", "sft"), ("sft", "dpo")])
+def test_stages_can_be_left_out(
+    tmp_path: Path, scripted: Any, cells: Any, off: str, on: str
+) -> None:
+    """Then nothing consumes their rows: they have neither a file nor a name in the journal."""
     trainer = ScriptedTrainer()
-    play(tmp_path, scripted(write), cells, trainer, "dpo.enabled=false", "run.iterations=1")
-    assert trainer.specs[0].dpo is None
-    assert trainer.specs[0].sft is not None
-    assert not (tmp_path / "iteration_1" / "dpo.jsonl").exists()
+    play(tmp_path, scripted(write), cells, trainer, f"{off}.enabled=false", "run.iterations=1")
+    assert getattr(trainer.specs[0], off) is None
+    assert getattr(trainer.specs[0], on) is not None
+    assert not (tmp_path / "iteration_1" / f"{off}.jsonl").exists()
+    named = column(tmp_path, "SELECT phase FROM training_row")
+    assert named == [on] * len(lines(tmp_path / "iteration_1" / f"{on}.jsonl"))
 
 
 def test_the_model_may_invent_its_problems(tmp_path: Path, scripted: Any, cells: Any) -> None:
