@@ -56,6 +56,11 @@ def lines_of(bad_rows: Sequence[BadRow]) -> Iterator[str]:
         yield f"skipped {more} more; summary.json names the first {NAMED_ROWS}"
 
 
+def named(names: Sequence[str]) -> str:
+    """What the terminal says of problems."""
+    return ", ".join(names[:SHOWN_ROWS]) + (", ..." if len(names) > SHOWN_ROWS else "")
+
+
 def figures_of(bad_rows: Sequence[BadRow]) -> dict[str, Any]:
     """For a summary."""
     return {"count": len(bad_rows), "first": [str(row) for row in bad_rows[:NAMED_ROWS]]}

@@ -16,7 +16,7 @@ from sv_engine.config.sections import Config, ProblemSource
 from sv_engine.errors import EngineError
 from sv_engine.evaluate.heldout import to_verify
 from sv_engine.generate.weights import content_of
-from sv_engine.problems.jsonl import SHOWN_ROWS
+from sv_engine.problems.jsonl import named
 from sv_engine.records import Heldout, Problem
 from sv_engine.run.doors import base_model
 from sv_engine.run.folder import CONFIG_NAME
@@ -67,9 +67,9 @@ def take_changes(run: Run) -> None:
         described = run.config.problems.source is ProblemSource.DESCRIBE
         fixed |= TRAINED_ON | ({"generate"} if described else set())
     if sections & fixed:
-        named = [text for key, text in changed.items() if key.partition(".")[0] in fixed]
+        refused = [text for key, text in changed.items() if key.partition(".")[0] in fixed]
         raise ChangedError(
-            f"changed since this run was begun: {', '.join(named)}",
+            f"changed since this run was begun: {', '.join(refused)}",
             where=str(run.folder / CONFIG_NAME),
             remedy="put it back: what is there was made of it; a new run (another --out) may have "
             "other values",
@@ -99,7 +99,7 @@ def take_problems(run: Run, iteration: int, problems: Sequence[Problem]) -> None
             return
         raise ChangedError(
             f"iteration {iteration} was trained on other problems than there are now: "
-            f"{_named(others)}",
+            f"{named(others)}",
             where=str(run.journal.path),
             remedy="put back the files that problems and evaluation are read from, or begin a new "
             "run (another --out) with these",
@@ -136,17 +136,13 @@ def take_heldout(run: Run, heldout: Sequence[Heldout]) -> None:
     journal.forget(*((forgotten, (name,)) for name in others), ("DELETE FROM metric", ()))
     run.watcher.note(
         f"held-out problems that have changed since they were measured: {len(others)} "
-        f"({_named(sorted(others))}); measured anew"
+        f"({named(sorted(others))}); measured anew"
     )
 
 
 def _is_other(journal: Journal, item: Heldout) -> bool:
     found = journal.outcome(CHECKED, item.problem.id)
     return found is not None and found.candidates != to_verify(item)
-
-
-def _named(names: Sequence[str]) -> str:
-    return ", ".join(names[:SHOWN_ROWS]) + (", ..." if len(names) > SHOWN_ROWS else "")
 
 
 def _trained(journal: Journal) -> int:

@@ -52,13 +52,10 @@ def differences(config: Config, other: Config) -> list[str]:
 
 def check_played(of: Path) -> None:
     """Raises EngineError where the run has not played to the end of its first iteration."""
-    with reading(of) as source:
-        _check(source, of)
-
-
-def _check(source: sqlite3.Connection, of: Path) -> None:
     played = "SELECT 1 FROM event WHERE iteration = 1 AND kind = 'played'"
-    if source.execute(played).fetchone() is None:
+    with reading(of) as source:
+        found = source.execute(played).fetchone()
+    if found is None:
         raise EngineError(
             "the first iteration of this run has not been played to its end",
             where=str(of),
@@ -69,10 +66,9 @@ def _check(source: sqlite3.Connection, of: Path) -> None:
 def begin_control(of: Path, folder: Path) -> None:
     """Make the journal of a control in `folder`, a new run directory; `of` may still be running.
     Raises EngineError where its first play is not complete, or its journal is damaged."""
-    with reading(of) as source:
-        _check(source, of)
-        with closing(sqlite3.connect(folder / FILE_NAME)) as target:
-            source.backup(target)
+    check_played(of)
+    with reading(of) as source, closing(sqlite3.connect(folder / FILE_NAME)) as target:
+        source.backup(target)
     path = of / FILE_NAME  # the copy is as damaged as that
     try:
         with Journal(folder):  # checked, and of the version that is forgotten in

@@ -10,6 +10,7 @@ shows is measured.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def pace(config: Config, model: str) -> Pace | None:
     if not files:
         return None
     shapes = {name: shape for file in files for name, shape in read_shapes(file).items()}
-    parameters = sum(_size(shape) for shape in shapes.values())
+    parameters = sum(map(math.prod, shapes.values()))
     is_bf16 = config.model.dtype == "bfloat16" or (config.model.dtype == "auto" and computes_bf16())
     in_fp32 = SAMPLED_FP32 if has_wide_vectors() else SAMPLED_NARROW
     sampled_s = (SAMPLED_BF16 if is_bf16 else in_fp32) / parameters
@@ -102,10 +103,3 @@ def _trained_tokens(config: Config) -> float:
     # Both sides of a pair, and a third more for the frozen model that they are compared with.
     dpo = config.dpo.epochs * pairs * 2 * 4 / 3 if config.dpo.enabled else 0.0
     return problems * example * (sft + dpo)
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for side in shape:
-        size *= side
-    return size

@@ -22,7 +22,7 @@ from sv_engine.generate.protocol import Generator
 from sv_engine.generate.vllm_common import is_cpu_build
 from sv_engine.generate.vllm_options import CPU_KV_CACHE_BYTES
 from sv_engine.generate.weights import read_shapes
-from sv_engine.problems.jsonl import SHOWN_ROWS
+from sv_engine.problems.jsonl import named
 from sv_engine.run.budget import Cost, size
 from sv_engine.run.doors import base_model, serves_adapters
 
@@ -111,5 +111,4 @@ def check_prompts(generator: Generator, prompts: Sequence[tuple[str, str]]) -> l
         )
     if not long:
         return []
-    named = ", ".join(long[:SHOWN_ROWS]) + (", ..." if len(long) > SHOWN_ROWS else "")
-    return [f"{len(long)} of {len(prompts)} prompts are too long for the model: {named}"]
+    return [f"{len(long)} of {len(prompts)} prompts are too long for the model: {named(long)}"]
