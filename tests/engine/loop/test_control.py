@@ -15,12 +15,13 @@ from sv_engine.cli import main
 from sv_engine.config.layers import dump, load
 from sv_engine.errors import EngineError
 from sv_engine.generate import GenerationRequest
+from sv_engine.run import phase
 from sv_engine.run.changes import ChangedError
 from sv_engine.run.control import begin_control, differences
 from sv_engine.run.journal import FILE_NAME, Journal
 
 from .test_deaths import fake_model
-from .test_loop import SETTINGS, ScriptedTrainer, play, write
+from .test_loop import SETTINGS, ScriptedTrainer, column, play, write
 from .test_resume import TABLES
 
 VARIANTS = {
@@ -73,6 +74,18 @@ def test_a_control_equals_a_run_of_its_own(
     assert any(played_first(request) for request in first.requests)
     assert generator.requests
     assert not any(played_first(request) for request in generator.requests)
+
+
+def test_a_control_has_spent_no_time_of_what_it_does_itself(
+    made: Callable[..., tuple[Path, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(phase, "KEEP_S", 0.0)
+    run, _ = made("run")
+    (tmp_path / "control").mkdir()
+    begin_control(run, tmp_path / "control")
+    kept = "SELECT key FROM run WHERE key LIKE 'seconds of iteration 1: %'"
+    assert column(run, kept)
+    assert not column(tmp_path / "control", kept)
 
 
 def test_a_run_that_has_not_played_has_no_control(
