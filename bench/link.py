@@ -103,8 +103,8 @@ def main() -> int:
         for name, told in found.items()
     }
     table = Table("a call", "over the link", "in one process", "two pipes", title="CPU us per call")
-    for name, told in medians.items():
-        table.add_row(name, *(f"{told[who]:.1f}" for who in ("split", "inline", "pipes")))
+    for name, median in medians.items():
+        table.add_row(name, *(f"{median[who]:.1f}" for who in ("split", "inline", "pipes")))
     Console().print(table)
     if options.out:
         report = {"machine": machine.describe(), "unit": "CPU us per call", "calls": medians}
