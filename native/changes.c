@@ -1,4 +1,4 @@
-/* changes.c - whether containers, or the names of a module, are what they were.
+/* changes.c - whether containers are what they were.
  *
  * Items are compared by identity: they may be anybody's, and their `==` must not run.
  */
@@ -122,22 +122,4 @@ PyObject *sv_changed(PyObject *self, PyObject *const *args, Py_ssize_t count)
         Py_XDECREF(number);
     }
     return result;
-}
-
-PyObject *sv_checksum(PyObject *self, PyObject *dicts)
-{
-    (void)self;
-    uint64_t sum = 1;
-    if (!sv_is_list(dicts))
-        return NULL;
-    for (Py_ssize_t i = 0; i < PyList_Size(dicts); i++) {
-        PyObject *dict = PyList_GetItem(dicts, i), *key, *value;
-        Py_ssize_t at = 0;
-        if (!PyDict_Check(dict))
-            return PyErr_Format(PyExc_TypeError, "checksum() takes a list of dicts");
-        sum = sv_mix(sum, (uint64_t)PyDict_Size(dict));
-        while (PyDict_Next(dict, &at, &key, &value))
-            sum = sv_mix(sv_mix(sum, (uint64_t)(uintptr_t)key), (uint64_t)(uintptr_t)value);
-    }
-    return PyLong_FromUnsignedLongLong(sum);
 }

@@ -37,8 +37,7 @@ static PyMethodDef methods[] = {
     {"decode", (PyCFunction)(void (*)(void))sv_decode, METH_FASTCALL, NULL},
     {"snapshot", sv_snapshot, METH_O, NULL},
     {"changed", (PyCFunction)(void (*)(void))sv_changed, METH_FASTCALL, NULL},
-    {"checksum", sv_checksum, METH_O, NULL},
-    {"plain_at_sight", (PyCFunction)(void (*)(void))sv_plain_at_sight, METH_FASTCALL, NULL},
+    {"at_sight", (PyCFunction)(void (*)(void))sv_at_sight, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -70,10 +70,9 @@ PyObject *sv_contents(PyObject *object);
 
 PyObject *sv_snapshot(PyObject *self, PyObject *containers);
 PyObject *sv_changed(PyObject *self, PyObject *const *args, Py_ssize_t count);
-PyObject *sv_checksum(PyObject *self, PyObject *dicts);
 
 /* ---- sight.c -------------------------------------------------------------------------------------- */
 
-PyObject *sv_plain_at_sight(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *sv_at_sight(PyObject *self, PyObject *const *args, Py_ssize_t count);
 
 #endif

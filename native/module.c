@@ -276,6 +276,7 @@ static int add_constants(PyObject *module)
         {"MARK_LONG", SV_LONG},
         {"MARK_UNSPLIT", SV_UNSPLIT},
         {"MARK_STRANGE", SV_STRANGE},
+        {"MARK_ALONE", SV_ALONE},
         {"TRUST_LEFT", SV_LEFT},
         {"ROLE_END", SV_ROLE_END},
         {"ROLE_SUBJECT", SV_ROLE_SUBJECT},

@@ -1,4 +1,4 @@
-/* sight.c - whether code is plain at sight: by its steps and its names alone (jailed/plain.py).
+/* sight.c - what code is at sight: by its steps and its names alone (jailed/tidy.py, jailed/plain.py).
  *
  * In the subject, once per row, in the place of some hundred steps of Python's that would each write
  * the reference counts of what they touch, and so pages that are put back. The code is not run.
@@ -17,7 +17,7 @@ struct sight {
 /* Names of attributes by which frames are reached begin so. */
 static const char frames[][4] = {"gi_", "cr_", "ag_", "tb_"};
 
-/* 1: so it may be called in a plain solution. 0, or -1 with an exception. */
+/* 1: so it may be called. 0, or -1 with an exception. */
 static int is_fine_name(struct sight *sight, PyObject *name)
 {
     Py_ssize_t size;
@@ -26,7 +26,7 @@ static int is_fine_name(struct sight *sight, PyObject *name)
         PyErr_Clear();
         return 0;
     }
-    if (text[0] == '_' || size != PyUnicode_GetLength(name) || memchr(text, '.', (size_t)size) != NULL)
+    if ((text[0] == '_' && size > 1) || size != PyUnicode_GetLength(name) || memchr(text, '.', (size_t)size) != NULL)
         return 0;
     for (size_t i = 0; i < sizeof frames / sizeof *frames; i++)
         if (strncmp(text, frames[i], 3) == 0)
@@ -104,11 +104,11 @@ static int is_fine(struct sight *sight, PyObject *code)
     return r;
 }
 
-PyObject *sv_plain_at_sight(PyObject *self, PyObject *const *args, Py_ssize_t count)
+PyObject *sv_at_sight(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     (void)self;
     if (count != 5 || !PyBytes_Check(args[1]) || PyBytes_Size(args[1]) != 256)
-        return PyErr_Format(PyExc_TypeError, "plain_at_sight(code, steps, strange, methods, modules)");
+        return PyErr_Format(PyExc_TypeError, "at_sight(code, steps, strange, methods, modules)");
     struct sight sight = {
         .steps = args[1], .strange = args[2], .methods = args[3], .modules = args[4], .waiting = PyList_New(0)};
     int r = sight.waiting == NULL ? -1 : is_fine(&sight, args[0]);

@@ -126,7 +126,7 @@ static int is_answered(struct worker *w, struct sv_job *job, uint32_t row, uint3
     const char *answer =
         sv_record_detail(w->memory[SIDE_SUBJECT].region, i - first, SV_ANSWER_MAX, &len);
     /* What was too long, or a probe's name that exists: its code has to run. */
-    if (record->verdict == SV_LONG || record->verdict == SV_STRANGE ||
+    if (record->verdict == SV_LONG || record->verdict == SV_STRANGE || record->verdict == SV_ALONE ||
         (record->verdict == SV_ANSWERED && w->plan.probe[i]))
         rest->at[rest->count++] = cell;
     else if (record->verdict == SV_ANSWERED && is_passing(&w->plan, i, answer, len))
@@ -195,9 +195,10 @@ static struct sv_error compare(struct worker *w, struct sv_job *job, uint32_t ro
 }
 
 /* Judges literal tests of a row; cells whose answer was too long are added to `rest`, and to `strange`
- * those that run in one process as well, because the solution is not plain (`jailed/plain.py`). */
+ * those that run in one process as well, because the solution is not plain (`jailed/plain.py`). Where
+ * they have to be asked one by one (`jailed/tidy.py`) and are more, nothing is done, and *alone set. */
 static struct sv_error judge_calls(struct worker *w, struct sv_job *job, uint32_t row, uint32_t first,
-                                   uint32_t last, struct cells *rest, struct cells *strange)
+                                   uint32_t last, struct cells *rest, struct cells *strange, int *alone)
 {
     uint8_t *wanted = calloc(w->plan.literals, 1);
     struct sv_error error = {SV_STAGE_PAYLOAD, ENOMEM};
@@ -211,7 +212,8 @@ static struct sv_error judge_calls(struct worker *w, struct sv_job *job, uint32_
                     ? failed_at(SV_STAGE_REGION)
                     : ask_calls(w, job, row, first, last, SV_KIND_ASKED, &recycled);
     }
-    for (uint32_t i = first; error.stage == 0 && i < last; i++) {
+    *alone |= error.stage == 0 && last > first + 1 && record_of(w, SIDE_SUBJECT, 0)->verdict == SV_ALONE;
+    for (uint32_t i = first; error.stage == 0 && !(*alone && last > first + 1) && i < last; i++) {
         const uint32_t before = rest->count;
         answered += wanted[i] = (uint8_t)is_answered(w, job, row, i, first, rest, &last_detail);
         if (is_strange && rest->count == before)
@@ -449,6 +451,7 @@ uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct
     struct cells code = {calloc(job->cells, sizeof(uint32_t)), 0};
     struct cells strange = {calloc(job->cells, sizeof(uint32_t)), 0};
     uint8_t *marks = calloc(job->cells, 1), *no_marks = calloc(job->cells, 1);
+    int alone = 0;
     *error = (struct sv_error){0, 0};
     if (code.at == NULL || strange.at == NULL || marks == NULL || no_marks == NULL)
         *error = (struct sv_error){SV_STAGE_PAYLOAD, ENOMEM};
@@ -463,12 +466,15 @@ uint32_t sv_split_row(struct worker *w, struct sv_job *job, uint32_t row, struct
         }
         settle_unplanned(w, job, row);
         for (uint32_t first = 0; first < w->plan.literals && error->stage == 0;) {
-            const uint32_t last = end_of_chunk(w, job, row, first);
-            if (last > first)
-                *error = judge_calls(w, job, row, first, last, &code, &strange);
-            else /* it fits beside no solution as long as this one */
-                code.at[code.count++] = w->plan.literal[first];
-            first = last > first ? last : first + 1;
+            const int one_by_one = alone;
+            uint32_t last = end_of_chunk(w, job, row, first);
+            if (last == first) /* it fits beside no solution as long as this one */
+                code.at[code.count++] = w->plan.literal[first++];
+            else {
+                last = one_by_one ? first + 1 : last;
+                *error = judge_calls(w, job, row, first, last, &code, &strange, &alone);
+                first = alone > one_by_one ? first : last;
+            }
         }
     }
     if (error->stage == 0 && code.count > 0)

@@ -87,6 +87,7 @@ enum sv_mark {
     SV_LONG = 33,    /* CALLS: the answer was too long for a record */
     SV_UNSPLIT = 34, /* JUDGE: an object that cannot cross; the cell is judged inline */
     SV_STRANGE = 35, /* CALLS: the solution is not plain, and was not loaded */
+    SV_ALONE = 36,   /* CALLS: nor was it, for each cell needs a process of its own */
 };
 
 struct sv_code { /* PLAN: and after it the request (none of SV_CODE); then, if there is one, an answer that

@@ -28,6 +28,7 @@ MARK_CODE: int
 MARK_READS: int
 MARK_PROBE: int
 MARK_LOST: int
+MARK_ALONE: int
 MARK_LONG: int
 MARK_UNSPLIT: int
 MARK_STRANGE: int
@@ -136,8 +137,7 @@ def decode(
 ) -> object: ...
 def snapshot(containers: list[object], /) -> list[tuple[object, ...] | bytes | None]: ...
 def changed(containers: list[object], seen: list[Any], /) -> list[int]: ...
-def checksum(dicts: list[dict[str, object]], /) -> int: ...
-def plain_at_sight(
+def at_sight(
     code: CodeType,
     steps: bytes,
     strange: frozenset[str],

@@ -1,4 +1,4 @@
-"""What is plain at sight (`native/sight.c`) is plain, and leaves nothing in its process.
+"""What is plain at sight (`native/sight.c`) is plain, and tidy.
 
 In: the solutions of the corpus and of `../shared/data`, where that is there, and small ones beside
 each rule. Out: for each, what the steps of C say beside those of Python's.
@@ -14,8 +14,7 @@ from types import CodeType
 
 import pytest
 
-from sv_sandbox import Limits, Pool, Verdict
-from sv_sandbox.jailed import bytecode, plain
+from sv_sandbox.jailed import bytecode, plain, tidy
 from sv_sandbox.jailed.values import native
 
 CORPUS = Path(__file__).parent / "redteam"
@@ -79,10 +78,7 @@ def test_at_sight_is_plain() -> None:
     seen = [code for code in codes if plain.is_plain_at_sight(code)]
     assert len(codes) > 1_500
     assert len(seen) > len(codes) / 4  # most of the corpus is strange on purpose
-    wrong = [code for code in seen if not is_plain(code)]
-    wrong += [c for c in seen if bytecode.may_keep(c, bytecode.opcodes_of(c))]
-    wrong += [c for c in seen if not bytecode.names_of(c).isdisjoint(bytecode.KEEPING)]
-    assert not wrong
+    assert not [code for code in seen if not (is_plain(code) and tidy.is_tidy(code))]
 
 
 @pytest.mark.parametrize("name", AT_SIGHT)
@@ -100,47 +96,6 @@ def test_it_is_looked_at_closely(name: str) -> None:
     assert not plain.is_plain_at_sight(code)
 
 
-LEAVES = {
-    "a class that is registered": (
-        "from typing import Sized\n"
-        "def f(x):\n    found = isinstance(x, Sized)\n    Sized.register(int)\n    return found"
-    ),
-    "the same by another name": (
-        "from collections import abc\n"
-        "def f(x):\n    found = isinstance(x, abc.Sized)\n    abc.Sized.register(int)\n"
-        "    return found"
-    ),
-    "an overload": (
-        "import typing\n"
-        "def f(x):\n    found = bool(typing.get_overloads(f))\n    typing.overload(f)\n"
-        "    return found"
-    ),
-    "a list of the library's": (
-        "from typing import EXCLUDED_ATTRIBUTES as e\n"
-        "def f(x):\n    found = x in e\n    e.append(x)\n    return found"
-    ),
-}
-
-
-@pytest.mark.parametrize("recycle", [False, True])
-@pytest.mark.parametrize("name", LEAVES)
-def test_what_a_cell_leaves_is_not_there_for_the_next(name: str, recycle: bool) -> None:
-    tests = ["assert f(5) == False", "assert f(5) == True", "assert f(5) == False"]
-    with Pool(1, limits=Limits(cpu_s=2.0), recycle=recycle) as pool:
-        for _ in range(3):  # the first rows of a pool are forked
-            matrix = pool.matrix([LEAVES[name]], tests)
-            found = [matrix.verdict(0, t) for t in range(3)]
-            assert found == [Verdict.PASS, Verdict.WRONG, Verdict.PASS]
-
-
-def test_equal_types_are_told_apart_in_each_cell() -> None:
-    solution = "from typing import Annotated, List\ndef f(x): return str(List[Annotated[int, x]])"
-    tests = [f"assert f({x}) == 'typing.List[typing.Annotated[int, {x}]]'" for x in (1, True)]
-    with Pool(1, limits=Limits(cpu_s=2.0)) as pool:
-        matrix = pool.matrix([solution], tests)
-        assert [matrix.verdict(0, t) for t in range(2)] == [Verdict.PASS] * 2
-
-
 def test_what_it_is_given() -> None:
-    with pytest.raises(TypeError, match="plain_at_sight"):
-        native.plain_at_sight(compile("1", "", "eval"), b"", *[frozenset[str]()] * 3)
+    with pytest.raises(TypeError, match="at_sight"):
+        native.at_sight(compile("1", "", "eval"), b"", *[frozenset[str]()] * 3)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import array
 import random
 import sys
-import time
 import types
 from collections import (
     Counter,
@@ -127,21 +126,6 @@ def test_changes_are_seen_by_identity() -> None:
     assert _native.changed(same_size, seen) == [0, 1]
 
 
-def test_checksum() -> None:
-    one: dict[str, Any] = {"a": 1, "b": len}
-    before = _native.checksum([one, vars(time)])
-    assert _native.checksum([one, vars(time)]) == before
-    for change in (
-        lambda: one.update(a=2),
-        lambda: one.update(c=1),
-        lambda: one.pop("b"),
-        lambda: one.update(a=one.pop("a")),
-    ):
-        change()
-        assert _native.checksum([one, vars(time)]) != before
-        before = _native.checksum([one, vars(time)])
-
-
 def test_the_core_takes_only_what_it_names() -> None:
     core: Any = _native
     calls: tuple[Callable[[], object], ...] = (
@@ -153,7 +137,6 @@ def test_the_core_takes_only_what_it_names() -> None:
         lambda: core.encode(object(), lambda one: (1, True), []),
         lambda: core.changed([], ()),
         lambda: core.snapshot(()),
-        lambda: core.checksum([[]]),
     )
     for call in calls:
         with pytest.raises(TypeError):

@@ -34,8 +34,8 @@ from .link import Link, Lost, OneProcess, Policy, Uncrossed
 from .namespace import Names, SolutionNames, TestNamespace, VacuousNames, finding
 from .provenance import INLINE, PROVEN
 from .sites import Sites
-from .state import State
 from .testcode import TestCode
+from .tidy import forget
 from .values import CodecError, native
 
 PASS, WRONG, FORBIDDEN = 1, 2, 7
@@ -78,13 +78,17 @@ def vacuous(start: int, cells: int) -> None:
     """PASS for each test that holds although everything it calls raises."""
     for cell in range(start, cells):
         native.begin(cell)
-        verdict = WRONG
+        verdict, is_tidy = WRONG, False
         with contextlib.suppress(BaseException):  # it looked at something: not vacuous
             test = testcode.read(native.blob(cell))
+            is_tidy = test.is_tidy
             marks = Sites()
             run(test, marks, VacuousNames(test.entry_point))
             verdict = WRONG if marks.failure() else PASS
         native.end(cell, cell + 1, verdict, b"", PROVEN)
+        if not is_tidy:
+            native.stop()
+            return
 
 
 def judge(start: int, cells: int) -> None:
@@ -168,7 +172,6 @@ class Judge(Policy):
         self._attributes: set[int] = set()
         self._takes = False
         """Whether the solution binds a name of Python's that the test uses."""
-        self._state: State | None = None
         self._is_first = True
 
     def judge_one(self, cell: int, blob: bytes) -> tuple[int, bytes, int]:
@@ -180,6 +183,7 @@ class Judge(Policy):
             return *subject.verdict_of(error), PROVEN
         if test.patches:
             raise OneProcess(f"the test patches the module {test.patches}")
+        forget()
         self.marks = marks = Sites(test.sites, test.is_due, test.fails)
         self.link.forget()
         self.hearing = Hearing(self.link, marks, test.names, self.module)
@@ -188,8 +192,6 @@ class Judge(Policy):
         self._shared = None
         if "patch" in test.names:
             audit.watch_patches(self.one_process)
-        self._state = State(test.names)
-        self._state.loaded()
         failure = self._failure(cell, test)
         if isinstance(failure, UsedUp):
             raise failure
@@ -217,11 +219,8 @@ class Judge(Policy):
         return self._test.text if self._test is not None else ""
 
     def left_something(self) -> bool:
-        """Whether the last test has changed this interpreter; what it drew is put back."""
-        if self._state is None or self._test is None:
-            return False
-        self._state.begin()
-        return not self._test.is_tidy or self._state.changed()
+        """Whether the last test may have changed this interpreter."""
+        return self._test is not None and not self._test.is_tidy
 
     def _failure(self, cell: int, test: TestCode) -> BaseException | None:
         try:

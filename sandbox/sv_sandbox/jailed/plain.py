@@ -4,7 +4,7 @@ A plain solution speaks of nothing but built-in names, modules and special metho
 of the process. It cannot see who calls it, which objects it has, or its namespace, reads no names
 out of texts, binds no global name as it runs, and sets nothing that it does not name. In: its code,
 which is not run. Out: `is_plain`, and for most already `is_plain_at_sight`, which says as well that
-the solution leaves nothing in its process. In doubt no: then its tests' code runs. Pure.
+the solution is tidy. In doubt no: then its tests' code runs. Pure.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import sys
 from collections.abc import Iterator, Set
 from types import CodeType
 
-from .bytecode import KEEPING, OF, SETTING, TEMPLATE, name_at, sets_attributes, steps
-from .values import native
+from .bytecode import OF, SETTING, TEMPLATE, name_at, sets_attributes, steps
+from .tidy import KEEPING, at_sight, kinds_of
 
 _PLAIN_MODULES = frozenset(
     "__future__ abc array base64 binascii bisect calendar cmath collections copy dataclasses"
@@ -80,23 +80,14 @@ _MOST_NAMES = 127
 _KNOWN: tuple[object, ...] = (None, True, False, ...)
 
 
-_HARMLESS_MODULES = frozenset(
-    "bisect collections functools heapq itertools math re string typing".split()
-)
-"""Of the plain ones, those in which a solution can leave nothing that sets no attributes and speaks
-of nothing that is KEEPING."""
 _AT_SIGHT = _STRANGE | _OTHER_MODULES | _LOOKED_AT | KEEPING
-_KINDS = {"LOAD_ATTR": 2 if sys.version_info < (3, 12) else 3, "IMPORT_NAME": 4}
-_STEPS_AT_SIGHT = bytes(
-    _KINDS.get(opcode.opname[one], int(one in _PASSED - SETTING - {IS_OP})) for one in range(256)
-)
-"""See `native/sight.c`."""
+_STEPS_AT_SIGHT = kinds_of(frozenset(_PASSED) - SETTING - {IS_OP})
 
 
 def is_plain_at_sight(code: CodeType) -> bool:
     """Whether steps and names alone say that a solution is plain, that it `tells_identity` of
-    nothing, and that it leaves nothing in its process (`state`): so with most."""
-    return native.plain_at_sight(code, _STEPS_AT_SIGHT, _AT_SIGHT, _METHODS, _HARMLESS_MODULES)
+    nothing, and that it is tidy: so with most."""
+    return at_sight(code, _STEPS_AT_SIGHT, _AT_SIGHT, _METHODS)
 
 
 def is_plain(code: CodeType, names: Set[str], used: Set[int]) -> bool:

@@ -2,9 +2,9 @@
 
 In: the row in shared memory (`native.row`, `native.blob`). Out: for each cell an answer, or a
 verdict (`native.end`). Each cell finds the solution freshly loaded, in an interpreter as it was at
-first (`state`). Under the split judge this process has the solution alone (`run_calls`), and what
-it says the calls returned is data; with the tests beside it a hostile solution can forge its
-verdicts, and nothing else.
+first: what ran there before it is tidy (`tidy`). Under the split judge this process has the
+solution alone (`Calls`), and what it says the calls returned is data; with the tests beside it a
+hostile solution can forge its verdicts, and nothing else.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from __future__ import annotations
 import ast
 import contextlib
 import errno
+import gc
 import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from types import CodeType
 
 from . import collect, values
-from .bytecode import is_tidy, may_keep, names_of, opcodes_of
+from .bytecode import names_of, opcodes_of
 from .plain import IS_OP, is_plain, is_plain_at_sight, tells_identity
 from .plan import answered, joined
 from .source import Source, unpacked
-from .state import State
 from .subject import (
     EARLY_EXIT,
     PASS,
@@ -35,6 +35,7 @@ from .subject import (
     verdict_of,
     write_file,
 )
+from .tidy import forget, is_tidy
 from .values import Unencodable, native
 
 _stdout = sys.stdout
@@ -55,24 +56,24 @@ def main() -> None:
 
 
 def run_row(start: int, cells: int, row: Row) -> None:
-    """Each cell in a fresh execution of the solution, one after another. The first execution is the
-    load: if it fails, it fails for every remaining cell."""
+    """Each cell in a fresh execution of the solution, and in a process of its own unless what ran
+    before it is tidy. The first execution is the load: if it fails, it fails for every remaining
+    cell."""
     native.begin(start)
-    state: State | None = None
     try:
         source = unpacked(native.blob(0))
         find_modules(source.files)
         solution = compile(source.code, "<solution>", "exec", dont_inherit=True)
         keep_lines("<solution>", source.text)
         row.solution = solution
-        if source.files or not (row.is_alone and is_plain_at_sight(solution)):
-            names, used = names_of(solution), opcodes_of(solution)
-            beside = any(path.endswith(".py") for path in source.files)
-            mark = _needs_test(solution, names, used, beside) if row.for_plain else 0
-            if mark:
-                native.end(start, cells, mark, b"")
-                return
-            state = State(names | row.names | words_of(source.files), may_keep(solution, used))
+        at_sight = not source.files and is_plain_at_sight(solution)
+        mark = 0 if at_sight or not row.for_plain else _needs_test(solution, source.files)
+        leaves = not at_sight and (bool(source.files) or not is_tidy(solution))
+        if not mark and leaves and row.is_asked and start + 1 < cells:
+            mark = native.MARK_ALONE
+        if mark:
+            native.end(start, cells, mark, b"")
+            return
         namespace = new_namespace()
         exec(solution, namespace)
     except BaseException as error:
@@ -80,40 +81,42 @@ def run_row(start: int, cells: int, row: Row) -> None:
         native.end(start, cells, row.not_loaded(verdict), detail)
         return
     native.loaded()
-    if state is not None and (start + 1 < cells or row.is_alone):
-        state.loaded()
     for cell in range(start, cells):
         if cell > start:
             native.begin(cell)
         try:
             if cell > start:
-                State.let_go(namespace)
-                if state is not None:
-                    state.begin()
-                forget_modules(source.files)
+                let_go(namespace)
                 namespace = new_namespace()
                 exec(solution, namespace)
             verdict, detail = row.run(cell, namespace)
+            namespace.clear()  # a generator that does not end, say, does so in its own time
             _flush()
         except BaseException as error:
             verdict, detail = verdict_of(error)
         only_owner()
-        is_last = cell + 1 == cells
-        has_changed = state is not None and not (is_last and not row.is_alone) and state.changed()
-        if has_changed and row.is_alone and verdict == native.MARK_ANSWERED:
-            verdict, detail = native.MARK_LONG, b""
         if not native.end(cell, cell + 1, verdict, detail) and verdict == native.MARK_ANSWERED:
             native.end(cell, cell + 1, native.MARK_LONG, b"")  # the row's answers are too many
-        leaves = row.has_left or (state is not None and state.loads_otherwise())
-        if has_changed or (leaves and not is_last):
+        if cell + 1 < cells and (leaves or row.leaves):
             native.stop()
             return
 
 
-def _needs_test(solution: CodeType, names: Set[str], used: Set[int], beside: bool) -> int:
-    """The mark of a row whose tests run whatever the solution answers; 0: it may be asked alone."""
+def let_go(namespace: Namespace) -> None:
+    """A cell is over: what it held is not to be missing in the next one. (A recycled subject holds
+    little, and loses all of it.)"""
+    namespace.clear()
+    forget()
+    if not native.recycled():
+        gc.collect()
+
+
+def _needs_test(solution: CodeType, files: Iterable[str]) -> int:
+    """The mark of a row whose tests run whatever the solution answers; 0: it may be asked apart."""
+    names, used = names_of(solution), opcodes_of(solution)
     if IS_OP in used and tells_identity(solution):  # of what the test's code would pass
         return native.MARK_LONG
+    beside = any(path.endswith(".py") for path in files)
     return native.MARK_STRANGE if beside or not is_plain(solution, names, used) else 0
 
 
@@ -129,17 +132,13 @@ def _flush() -> None:
 class Row:
     """What the cells of a row do."""
 
-    names: set[str]
-    """What they speak of."""
     solution: CodeType
-    is_alone = False
-    """Whether the tests are in another process: where what a cell does may make a difference to
-    them, they run (MARK_LONG)."""
+    is_asked = False
+    """Whether the tests are in another process, which can ask cell by cell (MARK_ALONE)."""
     for_plain = False
     """Whether other solutions than plain ones are sent back (MARK_STRANGE)."""
-
-    has_left = False
-    """Whether the last cell may have left what nobody sees."""
+    leaves = False
+    """Whether the last cell's test may have left something."""
 
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
         """One cell, with the solution loaded: verdict or mark, and what goes with it."""
@@ -153,12 +152,11 @@ class Row:
 class Calls(Row):
     """Planned calls: each answer, encoded."""
 
-    is_alone = True
+    is_asked = True
 
     def __init__(self, for_plain: bool) -> None:
         """Not `for_plain`: asked again, or by the tests of recycled subjects, which look at what no
         plain solution does."""
-        self.names = set()
         self.for_plain = for_plain
 
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
@@ -185,24 +183,21 @@ class Tests(Row):
         """Reads the tests from `start` on, as many as this process will run: the time that takes is
         the first one's."""
         self._parsed: dict[int, tuple[ast.Module | None, CodeType]] = {}
-        self.names = set()
         read_bytes, self._until = 0, start
         while self._until < cells and read_bytes < _MOST_BYTES:
             test = unpacked(native.blob(1 + self._until))
             read_bytes += len(test.text)
             with contextlib.suppress(BaseException):  # it fails again when its turn comes
-                if len(test.text) > _LONG_BYTES:
-                    self.names |= _words(test.text)
-                else:
+                if len(test.text) <= _LONG_BYTES:
                     self._parsed[self._until] = _parsed(test)
-                    self.names |= names_of(self._parsed[self._until][1])
             self._until += 1
 
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
         """One test, and the test functions and classes that it hands over."""
+        self.leaves = True
         test = unpacked(native.blob(1 + cell))
         tree, code = self._parsed.get(cell) or _parsed(test)
-        self.has_left = cell + 1 == self._until or not is_tidy(code, names_of(code))
+        self.leaves = cell + 1 == self._until or not is_tidy(code)
         keep_lines("<test>", test.text)
         if _IMPORTS_SOLUTION.search(test.text):
             namespace = _beside(namespace)
@@ -266,25 +261,6 @@ def _beside(solution: Namespace) -> Namespace:
 
 
 # ---- modules beside the solution -----------------------------------------------------------------
-
-
-def forget_modules(files: Iterable[str]) -> None:
-    """Whoever imports one of these finds it anew."""
-    for path in files:
-        module = path.removesuffix(".py").removesuffix("/__init__")
-        sys.modules.pop(module.replace("/", "."), None)
-
-
-def words_of(files: Mapping[str, bytes]) -> set[str]:
-    """All that these modules may speak of."""
-    return set().union(*(_words(text) for path, text in files.items() if path.endswith(".py")))
-
-
-def _words(text: bytes) -> set[str]:
-    return {word.decode() for word in _WORD.findall(text)}
-
-
-_WORD = re.compile(rb"[A-Za-z_][A-Za-z_0-9]*")
 
 
 def find_modules(files: Mapping[str, bytes]) -> None:

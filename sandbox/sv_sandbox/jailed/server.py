@@ -15,13 +15,12 @@ from types import CodeType
 from typing import Any, NoReturn
 
 from . import operations, shared
-from .bytecode import may_keep, names_of, opcodes_of
 from .link import Link, Lost, Policy
 from .plan import is_builtin
-from .rows import find_modules, forget_modules, words_of
+from .rows import find_modules, let_go
 from .source import unpacked
-from .state import State
 from .subject import claim, keep_lines, new_namespace, only_owner, verdict_of
+from .tidy import is_tidy
 from .values import CodecError, native
 from .waiting import awaited
 
@@ -58,7 +57,7 @@ class Server(Policy):
         self._solution: CodeType | None = None
         self._namespace: dict[str, Any] = {}
         self._loop: Any = None
-        self._state: State | None = None
+        self._is_tidy = False
         self._own: dict[str, Callable[..., object]] = {
             "load": self._load,
             "name": self._name,
@@ -70,14 +69,13 @@ class Server(Policy):
         }
 
     def finish(self) -> bool:
-        """The current cell is over: what it cost is written down, and whether it has left something
-        in this process, which is returned."""
+        """The current cell is over: what it cost is written down. Returns whether it may have left
+        something in this process."""
         if self.cell is None:
             return False
         native.end(self.cell, self.cell + 1, native.MARK_ANSWERED, b"")
         self.cell = None
-        state = self._state
-        return state is not None and (state.changed() or state.loads_otherwise())
+        return not self._is_tidy
 
     # ---- the policy of this end ------------------------------------------------------------------
 
@@ -120,8 +118,8 @@ class Server(Policy):
 
     def _load(self, cell: int, wanted: tuple[str, ...]) -> tuple[tuple[str, ...], ...] | None:
         """Load the solution anew; which modules of packages it has imported, and which names of
-        Python's it binds. None: a cell has left something behind, so this process is no good for
-        another."""
+        Python's it binds. None: a cell may have left something behind, so this process is no good
+        for another."""
         if self.finish():
             return None
         self.cell = cell
@@ -132,20 +130,12 @@ class Server(Policy):
             find_modules(self._source.files)
             self._solution = compile(self._source.code, "<solution>", "exec", dont_inherit=True)
             keep_lines("<solution>", self._source.text)
-        first = self._state is None
-        if self._state is None:
-            words = names_of(self._solution) | words_of(self._source.files)
-            changes = may_keep(self._solution, opcodes_of(self._solution))
-            self._state = State(words, changes)
+            self._is_tidy = not self._source.files and is_tidy(self._solution)
         else:
-            self._state.let_go(self._namespace)
-        self._state.begin()
-        forget_modules(self._source.files)
+            let_go(self._namespace)
         self._namespace = new_namespace()
         exec(self._solution, self._namespace)
         native.loaded()
-        if first:
-            self._state.loaded()
         modules = tuple(name for name in sys.modules if "." in name and name not in _LOADED)
         names = (name for name in [*self._namespace] if type(name) is str and is_builtin(name))
         return modules[:200], tuple(name for name in names if name[:2] != "__")

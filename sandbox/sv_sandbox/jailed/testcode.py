@@ -14,9 +14,9 @@ from types import CodeType
 from typing import NamedTuple
 
 from . import rewrite
-from .bytecode import is_tidy
 from .shared import STATES
 from .source import PREPARED, Source, unpacked
+from .tidy import is_tidy
 
 _MENTIONED = {
     **{"random": "random", "environ": "environ", "argv": "argv", "getenv": "environ"},
@@ -94,7 +94,7 @@ def code_of(source: Source) -> TestCode:
         last_line=tree.body[-1].lineno if tree.body else 0,
         patches=patched[0] if patched else "",
         wanted=_wanted(text.names),
-        is_tidy=is_tidy(code, text.names),
+        is_tidy=is_tidy(compile(source.code, "<test>", "exec", dont_inherit=True)),
         code=code,
     )
 
