@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,12 +18,28 @@
 #define POLL_MS 200
 #define HUNG_NS 10000000000ull /* a template that says nothing for so long (it ticks each second) */
 
+/* Each cell has the limit for itself. What is in the pipe when a cell is seen to have begun was
+ * written by those before it, but for a moment's worth, and is no more than a pipe holds: it counts for
+ * nobody. */
+static void look_at_cell(int fd, struct running *r)
+{
+    const uint32_t cell = __atomic_load_n(&r->region->cell, __ATOMIC_RELAXED);
+    int there = 0;
+    if (r->job->kind != SV_KIND_CELLS || cell <= r->cell || cell >= r->cells ||
+        r->seen > r->job->limits.output_bytes || ioctl(fd, FIONREAD, &there) != 0)
+        return;
+    r->cell = cell;
+    r->seen = 0;
+    r->before = (uint64_t)there;
+}
+
 /* Reads what is there; closes the pipe at its end. Beyond the limit it keeps counting only. */
-static void read_pipe(int *fd, struct running *r, int which)
+static void drain(int *fd, struct running *r, int which)
 {
     char buffer[16384];
     const uint64_t limit = r->job->limits.output_bytes;
     for (;;) {
+        look_at_cell(*fd, r);
         ssize_t n = read(*fd, buffer, sizeof buffer);
         if (n < 0 && errno == EINTR)
             continue;
@@ -34,24 +51,14 @@ static void read_pipe(int *fd, struct running *r, int which)
         }
         uint64_t room = r->seen < limit ? limit - r->seen : 0;
         size_t kept = (uint64_t)n < room ? (size_t)n : (size_t)room;
-        r->seen += (uint64_t)n;
+        const uint64_t before = (uint64_t)n < r->before ? (uint64_t)n : r->before;
+        r->before -= before;
+        r->seen += (uint64_t)n - before;
         if (r->job->kind == SV_KIND_PROGRAM && kept > 0 &&
             sv_append(&r->job->out[which], buffer, kept) != 0)
             r->result.error = (struct sv_error){SV_STAGE_REPLY, ENOMEM};
         if (r->seen > limit)
             return; /* one look per poll: the order to stop must get its turn */
-    }
-}
-
-/* Each cell has the limit for itself. What is in the pipe when a cell is seen to have begun was
- * written by the one before it, but for a moment's worth; a flood stays one. */
-static void drain(int *fd, struct running *r, int which)
-{
-    const uint32_t cell = __atomic_load_n(&r->region->cell, __ATOMIC_RELAXED);
-    read_pipe(fd, r, which);
-    if (r->job->kind == SV_KIND_CELLS && cell > r->cell && r->seen <= r->job->limits.output_bytes) {
-        r->cell = cell;
-        r->seen = 0;
     }
 }
 
@@ -132,6 +139,7 @@ void sv_start(struct worker *w, enum side side, struct sv_job *job, int place, u
     r->job = job;
     r->region = w->memory[side].region;
     r->cell = start;
+    r->cells = w->memory[side].cells;
     r->out[0] = r->out[1] = r->err[0] = r->err[1] = r->in = -1;
     r->fds[3] = channel != NULL ? channel[0] : -1;
     r->fds[4] = channel != NULL ? channel[1] : -1;

@@ -43,13 +43,14 @@ static int malformed(const char *why)
     return -1;
 }
 
-/* What a constructor refused is malformed, whichever way it says so (but for want of memory). The
+/* What a constructor refused is malformed, whichever way it says so (but for want of memory or stack,
+ * which say nothing of the stream). The
  * message is kept only where it is text already: to format an error could run code of what is in it. */
 static void as_malformed(void)
 {
     PyObject *type, *error, *trace, *name = NULL, *args = NULL, *text;
     if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(sv_codec_error) ||
-        PyErr_ExceptionMatches(PyExc_MemoryError))
+        PyErr_ExceptionMatches(PyExc_MemoryError) || PyErr_ExceptionMatches(PyExc_RecursionError))
         return;
     PyErr_Fetch(&type, &error, &trace);
     PyErr_NormalizeException(&type, &error, &trace);

@@ -211,7 +211,9 @@ struct running {
     const struct sv_region *region;
     uint64_t seen, alive_ns;
     uint32_t serial;
+    uint32_t cells; /* of the region */
     uint32_t cell; /* whose output is being counted, by the word of a process that may lie */
+    uint64_t before; /* bytes still in its pipe that earlier cells wrote */
     int sent; /* its template has heard of it */
     int ordered, over;
     int flooded; /* it wrote more than it may, though it may have ended before it was stopped */

@@ -229,3 +229,30 @@ def test_cell_outside_the_matrix(pool: Pool) -> None:
         m.detail(7, 7)
     with pytest.raises(IndexError):
         m.verdict(1, 0)
+
+
+def test_each_cell_may_print_as_much_as_the_limit(pool: Pool, judge: str) -> None:
+    """And what is counted for one is never another's, however late it is read."""
+    limits = Limits(cpu_s=10, output_bytes=300_000)
+    sizes = (20_000, 180_000, 180_000, 20_000, 180_000)
+    printing = ["def f(n):\n    print('a' * n)\n    return n"]
+    for before in ("", "y = 0\n"):
+        tests = [f"{before}assert f({n}) == {n}" for n in sizes * 3]
+        for _ in range(3):
+            m = pool.matrix(printing, tests, judge=judge, limits=limits, trust="vouched")
+            assert verdicts(m) == [[PASS] * len(tests)]
+
+
+def test_a_test_and_a_solution_that_call_each_other_too_deep(pool: Pool) -> None:
+    """Either end may run out of stack where one process would not: that says nothing of anybody."""
+    solution = "class A:\n    def accept(self, v, n):\n        return v.visit(self, n)\n"
+    test = (
+        "class V:\n    def visit(self, a, n):\n"
+        "        return 0 if n == 0 else 1 + a.accept(self, n - 1)\n"
+        "assert A().accept(V(), {0}) == {0}"
+    )
+    tests = [test.format(n) for n in (20, 100, 130, 160, 200)]
+    m = pool.matrix([solution], tests, trust="vouched", limits=Limits(cpu_s=10))
+    found = verdicts(m)[0]
+    assert found[0] is PASS
+    assert set(found) <= {PASS, Verdict.INFRA}

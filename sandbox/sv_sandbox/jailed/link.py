@@ -332,8 +332,8 @@ class Link:
         outer, self.coding = self.coding, True
         try:
             frame = values.decode(data, self._resolve, self._containers, self.policy.word)
-        except MemoryError:
-            self.policy.cannot("no memory for a copy of the value", ours=False)
+        except (MemoryError, RecursionError):
+            self.policy.cannot("no memory or stack for a copy of the value", ours=False)
         finally:
             self.coding = outer
         if type(frame) is not tuple or len(frame) != 5 or frame[0] not in _KINDS:
