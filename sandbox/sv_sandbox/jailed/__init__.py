@@ -18,6 +18,7 @@ without `sv_sandbox` around it, so that nothing of the client is in a program's 
     audit                       answers run as code
     lending     what of a test's objects the solution may use
     namespace, testcode, source the names of a test, its text, its circumstances
-    shared, files, state, bounds, waiting   what one process would share, what must not stay
+    shared, files, bounds, waiting   what one process would share; its limits
+    plain, tidy, bytecode   solutions that may be asked apart; code that leaves nothing
     collect, collect_run, pytest_*   test functions and classes that a text hands over
 """
