@@ -10,7 +10,8 @@
 enum step { STRANGE, FINE, ATTRIBUTE, ATTRIBUTE_OR_METHOD, IMPORT }; /* `steps`, by opcode */
 
 struct sight {
-    PyObject *steps, *strange, *methods, *modules, *waiting; /* codes that are still to be seen */
+    PyObject *steps, *strange, *special, *methods, *modules;
+    PyObject *waiting;       /* codes that are still to be seen */
     bool reads, has_methods; /* an attribute as a value, a method's name */
 };
 
@@ -26,8 +27,11 @@ static int is_fine_name(struct sight *sight, PyObject *name)
         PyErr_Clear();
         return 0;
     }
-    if ((text[0] == '_' && size > 1) || size != PyUnicode_GetLength(name) || memchr(text, '.', (size_t)size) != NULL)
+    if (size != PyUnicode_GetLength(name) || memchr(text, '.', (size_t)size) != NULL)
         return 0;
+    const bool is_special = text[0] == '_' && text[1] == '_';
+    if (text[0] == '_' && text[1] != '\0' && (is_special || PySet_Size(sight->special) == 0))
+        return is_special ? PySet_Contains(sight->special, name) : 0;
     for (size_t i = 0; i < sizeof frames / sizeof *frames; i++)
         if (strncmp(text, frames[i], 3) == 0)
             return 0;
@@ -107,10 +111,10 @@ static int is_fine(struct sight *sight, PyObject *code)
 PyObject *sv_at_sight(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     (void)self;
-    if (count != 5 || !PyBytes_Check(args[1]) || PyBytes_Size(args[1]) != 256)
-        return PyErr_Format(PyExc_TypeError, "at_sight(code, steps, strange, methods, modules)");
-    struct sight sight = {
-        .steps = args[1], .strange = args[2], .methods = args[3], .modules = args[4], .waiting = PyList_New(0)};
+    if (count != 6 || !PyBytes_Check(args[1]) || PyBytes_Size(args[1]) != 256)
+        return PyErr_Format(PyExc_TypeError, "at_sight(code, steps, strange, special, methods, modules)");
+    struct sight sight = {.steps = args[1], .strange = args[2], .special = args[3], .methods = args[4],
+                          .modules = args[5], .waiting = PyList_New(0)};
     int r = sight.waiting == NULL ? -1 : is_fine(&sight, args[0]);
     for (Py_ssize_t i = 0; r == 1 && i < PyList_Size(sight.waiting); i++)
         r = is_fine(&sight, PyList_GetItem(sight.waiting, i));

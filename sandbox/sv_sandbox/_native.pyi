@@ -141,6 +141,7 @@ def at_sight(
     code: CodeType,
     steps: bytes,
     strange: frozenset[str],
+    special: frozenset[str],
     methods: frozenset[str],
     modules: frozenset[str],
     /,

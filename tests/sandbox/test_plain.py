@@ -98,4 +98,4 @@ def test_it_is_looked_at_closely(name: str) -> None:
 
 def test_what_it_is_given() -> None:
     with pytest.raises(TypeError, match="at_sight"):
-        native.at_sight(compile("1", "", "eval"), b"", *[frozenset[str]()] * 3)
+        native.at_sight(compile("1", "", "eval"), b"", *[frozenset[str]()] * 4)

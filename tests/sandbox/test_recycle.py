@@ -191,7 +191,7 @@ def test_many_rows_leave_no_mark(recycling: Pool) -> None:
     matrix, recycled, handed_on = counted(
         recycling, lambda: shown(recycling.matrix(solutions, tests))
     )
-    assert (recycled, handed_on) == (150, 0)
+    assert (recycled, handed_on) == (150 * (1 + len(tests)), 0)  # `random` is not tidy
     for n, row in enumerate(matrix):
         assert [cell[0] for cell in row] == ["PASS" if n == t else "WRONG" for t in (3, 77)]
 
@@ -334,10 +334,11 @@ def test_the_verdict_is_that_of_a_forked_subject(recycling: Pool, forking: Pool,
     )
     assert verdicts(found) == verdicts(expected)
     if name in HANDED_ON:
-        assert recycled == 0
+        assert recycled <= 1 + len(tests)  # to say what the solution is; it judged none
         assert handed_on >= 1  # again where its forked subject is started twice
     else:
-        assert (recycled, handed_on) == (1, 0)
+        assert handed_on == 0
+        assert recycled in (1, 1 + len(tests))
     plain = RECYCLED["nothing"]
     after, recycled, _ = counted(recycling, lambda: shown(recycling.matrix([plain] * 2, TESTS)))
     assert [[cell[0] for cell in row] for row in after] == [["PASS"] * 3] * 2
@@ -379,7 +380,7 @@ def test_limits_are_those_of_the_job(
         recycling, lambda: shown(recycling.matrix(solutions, TESTS, limits=limits))
     )
     assert verdicts(found) == verdicts(expected)
-    assert recycled == (3 if is_recycled else 0)
+    assert recycled == (3 + len(TESTS) if is_recycled else 0)  # `sys` is not tidy
 
 
 def test_files_beside_a_solution(recycling: Pool, forking: Pool) -> None:
@@ -391,7 +392,7 @@ def test_files_beside_a_solution(recycling: Pool, forking: Pool) -> None:
         recycling, lambda: shown(recycling.matrix([solution], TESTS, files=files))
     )
     assert found == expected
-    assert handed_on == 1
+    assert handed_on >= 1
 
 
 def test_cells_that_leave_something_for_the_next(recycling: Pool, forking: Pool) -> None:
@@ -404,7 +405,7 @@ def test_cells_that_leave_something_for_the_next(recycling: Pool, forking: Pool)
         recycling, lambda: shown(recycling.matrix([solution], tests))
     )
     assert found == expected
-    assert (recycled, handed_on) == (0, 1)
+    assert (recycled, handed_on) == (1 + len(tests), 0)  # each in a process of its own
 
 
 # -- what it costs, and what is left of it

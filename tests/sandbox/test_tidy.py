@@ -73,6 +73,17 @@ OF_SOLUTIONS: dict[str, tuple[str, Cells]] = {
         "def f(y): return C().n(y)",
         [("f(2024) == 366", PASS), ("f(2023) == 365", PASS), ("f(2023) == 366", WRONG)],
     ),
+    "an attribute of a function": (
+        "from heapq import merge\n"
+        "def f(x):\n    found = hasattr(merge, 'x')\n    merge.x = 1\n    return found",
+        [("f(1) == False", PASS), ("f(1) == True", WRONG), ("f(1) == False", PASS)],
+    ),
+    "an attribute of a class": (
+        "from collections import Counter\n"
+        "def f(x):\n    found = hasattr(Counter.elements, 'x')\n"
+        "    Counter.elements.x = 1\n    return found",
+        [("f(1) == False", PASS), ("f(1) == True", WRONG), ("f(1) == False", PASS)],
+    ),
     "numbers drawn": (
         "import random\ndef f(n): return [random.random() for _ in range(n)]",
         [(f"f(2) == f(2) or {x}", PASS) for x in (1, 2)],
@@ -119,6 +130,25 @@ OF_TESTS: dict[str, tuple[str, Cells]] = {
             ("import calendar\nassert f(calendar.mdays) == 365", PASS),
             ("import calendar\nassert f(calendar.mdays) == 366", WRONG),
             ("import calendar\nassert sum(calendar.mdays) == 365 and f([1, 2, 3]) == 6", PASS),
+        ],
+    ),
+    "an attribute of a class": (
+        "def f(x): return x",
+        [
+            ("import unittest\nunittest.TestCase.assertEqual = print\nassert f(1) == 1", PASS),
+            (
+                "import unittest\nclass T(unittest.TestCase):\n"
+                "    def test(self): self.assertEqual(f(1), 2)",
+                WRONG,
+            ),
+        ],
+    ),
+    "a function in a module": (
+        "def f(x): return x",
+        [
+            ("import math\nmath.floor = lambda x: 2\nassert f(math.floor(1.5)) == 2", PASS),
+            ("import math\nassert f(math.floor(1.5)) == 2", WRONG),
+            ("import math\nassert f(math.floor(1.5)) == 1", PASS),
         ],
     ),
     "a list in a class": (
@@ -171,19 +201,24 @@ TIDY = {
     "a function": "def test_f():\n    assert f(1) == '{}'.format(1)",
     "modules that keep nothing": "import math\nfrom collections import Counter, deque\n"
     "assert Counter(f(1)) == Counter('a') and deque([math.pi]) and math.floor(2.5) == 2",
+    "a class": "class A:\n    def __init__(self): self._x = 1\n    def __len__(self): return 1",
+    "a class of tests": "import unittest\nclass T(unittest.TestCase):\n"
+    "    def setUp(self): self.x = f(1)\n    def test_x(self): self.assertEqual(self.x, 1)",
     "annotations": "from typing import List\ndef f(xs: List[int]) -> List[List[int]]: return [xs]",
     "types made as it runs": "from typing import List as L\ndef f(x): return L[x]",
 }
 UNTIDY = {
-    "another module": "import re",
+    "another module": "import random",
     "all of one": "from os import *",
     "a part of one": "import collections.abc",
     "what leads to another": "import string\nstring.Formatter",
-    "an attribute": "f.x = 1",
-    "one that is deleted": "del f.x",
     "by its name": "setattr(f, 'x', 1)",
     "what leads anywhere": "getattr(f, 'x')",
-    "a private name": "f._x",
+    "how a class is made": "class A:\n    def __init_subclass__(cls): pass",
+    "a last word": "class A:\n    def __del__(self): pass",
+    "what a class says of others": "from typing import Iterable\nIterable.register(int)",
+    "a part of unittest": "import unittest\nunittest.case",
+    "what is done at the end": "import unittest\nunittest.TestCase.addClassCleanup(f)",
     "a special name": "f.__globals__",
     "in a text": "g(f, '__globals__')",
     "a frame": "e.tb_frame",

@@ -21,6 +21,7 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 from . import pytest_names as names
+from . import tidy
 from .collect_run import (
     TEXT,
     Outcome,
@@ -65,38 +66,43 @@ _LEAVE: Any = _CONTEXT.__exit__
 
 
 def install(sites: Sites) -> None:
-    """Before the text runs, once in a process that runs one row."""
+    """Before the text runs."""
     _suites.clear()
     _handed_over.clear()
     _made.clear()
     names.install(sites, _main)
     case: Any = unittest.TestCase
     runner: Any = unittest.TextTestRunner
+    if case.__init__ is not _begin_case:  # once in a process
+        case.__init__, _CONTEXT.__exit__ = _begin_case, _leave
+        unittest.TestProgram.__init__ = _program  # type: ignore[method-assign]
+        runner.run = _keep
+        tidy.look()
 
-    def made(self: Any, *args: object, **words: object) -> None:
-        _made.add(type(self))
-        _BEGIN(self, *args, **words)
 
-    def left(self: Any, kind: object, error: Any, tb: object) -> object:
-        swallowed = _LEAVE(self, kind, error, tb)
-        if swallowed and error is not None:
-            names.sites.caught(error, self.expected)
-        return swallowed
+def _begin_case(self: Any, *args: object, **words: object) -> None:
+    _made.add(type(self))
+    _BEGIN(self, *args, **words)
 
-    def program(self: Any, *args: object, **kwargs: object) -> None:
-        self.result = unittest.TestResult()
-        _handed_over.append(self)
 
-    def keep(self: object, test: Any) -> unittest.TestResult:
-        result = unittest.TestResult()
-        result.testsRun = test.countTestCases()
-        _handed_over.append(self)
-        _suites.extend(_cases(test))
-        return result
+def _leave(self: Any, kind: object, error: Any, tb: object) -> object:
+    swallowed = _LEAVE(self, kind, error, tb)
+    if swallowed and error is not None:
+        names.sites.caught(error, self.expected)
+    return swallowed
 
-    case.__init__, _CONTEXT.__exit__ = made, left
-    unittest.TestProgram.__init__ = program  # type: ignore[method-assign]
-    runner.run = keep
+
+def _program(self: Any, *args: object, **kwargs: object) -> None:
+    self.result = unittest.TestResult()
+    _handed_over.append(self)
+
+
+def _keep(self: object, test: Any) -> unittest.TestResult:
+    result = unittest.TestResult()
+    result.testsRun = test.countTestCases()
+    _handed_over.append(self)
+    _suites.extend(_cases(test))
+    return result
 
 
 def _main(*args: object, **kwargs: object) -> int:

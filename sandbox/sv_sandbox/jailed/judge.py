@@ -35,7 +35,7 @@ from .namespace import Names, SolutionNames, TestNamespace, VacuousNames, findin
 from .provenance import INLINE, PROVEN
 from .sites import Sites
 from .testcode import TestCode
-from .tidy import forget
+from .tidy import forget, has_changed
 from .values import CodecError, native
 
 PASS, WRONG, FORBIDDEN = 1, 2, 7
@@ -86,7 +86,7 @@ def vacuous(start: int, cells: int) -> None:
             run(test, marks, VacuousNames(test.entry_point))
             verdict = WRONG if marks.failure() else PASS
         native.end(cell, cell + 1, verdict, b"", PROVEN)
-        if not is_tidy:
+        if not is_tidy or has_changed():
             native.stop()
             return
 
@@ -220,7 +220,7 @@ class Judge(Policy):
 
     def left_something(self) -> bool:
         """Whether the last test may have changed this interpreter."""
-        return self._test is not None and not self._test.is_tidy
+        return self._test is not None and (not self._test.is_tidy or has_changed())
 
     def _failure(self, cell: int, test: TestCode) -> BaseException | None:
         try:

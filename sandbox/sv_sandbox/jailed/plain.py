@@ -87,7 +87,7 @@ _STEPS_AT_SIGHT = kinds_of(frozenset(_PASSED) - SETTING - {IS_OP})
 def is_plain_at_sight(code: CodeType) -> bool:
     """Whether steps and names alone say that a solution is plain, that it `tells_identity` of
     nothing, and that it is tidy: so with most."""
-    return at_sight(code, _STEPS_AT_SIGHT, _AT_SIGHT, _METHODS)
+    return at_sight(code, _STEPS_AT_SIGHT, _AT_SIGHT, methods=_METHODS)
 
 
 def is_plain(code: CodeType, names: Set[str], used: Set[int]) -> bool:

@@ -35,7 +35,7 @@ from .subject import (
     verdict_of,
     write_file,
 )
-from .tidy import forget, is_tidy
+from .tidy import forget, has_changed, is_tidy
 from .values import Unencodable, native
 
 _stdout = sys.stdout
@@ -97,7 +97,8 @@ def run_row(start: int, cells: int, row: Row) -> None:
         only_owner()
         if not native.end(cell, cell + 1, verdict, detail) and verdict == native.MARK_ANSWERED:
             native.end(cell, cell + 1, native.MARK_LONG, b"")  # the row's answers are too many
-        if cell + 1 < cells and (leaves or row.leaves):
+        looks = not (at_sight and row.is_asked)
+        if cell + 1 < cells and (leaves or row.leaves or (looks and has_changed())):
             native.stop()
             return
 

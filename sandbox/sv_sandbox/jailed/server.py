@@ -20,7 +20,7 @@ from .plan import is_builtin
 from .rows import find_modules, let_go
 from .source import unpacked
 from .subject import claim, keep_lines, new_namespace, only_owner, verdict_of
-from .tidy import is_tidy
+from .tidy import has_changed, is_tidy
 from .values import CodecError, native
 from .waiting import awaited
 
@@ -75,7 +75,7 @@ class Server(Policy):
             return False
         native.end(self.cell, self.cell + 1, native.MARK_ANSWERED, b"")
         self.cell = None
-        return not self._is_tidy
+        return not self._is_tidy or has_changed()
 
     # ---- the policy of this end ------------------------------------------------------------------
 
