@@ -217,6 +217,9 @@ UNTIDY = {
     "how a class is made": "class A:\n    def __init_subclass__(cls): pass",
     "a last word": "class A:\n    def __del__(self): pass",
     "what a class says of others": "from typing import Iterable\nIterable.register(int)",
+    "the class of what it is given": "type(x).y = 1",
+    "a result of unittest": "import unittest\nclass T(unittest.TestCase):\n"
+    "    def test(self): self._outcome.result.x = 1",
     "a part of unittest": "import unittest\nunittest.case",
     "what is done at the end": "import unittest\nunittest.TestCase.addClassCleanup(f)",
     "a special name": "f.__globals__",

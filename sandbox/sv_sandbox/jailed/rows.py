@@ -86,14 +86,15 @@ def run_row(start: int, cells: int, row: Row) -> None:
             native.begin(cell)
         try:
             if cell > start:
-                let_go(namespace)
                 namespace = new_namespace()
                 exec(solution, namespace)
             verdict, detail = row.run(cell, namespace)
-            namespace.clear()  # a generator that does not end, say, does so in its own time
+            let_go(namespace, cell + 1 == cells)  # what ends late does so in its own time
             _flush()
         except BaseException as error:
             verdict, detail = verdict_of(error)
+            with contextlib.suppress(BaseException):
+                let_go(namespace, cell + 1 == cells)
         only_owner()
         if not native.end(cell, cell + 1, verdict, detail) and verdict == native.MARK_ANSWERED:
             native.end(cell, cell + 1, native.MARK_LONG, b"")  # the row's answers are too many
@@ -103,13 +104,14 @@ def run_row(start: int, cells: int, row: Row) -> None:
             return
 
 
-def let_go(namespace: Namespace) -> None:
+def let_go(namespace: Namespace, is_last: bool = False) -> None:
     """A cell is over: what it held is not to be missing in the next one. (A recycled subject holds
     little, and loses all of it.)"""
     namespace.clear()
-    forget()
-    if not native.recycled():
-        gc.collect()
+    if not is_last:
+        forget()
+        if not native.recycled():
+            gc.collect()
 
 
 def _needs_test(solution: CodeType, files: Iterable[str]) -> int:
