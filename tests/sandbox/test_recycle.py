@@ -309,7 +309,7 @@ RECYCLED = {
     "the clock": "import time\ndef f(x):\n    return time.time() + time.monotonic() > 1 and x",
     "random numbers": "import random\ndef f(x):\n    return random.random()",
     "randomness": "import os\ndef f(x):\n    return len(os.urandom(8)) and x",
-    "a socket, which nobody has": "import sys\ndef f(x):\n    import socket\n    return socket.socket()",
+    "a socket, which nobody has": "import socket\ndef f(x):\n    return socket.socket()",
     "its number": "import os\ndef f(x):\n    return os.getpid() > 0 and x",
     "a generator that is not finished": (
         "def g():\n    try:\n        yield 1\n    finally:\n        print('closed')\n"
