@@ -29,9 +29,11 @@ static int is_fine_name(struct sight *sight, PyObject *name)
     }
     if (size != PyUnicode_GetLength(name) || memchr(text, '.', (size_t)size) != NULL)
         return 0;
-    const bool is_special = text[0] == '_' && text[1] == '_';
-    if (text[0] == '_' && text[1] != '\0' && (is_special || PySet_Size(sight->special) == 0))
-        return is_special ? PySet_Contains(sight->special, name) : 0;
+    const bool has_special = PySet_Size(sight->special) > 0;
+    if (!has_special && text[0] == '_' && text[1] != '\0')
+        return 0;
+    if (text[0] == '_' && text[1] == '_' && text[strspn(text, "_")] != '\0') /* `____` is a gap to fill */
+        return PySet_Contains(sight->special, name);
     for (size_t i = 0; i < sizeof frames / sizeof *frames; i++)
         if (strncmp(text, frames[i], 3) == 0)
             return 0;

@@ -201,6 +201,7 @@ TIDY = {
     "a function": "def test_f():\n    assert f(1) == '{}'.format(1)",
     "modules that keep nothing": "import math\nfrom collections import Counter, deque\n"
     "assert Counter(f(1)) == Counter('a') and deque([math.pi]) and math.floor(2.5) == 2",
+    "a gap": "assert ____(f(1)) == 2, _____",
     "a class": "class A:\n    def __init__(self): self._x = 1\n    def __len__(self): return 1",
     "a class of tests": "import unittest\nclass T(unittest.TestCase):\n"
     "    def setUp(self): self.x = f(1)\n    def test_x(self): self.assertEqual(self.x, 1)",
