@@ -108,9 +108,10 @@ _NONE: frozenset[str] = frozenset()
 
 
 def is_tidy(code: CodeType) -> bool:
-    """Whether it can leave nothing to others but what it prints, and what `has_changed` sees. (By
-    `type` it would reach the classes of all that it is given.)"""
-    return at_sight(code, _SETTING_NOTHING, _STRANGE, _SPECIAL) or at_sight(
+    """Whether it can leave nothing to others but what it prints, and what `has_changed` sees. By
+    `type` and `__class__` it reaches the classes of all that it is given: then it may set nothing.
+    """
+    return at_sight(code, _SETTING_NOTHING, _STRANGE, _SPECIAL | {"__class__"}) or at_sight(
         code, _STEPS, _STRANGE | {"type"}, _SPECIAL
     )
 
