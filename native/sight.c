@@ -7,13 +7,16 @@
 
 #include <string.h>
 
-enum step { STRANGE, FINE, ATTRIBUTE, ATTRIBUTE_OR_METHOD, IMPORT }; /* `steps`, by opcode */
+enum step { STRANGE, FINE, ATTRIBUTE, ATTRIBUTE_OR_METHOD, IMPORT, HANDLER }; /* `steps`, by opcode */
 
 struct sight {
     PyObject *steps, *strange, *special, *methods, *modules;
     PyObject *waiting;       /* codes that are still to be seen */
     bool reads, has_methods; /* an attribute as a value, a method's name */
+    bool has_private;        /* names that begin with one `_` are fine */
 };
+
+#define GENERATORS 0x2a0 /* of code: CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR */
 
 /* Names of attributes by which frames are reached begin so. */
 static const char frames[][4] = {"gi_", "cr_", "ag_", "tb_"};
@@ -29,11 +32,12 @@ static int is_fine_name(struct sight *sight, PyObject *name)
     }
     if (size != PyUnicode_GetLength(name) || memchr(text, '.', (size_t)size) != NULL)
         return 0;
-    const bool has_special = PySet_Size(sight->special) > 0;
-    if (!has_special && text[0] == '_' && text[1] != '\0')
-        return 0;
-    if (text[0] == '_' && text[1] == '_' && text[strspn(text, "_")] != '\0') /* `____` is a gap to fill */
-        return PySet_Contains(sight->special, name);
+    if (text[0] == '_' && text[strspn(text, "_")] != '\0') { /* `____` is a gap to fill */
+        if (text[1] == '_')
+            return PySet_Contains(sight->special, name);
+        if (!sight->has_private || strncmp(text, "_sv_", 4) == 0)
+            return 0;
+    }
     for (size_t i = 0; i < sizeof frames / sizeof *frames; i++)
         if (strncmp(text, frames[i], 3) == 0)
             return 0;
@@ -54,7 +58,7 @@ static int are_fine_names(struct sight *sight, PyObject *names)
     return 1;
 }
 
-static int are_fine_steps(struct sight *sight, PyObject *code, PyObject *names)
+static int are_fine_steps(struct sight *sight, PyObject *code, PyObject *names, bool is_generator)
 {
     const unsigned char *kinds = (const unsigned char *)PyBytes_AsString(sight->steps);
     const unsigned char *steps = (const unsigned char *)PyBytes_AsString(code);
@@ -62,7 +66,8 @@ static int are_fine_steps(struct sight *sight, PyObject *code, PyObject *names)
         return -1;
     for (Py_ssize_t i = 0; i + 1 < PyBytes_Size(code); i += 2) {
         unsigned char kind = kinds[steps[i]], argument = steps[i + 1];
-        if (kind == STRANGE)
+        /* What a generator does at its end may come in another's time. */
+        if (kind == STRANGE || (kind == HANDLER && is_generator))
             return 0;
         sight->reads |= kind == ATTRIBUTE || (kind == ATTRIBUTE_OR_METHOD && !(argument & 1));
         if (kind == IMPORT) {
@@ -99,24 +104,26 @@ static int is_fine(struct sight *sight, PyObject *code)
     PyObject *steps = PyObject_GetAttrString(code, "co_code");
     PyObject *names = steps == NULL ? NULL : PyObject_GetAttrString(code, "co_names");
     PyObject *constants = names == NULL ? NULL : PyObject_GetAttrString(code, "co_consts");
-    int r = constants == NULL ? -1 : are_fine_names(sight, names);
+    PyObject *flags = constants == NULL ? NULL : PyObject_GetAttrString(code, "co_flags");
+    int r = flags == NULL ? -1 : are_fine_names(sight, names);
     if (r == 1)
-        r = are_fine_steps(sight, steps, names);
+        r = are_fine_steps(sight, steps, names, (PyLong_AsLong(flags) & GENERATORS) != 0);
     if (r == 1)
         r = are_fine_constants(sight, constants, Py_TYPE(code));
     Py_XDECREF(steps);
     Py_XDECREF(names);
     Py_XDECREF(constants);
+    Py_XDECREF(flags);
     return r;
 }
 
 PyObject *sv_at_sight(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     (void)self;
-    if (count != 6 || !PyBytes_Check(args[1]) || PyBytes_Size(args[1]) != 256)
-        return PyErr_Format(PyExc_TypeError, "at_sight(code, steps, strange, special, methods, modules)");
+    if (count != 7 || !PyBytes_Check(args[1]) || PyBytes_Size(args[1]) != 256)
+        return PyErr_Format(PyExc_TypeError, "at_sight(code, steps, strange, special, methods, modules, private)");
     struct sight sight = {.steps = args[1], .strange = args[2], .special = args[3], .methods = args[4],
-                          .modules = args[5], .waiting = PyList_New(0)};
+                          .modules = args[5], .waiting = PyList_New(0), .has_private = args[6] == Py_True};
     int r = sight.waiting == NULL ? -1 : is_fine(&sight, args[0]);
     for (Py_ssize_t i = 0; r == 1 && i < PyList_Size(sight.waiting); i++)
         r = is_fine(&sight, PyList_GetItem(sight.waiting, i));

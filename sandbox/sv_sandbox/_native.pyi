@@ -144,5 +144,6 @@ def at_sight(
     special: frozenset[str],
     methods: frozenset[str],
     modules: frozenset[str],
+    private: bool,
     /,
 ) -> bool: ...

@@ -237,6 +237,7 @@ HANDED_ON = {
     ),
     "a descriptor is closed": "import os\ndef f(x):\n    os.close(1)\n    return x",
     "a descriptor is copied": "import os\ndef f(x):\n    return os.dup(0)",
+    "a socket": "import socket\ndef f(x):\n    return socket.socket()",
     "a program": "import os\ndef f(x):\n    os.execv('/bin/true', ['true'])",
     "more memory than is free": "def f(x):\n    return len([0] * 10_000_000)",
     "many objects": "def f(x):\n    return len([(i,) for i in range(200_000)])",
@@ -309,7 +310,6 @@ RECYCLED = {
     "the clock": "import time\ndef f(x):\n    return time.time() + time.monotonic() > 1 and x",
     "random numbers": "import random\ndef f(x):\n    return random.random()",
     "randomness": "import os\ndef f(x):\n    return len(os.urandom(8)) and x",
-    "a socket, which nobody has": "import socket\ndef f(x):\n    return socket.socket()",
     "its number": "import os\ndef f(x):\n    return os.getpid() > 0 and x",
     "a generator that is not finished": (
         "def g():\n    try:\n        yield 1\n    finally:\n        print('closed')\n"

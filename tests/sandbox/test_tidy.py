@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from sv_sandbox import Limits, Pool, Verdict
-from sv_sandbox.jailed.tidy import is_tidy
+from sv_sandbox.jailed.tidy import IMPORTS, SETS, UNTIDY, tidiness
 
 PASS, WRONG, EXCEPTION = Verdict.PASS, Verdict.WRONG, Verdict.EXCEPTION
 Cells = list[tuple[str, Verdict]]
@@ -84,6 +84,25 @@ OF_SOLUTIONS: dict[str, tuple[str, Cells]] = {
         "    Counter.elements.x = 1\n    return found",
         [("f(1) == False", PASS), ("f(1) == True", WRONG), ("f(1) == False", PASS)],
     ),
+    "the name of a class": (
+        "from collections import Counter\n"
+        "def f(x):\n    found = Counter.__name__ == 'zz'\n    Counter.__name__ = 'zz'\n"
+        "    return found",
+        [("f(1) == False", PASS), ("f(1) == True", WRONG), ("f(1) == False", PASS)],
+    ),
+    "the class of a class": (
+        "from typing import List\n"
+        "def f(x):\n    found = hasattr(type(List), 'zz')\n    type(List).zz = 1\n"
+        "    return found",
+        [("f(1) == False", PASS), ("f(1) == True", WRONG), ("f(1) == False", PASS)],
+    ),
+    "at the end of a generator": (
+        "from collections import Counter\n"
+        "def g(box, c):\n    try: yield 1\n    finally: c.zz = 1\n"
+        "def f(x):\n    box = []\n    box.append(g(box, Counter))\n    next(box[0])\n"
+        "    return hasattr(Counter, 'zz')",
+        [("f(1) == False", PASS), ("f(1) == True", WRONG), ("f(1) == False", PASS)],
+    ),
     "numbers drawn": (
         "import random\ndef f(n): return [random.random() for _ in range(n)]",
         [(f"f(2) == f(2) or {x}", PASS) for x in (1, 2)],
@@ -151,6 +170,37 @@ OF_TESTS: dict[str, tuple[str, Cells]] = {
             ("import math\nassert f(math.floor(1.5)) == 1", PASS),
         ],
     ),
+    "an attribute of what the solution imports": (
+        "from collections import Counter\ndef f(x): return Counter.__name__",
+        [
+            ("Counter.__name__ = 'zz'\nassert f(1) == 'zz'", PASS),
+            ("y = 'zz'\nassert f(1) == y", WRONG),
+            ("y = 'Counter'\nassert f(1) == y", PASS),
+        ],
+    ),
+    "what the solution sets of what the test imports": (
+        "def f(c):\n    c.zz = 1\n    return hasattr(c, 'zz')",
+        [
+            ("from heapq import merge\nassert f(merge)", PASS),
+            ("from heapq import merge\nassert hasattr(merge, 'zz')", WRONG),
+        ],
+    ),
+    "how a context of unittest ends": (
+        "def f(x): return x",
+        [
+            (
+                "import unittest\n"
+                "type(unittest.TestCase().assertRaises(ValueError)).__exit__ = lambda *a: True\n"
+                "assert f(1) == 1",
+                PASS,
+            ),
+            (
+                "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n"
+                "        with self.assertRaises(ValueError): f(1)",
+                WRONG,
+            ),
+        ],
+    ),
     "a list in a class": (
         "def f(y): return 365 if y % 4 else 366",
         [
@@ -194,54 +244,73 @@ def test_what_a_test_leaves_is_not_there_for_the_next_one(name: str, trust: str)
 
 
 TIDY = {
-    "nothing": "x = 1",
-    "calls and loops": "for _ in range(3):\n    assert f(_) == [_ ** 2]",
-    "what is raised": "try:\n    f(None)\n    assert False\nexcept TypeError: pass",
-    "types": "assert type(f(1)) is int and isinstance(f(1), (int, float))",
-    "a function": "def test_f():\n    assert f(1) == '{}'.format(1)",
-    "modules that keep nothing": "import math\nfrom collections import Counter, deque\n"
-    "assert Counter(f(1)) == Counter('a') and deque([math.pi]) and math.floor(2.5) == 2",
-    "a gap": "assert ____(f(1)) == 2, _____",
-    "a class": "class A:\n    def __init__(self): self._x = 1\n    def __len__(self): return 1",
-    "a class of tests": "import unittest\nclass T(unittest.TestCase):\n"
-    "    def setUp(self): self.x = f(1)\n    def test_x(self): self.assertEqual(self.x, 1)",
-    "annotations": "from typing import List\ndef f(xs: List[int]) -> List[List[int]]: return [xs]",
-    "types made as it runs": "from typing import List as L\ndef f(x): return L[x]",
+    "nothing": ("x = 1", 0),
+    "calls and loops": ("for _ in range(3):\n    assert f(_) == [_ ** 2]", 0),
+    "what is raised": ("try:\n    f(None)\n    assert False\nexcept TypeError: pass", 0),
+    "types": ("assert type(f(1)) is int and isinstance(f(1), (int, float))", SETS),
+    "a function": ("def test_f():\n    assert f(1) == f'{1}'", 0),
+    "modules that keep nothing": (
+        "import math\nfrom collections import Counter, deque\n"
+        "assert Counter(f(1)) == Counter('a') and deque([math.pi]) and math.floor(2.5) == 2",
+        IMPORTS,
+    ),
+    "a gap": ("assert ____(f(1)) == 2, _____", 0),
+    "a class": (
+        "class A:\n    def __init__(self): self._x = 1\n    def __len__(self): return 1",
+        SETS,
+    ),
+    "one that sets nothing": ("class A:\n    def f(self, x): return x", 0),
+    "an attribute": ("f.x = 1\ndel f.y", SETS),
+    "annotations": (
+        "from typing import List\ndef f(xs: List[int]) -> List[List[int]]: return [xs]",
+        IMPORTS,
+    ),
+    "types made as it runs": ("from typing import List as L\ndef f(x): return L[x]", IMPORTS),
+    "a generator": ("def f(x):\n    yield x", 0),
+    "what is caught": ("def f(x):\n    try: return x[0]\n    except IndexError: return 0", 0),
 }
-UNTIDY = {
-    "another module": "import random",
+UNTIDY_CODE = {
+    "another module": "import re",
     "all of one": "from os import *",
     "a part of one": "import collections.abc",
+    "unittest": "import unittest",
     "what leads to another": "import string\nstring.Formatter",
+    "an attribute beside what it imports": "from heapq import merge\nmerge.x = 1",
+    "a class beside what it imports": "import math\nclass A:\n    def __init__(self): self.x = 1",
+    "the class of what it imports": "from typing import List\ntype(List)",
+    "a private name beside what it imports": "from typing import List\nList._name",
     "by its name": "setattr(f, 'x', 1)",
     "what leads anywhere": "getattr(f, 'x')",
-    "how a class is made": "class A:\n    def __init_subclass__(cls): pass",
-    "a last word": "class A:\n    def __del__(self): pass",
-    "what a class says of others": "from typing import Iterable\nIterable.register(int)",
-    "the class of what it is given": "type(x).y = 1",
-    "a result of unittest": "import unittest\nclass T(unittest.TestCase):\n"
-    "    def test(self): self._outcome.result.x = 1",
-    "a part of unittest": "import unittest\nunittest.case",
-    "what is done at the end": "import unittest\nunittest.TestCase.addClassCleanup(f)",
+    "our own": "f._sv_link",
     "a special name": "f.__globals__",
     "in a text": "g(f, '__globals__')",
+    "a text that is filled in": "x.format(f)",
     "a frame": "e.tb_frame",
+    "what a pattern reads": "match x:\n    case A(v): pass",
     "code": "exec('1')",
     "code that is made": "compile('1', '', 'exec')",
     "a table of names": "globals()['f'] = 1",
     "input": "input()",
     "a file": "open('x', 'w')",
+    "how a class is made": "class A:\n    def __init_subclass__(cls): pass",
+    "a last word": "class A:\n    def __del__(self): pass",
+    "what a class says of others": "from typing import Iterable\nIterable.register(int)",
+    "a generator that does something at its end": (
+        "def g():\n    try: yield 1\n    finally: print()"
+    ),
+    "one that holds something": "def g(x):\n    with x: yield 1",
 }
 
 
 @pytest.mark.parametrize("name", TIDY)
 def test_the_next_cell_runs_beside(name: str) -> None:
-    assert is_tidy(compile(TIDY[name], "<test>", "exec", dont_inherit=True))
+    text, expected = TIDY[name]
+    assert tidiness(compile(text, "<test>", "exec", dont_inherit=True)) == expected
 
 
-@pytest.mark.parametrize("name", UNTIDY)
+@pytest.mark.parametrize("name", UNTIDY_CODE)
 def test_the_next_cell_has_a_process_of_its_own(name: str) -> None:
-    assert not is_tidy(compile(UNTIDY[name], "<test>", "exec", dont_inherit=True))
+    assert tidiness(compile(UNTIDY_CODE[name], "<test>", "exec", dont_inherit=True)) == UNTIDY
 
 
 def test_one_that_ends_late_does_so_in_its_own_time() -> None:
@@ -258,5 +327,5 @@ def test_one_that_ends_late_does_so_in_its_own_time() -> None:
 
 
 def test_no_two_of_these_are_the_same() -> None:
-    texts = sorted([*TIDY.values(), *UNTIDY.values()])
+    texts = sorted([*(text for text, _ in TIDY.values()), *UNTIDY_CODE.values()])
     assert all(one != other for one, other in pairwise(texts))

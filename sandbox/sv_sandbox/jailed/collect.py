@@ -21,7 +21,6 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 from . import pytest_names as names
-from . import tidy
 from .collect_run import (
     TEXT,
     Outcome,
@@ -77,7 +76,6 @@ def install(sites: Sites) -> None:
         case.__init__, _CONTEXT.__exit__ = _begin_case, _leave
         unittest.TestProgram.__init__ = _program  # type: ignore[method-assign]
         runner.run = _keep
-        tidy.look()
 
 
 def _begin_case(self: Any, *args: object, **words: object) -> None:

@@ -8,6 +8,7 @@ the solution is a question over the link, which `provenance` hears.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 import traceback
@@ -35,7 +36,7 @@ from .namespace import Names, SolutionNames, TestNamespace, VacuousNames, findin
 from .provenance import INLINE, PROVEN
 from .sites import Sites
 from .testcode import TestCode
-from .tidy import forget, has_changed
+from .tidy import SETS, UNTIDY, forget
 from .values import CodecError, native
 
 PASS, WRONG, FORBIDDEN = 1, 2, 7
@@ -78,15 +79,15 @@ def vacuous(start: int, cells: int) -> None:
     """PASS for each test that holds although everything it calls raises."""
     for cell in range(start, cells):
         native.begin(cell)
-        verdict, is_tidy = WRONG, False
+        verdict, tidiness = WRONG, UNTIDY
         with contextlib.suppress(BaseException):  # it looked at something: not vacuous
             test = testcode.read(native.blob(cell))
-            is_tidy = test.is_tidy
+            tidiness = test.tidiness
             marks = Sites()
             run(test, marks, VacuousNames(test.entry_point))
             verdict = WRONG if marks.failure() else PASS
         native.end(cell, cell + 1, verdict, b"", PROVEN)
-        if not is_tidy or has_changed():
+        if tidiness == UNTIDY:
             native.stop()
             return
 
@@ -115,6 +116,8 @@ def judge(start: int, cells: int) -> None:
         except CodecError as error:
             verdict, detail = FORBIDDEN, f"malformed answer: {error}".encode()[:200]
             native.certain(cell)
+        if cell + 1 < cells:
+            gc.collect()  # what it held is not to be missing in the next one
         native.end(cell, cell + 1, verdict, detail, trust)
         if end.link.trouble is not None or end.left_something() or end.marks.informed():
             native.stop()  # the stream may be out of step: a new subject for the next cell
@@ -172,6 +175,8 @@ class Judge(Policy):
         self._attributes: set[int] = set()
         self._takes = False
         """Whether the solution binds a name of Python's that the test uses."""
+        self._sets = 0
+        """SETS once the solution has set an attribute of something here."""
         self._is_first = True
 
     def judge_one(self, cell: int, blob: bytes) -> tuple[int, bytes, int]:
@@ -220,7 +225,7 @@ class Judge(Policy):
 
     def left_something(self) -> bool:
         """Whether the last test may have changed this interpreter."""
-        return self._test is not None and (not self._test.is_tidy or has_changed())
+        return self._test is not None and self._test.tidiness | self._sets == UNTIDY
 
     def _failure(self, cell: int, test: TestCode) -> BaseException | None:
         try:
@@ -282,6 +287,8 @@ class Judge(Policy):
         if operation == "done":
             return waiting.done(*operands)
         self._lent(operation, operands)
+        if operation in ("set", "del"):
+            self._sets = SETS
         lending.allow(operation, operands)
         is_class = issubclass(type(operands[0]), type)
         if operation == "set" and (is_class or not lending.is_tests_or_plain(operands[2])):

@@ -35,7 +35,7 @@ from .subject import (
     verdict_of,
     write_file,
 )
-from .tidy import forget, has_changed, is_tidy
+from .tidy import UNTIDY, forget, tidiness
 from .values import Unencodable, native
 
 _stdout = sys.stdout
@@ -68,8 +68,8 @@ def run_row(start: int, cells: int, row: Row) -> None:
         row.solution = solution
         at_sight = not source.files and is_plain_at_sight(solution)
         mark = 0 if at_sight or not row.for_plain else _needs_test(solution, source.files)
-        leaves = not at_sight and (bool(source.files) or not is_tidy(solution))
-        if not mark and leaves and row.is_asked and start + 1 < cells:
+        own = UNTIDY if source.files else 0 if at_sight and row.is_asked else tidiness(solution)
+        if not mark and own == UNTIDY and row.is_asked and start + 1 < cells:
             mark = native.MARK_ALONE
         if mark:
             native.end(start, cells, mark, b"")
@@ -98,8 +98,7 @@ def run_row(start: int, cells: int, row: Row) -> None:
         only_owner()
         if not native.end(cell, cell + 1, verdict, detail) and verdict == native.MARK_ANSWERED:
             native.end(cell, cell + 1, native.MARK_LONG, b"")  # the row's answers are too many
-        looks = not (at_sight and row.is_asked)
-        if cell + 1 < cells and (leaves or row.leaves or (looks and has_changed())):
+        if cell + 1 < cells and own | row.tidiness == UNTIDY:
             native.stop()
             return
 
@@ -140,8 +139,8 @@ class Row:
     """Whether the tests are in another process, which can ask cell by cell (MARK_ALONE)."""
     for_plain = False
     """Whether other solutions than plain ones are sent back (MARK_STRANGE)."""
-    leaves = False
-    """Whether the last cell's test may have left something."""
+    tidiness = 0
+    """Of the last cell's test."""
 
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
         """One cell, with the solution loaded: verdict or mark, and what goes with it."""
@@ -197,10 +196,11 @@ class Tests(Row):
 
     def run(self, cell: int, namespace: Namespace) -> tuple[int, bytes]:
         """One test, and the test functions and classes that it hands over."""
-        self.leaves = True
+        self.tidiness = UNTIDY
         test = unpacked(native.blob(1 + cell))
         tree, code = self._parsed.get(cell) or _parsed(test)
-        self.leaves = cell + 1 == self._until or not is_tidy(code)
+        if cell + 1 < self._until:
+            self.tidiness = tidiness(code)
         keep_lines("<test>", test.text)
         if _IMPORTS_SOLUTION.search(test.text):
             namespace = _beside(namespace)

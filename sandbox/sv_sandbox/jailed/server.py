@@ -20,7 +20,7 @@ from .plan import is_builtin
 from .rows import find_modules, let_go
 from .source import unpacked
 from .subject import claim, keep_lines, new_namespace, only_owner, verdict_of
-from .tidy import has_changed, is_tidy
+from .tidy import SETS, UNTIDY, tidiness
 from .values import CodecError, native
 from .waiting import awaited
 
@@ -57,7 +57,7 @@ class Server(Policy):
         self._solution: CodeType | None = None
         self._namespace: dict[str, Any] = {}
         self._loop: Any = None
-        self._is_tidy = False
+        self._tidiness = 0
         self._own: dict[str, Callable[..., object]] = {
             "load": self._load,
             "name": self._name,
@@ -73,15 +73,18 @@ class Server(Policy):
         something in this process."""
         if self.cell is None:
             return False
+        let_go(self._namespace)
         native.end(self.cell, self.cell + 1, native.MARK_ANSWERED, b"")
         self.cell = None
-        return not self._is_tidy or has_changed()
+        return self._tidiness == UNTIDY
 
     # ---- the policy of this end ------------------------------------------------------------------
 
     def perform(self, operation: str, operands: tuple[object, ...]) -> object:
         """Answer a request."""
         own = self._own.get(operation)
+        if operation in ("set", "del"):
+            self._tidiness |= SETS
         try:
             if own is not None:
                 return own(*operands)
@@ -130,9 +133,7 @@ class Server(Policy):
             find_modules(self._source.files)
             self._solution = compile(self._source.code, "<solution>", "exec", dont_inherit=True)
             keep_lines("<solution>", self._source.text)
-            self._is_tidy = not self._source.files and is_tidy(self._solution)
-        else:
-            let_go(self._namespace)
+            self._tidiness = UNTIDY if self._source.files else tidiness(self._solution)
         self._namespace = new_namespace()
         exec(self._solution, self._namespace)
         native.loaded()

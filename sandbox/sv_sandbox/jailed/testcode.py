@@ -16,7 +16,7 @@ from typing import NamedTuple
 from . import rewrite
 from .shared import STATES
 from .source import PREPARED, Source, unpacked
-from .tidy import is_tidy
+from .tidy import tidiness
 
 _MENTIONED = {
     **{"random": "random", "environ": "environ", "argv": "argv", "getenv": "environ"},
@@ -55,8 +55,8 @@ class TestCode(NamedTuple):
     """A module whose attribute the test sets; empty for almost all."""
     wanted: tuple[str, ...]
     """What is to be shared with the solution's process."""
-    is_tidy: bool
-    """Whether other tests may run in the process that it has run in."""
+    tidiness: int
+    """Whether other tests may run in the process that it has run in (`tidy`)."""
     code: CodeType
 
     @property
@@ -94,7 +94,7 @@ def code_of(source: Source) -> TestCode:
         last_line=tree.body[-1].lineno if tree.body else 0,
         patches=patched[0] if patched else "",
         wanted=_wanted(text.names),
-        is_tidy=is_tidy(compile(source.code, "<test>", "exec", dont_inherit=True)),
+        tidiness=tidiness(compile(source.code, "<test>", "exec", dont_inherit=True)),
         code=code,
     )
 

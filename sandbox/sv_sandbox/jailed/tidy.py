@@ -1,35 +1,34 @@
 """Which code leaves its process as it found it, so that the next cell of a row may run there.
 
 Code can change what all in a process share: a list of a module's, a class, a cache. Nobody looks
-for what was changed everywhere. By its steps and names alone, code is tidy that reaches nothing of
-the library but functions, constants and classes that keep nothing; so what it may have set an
-attribute of is among these, and they are looked at (`has_changed`). What is not tidy ends its
-process with its cell, which costs time and no verdict.
+for what was changed. By its steps and names alone, code is tidy that reaches nothing of the library
+but functions, constants and classes that keep nothing (`IMPORTS`); or that sets attributes, or
+speaks of classes by `type`, and imports nothing, so that what it reaches is its own or Python's,
+which has no attributes to set (`SETS`). Code that may do both ends its process with its cell, which
+costs time and no verdict; so do two that run in one process and do both together.
 
-In: code, which is not run. Out: `is_tidy`; in doubt no.
+In: code, which is not run. Out: `tidiness`; in doubt UNTIDY.
 """
 
 from __future__ import annotations
 
 import abc
 import builtins
-import gc
 import importlib
 import sys
 import typing
-import unittest
-from collections.abc import Iterator
-from types import CodeType, FunctionType
-from typing import Any
+from types import CodeType
 
 from .bytecode import OF, SETTING
 from .values import native
+
+IMPORTS, SETS = 1, 2
+UNTIDY = IMPORTS | SETS
 
 _KEEP_NOTHING = {
     "__future__": {"annotations"},
     "bisect": set("bisect bisect_left bisect_right insort insort_left insort_right".split()),
     "collections": set("Counter OrderedDict defaultdict deque namedtuple".split()),
-    "copy": {"copy"},
     "functools": set("cache cmp_to_key lru_cache partial reduce".split()),
     "heapq": set(
         "heapify heappop heappush heappushpop heapreplace merge nlargest nsmallest".split()
@@ -45,45 +44,38 @@ _KEEP_NOTHING = {
         "Any AnyStr Callable Counter DefaultDict Deque Dict FrozenSet Generator Iterable Iterator"
         " KT List Mapping Optional OrderedDict Sequence Set T Tuple Type TypeVar Union VT".split()
     ),
-    "unittest": {"TestCase", "main"},
 }
 """Modules, and what of each keeps nothing for others."""
-_OF_TESTS = frozenset(
-    "addCleanup assertAlmostEqual assertCountEqual assertDictEqual assertEqual assertFalse"
-    " assertGreater assertGreaterEqual assertIn assertIs assertIsInstance assertIsNone"
-    " assertIsNot assertIsNotNone assertLess assertLessEqual assertListEqual assertMultiLineEqual"
-    " assertNotAlmostEqual assertNotEqual assertNotIn assertNotIsInstance assertRaises"
-    " assertRaisesRegex assertRegex assertNotRegex assertSequenceEqual assertSetEqual assertTrue"
-    " assertTupleEqual fail failureException id longMessage maxDiff setUp setUpClass skipTest"
-    " subTest tearDown tearDownClass".split()
-)
-"""Of a TestCase: the others warn, log, or keep what is to be done at the end."""
 MODULES = frozenset(_KEEP_NOTHING)
 _ALL = {name: importlib.import_module(name) for name in MODULES}
-_REACHED = [(_ALL[name], part) for name, parts in _KEEP_NOTHING.items() for part in sorted(parts)]
-_KNOWN = {id(getattr(module, part, None)) for module, part in _REACHED} | {*map(id, _ALL.values())}
+_KNOWN = {
+    *(id(getattr(_ALL[name], part, None)) for name in MODULES for part in _KEEP_NOTHING[name]),
+    *map(id, _ALL.values()),
+}
 KEEPING = frozenset(
     part
     for name, module in _ALL.items()
     for part in dir(module)
     if part not in _KEEP_NOTHING[name] and id(getattr(module, part)) not in _KNOWN
-).union(dir(abc.ABCMeta), {*dir(unittest.TestCase())} - _OF_TESTS)
+).union(dir(abc.ABCMeta))
 """What else these modules, and classes of theirs, have. Whoever speaks of none of it reaches none
 of it."""
 
 _BUILTINS = frozenset(
     "abs all any ascii bin bool bytearray bytes callable chr classmethod complex dict divmod"
-    " enumerate filter float format frozenset hasattr hash hex id int isinstance issubclass iter"
-    " len list map max memoryview min next object oct ord pow print property range repr reversed"
-    " round set slice sorted staticmethod str sum super tuple type zip NotImplemented Ellipsis"
-    " True False None".split()
+    " enumerate filter float frozenset hasattr hash hex id int isinstance issubclass iter len list"
+    " map max memoryview min next object oct ord pow print property range repr reversed round set"
+    " slice sorted staticmethod str sum super tuple type zip NotImplemented Ellipsis True False"
+    " None".split()
 )
 """Not `getattr`, `compile`: they lead anywhere."""
-_STRANGE = KEEPING.union(
+_SETTING_ALL = KEEPING.union(
     name
     for name, value in vars(builtins).items()
     if not (isinstance(value, type) and issubclass(value, BaseException))
-).difference(_BUILTINS)
+).difference(_BUILTINS) | {"format", "format_map"}
+"""Strange to all: texts that are filled in, too, read what they name."""
+_STRANGE = _SETTING_ALL | {"type"}
 _SPECIAL = frozenset(
     f"__{name}__"
     for name in (
@@ -93,27 +85,30 @@ _SPECIAL = frozenset(
     ).split()
 )
 """What may stand in a class: none leads on, and none says how a class is made or looked at."""
+_NONE: frozenset[str] = frozenset()
 
 
 def kinds_of(fine: frozenset[int]) -> bytes:
     """Of each step: what `native/sight.c` is to make of it."""
     attribute = 2 if sys.version_info < (3, 12) else 3
-    special = {OF["LOAD_ATTR"]: attribute, OF["IMPORT_NAME"]: 4}
+    special = {OF["LOAD_ATTR"]: attribute, OF["IMPORT_NAME"]: 4, OF["PUSH_EXC_INFO"]: 5}
     return bytes(special.get(one, int(one in fine)) for one in range(256))
 
 
-_STEPS = kinds_of(frozenset(OF.values()))
-_SETTING_NOTHING = kinds_of(frozenset(OF.values()) - SETTING)
-_NONE: frozenset[str] = frozenset()
+_ALL_STEPS = frozenset(OF.values()) - {OF["MATCH_CLASS"]}  # it reads attributes by a list of names
+_STEPS, _SETTING_NOTHING = kinds_of(_ALL_STEPS), kinds_of(_ALL_STEPS - SETTING)
 
 
-def is_tidy(code: CodeType) -> bool:
-    """Whether it can leave nothing to others but what it prints, and what `has_changed` sees. By
-    `type` and `__class__` it reaches the classes of all that it is given: then it may set nothing.
-    """
-    return at_sight(code, _SETTING_NOTHING, _STRANGE, _SPECIAL | {"__class__"}) or at_sight(
-        code, _STEPS, _STRANGE | {"type"}, _SPECIAL
-    )
+def tidiness(code: CodeType) -> int:
+    """What it may do with what is not its own: nothing, IMPORTS, SETS, or both (UNTIDY). Beside
+    that it can leave nothing to others but what it prints."""
+    if at_sight(code, _SETTING_NOTHING, _STRANGE, _SPECIAL, modules=_NONE):
+        return 0
+    if at_sight(code, _SETTING_NOTHING, _STRANGE, _SPECIAL):
+        return IMPORTS
+    speaks_of_class = _SPECIAL | {"__class__"}
+    sets = at_sight(code, _STEPS, _SETTING_ALL, speaks_of_class, modules=_NONE, private=True)
+    return SETS if sets else UNTIDY
 
 
 def at_sight(
@@ -122,53 +117,13 @@ def at_sight(
     strange: frozenset[str],
     special: frozenset[str] = _NONE,
     methods: frozenset[str] = _NONE,
+    modules: frozenset[str] = MODULES,
+    private: bool = False,
 ) -> bool:
-    """Whether code takes fine steps alone, imports and speaks of what keeps nothing, speaks of
-    nothing `strange`, of no special name but these (and, where there are none, of no private one),
-    and reads none of `methods` as a value."""
-    return native.at_sight(code, steps, strange, special, methods, MODULES)
-
-
-# ---- what tidy code can reach -----------------------------------------------------------------
-
-
-def _within(value: object) -> Iterator[dict[str, object]]:
-    """The attributes of what can be reached, and of what is reached by it."""
-    if isinstance(value, type):
-        own = gc.get_referents(vars(value))[0]  # behind its proxy
-        yield own
-        for method in own.values():
-            if isinstance(method, FunctionType):
-                yield vars(method)
-    elif hasattr(value, "__dict__"):
-        yield vars(value)
-        yield from _within(getattr(value, "__origin__", None))  # of a type in brackets
-
-
-def _reachable() -> list[dict[str, object]]:
-    found = [vars(module) for module in _ALL.values()]
-    for module, part in _REACHED:
-        value = getattr(module, part, None)
-        changeable = not isinstance(value, type) or value.__flags__ & 1 << 9  # a heap type
-        found += _within(value) if changeable else []
-    return found
-
-
-_REACHABLE: list[object] = [*_reachable()]
-_before: list[Any] = []
-
-
-def look() -> None:
-    """From now on it is to stay as it is."""
-    _before[:] = native.snapshot(_REACHABLE)
-
-
-def has_changed() -> bool:
-    """Whether what tidy code can reach is not what it was when `look` was called."""
-    return bool(native.changed(_REACHABLE, _before))
-
-
-look()
+    """Whether code takes fine steps alone, imports these `modules` alone, speaks of nothing
+    `strange`, of no special or `private` name but these, and reads none of `methods` as a value,
+    and no generator of its has anything to do at its end."""
+    return native.at_sight(code, steps, strange, special, methods, modules, private)
 
 
 def forget() -> None:
