@@ -130,22 +130,26 @@ run_command.epilog = f"Packaged configurations: {', '.join(packaged_names())}."
 def _check(config: Config, folder: Path, errors: Console, dry_run: bool) -> None:
     """Tell what the run costs, and what it lacks; EngineError for what keeps it from its end. In a
     dry run what is missing on this machine is told only."""
+    from sv_engine.problems.jsonl import lines_of
     from sv_engine.run.budget import cost
     from sv_engine.run.doors import base_model
     from sv_engine.run.ready import check_ready, check_sense
     from sv_engine.run.room import check_room
 
+    warnings: list[str] = []
     check_sense(config)
     bounds = cost(config, base_model(config))
     errors.print(str(bounds), highlight=False, soft_wrap=True)
     _print_pace(config, base_model(config), errors)
     try:
-        check_ready(config)
-        warnings = check_room(config, folder, bounds)
+        bad_rows = check_ready(config)
+        if dry_run:  # the run itself counts them, and tells
+            warnings += lines_of(bad_rows)
+        warnings += check_room(config, folder, bounds)
     except EngineError as error:
         if not dry_run:
             raise
-        warnings = [f"this run would not start: {error}"]
+        warnings.append(f"this run would not start: {error}")
     for warning in warnings:
         errors.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
 

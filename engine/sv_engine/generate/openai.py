@@ -124,6 +124,7 @@ class OpenAIGenerator(StreamingGenerator):
         try:
             if Need.SLEEP in self.options.needs:
                 await self._call_all("GET", Need.SLEEP, {}, REMEDIES[Need.SLEEP])
+                await self.wake()  # a run that was killed while it trained has left them asleep
             if Need.ADAPTERS in self.options.needs:
                 await self._call_all("POST", Need.ADAPTERS, {}, REMEDIES[Need.ADAPTERS], (400, 422))
                 await self._unload_leftovers()

@@ -35,6 +35,8 @@ COMMANDS = {"run": "`sv-engine run`"}
 """Which commands make what is wanted, where it is not all that have an output."""
 LOST = "take the directory from a backup, or begin the run again"
 """What is left to do where the journal is."""
+PAGE_BYTES = 4096
+"""Of SQLite; its least is smaller, and not what it takes."""
 NAMED = 3
 """Runs nearby that are named."""
 
@@ -53,7 +55,7 @@ def is_run(folder: Path) -> bool:
         raise _forbidden("this folder may not be read", folder)
     path = folder / FILE_NAME
     is_there = path.exists()
-    is_lost = not is_there or not path.stat().st_size
+    is_lost = not is_there or _is_blank(path)
     made = [*folder.glob("iteration_*"), *folder.glob("summary.json")]
     if is_lost and made and (folder / CONFIG_NAME).exists():
         raise JournalError(
@@ -63,6 +65,18 @@ def is_run(folder: Path) -> bool:
             remedy=f"{LOST} with another --out",
         )
     return is_there
+
+
+def _is_blank(path: Path) -> bool:
+    """Whether no journal was ever written here, or its first page is cut: what is not in its log
+    (another file, which may be lost) is in its pages, of which the first names the version."""
+    log = path.with_name(path.name + "-wal")
+    if log.exists() and log.stat().st_size:
+        return not path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(PAGE_BYTES)
+    is_cut = len(head) < PAGE_BYTES or head[60:64] == bytes(4)  # `user_version`
+    return not head or (head.startswith(b"SQLite format 3\0") and is_cut)
 
 
 def no_run(folder: Path, wanted: str = "run") -> EngineError:

@@ -15,6 +15,7 @@ that carries any; held-out problems go to `evaluate` only, and their texts to de
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import time
 from collections import Counter
@@ -31,6 +32,7 @@ from sv_engine.dataset.recipes import TrainingData
 from sv_engine.dataset.stage import learn
 from sv_engine.errors import EngineError
 from sv_engine.evaluate.heldout import Bench, Setting, evaluate, verified
+from sv_engine.generate.errors import GenerationError
 from sv_engine.generate.protocol import sampling_of
 from sv_engine.play.describe import Quota, describe, read_function, read_sentence
 from sv_engine.play.pipeline import Hooks, Player, play
@@ -270,8 +272,12 @@ async def _make_checkpoint(
         await run.sampler.sleep()
     try:
         result = await run.train(spec, on_progress)
-    except TrainerCrashedError:
-        run.go_on()  # Ctrl-C ends a trainer that is just being started, too: no failure then
+    except Exception as error:
+        if config.generate.sleep_while_training:  # whoever comes next finds it awake
+            with contextlib.suppress(GenerationError):
+                await run.sampler.wake()
+        if isinstance(error, TrainerCrashedError):
+            run.go_on()  # Ctrl-C ends a trainer that is just being started, too: no failure then
         raise
     if config.generate.sleep_while_training:
         await run.sampler.wake()

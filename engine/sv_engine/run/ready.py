@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sv_engine.config.layers import ConfigError
-from sv_engine.config.sections import Backend, Config
+from sv_engine.config.sections import Backend, Config, PromptFormat
 from sv_engine.execute.cache import check_cache
 from sv_engine.generate.weights import check_model
+from sv_engine.problems.jsonl import BadRow
 from sv_engine.problems.sources import check_files
+from sv_engine.prompts.format import has_chat_template
 from sv_engine.prompts.roles import templates
 from sv_engine.run.doors import base_model
 from sv_engine.train.names import check_hub, check_optimiser, launcher
@@ -26,23 +28,31 @@ def check_sense(config: Config) -> None:
     templates(config.roles)
 
 
-def check_ready(config: Config) -> None:
-    """Raises EngineError for what is missing here."""
+def check_ready(config: Config) -> list[BadRow]:
+    """The rows of its files that cannot be used. Raises EngineError for what is missing here."""
     _check_paths(config)
-    check_files(config)  # the loop does it again, and shows what is skipped
+    bad_rows = check_files(config)  # the loop does it again, and counts them
     if config.execute.cache is not None:
         check_cache(config.execute.cache)
     trains, model = config.run.iterations > 0, base_model(config)
     if trains or config.generate.backend is Backend.VLLM:
         check_model(model)
     if not trains:
-        return
+        return bad_rows
     if not Path(model).is_dir():
         check_hub(model)
+    elif config.model.prompt_format is PromptFormat.CHAT and not has_chat_template(Path(model)):
+        raise ConfigError(
+            "the model has no chat template to be trained with",
+            where=model,
+            remedy='set model.prompt_format = "plain" (or "auto"), or use an instruction-tuned '
+            "model",
+        )
     for name, stage in (("sft", config.sft), ("dpo", config.dpo)):
         if stage.enabled:
             check_optimiser(f"{name}.optimiser", stage.optimiser)
     launcher(config.train.launch)
+    return bad_rows
 
 
 def _contradictions(config: Config) -> Iterator[tuple[str, str]]:

@@ -26,6 +26,7 @@ class ScriptedGenerator(StreamingGenerator):
         self.write = write
         self.requests: list[GenerationRequest] = []
         self.loaded: list[Path] = []
+        self.sleeps: list[str] = []
         self.fail_after: int | None = None
         """Requests that are served before the engine dies."""
 
@@ -55,9 +56,11 @@ class ScriptedGenerator(StreamingGenerator):
         if stream.handle is not None:
             stream.handle.cancel()
 
-    async def sleep(self) -> None: ...
+    async def sleep(self) -> None:
+        self.sleeps.append("sleep")
 
-    async def wake(self) -> None: ...
+    async def wake(self) -> None:
+        self.sleeps.append("wake")
 
     async def _load_weights(self, path: Path) -> None:
         self.loaded.append(path)

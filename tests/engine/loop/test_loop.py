@@ -440,18 +440,20 @@ def test_a_dying_engine_loses_nothing_that_was_generated(
 def test_a_crashing_trainer_leaves_data_and_first_figures(
     tmp_path: Path, scripted: Any, cells: Any
 ) -> None:
-    trainer = ScriptedTrainer()
+    trainer, generator = ScriptedTrainer(), scripted(write)
     trainer.fails_at = 2
     reports: list[int] = []
     with pytest.raises(TrainerCrashedError):
         play(
             tmp_path,
-            scripted(write),
+            generator,
             cells,
             trainer,
+            "generate.sleep_while_training=true",
             on_report=lambda all_so_far: reports.append(len(all_so_far)),
         )
     assert reports == [1, 2]
+    assert generator.sleeps == ["sleep", "wake"] * 2  # whoever comes next finds it awake
     assert (tmp_path / "iteration_2" / "sft.jsonl").stat().st_size
     assert len(column(tmp_path, "SELECT name FROM metric WHERE iteration = 1")) > 10
 

@@ -44,6 +44,7 @@ from sv_engine.train.names import check_hub, check_optimiser
         ("sft.micro_batch_size=7", "sft.batch_size = 48 is no multiple of"),
         ("execute.cache=/no/such/cache", "execute.cache: its folder is not there"),
         ("problems.path=/no/such", "problems.path cannot be read"),
+        ('model.prompt_format="chat"', "the model has no chat template to be trained with"),
     ],
 )
 def test_it_is_told_before_anything_is_begun(tmp_path: Path, setting: str, told: str) -> None:
@@ -58,6 +59,16 @@ def test_it_is_told_before_anything_is_begun(tmp_path: Path, setting: str, told:
     dry = invoke("--dry-run", *chosen)
     assert told in dry.output
     assert dry.exit_code in (0, 2)  # what is wrong on this machine alone is a warning
+
+
+def test_a_dry_run_names_the_rows_that_a_run_would_skip(tmp_path: Path) -> None:
+    rows = tmp_path / "problems.jsonl"
+    good = {"id": "a", "prompt": "Double it.", "entry_point": "f"}
+    rows.write_text(f"{json.dumps(good)}\nnot json\n")
+    more = ["problems.source=jsonl", f"problems.path={rows}"]
+    result = invoke("--dry-run", *(part for one in more for part in ("--set", one)))
+    assert result.exit_code == 0
+    assert f"warning: skipped {rows}:2: " in result.output
 
 
 @pytest.mark.heavy

@@ -95,6 +95,19 @@ def emptied_of_a_run_with_results(path: Path) -> None:
     (path / "summary.json").write_text("{}")
 
 
+def without_its_log(path: Path) -> None:
+    emptied_of_a_run_with_results(path)
+    with sqlite3.connect(path / FILE_NAME) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")  # the file has one page, and says nothing
+    connection.close()
+
+
+def cut_short(path: Path) -> None:
+    whole = (path / FILE_NAME).read_bytes()
+    emptied_of_a_run_with_results(path)
+    (path / FILE_NAME).write_bytes(whole[:2000])
+
+
 def lost(path: Path) -> None:
     not_begun(path)
     (path / "iteration_1" / "model").mkdir(parents=True)
@@ -181,6 +194,8 @@ BEGUN = set(ALL) - {"resume", "ui"}
             (older, "an older sv-engine wrote this journal", "run --resume", BEGUN),
             (emptied, "this journal is empty", "run --resume", BEGUN),
             (emptied_of_a_run_with_results, "the journal of this run is empty", BACKUP, ALL),
+            (without_its_log, "the journal of this run is empty", BACKUP, ALL),
+            (cut_short, "the journal of this run is empty", BACKUP, ALL),
             (lost, "the journal of this run is gone", BACKUP, ALL),
             (foreign, "no journal of sv-engine", "name the folder of a run", BEGUN),
             (not_begun, "this folder holds no run yet", "run --resume", BEGUN),
