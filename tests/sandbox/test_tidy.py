@@ -266,6 +266,7 @@ TIDY = {
         IMPORTS,
     ),
     "types made as it runs": ("from typing import List as L\ndef f(x): return L[x]", IMPORTS),
+    "a text that is filled in": ("assert '{}'.format(f(1)) == format(1)", 0),
     "a generator": ("def f(x):\n    yield x", 0),
     "what is caught": ("def f(x):\n    try: return x[0]\n    except IndexError: return 0", 0),
 }
@@ -284,7 +285,6 @@ UNTIDY_CODE = {
     "our own": "f._sv_link",
     "a special name": "f.__globals__",
     "in a text": "g(f, '__globals__')",
-    "a text that is filled in": "x.format(f)",
     "a frame": "e.tb_frame",
     "what a pattern reads": "match x:\n    case A(v): pass",
     "code": "exec('1')",

@@ -63,19 +63,18 @@ of it."""
 
 _BUILTINS = frozenset(
     "abs all any ascii bin bool bytearray bytes callable chr classmethod complex dict divmod"
-    " enumerate filter float frozenset hasattr hash hex id int isinstance issubclass iter len list"
-    " map max memoryview min next object oct ord pow print property range repr reversed round set"
+    " enumerate filter float format frozenset hasattr hash hex id int isinstance issubclass iter len"
+    " list map max memoryview min next object oct ord pow print property range repr reversed round set"
     " slice sorted staticmethod str sum super tuple type zip NotImplemented Ellipsis True False"
     " None".split()
 )
 """Not `getattr`, `compile`: they lead anywhere."""
-_SETTING_ALL = KEEPING.union(
+_STRANGE_TO_ALL = KEEPING.union(
     name
     for name, value in vars(builtins).items()
     if not (isinstance(value, type) and issubclass(value, BaseException))
-).difference(_BUILTINS) | {"format", "format_map"}
-"""Strange to all: texts that are filled in, too, read what they name."""
-_STRANGE = _SETTING_ALL | {"type"}
+).difference(_BUILTINS)
+_STRANGE = _STRANGE_TO_ALL | {"type"}
 _SPECIAL = frozenset(
     f"__{name}__"
     for name in (
@@ -107,7 +106,7 @@ def tidiness(code: CodeType) -> int:
     if at_sight(code, _SETTING_NOTHING, _STRANGE, _SPECIAL):
         return IMPORTS
     speaks_of_class = _SPECIAL | {"__class__"}
-    sets = at_sight(code, _STEPS, _SETTING_ALL, speaks_of_class, modules=_NONE, private=True)
+    sets = at_sight(code, _STEPS, _STRANGE_TO_ALL, speaks_of_class, modules=_NONE, private=True)
     return SETS if sets else UNTIDY
 
 
