@@ -63,10 +63,10 @@ of it."""
 
 _BUILTINS = frozenset(
     "abs all any ascii bin bool bytearray bytes callable chr classmethod complex dict divmod"
-    " enumerate filter float format frozenset hasattr hash hex id int isinstance issubclass iter len"
-    " list map max memoryview min next object oct ord pow print property range repr reversed round set"
-    " slice sorted staticmethod str sum super tuple type zip NotImplemented Ellipsis True False"
-    " None".split()
+    " enumerate filter float format frozenset hasattr hash hex id int isinstance issubclass iter"
+    " len list map max memoryview min next object oct ord pow print property range repr reversed"
+    " round set slice sorted staticmethod str sum super tuple type zip NotImplemented Ellipsis"
+    " True False None".split()
 )
 """Not `getattr`, `compile`: they lead anywhere."""
 _STRANGE_TO_ALL = KEEPING.union(
