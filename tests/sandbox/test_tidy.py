@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from sv_sandbox import Limits, Pool, Verdict
-from sv_sandbox.jailed.tidy import IMPORTS, SETS, UNTIDY, tidiness
+from sv_sandbox.jailed.tidy import IMPORTS, LOOKS, SETS, UNTIDY, is_untidy, tidiness
 
 PASS, WRONG, EXCEPTION = Verdict.PASS, Verdict.WRONG, Verdict.EXCEPTION
 Cells = list[tuple[str, Verdict]]
@@ -201,6 +201,21 @@ OF_TESTS: dict[str, tuple[str, Cells]] = {
             ),
         ],
     ),
+    "the folder of a fixture": (
+        "def f(x): return x",
+        [
+            (
+                "def test_x(tmp_path):\n    assert f(1) == 1\n"
+                "    assert [p.name for p in tmp_path.parent.iterdir()] == [tmp_path.name]",
+                PASS,
+            )
+        ]
+        * 2,
+    ),
+    "the class of what the solution is given": (
+        "def f(c):\n    found = hasattr(type(c), 'zz')\n    type(c).zz = 1\n    return found",
+        [("from collections import Counter\nassert f(Counter('a')) == False", PASS)] * 2,
+    ),
     "a list in a class": (
         "def f(y): return 365 if y % 4 else 366",
         [
@@ -247,7 +262,7 @@ TIDY = {
     "nothing": ("x = 1", 0),
     "calls and loops": ("for _ in range(3):\n    assert f(_) == [_ ** 2]", 0),
     "what is raised": ("try:\n    f(None)\n    assert False\nexcept TypeError: pass", 0),
-    "types": ("assert type(f(1)) is int and isinstance(f(1), (int, float))", SETS),
+    "types": ("assert type(f(1)) is int and isinstance(f(1), (int, float))", LOOKS),
     "a function": ("def test_f():\n    assert f(1) == f'{1}'", 0),
     "modules that keep nothing": (
         "import math\nfrom collections import Counter, deque\n"
@@ -278,6 +293,11 @@ UNTIDY_CODE = {
     "what leads to another": "import string\nstring.Formatter",
     "an attribute beside what it imports": "from heapq import merge\nmerge.x = 1",
     "a class beside what it imports": "import math\nclass A:\n    def __init__(self): self.x = 1",
+    "a class that it sets": "type(x).y = 1",
+    "a group of exceptions": "ExceptionGroup.x = 1",
+    "its handler": "try: f()\nexcept* ValueError as e: pass",
+    "what a class begins with": "from typing import List\nList.__init__(dict, 2)",
+    "a fixture": "def test_f(tmp_path): assert f(1)",
     "the class of what it imports": "from typing import List\ntype(List)",
     "a private name beside what it imports": "from typing import List\nList._name",
     "by its name": "setattr(f, 'x', 1)",
@@ -311,6 +331,23 @@ def test_the_next_cell_runs_beside(name: str) -> None:
 @pytest.mark.parametrize("name", UNTIDY_CODE)
 def test_the_next_cell_has_a_process_of_its_own(name: str) -> None:
     assert tidiness(compile(UNTIDY_CODE[name], "<test>", "exec", dont_inherit=True)) == UNTIDY
+
+
+def test_two_are_tidy_together_where_they_do_the_same() -> None:
+    for one in (0, IMPORTS, SETS, LOOKS):
+        assert not is_untidy(one | one)
+        assert not is_untidy(one | 0)
+        assert is_untidy(one | UNTIDY)
+    assert is_untidy(IMPORTS | SETS)
+    assert is_untidy(SETS | LOOKS)
+
+
+def test_what_a_failing_cell_held_is_free_for_the_next() -> None:
+    solution = "def f(x):\n    a = [b'a' * 300_000_000]\n    a.append(a)\n    return {}[x]"
+    with Pool(1, limits=Limits(cpu_s=10, memory_bytes=512 << 20)) as pool:
+        for judge in ("split", "inline"):
+            matrix = pool.matrix([solution], ["assert f(1) == 1"] * 4, judge=judge)
+            assert [matrix.verdict(0, t) for t in range(4)] == [EXCEPTION] * 4
 
 
 def test_one_that_ends_late_does_so_in_its_own_time() -> None:

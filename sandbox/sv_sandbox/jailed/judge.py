@@ -36,7 +36,7 @@ from .namespace import Names, SolutionNames, TestNamespace, VacuousNames, findin
 from .provenance import INLINE, PROVEN
 from .sites import Sites
 from .testcode import TestCode
-from .tidy import SETS, UNTIDY, forget
+from .tidy import IMPORTS, SETS, UNTIDY, forget, is_untidy
 from .values import CodecError, native
 
 PASS, WRONG, FORBIDDEN = 1, 2, 7
@@ -87,9 +87,11 @@ def vacuous(start: int, cells: int) -> None:
             run(test, marks, VacuousNames(test.entry_point))
             verdict = WRONG if marks.failure() else PASS
         native.end(cell, cell + 1, verdict, b"", PROVEN)
-        if tidiness == UNTIDY:
+        if is_untidy(tidiness):
             native.stop()
             return
+        forget()
+        gc.collect()
 
 
 def judge(start: int, cells: int) -> None:
@@ -116,8 +118,6 @@ def judge(start: int, cells: int) -> None:
         except CodecError as error:
             verdict, detail = FORBIDDEN, f"malformed answer: {error}".encode()[:200]
             native.certain(cell)
-        if cell + 1 < cells:
-            gc.collect()  # what it held is not to be missing in the next one
         native.end(cell, cell + 1, verdict, detail, trust)
         if end.link.trouble is not None or end.left_something() or end.marks.informed():
             native.stop()  # the stream may be out of step: a new subject for the next cell
@@ -193,6 +193,7 @@ class Judge(Policy):
         self.link.forget()
         self.hearing = Hearing(self.link, marks, test.names, self.module)
         self._attributes.clear()
+        gc.collect()  # what the last one held is not to be missing
         self._takes = False
         self._shared = None
         if "patch" in test.names:
@@ -225,7 +226,7 @@ class Judge(Policy):
 
     def left_something(self) -> bool:
         """Whether the last test may have changed this interpreter."""
-        return self._test is not None and self._test.tidiness | self._sets == UNTIDY
+        return self._test is not None and is_untidy(self._test.tidiness | self._sets)
 
     def _failure(self, cell: int, test: TestCode) -> BaseException | None:
         try:
@@ -252,7 +253,9 @@ class Judge(Policy):
         """Load the solution anew. Raises UsedUp where that is for a fresh pair: of what an earlier
         test did to the channel, this one knows nothing."""
         try:
-            loaded: Loaded | None = self.link.ask("load", cell, test.wanted)
+            loaded: Loaded | None = self.link.ask(
+                "load", cell, test.wanted, test.tidiness & IMPORTS
+            )
         except (Lost, CodecError, OSError):
             if self._is_first:
                 raise

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Set
 from types import CodeType
 
 from .bytecode import OF, SETTING, TEMPLATE, name_at, sets_attributes, steps
-from .tidy import KEEPING, at_sight, kinds_of
+from .tidy import GROUPS, KEEPING, at_sight, kinds_of
 
 _PLAIN_MODULES = frozenset(
     "__future__ abc array base64 binascii bisect calendar cmath collections copy dataclasses"
@@ -81,7 +81,7 @@ _KNOWN: tuple[object, ...] = (None, True, False, ...)
 
 
 _AT_SIGHT = _STRANGE | _OTHER_MODULES | _LOOKED_AT | KEEPING
-_STEPS_AT_SIGHT = kinds_of(frozenset(_PASSED) - SETTING - {IS_OP})
+_STEPS_AT_SIGHT = kinds_of(frozenset(_PASSED) - SETTING - GROUPS - {IS_OP})
 
 
 def is_plain_at_sight(code: CodeType) -> bool:

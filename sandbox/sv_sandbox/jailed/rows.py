@@ -35,7 +35,7 @@ from .subject import (
     verdict_of,
     write_file,
 )
-from .tidy import UNTIDY, forget, tidiness
+from .tidy import UNTIDY, forget, is_untidy, tidiness
 from .values import Unencodable, native
 
 _stdout = sys.stdout
@@ -69,7 +69,7 @@ def run_row(start: int, cells: int, row: Row) -> None:
         at_sight = not source.files and is_plain_at_sight(solution)
         mark = 0 if at_sight or not row.for_plain else _needs_test(solution, source.files)
         own = UNTIDY if source.files else 0 if at_sight and row.is_asked else tidiness(solution)
-        if not mark and own == UNTIDY and row.is_asked and start + 1 < cells:
+        if not mark and is_untidy(own) and row.is_asked and start + 1 < cells:
             mark = native.MARK_ALONE
         if mark:
             native.end(start, cells, mark, b"")
@@ -89,16 +89,17 @@ def run_row(start: int, cells: int, row: Row) -> None:
                 namespace = new_namespace()
                 exec(solution, namespace)
             verdict, detail = row.run(cell, namespace)
-            let_go(namespace, cell + 1 == cells)  # what ends late does so in its own time
             _flush()
         except BaseException as error:
             verdict, detail = verdict_of(error)
-            with contextlib.suppress(BaseException):
-                let_go(namespace, cell + 1 == cells)
+        ends = cell + 1 == cells or is_untidy(own | row.tidiness)
+        with contextlib.suppress(BaseException):  # what ends late does so in its own time
+            let_go(namespace, ends)
+            _flush()
         only_owner()
         if not native.end(cell, cell + 1, verdict, detail) and verdict == native.MARK_ANSWERED:
             native.end(cell, cell + 1, native.MARK_LONG, b"")  # the row's answers are too many
-        if cell + 1 < cells and own | row.tidiness == UNTIDY:
+        if ends and cell + 1 < cells:
             native.stop()
             return
 

@@ -20,7 +20,7 @@ from .plan import is_builtin
 from .rows import find_modules, let_go
 from .source import unpacked
 from .subject import claim, keep_lines, new_namespace, only_owner, verdict_of
-from .tidy import SETS, UNTIDY, tidiness
+from .tidy import SETS, UNTIDY, is_untidy, tidiness
 from .values import CodecError, native
 from .waiting import awaited
 
@@ -73,10 +73,11 @@ class Server(Policy):
         something in this process."""
         if self.cell is None:
             return False
+        self.link.forget()
         let_go(self._namespace)
         native.end(self.cell, self.cell + 1, native.MARK_ANSWERED, b"")
         self.cell = None
-        return self._tidiness == UNTIDY
+        return is_untidy(self._tidiness)
 
     # ---- the policy of this end ------------------------------------------------------------------
 
@@ -119,7 +120,9 @@ class Server(Policy):
 
     # ---- requests of its own ---------------------------------------------------------------------
 
-    def _load(self, cell: int, wanted: tuple[str, ...]) -> tuple[tuple[str, ...], ...] | None:
+    def _load(
+        self, cell: int, wanted: tuple[str, ...], brings: int
+    ) -> tuple[tuple[str, ...], ...] | None:
         """Load the solution anew; which modules of packages it has imported, and which names of
         Python's it binds. None: a cell may have left something behind, so this process is no good
         for another."""
@@ -134,6 +137,7 @@ class Server(Policy):
             self._solution = compile(self._source.code, "<solution>", "exec", dont_inherit=True)
             keep_lines("<solution>", self._source.text)
             self._tidiness = UNTIDY if self._source.files else tidiness(self._solution)
+        self._tidiness |= brings
         self._namespace = new_namespace()
         exec(self._solution, self._namespace)
         native.loaded()

@@ -2,12 +2,12 @@
 
 Code can change what all in a process share: a list of a module's, a class, a cache. Nobody looks
 for what was changed. By its steps and names alone, code is tidy that reaches nothing of the library
-but functions, constants and classes that keep nothing (`IMPORTS`); or that sets attributes, or
-speaks of classes by `type`, and imports nothing, so that what it reaches is its own or Python's,
-which has no attributes to set (`SETS`). Code that may do both ends its process with its cell, which
-costs time and no verdict; so do two that run in one process and do both together.
+but functions, constants and classes that keep nothing (`IMPORTS`); or that imports nothing, so that
+what it reaches is its own or Python's, which has no attributes to set, and either sets attributes
+(`SETS`) or reaches classes by `type` (`LOOKS`). Code that may do two of these ends its process with
+its cell, which costs time and no verdict; so do two that run in one process and do two together.
 
-In: code, which is not run. Out: `tidiness`; in doubt UNTIDY.
+In: code, which is not run. Out: `tidiness`; in doubt UNTIDY. `is_untidy` of several together.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from types import CodeType
 from .bytecode import OF, SETTING
 from .values import native
 
-IMPORTS, SETS = 1, 2
-UNTIDY = IMPORTS | SETS
+IMPORTS, SETS, LOOKS = 1, 2, 4
+UNTIDY = IMPORTS | SETS | LOOKS
 
 _KEEP_NOTHING = {
     "__future__": {"annotations"},
@@ -42,7 +42,7 @@ _KEEP_NOTHING = {
     ),
     "typing": set(  # what stands in brackets is kept, until it is forgotten (`forget`)
         "Any AnyStr Callable Counter DefaultDict Deque Dict FrozenSet Generator Iterable Iterator"
-        " KT List Mapping Optional OrderedDict Sequence Set T Tuple Type TypeVar Union VT".split()
+        " KT List Mapping Optional OrderedDict Sequence Set T Tuple TypeVar Union VT".split()
     ),
 }
 """Modules, and what of each keeps nothing for others."""
@@ -57,9 +57,9 @@ KEEPING = frozenset(
     for name, module in _ALL.items()
     for part in dir(module)
     if part not in _KEEP_NOTHING[name] and id(getattr(module, part)) not in _KNOWN
-).union(dir(abc.ABCMeta))
-"""What else these modules, and classes of theirs, have. Whoever speaks of none of it reaches none
-of it."""
+).union(dir(abc.ABCMeta), ("ExceptionGroup", "BaseExceptionGroup"))
+"""What else these modules, and classes of theirs, have, and two classes of Python's with attributes
+to set. Whoever speaks of none of it reaches none of it."""
 
 _BUILTINS = frozenset(
     "abs all any ascii bin bool bytearray bytes callable chr classmethod complex dict divmod"
@@ -84,6 +84,11 @@ _SPECIAL = frozenset(
     ).split()
 )
 """What may stand in a class: none leads on, and none says how a class is made or looked at."""
+_LEADING_NOWHERE = _SPECIAL - {"__init__"}  # by which a class of the library's is made anew
+_FIXTURES = frozenset(
+    "tmp_path tmp_path_factory tmpdir tmpdir_factory monkeypatch caplog capsys capfd request"
+    " recwarn".split()
+)
 _NONE: frozenset[str] = frozenset()
 
 
@@ -94,20 +99,38 @@ def kinds_of(fine: frozenset[int]) -> bytes:
     return bytes(special.get(one, int(one in fine)) for one in range(256))
 
 
-_ALL_STEPS = frozenset(OF.values()) - {OF["MATCH_CLASS"]}  # it reads attributes by a list of names
+GROUPS = {OF[name] for name in ("CHECK_EG_MATCH", "PREP_RERAISE_STAR") if name in OF}
+# A pattern of a class reads attributes by a list of names.
+_ALL_STEPS = frozenset(OF.values()) - {OF["MATCH_CLASS"]} - GROUPS
 _STEPS, _SETTING_NOTHING = kinds_of(_ALL_STEPS), kinds_of(_ALL_STEPS - SETTING)
 
 
 def tidiness(code: CodeType) -> int:
-    """What it may do with what is not its own: nothing, IMPORTS, SETS, or both (UNTIDY). Beside
-    that it can leave nothing to others but what it prints."""
-    if at_sight(code, _SETTING_NOTHING, _STRANGE, _SPECIAL, modules=_NONE):
+    """What it may do: nothing of these, IMPORTS, SETS, LOOKS, or more (UNTIDY). Beside that it can
+    leave nothing to others but what it prints."""
+    if _takes_fixtures(code):
+        return UNTIDY
+    if at_sight(code, _SETTING_NOTHING, _STRANGE, _LEADING_NOWHERE, modules=_NONE):
         return 0
-    if at_sight(code, _SETTING_NOTHING, _STRANGE, _SPECIAL):
+    if at_sight(code, _SETTING_NOTHING, _STRANGE, _LEADING_NOWHERE):
         return IMPORTS
-    speaks_of_class = _SPECIAL | {"__class__"}
-    sets = at_sight(code, _STEPS, _STRANGE_TO_ALL, speaks_of_class, modules=_NONE, private=True)
-    return SETS if sets else UNTIDY
+    if at_sight(code, _STEPS, _STRANGE, _SPECIAL, modules=_NONE, private=True):
+        return SETS
+    looks = _LEADING_NOWHERE | {"__class__"}
+    found = at_sight(code, _SETTING_NOTHING, _STRANGE_TO_ALL, looks, modules=_NONE, private=True)
+    return LOOKS if found else UNTIDY
+
+
+def is_untidy(together: int) -> bool:
+    """Of what several may do in one process."""
+    return together & (together - 1) != 0
+
+
+def _takes_fixtures(code: CodeType) -> bool:
+    """Of pytest's, which keep files, variables and logs."""
+    return not _FIXTURES.isdisjoint(code.co_varnames) or any(
+        _takes_fixtures(one) for one in code.co_consts if isinstance(one, CodeType)
+    )
 
 
 def at_sight(
