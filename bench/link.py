@@ -86,6 +86,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    if options.calls < 1 or options.rounds < 1:
+        parser.error("--calls and --rounds: at least 1")
     found: dict[str, dict[str, list[float]]] = {}
     with Pool(1, limits=Limits(cpu_s=60), trust="vouched") as pool:
         for _ in range(options.rounds):

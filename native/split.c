@@ -13,7 +13,7 @@
  * unless the judge knows better.
  *
  * Invariant: while anything of a row is undecided, its tests and expected values are in the judge's
- * region only.
+ * region only, and in this process (plan.c), never in a region of a subject's.
  */
 #define _GNU_SOURCE
 #include "worker.h"

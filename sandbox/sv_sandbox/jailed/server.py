@@ -125,7 +125,7 @@ class Server(Policy):
     ) -> tuple[tuple[str, ...], ...] | None:
         """Load the solution anew; which modules of packages it has imported, and which names of
         Python's it binds. None: a cell may have left something behind, so this process is no good
-        for another."""
+        for another. brings: IMPORTS where the test may hand over what it imports (`tidy`)."""
         if self.finish():
             return None
         self.cell = cell
